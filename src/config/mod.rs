@@ -1,0 +1,18 @@
+//! Configuration: documents whose every value knows its place, and all of their problems at once.
+//!
+//! A file is read into a [`Node`] tree ([`toml`] here, [`crate::yaml`] for YAML). A reader then walks
+//! it through [`Table`]s, which note each wrong type, missing value and unknown key in
+//! [`Problems`]. Nothing stops at the first one, and nothing is used if there is any.
+
+mod files;
+mod node;
+mod problems;
+mod table;
+pub mod toml;
+mod value;
+
+pub use files::read_all;
+pub use node::{Key, Node, Place, Value};
+pub use problems::{Problem, Problems};
+pub use table::{At, Table};
+pub use value::{FromNode, Size};

@@ -1,0 +1,25 @@
+//! Lavamux: the software of a board lab.
+//!
+//! The modules in dependency order: each imports only from those above it (`tests/it/architecture.rs`
+//! checks that). ARCHITECTURE.md tells how they work together.
+//!
+//! - [`model`]: names, states, events, failures. No I/O.
+//! - [`wire`]: codecs that know no socket: frames, attach messages, escapes, telnet.
+//! - [`sys`]: terminals and ptys; the only `unsafe` code.
+//! - [`config`]: TOML and YAML documents with places, and all their problems at once.
+//! - [`yaml`]: the only user of the YAML library.
+//! - [`port`]: the transports behind a console.
+//! - [`capture`]: the durable record of a console.
+//! - [`console`]: ring, attach, write lock, screen.
+//! - [`outlet`]: the drivers of power units.
+//! - [`power`]: one actor per PDU; the verbs on, off, cycle and status.
+//! - [`image`]: download, unpack, and archives for boards.
+//! - [`client`]: talks HTTP and WebSocket to the daemons.
+//! - [`dispatch`]: LAVA jobs as a pipeline of actions.
+//! - [`sim`]: virtual boards for `lava demo` and tests.
+//! - [`front`]: what people and programs see: command lines, HTTP, telnet, raw TCP.
+//! - [`daemon`]: start-up, readiness, signals, shutdown.
+
+pub mod config;
+pub mod model;
+pub mod wire;

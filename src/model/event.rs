@@ -1,0 +1,136 @@
+//! What happens to a console beside its bytes, on the same timeline.
+
+use serde::{Deserialize, Serialize};
+
+use super::Name;
+
+/// One event on a console's timeline.
+///
+/// As JSON it is flat: `{"offset":512,"time_us":…,"who":"alice","kind":"break","ms":250}`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Event {
+    /// The absolute offset of the first byte that came after the event.
+    pub offset: u64,
+    /// Wall-clock time in microseconds since the Unix epoch.
+    pub time_us: u64,
+    /// Who did it, where somebody did: a user name, `job:42`, or a client's address.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub who: Option<String>,
+    #[serde(flatten)]
+    pub what: What,
+}
+
+/// The kinds of [`Event`].
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "kebab-case")]
+pub enum What {
+    /// A session joined, in this mode.
+    Attach { mode: Mode },
+    /// A session left.
+    Detach,
+    /// The session took the write lock from its holder.
+    Forced {
+        /// Who held it until now.
+        from: String,
+    },
+    /// The write lock was given back, or went back to the session it was taken from.
+    Released {
+        /// Who has it now, if anybody.
+        to: Option<String>,
+    },
+    /// Bytes that somebody wrote to the board.
+    Input {
+        /// The bytes, each as the Unicode character of the same number (ISO 8859-1).
+        text: String,
+    },
+    /// Bytes that were accepted but could not be written to the port within its time limit.
+    InputDropped { bytes: u64 },
+    /// A break condition was sent for so many milliseconds.
+    Break { ms: u64 },
+    /// The port was opened; `settings` tells which, for example `tty:/dev/ttyUSB0,115200n8`.
+    PortOpen { settings: String },
+    /// The port is gone; it is tried again until it comes back.
+    PortLost { reason: String },
+    /// Somebody tells everyone on this console something.
+    Message { text: String },
+    /// A power operation on the board's outlet.
+    Power {
+        outlet: Name,
+        /// `on`, `off` or `cycle`.
+        verb: String,
+        /// `begin`, `done` or `failed`.
+        phase: Phase,
+        /// What was verified, or why it failed.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        detail: Option<String>,
+    },
+    /// A job began or ended on this console.
+    Job { id: String, phase: Phase },
+    /// An action of a job began or ended.
+    Action { job: String, level: String, name: String, phase: Phase },
+    /// The bytes from the event's offset up to `to` are not held any more, or were never captured.
+    Gap { to: u64, reason: String },
+}
+
+/// How far a thing that takes time has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Phase {
+    Begin,
+    Done,
+    Failed,
+}
+
+/// How a session takes part in a console.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Mode {
+    /// Reads and writes, beside others who do the same.
+    #[default]
+    Rw,
+    /// Reads only.
+    Spy,
+    /// Reads and writes, and nobody else writes until it is released or forced.
+    Exclusive,
+}
+
+impl std::str::FromStr for Mode {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text {
+            "rw" => Ok(Self::Rw),
+            "spy" => Ok(Self::Spy),
+            "exclusive" => Ok(Self::Exclusive),
+            other => Err(format!("mode {other:?} is none of rw, spy and exclusive")),
+        }
+    }
+}
+
+impl std::fmt::Display for Mode {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Rw => "rw",
+            Self::Spy => "spy",
+            Self::Exclusive => "exclusive",
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_event_is_one_flat_json_object() {
+        let event = Event {
+            offset: 512,
+            time_us: 7,
+            who: Some("alice".into()),
+            what: What::Break { ms: 250 },
+        };
+        let json = serde_json::to_string(&event).unwrap();
+        assert_eq!(json, r#"{"offset":512,"time_us":7,"who":"alice","kind":"break","ms":250}"#);
+        assert_eq!(serde_json::from_str::<Event>(&json).unwrap(), event);
+    }
+}

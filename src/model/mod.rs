@@ -1,0 +1,10 @@
+//! Names, states, events and failures: the words of DESIGN as types. No I/O, no runtime.
+
+pub mod event;
+pub mod failure;
+pub mod name;
+pub mod units;
+
+pub use event::{Event, What};
+pub use failure::{Failure, Kind};
+pub use name::Name;

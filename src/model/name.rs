@@ -1,0 +1,126 @@
+//! Names of boards, consoles, PDUs and outlets.
+
+use std::borrow::Borrow;
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+
+/// The longest name, in bytes: it has to fit a file name, a URL and a column on a screen.
+pub const MAX_NAME: usize = 64;
+
+/// The name of a board, console, PDU or outlet.
+///
+/// Letters, digits, `-`, `_` and `.`; starts with a letter or digit; 1 to [`MAX_NAME`] bytes. So
+/// that a name can be a file name, a URL segment and a shell word without any quoting.
+#[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct Name(String);
+
+/// Why a text is no [`Name`].
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum NameError {
+    #[error("a name cannot be empty")]
+    Empty,
+    #[error("a name has at most {MAX_NAME} bytes; this one has {0}")]
+    TooLong(usize),
+    #[error("a name starts with a letter or a digit, not with {0:?}")]
+    Start(char),
+    #[error("a name consists of letters, digits, '-', '_' and '.'; {0:?} is none of them")]
+    Character(char),
+}
+
+impl Name {
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// The known name that is most like `typed`, if one is near enough to be a slip of the hand.
+    pub fn nearest<'a>(typed: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+        known
+            .into_iter()
+            .map(|name| (strsim::damerau_levenshtein(typed, name), name))
+            .filter(|(distance, name)| *distance <= name.len().max(typed.len()) / 3 + 1)
+            .min()
+            .map(|(_, name)| name)
+    }
+}
+
+impl FromStr for Name {
+    type Err = NameError;
+
+    fn from_str(text: &str) -> Result<Self, NameError> {
+        let first = text.chars().next().ok_or(NameError::Empty)?;
+        if text.len() > MAX_NAME {
+            return Err(NameError::TooLong(text.len()));
+        }
+        if !first.is_ascii_alphanumeric() {
+            return Err(NameError::Start(first));
+        }
+        match text.chars().find(|c| !c.is_ascii_alphanumeric() && !"-_.".contains(*c)) {
+            Some(wrong) => Err(NameError::Character(wrong)),
+            None => Ok(Self(text.to_owned())),
+        }
+    }
+}
+
+impl TryFrom<String> for Name {
+    type Error = NameError;
+
+    fn try_from(text: String) -> Result<Self, NameError> {
+        text.parse()
+    }
+}
+
+impl From<Name> for String {
+    fn from(name: Name) -> Self {
+        name.0
+    }
+}
+
+impl AsRef<str> for Name {
+    fn as_ref(&self) -> &str {
+        &self.0
+    }
+}
+
+impl Borrow<str> for Name {
+    fn borrow(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for Name {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(&self.0)
+    }
+}
+
+impl fmt::Debug for Name {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:?}", self.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_is_a_file_name_a_url_segment_and_a_shell_word() {
+        assert!("panda01".parse::<Name>().is_ok());
+        assert!("ttyUSB0-if00.1_a".parse::<Name>().is_ok());
+        assert_eq!("".parse::<Name>(), Err(NameError::Empty));
+        assert_eq!("../etc".parse::<Name>(), Err(NameError::Start('.')));
+        assert_eq!("a/b".parse::<Name>(), Err(NameError::Character('/')));
+        assert_eq!("a".repeat(65).parse::<Name>(), Err(NameError::TooLong(65)));
+    }
+
+    #[test]
+    fn the_nearest_name_is_only_given_when_it_is_near() {
+        let known = ["panda01", "panda02", "beagle07"];
+        assert_eq!(Name::nearest("pand01", known), Some("panda01"));
+        assert_eq!(Name::nearest("beagel07", known), Some("beagle07"));
+        assert_eq!(Name::nearest("juno", known), None);
+    }
+}

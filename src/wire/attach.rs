@@ -1,0 +1,158 @@
+//! The text messages of an attached WebSocket: one JSON object each.
+//!
+//! The connection is opened by `GET /consoles/NAME/attach` with the query of [`Query`]. The server
+//! first says [`FromServer::Hello`], then, if asked for, [`FromServer::Screen`]; from then on
+//! binary frames ([`super::frame`]) and events come in the order of the timeline.
+
+use serde::{Deserialize, Serialize};
+
+use crate::model::event::Mode;
+use crate::model::{Event, Name};
+
+/// The largest WebSocket message a client may send, in bytes.
+pub const MAX_CLIENT_MESSAGE: usize = 64 * 1024;
+
+/// The query of an attach request: `?mode=rw&from=screen&user=alice`.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Query {
+    #[serde(default)]
+    pub mode: Mode,
+    /// `head` (the default), `screen`, an offset in decimal, or a time as RFC 3339.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub from: Option<String>,
+    /// The name that others see. Without authentication it is what the client says it is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub user: Option<String>,
+}
+
+/// What the server says in text.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "kebab-case")]
+pub enum FromServer {
+    /// The first message of every session.
+    Hello {
+        console: Name,
+        /// Numbers this session among all of the daemon's.
+        session: u64,
+        /// The mode that was given; less than was asked for when somebody else holds the console.
+        mode: Mode,
+        /// Where the stream begins.
+        from: u64,
+        /// The offset that the next byte of the board will have.
+        head: u64,
+        /// Whether the port is open, and if not, why.
+        port: PortState,
+        /// Who else is attached.
+        others: Vec<Session>,
+        /// Who has the write lock, if anybody.
+        #[serde(default)]
+        holder: Option<Session>,
+    },
+    /// The screen as it stands at `offset`: bytes that draw it on a cleared terminal.
+    Screen {
+        offset: u64,
+        rows: u16,
+        cols: u16,
+        /// Each character stands for the byte of the same number (ISO 8859-1).
+        draw: String,
+    },
+    /// Something happened on the console's timeline.
+    Event(Event),
+    /// This session's own mode has changed.
+    Mode {
+        mode: Mode,
+        /// Who changed it: the user who forced, or who gave the lock back.
+        by: Option<String>,
+        /// Who has the write lock now, if anybody.
+        holder: Option<Session>,
+    },
+    /// The bytes from `from` to `to` are not held any more; the stream goes on at `to`.
+    Gap { from: u64, to: u64 },
+    /// The answer to the request with this id.
+    Reply {
+        id: u64,
+        #[serde(flatten)]
+        answer: Answer,
+    },
+}
+
+/// The answer to a request.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "answer", rename_all = "kebab-case")]
+pub enum Answer {
+    Done,
+    Refused { reason: String },
+    Sessions { sessions: Vec<Session> },
+}
+
+/// A request by a client. Every one gets exactly one [`FromServer::Reply`] with its id.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Request {
+    pub id: u64,
+    #[serde(flatten)]
+    pub verb: Verb,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "request", rename_all = "kebab-case")]
+pub enum Verb {
+    /// Take the write lock, from its holder if there is one.
+    Force,
+    /// Give the write lock back to the session it was taken from, or to everybody.
+    Release,
+    /// Send a break condition of so many milliseconds (250 when left out).
+    Break {
+        #[serde(default)]
+        ms: Option<u64>,
+    },
+    /// Tell everyone on this console something.
+    Message { text: String },
+    /// List the sessions.
+    Who,
+}
+
+/// One session on a console.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Session {
+    pub session: u64,
+    pub user: String,
+    pub mode: Mode,
+    /// How it is attached: `websocket`, `telnet` or `raw`.
+    pub via: String,
+    /// The client's address, as text.
+    pub peer: String,
+    /// Since when, in microseconds since the Unix epoch.
+    pub since_us: u64,
+}
+
+/// Whether a console's port is open.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "state", rename_all = "kebab-case")]
+pub enum PortState {
+    /// Not tried yet.
+    Starting,
+    Open,
+    /// Being tried again; `reason` tells what the last try said.
+    Closed {
+        reason: String,
+    },
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn messages_are_flat_json_objects() {
+        let request = Request { id: 1, verb: Verb::Break { ms: Some(500) } };
+        let json = serde_json::to_string(&request).unwrap();
+        assert_eq!(json, r#"{"id":1,"request":"break","ms":500}"#);
+        assert_eq!(serde_json::from_str::<Request>(&json).unwrap(), request);
+
+        let reply = FromServer::Reply { id: 1, answer: Answer::Refused { reason: "a pty".into() } };
+        let json = serde_json::to_string(&reply).unwrap();
+        assert_eq!(json, r#"{"type":"reply","id":1,"answer":"refused","reason":"a pty"}"#);
+        assert_eq!(serde_json::from_str::<FromServer>(&json).unwrap(), reply);
+    }
+}

@@ -1,0 +1,4 @@
+//! Codecs that know no socket: bytes and messages in, bytes and messages out.
+
+pub mod attach;
+pub mod frame;
