@@ -20,6 +20,9 @@
 //! - [`front`]: what people and programs see: command lines, HTTP, telnet, raw TCP.
 //! - [`daemon`]: start-up, readiness, signals, shutdown.
 
+pub mod client;
 pub mod config;
+pub mod daemon;
+pub mod front;
 pub mod model;
 pub mod wire;

@@ -1,0 +1,149 @@
+//! One HTTP request to a daemon: JSON in, JSON out.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use http_body_util::{BodyExt, Full, Limited};
+use hyper::header::{CONTENT_TYPE, HOST};
+use hyper::{Method, Request, StatusCode};
+use hyper_util::rt::TokioIo;
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+
+use super::Endpoint;
+use crate::model::{Failure, Kind};
+
+/// The largest answer that is read, in bytes.
+const MAX_ANSWER: usize = 64 * 1024 * 1024;
+
+/// The body of every answer that is not a success.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct ErrorBody {
+    pub error: ErrorText,
+}
+
+/// A [`Failure`] as JSON.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct ErrorText {
+    pub kind: Kind,
+    pub message: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hint: Option<String>,
+}
+
+/// A daemon's HTTP interface. Each request has a connection of its own.
+#[derive(Debug, Clone)]
+pub struct Http {
+    endpoint: Endpoint,
+    /// How long a whole request may take.
+    timeout: Duration,
+}
+
+impl Http {
+    pub fn new(endpoint: Endpoint) -> Self {
+        Self { endpoint, timeout: Duration::from_secs(30) }
+    }
+
+    /// The same with another limit on how long a whole request may take.
+    pub fn with_timeout(self, timeout: Duration) -> Self {
+        Self { timeout, ..self }
+    }
+
+    /// # Errors
+    /// The daemon's own failure where it gave one; else [`Kind::Lab`]. So for all of the verbs here.
+    pub async fn get<T: DeserializeOwned>(&self, path: &str) -> Result<T, Failure> {
+        self.decode(path, &self.send(Method::GET, path, None).await?)
+    }
+
+    /// The answer's body as it is.
+    pub async fn get_bytes(&self, path: &str) -> Result<Bytes, Failure> {
+        self.send(Method::GET, path, None).await
+    }
+
+    pub async fn post<T: DeserializeOwned>(
+        &self,
+        path: &str,
+        body: &impl Serialize,
+    ) -> Result<T, Failure> {
+        let body =
+            serde_json::to_vec(body).map_err(|error| Failure::from_error(Kind::Bug, &error))?;
+        self.decode(path, &self.send(Method::POST, path, Some(body)).await?)
+    }
+
+    fn decode<T: DeserializeOwned>(&self, path: &str, body: &[u8]) -> Result<T, Failure> {
+        // An empty body is how a daemon says "done" when there is nothing to add.
+        let body = if body.is_empty() { b"null" } else { body };
+        serde_json::from_slice(body).map_err(|error| {
+            let what =
+                format!("{}{path} gave an answer that is not understood: {error}", self.endpoint);
+            Failure::new(Kind::Lab, what)
+        })
+    }
+
+    async fn send(
+        &self,
+        method: Method,
+        path: &str,
+        body: Option<Vec<u8>>,
+    ) -> Result<Bytes, Failure> {
+        let exchange = self.exchange(method, path, body);
+        tokio::time::timeout(self.timeout, exchange).await.unwrap_or_else(|_| {
+            let seconds = self.timeout.as_secs_f32();
+            let what = format!("{}{path} did not answer within {seconds} s", self.endpoint);
+            Err(Failure::new(Kind::Lab, what))
+        })
+    }
+
+    async fn exchange(
+        &self,
+        method: Method,
+        path: &str,
+        body: Option<Vec<u8>>,
+    ) -> Result<Bytes, Failure> {
+        let broken = |error: &(dyn std::error::Error + 'static)| {
+            let what = crate::model::failure::chain(error);
+            Failure::new(Kind::Lab, format!("the connection to {} broke: {what}", self.endpoint))
+        };
+        let stream = TokioIo::new(self.endpoint.connect().await?);
+        let (mut sender, connection) =
+            hyper::client::conn::http1::handshake(stream).await.map_err(|e| broken(&e))?;
+        let host = match &self.endpoint {
+            Endpoint::Tcp(address) => address.as_str(),
+            Endpoint::Unix(_) => "localhost",
+        };
+        let mut request = Request::builder().method(method).uri(path).header(HOST, host);
+        if body.is_some() {
+            request = request.header(CONTENT_TYPE, "application/json");
+        }
+        let request = request.body(Full::new(Bytes::from(body.unwrap_or_default())));
+        let request = request.map_err(|error| Failure::from_error(Kind::User, &error))?;
+        let exchange = async {
+            let response = sender.send_request(request).await.map_err(|e| broken(&e))?;
+            let status = response.status();
+            let body = Limited::new(response.into_body(), MAX_ANSWER).collect().await;
+            let body = body.map_err(|error| Failure::new(Kind::Lab, error.to_string()))?;
+            Ok((status, body.to_bytes()))
+        };
+        // The connection is driven here, beside the exchange, so that no task outlives the request.
+        let mut connection = std::pin::pin!(connection);
+        let mut exchange = std::pin::pin!(exchange);
+        let (status, body) = tokio::select! {
+            done = &mut exchange => done?,
+            _ = &mut connection => exchange.await?,
+        };
+        if status.is_success() { Ok(body) } else { Err(self.refusal(path, status, &body)) }
+    }
+
+    fn refusal(&self, path: &str, status: StatusCode, body: &[u8]) -> Failure {
+        match serde_json::from_slice::<ErrorBody>(body) {
+            Ok(ErrorBody { error }) => {
+                Failure { kind: error.kind, message: error.message, hint: error.hint }
+            }
+            Err(_) => {
+                let text: String = String::from_utf8_lossy(body).chars().take(200).collect();
+                let what = format!("{}{path} answered {status}: {}", self.endpoint, text.trim());
+                Failure::new(Kind::Lab, what)
+            }
+        }
+    }
+}

@@ -1,0 +1,59 @@
+//! Start-up and end of the long-running programs: tracing, readiness, signals, sockets.
+
+mod runtime_dir;
+mod sockets;
+
+pub use runtime_dir::{RuntimeSocket, runtime_dir};
+pub use sockets::bind;
+
+use std::io::Write as _;
+
+use tokio::signal::unix::{SignalKind, signal};
+use tokio_util::sync::CancellationToken;
+use tracing_subscriber::EnvFilter;
+
+use crate::model::{Failure, Kind};
+
+/// Every daemon ends within this time of being told to.
+pub const SHUTDOWN_LIMIT: std::time::Duration = std::time::Duration::from_secs(5);
+
+/// Sends tracing to standard error, as the journal likes it. `LAVA_LOG` sets the level (info).
+pub fn start_tracing() {
+    let filter = EnvFilter::try_from_env("LAVA_LOG").unwrap_or_else(|_| EnvFilter::new("info"));
+    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    // The journal stamps each line itself.
+    if std::env::var_os("JOURNAL_STREAM").is_some() {
+        builder.without_time().with_ansi(false).init();
+    } else {
+        builder.with_ansi(rustix::termios::isatty(rustix::stdio::stderr())).init();
+    }
+}
+
+/// A token that is cancelled by SIGTERM and SIGINT.
+///
+/// # Errors
+/// When the signals cannot be handled, which the system does not do to us in practice.
+pub fn shutdown_on_signals() -> Result<CancellationToken, Failure> {
+    let infra = |error: std::io::Error| Failure::from_error(Kind::Infra, &error);
+    let mut terminate = signal(SignalKind::terminate()).map_err(infra)?;
+    let mut interrupt = signal(SignalKind::interrupt()).map_err(infra)?;
+    let token = CancellationToken::new();
+    let cancelled = token.clone();
+    // Lives as long as the process; nobody waits for it.
+    #[expect(clippy::disallowed_methods, reason = "the one task that outlives every service")]
+    tokio::spawn(async move {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+        cancelled.cancel();
+    });
+    Ok(token)
+}
+
+/// Prints the one line that says the daemon is ready, and tells systemd.
+pub fn ready(line: &str) {
+    // A closed standard output is no reason to stop serving.
+    let _ = writeln!(std::io::stdout(), "ready: {line}").and_then(|()| std::io::stdout().flush());
+    let _ = sd_notify::notify(&[sd_notify::NotifyState::Ready]);
+}

@@ -1,0 +1,56 @@
+//! The folder where the daemons of this host put their sockets, so that clients find them.
+
+use std::path::{Path, PathBuf};
+
+use tokio::net::UnixListener;
+
+use crate::model::{Failure, Kind};
+
+/// The folder: `$LAVA_RUNTIME_DIR`, else `$XDG_RUNTIME_DIR/lava`, else `/run/lava` for root and
+/// services, else a folder of the user's own in `/tmp`.
+pub fn runtime_dir() -> PathBuf {
+    let set = |name| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
+    if let Some(dir) = set("LAVA_RUNTIME_DIR") {
+        return dir;
+    }
+    if let Some(dir) = set("XDG_RUNTIME_DIR") {
+        return dir.join("lava");
+    }
+    let uid = rustix::process::getuid();
+    if uid.is_root() || set("RUNTIME_DIRECTORY").is_some() {
+        return "/run/lava".into();
+    }
+    std::env::temp_dir().join(format!("lava-{}", uid.as_raw()))
+}
+
+/// A daemon's Unix socket in the runtime folder, gone when dropped.
+#[derive(Debug)]
+pub struct RuntimeSocket {
+    path: PathBuf,
+}
+
+impl RuntimeSocket {
+    /// Listens on `DIR/KIND-PID.sock`, where KIND is `serial` or `power`.
+    ///
+    /// # Errors
+    /// [`Kind::Infra`] when the folder or the socket cannot be made.
+    pub fn bind(dir: &Path, kind: &str) -> Result<(Self, UnixListener), Failure> {
+        let path = dir.join(format!("{kind}-{}.sock", std::process::id()));
+        let failed = |error: std::io::Error| {
+            Failure::new(Kind::Infra, format!("cannot listen on {}: {error}", path.display()))
+        };
+        use std::os::unix::fs::DirBuilderExt as _;
+        let mut builder = std::fs::DirBuilder::new();
+        builder.recursive(true).mode(0o700).create(dir).map_err(failed)?;
+        // A socket of our own process id is left over from a process that is gone.
+        let _ = std::fs::remove_file(&path);
+        let listener = UnixListener::bind(&path).map_err(failed)?;
+        Ok((Self { path }, listener))
+    }
+}
+
+impl Drop for RuntimeSocket {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_file(&self.path);
+    }
+}

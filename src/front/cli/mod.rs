@@ -1,0 +1,19 @@
+//! The command lines. Each program's `main` parses, calls the library and maps the failure.
+
+use std::process::ExitCode;
+
+use crate::model::Failure;
+
+/// Prints a failure on standard error and gives its exit code; 0 when there was none.
+#[expect(clippy::print_stderr, reason = "this is where programs report failures")]
+pub fn exit(result: Result<(), Failure>) -> ExitCode {
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            for line in failure.to_string().lines() {
+                eprintln!("{line}");
+            }
+            ExitCode::from(failure.kind.exit_code())
+        }
+    }
+}

@@ -1,0 +1,7 @@
+//! HTTP for the daemons: the listener that closes bad clients, and failures as JSON.
+
+mod error;
+mod serve;
+
+pub use error::ApiError;
+pub use serve::{Listener, Peer, serve};

@@ -1,0 +1,4 @@
+//! What people and programs see of Lavamux.
+
+pub mod cli;
+pub mod http;
