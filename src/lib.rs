@@ -20,9 +20,12 @@
 //! - [`front`]: what people and programs see: command lines, HTTP, telnet, raw TCP.
 //! - [`daemon`]: start-up, readiness, signals, shutdown.
 
+pub mod capture;
 pub mod client;
 pub mod config;
 pub mod daemon;
 pub mod front;
 pub mod model;
+pub mod port;
+pub mod sys;
 pub mod wire;

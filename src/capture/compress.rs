@@ -1,0 +1,107 @@
+//! What is done with closed segments: compressing, and deleting the oldest.
+
+use std::fs::{self, File};
+use std::io::{self, Read as _, Write as _};
+use std::path::Path;
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use zeekstd::{EncodeOptions, FrameSizePolicy, SeekTable};
+
+use super::{Options, Store};
+
+/// Uncompressed bytes per zstd frame: what has to be decompressed to read one byte.
+const FRAME: u32 = 256 * 1024;
+
+/// The files that belong to a segment.
+const SUFFIXES: [&str; 4] = ["raw", "raw.zst", "idx", "jsonl"];
+
+/// Compresses the closed segments of a capture and applies its retention. Blocks on files for up
+/// to seconds; may be dropped or killed at any point.
+#[derive(Debug)]
+pub struct Housekeeping {
+    pub(super) store: Arc<Store>,
+    pub(super) options: Options,
+}
+
+impl Housekeeping {
+    /// Does what there is to do. Failures are logged and tried again next time.
+    pub fn run(&self) {
+        if let Err(error) = self.compress().and_then(|()| self.retain()) {
+            let dir = self.store.dir().display();
+            tracing::warn!(%dir, %error, "old segments could not be compressed or deleted");
+        }
+    }
+
+    fn compress(&self) -> io::Result<()> {
+        let closed: Vec<u64> = {
+            let segments = self.store.lock();
+            let raw =
+                segments.iter().filter(|segment| segment.len.is_some() && !segment.compressed);
+            raw.map(|segment| segment.start).collect()
+        };
+        for start in closed {
+            let raw = self.store.path(start, "raw");
+            let temporary = self.store.path(start, "raw.zst.tmp");
+            compress_file(&raw, &temporary)?;
+            fs::rename(&temporary, self.store.path(start, "raw.zst"))?;
+            if let Some(segment) = self.store.lock().iter_mut().find(|s| s.start == start) {
+                segment.compressed = true;
+            }
+            fs::remove_file(&raw)?;
+        }
+        Ok(())
+    }
+
+    fn retain(&self) -> io::Result<()> {
+        let mut total: u64 = 0;
+        let mut sizes = Vec::new();
+        for segment in self.store.lock().iter() {
+            let files = SUFFIXES.map(|suffix| fs::metadata(self.store.path(segment.start, suffix)));
+            let files: Vec<fs::Metadata> = files.into_iter().flatten().collect();
+            let size: u64 = files.iter().map(fs::Metadata::len).sum();
+            let newest = files.iter().filter_map(|file| file.modified().ok()).max();
+            total += size;
+            sizes.push((*segment, size, newest));
+        }
+        for (segment, size, newest) in sizes {
+            let age = newest.and_then(|time| SystemTime::now().duration_since(time).ok());
+            let old = self.options.keep_age.zip(age).is_some_and(|(most, age)| age > most);
+            if segment.len.is_none() || !(old || total > self.options.keep) {
+                break;
+            }
+            // From the list first: a reader then sees a gap, never a missing file.
+            self.store.lock().retain(|kept| kept.start != segment.start);
+            for suffix in SUFFIXES {
+                match fs::remove_file(self.store.path(segment.start, suffix)) {
+                    Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+                    _ => {}
+                }
+            }
+            total -= size;
+        }
+        Ok(())
+    }
+}
+
+fn compress_file(from: &Path, to: &Path) -> io::Result<()> {
+    let mut input = File::open(from)?;
+    let options = EncodeOptions::new().frame_size_policy(FrameSizePolicy::Uncompressed(FRAME));
+    let output = File::create(to)?;
+    let mut encoder = options.into_encoder(output.try_clone()?).map_err(io::Error::other)?;
+    let mut buffer = vec![0; FRAME as usize];
+    loop {
+        match input.read(&mut buffer)? {
+            0 => break,
+            read => encoder.write_all(&buffer[..read])?,
+        }
+    }
+    encoder.finish().map_err(io::Error::other)?;
+    output.sync_all()
+}
+
+/// The number of bytes in a compressed segment.
+pub(super) fn decompressed_len(path: &Path) -> io::Result<u64> {
+    let mut file = File::open(path)?;
+    Ok(SeekTable::from_seekable(&mut file).map_err(io::Error::other)?.size_decomp())
+}

@@ -1,0 +1,109 @@
+//! The times of a segment's bytes: a sorted file of (time, offset) records.
+
+use std::fs::File;
+use std::io::{self, Write as _};
+use std::os::unix::fs::FileExt as _;
+use std::path::Path;
+
+/// Length of a record: time in µs since the epoch and absolute offset, both u64 big-endian.
+const RECORD: u64 = 16;
+/// Bytes that come within this many µs of a record belong to it. It bounds the index to a thousand
+/// records a second however fast the line is, and is what the times are exact to.
+const RESOLUTION_US: u64 = 1_000;
+/// How many records are read at a time.
+const BATCH: usize = 256;
+
+/// From `offset` on, bytes came at `time_us`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Mark {
+    pub(super) offset: u64,
+    pub(super) time_us: u64,
+}
+
+/// Appends records.
+#[derive(Debug)]
+pub(super) struct IndexWriter {
+    file: File,
+    last_us: Option<u64>,
+}
+
+impl IndexWriter {
+    /// Opens or creates an index. A record that a crash cut short is dropped.
+    pub(super) fn open(path: &Path) -> io::Result<Self> {
+        let file = File::options().append(true).create(true).open(path)?;
+        let len = file.metadata()?.len();
+        if len % RECORD != 0 {
+            file.set_len(len - len % RECORD)?;
+        }
+        Ok(Self { file, last_us: None })
+    }
+
+    /// Notes that the byte at `mark.offset` came at `mark.time_us`.
+    pub(super) fn note(&mut self, mark: Mark) -> io::Result<()> {
+        if self.last_us.is_some_and(|last| mark.time_us.wrapping_sub(last) < RESOLUTION_US) {
+            return Ok(());
+        }
+        let mut record = [0; RECORD as usize];
+        record[..8].copy_from_slice(&mark.time_us.to_be_bytes());
+        record[8..].copy_from_slice(&mark.offset.to_be_bytes());
+        self.file.write_all(&record)?;
+        self.last_us = Some(mark.time_us);
+        Ok(())
+    }
+}
+
+/// Looks records up.
+#[derive(Debug)]
+pub(super) struct IndexReader(File);
+
+impl IndexReader {
+    pub(super) fn open(path: &Path) -> io::Result<Self> {
+        File::open(path).map(Self)
+    }
+
+    /// The marks that tell the times of the bytes from `from` up to `to`: the last one at or before
+    /// `from`, and those after it. At most [`BATCH`] of them; fewer bytes are then covered.
+    pub(super) fn marks(&self, from: u64, to: u64) -> io::Result<Vec<Mark>> {
+        let count = self.len()?;
+        let first = self.search(count, |mark| mark.offset <= from)?.saturating_sub(1);
+        let mut marks = self.read(first, (count - first).min(BATCH as u64))?;
+        marks.truncate(marks.partition_point(|mark| mark.offset < to));
+        Ok(marks)
+    }
+
+    /// The offset of the first byte that came at or after a time, if the index has one.
+    pub(super) fn offset_at(&self, time_us: u64) -> io::Result<Option<u64>> {
+        let count = self.len()?;
+        let at = self.search(count, |mark| mark.time_us < time_us)?;
+        if at == count { Ok(None) } else { Ok(Some(self.get(at)?.offset)) }
+    }
+
+    /// The number of records that come before the first one for which `before` is false.
+    fn search(&self, count: u64, before: impl Fn(Mark) -> bool) -> io::Result<u64> {
+        let (mut low, mut high) = (0, count);
+        while low < high {
+            let middle = low + (high - low) / 2;
+            if before(self.get(middle)?) { low = middle + 1 } else { high = middle }
+        }
+        Ok(low)
+    }
+
+    fn len(&self) -> io::Result<u64> {
+        Ok(self.0.metadata()?.len() / RECORD)
+    }
+
+    fn get(&self, at: u64) -> io::Result<Mark> {
+        self.read(at, 1)?.first().copied().ok_or_else(|| io::ErrorKind::UnexpectedEof.into())
+    }
+
+    fn read(&self, at: u64, count: u64) -> io::Result<Vec<Mark>> {
+        let mut bytes = vec![0; (count * RECORD) as usize];
+        self.0.read_exact_at(&mut bytes, at * RECORD)?;
+        let numbers = |record: &[u8]| -> Option<Mark> {
+            let (time, rest) = record.split_first_chunk::<8>()?;
+            let (offset, _) = rest.split_first_chunk::<8>()?;
+            Some(Mark { time_us: u64::from_be_bytes(*time), offset: u64::from_be_bytes(*offset) })
+        };
+        Ok(bytes.chunks_exact(RECORD as usize).filter_map(numbers).collect())
+    }
+}

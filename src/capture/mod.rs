@@ -1,0 +1,61 @@
+//! The durable record of a console.
+//!
+//! A folder per console holds append-only segments. Each is named after the absolute offset of its
+//! first byte, with 20 digits:
+//!
+//! ```text
+//! 00000000000000000000.raw     the bytes exactly as they came (less -R, grep, strings work on it)
+//! 00000000000000000000.idx     16 bytes a record: time in µs and offset, both u64 big-endian
+//! 00000000000000000000.jsonl   the events, one JSON object a line
+//! 00000000000067108864.raw     the open segment
+//! lock                         held by the process that writes
+//! ```
+//! A closed segment's bytes are compressed to `.raw.zst` in zstd's seekable format (`zstdcat` reads
+//! it). There is no state beside the files: after a crash the head is the last segment's start plus
+//! its length.
+
+mod compress;
+mod events;
+mod index;
+mod reader;
+mod segment;
+mod writer;
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+pub use compress::Housekeeping;
+pub use reader::{Piece, Read, Reader};
+pub use segment::Store;
+pub use writer::Writer;
+
+/// Where captures are, and how much of them is kept.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Options {
+    /// The folder that holds a folder per console.
+    pub dir: PathBuf,
+    /// A segment is closed when it has this many bytes.
+    pub segment: u64,
+    /// The oldest segments of a console are deleted when its files hold more bytes than this.
+    pub keep: u64,
+    /// Segments whose last byte is older than this are deleted.
+    pub keep_age: Option<Duration>,
+}
+
+impl Options {
+    pub fn new(dir: impl Into<PathBuf>) -> Self {
+        Self { dir: dir.into(), segment: 64 << 20, keep: 4 << 30, keep_age: None }
+    }
+}
+
+/// Why a capture cannot be opened.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    #[error("the capture in {0} is being written by another process")]
+    Locked(PathBuf),
+    #[error("the capture in {path} cannot be used: {source}")]
+    Io { path: PathBuf, source: std::io::Error },
+}
+
+#[cfg(test)]
+mod tests;

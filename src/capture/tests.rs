@@ -1,0 +1,160 @@
+use std::sync::Arc;
+
+use super::*;
+use crate::model::{Event, Name, What};
+
+fn name() -> Name {
+    "panda01".parse().unwrap()
+}
+
+fn small(dir: &std::path::Path) -> Options {
+    Options { segment: 1000, ..Options::new(dir) }
+}
+
+/// Everything from `from` to `to`, as (bytes, gaps).
+fn read_all(store: &Arc<Store>, from: u64, to: u64) -> (Vec<u8>, Vec<(u64, u64)>) {
+    let (mut bytes, mut gaps, mut at) = (Vec::new(), Vec::new(), from);
+    let mut reader = Reader::new(store.clone());
+    while at < to {
+        match reader.read(at, to, 300).unwrap() {
+            Read::Pieces(pieces) => {
+                for piece in pieces {
+                    assert_eq!(piece.offset, at);
+                    at = piece.end();
+                    bytes.extend_from_slice(&piece.bytes);
+                }
+            }
+            Read::Gap { to } => {
+                gaps.push((at, to));
+                at = to;
+            }
+        }
+    }
+    (bytes, gaps)
+}
+
+fn message(offset: u64, text: &str) -> Event {
+    Event { offset, time_us: 1, who: None, what: What::Message { text: text.into() } }
+}
+
+#[test]
+fn what_was_appended_is_read_back_across_segments_compression_and_restarts() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut expected = Vec::new();
+    for round in 0..3_u64 {
+        let mut writer = Writer::open(&name(), small(dir.path())).unwrap();
+        assert_eq!(writer.head(), expected.len() as u64);
+        for line in 0..100_u64 {
+            let bytes = format!("round {round} line {line}\n");
+            assert_eq!(writer.append(round * 1_000_000 + line * 10_000, bytes.as_bytes()), None);
+            expected.extend_from_slice(bytes.as_bytes());
+        }
+        writer.housekeeping().unwrap().run();
+        let (bytes, gaps) = read_all(writer.store(), 0, writer.head());
+        assert_eq!(bytes, expected);
+        assert_eq!(gaps, []);
+    }
+    let compressed = std::fs::read_dir(dir.path().join("panda01")).unwrap();
+    let compressed = compressed
+        .filter(|entry| entry.as_ref().unwrap().path().to_string_lossy().ends_with(".raw.zst"));
+    assert!(compressed.count() >= 4);
+}
+
+#[test]
+fn pieces_have_the_times_at_which_their_bytes_came() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut writer = Writer::open(&name(), small(dir.path())).unwrap();
+    writer.append(10_000, b"first ");
+    writer.append(20_000, b"second ");
+    writer.append(20_500, b"within the same millisecond");
+    let mut reader = Reader::new(writer.store().clone());
+    let Read::Pieces(pieces) = reader.read(3, writer.head(), 4096).unwrap() else { panic!() };
+    let seen: Vec<(u64, u64, &[u8])> =
+        pieces.iter().map(|piece| (piece.offset, piece.time_us, &piece.bytes[..])).collect();
+    assert_eq!(
+        seen,
+        [(3, 10_000, &b"st "[..]), (6, 20_000, &b"second within the same millisecond"[..])]
+    );
+    assert_eq!(reader.offset_at(0).unwrap(), Some(0));
+    assert_eq!(reader.offset_at(10_001).unwrap(), Some(6));
+    assert_eq!(reader.offset_at(20_001).unwrap(), None);
+}
+
+#[test]
+fn a_crash_that_tore_index_and_events_costs_neither_bytes_nor_later_records() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut writer = Writer::open(&name(), small(dir.path())).unwrap();
+    writer.append(10_000, b"before");
+    writer.record(&message(6, "whole"));
+    drop(writer);
+    let file = |suffix| dir.path().join("panda01").join(format!("{:020}.{suffix}", 0));
+    let append = |suffix, bytes: &[u8]| {
+        let mut content = std::fs::read(file(suffix)).unwrap();
+        content.extend_from_slice(bytes);
+        std::fs::write(file(suffix), content).unwrap();
+    };
+    append("idx", &[1, 2, 3]);
+    append("jsonl", b"{\"offset\":6,");
+    append("raw", b", unindexed");
+
+    let mut writer = Writer::open(&name(), small(dir.path())).unwrap();
+    assert_eq!(writer.head(), 17);
+    writer.append(30_000, b", after");
+    writer.record(&message(24, "later"));
+    assert_eq!(read_all(writer.store(), 0, 24).0, b"before, unindexed, after");
+    assert_eq!(writer.store().events(0, 10).unwrap(), [message(6, "whole"), message(24, "later")]);
+    assert_eq!(writer.store().events(7, 10).unwrap(), [message(24, "later")]);
+}
+
+#[test]
+fn the_oldest_segments_go_when_the_limit_is_reached_and_readers_see_a_gap() {
+    let dir = tempfile::tempdir().unwrap();
+    let options = Options { keep: 3000, ..small(dir.path()) };
+    let mut writer = Writer::open(&name(), options).unwrap();
+    let mut noise: u32 = 1;
+    for at in 0..100_u64 {
+        // Does not compress.
+        let noisy = std::iter::repeat_with(|| {
+            noise = noise.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            (noise >> 24) as u8
+        });
+        let bytes: Vec<u8> = noisy.take(100).collect();
+        writer.append(at * 10_000, &bytes);
+    }
+    writer.housekeeping().unwrap().run();
+    let first = writer.store().first().unwrap();
+    assert!(first >= 6000, "{first}");
+    let (bytes, gaps) = read_all(writer.store(), 0, writer.head());
+    assert_eq!(gaps, [(0, first)]);
+    assert_eq!(bytes.len() as u64, 10_000 - first);
+}
+
+#[test]
+fn a_second_writer_is_refused() {
+    let dir = tempfile::tempdir().unwrap();
+    let _writer = Writer::open(&name(), small(dir.path())).unwrap();
+    assert!(matches!(Writer::open(&name(), small(dir.path())), Err(OpenError::Locked(_))));
+}
+
+#[test]
+fn a_full_disk_makes_a_gap_that_is_recorded_when_writing_works_again() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut writer = Writer::open(&name(), small(dir.path())).unwrap();
+    writer.append(10_000, b"kept");
+    // What a full disk does to the next segment: its files cannot be made.
+    let folder = dir.path().join("panda01");
+    let away = dir.path().join("away");
+    writer.append(20_000, &[b'x'; 996]);
+    std::fs::rename(&folder, &away).unwrap();
+    assert_eq!(writer.append(30_000, b"lost"), None);
+    assert!(writer.broken().is_some());
+    std::fs::rename(&away, &folder).unwrap();
+    writer.broken.as_mut().unwrap().tried -= Duration::from_secs(2);
+    let event = writer.append(40_000, b"back").unwrap();
+    assert_eq!(event.offset, 1000);
+    assert!(matches!(event.what, What::Gap { to: 1004, .. }));
+    let (bytes, gaps) = read_all(writer.store(), 990, writer.head());
+    assert_eq!(bytes, b"xxxxxxxxxxback");
+    assert_eq!(gaps, [(1000, 1004)]);
+    assert_eq!(writer.store().events(0, 10).unwrap(), [event]);
+}

@@ -1,0 +1,233 @@
+//! Appends to a capture.
+
+use std::fs::{self, File};
+use std::io::{self, Write as _};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use rustix::fs::{FlockOperation, flock};
+
+use super::index::{IndexWriter, Mark};
+use super::segment::Segment;
+use super::{Housekeeping, OpenError, Options, Store, events};
+use crate::model::{Event, Name, What};
+
+/// How long to wait after a failed write before trying again.
+const RETRY: Duration = Duration::from_secs(1);
+
+/// The one writer of a console's capture.
+///
+/// Appending is a write(2): a killed process loses nothing that was appended. What a power loss can
+/// cost is bounded by how often the owner syncs ([`Writer::unsynced`]).
+#[derive(Debug)]
+pub struct Writer {
+    store: Arc<Store>,
+    options: Options,
+    /// The offset that the next byte will have.
+    head: u64,
+    open: Option<Files>,
+    pub(super) broken: Option<Broken>,
+    /// Set when a segment was closed, until [`Writer::housekeeping`] takes it.
+    rotated: bool,
+    /// Held for as long as the writer lives.
+    _lock: File,
+}
+
+/// The files of the open segment.
+#[derive(Debug)]
+struct Files {
+    start: u64,
+    raw: Arc<File>,
+    index: IndexWriter,
+    events: File,
+    unsynced: bool,
+}
+
+/// The capture cannot be written at the moment.
+#[derive(Debug)]
+pub(super) struct Broken {
+    /// The first offset that is missing.
+    from: u64,
+    reason: String,
+    pub(super) tried: Instant,
+}
+
+impl Writer {
+    /// Opens or creates the capture of a console and finds its head.
+    ///
+    /// # Errors
+    /// When the folder cannot be used, or another process writes to it.
+    pub fn open(console: &Name, options: Options) -> Result<Self, OpenError> {
+        let dir = options.dir.join(console.as_str());
+        let failed = |source| OpenError::Io { path: dir.clone(), source };
+        fs::create_dir_all(&dir).map_err(failed)?;
+        let lock = File::create(dir.join("lock")).map_err(failed)?;
+        match flock(&lock, FlockOperation::NonBlockingLockExclusive) {
+            Ok(()) => {}
+            Err(rustix::io::Errno::WOULDBLOCK) => return Err(OpenError::Locked(dir)),
+            Err(error) => return Err(failed(error.into())),
+        }
+        let store = Store::scan(dir.clone()).map_err(failed)?;
+        let (last, head) = {
+            let segments = store.lock();
+            let last = segments.last().copied();
+            (last, last.and_then(|segment| segment.end()).unwrap_or(0))
+        };
+        let mut writer = Self {
+            store: Arc::new(store),
+            options,
+            head,
+            open: None,
+            broken: None,
+            rotated: true,
+            _lock: lock,
+        };
+        // The last segment is continued, so that many restarts do not make many small files.
+        if let Some(last) = last.filter(|last| !last.compressed) {
+            writer.open = Some(writer.open_files(last.start).map_err(failed)?);
+            if let Some(segment) = writer.store.lock().last_mut() {
+                segment.len = None;
+            }
+        }
+        Ok(writer)
+    }
+
+    pub fn store(&self) -> &Arc<Store> {
+        &self.store
+    }
+
+    /// The offset that the next byte will have.
+    pub fn head(&self) -> u64 {
+        self.head
+    }
+
+    /// Why the capture is not being written, if it is not.
+    pub fn broken(&self) -> Option<&str> {
+        self.broken.as_ref().map(|broken| broken.reason.as_str())
+    }
+
+    /// Appends bytes that came at `time_us`, and moves the head over them whatever happens.
+    ///
+    /// Gives the event of a gap that has just ended, so that the owner can publish it. While the
+    /// disk cannot be written the bytes are lost to the capture; it is tried again every second.
+    pub fn append(&mut self, time_us: u64, bytes: &[u8]) -> Option<Event> {
+        let offset = self.head;
+        self.head += bytes.len() as u64;
+        if self.broken.as_ref().is_some_and(|broken| broken.tried.elapsed() < RETRY) {
+            return None;
+        }
+        match self.write(offset, time_us, bytes) {
+            Ok(()) => self.broken.take().map(|broken| self.gap_ended(broken, offset, time_us)),
+            Err((written, error)) => {
+                self.broke(offset + written, &error);
+                None
+            }
+        }
+    }
+
+    /// Records an event. A failure is logged only: the bytes matter more.
+    pub fn record(&mut self, event: &Event) {
+        let recorded = match &mut self.open {
+            Some(files) => events::append(&mut files.events, event),
+            None if self.broken.is_some() => return,
+            None => self.roll(self.head).and_then(|files| events::append(&mut files.events, event)),
+        };
+        if let Err(error) = recorded {
+            let dir = self.store.dir().display();
+            tracing::warn!(%dir, %error, "an event could not be recorded");
+        }
+    }
+
+    /// The open file if bytes were written to it since the last call: to be given to
+    /// [`File::sync_data`] where blocking is allowed.
+    pub fn unsynced(&mut self) -> Option<Arc<File>> {
+        let files = self.open.as_mut()?;
+        std::mem::take(&mut files.unsynced).then(|| files.raw.clone())
+    }
+
+    /// The work that came up since the last call, to be run where blocking is allowed.
+    pub fn housekeeping(&mut self) -> Option<Housekeeping> {
+        std::mem::take(&mut self.rotated)
+            .then(|| Housekeeping { store: self.store.clone(), options: self.options.clone() })
+    }
+
+    /// On failure tells how many of the bytes were written before it.
+    fn write(&mut self, offset: u64, time_us: u64, bytes: &[u8]) -> Result<(), (u64, io::Error)> {
+        let full = self.open.as_ref().is_none_or(|files| {
+            offset > files.start && offset - files.start + bytes.len() as u64 > self.options.segment
+        });
+        if full {
+            self.roll(offset).map_err(|error| (0, error))?;
+        }
+        let Some(files) = &mut self.open else { return Ok(()) };
+        files.unsynced = true;
+        let mut rest = bytes;
+        while !rest.is_empty() {
+            match (&*files.raw).write(rest) {
+                Ok(0) => {
+                    return Err((
+                        (bytes.len() - rest.len()) as u64,
+                        io::ErrorKind::WriteZero.into(),
+                    ));
+                }
+                Ok(written) => rest = &rest[written..],
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(((bytes.len() - rest.len()) as u64, error)),
+            }
+        }
+        files.index.note(Mark { offset, time_us }).map_err(|error| (bytes.len() as u64, error))
+    }
+
+    /// Closes the open segment at `offset` and opens the next one there.
+    fn roll(&mut self, offset: u64) -> io::Result<&mut Files> {
+        self.close(offset);
+        let files = self.open_files(offset)?;
+        self.store.lock().push(Segment { start: offset, len: None, compressed: false });
+        Ok(self.open.insert(files))
+    }
+
+    fn close(&mut self, end: u64) {
+        if let Some(files) = self.open.take() {
+            if let Some(segment) = self.store.lock().last_mut() {
+                segment.len = Some(end - files.start);
+            }
+            self.rotated = true;
+        }
+    }
+
+    fn open_files(&self, start: u64) -> io::Result<Files> {
+        let raw = File::options().append(true).create(true).open(self.store.path(start, "raw"))?;
+        Ok(Files {
+            start,
+            raw: Arc::new(raw),
+            index: IndexWriter::open(&self.store.path(start, "idx"))?,
+            events: events::open(&self.store.path(start, "jsonl"))?,
+            unsynced: false,
+        })
+    }
+
+    fn broke(&mut self, from: u64, error: &io::Error) {
+        let dir = self.store.dir().display();
+        match &mut self.broken {
+            Some(broken) => broken.tried = Instant::now(),
+            None => {
+                tracing::error!(%dir, %error, "the capture cannot be written; the console goes on");
+                self.close(from);
+                self.broken =
+                    Some(Broken { from, reason: error.to_string(), tried: Instant::now() });
+            }
+        }
+    }
+
+    fn gap_ended(&mut self, broken: Broken, to: u64, time_us: u64) -> Event {
+        let dir = self.store.dir().display();
+        tracing::warn!(%dir, from = broken.from, to, "the capture is being written again");
+        let what = What::Gap {
+            to,
+            reason: format!("the capture could not be written: {}", broken.reason),
+        };
+        let event = Event { offset: broken.from, time_us, who: None, what };
+        self.record(&event);
+        event
+    }
+}

@@ -1,0 +1,50 @@
+//! The transports behind a console: serial lines, programs on a pty, and sockets.
+
+mod exec;
+mod spec;
+mod stream;
+mod tty;
+
+use std::io;
+
+use tokio::io::{AsyncRead, AsyncWrite};
+
+pub use spec::{Spec, SpecError};
+
+/// An open transport. Reading 0 bytes or an error means that it is gone: drop it, and open it
+/// again.
+pub trait Port: AsyncRead + AsyncWrite + Send + Unpin {
+    /// Begins or ends a break condition.
+    ///
+    /// # Errors
+    /// [`ControlError::Unsupported`] where the transport has no such thing.
+    fn set_break(&mut self, on: bool) -> Result<(), ControlError>;
+
+    /// Why the port is gone, where it knows better than "end of file".
+    fn epitaph(&mut self) -> Option<String> {
+        None
+    }
+}
+
+/// Why a control request on a port was not carried out.
+#[derive(Debug, thiserror::Error)]
+pub enum ControlError {
+    /// The transport cannot do this; an answer, not a fault.
+    #[error("{0}")]
+    Unsupported(&'static str),
+    #[error("the port refused: {0}")]
+    Io(#[from] io::Error),
+}
+
+/// Opens the port that a spec describes.
+///
+/// # Errors
+/// One line that names the device and what the system said of it.
+pub async fn open(spec: &Spec) -> Result<Box<dyn Port>, io::Error> {
+    match spec {
+        Spec::Tty { path, framing } => Ok(Box::new(tty::Tty::open(path, *framing)?)),
+        Spec::Exec { program, arguments } => Ok(Box::new(exec::Exec::start(program, arguments)?)),
+        Spec::Tcp(address) => Ok(Box::new(stream::connect_tcp(address).await?)),
+        Spec::Unix(path) => Ok(Box::new(stream::connect_unix(path).await?)),
+    }
+}

@@ -1,0 +1,167 @@
+//! The text form of a port: `tty:/dev/ttyUSB0,115200n8`, `exec:PROGRAM ARGS`, `tcp:HOST:PORT`,
+//! `unix:PATH`.
+
+use std::fmt;
+use std::path::PathBuf;
+use std::str::FromStr;
+
+use crate::sys::{Framing, Parity};
+
+/// What a console's port is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Spec {
+    /// A serial line.
+    Tty { path: PathBuf, framing: Framing },
+    /// A program on a pty. Its words are split as a shell would; no shell runs.
+    Exec { program: String, arguments: Vec<String> },
+    /// `HOST:PORT` of a TCP server that passes bytes through.
+    Tcp(String),
+    /// A Unix stream socket.
+    Unix(PathBuf),
+}
+
+/// Why a text is no [`Spec`].
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum SpecError {
+    #[error(
+        "port {0:?} has no known kind; write tty:/dev/ttyUSB0,115200n8, exec:PROGRAM ARGS, \
+         tcp:HOST:PORT or unix:PATH"
+    )]
+    Kind(String),
+    #[error("port {0:?} names no device, program, address or path")]
+    Empty(String),
+    #[error("line setting {0:?} is not understood; write it like 115200n8 or 9600e7")]
+    Framing(String),
+    #[error("port {0:?} has no port number; write tcp:HOST:PORT")]
+    Address(String),
+    #[error("the words of {0:?} cannot be split: a quote is open")]
+    Words(String),
+}
+
+impl FromStr for Spec {
+    type Err = SpecError;
+
+    fn from_str(text: &str) -> Result<Self, SpecError> {
+        let (kind, rest) = text.split_once(':').ok_or_else(|| SpecError::Kind(text.to_owned()))?;
+        if !matches!(kind, "tty" | "exec" | "tcp" | "unix") {
+            return Err(SpecError::Kind(text.to_owned()));
+        }
+        if rest.trim().is_empty() {
+            return Err(SpecError::Empty(text.to_owned()));
+        }
+        match kind {
+            "tty" => {
+                let (path, framing) = rest.split_once(',').unwrap_or((rest, "115200n8"));
+                Ok(Self::Tty { path: path.into(), framing: parse_framing(framing)? })
+            }
+            "exec" => {
+                let words = shlex::split(rest).ok_or_else(|| SpecError::Words(rest.to_owned()))?;
+                let mut words = words.into_iter();
+                let program = words.next().ok_or_else(|| SpecError::Empty(text.to_owned()))?;
+                Ok(Self::Exec { program, arguments: words.collect() })
+            }
+            "tcp" => match rest.rsplit_once(':') {
+                Some((host, port)) if !host.is_empty() && port.parse::<u16>().is_ok() => {
+                    Ok(Self::Tcp(rest.to_owned()))
+                }
+                _ => Err(SpecError::Address(text.to_owned())),
+            },
+            _ => Ok(Self::Unix(rest.into())),
+        }
+    }
+}
+
+/// Reads `115200n8`: the baud rate, then parity (n, e or o), data bits (5 to 8) and stop bits (1 or
+/// 2), each with the usual default.
+fn parse_framing(text: &str) -> Result<Framing, SpecError> {
+    let wrong = || SpecError::Framing(text.to_owned());
+    let digits = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
+    let baud = text[..digits].parse().map_err(|_| wrong())?;
+    let mut rest = text[digits..].chars();
+    let parity = match rest.next().map(|c| c.to_ascii_lowercase()) {
+        None | Some('n') => Parity::None,
+        Some('e') => Parity::Even,
+        Some('o') => Parity::Odd,
+        Some(_) => return Err(wrong()),
+    };
+    let data_bits = match rest.next() {
+        None => 8,
+        Some(c @ '5'..='8') => c as u8 - b'0',
+        Some(_) => return Err(wrong()),
+    };
+    let stop_bits = match rest.next() {
+        None | Some('1') => 1,
+        Some('2') => 2,
+        Some(_) => return Err(wrong()),
+    };
+    if baud == 0 || rest.next().is_some() {
+        return Err(wrong());
+    }
+    Ok(Framing { baud, parity, data_bits, stop_bits })
+}
+
+impl fmt::Display for Spec {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Tty { path, framing } => {
+                let parity = match framing.parity {
+                    Parity::None => 'n',
+                    Parity::Even => 'e',
+                    Parity::Odd => 'o',
+                };
+                write!(f, "tty:{},{}{parity}{}", path.display(), framing.baud, framing.data_bits)?;
+                if framing.stop_bits == 2 { f.write_str("2") } else { Ok(()) }
+            }
+            Self::Exec { program, arguments } => {
+                let words = std::iter::once(program).chain(arguments).map(String::as_str);
+                match shlex::try_join(words) {
+                    Ok(words) => write!(f, "exec:{words}"),
+                    Err(_) => write!(f, "exec:{program} …"),
+                }
+            }
+            Self::Tcp(address) => write!(f, "tcp:{address}"),
+            Self::Unix(path) => write!(f, "unix:{}", path.display()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn every_kind_of_port_is_read_and_written_back() {
+        for text in [
+            "tty:/dev/ttyUSB0,115200n8",
+            "tty:/dev/ttyS1,9600e72",
+            "exec:cat -u 'a b'",
+            "tcp:console01:7001",
+            "unix:/run/board.sock",
+        ] {
+            let spec: Spec = text.parse().unwrap();
+            assert_eq!(spec.to_string(), text);
+        }
+        assert_eq!(
+            "tty:/dev/ttyS0".parse::<Spec>().unwrap().to_string(),
+            "tty:/dev/ttyS0,115200n8"
+        );
+    }
+
+    #[test]
+    fn what_is_wrong_is_said() {
+        assert_eq!("/dev/ttyS0".parse::<Spec>(), Err(SpecError::Kind("/dev/ttyS0".into())));
+        assert_eq!("tty:".parse::<Spec>(), Err(SpecError::Empty("tty:".into())));
+        assert_eq!("tty:/dev/x,fast".parse::<Spec>(), Err(SpecError::Framing("fast".into())));
+        assert_eq!("tcp:host".parse::<Spec>(), Err(SpecError::Address("tcp:host".into())));
+        assert_eq!("exec:a 'b".parse::<Spec>(), Err(SpecError::Words("a 'b".into())));
+    }
+
+    proptest! {
+        #[test]
+        fn no_text_makes_it_panic(text in ".{0,60}", framing in "[0-9a-z]{0,12}") {
+            let _ = text.parse::<Spec>();
+            let _ = format!("tty:/dev/x,{framing}").parse::<Spec>();
+        }
+    }
+}

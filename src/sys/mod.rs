@@ -1,0 +1,10 @@
+//! Terminals, ptys and child processes on them. The only module with `unsafe` code.
+#![allow(unsafe_code)]
+
+mod fd;
+mod pty;
+mod tty;
+
+pub use fd::Fd;
+pub use pty::{PtyChild, spawn_on_pty};
+pub use tty::{Framing, Parity, is_pty, open_tty, set_break};
