@@ -23,6 +23,7 @@
 pub mod capture;
 pub mod client;
 pub mod config;
+pub mod console;
 pub mod daemon;
 pub mod front;
 pub mod model;

@@ -8,7 +8,8 @@ use std::time::SystemTime;
 
 use zeekstd::{EncodeOptions, FrameSizePolicy, SeekTable};
 
-use super::{Options, Store};
+use super::Store;
+use crate::config::CaptureOptions;
 
 /// Uncompressed bytes per zstd frame: what has to be decompressed to read one byte.
 const FRAME: u32 = 256 * 1024;
@@ -21,7 +22,7 @@ const SUFFIXES: [&str; 4] = ["raw", "raw.zst", "idx", "jsonl"];
 #[derive(Debug)]
 pub struct Housekeeping {
     pub(super) store: Arc<Store>,
-    pub(super) options: Options,
+    pub(super) options: CaptureOptions,
 }
 
 impl Housekeeping {

@@ -22,31 +22,11 @@ mod segment;
 mod writer;
 
 use std::path::PathBuf;
-use std::time::Duration;
 
 pub use compress::Housekeeping;
 pub use reader::{Piece, Read, Reader};
 pub use segment::Store;
 pub use writer::Writer;
-
-/// Where captures are, and how much of them is kept.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Options {
-    /// The folder that holds a folder per console.
-    pub dir: PathBuf,
-    /// A segment is closed when it has this many bytes.
-    pub segment: u64,
-    /// The oldest segments of a console are deleted when its files hold more bytes than this.
-    pub keep: u64,
-    /// Segments whose last byte is older than this are deleted.
-    pub keep_age: Option<Duration>,
-}
-
-impl Options {
-    pub fn new(dir: impl Into<PathBuf>) -> Self {
-        Self { dir: dir.into(), segment: 64 << 20, keep: 4 << 30, keep_age: None }
-    }
-}
 
 /// Why a capture cannot be opened.
 #[derive(Debug, thiserror::Error)]

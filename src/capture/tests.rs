@@ -1,14 +1,16 @@
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::*;
+use crate::config::CaptureOptions;
 use crate::model::{Event, Name, What};
 
 fn name() -> Name {
     "panda01".parse().unwrap()
 }
 
-fn small(dir: &std::path::Path) -> Options {
-    Options { segment: 1000, ..Options::new(dir) }
+fn small(dir: &std::path::Path) -> CaptureOptions {
+    CaptureOptions { segment: 1000, ..CaptureOptions::new(dir) }
 }
 
 /// Everything from `from` to `to`, as (bytes, gaps).
@@ -109,7 +111,7 @@ fn a_crash_that_tore_index_and_events_costs_neither_bytes_nor_later_records() {
 #[test]
 fn the_oldest_segments_go_when_the_limit_is_reached_and_readers_see_a_gap() {
     let dir = tempfile::tempdir().unwrap();
-    let options = Options { keep: 3000, ..small(dir.path()) };
+    let options = CaptureOptions { keep: 3000, ..small(dir.path()) };
     let mut writer = Writer::open(&name(), options).unwrap();
     let mut noise: u32 = 1;
     for at in 0..100_u64 {

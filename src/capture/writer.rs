@@ -9,7 +9,8 @@ use rustix::fs::{FlockOperation, flock};
 
 use super::index::{IndexWriter, Mark};
 use super::segment::Segment;
-use super::{Housekeeping, OpenError, Options, Store, events};
+use super::{Housekeeping, OpenError, Store, events};
+use crate::config::CaptureOptions;
 use crate::model::{Event, Name, What};
 
 /// How long to wait after a failed write before trying again.
@@ -22,7 +23,7 @@ const RETRY: Duration = Duration::from_secs(1);
 #[derive(Debug)]
 pub struct Writer {
     store: Arc<Store>,
-    options: Options,
+    options: CaptureOptions,
     /// The offset that the next byte will have.
     head: u64,
     open: Option<Files>,
@@ -57,7 +58,7 @@ impl Writer {
     ///
     /// # Errors
     /// When the folder cannot be used, or another process writes to it.
-    pub fn open(console: &Name, options: Options) -> Result<Self, OpenError> {
+    pub fn open(console: &Name, options: CaptureOptions) -> Result<Self, OpenError> {
         let dir = options.dir.join(console.as_str());
         let failed = |source| OpenError::Io { path: dir.clone(), source };
         fs::create_dir_all(&dir).map_err(failed)?;
@@ -117,7 +118,7 @@ impl Writer {
             return None;
         }
         match self.write(offset, time_us, bytes) {
-            Ok(()) => self.broken.take().map(|broken| self.gap_ended(broken, offset, time_us)),
+            Ok(()) => self.broken.take().map(|broken| self.gap_ended(&broken, offset, time_us)),
             Err((written, error)) => {
                 self.broke(offset + written, &error);
                 None
@@ -219,7 +220,7 @@ impl Writer {
         }
     }
 
-    fn gap_ended(&mut self, broken: Broken, to: u64, time_us: u64) -> Event {
+    fn gap_ended(&mut self, broken: &Broken, to: u64, time_us: u64) -> Event {
         let dir = self.store.dir().display();
         tracing::warn!(%dir, from = broken.from, to, "the capture is being written again");
         let what = What::Gap {

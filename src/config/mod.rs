@@ -4,15 +4,20 @@
 //! it through [`Table`]s, which note each wrong type, missing value and unknown key in
 //! [`Problems`]. Nothing stops at the first one, and nothing is used if there is any.
 
+mod capture;
 mod files;
 mod node;
+mod port;
 mod problems;
+pub mod serial;
 mod table;
 pub mod toml;
 mod value;
 
+pub use capture::{CaptureOptions, default_capture_dir};
 pub use files::read_all;
 pub use node::{Key, Node, Place, Value};
+pub use port::{PortError, PortSpec};
 pub use problems::{Problem, Problems};
 pub use table::{At, Table};
 pub use value::{FromNode, Size};

@@ -1,7 +1,6 @@
 //! The transports behind a console: serial lines, programs on a pty, and sockets.
 
 mod exec;
-mod spec;
 mod stream;
 mod tty;
 
@@ -9,7 +8,7 @@ use std::io;
 
 use tokio::io::{AsyncRead, AsyncWrite};
 
-pub use spec::{Spec, SpecError};
+use crate::config::PortSpec;
 
 /// An open transport. Reading 0 bytes or an error means that it is gone: drop it, and open it
 /// again.
@@ -40,11 +39,13 @@ pub enum ControlError {
 ///
 /// # Errors
 /// One line that names the device and what the system said of it.
-pub async fn open(spec: &Spec) -> Result<Box<dyn Port>, io::Error> {
+pub async fn open(spec: &PortSpec) -> Result<Box<dyn Port>, io::Error> {
     match spec {
-        Spec::Tty { path, framing } => Ok(Box::new(tty::Tty::open(path, *framing)?)),
-        Spec::Exec { program, arguments } => Ok(Box::new(exec::Exec::start(program, arguments)?)),
-        Spec::Tcp(address) => Ok(Box::new(stream::connect_tcp(address).await?)),
-        Spec::Unix(path) => Ok(Box::new(stream::connect_unix(path).await?)),
+        PortSpec::Tty { path, framing } => Ok(Box::new(tty::Tty::open(path, *framing)?)),
+        PortSpec::Exec { program, arguments } => {
+            Ok(Box::new(exec::Exec::start(program, arguments)?))
+        }
+        PortSpec::Tcp(address) => Ok(Box::new(stream::connect_tcp(address).await?)),
+        PortSpec::Unix(path) => Ok(Box::new(stream::connect_unix(path).await?)),
     }
 }

@@ -2,9 +2,11 @@
 #![allow(unsafe_code)]
 
 mod fd;
+mod keepalive;
 mod pty;
 mod tty;
 
 pub use fd::Fd;
+pub use keepalive::keep_alive;
 pub use pty::{PtyChild, spawn_on_pty};
 pub use tty::{Framing, Parity, is_pty, open_tty, set_break};

@@ -4,6 +4,8 @@
 //! first says [`FromServer::Hello`], then, if asked for, [`FromServer::Screen`]; from then on
 //! binary frames ([`super::frame`]) and events come in the order of the timeline.
 
+use std::num::NonZeroU16;
+
 use serde::{Deserialize, Serialize};
 
 use crate::model::event::Mode;
@@ -24,6 +26,11 @@ pub struct Query {
     /// The name that others see. Without authentication it is what the client says it is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub user: Option<String>,
+    /// The size for `from=screen`; 24 by 80 when left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rows: Option<NonZeroU16>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cols: Option<NonZeroU16>,
 }
 
 /// What the server says in text.
@@ -49,12 +56,12 @@ pub enum FromServer {
         #[serde(default)]
         holder: Option<Session>,
     },
-    /// The screen as it stands at `offset`: bytes that draw it on a cleared terminal.
+    /// The screen as it stands at `offset`, where the stream begins.
     Screen {
         offset: u64,
-        rows: u16,
-        cols: u16,
-        /// Each character stands for the byte of the same number (ISO 8859-1).
+        rows: NonZeroU16,
+        cols: NonZeroU16,
+        /// What draws it, cursor and attributes included, on a cleared terminal.
         draw: String,
     },
     /// Something happened on the console's timeline.

@@ -12,6 +12,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::client::Stream;
+use crate::sys::keep_alive;
 
 /// A client has this long to send its whole request header.
 const HEADER_TIMEOUT: Duration = Duration::from_secs(10);
@@ -35,6 +36,7 @@ impl Listener {
             Self::Tcp(listener) => {
                 let (stream, address) = listener.accept().await?;
                 stream.set_nodelay(true)?;
+                keep_alive(&stream)?;
                 Ok((Box::new(stream), Peer(address.to_string())))
             }
             Self::Unix(listener) => {

@@ -9,7 +9,7 @@ use crate::sys::{Framing, Parity};
 
 /// What a console's port is.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Spec {
+pub enum PortSpec {
     /// A serial line.
     Tty { path: PathBuf, framing: Framing },
     /// A program on a pty. Its words are split as a shell would; no shell runs.
@@ -20,9 +20,9 @@ pub enum Spec {
     Unix(PathBuf),
 }
 
-/// Why a text is no [`Spec`].
+/// Why a text is no [`PortSpec`].
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum SpecError {
+pub enum PortError {
     #[error(
         "port {0:?} has no known kind; write tty:/dev/ttyUSB0,115200n8, exec:PROGRAM ARGS, \
          tcp:HOST:PORT or unix:PATH"
@@ -38,16 +38,16 @@ pub enum SpecError {
     Words(String),
 }
 
-impl FromStr for Spec {
-    type Err = SpecError;
+impl FromStr for PortSpec {
+    type Err = PortError;
 
-    fn from_str(text: &str) -> Result<Self, SpecError> {
-        let (kind, rest) = text.split_once(':').ok_or_else(|| SpecError::Kind(text.to_owned()))?;
+    fn from_str(text: &str) -> Result<Self, PortError> {
+        let (kind, rest) = text.split_once(':').ok_or_else(|| PortError::Kind(text.to_owned()))?;
         if !matches!(kind, "tty" | "exec" | "tcp" | "unix") {
-            return Err(SpecError::Kind(text.to_owned()));
+            return Err(PortError::Kind(text.to_owned()));
         }
         if rest.trim().is_empty() {
-            return Err(SpecError::Empty(text.to_owned()));
+            return Err(PortError::Empty(text.to_owned()));
         }
         match kind {
             "tty" => {
@@ -55,16 +55,16 @@ impl FromStr for Spec {
                 Ok(Self::Tty { path: path.into(), framing: parse_framing(framing)? })
             }
             "exec" => {
-                let words = shlex::split(rest).ok_or_else(|| SpecError::Words(rest.to_owned()))?;
+                let words = shlex::split(rest).ok_or_else(|| PortError::Words(rest.to_owned()))?;
                 let mut words = words.into_iter();
-                let program = words.next().ok_or_else(|| SpecError::Empty(text.to_owned()))?;
+                let program = words.next().ok_or_else(|| PortError::Empty(text.to_owned()))?;
                 Ok(Self::Exec { program, arguments: words.collect() })
             }
             "tcp" => match rest.rsplit_once(':') {
                 Some((host, port)) if !host.is_empty() && port.parse::<u16>().is_ok() => {
                     Ok(Self::Tcp(rest.to_owned()))
                 }
-                _ => Err(SpecError::Address(text.to_owned())),
+                _ => Err(PortError::Address(text.to_owned())),
             },
             _ => Ok(Self::Unix(rest.into())),
         }
@@ -73,8 +73,8 @@ impl FromStr for Spec {
 
 /// Reads `115200n8`: the baud rate, then parity (n, e or o), data bits (5 to 8) and stop bits (1 or
 /// 2), each with the usual default.
-fn parse_framing(text: &str) -> Result<Framing, SpecError> {
-    let wrong = || SpecError::Framing(text.to_owned());
+fn parse_framing(text: &str) -> Result<Framing, PortError> {
+    let wrong = || PortError::Framing(text.to_owned());
     let digits = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
     let baud = text[..digits].parse().map_err(|_| wrong())?;
     let mut rest = text[digits..].chars();
@@ -100,7 +100,7 @@ fn parse_framing(text: &str) -> Result<Framing, SpecError> {
     Ok(Framing { baud, parity, data_bits, stop_bits })
 }
 
-impl fmt::Display for Spec {
+impl fmt::Display for PortSpec {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Tty { path, framing } => {
@@ -139,29 +139,29 @@ mod tests {
             "tcp:console01:7001",
             "unix:/run/board.sock",
         ] {
-            let spec: Spec = text.parse().unwrap();
+            let spec: PortSpec = text.parse().unwrap();
             assert_eq!(spec.to_string(), text);
         }
         assert_eq!(
-            "tty:/dev/ttyS0".parse::<Spec>().unwrap().to_string(),
+            "tty:/dev/ttyS0".parse::<PortSpec>().unwrap().to_string(),
             "tty:/dev/ttyS0,115200n8"
         );
     }
 
     #[test]
     fn what_is_wrong_is_said() {
-        assert_eq!("/dev/ttyS0".parse::<Spec>(), Err(SpecError::Kind("/dev/ttyS0".into())));
-        assert_eq!("tty:".parse::<Spec>(), Err(SpecError::Empty("tty:".into())));
-        assert_eq!("tty:/dev/x,fast".parse::<Spec>(), Err(SpecError::Framing("fast".into())));
-        assert_eq!("tcp:host".parse::<Spec>(), Err(SpecError::Address("tcp:host".into())));
-        assert_eq!("exec:a 'b".parse::<Spec>(), Err(SpecError::Words("a 'b".into())));
+        assert_eq!("/dev/ttyS0".parse::<PortSpec>(), Err(PortError::Kind("/dev/ttyS0".into())));
+        assert_eq!("tty:".parse::<PortSpec>(), Err(PortError::Empty("tty:".into())));
+        assert_eq!("tty:/dev/x,fast".parse::<PortSpec>(), Err(PortError::Framing("fast".into())));
+        assert_eq!("tcp:host".parse::<PortSpec>(), Err(PortError::Address("tcp:host".into())));
+        assert_eq!("exec:a 'b".parse::<PortSpec>(), Err(PortError::Words("a 'b".into())));
     }
 
     proptest! {
         #[test]
         fn no_text_makes_it_panic(text in ".{0,60}", framing in "[0-9a-z]{0,12}") {
-            let _ = text.parse::<Spec>();
-            let _ = format!("tty:/dev/x,{framing}").parse::<Spec>();
+            let _ = text.parse::<PortSpec>();
+            let _ = format!("tty:/dev/x,{framing}").parse::<PortSpec>();
         }
     }
 }

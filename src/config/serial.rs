@@ -1,0 +1,188 @@
+//! The configuration of `lava-serial`.
+
+use std::collections::HashMap;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use super::{At, CaptureOptions, Node, PortSpec, Problems, Table, default_capture_dir, read_all};
+use crate::model::{Failure, Name};
+
+/// What a `lava-serial` process serves.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SerialConfig {
+    pub http: Option<HttpListen>,
+    pub capture: CaptureOptions,
+    pub consoles: Vec<ConsoleConfig>,
+}
+
+/// `[http]`: where a daemon serves HTTP beside its Unix socket.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HttpListen {
+    pub listen: SocketAddr,
+    /// Allow an address that is not loopback although nothing authenticates.
+    pub insecure: bool,
+}
+
+/// `[[console]]`
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ConsoleConfig {
+    pub name: Name,
+    pub port: PortSpec,
+    /// A TCP port that passes bytes untouched: for ser2net's `tcp` users and labgrid's raw ports.
+    pub raw: Option<SocketAddr>,
+    pub telnet: Option<SocketAddr>,
+    /// Allow `raw` and `telnet` on addresses that are not loopback.
+    pub insecure: bool,
+}
+
+impl SerialConfig {
+    /// Reads files and folders of TOML; several are one configuration.
+    ///
+    /// # Errors
+    /// [`crate::model::Kind::Config`] with every problem in all of them.
+    pub fn read(paths: &[PathBuf]) -> Result<Self, Failure> {
+        let problems = Problems::default();
+        let documents = read_all(paths, &problems);
+        let config = Self::from_documents(&documents, &problems);
+        problems.check(Some(config))
+    }
+
+    fn from_documents(documents: &[(String, Node)], problems: &Problems) -> Self {
+        let mut config = Self {
+            http: None,
+            capture: CaptureOptions::new(default_capture_dir()),
+            consoles: Vec::new(),
+        };
+        let mut seen = Seen::default();
+        for (file, node) in documents {
+            let Some(top) = Table::new(node, At::top(file, problems)) else { continue };
+            if let Some(table) = top.table("http") {
+                seen.once(&top, "http", "[http]".into());
+                config.http = HttpListen::from_table(&table);
+                table.finish();
+            }
+            if let Some(table) = top.table("capture") {
+                seen.once(&top, "capture", "[capture]".into());
+                config.capture.read(&table);
+                table.finish();
+            }
+            for table in top.tables("console") {
+                let console = ConsoleConfig::from_table(&table);
+                if let Some(console) = &console {
+                    seen.once(&table, "name", format!("the name {}", console.name));
+                    for (key, address) in [("raw", console.raw), ("telnet", console.telnet)] {
+                        if let Some(address) = address.filter(|address| address.port() != 0) {
+                            seen.once(&table, key, address.to_string());
+                        }
+                    }
+                }
+                table.finish();
+                config.consoles.extend(console);
+            }
+            top.finish();
+        }
+        if config.consoles.is_empty()
+            && problems.is_empty()
+            && let Some((file, node)) = documents.first()
+        {
+            At::top(file, problems).problem(node.place, "there is no [[console]] in any file");
+        }
+        config
+    }
+}
+
+impl HttpListen {
+    /// Reads `[http]`.
+    pub fn from_table(table: &Table<'_>) -> Option<Self> {
+        let listen = table.required("listen");
+        let insecure = table.optional("insecure").unwrap_or(false);
+        Some(Self { listen: listen?, insecure })
+    }
+}
+
+impl ConsoleConfig {
+    fn from_table(table: &Table<'_>) -> Option<Self> {
+        let name = table.required("name");
+        let port = match table.node("port") {
+            Some(_) => table.parsed("port", str::parse::<PortSpec>),
+            None => table.required::<String>("port").and(None),
+        };
+        let raw = table.optional("raw");
+        let telnet = table.optional("telnet");
+        let insecure = table.optional("insecure").unwrap_or(false);
+        Some(Self { name: name?, port: port?, raw, telnet, insecure })
+    }
+}
+
+/// Things that may be there only once, and where they were.
+#[derive(Default)]
+struct Seen(HashMap<String, String>);
+
+impl Seen {
+    fn once(&mut self, table: &Table<'_>, key: &str, what: String) {
+        let place = table.node(key).map_or(table.place(), |node| node.place);
+        let here = format!("{}:{place}", table.at().file);
+        if let Some(first) = self.0.get(&what) {
+            table.problem(key, format!("{what} is already used at {first}"));
+        } else {
+            self.0.insert(what, here);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::toml;
+    use super::*;
+
+    fn read(files: &[(&str, &str)]) -> Result<SerialConfig, String> {
+        let problems = Problems::default();
+        let documents: Vec<(String, Node)> = files
+            .iter()
+            .filter_map(|(file, text)| {
+                Some(((*file).to_owned(), toml::parse(text, &At::top(file, &problems))?))
+            })
+            .collect();
+        let config = SerialConfig::from_documents(&documents, &problems);
+        problems.check(Some(config)).map_err(|failure| failure.message)
+    }
+
+    #[test]
+    fn the_least_that_a_console_needs_is_read() {
+        let config = read(&[(
+            "a.toml",
+            "[[console]]\nname = \"panda01\"\nport = \"tty:/dev/ttyUSB0,115200n8\"\n\
+             raw = \"127.0.0.1:7101\"\ntelnet = \"127.0.0.1:7001\"\n",
+        )])
+        .unwrap();
+        assert_eq!(config.consoles[0].name.as_str(), "panda01");
+        assert_eq!(config.consoles[0].port.to_string(), "tty:/dev/ttyUSB0,115200n8");
+        assert_eq!(config.consoles[0].telnet, Some("127.0.0.1:7001".parse().unwrap()));
+    }
+
+    #[test]
+    fn names_and_addresses_are_used_once_over_all_files() {
+        let console = |name, port| {
+            format!(
+                "[[console]]\nname = \"{name}\"\nport = \"unix:/x\"\nraw = \"127.0.0.1:{port}\"\n"
+            )
+        };
+        let told = read(&[
+            ("a.toml", &console("panda01", 7101)),
+            ("b.toml", &(console("panda01", 7102) + &console("panda02", 7101))),
+        ])
+        .unwrap_err();
+        assert_eq!(
+            told,
+            "b.toml:2:8: console[0].name: the name panda01 is already used at a.toml:2:8\n\
+             b.toml:8:7: console[1].raw: 127.0.0.1:7101 is already used at a.toml:4:7"
+        );
+    }
+
+    #[test]
+    fn the_example_is_a_valid_configuration() {
+        let example = concat!(env!("CARGO_MANIFEST_DIR"), "/conf/serial.toml");
+        let config = SerialConfig::read(&[example.into()]).unwrap();
+        assert!(config.consoles.len() >= 3);
+    }
+}

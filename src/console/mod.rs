@@ -1,0 +1,164 @@
+//! Consoles: one task owns a port; any number of sessions read its stream by offset.
+//!
+//! [`Console::start`] gives a handle and the future that owns the port ([`supervisor`]). Sessions
+//! ([`Session`]) pull: each has its own offset, is woken by a watch value, and reads the [`ring`]
+//! or, when it has fallen behind that, the capture. So a client that stopped reading costs nobody
+//! anything and loses nothing.
+
+mod input;
+mod lock;
+mod past;
+mod ring;
+mod screen;
+mod session;
+mod state;
+mod supervisor;
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use tokio::sync::{mpsc, watch};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::capture::{self, Store};
+use crate::config::{CaptureOptions, PortSpec};
+use crate::model::{Event, Name, What, units};
+use crate::wire::attach::{PortState, Session as SessionRow};
+use input::Command;
+use state::State;
+
+pub use past::{Past, PastError};
+pub use screen::Screen;
+pub use session::{Attach, Item, Session, Stream, WriteError};
+
+/// How many commands may wait for the port. Who types beyond that waits.
+const COMMANDS: usize = 32;
+
+/// How far a console's stream and its events have come. Readers are woken when it changes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+struct Head {
+    /// The offset that the next byte will have. Published only after the capture has the bytes.
+    offset: u64,
+    /// The number of events so far.
+    events: u64,
+}
+
+/// A console: the handle that every listener and session shares.
+#[derive(Debug)]
+pub struct Console {
+    name: Name,
+    /// The port's text form, for people.
+    port: String,
+    store: Arc<Store>,
+    state: Mutex<State>,
+    head: watch::Sender<Head>,
+    commands: mpsc::Sender<Command>,
+}
+
+/// A console at one moment, as `GET /consoles` shows it.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize, utoipa::ToSchema)]
+pub struct Status {
+    #[schema(value_type = String)]
+    pub name: Name,
+    /// The port's text form, as `tty:/dev/ttyUSB0,115200n8`.
+    pub port: String,
+    #[schema(value_type = Object)]
+    pub state: PortState,
+    /// The oldest offset that is held.
+    pub first: u64,
+    /// The offset that the next byte will have.
+    pub head: u64,
+    /// Why the capture cannot be written at the moment.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub capture_error: Option<String>,
+    #[schema(value_type = Vec<Object>)]
+    pub sessions: Vec<SessionRow>,
+    #[schema(value_type = Option<Object>)]
+    pub holder: Option<SessionRow>,
+}
+
+impl Console {
+    /// Opens a console's capture, and gives its handle and the future that owns the port. The
+    /// future ends soon after `shutdown`, with everything written; work that blocks runs on
+    /// `tasks`.
+    ///
+    /// # Errors
+    /// When the capture cannot be opened.
+    pub fn start(
+        name: Name,
+        spec: PortSpec,
+        options: CaptureOptions,
+        tasks: TaskTracker,
+        shutdown: CancellationToken,
+    ) -> Result<(Arc<Self>, impl Future<Output = ()> + Send), capture::OpenError> {
+        let writer = capture::Writer::open(&name, options)?;
+        let (commands, received) = mpsc::channel(COMMANDS);
+        let head = Head { offset: writer.head(), events: 0 };
+        let console = Arc::new(Self {
+            name,
+            port: spec.to_string(),
+            store: writer.store().clone(),
+            state: Mutex::new(State::new()),
+            head: watch::Sender::new(head),
+            commands,
+        });
+        let supervisor = supervisor::Supervisor {
+            console: console.clone(),
+            spec,
+            writer,
+            commands: received,
+            tasks,
+        };
+        Ok((console, supervisor.run(shutdown)))
+    }
+
+    pub fn name(&self) -> &Name {
+        &self.name
+    }
+
+    /// The offset that the next byte will have.
+    pub fn head(&self) -> u64 {
+        self.head.borrow().offset
+    }
+
+    pub fn status(&self) -> Status {
+        let state = self.state();
+        let head = self.head();
+        Status {
+            name: self.name.clone(),
+            port: self.port.clone(),
+            state: state.port.clone(),
+            first: self.store.first().unwrap_or(head),
+            head,
+            capture_error: state.capture_error.clone(),
+            sessions: state.lock.sessions(),
+            holder: state.lock.holder(),
+        }
+    }
+
+    /// Puts an event on the timeline at the head: shown to everyone attached, and captured.
+    ///
+    /// # Errors
+    /// When the console is shutting down.
+    pub async fn event(&self, who: Option<String>, what: What) -> Result<Event, WriteError> {
+        let event = self.publish(who, what);
+        let command = Command::Record(Box::new(event.clone()));
+        self.commands.send(command).await.map_err(|_| WriteError::ShuttingDown)?;
+        Ok(event)
+    }
+
+    /// Shows an event to everyone attached. The caller sees to it that it is captured.
+    fn publish(&self, who: Option<String>, what: What) -> Event {
+        let mut state = self.state();
+        let offset = self.head.borrow().offset;
+        let event = Event { offset, time_us: units::now_us(), who, what };
+        state.events.push(event.clone());
+        self.head.send_modify(|head| head.events += 1);
+        event
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        // Each change leaves the state whole, so that it may be used after a panic elsewhere.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

@@ -1,0 +1,58 @@
+//! What a console's sessions and its supervisor share.
+
+use std::collections::VecDeque;
+
+use super::lock::WriteLock;
+use super::ring::Ring;
+use crate::model::Event;
+use crate::wire::attach::PortState;
+
+/// How many events are kept for sessions to read. A session that was stopped for longer finds them
+/// in the capture.
+const EVENTS: usize = 256;
+
+#[derive(Debug)]
+pub(super) struct State {
+    pub(super) ring: Ring,
+    pub(super) lock: WriteLock,
+    pub(super) events: RecentEvents,
+    pub(super) port: PortState,
+    pub(super) capture_error: Option<String>,
+}
+
+impl State {
+    pub(super) fn new() -> Self {
+        Self {
+            ring: Ring::default(),
+            lock: WriteLock::default(),
+            events: RecentEvents::default(),
+            port: PortState::Starting,
+            capture_error: None,
+        }
+    }
+}
+
+/// The newest events, numbered from 0.
+#[derive(Debug, Default)]
+pub(super) struct RecentEvents {
+    newest: VecDeque<Event>,
+    /// The number that the next event will have.
+    count: u64,
+}
+
+impl RecentEvents {
+    pub(super) fn push(&mut self, event: Event) {
+        if self.newest.len() == EVENTS {
+            self.newest.pop_front();
+        }
+        self.newest.push_back(event);
+        self.count += 1;
+    }
+
+    /// The event with this number, or the oldest that is left; and its number.
+    pub(super) fn at(&self, number: u64) -> Option<(u64, &Event)> {
+        let first = self.count - self.newest.len() as u64;
+        let number = number.max(first);
+        self.newest.get((number - first) as usize).map(|event| (number, event))
+    }
+}

@@ -1,0 +1,319 @@
+//! Telnet, server side: RFC 854 with ECHO (RFC 857), SUPPRESS-GO-AHEAD (RFC 858) and
+//! TRANSMIT-BINARY (RFC 856), negotiated by the Q method of RFC 1143, so that no peer can make it
+//! loop.
+
+use bytes::{BufMut as _, Bytes, BytesMut};
+
+const SE: u8 = 240;
+const BRK: u8 = 243;
+const AYT: u8 = 246;
+const SB: u8 = 250;
+const WILL: u8 = 251;
+const WONT: u8 = 252;
+const DO: u8 = 253;
+const DONT: u8 = 254;
+const IAC: u8 = 255;
+
+const BINARY: u8 = 0;
+const ECHO: u8 = 1;
+const SGA: u8 = 3;
+
+/// The longest subnegotiation, in bytes. Longer ones are read over.
+const MAX_SUBNEGOTIATION: usize = 512;
+
+/// What the peer sent, decoded.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Received {
+    /// Typed bytes.
+    Data(Bytes),
+    /// IAC BRK: send a break.
+    Break,
+}
+
+/// One connection's state.
+#[derive(Debug)]
+pub struct Telnet {
+    options: [Option_; 3],
+    input: Input,
+    /// The last byte that was sent was a CR whose follower is not known yet.
+    sent_cr: bool,
+    /// Answers that are to be sent to the peer.
+    answers: BytesMut,
+}
+
+/// Where in a sequence the input is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Input {
+    Data,
+    /// After a CR of typed data, whose LF or NUL is not typed.
+    Cr,
+    Iac,
+    /// After IAC and WILL, WONT, DO or DONT.
+    Command(u8),
+    Subnegotiation {
+        len: usize,
+        iac: bool,
+    },
+}
+
+/// Both sides of an option. `us`: whether we do it; `him`: whether the peer does.
+#[derive(Debug, Clone, Copy)]
+struct Option_ {
+    code: u8,
+    us: Side,
+    him: Side,
+}
+
+/// One side of an option: its state by RFC 1143, and whether we agree to it.
+#[derive(Debug, Clone, Copy)]
+struct Side {
+    state: Q,
+    allowed: bool,
+}
+
+/// The states of RFC 1143 section 7. We never ask to end an option, so WANTNO is not needed, nor
+/// the queue bit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Q {
+    No,
+    Yes,
+    WantYes,
+}
+
+impl Telnet {
+    /// A connection that has just been accepted; the offers to make are in [`Telnet::answers`].
+    pub fn new() -> Self {
+        let side = |allowed| Side { state: Q::No, allowed };
+        let mut telnet = Self {
+            options: [
+                Option_ { code: BINARY, us: side(true), him: side(true) },
+                Option_ { code: ECHO, us: side(true), him: side(false) },
+                Option_ { code: SGA, us: side(true), him: side(true) },
+            ],
+            input: Input::Data,
+            sent_cr: false,
+            answers: BytesMut::new(),
+        };
+        // The board echoes, and there are no half-duplex turns: character mode at the client.
+        telnet.offer(ECHO, WILL);
+        telnet.offer(SGA, WILL);
+        telnet.offer(SGA, DO);
+        telnet
+    }
+
+    /// What is to be sent to the peer before anything else.
+    pub fn answers(&mut self) -> Bytes {
+        self.answers.split().freeze()
+    }
+
+    /// Encodes bytes of the board: IAC is doubled, and unless the peer agreed to binary, a CR that
+    /// no LF follows is followed by NUL (RFC 854).
+    pub fn encode(&mut self, bytes: &[u8], out: &mut BytesMut) {
+        let binary = self.options.iter().any(|o| o.code == BINARY && o.us.state == Q::Yes);
+        out.reserve(bytes.len() + 16);
+        let special = |byte: &u8| *byte == IAC || (!binary && *byte == b'\r');
+        let mut rest = bytes;
+        while let Some(first) = rest.first() {
+            if std::mem::take(&mut self.sent_cr) && *first != b'\n' {
+                out.put_u8(0);
+            }
+            let plain = rest.iter().position(special).unwrap_or(rest.len());
+            out.put_slice(&rest[..plain]);
+            let Some(byte) = rest.get(plain) else { break };
+            out.put_u8(*byte);
+            match *byte {
+                IAC => out.put_u8(IAC),
+                _ => self.sent_cr = true,
+            }
+            rest = &rest[plain + 1..];
+        }
+    }
+
+    /// Decodes what the peer sent. Then look at [`Telnet::answers`].
+    pub fn decode(&mut self, bytes: &[u8]) -> Vec<Received> {
+        let mut received = Vec::new();
+        let mut data = BytesMut::new();
+        for &byte in bytes {
+            self.input = match self.input {
+                Input::Cr if matches!(byte, b'\n' | 0) => Input::Data,
+                Input::Data | Input::Cr => match byte {
+                    IAC => Input::Iac,
+                    _ => self.data(byte, &mut data),
+                },
+                Input::Iac => match byte {
+                    IAC => self.data(IAC, &mut data),
+                    WILL | WONT | DO | DONT => Input::Command(byte),
+                    SB => Input::Subnegotiation { len: 0, iac: false },
+                    BRK => {
+                        flush(&mut data, &mut received);
+                        received.push(Received::Break);
+                        Input::Data
+                    }
+                    AYT => {
+                        self.answers.put_slice(b"\r\n[lavamux: yes]\r\n");
+                        Input::Data
+                    }
+                    // NOP and what has no meaning on a serial line.
+                    _ => Input::Data,
+                },
+                Input::Command(verb) => {
+                    self.negotiate(verb, byte);
+                    Input::Data
+                }
+                Input::Subnegotiation { iac: true, .. } if byte == SE => Input::Data,
+                Input::Subnegotiation { len, iac } => Input::Subnegotiation {
+                    len: (len + 1).min(MAX_SUBNEGOTIATION),
+                    iac: byte == IAC && !iac,
+                },
+            };
+        }
+        flush(&mut data, &mut received);
+        received
+    }
+
+    fn data(&self, byte: u8, data: &mut BytesMut) -> Input {
+        data.put_u8(byte);
+        let binary = self.options.iter().any(|o| o.code == BINARY && o.him.state == Q::Yes);
+        if byte == b'\r' && !binary { Input::Cr } else { Input::Data }
+    }
+
+    /// Asks the peer to do an option, or says that we will.
+    fn offer(&mut self, code: u8, verb: u8) {
+        if let Some(option) = self.options.iter_mut().find(|option| option.code == code) {
+            let side = if verb == DO { &mut option.him } else { &mut option.us };
+            side.state = Q::WantYes;
+            self.answers.put_slice(&[IAC, verb, code]);
+        }
+    }
+
+    /// RFC 1143 section 7: what to answer to WILL, WONT, DO and DONT.
+    fn negotiate(&mut self, verb: u8, code: u8) {
+        let (agree, refuse) = if matches!(verb, WILL | WONT) { (DO, DONT) } else { (WILL, WONT) };
+        let Some(option) = self.options.iter_mut().find(|option| option.code == code) else {
+            if matches!(verb, WILL | DO) {
+                self.answers.put_slice(&[IAC, refuse, code]);
+            }
+            return;
+        };
+        let side = if matches!(verb, WILL | WONT) { &mut option.him } else { &mut option.us };
+        let (state, answer) = match (verb, side.state) {
+            (WILL | DO, Q::No) if side.allowed => (Q::Yes, Some(agree)),
+            (WILL | DO, Q::No) => (Q::No, Some(refuse)),
+            (WILL | DO, Q::Yes | Q::WantYes) => (Q::Yes, None),
+            (_, Q::Yes) => (Q::No, Some(refuse)),
+            (_, Q::No | Q::WantYes) => (Q::No, None),
+        };
+        side.state = state;
+        if let Some(answer) = answer {
+            self.answers.put_slice(&[IAC, answer, code]);
+        }
+    }
+}
+
+impl Default for Telnet {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+fn flush(data: &mut BytesMut, received: &mut Vec<Received>) {
+    if !data.is_empty() {
+        received.push(Received::Data(data.split().freeze()));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn settled() -> Telnet {
+        let mut telnet = Telnet::new();
+        assert_eq!(&telnet.answers()[..], [IAC, WILL, ECHO, IAC, WILL, SGA, IAC, DO, SGA]);
+        telnet
+    }
+
+    fn data(bytes: &[u8]) -> Vec<Received> {
+        vec![Received::Data(Bytes::copy_from_slice(bytes))]
+    }
+
+    #[test]
+    fn agreement_to_our_offers_needs_no_answer() {
+        let mut telnet = settled();
+        assert_eq!(telnet.decode(&[IAC, DO, ECHO, IAC, DO, SGA, IAC, WILL, SGA]), []);
+        assert!(telnet.answers().is_empty());
+    }
+
+    #[test]
+    fn what_is_not_known_is_refused_once_and_a_change_is_acknowledged_once() {
+        let mut telnet = settled();
+        telnet.decode(&[IAC, WILL, 24, IAC, DO, 32, IAC, WILL, ECHO, IAC, WONT, 24]);
+        assert_eq!(&telnet.answers()[..], [IAC, DONT, 24, IAC, WONT, 32, IAC, DONT, ECHO]);
+        telnet.decode(&[IAC, DO, BINARY, IAC, DO, BINARY, IAC, DONT, BINARY, IAC, DONT, BINARY]);
+        assert_eq!(&telnet.answers()[..], [IAC, WILL, BINARY, IAC, WONT, BINARY]);
+    }
+
+    #[test]
+    fn typed_returns_arrive_as_one_cr() {
+        let mut telnet = settled();
+        assert_eq!(telnet.decode(b"a\r\0b\r\nc\rd"), data(b"a\rb\rc\rd"));
+        telnet.decode(&[IAC, WILL, BINARY]);
+        assert_eq!(telnet.decode(b"a\r\n"), data(b"a\r\n"));
+    }
+
+    #[test]
+    fn breaks_and_subnegotiations_are_taken_out_of_the_data() {
+        let mut telnet = settled();
+        let sent = [b"x", &[IAC, BRK][..], b"y", &[IAC, SB, 24, 0, IAC, IAC, 1, IAC, SE], b"z"];
+        assert_eq!(
+            telnet.decode(&sent.concat()),
+            [data(b"x"), vec![Received::Break], data(b"yz")].concat()
+        );
+    }
+
+    #[test]
+    fn the_boards_bytes_are_escaped() {
+        let mut telnet = settled();
+        let mut out = BytesMut::new();
+        telnet.encode(&[b'a', IAC, b'\r'], &mut out);
+        telnet.encode(b"\nb\r", &mut out);
+        telnet.encode(b"c", &mut out);
+        assert_eq!(&out[..], [b'a', IAC, IAC, b'\r', b'\n', b'b', b'\r', 0, b'c']);
+    }
+
+    proptest! {
+        #[test]
+        fn how_the_input_is_cut_makes_no_difference(
+            input in proptest::collection::vec(
+                prop_oneof![Just(IAC), Just(SB), Just(SE), Just(b'\r'), 240..=255_u8, any::<u8>()], 0..200,
+            ),
+            cut: prop::sample::Index,
+        ) {
+            let (mut whole, mut parts) = (settled(), settled());
+            let at = cut.index(input.len() + 1).min(input.len());
+            let joined = |all: Vec<Received>| -> Vec<u8> {
+                let byte = |received| match received {
+                    Received::Data(bytes) => bytes.to_vec(),
+                    Received::Break => b"<break>".to_vec(),
+                };
+                all.into_iter().flat_map(byte).collect()
+            };
+            let one = joined(whole.decode(&input));
+            let two = [parts.decode(&input[..at]), parts.decode(&input[at..])].concat();
+            prop_assert_eq!(one, joined(two));
+            prop_assert_eq!(whole.answers(), parts.answers());
+        }
+
+        #[test]
+        fn a_peer_decodes_what_was_encoded(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
+            // Two servers that agreed to binary can read each other.
+            let (mut a, mut b) = (settled(), settled());
+            a.decode(&[IAC, DO, BINARY]);
+            b.decode(&[IAC, WILL, BINARY]);
+            let mut wire = BytesMut::new();
+            a.encode(&bytes, &mut wire);
+            let expected = if bytes.is_empty() { vec![] } else { data(&bytes) };
+            prop_assert_eq!(b.decode(&wire), expected);
+        }
+    }
+}
