@@ -1,6 +1,7 @@
 //! Start-up and end of the long-running programs: tracing, readiness, signals, sockets.
 
 mod runtime_dir;
+pub mod serial;
 mod sockets;
 
 pub use runtime_dir::{RuntimeSocket, runtime_dir};

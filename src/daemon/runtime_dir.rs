@@ -47,6 +47,10 @@ impl RuntimeSocket {
         let listener = UnixListener::bind(&path).map_err(failed)?;
         Ok((Self { path }, listener))
     }
+
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
 }
 
 impl Drop for RuntimeSocket {

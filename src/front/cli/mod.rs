@@ -1,5 +1,7 @@
 //! The command lines. Each program's `main` parses, calls the library and maps the failure.
 
+pub mod serial;
+
 use std::process::ExitCode;
 
 use crate::model::Failure;

@@ -1,0 +1,27 @@
+//! Serves serial consoles. See `lavamux::daemon::serial`.
+
+use std::process::ExitCode;
+
+use clap::Parser as _;
+use lavamux::daemon;
+use lavamux::daemon::serial::Serial;
+use lavamux::front::cli::{self, serial::SerialArgs};
+use lavamux::model::{Failure, Kind};
+
+fn main() -> ExitCode {
+    daemon::start_tracing();
+    cli::exit(run(SerialArgs::parse()))
+}
+
+fn run(args: SerialArgs) -> Result<(), Failure> {
+    let config = args.into_config()?;
+    // One thread: the work is copying, and handing it between threads would cost more than it gains.
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let runtime = runtime.map_err(|error| Failure::from_error(Kind::Infra, &error))?;
+    runtime.block_on(async {
+        let shutdown = daemon::shutdown_on_signals()?;
+        let serial = Serial::bind(config).await?;
+        let addresses = serial.addresses();
+        serial.run(shutdown, || daemon::ready(&addresses)).await
+    })
+}

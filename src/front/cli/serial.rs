@@ -1,0 +1,73 @@
+//! The command line of `lava-serial`.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use clap::Parser;
+
+use crate::config::serial::{ConsoleConfig, HttpListen, SerialConfig};
+use crate::config::{CaptureOptions, PortSpec, default_capture_dir};
+use crate::model::{Failure, Kind, Name};
+
+/// Serves serial consoles to any number of people and programs, and captures every byte.
+///
+/// Exit codes: 0 ended when told to; 2 wrong usage or configuration; 3 a listener, a capture or a
+/// folder cannot be used.
+#[derive(Debug, Parser)]
+#[command(name = "lava-serial", version)]
+pub struct SerialArgs {
+    /// Files or folders of TOML that describe the consoles.
+    #[arg(long, value_name = "PATH", num_args = 1.., conflicts_with = "name", required_unless_present = "name")]
+    config: Vec<PathBuf>,
+    /// One console of this name, without any file.
+    #[arg(long)]
+    name: Option<Name>,
+    /// Its port: tty:/dev/ttyUSB0,115200n8, exec:PROGRAM ARGS, tcp:HOST:PORT or unix:PATH.
+    #[arg(long, requires = "name", conflicts_with = "device")]
+    port: Option<PortSpec>,
+    /// Short for --port tty:DEVICE.
+    #[arg(long, requires = "name")]
+    device: Option<PathBuf>,
+    /// With --device: bits per second, or line settings such as 9600e7.
+    #[arg(long, requires = "device", default_value = "115200")]
+    baud: String,
+    /// Serve HTTP here, beside the Unix socket. Port 0 picks one and prints it.
+    #[arg(long, value_name = "ADDR", requires = "name")]
+    http: Option<SocketAddr>,
+    /// Serve the console by telnet here.
+    #[arg(long, value_name = "ADDR", requires = "name")]
+    telnet: Option<SocketAddr>,
+    /// Serve the console as a plain TCP stream here.
+    #[arg(long, value_name = "ADDR", requires = "name")]
+    raw: Option<SocketAddr>,
+    /// The folder of the captures.
+    #[arg(long, value_name = "DIR", requires = "name")]
+    capture: Option<PathBuf>,
+}
+
+impl SerialArgs {
+    /// What was asked for: read from the files, or made from the options.
+    ///
+    /// # Errors
+    /// Everything that is wrong with it.
+    pub fn into_config(self) -> Result<SerialConfig, Failure> {
+        let Some(name) = self.name else { return SerialConfig::read(&self.config) };
+        let port = match (self.port, self.device) {
+            (Some(port), _) => port,
+            (None, Some(device)) => {
+                let text = format!("tty:{},{}", device.display(), self.baud);
+                text.parse().map_err(|error| Failure::from_error(Kind::User, &error))?
+            }
+            (None, None) => {
+                return Err(Failure::new(Kind::User, format!("{name} has no port"))
+                    .hint("add --device /dev/ttyUSB0 --baud 115200, or --port KIND:WHERE"));
+            }
+        };
+        let (raw, telnet) = (self.raw, self.telnet);
+        Ok(SerialConfig {
+            http: self.http.map(|listen| HttpListen { listen, insecure: false }),
+            capture: CaptureOptions::new(self.capture.unwrap_or_else(default_capture_dir)),
+            consoles: vec![ConsoleConfig { name, port, raw, telnet, insecure: false }],
+        })
+    }
+}
