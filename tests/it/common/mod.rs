@@ -1,0 +1,31 @@
+//! What the stories are told with: a lab of real programs, and clients of every kind.
+//!
+//! ```no_run
+//! let lab = TestLab::new();
+//! let config = lab.write("serial.toml", "[http]\nlisten = \"127.0.0.1:0\"\n…");
+//! let serial = lab.start("lava-serial", ["--config", &config]);
+//! let mut alice = Client::raw(serial.address("raw"));
+//! alice.type_text("\r");
+//! alice.expect("login:");
+//! ```
+//! Everything started dies with its handle, and with the test's thread if that is killed.
+
+mod client;
+mod daemon;
+mod heard;
+mod http;
+mod lab;
+mod process;
+mod terminal;
+mod wait;
+mod websocket;
+
+pub(crate) use client::Client;
+pub(crate) use daemon::Daemon;
+pub(crate) use heard::Heard;
+pub(crate) use http::{Answer, http, http_unix};
+pub(crate) use lab::TestLab;
+pub(crate) use process::{Process, signal};
+pub(crate) use terminal::Terminal;
+pub(crate) use wait::{LIMIT, wait_until};
+pub(crate) use websocket::WebSocket;

@@ -1,0 +1,18 @@
+//! The integration tests, in one binary: the real programs, started on ports of their own.
+//!
+//! `tests/run` prepares what they need and runs them. A test whose needs are missing fails and
+//! says so; none is skipped.
+#![allow(
+    clippy::unwrap_used,
+    clippy::print_stderr,
+    reason = "tests fail by panicking, and tell why"
+)]
+
+#[allow(
+    dead_code,
+    unused_imports,
+    reason = "the stories that use all of it are still being written"
+)]
+mod common;
+
+mod house;
