@@ -15,4 +15,5 @@
 )]
 mod common;
 
+mod architecture;
 mod house;
