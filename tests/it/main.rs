@@ -17,3 +17,4 @@ mod common;
 
 mod architecture;
 mod house;
+mod real_board;

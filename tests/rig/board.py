@@ -7,7 +7,7 @@ DIR/tty      the serial adapter: a link to a pty, there from the start until the
 DIR/control  a Unix socket; one line each: "on", "off" or "status", answered by "on" or "off"
 DIR/tftp     what the board's network serves by TFTP; it reaches nothing else
 
-Prints "ready" when the tty is there. The power is off at first. On SIGTERM, and when its parent
+Prints "ready: …" when the tty is there. The power is off at first. On SIGTERM, and when its parent
 is gone, it takes the board down with it. While the power is off what is typed goes nowhere, as
 on a real line; what the board prints waits in QEMU when nobody reads the tty, so that no byte
 is lost that a test could miss.
@@ -138,7 +138,7 @@ def main():
 
     signal.signal(signal.SIGTERM, end)
     signal.signal(signal.SIGINT, end)
-    print("ready", flush=True)
+    print(f"ready: tty {board.folder}/tty", flush=True)
     board.run()
 
 

@@ -111,8 +111,8 @@ mod broken_rules {
             const B: &str = r#"crate::front " "#;
             const C: (char, char) = ('"', '\'');
             fn f<'a>(x: &'a str) {}
-            #[cfg(test)]
-            mod tests { use crate::front; }
+#[cfg(test)]
+mod tests { use crate::front; }
         "##;
         assert_eq!(rules::imports_from_below(&order(), &one("src/wire/a.rs", text)), [""; 0]);
     }

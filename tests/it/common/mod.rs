@@ -10,6 +10,7 @@
 //! ```
 //! Everything started dies with its handle, and with the test's thread if that is killed.
 
+mod board;
 mod client;
 mod daemon;
 mod heard;
@@ -20,11 +21,12 @@ mod terminal;
 mod wait;
 mod websocket;
 
+pub(crate) use board::{RealBoard, RealPdu, boot_file};
 pub(crate) use client::Client;
 pub(crate) use daemon::Daemon;
 pub(crate) use heard::Heard;
 pub(crate) use http::{Answer, http, http_unix};
-pub(crate) use lab::TestLab;
+pub(crate) use lab::{TestLab, run};
 pub(crate) use process::{Process, signal};
 pub(crate) use terminal::Terminal;
 pub(crate) use wait::{LIMIT, wait_until};
