@@ -16,5 +16,6 @@
 mod common;
 
 mod architecture;
+mod bad_input;
 mod house;
 mod real_board;
