@@ -47,18 +47,21 @@ impl Daemon {
         &self.ready
     }
 
-    /// The address that follows a word in the ready line: `address("http")`, or of one console
-    /// among several, `address("panda01 raw")`.
+    /// What the ready line says of something: `told("http")` of `http=127.0.0.1:7100`, or
+    /// `told("raw")` of the first console's `panda01.raw=…`.
     #[track_caller]
-    pub(crate) fn address(&self, words: &str) -> SocketAddr {
-        let mut rest = self.ready.as_str();
-        for word in words.split(' ') {
-            let at = rest.find(word).unwrap_or_else(|| panic!("no {word:?} in {:?}", self.ready));
-            rest = &rest[at + word.len()..];
-        }
-        let begin = rest.find(|c: char| c.is_ascii_digit() || c == '[').unwrap_or(rest.len());
-        let address = rest[begin..].split([' ', ',', ';', '/', ')']).next().unwrap_or_default();
-        address.parse().unwrap_or_else(|_| panic!("no address after {words:?} in {:?}", self.ready))
+    pub(crate) fn told(&self, key: &str) -> &str {
+        let words = self.ready.split_whitespace().filter_map(|word| word.split_once('='));
+        let found = words.into_iter().find(|(name, _)| {
+            name.strip_suffix(key).is_some_and(|rest| rest.is_empty() || rest.ends_with('.'))
+        });
+        found.unwrap_or_else(|| panic!("no {key}=… in {:?}", self.ready)).1
+    }
+
+    /// The address of a listener, from the ready line.
+    #[track_caller]
+    pub(crate) fn address(&self, key: &str) -> SocketAddr {
+        self.told(key).parse().unwrap_or_else(|_| panic!("no address: {}", self.told(key)))
     }
 
     pub(crate) fn pid(&self) -> u32 {
