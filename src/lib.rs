@@ -27,6 +27,8 @@ pub mod console;
 pub mod daemon;
 pub mod front;
 pub mod model;
+pub mod outlet;
 pub mod port;
+pub mod power;
 pub mod sys;
 pub mod wire;

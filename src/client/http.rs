@@ -9,6 +9,7 @@ use hyper::{Method, Request, StatusCode};
 use hyper_util::rt::TokioIo;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use super::Endpoint;
 use crate::model::{Failure, Kind};
@@ -17,13 +18,13 @@ use crate::model::{Failure, Kind};
 const MAX_ANSWER: usize = 64 * 1024 * 1024;
 
 /// The body of every answer that is not a success.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 pub struct ErrorBody {
     pub error: ErrorText,
 }
 
 /// A [`Failure`] as JSON.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 pub struct ErrorText {
     pub kind: Kind,
     pub message: String,
@@ -122,7 +123,7 @@ impl Http {
             let status = response.status();
             let body = Limited::new(response.into_body(), MAX_ANSWER).collect().await;
             let body = body.map_err(|error| Failure::new(Kind::Lab, error.to_string()))?;
-            Ok((status, body.to_bytes()))
+            Ok::<_, Failure>((status, body.to_bytes()))
         };
         // The connection is driven here, beside the exchange, so that no task outlives the request.
         let mut connection = std::pin::pin!(connection);

@@ -3,8 +3,10 @@
 pub mod event;
 pub mod failure;
 pub mod name;
+pub mod outlet;
 pub mod units;
 
 pub use event::{Event, What};
 pub use failure::{Failure, Kind};
 pub use name::Name;
+pub use outlet::{OutletInfo, PowerRequest, Report, State, Verb, Verified};

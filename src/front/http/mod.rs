@@ -1,6 +1,7 @@
 //! HTTP for the daemons: the listener that closes bad clients, and failures as JSON.
 
 mod error;
+pub mod power;
 pub mod serial;
 mod serve;
 

@@ -1,0 +1,28 @@
+//! Switches the outlets of power units. See `lavamux::daemon::power`.
+
+use std::process::ExitCode;
+
+use clap::Parser as _;
+use lavamux::daemon;
+use lavamux::daemon::power::PowerDaemon;
+use lavamux::front::cli::{self, power::PowerArgs};
+use lavamux::model::{Failure, Kind};
+
+fn main() -> ExitCode {
+    daemon::start_tracing();
+    cli::exit(run(PowerArgs::parse()))
+}
+
+fn run(args: PowerArgs) -> Result<(), Failure> {
+    let config = args.into_config()?;
+    // One thread: PDUs are slow, and their tasks wait nearly all the time.
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let runtime = runtime.map_err(|error| Failure::from_error(Kind::Infra, &error))?;
+    runtime.block_on(async {
+        let shutdown = daemon::shutdown_on_signals()?;
+        let power = PowerDaemon::bind(config).await?;
+        let addresses = power.addresses();
+        power.run(shutdown, || daemon::ready(&addresses)).await;
+        Ok(())
+    })
+}

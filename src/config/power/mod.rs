@@ -1,0 +1,177 @@
+//! The configuration of lava-power: PDUs, and the outlets on them.
+//!
+//! `conf/power.toml` is the complete example, with every key. A PDU's keys beside the common ones are
+//! read by its driver's file here; what they do is in [`crate::outlet`].
+
+mod common;
+mod exec;
+mod outlet;
+mod pdu;
+mod profile;
+mod snmp;
+
+pub use exec::Exec;
+pub use outlet::OutletConfig;
+pub use pdu::{Driver, PduConfig};
+pub use profile::{Get, OidTemplate, Profile, Set};
+pub use snmp::{Access, Auth, AuthProtocol, Cipher, Privacy, Snmp, User};
+
+use std::path::PathBuf;
+
+use super::serial::HttpListen;
+use super::{At, Node, Problems, Table, read_all, toml};
+use crate::model::Failure;
+
+/// What a `lava-power` process serves. Names of PDUs and of outlets are unique in it.
+#[derive(Debug, Clone)]
+pub struct PowerConfig {
+    pub http: Option<HttpListen>,
+    pub pdus: Vec<PduConfig>,
+}
+
+impl PowerConfig {
+    /// Reads all files that `paths` name, folders with all of their `*.toml`.
+    ///
+    /// # Errors
+    /// Everything that is wrong in any of them, each with its place.
+    pub fn read(paths: &[PathBuf]) -> Result<Self, Failure> {
+        let problems = Problems::default();
+        let documents = read_all(paths, &problems);
+        let config = from_documents(&documents, &problems);
+        problems.check(Some(config))
+    }
+
+    /// Reads one text; `file` is its name in messages.
+    ///
+    /// # Errors
+    /// Everything that is wrong in it, each with its place.
+    pub fn parse(file: &str, text: &str) -> Result<Self, Failure> {
+        let problems = Problems::default();
+        let document = toml::parse(text, &At::top(file, &problems));
+        let documents: Vec<_> = document.map(|node| (file.to_owned(), node)).into_iter().collect();
+        let config = from_documents(&documents, &problems);
+        problems.check(Some(config))
+    }
+}
+
+fn from_documents(documents: &[(String, Node)], problems: &Problems) -> PowerConfig {
+    let tops: Vec<Table<'_>> = documents
+        .iter()
+        .filter_map(|(file, node)| Table::new(node, At::top(file, problems)))
+        .collect();
+    let http = http(&tops);
+    let mut pdus = pdu::read(&tops);
+    outlet::read_into(&mut pdus, &tops);
+    for top in tops {
+        top.finish();
+    }
+    PowerConfig { http, pdus: pdus.into_iter().filter_map(|(_, pdu)| pdu).collect() }
+}
+
+fn http(tops: &[Table<'_>]) -> Option<HttpListen> {
+    let mut tables = tops.iter().filter_map(|top| top.table("http"));
+    let table = tables.next()?;
+    let http = HttpListen::from_table(&table);
+    table.finish();
+    for table in tables {
+        table.at().problem(table.place(), "another file has an [http] table too; one is enough");
+    }
+    http
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn problems_of(text: &str) -> String {
+        PowerConfig::parse("power.toml", text).unwrap_err().to_string()
+    }
+
+    #[test]
+    fn the_least_that_is_needed() {
+        let text = "[[pdu]]\nname = \"rack1\"\ndriver = \"sim\"\n\
+                    [[outlet]]\nname = \"panda01\"\npdu = \"rack1\"\nport = 1\n";
+        let config = PowerConfig::parse("power.toml", text).unwrap();
+        assert_eq!(config.http, None);
+        assert_eq!(config.pdus[0].outlets[0].name.as_str(), "panda01");
+        assert_eq!(config.pdus[0].outlets[0].port, "1");
+    }
+
+    #[test]
+    fn the_example_shows_defaults() {
+        let example = include_str!("../../../conf/power.toml");
+        let config = PowerConfig::parse("conf/power.toml", example).unwrap();
+        assert_eq!(config.pdus.len(), 4);
+        assert!(config.http.is_some());
+
+        // The keys that have a default are shown with it: without them nothing is different.
+        let defaults = ["insecure", "timeout", "verify", "native_cycle", "context", "off_time"];
+        let given = |line: &&str| defaults.iter().any(|key| line.starts_with(&format!("{key} = ")));
+        let lines: Vec<&str> = example.lines().filter(|line| !given(line)).collect();
+        let least = PowerConfig::parse("conf/power.toml", &lines.join("\n")).unwrap();
+        assert_eq!(format!("{config:?}"), format!("{least:?}"));
+    }
+
+    #[test]
+    fn everything_that_is_wrong_is_told_at_once() {
+        let told = problems_of(
+            r#"
+[[pdu]]
+name = "rack1"
+driver = "snpm"
+
+[[pdu]]
+name = "rack2"
+driver = "snmp"
+address = "10.0.0.1"
+version = "3"
+user = "lava"
+auth = "sha1"
+auth_passphrase = "short"
+profile = "apc-rpud"
+timeuot = "1s"
+
+[[outlet]]
+name = "panda01"
+pdu = "rack3"
+port = 1
+
+[[outlet]]
+name = "panda02"
+pdu = "rack2"
+port = "one"
+console = "panda02"
+
+[[outlet]]
+name = "panda02"
+pdu = "rack1"
+port = 1
+"#,
+        );
+        let expected = [
+            "power.toml:4:10: pdu[0].driver: unknown driver \"snpm\"; did you mean \"snmp\"?",
+            "power.toml:12:8: pdu[1].auth: \"sha1\" is none of md5, sha, sha224, sha256, sha384, sha512",
+            "power.toml:13:19: pdu[1].auth_passphrase: SNMP wants at least 8 characters",
+            "power.toml:14:11: pdu[1].profile: unknown profile \"apc-rpud\"; did you mean \"apc-rpdu\"?",
+            "power.toml:15:1: pdu[1]: unknown key \"timeuot\"; did you mean \"timeout\"?",
+            "power.toml:19:7: outlet[0].pdu: there is no PDU \"rack3\"; did you mean \"rack1\"?",
+            "power.toml:26:11: outlet[1].console: \"panda02\" is no console's URL; write it like \
+             http://127.0.0.1:7100/consoles/panda01 or unix:SOCKET:/consoles/panda01",
+            "power.toml:29:8: outlet[2].name: there is another outlet \"panda02\"",
+        ];
+        for line in expected {
+            assert!(told.lines().any(|told| told == line), "{line}\nis not in\n{told}");
+        }
+        assert_eq!(told.lines().count(), expected.len(), "{told}");
+    }
+
+    #[test]
+    fn two_outlets_cannot_be_one_socket() {
+        let told = problems_of(
+            "[[pdu]]\nname = \"r\"\ndriver = \"sim\"\n\
+             [[outlet]]\nname = \"a\"\npdu = \"r\"\nport = 1\n\
+             [[outlet]]\nname = \"b\"\npdu = \"r\"\nport = \"1\"\n",
+        );
+        assert_eq!(told, "power.toml:11:8: outlet[1].port: outlet \"a\" is on r port 1 already");
+    }
+}

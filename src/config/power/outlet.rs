@@ -1,0 +1,114 @@
+//! `[[outlet]]`: one socket of a PDU, and the board on it.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use super::common::{Word, duration};
+use super::{Driver, PduConfig};
+use crate::config::Table;
+use crate::model::Name;
+
+#[derive(Debug, Clone)]
+pub struct OutletConfig {
+    /// The name of the board that it feeds.
+    pub name: Name,
+    /// Which outlet of the PDU, in the PDU's own words; for SNMP the end of an OID.
+    pub port: String,
+    /// The URL of the board's console, which is told what happens.
+    pub console: Option<String>,
+    /// How long a cycle keeps the board without power.
+    pub off_time: Duration,
+    /// The control socket of a virtual board, for the sim driver.
+    pub board: Option<PathBuf>,
+}
+
+const OFF_TIME: Duration = Duration::from_secs(2);
+const LONGEST_OFF_TIME: Duration = Duration::from_secs(600);
+
+/// Reads the outlets of all files and gives each to its PDU.
+pub(super) fn read_into(pdus: &mut [(Name, Option<PduConfig>)], tops: &[Table<'_>]) {
+    let mut names: Vec<Name> = Vec::new();
+    for table in tops.iter().flat_map(|top| top.tables("outlet")) {
+        let name = table.required::<Name>("name");
+        if let Some(name) = name.as_ref().filter(|name| names.contains(name)) {
+            table.problem("name", format!("there is another outlet {name:?}"));
+        }
+        names.extend(name.clone());
+        let on = table.required::<Name>("pdu");
+        let outlet = read_one(&table, name);
+        let pdu = on.and_then(|on| find(&table, pdus, &on));
+        if let (Some(outlet), Some(pdu)) = (outlet, pdu) {
+            check_driver(&table, &outlet, &pdu.driver);
+            match pdu.outlets.iter().find(|other| other.port == outlet.port) {
+                Some(other) => {
+                    let (name, pdu, port) = (&other.name, &pdu.name, &other.port);
+                    table.problem(
+                        "port",
+                        format!("outlet {name:?} is on {pdu} port {port} already"),
+                    );
+                }
+                None => pdu.outlets.push(outlet),
+            }
+        }
+        table.finish();
+    }
+}
+
+fn read_one(table: &Table<'_>, name: Option<Name>) -> Option<OutletConfig> {
+    let port = table.required::<Word>("port");
+    let console = table.parsed("console", console_url);
+    let off_time = duration(table, "off_time", OFF_TIME, Duration::ZERO..=LONGEST_OFF_TIME);
+    let board = table.parsed("board", |text| match text.strip_prefix("unix:") {
+        Some(path) if !path.is_empty() => Ok(PathBuf::from(path)),
+        _ => Err(format!(
+            "{text:?} is no board's socket; write it like unix:/run/lava/panda01.power"
+        )),
+    });
+    Some(OutletConfig { name: name?, port: port?.0, console, off_time, board })
+}
+
+fn find<'a>(
+    table: &Table<'_>,
+    pdus: &'a mut [(Name, Option<PduConfig>)],
+    name: &Name,
+) -> Option<&'a mut PduConfig> {
+    let near = Name::nearest(name.as_str(), pdus.iter().map(|(known, _)| known.as_str()));
+    let near = near.map(|near| format!("; did you mean {near:?}?")).unwrap_or_default();
+    match pdus.iter_mut().find(|(known, _)| known == name) {
+        Some((_, pdu)) => pdu.as_mut(),
+        None => {
+            table.problem("pdu", format!("there is no PDU {name:?}{near}"));
+            None
+        }
+    }
+}
+
+fn check_driver(table: &Table<'_>, outlet: &OutletConfig, driver: &Driver) {
+    let number = |part: &str| part.parse::<u32>().is_ok();
+    if matches!(driver, Driver::Snmp(_)) && !outlet.port.split('.').all(number) {
+        let port = &outlet.port;
+        table
+            .problem("port", format!("{port:?} is no end of an OID; write it like 3 or \"1.1.3\""));
+    }
+    if outlet.board.is_some() && !matches!(driver, Driver::Sim) {
+        table.problem("board", "only outlets of a PDU with driver \"sim\" have virtual boards");
+    }
+}
+
+/// Checks as much of a console's URL as can be wrong by a slip of the hand.
+fn console_url(text: &str) -> Result<String, String> {
+    let daemon = text.rsplit_once("/consoles/").filter(|(_, name)| name.parse::<Name>().is_ok());
+    let sound = daemon.is_some_and(|(daemon, _)| {
+        let host = daemon.strip_prefix("http://").and_then(|host| host.rsplit_once(':'));
+        let socket = daemon.strip_prefix("unix:").and_then(|path| path.strip_suffix(':'));
+        host.is_some_and(|(name, port)| !name.is_empty() && port.parse::<u16>().is_ok())
+            || socket.is_some_and(|path| !path.is_empty())
+    });
+    if sound {
+        return Ok(text.to_owned());
+    }
+    Err(format!(
+        "{text:?} is no console's URL; write it like http://127.0.0.1:7100/consoles/panda01 or \
+         unix:SOCKET:/consoles/panda01"
+    ))
+}

@@ -1,0 +1,116 @@
+//! `lava-power`: binds its listeners, then serves outlets until it is told to end.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::FutureExt as _;
+use futures_util::future::BoxFuture;
+use serde::de::IgnoredAny;
+use tokio::net::{TcpListener, UnixListener};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use super::{RuntimeSocket, SHUTDOWN_LIMIT, bind, runtime_dir};
+use crate::client::{Endpoint, Http};
+use crate::config::power::PowerConfig;
+use crate::front::http::power::router;
+use crate::front::http::{Listener, serve};
+use crate::model::{Failure, Kind};
+use crate::power::{Note, Power, Timeline};
+
+/// How long a console may take to put an event on its timeline; the board's power waits for it.
+const TIMELINE_TIMEOUT: Duration = Duration::from_secs(1);
+/// Kept back from the time that a daemon has to end in, for the process itself.
+const EXIT_TIME: Duration = Duration::from_millis(500);
+
+/// A `lava-power` whose listeners are bound, and which has not begun to serve.
+#[derive(Debug)]
+pub struct PowerDaemon {
+    config: PowerConfig,
+    http: Option<TcpListener>,
+    socket: (RuntimeSocket, UnixListener),
+}
+
+impl PowerDaemon {
+    /// Binds every listener of a configuration. No PDU is asked: one that is dead is no reason not
+    /// to start.
+    ///
+    /// # Errors
+    /// The first one that cannot be bound.
+    pub async fn bind(config: PowerConfig) -> Result<Self, Failure> {
+        let http = match &config.http {
+            Some(http) => Some(bind("http", http.listen, http.insecure).await?),
+            None => None,
+        };
+        let socket = RuntimeSocket::bind(&runtime_dir(), "power")?;
+        Ok(Self { config, http, socket })
+    }
+
+    /// What is said when it is ready: `outlets=3 pdus=1 socket=… http=127.0.0.1:7200`.
+    pub fn addresses(&self) -> String {
+        let pdus = &self.config.pdus;
+        let outlets: usize = pdus.iter().map(|pdu| pdu.outlets.len()).sum();
+        let socket = self.socket.0.path().display();
+        let http = self.http_address().map(|address| format!(" http={address}"));
+        format!("outlets={outlets} pdus={} socket={socket}{}", pdus.len(), http.unwrap_or_default())
+    }
+
+    /// The address of the HTTP listener, if there is one.
+    pub fn http_address(&self) -> Option<SocketAddr> {
+        self.http.as_ref().and_then(|listener| listener.local_addr().ok())
+    }
+
+    /// Serves until `shutdown`; `ready` is called when clients are served.
+    pub async fn run(self, shutdown: CancellationToken, ready: impl FnOnce()) {
+        let (_socket, socket) = self.socket;
+        let tcp = self.http.map(Listener::Tcp);
+        let listeners = tcp.into_iter().chain([Listener::Unix(socket)]);
+        ready();
+        run(self.config, listeners, shutdown).await;
+    }
+}
+
+/// Serves a configuration's outlets on these listeners until `shutdown`, and is back within
+/// [`SHUTDOWN_LIMIT`] of it. Operations under way are brought to an end first, so that no board is
+/// left off by half a cycle.
+pub async fn run(
+    config: PowerConfig,
+    listeners: impl IntoIterator<Item = Listener>,
+    shutdown: CancellationToken,
+) {
+    let tasks = TaskTracker::new();
+    let timeline: Arc<dyn Timeline> = Arc::new(ConsoleTimelines);
+    let app = router(Arc::new(Power::start(config.pdus, &timeline, &tasks, &shutdown)));
+    for listener in listeners {
+        tasks.spawn(serve(listener, app.clone(), shutdown.clone()));
+    }
+    shutdown.cancelled().await;
+    tasks.close();
+    if tokio::time::timeout(SHUTDOWN_LIMIT - EXIT_TIME, tasks.wait()).await.is_err() {
+        tracing::warn!("some clients or operations did not end in time");
+    }
+}
+
+/// The timelines of consoles, behind the HTTP interface of their daemons.
+#[derive(Debug)]
+struct ConsoleTimelines;
+
+impl Timeline for ConsoleTimelines {
+    fn record<'a>(&'a self, console: &'a str, note: &'a Note) -> BoxFuture<'a, ()> {
+        async move {
+            let recorded = match Endpoint::split(console) {
+                Ok((endpoint, path)) => {
+                    let http = Http::new(endpoint).with_timeout(TIMELINE_TIMEOUT);
+                    http.post::<IgnoredAny>(&format!("{path}/events"), note).await.map(drop)
+                }
+                Err(error) => Err(Failure::new(Kind::Config, error)),
+            };
+            if let Err(Failure { message, .. }) = recorded {
+                let error = message;
+                tracing::warn!(console, error, "the console was not told of a power operation");
+            }
+        }
+        .boxed()
+    }
+}

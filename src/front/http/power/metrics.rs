@@ -1,0 +1,45 @@
+//! `GET /metrics` of `lava-power`, for Prometheus.
+
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
+
+use axum::extract::State;
+use axum::http::header::CONTENT_TYPE;
+use axum::response::IntoResponse;
+use prometheus_client::encoding::text::encode;
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::registry::Registry;
+
+use super::super::ApiError;
+use crate::model::{Failure, Kind};
+use crate::power::Power;
+
+type Labels<const N: usize> = [(&'static str, String); N];
+
+/// Made from the tally at each request.
+pub(super) async fn metrics(
+    State(power): State<Arc<Power>>,
+) -> Result<impl IntoResponse, ApiError> {
+    let figures = power.tally();
+    let operations = Family::<Labels<3>, Counter<u64, AtomicU64>>::default();
+    for (counted, count) in figures.operations {
+        let labels = [
+            ("outlet", counted.outlet.to_string()),
+            ("verb", counted.verb.to_string()),
+            ("result", counted.result.to_owned()),
+        ];
+        operations.get_or_create(&labels).inc_by(count);
+    }
+    let reachable = Family::<Labels<1>, Gauge>::default();
+    for (pdu, answers) in figures.reachable {
+        reachable.get_or_create(&[("pdu", pdu.to_string())]).set(answers.into());
+    }
+    let mut registry = Registry::with_prefix("lava_power");
+    registry.register("operations", "Operations on outlets since the start", operations);
+    registry.register("pdu_reachable", "1 if the PDU answered when last asked", reachable);
+    let mut text = String::new();
+    encode(&mut text, &registry).map_err(|error| Failure::from_error(Kind::Bug, &error))?;
+    Ok(([(CONTENT_TYPE, "application/openmetrics-text; version=1.0.0; charset=utf-8")], text))
+}

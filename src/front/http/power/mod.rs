@@ -1,0 +1,193 @@
+//! The HTTP interface of `lava-power`: outlets by name.
+
+mod metrics;
+mod openapi;
+
+use std::sync::Arc;
+
+use axum::body::Bytes;
+use axum::extract::{DefaultBodyLimit, Path, State};
+use axum::http::StatusCode;
+use axum::routing::{get, post};
+use axum::{Extension, Json, Router};
+
+use super::{ApiError, Peer};
+use crate::client::ErrorBody;
+use crate::model::{Failure, Kind, OutletInfo, PowerRequest, Report, Verb};
+use crate::power::{Power, PowerError};
+
+pub use openapi::openapi;
+
+/// The largest request body, in bytes.
+const MAX_BODY: usize = 16 * 1024;
+/// The longest user name and the longest reason, in bytes: they end up in logs and on screens.
+const MAX_USER: usize = 64;
+const MAX_REASON: usize = 500;
+
+/// The routes; the document at `/openapi.json` tells what they take and give.
+pub fn router(power: Arc<Power>) -> Router {
+    Router::new()
+        .route("/healthz", get(async || "ok\n"))
+        .route("/metrics", get(metrics::metrics))
+        .route("/openapi.json", get(async || Json(openapi())))
+        .route("/outlets", get(outlets))
+        .route("/outlets/{name}", get(status))
+        .route("/outlets/{name}/on", post(on))
+        .route("/outlets/{name}/off", post(off))
+        .route("/outlets/{name}/cycle", post(cycle))
+        .fallback(async || {
+            ApiError::not_found("there is no such page; GET /openapi.json lists them")
+        })
+        .method_not_allowed_fallback(wrong_method)
+        .layer(DefaultBodyLimit::max(MAX_BODY))
+        .with_state(power)
+}
+
+type Answer<T> = Result<Json<T>, ApiError>;
+
+/// All outlets. No PDU is asked.
+#[utoipa::path(get, path = "/outlets", responses((status = 200, body = Vec<OutletInfo>)))]
+async fn outlets(State(power): State<Arc<Power>>) -> Json<Vec<OutletInfo>> {
+    Json(power.outlets().cloned().collect())
+}
+
+/// The outlet's state, read from its PDU now.
+#[utoipa::path(get, path = "/outlets/{name}", params(("name" = String, Path)), responses(
+    (status = 200, body = Report),
+    (status = 404, body = ErrorBody, description = "no such outlet"),
+    (status = 502, body = ErrorBody, description = "the PDU refuses, or cannot be reached"),
+    (status = 503, body = ErrorBody, description = "too many operations wait for the PDU"),
+))]
+async fn status(
+    State(power): State<Arc<Power>>,
+    Path(name): Path<String>,
+    Extension(Peer(peer)): Extension<Peer>,
+) -> Answer<Report> {
+    Ok(Json(power.request(&name, Verb::Status, peer, None).await?))
+}
+
+/// Switches the outlet on and reads it back.
+#[utoipa::path(post, path = "/outlets/{name}/on", params(("name" = String, Path)),
+    request_body = PowerRequest, responses(
+    (status = 200, body = Report),
+    (status = 400, body = ErrorBody, description = "the body is not understood"),
+    (status = 404, body = ErrorBody, description = "no such outlet"),
+    (status = 502, body = ErrorBody, description = "it was not switched, or nobody can tell"),
+    (status = 503, body = ErrorBody, description = "too many operations wait for the PDU"),
+))]
+async fn on(
+    power: State<Arc<Power>>,
+    name: Path<String>,
+    peer: Extension<Peer>,
+    body: Bytes,
+) -> Answer<Report> {
+    switch(power, name, peer, body, Verb::On).await
+}
+
+/// Switches the outlet off and reads it back.
+#[utoipa::path(post, path = "/outlets/{name}/off", params(("name" = String, Path)),
+    request_body = PowerRequest, responses(
+    (status = 200, body = Report),
+    (status = 400, body = ErrorBody, description = "the body is not understood"),
+    (status = 404, body = ErrorBody, description = "no such outlet"),
+    (status = 502, body = ErrorBody, description = "it was not switched, or nobody can tell"),
+    (status = 503, body = ErrorBody, description = "too many operations wait for the PDU"),
+))]
+async fn off(
+    power: State<Arc<Power>>,
+    name: Path<String>,
+    peer: Extension<Peer>,
+    body: Bytes,
+) -> Answer<Report> {
+    switch(power, name, peer, body, Verb::Off).await
+}
+
+/// Switches the outlet off, waits, and switches it on again, reading back both times.
+#[utoipa::path(post, path = "/outlets/{name}/cycle", params(("name" = String, Path)),
+    request_body = PowerRequest, responses(
+    (status = 200, body = Report),
+    (status = 400, body = ErrorBody, description = "the body is not understood"),
+    (status = 404, body = ErrorBody, description = "no such outlet"),
+    (status = 502, body = ErrorBody, description = "it was not switched, or nobody can tell"),
+    (status = 503, body = ErrorBody, description = "too many operations wait for the PDU"),
+))]
+async fn cycle(
+    power: State<Arc<Power>>,
+    name: Path<String>,
+    peer: Extension<Peer>,
+    body: Bytes,
+) -> Answer<Report> {
+    switch(power, name, peer, body, Verb::Cycle).await
+}
+
+async fn switch(
+    State(power): State<Arc<Power>>,
+    Path(name): Path<String>,
+    Extension(Peer(peer)): Extension<Peer>,
+    body: Bytes,
+    verb: Verb,
+) -> Answer<Report> {
+    let PowerRequest { user, reason } = request(&body)?;
+    Ok(Json(power.request(&name, verb, user.unwrap_or(peer), reason).await?))
+}
+
+/// The request in a body; an empty one says nothing of who and why.
+fn request(body: &[u8]) -> Result<PowerRequest, Failure> {
+    let wrong = |what: String| {
+        Failure::new(Kind::User, what).hint(r#"write it like {"user":"alice","reason":"stuck"}"#)
+    };
+    if body.is_empty() {
+        return Ok(PowerRequest::default());
+    }
+    let request: PowerRequest = serde_json::from_slice(body)
+        .map_err(|error| wrong(format!("the body is not understood: {error}")))?;
+    for (key, text, most) in
+        [("user", &request.user, MAX_USER), ("reason", &request.reason, MAX_REASON)]
+    {
+        let text = text.as_deref().unwrap_or_default();
+        if text.len() > most {
+            return Err(wrong(format!("{key} is longer than {most} bytes")));
+        }
+        if text.contains(char::is_control) {
+            return Err(wrong(format!("{key} has a control character in it")));
+        }
+    }
+    Ok(request)
+}
+
+async fn wrong_method() -> ApiError {
+    let failure = Failure::new(Kind::User, "this page does not take that method")
+        .hint("GET reads, POST switches; GET /openapi.json lists the pages");
+    ApiError::new(StatusCode::METHOD_NOT_ALLOWED, failure)
+}
+
+impl From<PowerError> for ApiError {
+    fn from(error: PowerError) -> Self {
+        let status = match &error {
+            PowerError::UnknownOutlet { .. } => Some(StatusCode::NOT_FOUND),
+            PowerError::Busy { .. } => Some(StatusCode::SERVICE_UNAVAILABLE),
+            PowerError::Ending | PowerError::Operation { .. } => None,
+        };
+        let failure = Failure::from(error);
+        match status {
+            Some(status) => Self::new(status, failure),
+            None => failure.into(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_body_says_who_and_why_or_nothing() {
+        assert_eq!(request(b"").unwrap(), PowerRequest::default());
+        let full = request(br#"{"user":"alice","reason":null}"#).unwrap();
+        assert_eq!(full.user.as_deref(), Some("alice"));
+        let wrong = |body: &str| request(body.as_bytes()).unwrap_err().message;
+        assert!(wrong(r#"{"usr":"alice"}"#).contains("unknown field `usr`"));
+        assert!(wrong(r#"{"user":"al\nice"}"#).contains("control character"));
+        assert!(wrong(&format!(r#"{{"user":"{}"}}"#, "a".repeat(65))).contains("longer than 64"));
+    }
+}

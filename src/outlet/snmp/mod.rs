@@ -1,0 +1,102 @@
+//! `driver = "snmp"`: outlets behind an SNMP agent, versions 1, 2c and 3.
+//!
+//! Every request has a session of its own: a late answer to an earlier one cannot be taken for its
+//! answer, an agent that was restarted in between is no special case, and an idle PDU costs nothing.
+
+mod session;
+
+use std::time::Duration;
+
+use futures_util::FutureExt as _;
+
+use super::{Answer, Outlet, OutletError, Switch};
+use crate::config::power::{self as config, Set};
+use crate::model::State;
+use session::Session;
+
+/// A question that was not answered is put again after this time: UDP loses packets.
+const ASK_AGAIN: Duration = Duration::from_secs(1);
+
+/// One outlet of an SNMP agent.
+#[derive(Debug)]
+pub(super) struct SnmpOutlet {
+    agent: config::Snmp,
+    port: String,
+}
+
+impl SnmpOutlet {
+    pub(super) fn new(agent: &config::Snmp, port: &str) -> Self {
+        Self { agent: agent.clone(), port: port.to_owned() }
+    }
+
+    /// Writes once. What becomes of a request whose answer is lost is for the caller to find out.
+    async fn set(&self, set: &Set) -> Result<(), OutletError> {
+        let mut session = self.open().await?;
+        session.set(&self.numbers(&set.oid)?, set.value).await
+    }
+
+    async fn get(&self, get: &config::Get) -> Result<State, OutletError> {
+        let oid = self.numbers(&get.oid)?;
+        let value = again_when_silent(|| self.read(&oid)).await?;
+        Ok(match value {
+            value if get.on.contains(&value) => State::On,
+            value if get.off.contains(&value) => State::Off,
+            value => {
+                tracing::debug!(
+                    agent = self.agent.address,
+                    port = self.port,
+                    value,
+                    "neither on nor off"
+                );
+                State::Unknown
+            }
+        })
+    }
+
+    /// A session, asked for again until the agent answers. Nothing has been switched until then.
+    async fn open(&self) -> Result<Session, OutletError> {
+        again_when_silent(|| self.session()).await
+    }
+
+    async fn read(&self, oid: &[u64]) -> Result<i64, OutletError> {
+        self.session().await?.get(oid).await
+    }
+
+    async fn session(&self) -> Result<Session, OutletError> {
+        Session::open(&self.agent.address, &self.agent.access).await
+    }
+
+    fn numbers(&self, oid: &config::OidTemplate) -> Result<Vec<u64>, OutletError> {
+        oid.with_port(&self.port).ok_or_else(|| {
+            OutletError::Refused(format!("port {:?} does not end an OID", self.port))
+        })
+    }
+}
+
+/// Puts a question that changes nothing, again and again until there is an answer.
+async fn again_when_silent<T, F>(ask: impl Fn() -> F) -> Result<T, OutletError>
+where
+    F: Future<Output = Result<T, OutletError>>,
+{
+    loop {
+        if let Ok(answer) = tokio::time::timeout(ASK_AGAIN, ask()).await {
+            return answer;
+        }
+    }
+}
+
+impl Outlet for SnmpOutlet {
+    fn switch(&self, to: Switch) -> Answer<'_, ()> {
+        let profile = &self.agent.profile;
+        self.set(if to == Switch::On { &profile.on } else { &profile.off }).boxed()
+    }
+
+    fn status(&self) -> Option<Answer<'_, State>> {
+        Some(self.get(self.agent.profile.status.as_ref()?).boxed())
+    }
+
+    fn cycle(&self) -> Option<Answer<'_, ()>> {
+        let cycle = self.agent.profile.cycle.as_ref().filter(|_| self.agent.native_cycle)?;
+        Some(self.set(cycle).boxed())
+    }
+}

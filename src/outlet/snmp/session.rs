@@ -1,0 +1,215 @@
+//! One conversation with an SNMP agent; the only user of the SNMP library.
+//!
+//! The library has no time limits, and gives an agent's refusal as a success with an error status in
+//! it. Both are dealt with here and in the caller.
+
+use snmp2::v3::{self, AuthErrorKind};
+use snmp2::{AsyncSession, Error, Oid, Value};
+
+use crate::config::power::{Access, AuthProtocol, Cipher, User};
+use crate::model::units;
+use crate::outlet::OutletError;
+
+/// How often a version 3 agent may ask for the clocks to be set before a question is answered.
+const SYNC_ATTEMPTS: usize = 3;
+/// sysObjectID.0, which every agent has: asked for where only the answer's authenticity counts.
+const SYS_OBJECT_ID: &[u64] = &[1, 3, 6, 1, 2, 1, 1, 2, 0];
+
+pub(super) struct Session {
+    inner: AsyncSession,
+    address: String,
+}
+
+impl Session {
+    /// Finds the agent, and with version 3 agrees on keys and clocks. Switches nothing. Cancel safe.
+    pub(super) async fn open(address: &str, access: &Access) -> Result<Self, OutletError> {
+        // Only has to differ from that of the session before, whose answers do not come here anyway.
+        let first_id = (units::now_us() & 0x3fff_ffff) as i32;
+        let inner = match access {
+            Access::V1(community) => {
+                AsyncSession::new_v1(address, community.expose().as_bytes(), first_id).await
+            }
+            Access::V2c(community) => {
+                AsyncSession::new_v2c(address, community.expose().as_bytes(), first_id).await
+            }
+            Access::V3(user) => AsyncSession::new_v3(address, first_id, security(user)).await,
+        };
+        let inner = inner.map_err(|error| {
+            OutletError::Unreachable(format!(
+                "the SNMP agent at {address} cannot be reached: {error}"
+            ))
+        })?;
+        let mut session = Self { inner, address: address.to_owned() };
+        if let Access::V3(user) = access {
+            session.agree().await.map_err(|error| session.failed(&error, Some(user)))?;
+        }
+        Ok(session)
+    }
+
+    /// Learns the agent's identity and clock, until one authenticated question has been answered: a
+    /// request that changes something must not be the one that tells us that our clock is wrong.
+    async fn agree(&mut self) -> Result<(), Error> {
+        self.inner.init().await?;
+        let oid = Oid::from(SYS_OBJECT_ID).map_err(|_| Error::AsnParse)?;
+        for _ in 1..SYNC_ATTEMPTS {
+            match self.inner.get(&oid).await {
+                Err(Error::AuthUpdated) => {}
+                answer => return answer.map(drop),
+            }
+        }
+        self.inner.get(&oid).await.map(drop)
+    }
+
+    /// Writes an integer, once. An error that is [`OutletError::is_unclear`] leaves open whether.
+    pub(super) async fn set(&mut self, oid: &[u64], value: i64) -> Result<(), OutletError> {
+        let name = Oid::from(oid).map_err(|_| not_an_oid(oid))?;
+        let status = match self.inner.set(&[(&name, Value::Integer(value))]).await {
+            Ok(answer) => answer.error_status,
+            Err(error) => return Err(self.failed(&error, None)),
+        };
+        self.check(status, &format!("to set {} to {value}", dotted(oid)))
+    }
+
+    /// Reads an integer.
+    pub(super) async fn get(&mut self, oid: &[u64]) -> Result<i64, OutletError> {
+        let name = Oid::from(oid).map_err(|_| not_an_oid(oid))?;
+        let what = dotted(oid);
+        let (status, value) = match self.inner.get(&name).await {
+            Ok(mut answer) => {
+                (answer.error_status, answer.varbinds.next().map(|(_, value)| read(&value)))
+            }
+            Err(error) => return Err(self.failed(&error, None)),
+        };
+        self.check(status, &format!("to read {what}"))?;
+        match value {
+            Some(Read::Number(value)) => Ok(value),
+            Some(Read::Absent) => Err(self.no_such(&what)),
+            Some(Read::Other) | None => Err(OutletError::Refused(format!(
+                "the SNMP agent at {} has no whole number in {what}; is it the right profile?",
+                self.address
+            ))),
+        }
+    }
+
+    /// What an answer's error status says (RFC 3416, section 3).
+    fn check(&self, status: u32, what: &str) -> Result<(), OutletError> {
+        let name = match status {
+            0 => return Ok(()),
+            1 => "tooBig",
+            2 => "noSuchName",
+            3 => "badValue",
+            4 => "readOnly",
+            5 => "genErr",
+            6 => "noAccess",
+            7 => "wrongType",
+            8 => "wrongLength",
+            9 => "wrongEncoding",
+            10 => "wrongValue",
+            11 => "noCreation",
+            12 => "inconsistentValue",
+            13 => "resourceUnavailable",
+            14 => "commitFailed",
+            15 => "undoFailed",
+            16 => "authorizationError",
+            17 => "notWritable",
+            18 => "inconsistentName",
+            _ => "an unknown error",
+        };
+        let text = format!("the SNMP agent at {} refuses {what}: {name}", self.address);
+        Err(match status {
+            6 | 16 => OutletError::Denied(text),
+            _ => OutletError::Refused(text),
+        })
+    }
+
+    fn no_such(&self, what: &str) -> OutletError {
+        let address = &self.address;
+        OutletError::Refused(format!(
+            "the SNMP agent at {address} has no object {what}; are the outlet's port and the profile right?"
+        ))
+    }
+
+    /// What an error of the library means. `user` is given while nothing but questions were asked.
+    fn failed(&self, error: &Error, user: Option<&User>) -> OutletError {
+        let address = &self.address;
+        let denied = |why: &str| {
+            OutletError::Denied(format!("the SNMP agent at {address} denies us: {why}"))
+        };
+        match error {
+            // A report instead of an answer: to users without authentication it can only mean one thing.
+            Error::AsnWrongType if user.is_some_and(|user| user.auth.is_none()) => {
+                denied("unknown user, or it wants authentication")
+            }
+            Error::AuthFailure(
+                AuthErrorKind::NotAuthenticated | AuthErrorKind::SignatureMismatch,
+            ) => denied("unknown user, or wrong authentication passphrase or protocol"),
+            Error::AuthFailure(AuthErrorKind::ReplyNotEncrypted) => {
+                denied("wrong privacy passphrase or protocol")
+            }
+            // The system had an ICMP message for us, or there is no way there.
+            Error::Send | Error::Receive => OutletError::Unreachable(format!(
+                "the SNMP agent at {address} cannot be reached: nobody listens there"
+            )),
+            error => OutletError::Unclear(format!("the SNMP agent at {address}: {error}")),
+        }
+    }
+}
+
+enum Read {
+    Number(i64),
+    /// The agent says that there is no such object.
+    Absent,
+    Other,
+}
+
+fn read(value: &Value<'_>) -> Read {
+    match value {
+        Value::Integer(value) => Read::Number(*value),
+        Value::Unsigned32(value) | Value::Counter32(value) => Read::Number(i64::from(*value)),
+        Value::NoSuchObject | Value::NoSuchInstance | Value::EndOfMibView => Read::Absent,
+        _ => Read::Other,
+    }
+}
+
+fn dotted(oid: &[u64]) -> String {
+    let parts: Vec<String> = oid.iter().map(u64::to_string).collect();
+    parts.join(".")
+}
+
+fn not_an_oid(oid: &[u64]) -> OutletError {
+    OutletError::Refused(format!("{} is no OID", dotted(oid)))
+}
+
+fn security(user: &User) -> v3::Security {
+    let Some(auth) = &user.auth else {
+        return v3::Security::new(user.name.as_bytes(), b"")
+            .with_auth(v3::Auth::NoAuthNoPriv)
+            .with_context_name(&user.context);
+    };
+    let level = match &auth.privacy {
+        None => v3::Auth::AuthNoPriv,
+        Some(privacy) => v3::Auth::AuthPriv {
+            cipher: match privacy.cipher {
+                Cipher::Des => v3::Cipher::Des,
+                Cipher::Aes128 => v3::Cipher::Aes128,
+                Cipher::Aes192 => v3::Cipher::Aes192,
+                Cipher::Aes256 => v3::Cipher::Aes256,
+            },
+            privacy_password: privacy.passphrase.expose().as_bytes().to_vec(),
+        },
+    };
+    let protocol = match auth.protocol {
+        AuthProtocol::Md5 => v3::AuthProtocol::Md5,
+        AuthProtocol::Sha1 => v3::AuthProtocol::Sha1,
+        AuthProtocol::Sha224 => v3::AuthProtocol::Sha224,
+        AuthProtocol::Sha256 => v3::AuthProtocol::Sha256,
+        AuthProtocol::Sha384 => v3::AuthProtocol::Sha384,
+        AuthProtocol::Sha512 => v3::AuthProtocol::Sha512,
+    };
+    v3::Security::new(user.name.as_bytes(), auth.passphrase.expose().as_bytes())
+        .with_auth_protocol(protocol)
+        .with_auth(level)
+        .with_context_name(&user.context)
+        // Only used where a hash is too short for a key; this is the way of net-snmp.
+        .with_key_extension_method(v3::KeyExtension::Blumenthal)
+}

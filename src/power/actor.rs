@@ -1,0 +1,170 @@
+//! One task per PDU, which does one operation after the other.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::{mpsc, oneshot};
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+use super::operation::{Operation, Outcome};
+use super::tally::{Counted, Tally};
+use super::{Note, OperationError, Timeline};
+use crate::config::power::{OutletConfig, PduConfig};
+use crate::model::event::Phase;
+use crate::model::{Name, Report, Verb, What};
+use crate::outlet::{self, Outlet, Switch};
+
+/// How many operations may wait for one PDU.
+pub(super) const QUEUE: usize = 32;
+/// How long an operation may go on after the daemon was told to end.
+pub(super) const GRACE: Duration = Duration::from_secs(4);
+
+/// A request that waits for its PDU.
+#[derive(Debug)]
+pub(super) struct Order {
+    pub seat: usize,
+    pub verb: Verb,
+    pub who: String,
+    pub reason: Option<String>,
+    pub answer: oneshot::Sender<Result<Report, OperationError>>,
+}
+
+/// A PDU's task. It alone talks to the PDU, since many PDUs take one session at a time.
+#[derive(Debug)]
+pub(super) struct Actor {
+    name: Name,
+    seats: Vec<Seat>,
+    timeout: Duration,
+    verify: Duration,
+    timeline: Arc<dyn Timeline>,
+    tally: Arc<Tally>,
+    ending: CancellationToken,
+}
+
+/// One outlet.
+#[derive(Debug)]
+struct Seat {
+    config: OutletConfig,
+    outlet: Box<dyn Outlet>,
+}
+
+impl Actor {
+    pub(super) fn new(
+        pdu: PduConfig,
+        timeline: Arc<dyn Timeline>,
+        tally: Arc<Tally>,
+        ending: CancellationToken,
+    ) -> Self {
+        let seat = |config: &OutletConfig| Seat {
+            config: config.clone(),
+            outlet: outlet::open(&pdu, config),
+        };
+        let seats = pdu.outlets.iter().map(seat).collect();
+        let PduConfig { name, timeout, verify, .. } = pdu;
+        Self { name, seats, timeout, verify, timeline, tally, ending }
+    }
+
+    /// Carries out what comes, until told to end. Orders that still wait then are not carried out.
+    pub(super) async fn run(self, mut orders: mpsc::Receiver<Order>) {
+        while let Some(Some(order)) = self.ending.run_until_cancelled(orders.recv()).await {
+            // Whoever asked has gone, so nobody expects the board to lose its power now.
+            if !order.answer.is_closed() {
+                self.carry_out(order).await;
+            }
+        }
+    }
+
+    async fn carry_out(&self, order: Order) {
+        let Order { seat, verb, who, reason, answer } = order;
+        let seat = &self.seats[seat];
+        self.note(seat, &who, verb, Phase::Begin, reason.clone()).await;
+        let started = Instant::now();
+        let result = tokio::select! {
+            result = self.operate(seat, verb) => result,
+            () = self.out_of_time() => {
+                tracing::error!(
+                    outlet = seat.config.name.as_str(), %verb, who,
+                    "given up half-way, for lava-power is ending; nobody knows the outlet's state",
+                );
+                return;
+            }
+        };
+        let took_ms = started.elapsed().as_millis() as u64;
+        let result = result.map(|Outcome { state, verified }| {
+            let outlet = seat.config.name.clone();
+            Report { outlet, verb, state, verified, took_ms }
+        });
+        self.audit(seat, &who, verb, reason.as_deref(), took_ms, &result);
+        let (phase, detail) = match &result {
+            Ok(report) => (Phase::Done, format!("{}, {}", report.state, report.verified)),
+            Err(error) => (Phase::Failed, error.to_string()),
+        };
+        // The one who asked may be gone by now; everybody else still sees it.
+        let _ = answer.send(result);
+        self.note(seat, &who, verb, phase, Some(detail)).await;
+    }
+
+    async fn operate(&self, seat: &Seat, verb: Verb) -> Result<Outcome, OperationError> {
+        let operation = Operation {
+            name: &seat.config.name,
+            outlet: seat.outlet.as_ref(),
+            timeout: self.timeout,
+            verify: self.verify,
+            off_time: seat.config.off_time,
+            ending: &self.ending,
+        };
+        match verb {
+            Verb::On => operation.switch(Switch::On).await,
+            Verb::Off => operation.switch(Switch::Off).await,
+            Verb::Cycle => operation.cycle().await,
+            Verb::Status => operation.status().await,
+        }
+    }
+
+    async fn out_of_time(&self) {
+        self.ending.cancelled().await;
+        tokio::time::sleep(GRACE).await;
+    }
+
+    /// Tells everybody on the board's console. To look at an outlet is no event.
+    async fn note(&self, seat: &Seat, who: &str, verb: Verb, phase: Phase, detail: Option<String>) {
+        let Some(console) = &seat.config.console else { return };
+        if verb == Verb::Status {
+            return;
+        }
+        let outlet = seat.config.name.clone();
+        let what = What::Power { outlet, verb: verb.to_string(), phase, detail };
+        self.timeline.record(console, &Note { who: who.to_owned(), what }).await;
+    }
+
+    /// One line for every operation. Looks at an outlet are only logged when they fail: programs
+    /// look every second.
+    fn audit(
+        &self,
+        seat: &Seat,
+        who: &str,
+        verb: Verb,
+        reason: Option<&str>,
+        ms: u64,
+        result: &Result<Report, OperationError>,
+    ) {
+        let (outlet, pdu) = (seat.config.name.as_str(), self.name.as_str());
+        let word = result.as_ref().map_or("failed", |report| report.verified.as_str());
+        let answers = result.as_ref().map_or_else(OperationError::pdu_answers, |_| true);
+        let counted = Counted { outlet: seat.config.name.clone(), verb, result: word };
+        self.tally.count(&self.name, answers, counted);
+        match result {
+            Ok(Report { state, .. }) if verb == Verb::Status => {
+                tracing::debug!(who, outlet, pdu, %verb, result = word, %state, ms, "power");
+            }
+            Ok(Report { state, .. }) => {
+                tracing::info!(who, outlet, pdu, %verb, result = word, %state, ms, reason, "power");
+            }
+            Err(error) => {
+                let error = error.to_string();
+                tracing::info!(who, outlet, pdu, %verb, result = word, error, ms, reason, "power");
+            }
+        }
+    }
+}
