@@ -62,6 +62,7 @@ pub struct Status {
     pub name: Name,
     /// The port's text form, as `tty:/dev/ttyUSB0,115200n8`.
     pub port: String,
+    #[serde(flatten)]
     #[schema(value_type = Object)]
     pub state: PortState,
     /// The oldest offset that is held.

@@ -18,7 +18,7 @@ const BINARY: u8 = 0;
 const ECHO: u8 = 1;
 const SGA: u8 = 3;
 
-/// The longest subnegotiation, in bytes. Longer ones are read over.
+/// The longest subnegotiation, in bytes.
 const MAX_SUBNEGOTIATION: usize = 512;
 
 /// What the peer sent, decoded.
@@ -29,6 +29,11 @@ pub enum Received {
     /// IAC BRK: send a break.
     Break,
 }
+
+/// A subnegotiation of more than [`MAX_SUBNEGOTIATION`] bytes: the peer is to be closed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("a telnet subnegotiation has more than {MAX_SUBNEGOTIATION} bytes")]
+pub struct Oversized;
 
 /// One connection's state.
 #[derive(Debug)]
@@ -130,7 +135,10 @@ impl Telnet {
     }
 
     /// Decodes what the peer sent. Then look at [`Telnet::answers`].
-    pub fn decode(&mut self, bytes: &[u8]) -> Vec<Received> {
+    ///
+    /// # Errors
+    /// When a subnegotiation does not end.
+    pub fn decode(&mut self, bytes: &[u8]) -> Result<Vec<Received>, Oversized> {
         let mut received = Vec::new();
         let mut data = BytesMut::new();
         for &byte in bytes {
@@ -161,14 +169,14 @@ impl Telnet {
                     Input::Data
                 }
                 Input::Subnegotiation { iac: true, .. } if byte == SE => Input::Data,
-                Input::Subnegotiation { len, iac } => Input::Subnegotiation {
-                    len: (len + 1).min(MAX_SUBNEGOTIATION),
-                    iac: byte == IAC && !iac,
-                },
+                Input::Subnegotiation { len: MAX_SUBNEGOTIATION, .. } => return Err(Oversized),
+                Input::Subnegotiation { len, iac } => {
+                    Input::Subnegotiation { len: len + 1, iac: byte == IAC && !iac }
+                }
             };
         }
         flush(&mut data, &mut received);
-        received
+        Ok(received)
     }
 
     fn data(&self, byte: u8, data: &mut BytesMut) -> Input {
@@ -240,25 +248,26 @@ mod tests {
     #[test]
     fn agreement_to_our_offers_needs_no_answer() {
         let mut telnet = settled();
-        assert_eq!(telnet.decode(&[IAC, DO, ECHO, IAC, DO, SGA, IAC, WILL, SGA]), []);
+        assert_eq!(telnet.decode(&[IAC, DO, ECHO, IAC, DO, SGA, IAC, WILL, SGA]), Ok(vec![]));
         assert!(telnet.answers().is_empty());
     }
 
     #[test]
     fn what_is_not_known_is_refused_once_and_a_change_is_acknowledged_once() {
         let mut telnet = settled();
-        telnet.decode(&[IAC, WILL, 24, IAC, DO, 32, IAC, WILL, ECHO, IAC, WONT, 24]);
+        telnet.decode(&[IAC, WILL, 24, IAC, DO, 32, IAC, WILL, ECHO, IAC, WONT, 24]).unwrap();
         assert_eq!(&telnet.answers()[..], [IAC, DONT, 24, IAC, WONT, 32, IAC, DONT, ECHO]);
-        telnet.decode(&[IAC, DO, BINARY, IAC, DO, BINARY, IAC, DONT, BINARY, IAC, DONT, BINARY]);
+        let twice = [IAC, DO, BINARY, IAC, DO, BINARY, IAC, DONT, BINARY, IAC, DONT, BINARY];
+        telnet.decode(&twice).unwrap();
         assert_eq!(&telnet.answers()[..], [IAC, WILL, BINARY, IAC, WONT, BINARY]);
     }
 
     #[test]
     fn typed_returns_arrive_as_one_cr() {
         let mut telnet = settled();
-        assert_eq!(telnet.decode(b"a\r\0b\r\nc\rd"), data(b"a\rb\rc\rd"));
-        telnet.decode(&[IAC, WILL, BINARY]);
-        assert_eq!(telnet.decode(b"a\r\n"), data(b"a\r\n"));
+        assert_eq!(telnet.decode(b"a\r\0b\r\nc\rd"), Ok(data(b"a\rb\rc\rd")));
+        telnet.decode(&[IAC, WILL, BINARY]).unwrap();
+        assert_eq!(telnet.decode(b"a\r\n"), Ok(data(b"a\r\n")));
     }
 
     #[test]
@@ -267,8 +276,16 @@ mod tests {
         let sent = [b"x", &[IAC, BRK][..], b"y", &[IAC, SB, 24, 0, IAC, IAC, 1, IAC, SE], b"z"];
         assert_eq!(
             telnet.decode(&sent.concat()),
-            [data(b"x"), vec![Received::Break], data(b"yz")].concat()
+            Ok([data(b"x"), vec![Received::Break], data(b"yz")].concat())
         );
+    }
+
+    #[test]
+    fn a_subnegotiation_without_end_is_an_error() {
+        let mut telnet = settled();
+        assert_eq!(telnet.decode(&[IAC, SB, 24]), Ok(vec![]));
+        assert_eq!(telnet.decode(&[b'x'; MAX_SUBNEGOTIATION - 1]), Ok(vec![]));
+        assert_eq!(telnet.decode(b"x"), Err(Oversized));
     }
 
     #[test]
@@ -298,8 +315,8 @@ mod tests {
                 };
                 all.into_iter().flat_map(byte).collect()
             };
-            let one = joined(whole.decode(&input));
-            let two = [parts.decode(&input[..at]), parts.decode(&input[at..])].concat();
+            let one = joined(whole.decode(&input).unwrap());
+            let two = [&input[..at], &input[at..]].map(|part| parts.decode(part).unwrap()).concat();
             prop_assert_eq!(one, joined(two));
             prop_assert_eq!(whole.answers(), parts.answers());
         }
@@ -308,12 +325,12 @@ mod tests {
         fn a_peer_decodes_what_was_encoded(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
             // Two servers that agreed to binary can read each other.
             let (mut a, mut b) = (settled(), settled());
-            a.decode(&[IAC, DO, BINARY]);
-            b.decode(&[IAC, WILL, BINARY]);
+            a.decode(&[IAC, DO, BINARY]).unwrap();
+            b.decode(&[IAC, WILL, BINARY]).unwrap();
             let mut wire = BytesMut::new();
             a.encode(&bytes, &mut wire);
             let expected = if bytes.is_empty() { vec![] } else { data(&bytes) };
-            prop_assert_eq!(b.decode(&wire), expected);
+            prop_assert_eq!(b.decode(&wire), Ok(expected));
         }
     }
 }

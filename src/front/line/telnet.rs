@@ -38,7 +38,7 @@ pub(super) async fn serve(mut stream: TcpStream, mut out: Stream) -> io::Result<
             }
             let (received, replies) = {
                 let mut codec = codec();
-                (codec.decode(&buffer), codec.answers())
+                (codec.decode(&buffer).map_err(io::Error::other)?, codec.answers())
             };
             let mut notices = BytesMut::from(&replies[..]);
             for received in received {
