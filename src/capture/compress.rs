@@ -28,7 +28,8 @@ pub struct Housekeeping {
 impl Housekeeping {
     /// Does what there is to do. Failures are logged and tried again next time.
     pub fn run(&self) {
-        if let Err(error) = self.compress().and_then(|()| self.retain()) {
+        // Deleting first: on a full disk it is what makes room to compress.
+        if let Err(error) = self.retain().and_then(|()| self.compress()) {
             let dir = self.store.dir().display();
             tracing::warn!(%dir, %error, "old segments could not be compressed or deleted");
         }
@@ -44,7 +45,10 @@ impl Housekeeping {
         for start in closed {
             let raw = self.store.path(start, "raw");
             let temporary = self.store.path(start, "raw.zst.tmp");
-            compress_file(&raw, &temporary)?;
+            if let Err(error) = compress_file(&raw, &temporary) {
+                let _ = fs::remove_file(&temporary);
+                return Err(error);
+            }
             fs::rename(&temporary, self.store.path(start, "raw.zst"))?;
             if let Some(segment) = self.store.lock().iter_mut().find(|s| s.start == start) {
                 segment.compressed = true;

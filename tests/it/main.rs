@@ -19,3 +19,4 @@ mod architecture;
 mod bad_input;
 mod house;
 mod real_board;
+mod serial;
