@@ -18,4 +18,5 @@ mod common;
 mod architecture;
 mod bad_input;
 mod house;
+mod power;
 mod real_board;
