@@ -18,11 +18,14 @@ fn run(args: PowerArgs) -> Result<(), Failure> {
     // One thread: PDUs are slow, and their tasks wait nearly all the time.
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(|error| Failure::from_error(Kind::Infra, &error))?;
-    runtime.block_on(async {
+    let served = runtime.block_on(async {
         let shutdown = daemon::shutdown_on_signals()?;
         let power = PowerDaemon::bind(config).await?;
         let addresses = power.addresses();
         power.run(shutdown, || daemon::ready(&addresses)).await;
         Ok(())
-    })
+    });
+    // A name server that does not answer is not waited for.
+    runtime.shutdown_background();
+    served
 }

@@ -138,7 +138,7 @@ impl Actor {
         self.timeline.record(console, &Note { who: who.to_owned(), what }).await;
     }
 
-    /// One line for every operation. Looks at an outlet are only logged when they fail: programs
+    /// One line for every operation, under the target `audit`. Looks at an outlet are only logged when they fail: programs
     /// look every second.
     fn audit(
         &self,
@@ -156,14 +156,14 @@ impl Actor {
         self.tally.count(&self.name, answers, counted);
         match result {
             Ok(Report { state, .. }) if verb == Verb::Status => {
-                tracing::debug!(who, outlet, pdu, %verb, result = word, %state, ms, "power");
+                tracing::debug!(target: "audit", who, outlet, pdu, %verb, result = word, %state, ms, "power");
             }
             Ok(Report { state, .. }) => {
-                tracing::info!(who, outlet, pdu, %verb, result = word, %state, ms, reason, "power");
+                tracing::info!(target: "audit", who, outlet, pdu, %verb, result = word, %state, ms, reason, "power");
             }
             Err(error) => {
                 let error = error.to_string();
-                tracing::info!(who, outlet, pdu, %verb, result = word, error, ms, reason, "power");
+                tracing::info!(target: "audit", who, outlet, pdu, %verb, result = word, error, ms, reason, "power");
             }
         }
     }

@@ -18,5 +18,6 @@ mod common;
 mod architecture;
 mod bad_input;
 mod house;
+mod power;
 mod real_board;
 mod serial;

@@ -8,6 +8,7 @@ mod session;
 use std::time::Duration;
 
 use futures_util::FutureExt as _;
+use tokio::time::timeout;
 
 use super::{Answer, Outlet, OutletError, Switch};
 use crate::config::power::{self as config, Set};
@@ -37,51 +38,38 @@ impl SnmpOutlet {
 
     async fn get(&self, get: &config::Get) -> Result<State, OutletError> {
         let oid = self.numbers(&get.oid)?;
-        let value = again_when_silent(|| self.read(&oid)).await?;
+        let value = loop {
+            let mut session = self.open().await?;
+            if let Ok(answer) = timeout(ASK_AGAIN, session.get(&oid)).await {
+                break answer?;
+            }
+        };
         Ok(match value {
             value if get.on.contains(&value) => State::On,
             value if get.off.contains(&value) => State::Off,
             value => {
-                tracing::debug!(
-                    agent = self.agent.address,
-                    port = self.port,
-                    value,
-                    "neither on nor off"
-                );
+                tracing::debug!(port = self.port, value, "the outlet reads as neither on nor off");
                 State::Unknown
             }
         })
     }
 
-    /// A session, asked for again until the agent answers. Nothing has been switched until then.
+    /// A session, asked for again until the agent answers. Nothing is switched by it.
     async fn open(&self) -> Result<Session, OutletError> {
-        again_when_silent(|| self.session()).await
-    }
-
-    async fn read(&self, oid: &[u64]) -> Result<i64, OutletError> {
-        self.session().await?.get(oid).await
-    }
-
-    async fn session(&self) -> Result<Session, OutletError> {
-        Session::open(&self.agent.address, &self.agent.access).await
+        loop {
+            let session = Session::open(&self.agent.address, &self.agent.access);
+            if let Ok(session) = timeout(ASK_AGAIN, session).await {
+                let mut session = session?;
+                session.agree().await?;
+                return Ok(session);
+            }
+        }
     }
 
     fn numbers(&self, oid: &config::OidTemplate) -> Result<Vec<u64>, OutletError> {
         oid.with_port(&self.port).ok_or_else(|| {
             OutletError::Refused(format!("port {:?} does not end an OID", self.port))
         })
-    }
-}
-
-/// Puts a question that changes nothing, again and again until there is an answer.
-async fn again_when_silent<T, F>(ask: impl Fn() -> F) -> Result<T, OutletError>
-where
-    F: Future<Output = Result<T, OutletError>>,
-{
-    loop {
-        if let Ok(answer) = tokio::time::timeout(ASK_AGAIN, ask()).await {
-            return answer;
-        }
     }
 }
 

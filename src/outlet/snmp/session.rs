@@ -3,6 +3,8 @@
 //! The library has no time limits, and gives an agent's refusal as a success with an error status in
 //! it. Both are dealt with here and in the caller.
 
+use std::time::Duration;
+
 use snmp2::v3::{self, AuthErrorKind};
 use snmp2::{AsyncSession, Error, Oid, Value};
 
@@ -10,54 +12,59 @@ use crate::config::power::{Access, AuthProtocol, Cipher, User};
 use crate::model::units;
 use crate::outlet::OutletError;
 
-/// How often a version 3 agent may ask for the clocks to be set before a question is answered.
-const SYNC_ATTEMPTS: usize = 3;
+/// How often a version 3 agent is asked until its clock is known and a question is answered. Some
+/// agents are silent to a request that they cannot decrypt.
+const SYNC_ATTEMPTS: usize = 4;
+const SYNC_TIMEOUT: Duration = Duration::from_millis(600);
 /// sysObjectID.0, which every agent has: asked for where only the answer's authenticity counts.
 const SYS_OBJECT_ID: &[u64] = &[1, 3, 6, 1, 2, 1, 1, 2, 0];
 
 pub(super) struct Session {
     inner: AsyncSession,
-    address: String,
+    /// The user of version 3.
+    user: Option<User>,
 }
 
 impl Session {
-    /// Finds the agent, and with version 3 agrees on keys and clocks. Switches nothing. Cancel safe.
+    /// Finds the agent; with version 3 it tells who it is. Switches nothing. Cancel safe.
     pub(super) async fn open(address: &str, access: &Access) -> Result<Self, OutletError> {
         // Only has to differ from that of the session before, whose answers do not come here anyway.
         let first_id = (units::now_us() & 0x3fff_ffff) as i32;
-        let inner = match access {
+        let (inner, user) = match access {
             Access::V1(community) => {
-                AsyncSession::new_v1(address, community.expose().as_bytes(), first_id).await
+                (AsyncSession::new_v1(address, community.expose().as_bytes(), first_id).await, None)
             }
-            Access::V2c(community) => {
-                AsyncSession::new_v2c(address, community.expose().as_bytes(), first_id).await
+            Access::V2c(community) => (
+                AsyncSession::new_v2c(address, community.expose().as_bytes(), first_id).await,
+                None,
+            ),
+            Access::V3(user) => {
+                (AsyncSession::new_v3(address, first_id, security(user)).await, Some(user.clone()))
             }
-            Access::V3(user) => AsyncSession::new_v3(address, first_id, security(user)).await,
         };
-        let inner = inner.map_err(|error| {
-            OutletError::Unreachable(format!(
-                "the SNMP agent at {address} cannot be reached: {error}"
-            ))
-        })?;
-        let mut session = Self { inner, address: address.to_owned() };
-        if let Access::V3(user) = access {
-            session.agree().await.map_err(|error| session.failed(&error, Some(user)))?;
-        }
+        let inner =
+            inner.map_err(|error| OutletError::Unreachable(format!("no way there: {error}")))?;
+        let mut session = Self { inner, user };
+        session.inner.init().await.map_err(|error| session.failed(&error))?;
         Ok(session)
     }
 
-    /// Learns the agent's identity and clock, until one authenticated question has been answered: a
+    /// With version 3, agrees on the clock: asks until one authenticated question was answered. A
     /// request that changes something must not be the one that tells us that our clock is wrong.
-    async fn agree(&mut self) -> Result<(), Error> {
-        self.inner.init().await?;
-        let oid = Oid::from(SYS_OBJECT_ID).map_err(|_| Error::AsnParse)?;
-        for _ in 1..SYNC_ATTEMPTS {
-            match self.inner.get(&oid).await {
-                Err(Error::AuthUpdated) => {}
-                answer => return answer.map(drop),
+    pub(super) async fn agree(&mut self) -> Result<(), OutletError> {
+        if self.user.is_none() {
+            return Ok(());
+        }
+        let oid = Oid::from(SYS_OBJECT_ID).map_err(|_| not_an_oid(SYS_OBJECT_ID))?;
+        for _ in 0..SYNC_ATTEMPTS {
+            match tokio::time::timeout(SYNC_TIMEOUT, self.inner.get(&oid)).await {
+                Ok(Ok(_)) => return Ok(()),
+                // Asked again: without an answer, with our clock set, after a late answer.
+                Err(_) | Ok(Err(Error::AuthUpdated | Error::RequestIdMismatch)) => {}
+                Ok(Err(error)) => return Err(self.failed(&error)),
             }
         }
-        self.inner.get(&oid).await.map(drop)
+        Err(denied("it is there and does not answer; wrong privacy passphrase or protocol"))
     }
 
     /// Writes an integer, once. An error that is [`OutletError::is_unclear`] leaves open whether.
@@ -65,9 +72,9 @@ impl Session {
         let name = Oid::from(oid).map_err(|_| not_an_oid(oid))?;
         let status = match self.inner.set(&[(&name, Value::Integer(value))]).await {
             Ok(answer) => answer.error_status,
-            Err(error) => return Err(self.failed(&error, None)),
+            Err(error) => return Err(self.failed(&error)),
         };
-        self.check(status, &format!("to set {} to {value}", dotted(oid)))
+        check(status, &format!("to set {} to {value}", dotted(oid)))
     }
 
     /// Reads an integer.
@@ -78,66 +85,26 @@ impl Session {
             Ok(mut answer) => {
                 (answer.error_status, answer.varbinds.next().map(|(_, value)| read(&value)))
             }
-            Err(error) => return Err(self.failed(&error, None)),
+            Err(error) => return Err(self.failed(&error)),
         };
-        self.check(status, &format!("to read {what}"))?;
+        check(status, &format!("to read {what}"))?;
         match value {
             Some(Read::Number(value)) => Ok(value),
-            Some(Read::Absent) => Err(self.no_such(&what)),
+            Some(Read::Absent) => Err(OutletError::Refused(format!(
+                "the SNMP agent has no object {what}; are the outlet's port and the profile right?"
+            ))),
             Some(Read::Other) | None => Err(OutletError::Refused(format!(
-                "the SNMP agent at {} has no whole number in {what}; is it the right profile?",
-                self.address
+                "the SNMP agent has no whole number in {what}; is it the right profile?"
             ))),
         }
     }
 
-    /// What an answer's error status says (RFC 3416, section 3).
-    fn check(&self, status: u32, what: &str) -> Result<(), OutletError> {
-        let name = match status {
-            0 => return Ok(()),
-            1 => "tooBig",
-            2 => "noSuchName",
-            3 => "badValue",
-            4 => "readOnly",
-            5 => "genErr",
-            6 => "noAccess",
-            7 => "wrongType",
-            8 => "wrongLength",
-            9 => "wrongEncoding",
-            10 => "wrongValue",
-            11 => "noCreation",
-            12 => "inconsistentValue",
-            13 => "resourceUnavailable",
-            14 => "commitFailed",
-            15 => "undoFailed",
-            16 => "authorizationError",
-            17 => "notWritable",
-            18 => "inconsistentName",
-            _ => "an unknown error",
-        };
-        let text = format!("the SNMP agent at {} refuses {what}: {name}", self.address);
-        Err(match status {
-            6 | 16 => OutletError::Denied(text),
-            _ => OutletError::Refused(text),
-        })
-    }
-
-    fn no_such(&self, what: &str) -> OutletError {
-        let address = &self.address;
-        OutletError::Refused(format!(
-            "the SNMP agent at {address} has no object {what}; are the outlet's port and the profile right?"
-        ))
-    }
-
-    /// What an error of the library means. `user` is given while nothing but questions were asked.
-    fn failed(&self, error: &Error, user: Option<&User>) -> OutletError {
-        let address = &self.address;
-        let denied = |why: &str| {
-            OutletError::Denied(format!("the SNMP agent at {address} denies us: {why}"))
-        };
+    /// What an error of the library means.
+    fn failed(&self, error: &Error) -> OutletError {
+        let without_auth = self.user.as_ref().is_some_and(|user| user.auth.is_none());
         match error {
-            // A report instead of an answer: to users without authentication it can only mean one thing.
-            Error::AsnWrongType if user.is_some_and(|user| user.auth.is_none()) => {
+            // A report instead of an answer: without authentication it can only mean one thing.
+            Error::AsnWrongType if without_auth => {
                 denied("unknown user, or it wants authentication")
             }
             Error::AuthFailure(
@@ -147,12 +114,47 @@ impl Session {
                 denied("wrong privacy passphrase or protocol")
             }
             // The system had an ICMP message for us, or there is no way there.
-            Error::Send | Error::Receive => OutletError::Unreachable(format!(
-                "the SNMP agent at {address} cannot be reached: nobody listens there"
-            )),
-            error => OutletError::Unclear(format!("the SNMP agent at {address}: {error}")),
+            Error::Send | Error::Receive => {
+                OutletError::Unreachable("no SNMP agent listens there".into())
+            }
+            error => OutletError::Unclear(format!("the SNMP agent is not understood: {error}")),
         }
     }
+}
+
+/// What an answer's error status says (RFC 3416, section 3).
+fn check(status: u32, what: &str) -> Result<(), OutletError> {
+    let name = match status {
+        0 => return Ok(()),
+        1 => "tooBig",
+        2 => "noSuchName",
+        3 => "badValue",
+        4 => "readOnly",
+        5 => "genErr",
+        6 => "noAccess",
+        7 => "wrongType",
+        8 => "wrongLength",
+        9 => "wrongEncoding",
+        10 => "wrongValue",
+        11 => "noCreation",
+        12 => "inconsistentValue",
+        13 => "resourceUnavailable",
+        14 => "commitFailed",
+        15 => "undoFailed",
+        16 => "authorizationError",
+        17 => "notWritable",
+        18 => "inconsistentName",
+        _ => "an unknown error",
+    };
+    let text = format!("the SNMP agent refuses {what}: {name}");
+    Err(match status {
+        6 | 16 => OutletError::Denied(text),
+        _ => OutletError::Refused(text),
+    })
+}
+
+fn denied(why: &str) -> OutletError {
+    OutletError::Denied(format!("the SNMP agent denies us: {why}"))
 }
 
 enum Read {

@@ -103,7 +103,7 @@ impl Drop for RealPdu {
     }
 }
 
-fn rig(script: &str) -> PathBuf {
+pub(crate) fn rig(script: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/rig").join(script)
 }
 
@@ -114,7 +114,7 @@ pub(crate) fn boot_file(name: &str) -> PathBuf {
 }
 
 /// The UDP port on 127.0.0.1 that a process listens on: snmpd does not tell which it was given.
-fn udp_port(pid: u32) -> Option<u16> {
+pub(crate) fn udp_port(pid: u32) -> Option<u16> {
     let open = std::fs::read_dir(format!("/proc/{pid}/fd")).ok()?;
     let sockets: Vec<String> = open
         .filter_map(|entry| std::fs::read_link(entry.ok()?.path()).ok())

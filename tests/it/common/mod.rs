@@ -21,7 +21,7 @@ mod terminal;
 mod wait;
 mod websocket;
 
-pub(crate) use board::{RealBoard, RealPdu, boot_file};
+pub(crate) use board::{RealBoard, RealPdu, boot_file, rig, udp_port};
 pub(crate) use client::Client;
 pub(crate) use daemon::Daemon;
 pub(crate) use heard::Heard;

@@ -6,6 +6,7 @@ mod openapi;
 use std::sync::Arc;
 
 use axum::body::Bytes;
+use axum::extract::rejection::BytesRejection;
 use axum::extract::{DefaultBodyLimit, Path, State};
 use axum::http::StatusCode;
 use axum::routing::{get, post};
@@ -44,6 +45,7 @@ pub fn router(power: Arc<Power>) -> Router {
 }
 
 type Answer<T> = Result<Json<T>, ApiError>;
+type Body = Result<Bytes, BytesRejection>;
 
 /// All outlets. No PDU is asked.
 #[utoipa::path(get, path = "/outlets", responses((status = 200, body = Vec<OutletInfo>)))]
@@ -79,7 +81,7 @@ async fn on(
     power: State<Arc<Power>>,
     name: Path<String>,
     peer: Extension<Peer>,
-    body: Bytes,
+    body: Body,
 ) -> Answer<Report> {
     switch(power, name, peer, body, Verb::On).await
 }
@@ -97,7 +99,7 @@ async fn off(
     power: State<Arc<Power>>,
     name: Path<String>,
     peer: Extension<Peer>,
-    body: Bytes,
+    body: Body,
 ) -> Answer<Report> {
     switch(power, name, peer, body, Verb::Off).await
 }
@@ -115,7 +117,7 @@ async fn cycle(
     power: State<Arc<Power>>,
     name: Path<String>,
     peer: Extension<Peer>,
-    body: Bytes,
+    body: Body,
 ) -> Answer<Report> {
     switch(power, name, peer, body, Verb::Cycle).await
 }
@@ -124,9 +126,12 @@ async fn switch(
     State(power): State<Arc<Power>>,
     Path(name): Path<String>,
     Extension(Peer(peer)): Extension<Peer>,
-    body: Bytes,
+    body: Body,
     verb: Verb,
 ) -> Answer<Report> {
+    let body = body.map_err(|rejection| {
+        ApiError::new(rejection.status(), Failure::new(Kind::User, rejection.body_text()))
+    })?;
     let PowerRequest { user, reason } = request(&body)?;
     Ok(Json(power.request(&name, verb, user.unwrap_or(peer), reason).await?))
 }

@@ -1,0 +1,100 @@
+//! Everybody at a board's console sees what happens to its power.
+
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::net::TcpListener;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use super::service::virtual_board;
+use super::{Power, timed};
+use crate::common::{LIMIT, TestLab, http, wait_until};
+
+fn config(console: &str, more: &str) -> String {
+    format!(
+        "[[pdu]]\nname = \"rack\"\ndriver = \"sim\"\n\
+         [[outlet]]\nname = \"panda01\"\npdu = \"rack\"\nport = 1\noff_time = \"10ms\"\n\
+         console = \"{console}\"\n{more}"
+    )
+}
+
+#[test]
+fn lava_serial_shows_who_cycled_the_board() {
+    let lab = TestLab::new();
+    let text = format!(
+        "[http]\nlisten = \"127.0.0.1:0\"\n[capture]\ndir = \"{}\"\n\
+         [[console]]\nname = \"panda01\"\nport = \"unix:{}\"\n",
+        lab.path("capture").display(),
+        lab.path("no-board").display()
+    );
+    let serial = lab.start("lava-serial", ["--config", &lab.write("serial.toml", &text)]);
+    let address = serial.address("http");
+    let power = Power::start(&lab, &config(&format!("http://{address}/consoles/panda01"), ""));
+    assert_eq!(power.done("panda01", "cycle"), "on verified");
+    assert_eq!(power.done("panda01", "status"), "on verified");
+
+    let shown = || -> Vec<String> {
+        let events = http(address, "GET", "/consoles/panda01/events", "").json();
+        let power = events.as_array().unwrap().iter().filter(|event| event["kind"] == "power");
+        power
+            .map(|e| {
+                ["who", "outlet", "verb", "phase", "detail"]
+                    .map(|key| super::text(&e[key]))
+                    .join(" ")
+            })
+            .collect()
+    };
+    wait_until(LIMIT, "both events", || shown().len() == 2);
+    assert_eq!(
+        shown(),
+        ["alice panda01 cycle begin a test", "alice panda01 cycle done on, verified"]
+    );
+}
+
+#[test]
+fn a_console_is_told_before_the_board_loses_its_power() {
+    let lab = TestLab::new();
+    let notes = Arc::new(Mutex::new(Vec::new()));
+    let board = lab.path("panda01.power");
+    virtual_board(&board, &notes);
+    let console = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}/consoles/panda01", console.local_addr().unwrap());
+    let told = Arc::clone(&notes);
+    std::thread::spawn(move || {
+        for stream in console.incoming() {
+            let mut stream = stream.unwrap();
+            let mut reader = BufReader::new(stream.try_clone().unwrap());
+            let mut length = 0;
+            let mut line = String::new();
+            while reader.read_line(&mut line).unwrap() > 2 {
+                if let Some(value) = line.to_lowercase().strip_prefix("content-length: ") {
+                    length = value.trim().parse().unwrap();
+                }
+                line.clear();
+            }
+            let mut body = vec![0; length];
+            reader.read_exact(&mut body).unwrap();
+            let note: serde_json::Value = serde_json::from_slice(&body).unwrap();
+            told.lock().unwrap().push(format!("console {}", super::text(&note["phase"])));
+            stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n{}").unwrap();
+        }
+    });
+    let power =
+        Power::start(&lab, &config(&url, &format!("board = \"unix:{}\"\n", board.display())));
+    power.done("panda01", "cycle");
+    let expected = ["console begin", "board off", "board on", "console done"];
+    wait_until(LIMIT, "all notes", || notes.lock().unwrap().len() == expected.len());
+    assert_eq!(*notes.lock().unwrap(), expected);
+}
+
+#[test]
+fn a_dead_console_never_stops_power() {
+    let lab = TestLab::new();
+    // Takes connections and never answers.
+    let hung = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}/consoles/panda01", hung.local_addr().unwrap());
+    let power = Power::start(&lab, &config(&url, ""));
+    let (done, took) = timed(|| power.done("panda01", "on"));
+    assert_eq!(done, "on verified");
+    assert!(took < Duration::from_secs(3), "{took:?}");
+    power.daemon.wait_for_log(LIMIT, "the console was not told");
+}
