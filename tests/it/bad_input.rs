@@ -64,7 +64,8 @@ fn a_missing_device_is_waited_for() {
     let lab = TestLab::new();
     let device = lab.path("ttyUSB0");
     let serial = serial(&lab, &format!("tty:{},115200n8", device.display()));
-    let state = || http(serial.address("http"), "GET", "/consoles/panda01", "").json();
+    let state =
+        || http(serial.address("http"), "GET", "/consoles/panda01", "").json()["state"].take();
     wait_until(LIMIT, "the console says what is missing", || {
         let state = state();
         state["state"] == "closed" && state["reason"].as_str().unwrap().contains("No such file")
@@ -103,7 +104,8 @@ fn a_device_without_permission_says_so() {
         command.arg(program.get_program()).args(program.get_args());
     }
     let serial = Daemon::start("lava-serial", command.args(["--config", &config]));
-    let state = || http(serial.address("http"), "GET", "/consoles/panda01", "").json();
+    let state =
+        || http(serial.address("http"), "GET", "/consoles/panda01", "").json()["state"].take();
     wait_until(LIMIT, "the console says what is wrong", || {
         state()["reason"].as_str().is_some_and(|reason| reason.contains("Permission denied"))
     });
@@ -190,7 +192,7 @@ fn an_oversized_message_closes_that_client_only() {
 }
 
 #[test]
-fn an_endless_telnet_subnegotiation_costs_nothing() {
+fn an_endless_telnet_subnegotiation_closes_that_client_only() {
     let lab = TestLab::new();
     let serial = serial(&lab, "exec:cat");
     let good = WebSocket::attach(serial.address("http"), "panda01", "user=good");

@@ -156,6 +156,7 @@ fn a_stopped_client_costs_nobody_anything_and_later_gets_every_byte() {
     let capture = bench.capture();
     let mut late = vec![0; capture.len()];
     stopped.set_read_timeout(Some(LIMIT)).unwrap();
+    rustix::net::sockopt::set_socket_recv_buffer_size(&stopped, 1 << 20).unwrap();
     stopped.read_exact(&mut late).unwrap();
     assert!(late == capture, "every byte, in order");
     stopped.write_all(b"\r").unwrap();

@@ -8,7 +8,7 @@ const IMPORTS_FROM_BELOW: &[(&str, &str, &str)] = &[];
 /// Libraries that are used in one place only, and the folders of that place.
 const OWNERS: &[(&str, &[&str])] = &[
     ("axum", &["front/http", "front/web"]),
-    ("clap", &["front/cli"]),
+    ("clap", &["front/cli", "bin"]),
     ("fancy_regex", &["dispatch"]),
     ("hyper", &["client", "front/http"]),
     ("hyper_util", &["client", "front/http"]),
