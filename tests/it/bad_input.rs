@@ -190,7 +190,7 @@ fn an_oversized_message_closes_that_client_only() {
 }
 
 #[test]
-fn an_endless_telnet_subnegotiation_costs_nothing() {
+fn an_endless_telnet_subnegotiation_closes_that_client_only() {
     let lab = TestLab::new();
     let serial = serial(&lab, "exec:cat");
     let good = WebSocket::attach(serial.address("http"), "panda01", "user=good");

@@ -1,0 +1,68 @@
+//! No byte is lost, whoever dies or sleeps.
+
+use std::io::{Read, Write};
+use std::net::TcpStream;
+
+use rustix::net::sockopt::set_socket_recv_buffer_size;
+
+use super::{Bench, PRINTING, PROMPT};
+use crate::common::{LIMIT, wait_until};
+
+#[test]
+fn after_kill_9_the_record_holds_all_that_anybody_was_shown() {
+    let mut bench = Bench::start();
+    let shown = bench.attach("from=0&user=alice");
+    bench.boot_to_prompt(&shown);
+    // Four megabytes of memory, each line with its address.
+    shown.type_text("md.l 40000000 40000\r");
+    wait_until(LIMIT, "the board is printing", || shown.heard().len() > 300_000);
+    bench.serial().kill();
+    wait_until(LIMIT, "the client notices", || shown.heard().ended());
+    let shown = shown.heard().bytes();
+
+    bench.start_serial();
+    let capture = bench.capture();
+    assert!(capture.len() >= shown.len(), "{} on record, {} shown", capture.len(), shown.len());
+    assert!(capture.starts_with(&shown), "what was shown is on record, byte for byte");
+
+    // The client goes on where it was; together it has the whole stream.
+    let resumed = bench.attach(&format!("from={}&user=alice", shown.len()));
+    let last = "400ffff0: ";
+    let at = resumed.heard().find(PRINTING, 0, last.as_bytes()).unwrap();
+    resumed.heard().find(LIMIT, at, PROMPT.as_bytes()).unwrap();
+    let mut expected = shown.len() as u64;
+    for (offset, length) in resumed.frames() {
+        assert_eq!(offset, expected, "no gap and no overlap between frames");
+        expected += length as u64;
+    }
+    let stream = [shown, resumed.heard().bytes()].concat();
+    assert!(stream == bench.capture(), "the client's stream is the record, byte for byte");
+}
+
+#[test]
+fn a_stopped_client_costs_nobody_anything_and_later_gets_every_byte() {
+    let mut bench = Bench::start();
+    let mut stopped = TcpStream::connect(bench.raw).unwrap();
+    set_socket_recv_buffer_size(&stopped, 4096).unwrap();
+    let reader = bench.attach("from=0&user=alice");
+    bench.boot_to_prompt(&reader);
+    let memory = bench.serial().memory();
+
+    // Eight megabytes: more than the kernel keeps for a client that does not read.
+    reader.type_text("md.l 40000000 80000\r");
+    let end = reader.heard().find(PRINTING, 0, b"401ffff0: ").unwrap();
+    reader.heard().find(LIMIT, end, PROMPT.as_bytes()).unwrap();
+    let grown = bench.serial().memory().saturating_sub(memory);
+    assert!(grown < 4 << 20, "the stopped client cost {grown} bytes of memory");
+    // Nobody else waits for it, as typing shows.
+    reader.type_text("echo still $board_name\r");
+    reader.heard().find(LIMIT, end, b"still qemu-arm").unwrap();
+
+    let capture = bench.capture();
+    let mut late = vec![0; capture.len()];
+    stopped.set_read_timeout(Some(LIMIT)).unwrap();
+    set_socket_recv_buffer_size(&stopped, 1 << 20).unwrap();
+    stopped.read_exact(&mut late).unwrap();
+    assert!(late == capture, "every byte, in order");
+    stopped.write_all(b"\r").unwrap();
+}
