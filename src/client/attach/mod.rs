@@ -250,16 +250,14 @@ impl Attachment {
             let State::Attached(link) = &mut self.state else {
                 return Poll::Ready(Err(SendError::Away));
             };
-            let sent = match message {
-                Some(_) => link.poll_send(cx, message),
-                None => link.poll_sent(cx),
-            };
+            let taken = message.is_none();
+            let sent = if taken { link.poll_sent(cx) } else { link.poll_send(cx, message) };
             match sent {
                 Poll::Ready(Err(reason)) => {
                     self.lose(reason.clone());
                     return Poll::Ready(Err(SendError::Lost(reason)));
                 }
-                Poll::Ready(Ok(())) if message.is_none() => return Poll::Ready(Ok(())),
+                Poll::Ready(Ok(())) if taken => return Poll::Ready(Ok(())),
                 Poll::Ready(Ok(())) => {}
                 Poll::Pending if self.inbox.is_full() => return Poll::Pending,
                 Poll::Pending => ready!(self.poll_step(cx)),
