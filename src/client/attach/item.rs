@@ -1,6 +1,6 @@
 //! What is asked for when attaching, and what comes of it.
 
-use bytes::Bytes;
+use std::num::NonZeroU16;
 
 use super::link::Incoming;
 use crate::model::Event;
@@ -16,6 +16,8 @@ pub struct Options {
     pub from: From,
     /// The name that others see.
     pub user: Option<String>,
+    /// For [`From::Screen`]: rows and columns of the terminal; 24 and 80 when `None`.
+    pub size: Option<(NonZeroU16, NonZeroU16)>,
 }
 
 /// Where in the stream to begin.
@@ -71,10 +73,10 @@ pub enum Item {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Screen {
     pub offset: u64,
-    pub rows: u16,
-    pub cols: u16,
-    /// Draws it on a cleared terminal.
-    pub draw: Bytes,
+    pub rows: NonZeroU16,
+    pub cols: NonZeroU16,
+    /// What draws it on a cleared terminal, cursor and attributes included.
+    pub draw: String,
 }
 
 /// How the console stood when a connection began. See [`FromServer::Hello`].

@@ -173,6 +173,9 @@ impl Link {
 
 fn encode(query: &Query) -> String {
     let mut text = format!("mode={}", query.mode);
+    for (key, value) in [("rows", query.rows), ("cols", query.cols)] {
+        let _ = value.map(|value| write!(text, "&{key}={value}"));
+    }
     for (key, value) in [("from", &query.from), ("user", &query.user)] {
         let Some(value) = value else { continue };
         let _ = write!(text, "&{key}=");
@@ -227,6 +230,7 @@ mod tests {
             mode: Mode::Spy,
             from: Some("2026-11-21T11:00:00+01:00".into()),
             user: Some("zoë&co".into()),
+            ..Query::default()
         };
         assert_eq!(
             encode(&query),

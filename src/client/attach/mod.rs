@@ -23,6 +23,7 @@ use self::inbox::Inbox;
 pub use self::item::{From, Hello, Item, Options, Screen};
 use self::link::{Incoming, Link};
 use super::ConsoleRef;
+use super::sockets::successors;
 use crate::model::event::Mode;
 use crate::model::{Failure, Kind};
 use crate::wire::attach::{Answer, FromServer, MAX_CLIENT_MESSAGE, Query, Request, Verb};
@@ -58,11 +59,13 @@ enum State {
         /// How many tries have failed since the last good connection.
         failed: u32,
         /// The next try, its pause included. Kept here so that a dropped wait does not restart it.
-        opening: Pin<Box<dyn Future<Output = Opened> + Send>>,
+        opening: Pin<Box<dyn Future<Output = Reopened> + Send>>,
     },
 }
 
 type Opened = Result<(Box<Link>, Hello), Failure>;
+/// With where the console is now.
+type Reopened = Result<(Box<Link>, Hello, ConsoleRef), Failure>;
 
 /// Why something was not sent.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -95,7 +98,9 @@ impl Attachment {
             From::Offset(offset) => offset.to_string(),
             From::Time(time) => time.clone(),
         };
-        let query = Query { mode: options.mode, from: Some(from), user: options.user.clone() };
+        let (rows, cols) = options.size.unzip();
+        let query =
+            Query { mode: options.mode, from: Some(from), user: options.user.clone(), rows, cols };
         let (link, hello) = Link::open(&console, &query).await?;
         let mut inbox = Inbox::default();
         let mut cursor = Cursor::new(&hello);
@@ -273,7 +278,8 @@ impl Attachment {
                 Err(reason) => self.lose(reason),
             },
             State::Away { failed, opening } => match ready!(opening.as_mut().poll(cx)) {
-                Ok((link, hello)) => {
+                Ok((link, hello, console)) => {
+                    self.console = console;
                     self.state = State::Attached(link);
                     self.mode = hello.mode;
                     self.cursor.resume(&hello, &mut self.inbox);
@@ -298,7 +304,6 @@ impl Attachment {
                 FromServer::Reply { id, answer } => out.push(Item::Answer { id, answer }),
                 FromServer::Screen { offset, rows, cols, draw } => {
                     self.cursor.screen(offset);
-                    let draw = draw.chars().map(|c| c as u8).collect();
                     out.push(Item::Screen(Screen { offset, rows, cols, draw }));
                 }
                 FromServer::Mode { mode, by, holder } => {
@@ -324,16 +329,25 @@ impl Attachment {
     }
 
     fn reopen(&mut self, failed: u32) {
-        let console = self.console.clone();
+        let mut console = self.console.clone();
         let query = Query {
             mode: self.wanted,
             from: Some(self.cursor.next().to_string()),
             user: self.options.user.clone(),
+            ..Query::default()
         };
         let pause = (FIRST_PAUSE * 2_u32.pow(failed.min(8))).min(LONGEST_PAUSE);
         let opening = Box::pin(async move {
             tokio::time::sleep(pause).await;
-            Link::open(&console, &query).await
+            let mut opened = Err(Failure::new(Kind::Bug, "a daemon without an address"));
+            for endpoint in successors(&console.endpoint) {
+                console.endpoint = endpoint;
+                opened = Link::open(&console, &query).await;
+                if opened.is_ok() {
+                    break;
+                }
+            }
+            opened.map(|(link, hello)| (link, hello, console))
         });
         self.state = State::Away { failed, opening };
     }
