@@ -6,10 +6,12 @@
 
 mod capture;
 mod files;
+pub mod lab;
 mod node;
 mod port;
 pub mod power;
 mod problems;
+mod runtime_dir;
 mod secret;
 pub mod serial;
 mod table;
@@ -21,6 +23,7 @@ pub use files::read_all;
 pub use node::{Key, Node, Place, Value};
 pub use port::{PortError, PortSpec};
 pub use problems::{Problem, Problems};
+pub use runtime_dir::runtime_dir;
 pub use secret::Secret;
 pub use table::{At, Table};
 pub use value::{FromNode, Size};

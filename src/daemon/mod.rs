@@ -5,7 +5,8 @@ mod runtime_dir;
 pub mod serial;
 mod sockets;
 
-pub use runtime_dir::{RuntimeSocket, runtime_dir};
+pub use crate::config::runtime_dir;
+pub use runtime_dir::RuntimeSocket;
 pub use sockets::bind;
 
 use std::io::Write as _;

@@ -1,5 +1,6 @@
 //! Codecs that know no socket: bytes and messages in, bytes and messages out.
 
 pub mod attach;
+pub mod escape;
 pub mod frame;
 pub mod telnet;

@@ -1,0 +1,110 @@
+//! What is asked for when attaching, and what comes of it.
+
+use std::num::NonZeroU16;
+
+use super::link::Incoming;
+use crate::model::Event;
+use crate::model::event::Mode;
+use crate::wire::attach::{Answer, FromServer, PortState, Session};
+use crate::wire::frame::Frame;
+
+/// How to attach.
+#[derive(Debug, Clone, Default)]
+pub struct Options {
+    /// The mode to ask for. [`Hello::mode`] says which one was given.
+    pub mode: Mode,
+    pub from: From,
+    /// The name that others see.
+    pub user: Option<String>,
+    /// For [`From::Screen`]: rows and columns of the terminal; 24 and 80 when `None`.
+    pub size: Option<(NonZeroU16, NonZeroU16)>,
+}
+
+/// Where in the stream to begin.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub enum From {
+    /// With the next byte of the board.
+    #[default]
+    Head,
+    /// With [`Item::Screen`], then the next byte.
+    Screen,
+    Offset(u64),
+    /// With the first byte at or after a time, as RFC 3339.
+    Time(String),
+}
+
+/// What comes from a console.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Item {
+    /// The next bytes: `offset` is where the last ones ended, or where a gap did.
+    Bytes(Frame),
+    Event(Event),
+    Screen(Screen),
+    /// This session's own mode has changed.
+    Mode {
+        mode: Mode,
+        by: Option<String>,
+        holder: Option<Session>,
+    },
+    /// The bytes in between are not held any more.
+    Gap {
+        from: u64,
+        to: u64,
+    },
+    /// The answer to a request made with [`super::Attachment::ask`].
+    Answer {
+        id: u64,
+        answer: Answer,
+    },
+    /// The connection is gone and is being made again. Requests not answered yet will not be, and
+    /// what was typed last may not have arrived: it is never sent twice.
+    Lost {
+        reason: String,
+    },
+    /// Attached again; the stream goes on where it stopped. The mode may be another one.
+    Resumed(Hello),
+    /// After [`Item::Resumed`]: the daemon forgot the stream it had, and counts anew from here.
+    Renumbered {
+        from: u64,
+    },
+}
+
+/// The screen as it stood at an offset.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Screen {
+    pub offset: u64,
+    pub rows: NonZeroU16,
+    pub cols: NonZeroU16,
+    /// What draws it on a cleared terminal, cursor and attributes included.
+    pub draw: String,
+}
+
+/// How the console stood when a connection began. See [`FromServer::Hello`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Hello {
+    pub session: u64,
+    pub mode: Mode,
+    pub from: u64,
+    pub head: u64,
+    pub port: PortState,
+    pub others: Vec<Session>,
+    pub holder: Option<Session>,
+}
+
+impl Hello {
+    pub(super) fn of(incoming: Incoming) -> Option<Self> {
+        match incoming {
+            Incoming::Message(FromServer::Hello {
+                session,
+                mode,
+                from,
+                head,
+                port,
+                others,
+                holder,
+                ..
+            }) => Some(Self { session, mode, from, head, port, others, holder }),
+            _ => None,
+        }
+    }
+}

@@ -1,0 +1,228 @@
+//! The test plays the daemon: it accepts, says hello, and goes away in the middle of the stream.
+
+use std::collections::HashMap;
+
+use futures_util::{SinkExt as _, StreamExt as _};
+use tokio::net::{TcpListener, TcpStream};
+use tokio_tungstenite::WebSocketStream;
+use tokio_tungstenite::tungstenite::handshake::server::{
+    ErrorResponse, Request as Upgrade, Response,
+};
+
+use super::*;
+use crate::model::{Event, What};
+use crate::wire::attach::PortState;
+use crate::wire::frame::Frame;
+
+struct Daemon(TcpListener);
+
+struct Served {
+    socket: WebSocketStream<TcpStream>,
+    query: HashMap<String, String>,
+}
+
+impl Daemon {
+    async fn start() -> (Self, ConsoleRef) {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}/consoles/panda01", listener.local_addr().unwrap());
+        (Self(listener), url.parse().unwrap())
+    }
+
+    #[expect(clippy::result_large_err, reason = "the callback's type is the library's")]
+    async fn accept(&self) -> Served {
+        let (stream, _) = self.0.accept().await.unwrap();
+        let mut query = HashMap::new();
+        let note = |upgrade: &Upgrade, response: Response| -> Result<Response, ErrorResponse> {
+            assert_eq!(upgrade.uri().path(), "/consoles/panda01/attach");
+            let pairs = upgrade.uri().query().unwrap().split('&');
+            query = pairs
+                .map(|pair| pair.split_once('=').unwrap())
+                .map(|(key, value)| (key.to_owned(), value.to_owned()))
+                .collect();
+            Ok(response)
+        };
+        let socket = tokio_tungstenite::accept_hdr_async(stream, note).await.unwrap();
+        Served { socket, query }
+    }
+
+    /// Accepts, and says hello with the stream beginning at `from` of `head`.
+    async fn greet(&self, from: u64, head: u64) -> Served {
+        let mut served = self.accept().await;
+        served
+            .say(&FromServer::Hello {
+                console: "panda01".parse().unwrap(),
+                session: 1,
+                mode: Mode::Rw,
+                from,
+                head,
+                port: PortState::Open,
+                others: Vec::new(),
+                holder: None,
+            })
+            .await;
+        served
+    }
+}
+
+impl Served {
+    async fn say(&mut self, message: &FromServer) {
+        let text = serde_json::to_string(message).unwrap();
+        self.socket.send(Message::Text(text.into())).await.unwrap();
+    }
+
+    async fn frame(&mut self, offset: u64, bytes: &'static [u8]) {
+        let frame = Frame { offset, time_us: 1, bytes: Bytes::from_static(bytes) };
+        self.socket.send(Message::Binary(frame.encode())).await.unwrap();
+    }
+}
+
+fn event(offset: u64, text: &str) -> Event {
+    Event { offset, time_us: 5, who: None, what: What::Message { text: text.into() } }
+}
+
+async fn attached(daemon: &Daemon, console: &ConsoleRef, options: Options) -> (Attachment, Served) {
+    let opening = Attachment::open(console.clone(), options);
+    let (attachment, served) = tokio::join!(opening, daemon.greet(0, 0));
+    (attachment.unwrap(), served)
+}
+
+async fn bytes(attachment: &mut Attachment) -> Bytes {
+    match attachment.next().await {
+        Item::Bytes(frame) => frame.bytes,
+        other => panic!("{other:?}"),
+    }
+}
+
+#[tokio::test]
+async fn a_restarted_daemon_costs_no_byte_and_doubles_none() {
+    let (daemon, console) = Daemon::start().await;
+    let (mut attachment, mut served) = attached(&daemon, &console, Options::default()).await;
+    assert_eq!(served.query["from"], "head");
+    served.frame(0, b"hello ").await;
+    served.say(&FromServer::Event(event(6, "at six"))).await;
+    assert_eq!(bytes(&mut attachment).await, "hello ");
+    assert_eq!(attachment.next().await, Item::Event(event(6, "at six")));
+
+    drop(served);
+    assert!(matches!(attachment.next().await, Item::Lost { .. }));
+    let (resumed, mut served) = tokio::join!(attachment.next(), daemon.greet(6, 11));
+    assert!(matches!(resumed, Item::Resumed(hello) if hello.head == 11));
+    assert_eq!(served.query["from"], "6");
+    served.say(&FromServer::Event(event(6, "at six"))).await;
+    served.frame(2, b"llo wo").await;
+    served.frame(0, b"hello").await;
+    served.frame(8, b"rld").await;
+    assert_eq!(bytes(&mut attachment).await, "wo");
+    assert_eq!(bytes(&mut attachment).await, "rld");
+    assert_eq!(attachment.offset(), 11);
+}
+
+#[tokio::test]
+async fn bytes_that_are_gone_are_one_gap_however_they_are_told() {
+    let (daemon, console) = Daemon::start().await;
+    let (mut attachment, mut served) = attached(&daemon, &console, Options::default()).await;
+    served.frame(0, b"ab").await;
+    served.say(&FromServer::Gap { from: 2, to: 10 }).await;
+    served.frame(12, b"m").await;
+    assert_eq!(bytes(&mut attachment).await, "ab");
+    assert_eq!(attachment.next().await, Item::Gap { from: 2, to: 10 });
+    assert_eq!(attachment.next().await, Item::Gap { from: 10, to: 12 });
+    assert_eq!(bytes(&mut attachment).await, "m");
+
+    drop(served);
+    assert!(matches!(attachment.next().await, Item::Lost { .. }));
+    let (_, mut served) = tokio::join!(attachment.next(), daemon.greet(20, 30));
+    served.say(&FromServer::Gap { from: 13, to: 20 }).await;
+    served.frame(20, b"u").await;
+    assert_eq!(attachment.next().await, Item::Gap { from: 13, to: 20 });
+    assert_eq!(bytes(&mut attachment).await, "u");
+}
+
+#[tokio::test]
+async fn a_daemon_that_forgot_its_stream_is_followed_anew() {
+    let (daemon, console) = Daemon::start().await;
+    let (mut attachment, mut served) = attached(&daemon, &console, Options::default()).await;
+    served.frame(0, b"long ago").await;
+    bytes(&mut attachment).await;
+    drop(served);
+    attachment.next().await;
+    let (_, mut served) = tokio::join!(attachment.next(), daemon.greet(0, 0));
+    assert_eq!(attachment.next().await, Item::Renumbered { from: 0 });
+    served.frame(0, b"new").await;
+    assert_eq!(bytes(&mut attachment).await, "new");
+}
+
+#[tokio::test]
+async fn an_answer_overtakes_nothing_and_loses_nothing() {
+    let (daemon, console) = Daemon::start().await;
+    let (mut attachment, mut served) = attached(&daemon, &console, Options::default()).await;
+    let daemon_side = async {
+        let asked = served.socket.next().await.unwrap().unwrap().into_text().unwrap();
+        let request: Request = serde_json::from_str(&asked).unwrap();
+        served.frame(0, b"meanwhile").await;
+        served.say(&FromServer::Reply { id: request.id, answer: Answer::Done }).await;
+        request.verb
+    };
+    let (answer, verb) = tokio::join!(attachment.request(Verb::Break { ms: Some(1) }), daemon_side);
+    assert_eq!(answer, Ok(Answer::Done));
+    assert_eq!(verb, Verb::Break { ms: Some(1) });
+    assert_eq!(bytes(&mut attachment).await, "meanwhile");
+}
+
+#[tokio::test]
+async fn a_request_to_a_daemon_that_dies_is_an_error_and_no_hang() {
+    let (daemon, console) = Daemon::start().await;
+    let (mut attachment, served) = attached(&daemon, &console, Options::default()).await;
+    drop(served);
+    let answer = attachment.request(Verb::Who).await;
+    assert!(matches!(answer, Err(SendError::Lost(_))), "{answer:?}");
+    assert!(matches!(attachment.next().await, Item::Lost { .. }));
+    assert_eq!(attachment.type_bytes(b"x").await, Err(SendError::Away));
+}
+
+#[tokio::test]
+async fn typing_goes_on_while_the_board_floods() {
+    let (daemon, console) = Daemon::start().await;
+    let (mut attachment, mut served) = attached(&daemon, &console, Options::default()).await;
+    // More than the socket buffers hold in each direction, by a daemon that does one at a time.
+    let typed = vec![b'x'; 8 << 20];
+    let flood = Bytes::from(vec![b'y'; 32 << 10]);
+    let daemon_side = async {
+        for piece in 0..512_u64 {
+            let frame = Frame { offset: piece << 15, time_us: 1, bytes: flood.clone() };
+            served.socket.send(Message::Binary(frame.encode())).await.unwrap();
+        }
+        let mut taken = 0;
+        while taken < typed.len() {
+            taken += served.socket.next().await.unwrap().unwrap().len();
+        }
+    };
+    let (sent, ()) = tokio::join!(attachment.type_bytes(&typed), daemon_side);
+    assert_eq!(sent, Ok(()));
+    for _ in 0..512 {
+        assert_eq!(bytes(&mut attachment).await.len(), 32 << 10);
+    }
+}
+
+#[tokio::test]
+async fn who_was_forced_off_does_not_take_the_lock_back_by_reconnecting() {
+    let (daemon, console) = Daemon::start().await;
+    let options = Options { mode: Mode::Exclusive, ..Options::default() };
+    let (mut attachment, mut served) = attached(&daemon, &console, options).await;
+    assert_eq!(served.query["mode"], "exclusive");
+    let by = Some("bob".to_owned());
+    served.say(&FromServer::Mode { mode: Mode::Spy, by, holder: None }).await;
+    assert!(matches!(attachment.next().await, Item::Mode { mode: Mode::Spy, .. }));
+    drop(served);
+    attachment.next().await;
+    let (_, served) = tokio::join!(attachment.next(), daemon.greet(0, 0));
+    assert_eq!(served.query["mode"], "rw");
+}
+
+#[tokio::test]
+async fn nobody_listening_is_the_labs_fault() {
+    let (daemon, console) = Daemon::start().await;
+    drop(daemon);
+    let failure = Attachment::open(console, Options::default()).await.unwrap_err();
+    assert_eq!(failure.kind, Kind::Lab);
+}
