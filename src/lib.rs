@@ -27,6 +27,7 @@ pub mod console;
 pub mod daemon;
 pub mod dispatch;
 pub mod front;
+pub mod image;
 pub mod model;
 pub mod outlet;
 pub mod port;
