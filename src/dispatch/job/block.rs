@@ -28,7 +28,7 @@ pub struct Block {
 pub enum Kind {
     Deploy(Tftp),
     OtherDeploy { to: String },
-    Boot(Boot),
+    Boot(Box<Boot>),
     OtherBoot { method: String },
     Test(Vec<Definition>),
     OtherTest { what: String },
@@ -41,6 +41,10 @@ impl Block {
     /// The namespace, by the name that LAVA gives to "none".
     pub fn namespace(&self) -> &str {
         self.namespace.as_deref().unwrap_or("common")
+    }
+
+    pub fn is_test(&self) -> bool {
+        matches!(self.kind, Kind::Test(_) | Kind::OtherTest { .. })
     }
 
     /// Whose connection this block uses.
@@ -101,7 +105,7 @@ fn kind(key: &str, table: &Table<'_>) -> Option<Kind> {
             to => Kind::OtherDeploy { to },
         },
         "boot" => match table.required::<String>("method")? {
-            method if method == "u-boot" => Kind::Boot(Boot::read(table)),
+            method if method == "u-boot" => Kind::Boot(Box::new(Boot::read(table))),
             method => Kind::OtherBoot { method },
         },
         "test" => {

@@ -24,11 +24,18 @@ pub struct Definition {
 /// Where a definition comes from.
 #[derive(Debug, Clone)]
 pub enum Source {
-    Git { repository: String, branch: Option<String>, revision: Option<String>, history: bool },
+    Git {
+        repository: String,
+        branch: Option<String>,
+        revision: Option<String>,
+        history: bool,
+    },
     /// Written in the job file itself.
     Inline(Box<Node>),
     /// A tar archive.
-    Url { repository: String },
+    Url {
+        repository: String,
+    },
 }
 
 impl Definition {
@@ -52,10 +59,8 @@ impl Definition {
             table.problem("name", what);
         }
         let source = Source::read(&table);
-        let parameters: BTreeMap<String, Text> = table
-            .optional("parameters")
-            .or_else(|| table.optional("params"))
-            .unwrap_or_default();
+        let parameters: BTreeMap<String, Text> =
+            table.optional("parameters").or_else(|| table.optional("params")).unwrap_or_default();
         table.node("params");
         let signal = one_of(&table, "lava-signal", &["kmsg", "stdout"]);
         let definition = Self {
