@@ -1,0 +1,20 @@
+//! Runs LAVA jobs. See `lavamux::dispatch`.
+
+use std::process::ExitCode;
+
+use clap::Parser as _;
+use lavamux::daemon;
+use lavamux::front::cli::{self, dispatcher::DispatcherArgs};
+use lavamux::model::{Failure, Kind};
+
+fn main() -> ExitCode {
+    daemon::start_tracing();
+    cli::exit(run(DispatcherArgs::parse()))
+}
+
+fn run(args: DispatcherArgs) -> Result<(), Failure> {
+    // One thread: a job is one conversation with one board.
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let runtime = runtime.map_err(|error| Failure::from_error(Kind::Infra, &error))?;
+    runtime.block_on(args.run())
+}

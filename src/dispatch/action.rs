@@ -1,0 +1,87 @@
+//! What an action is: one step of a pipeline.
+
+use futures_util::future::BoxFuture;
+
+use super::context::Context;
+use super::device::Device;
+use super::error::Error;
+use super::job::{Block, Job};
+use super::validate::Checks;
+
+/// What a run of an action gives; borrows the action and the context.
+pub type Running<'a> = BoxFuture<'a, Result<(), Error>>;
+
+/// One action. Its name addresses it in job files, so the names are LAVA's.
+///
+/// Running an action means [`Action::run`], then its inner steps in order. Dropping a run half-way is
+/// how time limits end it: an action leaves nothing behind that its cleanup or the end of the job
+/// would not remove.
+pub trait Action: Send + Sync {
+    fn name(&self) -> &'static str;
+
+    /// The URL that the action fetches, for the description of the pipeline.
+    fn url(&self) -> Option<&str> {
+        None
+    }
+
+    /// Whether the action tries its inner steps as often as `failure_retry` says.
+    fn retries(&self) -> bool {
+        false
+    }
+
+    /// Whether another try can help after this error.
+    fn retries_on(&self, error: &Error) -> bool {
+        error.is_worth_a_retry()
+    }
+
+    /// The steps inside this action.
+    fn populate(&self, _scene: &Scene<'_>) -> Vec<Box<dyn Action>> {
+        Vec::new()
+    }
+
+    /// Checks what can be checked before anything is run.
+    fn validate<'a>(&'a self, _checks: &'a mut Checks) -> BoxFuture<'a, ()> {
+        Box::pin(async {})
+    }
+
+    fn run<'a>(&'a self, _context: &'a mut Context) -> Running<'a> {
+        Box::pin(async { Ok(()) })
+    }
+
+    /// Undoes what a failed try has done, before the next one.
+    fn cleanup(&self, _context: &mut Context) {}
+}
+
+/// What a pipeline is built from: the job, the device, and the block whose actions are made.
+#[derive(Debug, Clone, Copy)]
+pub struct Scene<'a> {
+    pub job: &'a Job,
+    pub device: &'a Device,
+    /// `None` for what is outside of all blocks: `finalize`.
+    pub block: Option<&'a Block>,
+}
+
+impl Scene<'_> {
+    /// The namespace of the block.
+    pub fn namespace(&self) -> &str {
+        self.block.map_or("common", Block::namespace)
+    }
+
+    /// The test blocks with definitions that run on what this namespace deploys and boots, each with
+    /// its stage: the how-manieth test block of the job it is.
+    pub fn test_stages(&self) -> Vec<(usize, &[super::job::Definition])> {
+        use super::job::Kind;
+        let tests = self.job.blocks.iter().filter(|block| block.is_test());
+        let tests = tests.map(|block| match &block.kind {
+            Kind::Test(definitions) => (block, definitions.as_slice()),
+            _ => (block, &[][..]),
+        });
+        tests
+            .enumerate()
+            .filter(|(_, (block, definitions))| {
+                block.namespace() == self.namespace() && !definitions.is_empty()
+            })
+            .map(|(stage, (_, definitions))| (stage, definitions))
+            .collect()
+    }
+}

@@ -1,0 +1,56 @@
+//! `bootloader-commands`: types the boot commands, each when the one before it is done.
+
+use std::time::Duration;
+
+use crate::dispatch::action::{Action, Running};
+use crate::dispatch::context::Context;
+use crate::dispatch::error::Error;
+use crate::dispatch::expect::Patterns;
+
+#[derive(Debug)]
+pub(super) struct BootloaderCommands;
+
+impl Action for BootloaderCommands {
+    fn name(&self) -> &'static str {
+        "bootloader-commands"
+    }
+
+    fn run<'a>(&'a self, context: &'a mut Context) -> Running<'a> {
+        Box::pin(async move {
+            let uboot = context.device.uboot.clone();
+            let delay = Duration::from_millis(context.device.boot_character_delay);
+            let commands = context.shared().commands.clone();
+            let done = context.shared().final_message.clone();
+            let prompts = answers(&uboot.prompts, &uboot.error_messages)?;
+            let last = match done {
+                Some(done) => answers(&[done], &uboot.error_messages)?,
+                None => prompts.clone(),
+            };
+            let (wait, count) = (context.wait(), commands.len());
+            for (i, command) in commands.iter().enumerate() {
+                let session = context.session()?;
+                session.send_line(command, delay).await?;
+                let wanted = if i + 1 == count { &last } else { &prompts };
+                let found = session.expect(&wanted.patterns, &wait).await?;
+                if found.index >= wanted.good {
+                    let said = found.groups.first().cloned().unwrap_or_default();
+                    let message = format!("the boot loader said {said:?} to {command:?}");
+                    return Err(Error::Infrastructure(message));
+                }
+            }
+            Ok(())
+        })
+    }
+}
+
+/// What may come after a command: first what is good, then what tells of an error.
+#[derive(Debug, Clone)]
+struct Answers {
+    patterns: Patterns,
+    good: usize,
+}
+
+fn answers(good: &[String], errors: &[String]) -> Result<Answers, Error> {
+    let patterns = Patterns::new(good.iter().chain(errors)).map_err(Error::Configuration)?;
+    Ok(Answers { patterns, good: good.len() })
+}

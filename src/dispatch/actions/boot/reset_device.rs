@@ -1,0 +1,87 @@
+//! `reset-device`, and what is in it: `pdu-reboot`, or `send-reboot-commands` where there is no outlet.
+
+use std::time::Duration;
+
+use futures_util::future::BoxFuture;
+
+use crate::dispatch::action::{Action, Running, Scene};
+use crate::dispatch::context::Context;
+use crate::dispatch::power::{self, PowerCommand};
+use crate::dispatch::validate::Checks;
+
+#[derive(Debug)]
+pub(super) struct ResetDevice {
+    pub soft_reboot: Vec<String>,
+}
+
+impl Action for ResetDevice {
+    fn name(&self) -> &'static str {
+        "reset-device"
+    }
+
+    fn populate(&self, scene: &Scene<'_>) -> Vec<Box<dyn Action>> {
+        if scene.device.commands.hard_reset.is_empty() {
+            vec![Box::new(SendRebootCommands { commands: self.soft_reboot.clone() })]
+        } else {
+            vec![Box::new(PduReboot)]
+        }
+    }
+}
+
+#[derive(Debug)]
+struct PduReboot;
+
+impl Action for PduReboot {
+    fn name(&self) -> &'static str {
+        "pdu-reboot"
+    }
+
+    fn validate<'a>(&'a self, checks: &'a mut Checks) -> BoxFuture<'a, ()> {
+        Box::pin(async move {
+            let power = checks.device.commands.clone();
+            for command in power.hard_reset.iter().chain(&power.power_off).chain(&power.power_on) {
+                match PowerCommand::parse(command) {
+                    Ok(PowerCommand::Program { words }) => checks.program(&words[0]),
+                    Ok(PowerCommand::Native { .. }) => {}
+                    Err(why) => checks.fault(why),
+                }
+            }
+        })
+    }
+
+    fn run<'a>(&'a self, context: &'a mut Context) -> Running<'a> {
+        Box::pin(async move {
+            let commands = context.device.commands.hard_reset.clone();
+            power::run(&commands, context).await
+        })
+    }
+}
+
+/// Reboots by a command on the console.
+#[derive(Debug)]
+struct SendRebootCommands {
+    commands: Vec<String>,
+}
+
+impl Action for SendRebootCommands {
+    fn name(&self) -> &'static str {
+        "send-reboot-commands"
+    }
+
+    fn run<'a>(&'a self, context: &'a mut Context) -> Running<'a> {
+        Box::pin(async move {
+            let commands = match &self.commands {
+                own if !own.is_empty() => own.clone(),
+                _ if !context.device.commands.soft_reboot.is_empty() => {
+                    context.device.commands.soft_reboot.clone()
+                }
+                _ => vec!["reboot -n".to_owned(), "reboot".to_owned()],
+            };
+            let delay = Duration::from_millis(context.device.boot_character_delay);
+            for command in commands {
+                context.session()?.send_line(&command, delay).await?;
+            }
+            Ok(())
+        })
+    }
+}

@@ -1,0 +1,38 @@
+//! `uboot-action`: boots through U-Boot; what it tries again is the whole boot.
+
+use super::bootloader_overlay::BootloaderOverlay;
+use super::connect_device::ConnectDevice;
+use super::uboot_commands::UbootCommands;
+use crate::dispatch::action::{Action, Scene};
+use crate::dispatch::actions::Nothing;
+use crate::dispatch::job::Boot;
+
+#[derive(Debug)]
+pub struct UbootAction {
+    boot: Boot,
+}
+
+impl UbootAction {
+    pub fn new(boot: Boot) -> Self {
+        Self { boot }
+    }
+}
+
+impl Action for UbootAction {
+    fn name(&self) -> &'static str {
+        "uboot-action"
+    }
+
+    fn retries(&self) -> bool {
+        true
+    }
+
+    fn populate(&self, _scene: &Scene<'_>) -> Vec<Box<dyn Action>> {
+        vec![
+            Box::new(Nothing("uboot-from-media")),
+            Box::new(BootloaderOverlay { boot: self.boot.clone() }),
+            Box::new(ConnectDevice),
+            Box::new(UbootCommands { boot: self.boot.clone() }),
+        ]
+    }
+}

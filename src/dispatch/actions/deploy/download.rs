@@ -1,0 +1,172 @@
+//! `download-retry` and what is in it, `http-download` or `file-download`: one artefact.
+
+use std::path::Path;
+
+use futures_util::future::BoxFuture;
+use tokio::process::Command;
+
+use crate::dispatch::action::{Action, Running, Scene};
+use crate::dispatch::context::Context;
+use crate::dispatch::error::Error;
+use crate::dispatch::job::{Artefact, Checksum, Compression};
+use crate::dispatch::validate::Checks;
+use crate::image::{Digest, Fetch, FetchError, unpack};
+
+#[derive(Debug)]
+pub(super) struct DownloadRetry {
+    artefact: Artefact,
+}
+
+impl DownloadRetry {
+    pub(super) fn new(artefact: Artefact) -> Self {
+        Self { artefact }
+    }
+}
+
+impl Action for DownloadRetry {
+    fn name(&self) -> &'static str {
+        "download-retry"
+    }
+
+    fn retries(&self) -> bool {
+        true
+    }
+
+    fn populate(&self, _scene: &Scene<'_>) -> Vec<Box<dyn Action>> {
+        vec![Box::new(Download { artefact: self.artefact.clone() })]
+    }
+}
+
+#[derive(Debug)]
+struct Download {
+    artefact: Artefact,
+}
+
+impl Action for Download {
+    fn name(&self) -> &'static str {
+        match self.artefact.url.split(':').next() {
+            Some("file") => "file-download",
+            Some("scp") => "scp-download",
+            _ => "http-download",
+        }
+    }
+
+    fn url(&self) -> Option<&str> {
+        Some(&self.artefact.url)
+    }
+
+    fn validate<'a>(&'a self, checks: &'a mut Checks) -> BoxFuture<'a, ()> {
+        Box::pin(async move {
+            checks.url(&self.artefact.url).await;
+            if let Some([name, ..]) = self.unpacker() {
+                checks.program(name);
+            }
+            if self.artefact.compression == Some(Compression::Zip) {
+                checks.fault("zip files cannot be unpacked yet");
+            }
+            if matches!(self.artefact.checksum, Some(Checksum::Md5(_))) {
+                checks.program("md5sum");
+            }
+        })
+    }
+
+    fn run<'a>(&'a self, context: &'a mut Context) -> Running<'a> {
+        Box::pin(async move {
+            let Artefact { name, url, headers, checksum, .. } = &self.artefact;
+            let folder = context.scratch().join(format!("{}-{name}", context.now.namespace));
+            let failed = |error: std::io::Error| Error::Infrastructure(error.to_string());
+            std::fs::create_dir_all(&folder).map_err(failed)?;
+            let file = folder.join(base_name(url));
+            let digest = match checksum {
+                Some(Checksum::Sha256(hex)) => Some(Digest::Sha256(hex.clone())),
+                Some(Checksum::Sha512(hex)) => Some(Digest::Sha512(hex.clone())),
+                Some(Checksum::Md5(_)) | None => None,
+            };
+            let fetch = Fetch::new().map_err(|error| fetch_error(&error))?;
+            let size = fetch
+                .get(url, headers, digest.as_ref(), &file)
+                .await
+                .map_err(|error| fetch_error(&error))?;
+            context.log.info(format!("{name}: {size} bytes from {url}"));
+            context.fact("size", size.to_string());
+            if let Some(Checksum::Md5(expected)) = checksum {
+                md5(&file, expected).await?;
+            }
+            let file = match self.unpacker() {
+                None => file,
+                Some(unpacker) => {
+                    let unpacked = folder.join(format!("unpacked-{name}"));
+                    let done = unpack::unpack(unpacker, &file, &unpacked).await;
+                    done.map_err(Error::Job)?;
+                    unpacked
+                }
+            };
+            context.shared().files.insert(name.clone(), file);
+            Ok(())
+        })
+    }
+}
+
+impl Download {
+    /// What unpacks the file, when it is not deployed as it comes. The kernel unpacks a ramdisk, and
+    /// the overlay goes beside it.
+    fn unpacker(&self) -> Option<&'static [&'static str]> {
+        if self.artefact.name == "ramdisk" {
+            return None;
+        }
+        match self.artefact.compression? {
+            Compression::Gz => Some(&["gzip", "-dc"]),
+            Compression::Xz => Some(&["xz", "-dc"]),
+            Compression::Bz2 => Some(&["bzip2", "-dc"]),
+            Compression::Zstd => Some(&["zstd", "-dcq"]),
+            Compression::Zip => None,
+        }
+    }
+}
+
+/// The last part of a URL's path, as a file name.
+pub(super) fn base_name(url: &str) -> String {
+    let path = url.split(['?', '#']).next().unwrap_or_default();
+    let name = path.rsplit('/').next().unwrap_or_default();
+    let safe = |c: char| if c.is_ascii_alphanumeric() || "-_.+".contains(c) { c } else { '_' };
+    match name.trim_start_matches('.') {
+        "" => "file".to_owned(),
+        name => name.chars().map(safe).collect(),
+    }
+}
+
+async fn md5(file: &Path, expected: &str) -> Result<(), Error> {
+    let output = Command::new("md5sum").arg(file).kill_on_drop(true).output().await;
+    let output = output.map_err(|error| Error::Infrastructure(format!("md5sum: {error}")))?;
+    let said = String::from_utf8_lossy(&output.stdout);
+    let found = said.trim_start_matches('\\').split_whitespace().next().unwrap_or_default();
+    match found == expected {
+        true => Ok(()),
+        false => {
+            let what = format!("{}: the md5sum is {found}, not {expected}", file.display());
+            Err(Error::Job(what))
+        }
+    }
+}
+
+fn fetch_error(error: &FetchError) -> Error {
+    match error {
+        FetchError::Checksum { .. } | FetchError::Status { .. } | FetchError::Url(_) => {
+            Error::Job(error.to_string())
+        }
+        _ => Error::Infrastructure(error.to_string()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_url_gives_a_file_name_that_stays_in_its_folder() {
+        assert_eq!(base_name("http://h/a/Image.gz?x=/y"), "Image.gz");
+        assert_eq!(base_name("http://h/a/.."), "file");
+        assert_eq!(base_name("http://h/a b$(x)"), "a_b__x_");
+        assert_eq!(base_name("http://h/"), "file");
+    }
+}

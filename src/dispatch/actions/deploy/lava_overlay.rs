@@ -1,0 +1,49 @@
+//! `lava-overlay`: the test shell and the test definitions, as files for the board.
+
+use super::compress_overlay::CompressOverlay;
+use super::test_definition::TestDefinition;
+use crate::dispatch::action::{Action, Running, Scene};
+use crate::dispatch::actions::Nothing;
+use crate::dispatch::context::Context;
+use crate::dispatch::error::Error;
+
+#[derive(Debug)]
+pub(super) struct LavaOverlay;
+
+impl Action for LavaOverlay {
+    fn name(&self) -> &'static str {
+        "lava-overlay"
+    }
+
+    fn populate(&self, scene: &Scene<'_>) -> Vec<Box<dyn Action>> {
+        let mut steps: Vec<Box<dyn Action>> = Vec::new();
+        if scene.device.deploy_methods.iter().any(|method| method == "ssh") {
+            steps.push(Box::new(Nothing("ssh-authorize")));
+        }
+        steps.push(Box::new(Nothing("lava-multinode-overlay")));
+        steps.push(Box::new(TestDefinition));
+        steps.push(Box::new(CompressOverlay));
+        steps
+    }
+
+    fn run<'a>(&'a self, context: &'a mut Context) -> Running<'a> {
+        Box::pin(async move {
+            let lava_dir = context.lava_dir();
+            let secrets: String = context
+                .job
+                .secrets
+                .iter()
+                .map(|(key, value)| format!("{key}='{}'\n", value.replace('\'', r"'\''")))
+                .collect();
+            let overlay = &mut context.shared().overlay;
+            *overlay = crate::dispatch::overlay::Overlay::default();
+            let failed = |error: std::io::Error| Error::Infrastructure(error.to_string());
+            overlay.add_helpers(&lava_dir).map_err(failed)?;
+            if !secrets.is_empty() {
+                overlay.add(format!("{lava_dir}/secrets"), false, secrets).map_err(failed)?;
+            }
+            context.shared().tests.clear();
+            Ok(())
+        })
+    }
+}

@@ -1,0 +1,91 @@
+//! `prepare-tftp-overlay`: the downloaded files become what U-Boot fetches.
+
+use super::apply_overlay::ApplyOverlay;
+use super::compress_ramdisk::CompressRamdisk;
+use super::download::base_name;
+use super::extract_ramdisk::ExtractRamdisk;
+use super::prepare_kernel::PrepareKernel;
+use crate::dispatch::action::{Action, Running, Scene};
+use crate::dispatch::actions::{NotYet, Nothing};
+use crate::dispatch::context::Context;
+use crate::dispatch::error::Error;
+use crate::dispatch::job::Tftp;
+
+#[derive(Debug)]
+pub(super) struct PrepareTftpOverlay {
+    tftp: Tftp,
+}
+
+impl PrepareTftpOverlay {
+    pub(super) fn new(tftp: Tftp) -> Self {
+        Self { tftp }
+    }
+}
+
+/// An action that has work only when the job says so, and that cannot do that yet.
+fn unless(asked: bool, name: &'static str, because: &'static str) -> Box<dyn Action> {
+    if asked { Box::new(NotYet { name, because }) } else { Box::new(Nothing(name)) }
+}
+
+impl Action for PrepareTftpOverlay {
+    fn name(&self) -> &'static str {
+        "prepare-tftp-overlay"
+    }
+
+    fn populate(&self, scene: &Scene<'_>) -> Vec<Box<dyn Action>> {
+        let has = |name: &str| self.tftp.artefact(name).is_some();
+        let nfs = "the block has \"nfsrootfs\"";
+        let persistent = "the block has \"persistent_nfs\"";
+        let modules = "the block has \"modules\"";
+        let preseed = "the block has \"preseed\"";
+        let ramdisk = self.tftp.artefact("ramdisk").cloned();
+        let mut steps = vec![
+            unless(has("nfsrootfs"), "extract-nfsrootfs", nfs),
+            unless(self.tftp.persistent_nfs, "parse-persistent-nfs", persistent),
+            Box::new(ExtractRamdisk { ramdisk: ramdisk.clone() }),
+            unless(has("modules"), "extract-modules", modules),
+        ];
+        if !scene.test_stages().is_empty() {
+            steps.push(Box::new(ApplyOverlay { ramdisk }));
+        }
+        if let Some(image_type) =
+            self.tftp.artefact("kernel").and_then(|kernel| kernel.image_type.clone())
+        {
+            steps.push(Box::new(PrepareKernel { image_type }));
+        }
+        steps.push(unless(has("preseed"), "configure-preseed-file", preseed));
+        steps.push(Box::new(CompressRamdisk));
+        steps
+    }
+
+    fn run<'a>(&'a self, context: &'a mut Context) -> Running<'a> {
+        Box::pin(async move {
+            let folder = context.tftp_folder();
+            let job = context.settings.job_id.clone();
+            for artefact in &self.tftp.artefacts {
+                let name = &artefact.name;
+                let served = matches!(name.as_str(), "kernel" | "dtb" | "tee" | "dtbo");
+                let Some(file) = context.shared().files.get(name).filter(|_| served).cloned()
+                else {
+                    continue;
+                };
+                let target = format!("{name}/{}", base_name(&artefact.url));
+                place(&file, &folder.join(&target)).map_err(|error| {
+                    Error::Infrastructure(format!("{}: {error}", folder.join(&target).display()))
+                })?;
+                context.shared().tftp.insert(name.clone(), format!("{job}/{target}"));
+            }
+            Ok(())
+        })
+    }
+}
+
+/// Puts a file to where the TFTP server, which may be another user, can read it.
+fn place(file: &std::path::Path, target: &std::path::Path) -> std::io::Result<()> {
+    use std::os::unix::fs::PermissionsExt as _;
+    if let Some(folder) = target.parent() {
+        std::fs::create_dir_all(folder)?;
+    }
+    std::fs::copy(file, target)?;
+    std::fs::set_permissions(target, std::fs::Permissions::from_mode(0o644))
+}

@@ -1,0 +1,56 @@
+//! `tftp-deploy`: everything that U-Boot fetches by TFTP.
+
+use super::device_env::DeployDeviceEnv;
+use super::download::DownloadRetry;
+use super::lava_overlay::LavaOverlay;
+use super::prepare_tftp::PrepareTftpOverlay;
+use crate::dispatch::action::{Action, Running, Scene};
+use crate::dispatch::context::Context;
+use crate::dispatch::error::Error;
+use crate::dispatch::job::Tftp;
+
+#[derive(Debug)]
+pub struct TftpDeploy {
+    tftp: Tftp,
+}
+
+impl TftpDeploy {
+    pub fn new(tftp: Tftp) -> Self {
+        Self { tftp }
+    }
+}
+
+impl Action for TftpDeploy {
+    fn name(&self) -> &'static str {
+        "tftp-deploy"
+    }
+
+    fn populate(&self, scene: &Scene<'_>) -> Vec<Box<dyn Action>> {
+        let has_tests = !scene.test_stages().is_empty();
+        let mut steps: Vec<Box<dyn Action>> = Vec::new();
+        if has_tests {
+            steps.push(Box::new(LavaOverlay));
+        }
+        for artefact in &self.tftp.artefacts {
+            steps.push(Box::new(DownloadRetry::new(artefact.clone())));
+        }
+        steps.push(Box::new(PrepareTftpOverlay::new(self.tftp.clone())));
+        if has_tests {
+            steps.push(Box::new(DeployDeviceEnv));
+        }
+        steps
+    }
+
+    fn run<'a>(&'a self, context: &'a mut Context) -> Running<'a> {
+        Box::pin(async move {
+            for folder in [context.scratch(), context.tftp_folder()] {
+                std::fs::create_dir_all(&folder).map_err(|error| {
+                    let hint = "see --output and --tftp-dir";
+                    let what = format!("cannot make {}: {error} ({hint})", folder.display());
+                    Error::Infrastructure(what)
+                })?;
+            }
+            Ok(())
+        })
+    }
+}

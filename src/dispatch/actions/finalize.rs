@@ -1,0 +1,33 @@
+//! `finalize`: the end of every job, however it went.
+
+use crate::dispatch::action::{Action, Running, Scene};
+use crate::dispatch::actions::{PowerOff, ReadFeedback};
+use crate::dispatch::context::Context;
+
+#[derive(Debug)]
+pub struct Finalize;
+
+impl Action for Finalize {
+    fn name(&self) -> &'static str {
+        "finalize"
+    }
+
+    fn populate(&self, _scene: &Scene<'_>) -> Vec<Box<dyn Action>> {
+        vec![Box::new(PowerOff), Box::new(ReadFeedback)]
+    }
+
+    fn run<'a>(&'a self, context: &'a mut Context) -> Running<'a> {
+        Box::pin(async move {
+            for folder in [context.scratch(), context.tftp_folder()] {
+                // Not there when the job ended before it was made.
+                if let Err(error) = std::fs::remove_dir_all(&folder)
+                    && error.kind() != std::io::ErrorKind::NotFound
+                {
+                    let what = format!("{} cannot be removed: {error}", folder.display());
+                    context.log.warning(what);
+                }
+            }
+            Ok(())
+        })
+    }
+}

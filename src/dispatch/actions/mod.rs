@@ -1,0 +1,14 @@
+//! The actions, one per file, by LAVA's names.
+
+pub mod boot;
+pub mod deploy;
+mod finalize;
+mod nothing;
+mod power_off;
+mod read_feedback;
+pub mod test;
+
+pub use finalize::Finalize;
+pub use nothing::{NotYet, Nothing};
+pub use power_off::PowerOff;
+pub use read_feedback::ReadFeedback;

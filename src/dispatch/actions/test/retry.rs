@@ -1,0 +1,31 @@
+//! `lava-test-retry`: runs the test shell again when it could not be run to its end.
+
+use super::shell::TestShell;
+use crate::dispatch::action::{Action, Scene};
+use crate::dispatch::error::Error;
+
+#[derive(Debug)]
+pub struct TestRetry;
+
+impl Action for TestRetry {
+    fn name(&self) -> &'static str {
+        "lava-test-retry"
+    }
+
+    fn retries(&self) -> bool {
+        true
+    }
+
+    fn retries_on(&self, error: &Error) -> bool {
+        error.is_worth_a_retry() && !matches!(error, Error::Dead(_))
+    }
+
+    fn populate(&self, scene: &Scene<'_>) -> Vec<Box<dyn Action>> {
+        let here = scene.job.blocks.iter().filter(|block| block.is_test());
+        let stage = here
+            .zip(0..)
+            .find(|(block, _)| scene.block.is_some_and(|own| std::ptr::eq(*block, own)))
+            .map_or(0, |(_, stage)| stage);
+        vec![Box::new(TestShell { stage })]
+    }
+}

@@ -1,0 +1,118 @@
+//! The way to a board's console, whatever it is.
+
+mod script;
+mod telnet;
+
+pub use script::{Script, ScriptHandle};
+pub use telnet::Telnet;
+
+use bytes::Bytes;
+use futures_util::future::BoxFuture;
+
+use super::context::Settings;
+use super::error::Error;
+use super::timeline::Timeline;
+
+/// What comes from a console.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Incoming {
+    /// Bytes of the board. `offset` is their absolute place in the console's stream, where the
+    /// connection knows it.
+    Bytes { offset: Option<u64>, time_us: u64, bytes: Bytes },
+    /// Somebody took the write lock; what is written now would not reach the board.
+    Forced { by: String },
+    /// The write lock is back.
+    Released,
+    /// The port behind the console is gone.
+    PortLost { reason: String },
+    /// The port behind the console is back.
+    PortOpen,
+    /// Bytes that are not held any more.
+    Gap { from: u64, to: u64 },
+}
+
+/// A console that a job is attached to.
+pub trait Connection: Send {
+    /// What comes next. Waits for it for ever. Cancel safe.
+    ///
+    /// # Errors
+    /// When the console cannot be reached any more.
+    fn next(&mut self) -> BoxFuture<'_, Result<Incoming, Error>>;
+
+    /// Types bytes. Cancel safe only in that a part of them may have been typed.
+    fn write(&mut self, bytes: Bytes) -> BoxFuture<'_, Result<(), Error>>;
+}
+
+/// Where a device dictionary's `connect` leads.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Target {
+    /// A board's console by the board's name: `lava-console [--lab FILE] NAME`.
+    Board { lab: Option<String>, name: String },
+    /// A console's URL: `http://HOST:PORT/consoles/NAME`.
+    Console { url: String },
+    /// `telnet HOST PORT`.
+    Telnet { address: String },
+}
+
+impl Target {
+    /// # Errors
+    /// What `connect` can be, when it is none of that.
+    pub fn parse(connect: &str) -> Result<Self, String> {
+        let words = shlex::split(connect).unwrap_or_default();
+        let words: Vec<&str> = words.iter().map(String::as_str).collect();
+        match words.as_slice() {
+            ["lava-console", "--lab", lab, name] => {
+                Ok(Self::Board { lab: Some((*lab).into()), name: (*name).into() })
+            }
+            ["lava-console", name] if !name.starts_with('-') => {
+                Ok(Self::Board { lab: None, name: (*name).into() })
+            }
+            ["telnet", host, port] if port.parse::<u16>().is_ok() => {
+                Ok(Self::Telnet { address: format!("{host}:{port}") })
+            }
+            [url] if url.starts_with("http://") || url.starts_with("unix:") => {
+                Ok(Self::Console { url: (*url).into() })
+            }
+            _ => Err(format!(
+                "{connect:?}: expected lava-console [--lab FILE] NAME, a console's URL, \
+                 or telnet HOST PORT"
+            )),
+        }
+    }
+
+    /// Attaches.
+    ///
+    /// # Errors
+    /// Why the console cannot be reached.
+    pub async fn open(
+        &self,
+        settings: &Settings,
+    ) -> Result<(Box<dyn Connection>, Option<Timeline>), Error> {
+        match self {
+            Self::Telnet { address } => {
+                Ok((Box::new(Telnet::connect(address.clone()).await?), None))
+            }
+            _ => Err(Error::Infrastructure(format!("{settings:?}"))),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_three_ways_to_a_console_are_understood() {
+        assert_eq!(
+            Target::parse("lava-console --lab l.toml panda01"),
+            Ok(Target::Board { lab: Some("l.toml".into()), name: "panda01".into() })
+        );
+        assert_eq!(
+            Target::parse("telnet ser2net.lab 7001"),
+            Ok(Target::Telnet { address: "ser2net.lab:7001".into() })
+        );
+        let url = "http://127.0.0.1:7100/consoles/panda01";
+        assert_eq!(Target::parse(url), Ok(Target::Console { url: url.into() }));
+        assert!(Target::parse("ssh host").unwrap_err().contains("expected lava-console"));
+    }
+}

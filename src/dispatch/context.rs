@@ -1,0 +1,179 @@
+//! What actions share while a job runs.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::device::Device;
+use super::error::Error;
+use super::job::{Compression, Job};
+use super::log::Log;
+use super::overlay::{Overlay, TestRun};
+use super::progress::Progress;
+use super::results::{CaseResult, Results};
+use super::session::{Session, Wait};
+
+/// Where a job runs: what the command line says and the files do not.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    pub job_id: String,
+    /// For the log and the results; the job's scratch folder is inside it.
+    pub output: PathBuf,
+    /// The folder that the TFTP server serves.
+    pub tftp_dir: PathBuf,
+    /// The address of this host as the board sees it.
+    pub dispatcher_ip: String,
+    /// The inventory that names boards.
+    pub lab: Option<PathBuf>,
+}
+
+/// The context of a running job.
+pub struct Context {
+    pub job: Arc<Job>,
+    pub device: Arc<Device>,
+    pub settings: Arc<Settings>,
+    pub log: Log,
+    pub progress: Arc<dyn Progress>,
+    pub results: Results,
+    /// The action that runs now.
+    pub now: Now,
+    namespaces: BTreeMap<String, Shared>,
+    session: Option<Session>,
+    /// Where to post events of the job, once it is attached.
+    pub timeline: Option<super::timeline::Timeline>,
+}
+
+/// The action that runs now.
+#[derive(Debug, Clone)]
+pub struct Now {
+    pub action: &'static str,
+    pub level: String,
+    pub namespace: String,
+    pub deadline: Instant,
+    pub connection: Option<Duration>,
+}
+
+/// What the actions of one namespace hand on to each other.
+#[derive(Debug, Default)]
+pub struct Shared {
+    /// Downloaded files by the artefact's name.
+    pub files: BTreeMap<String, PathBuf>,
+    /// How the downloaded files are still packed.
+    pub packed: BTreeMap<String, Compression>,
+    /// What goes to the board beside its own system.
+    pub overlay: Overlay,
+    pub tests: Vec<TestRun>,
+    /// The overlay as a cpio archive.
+    pub archive: Option<PathBuf>,
+    /// The files under the TFTP folder, relative to it, by the artefact's name.
+    pub tftp: BTreeMap<String, String>,
+    /// The command that boots this kernel: `booti`, `bootz` or `bootm`.
+    pub boot_command: Option<&'static str>,
+    /// What is typed at the boot loader.
+    pub commands: Vec<String>,
+    /// The shell prompts of the booted system.
+    pub prompts: Vec<String>,
+    /// The message with which the boot loader hands over to the kernel.
+    pub final_message: Option<String>,
+    /// Facts that the running action adds to its result.
+    pub extra: BTreeMap<String, String>,
+}
+
+impl std::fmt::Debug for Context {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Context of job {} in {}", self.settings.job_id, self.now.action)
+    }
+}
+
+impl Context {
+    pub fn new(
+        job: Arc<Job>,
+        device: Arc<Device>,
+        settings: Arc<Settings>,
+        log: Log,
+        progress: Arc<dyn Progress>,
+    ) -> Self {
+        let now = Now {
+            action: "job",
+            level: String::new(),
+            namespace: "common".into(),
+            deadline: Instant::now(),
+            connection: None,
+        };
+        Self {
+            job,
+            device,
+            settings,
+            log,
+            progress,
+            results: Results::default(),
+            now,
+            namespaces: BTreeMap::new(),
+            session: None,
+            timeline: None,
+        }
+    }
+
+    /// What the running action's namespace shares.
+    pub fn shared(&mut self) -> &mut Shared {
+        self.namespaces.entry(self.now.namespace.clone()).or_default()
+    }
+
+    /// A fact for the running action's result.
+    pub fn fact(&mut self, key: &str, value: impl Into<String>) {
+        self.shared().extra.insert(key.to_owned(), value.into());
+    }
+
+    /// The console.
+    ///
+    /// # Errors
+    /// [`Error::Bug`] before `connect-device` has run.
+    pub fn session(&mut self) -> Result<&mut Session, Error> {
+        let missing = || Error::Bug("there is no connection to the board yet".into());
+        self.session.as_mut().ok_or_else(missing)
+    }
+
+    pub fn is_connected(&self) -> bool {
+        self.session.is_some()
+    }
+
+    pub fn connect(&mut self, session: Session) {
+        self.session = Some(session);
+    }
+
+    /// How long the running action may wait for the console.
+    pub fn wait(&self) -> Wait {
+        let Now { action, deadline, connection, .. } = self.now;
+        Wait { action, deadline, connection }
+    }
+
+    /// What the board said last, or nothing.
+    pub fn last_seen(&self) -> String {
+        self.session.as_ref().map(Session::last_line).unwrap_or_default()
+    }
+
+    /// The folder on the board where the overlay is.
+    pub fn lava_dir(&self) -> String {
+        format!("/lava-{}", self.settings.job_id)
+    }
+
+    /// The folder for the job's own files on this host; removed at its end.
+    pub fn scratch(&self) -> PathBuf {
+        self.settings.output.join("scratch")
+    }
+
+    /// The job's folder under the TFTP folder; removed at its end.
+    pub fn tftp_folder(&self) -> PathBuf {
+        self.settings.tftp_dir.join(&self.settings.job_id)
+    }
+
+    /// Notes a result: in the results, in the log, and for whoever watches.
+    pub fn result(&mut self, case: CaseResult) {
+        self.log.results(&case);
+        self.progress.case(&case);
+        self.results.add(case);
+    }
+}

@@ -1,0 +1,87 @@
+//! Running a loaded job from its first action to the files that tell of it.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use tokio_util::sync::CancellationToken;
+
+use super::context::{Context, Settings};
+use super::error::Error;
+use super::load::Loaded;
+use super::log::Log;
+use super::progress::Progress;
+use super::results::CaseResult;
+use super::run;
+use crate::model::event::Phase;
+use crate::model::{Failure, Kind};
+
+/// The job's log, a JSON object per line.
+pub const LOG: &str = "output.jsonl";
+/// The list of results.
+pub const RESULTS: &str = "results.yaml";
+
+/// What a job came to.
+#[derive(Debug)]
+pub struct Outcome {
+    /// `None` when the job is complete: all of its actions were done.
+    pub error: Option<Error>,
+    pub results: Vec<CaseResult>,
+    /// How many test cases failed. A job is complete also with failed cases.
+    pub failed: usize,
+}
+
+impl Outcome {
+    /// What the program that ran the job has to report.
+    ///
+    /// # Errors
+    /// Why the job is incomplete, or that test cases have failed.
+    pub fn into_result(self) -> Result<(), Failure> {
+        match (self.error, self.failed) {
+            (Some(error), _) => Err(error.into_failure()),
+            (None, 0) => Ok(()),
+            (None, 1) => Err(Failure::new(Kind::Failed, "1 test case failed")),
+            (None, failed) => {
+                Err(Failure::new(Kind::Failed, format!("{failed} test cases failed")))
+            }
+        }
+    }
+}
+
+/// Runs a job. The log is written as it goes, the results at the end, both into the output folder.
+///
+/// # Errors
+/// Only when the job could not be begun or its results not be written; how it went is in the outcome.
+pub async fn execute(
+    loaded: &Loaded,
+    settings: Settings,
+    progress: Arc<dyn Progress>,
+    cancelled: &CancellationToken,
+) -> Result<Outcome, Failure> {
+    let output = settings.output.clone();
+    let on_output = |error: std::io::Error| {
+        Failure::new(Kind::Infra, format!("cannot write to {}: {error}", output.display()))
+    };
+    std::fs::create_dir_all(&output).map_err(on_output)?;
+    let secrets = loaded.job.secrets.values().cloned().collect();
+    let log = Log::create(&output.join(LOG), secrets, progress.clone())?;
+    let (job, device) = (loaded.job.clone(), loaded.device.clone());
+    let mut context = Context::new(job, device, Arc::new(settings), log, progress);
+    let done = run::run(&loaded.pipeline, &mut context, cancelled).await;
+    if let Some(timeline) = context.timeline.take() {
+        timeline.job(if done.is_ok() { Phase::Done } else { Phase::Failed }).await;
+    }
+    write_results(&output.join(RESULTS), context.results.all())?;
+    Ok(Outcome {
+        error: done.err(),
+        failed: context.results.failed(),
+        results: context.results.all().to_vec(),
+    })
+}
+
+fn write_results(path: &Path, results: &[CaseResult]) -> Result<(), Failure> {
+    let failed = |what: String| {
+        Failure::new(Kind::Infra, format!("cannot write {}: {what}", path.display()))
+    };
+    let text = crate::yaml::to_string(&results).map_err(failed)?;
+    std::fs::write(path, text).map_err(|error| failed(error.to_string()))
+}

@@ -1,0 +1,249 @@
+//! Finding prompts in the byte stream of a console.
+//!
+//! Bytes are kept from the last match on, each piece with its offset and time, so that a match is told
+//! with the console's own place. A search goes on where the last one ended, less [`MAX_MATCH`]: a
+//! match is found wherever the pieces were cut, and the cost of waiting stays linear.
+
+use std::collections::VecDeque;
+
+use fancy_regex::{BytesMode, Regex, RegexBuilder};
+
+/// The longest match in bytes that is surely found when it comes in pieces.
+pub const MAX_MATCH: usize = 4096;
+/// The most bytes that are kept without a match; older ones are let go after they were searched.
+pub const MAX_HELD: usize = 1024 * 1024;
+/// How much work one search may do before it is given up: job files are hostile input.
+const BACKTRACK_LIMIT: usize = 1_000_000;
+
+/// A piece of the stream. `offset` is `None` on connections that have no absolute offsets.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Place {
+    pub offset: Option<u64>,
+    /// Microseconds since the Unix epoch.
+    pub time_us: u64,
+}
+
+/// Patterns that are searched together; the one that matches first in the stream wins, and of those
+/// that match at the same byte the first in the list.
+#[derive(Debug, Clone)]
+pub struct Patterns {
+    patterns: Vec<Regex>,
+}
+
+/// What was found.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Found {
+    /// Which pattern.
+    pub index: usize,
+    /// Where the match begins.
+    pub place: Place,
+    /// The match and its groups; not UTF-8 is replaced.
+    pub groups: Vec<String>,
+    /// The bytes between the last match and this one.
+    pub before: String,
+}
+
+/// The unmatched part of the stream.
+#[derive(Debug, Default)]
+pub struct Window {
+    held: Vec<u8>,
+    /// Where each piece begins in `held`, and its place.
+    pieces: VecDeque<(usize, Place)>,
+    /// `held[..searched]` has no match of the patterns of this wait, save one that is not complete.
+    searched: usize,
+}
+
+impl Patterns {
+    /// Compiles regular expressions.
+    ///
+    /// # Errors
+    /// The pattern and what is wrong with it.
+    pub fn new<S: AsRef<str>>(patterns: impl IntoIterator<Item = S>) -> Result<Self, String> {
+        let compiled = patterns.into_iter().map(|pattern| compile(pattern.as_ref()));
+        Ok(Self { patterns: compiled.collect::<Result<_, _>>()? })
+    }
+
+    /// The patterns' texts, for messages.
+    pub fn describe(&self) -> String {
+        let texts: Vec<String> =
+            self.patterns.iter().map(|pattern| format!("{:?}", pattern.as_str())).collect();
+        texts.join(" or ")
+    }
+}
+
+fn compile(pattern: &str) -> Result<Regex, String> {
+    RegexBuilder::new(pattern)
+        .bytes_mode(BytesMode::UnicodeBytes)
+        .backtrack_limit(BACKTRACK_LIMIT)
+        .build()
+        .map_err(|error| format!("{pattern:?} is no regular expression: {error}"))
+}
+
+impl Window {
+    pub fn push(&mut self, place: Place, bytes: &[u8]) {
+        if bytes.is_empty() {
+            return;
+        }
+        self.pieces.push_back((self.held.len(), place));
+        self.held.extend_from_slice(bytes);
+        if self.held.len() > MAX_HELD {
+            self.consume((self.held.len() - MAX_HELD / 2).min(self.searched));
+        }
+    }
+
+    /// A new wait with other patterns begins: what is held is searched anew.
+    pub fn restart(&mut self) {
+        self.searched = 0;
+    }
+
+    /// The first match, which is consumed together with all before it.
+    pub fn find(&mut self, patterns: &Patterns) -> Option<Found> {
+        let from = self.searched.saturating_sub(MAX_MATCH);
+        let mut first: Option<(usize, usize)> = None;
+        for (index, pattern) in patterns.patterns.iter().enumerate() {
+            // A pattern that needs too much work is one that does not match.
+            let Ok(Some(found)) = pattern.find_from_pos(self.held.as_slice(), from) else {
+                continue;
+            };
+            if found.end() > found.start() && first.is_none_or(|(start, _)| found.start() < start) {
+                first = Some((found.start(), index));
+            }
+        }
+        self.searched = self.held.len();
+        let (start, index) = first?;
+        let captures = patterns.patterns[index].captures_from_pos(self.held.as_slice(), from);
+        let (groups, end) = match captures {
+            Ok(Some(captures)) => {
+                let group = |i: usize| {
+                    captures.get(i).map_or(String::new(), |group| lossy(group.as_bytes()))
+                };
+                let end = captures.get(0).map_or(start, |whole| whole.end());
+                ((0..captures.len()).map(group).collect(), end)
+            }
+            _ => return None,
+        };
+        let found =
+            Found { index, place: self.place(start), groups, before: lossy(&self.held[..start]) };
+        self.consume(end);
+        self.searched = 0;
+        Some(found)
+    }
+
+    /// The last line that has something on it, without its escape sequences' ESC, cut to 200
+    /// characters.
+    pub fn last_line(&self) -> String {
+        let tail = &self.held[self.held.len().saturating_sub(MAX_MATCH)..];
+        let text = lossy(tail);
+        let mut lines = text.split(['\n', '\r']).map(str::trim).filter(|line| !line.is_empty());
+        let line = lines.next_back().unwrap_or_default();
+        line.chars().filter(|c| !c.is_control()).take(200).collect()
+    }
+
+    fn place(&self, position: usize) -> Place {
+        let piece = self.pieces.iter().rev().find(|(start, _)| *start <= position);
+        let Some((start, place)) = piece else { return Place { offset: None, time_us: 0 } };
+        Place { offset: place.offset.map(|offset| offset + (position - start) as u64), ..*place }
+    }
+
+    fn consume(&mut self, bytes: usize) {
+        let place = self.place(bytes);
+        self.held.drain(..bytes);
+        self.searched = self.searched.saturating_sub(bytes);
+        self.pieces.retain(|(start, _)| *start > bytes);
+        for (start, _) in &mut self.pieces {
+            *start -= bytes;
+        }
+        if !self.held.is_empty() {
+            self.pieces.push_front((0, place));
+        }
+    }
+}
+
+fn lossy(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn at(offset: u64) -> Place {
+        Place { offset: Some(offset), time_us: offset * 10 }
+    }
+
+    fn window(text: &[u8]) -> Window {
+        let mut window = Window::default();
+        window.push(at(0), text);
+        window
+    }
+
+    #[test]
+    fn the_first_match_in_the_stream_wins_and_is_consumed() {
+        let patterns = Patterns::new(["login:", "# ", "=> "]).unwrap();
+        let mut window = window(b"U-Boot\r\n=> board login: # ");
+        let order: Vec<usize> =
+            std::iter::from_fn(|| window.find(&patterns)).map(|found| found.index).collect();
+        assert_eq!(order, [2, 0, 1]);
+    }
+
+    #[test]
+    fn a_match_has_the_consoles_own_offset_and_time() {
+        let patterns = Patterns::new(["=> "]).unwrap();
+        let mut window = window(b"abc");
+        window.push(at(3), b"def=> ");
+        let found = window.find(&patterns).unwrap();
+        assert_eq!(found.place, Place { offset: Some(6), time_us: 30 });
+        assert_eq!(found.before, "abcdef");
+    }
+
+    #[test]
+    fn look_around_and_groups_and_broken_utf8_are_no_trouble() {
+        let patterns = Patterns::new([r"(?<!no )panic (\d+)"]).unwrap();
+        let mut window = window(b"\xff\xfeno panic 1 panic 23 ");
+        let found = window.find(&patterns).unwrap();
+        assert_eq!(found.groups, ["panic 23", "23"]);
+    }
+
+    #[test]
+    fn a_flood_is_searched_whole_and_held_in_bounds() {
+        let patterns = Patterns::new(["MARK END"]).unwrap();
+        let mut window = Window::default();
+        for piece in 0..5_000_u64 {
+            let bytes = if piece == 3_333 { [b'x'; 400].as_slice() } else { &[b'y'; 997] };
+            window.push(at(piece), bytes);
+            assert_eq!(window.find(&patterns), None);
+        }
+        assert!(window.held.len() <= MAX_HELD);
+        window.push(at(9), b"MARK E");
+        assert_eq!(window.find(&patterns), None);
+        window.push(at(15), b"ND");
+        assert!(window.find(&patterns).is_some());
+    }
+
+    #[test]
+    fn the_last_line_is_what_a_person_would_point_at() {
+        assert_eq!(window(b"a\r\nStarting kernel ...\r\n\r\n").last_line(), "Starting kernel ...");
+    }
+
+    proptest! {
+        #[test]
+        fn a_marker_is_found_wherever_the_stream_is_cut(
+            cuts in proptest::collection::vec(0_usize..9_000, 0..40), at_byte in 0_usize..8_900,
+        ) {
+            let mut stream = vec![b'.'; 9_000];
+            stream[at_byte..at_byte + 8].copy_from_slice(b"<MARKER>");
+            let mut cuts = cuts;
+            cuts.extend([0, stream.len()]);
+            cuts.sort_unstable();
+            let patterns = Patterns::new(["<MARKER>"]).unwrap();
+            let mut window = Window::default();
+            let mut found = None;
+            for pair in cuts.windows(2) {
+                window.push(at(pair[0] as u64), &stream[pair[0]..pair[1]]);
+                found = found.or_else(|| window.find(&patterns));
+            }
+            prop_assert_eq!(found.unwrap().place.offset, Some(at_byte as u64));
+        }
+    }
+}

@@ -1,0 +1,114 @@
+//! A file that a job deploys: where it comes from and in what form.
+
+use std::collections::BTreeMap;
+
+use super::Text;
+use crate::config::{At, FromNode, Node, Table};
+
+/// One file to download.
+#[derive(Debug, Clone)]
+pub struct Artefact {
+    /// As `kernel` or `ramdisk`.
+    pub name: String,
+    pub url: String,
+    /// HTTP headers to send.
+    pub headers: BTreeMap<String, String>,
+    /// How the file at the URL is packed.
+    pub compression: Option<Compression>,
+    pub checksum: Option<Checksum>,
+    /// Of a kernel: `image`, `zimage` or `uimage`.
+    pub image_type: Option<String>,
+    /// Of a ramdisk: `u-boot` when it comes with U-Boot's legacy header.
+    pub header: Option<String>,
+    /// Whether the test overlay goes into this ramdisk.
+    pub install_overlay: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Compression {
+    Gz,
+    Xz,
+    Bz2,
+    Zstd,
+    Zip,
+}
+
+/// What the file's hash has to be, in lower-case hexadecimal.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Checksum {
+    Md5(String),
+    Sha256(String),
+    Sha512(String),
+}
+
+impl Artefact {
+    /// Reads the artefact `name` of a deploy block, if it is there.
+    pub fn read(name: &str, block: &Table<'_>) -> Option<Self> {
+        let node = block.node(name)?;
+        let at = block.at().key(name);
+        let table = Table::new(node, at)?;
+        let url = table.required::<String>("url");
+        let headers: Option<BTreeMap<String, Text>> = table.optional("headers");
+        let headers = headers.unwrap_or_default();
+        let artefact = Self {
+            name: name.to_owned(),
+            url: url.unwrap_or_default(),
+            headers: headers.into_iter().map(|(key, value)| (key, value.0)).collect(),
+            compression: table.optional("compression"),
+            checksum: Checksum::read(&table),
+            image_type: one_of(&table, "type", &["image", "zimage", "uimage"]),
+            header: one_of(&table, "header", &["u-boot"]),
+            install_overlay: table.optional("install_overlay").unwrap_or(true),
+        };
+        table.optional::<bool>("install_modules");
+        table.optional::<bool>("use_cache");
+        table.optional::<Text>("prefix");
+        for known in ["archive", "format", "overlays", "overlay_backend"] {
+            table.node(known);
+        }
+        table.finish();
+        Some(artefact)
+    }
+}
+
+/// A text that must be one of a few.
+pub(super) fn one_of(table: &Table<'_>, key: &str, known: &[&str]) -> Option<String> {
+    table.parsed(key, |text| match known.contains(&text) {
+        true => Ok(text.to_owned()),
+        false => Err(format!("{text:?} is none of {}", known.join(", "))),
+    })
+}
+
+impl Checksum {
+    fn read(table: &Table<'_>) -> Option<Self> {
+        let hex = |key: &str, digits: usize| {
+            table.parsed(key, move |text| {
+                let text = text.to_ascii_lowercase();
+                match text.len() == digits && text.chars().all(|c| c.is_ascii_hexdigit()) {
+                    true => Ok(text),
+                    false => Err(format!("expected {digits} hexadecimal digits")),
+                }
+            })
+        };
+        let md5 = hex("md5sum", 32).map(Self::Md5);
+        let sha256 = hex("sha256sum", 64).map(Self::Sha256);
+        let sha512 = hex("sha512sum", 128).map(Self::Sha512);
+        sha512.or(sha256).or(md5)
+    }
+}
+
+impl FromNode for Compression {
+    fn from_node(node: &Node, at: &At<'_>) -> Option<Self> {
+        match String::from_node(node, at)?.as_str() {
+            "gz" => Some(Self::Gz),
+            "xz" => Some(Self::Xz),
+            "bz2" => Some(Self::Bz2),
+            "zstd" => Some(Self::Zstd),
+            "zip" => Some(Self::Zip),
+            other => {
+                at.problem(node.place, format!("{other:?} is none of bz2, gz, xz, zip, zstd"));
+                None
+            }
+        }
+    }
+}

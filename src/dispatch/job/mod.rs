@@ -1,0 +1,162 @@
+//! The job definition: LAVA v2 YAML, all of its problems at once.
+//!
+//! The blocks whose strategies we have are read key by key, and unknown keys are problems. Of the
+//! others only what every block has is read, so that the pipeline can say which strategy is missing.
+
+mod artefact;
+mod block;
+mod boot;
+mod deploy;
+mod test;
+mod values;
+
+pub use artefact::{Artefact, Checksum, Compression};
+pub use block::{Block, Kind};
+pub use boot::{AutoLogin, Boot, Commands};
+pub use deploy::{ARTEFACTS, Tftp};
+pub use test::{Definition, Source};
+pub use values::{Limit, Text, Texts};
+
+use std::collections::BTreeMap;
+
+use crate::config::{At, FromNode, Node, Table, Value};
+
+/// A job as its author wrote it.
+#[derive(Debug, Clone)]
+pub struct Job {
+    /// The file it was read from, for messages.
+    pub file: String,
+    pub name: String,
+    pub device_type: Option<String>,
+    pub timeouts: Timeouts,
+    /// Exported into the test shell's environment.
+    pub environment: BTreeMap<String, String>,
+    /// Written into the test shell's `secrets`; never logged.
+    pub secrets: BTreeMap<String, String>,
+    pub blocks: Vec<Block>,
+}
+
+/// The job's own time limits, in seconds.
+#[derive(Debug, Clone, Default)]
+pub struct Timeouts {
+    pub job: u64,
+    /// For every action that has none of its own.
+    pub action: Option<u64>,
+    /// By the name of the action.
+    pub actions: BTreeMap<String, u64>,
+    /// For every wait on a connection.
+    pub connection: Option<u64>,
+    pub connections: BTreeMap<String, u64>,
+}
+
+impl Job {
+    /// Reads a job; `None` after notes of what is wrong. Even when it is given, the job must not be
+    /// used if there are problems.
+    pub fn read(node: &Node, at: &At<'_>) -> Option<Self> {
+        let top = Table::new(node, at.clone())?;
+        let name = top.required::<String>("job_name");
+        if name.as_ref().is_some_and(|name| name.is_empty() || name.chars().count() > 200) {
+            top.problem("job_name", "a job's name has 1 to 200 characters");
+        }
+        let timeouts = top.required::<Timeouts>("timeouts");
+        visibility(&top);
+        priority(&top);
+        top.optional::<Vec<Text>>("tags");
+        let job = Self {
+            file: at.file.to_owned(),
+            name: name.unwrap_or_default(),
+            device_type: top.optional("device_type"),
+            timeouts: timeouts.unwrap_or_default(),
+            environment: texts(top.optional("environment")),
+            secrets: texts(top.optional("secrets")),
+            blocks: blocks(&top),
+        };
+        top.optional::<Text>("device");
+        top.optional::<Text>("worker");
+        top.optional::<bool>("reboot_to_fastboot");
+        for free in ["context", "metadata", "protocols", "notify"] {
+            if let Some(table) = top.table(free) {
+                table.entries();
+            }
+        }
+        top.finish();
+        Some(job)
+    }
+}
+
+impl FromNode for Timeouts {
+    fn from_node(node: &Node, at: &At<'_>) -> Option<Self> {
+        let table = Table::new(node, at.clone())?;
+        let seconds = |limit: Limit| limit.seconds;
+        let named = |map: Option<BTreeMap<String, Limit>>| {
+            map.unwrap_or_default().into_iter().map(|(name, limit)| (name, limit.seconds)).collect()
+        };
+        let timeouts = Self {
+            job: table.required::<Limit>("job").map_or(0, seconds),
+            action: table.optional::<Limit>("action").map(seconds),
+            actions: named(table.optional("actions")),
+            connection: table.optional::<Limit>("connection").map(seconds),
+            connections: named(table.optional("connections")),
+        };
+        table.optional::<Limit>("queue");
+        table.finish();
+        Some(timeouts)
+    }
+}
+
+fn blocks(top: &Table<'_>) -> Vec<Block> {
+    let Some(node) = top.node("actions") else {
+        top.problem("actions", "\"actions\" is missing");
+        return Vec::new();
+    };
+    let at = top.at().key("actions");
+    let Value::List(items) = &node.value else {
+        at.expected(node, "a list of deploy, boot, test and command blocks");
+        return Vec::new();
+    };
+    if items.is_empty() {
+        at.problem(node.place, "a job has at least one block");
+    }
+    let blocks = items.iter().enumerate();
+    let blocks: Vec<Block> =
+        blocks.filter_map(|(i, item)| Block::from_node(item, &at.index(i))).collect();
+    let named = blocks.iter().filter(|block| block.namespace.is_some()).count();
+    if named != 0 && named != blocks.len() {
+        at.problem(node.place, "if one block has a namespace, all must have one");
+    }
+    blocks
+}
+
+fn visibility(top: &Table<'_>) {
+    let expected = "public, personal, or {group: [NAME, …]}";
+    match top.node("visibility").map(|node| (node, &node.value)) {
+        None => top.problem("visibility", "\"visibility\" is missing"),
+        Some((_, Value::Text(text))) if matches!(text.as_str(), "public" | "personal") => {}
+        Some((_, Value::Map(_))) => {
+            if let Some(table) = top.table("visibility") {
+                table.required::<Vec<String>>("group");
+                table.finish();
+            }
+        }
+        Some((_, Value::Text(text))) => {
+            top.problem("visibility", format!("expected {expected}, found {text:?}"));
+        }
+        Some((node, _)) => top.at().key("visibility").expected(node, expected),
+    }
+}
+
+fn priority(top: &Table<'_>) {
+    let expected = "high, medium, low, or 0 to 100";
+    match top.node("priority").map(|node| (node, &node.value)) {
+        None | Some((_, Value::Int(0..=100))) => {}
+        Some((_, Value::Text(text))) if matches!(text.as_str(), "high" | "medium" | "low") => {}
+        Some((node, _)) => top.at().key("priority").expected(node, expected),
+    }
+}
+
+fn texts(map: Option<BTreeMap<String, Text>>) -> BTreeMap<String, String> {
+    map.unwrap_or_default().into_iter().map(|(key, text)| (key, text.0)).collect()
+}
+
+#[cfg(test)]
+mod tests;

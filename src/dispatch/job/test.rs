@@ -1,0 +1,109 @@
+//! A test block with `definitions`.
+
+use std::collections::BTreeMap;
+
+use super::Text;
+use super::artefact::one_of;
+use crate::config::{FromNode, Node, Table, Value};
+
+/// One test definition to run on the board.
+#[derive(Debug, Clone)]
+pub struct Definition {
+    pub name: String,
+    pub source: Source,
+    /// The definition's file in its repository.
+    pub path: String,
+    /// Exported before the steps; replaces the definition's own values.
+    pub parameters: BTreeMap<String, String>,
+    /// Parts of the install section to leave out: `keys`, `sources`, `deps`, `steps` or `all`.
+    pub skip_install: Vec<String>,
+    /// Signals are written to the kernel's log instead of the console.
+    pub kmsg: bool,
+}
+
+/// Where a definition comes from.
+#[derive(Debug, Clone)]
+pub enum Source {
+    Git {
+        repository: String,
+        branch: Option<String>,
+        revision: Option<String>,
+        history: bool,
+    },
+    /// Written in the job file itself.
+    Inline(Box<Node>),
+    /// A tar archive.
+    Url {
+        repository: String,
+    },
+}
+
+impl Definition {
+    /// Reads the definitions of a test block.
+    pub(super) fn read_all(block: &Table<'_>) -> Vec<Self> {
+        block.optional::<Text>("name");
+        block.node("expected");
+        if block.node("definitions").is_none() {
+            let what = "a test block has one of definitions, interactive, monitors and services";
+            block.problem("definitions", what);
+        }
+        block.tables("definitions").into_iter().filter_map(Self::read).collect()
+    }
+
+    fn read(table: Table<'_>) -> Option<Self> {
+        let name = table.required::<String>("name");
+        if let Some(wrong) = name.as_ref().and_then(|name| {
+            name.chars().find(|c| !c.is_ascii_alphanumeric() && !"-_.+".contains(*c))
+        }) {
+            let what = format!("a definition's name is a file name; {wrong:?} cannot be in it");
+            table.problem("name", what);
+        }
+        let source = Source::read(&table);
+        let parameters: BTreeMap<String, Text> =
+            table.optional("parameters").or_else(|| table.optional("params")).unwrap_or_default();
+        table.node("params");
+        let signal = one_of(&table, "lava-signal", &["kmsg", "stdout"]);
+        let definition = Self {
+            name: name.unwrap_or_default(),
+            path: table.required("path").unwrap_or_default(),
+            source: source?,
+            parameters: parameters.into_iter().map(|(key, value)| (key, value.0)).collect(),
+            skip_install: table.optional("skip_install").unwrap_or_default(),
+            kmsg: signal.as_deref() == Some("kmsg"),
+        };
+        for known in ["recursive", "compression", "strip-components", "expected"] {
+            table.node(known);
+        }
+        table.finish();
+        Some(definition)
+    }
+}
+
+impl Source {
+    fn read(table: &Table<'_>) -> Option<Self> {
+        let from = one_of(table, "from", &["git", "inline", "url"]);
+        if table.node("from").is_none() {
+            table.problem("from", "\"from\" is missing");
+        }
+        let Some(repository) = table.node("repository") else {
+            table.problem("repository", "\"repository\" is missing");
+            return None;
+        };
+        let at = table.at().key("repository");
+        let branch = table.optional("branch");
+        let revision = table.optional::<Text>("revision").map(|text| text.0);
+        let history = table.optional("history").unwrap_or(true);
+        match (from?.as_str(), &repository.value) {
+            ("inline", Value::Map(_)) => Some(Self::Inline(Box::new(repository.clone()))),
+            ("inline", _) => {
+                at.expected(repository, "the test definition itself, as a table");
+                None
+            }
+            ("git", _) => {
+                let repository = String::from_node(repository, &at)?;
+                Some(Self::Git { repository, branch, revision, history })
+            }
+            _ => Some(Self::Url { repository: String::from_node(repository, &at)? }),
+        }
+    }
+}

@@ -1,0 +1,66 @@
+use super::*;
+use crate::config::Problems;
+
+fn problems_of(text: &str) -> String {
+    let problems = Problems::default();
+    let at = At::top("job.yaml", &problems);
+    if let Some(node) = crate::yaml::parse(text, &at) {
+        Job::read(&node, &at);
+    }
+    problems.check(Some(())).err().map(|failure| failure.to_string()).unwrap_or_default()
+}
+
+const GOOD: &str = include_str!("../../../conf/jobs/uboot-smoke.yaml");
+
+#[test]
+fn the_example_job_has_no_problems() {
+    assert_eq!(problems_of(GOOD), "");
+}
+
+#[test]
+fn all_problems_are_told_at_once_with_their_places() {
+    let text = "job_nmae: x
+timeouts:
+  job: {minutes: 5}
+  action: 30
+visibility: everyone
+actions:
+- deploy:
+    to: tftp
+    kernel: {url: http://h/k, type: zimagee}
+    ramdsik: {url: http://h/r}
+- boto:
+    method: u-boot
+- boot:
+    method: u-boot
+    commands: ramdisk
+    auto_login: {login_prompt: 'login:'}
+- test:
+    definitions:
+    - from: inline
+      name: a b
+      path: x
+      repository: http://h/r.git
+";
+    assert_eq!(
+        problems_of(text),
+        "job.yaml:1:1: \"job_name\" is missing
+job.yaml:4:11: timeouts.action: expected a time limit such as {minutes: 5}, found a whole number
+job.yaml:5:13: visibility: expected public, personal, or {group: [NAME, …]}, found \"everyone\"
+job.yaml:9:37: actions[0].deploy.kernel.type: \"zimagee\" is none of image, zimage, uimage
+job.yaml:10:5: actions[0].deploy: unknown key \"ramdsik\"; did you mean \"ramdisk\"?
+job.yaml:11:3: actions[1]: unknown key \"boto\"; did you mean \"boot\"?
+job.yaml:16:17: actions[2].boot.auto_login: \"username\" is missing
+job.yaml:20:13: actions[3].test.definitions[0].name: a definition's name is a file name; ' ' cannot be in it
+job.yaml:22:19: actions[3].test.definitions[0].repository: expected the test definition itself, as a table, found a text
+job.yaml:1:1: unknown key \"job_nmae\"; did you mean \"job_name\"?"
+    );
+}
+
+#[test]
+fn the_units_of_a_limit_add_up() {
+    let problems = Problems::default();
+    let at = At::top("job.yaml", &problems);
+    let node = crate::yaml::parse("{hours: 1, minutes: 2, seconds: 3}", &at).unwrap();
+    assert_eq!(Limit::from_node(&node, &at), Some(Limit { seconds: 3_723, skip: false }));
+}

@@ -1,0 +1,74 @@
+//! The kinds of values that job and device files have beside the plain ones.
+
+use crate::config::{At, FromNode, Node, Table, Value};
+
+/// A text, or a number or truth value where LAVA's users write one without quotes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Text(pub String);
+
+/// One text or a list of them.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Texts(pub Vec<String>);
+
+/// A time limit, written as `{minutes: 5}`; several units add up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limit {
+    pub seconds: u64,
+    /// For a test block: go on with the next block when the time is over.
+    pub skip: bool,
+}
+
+impl FromNode for Text {
+    fn from_node(node: &Node, at: &At<'_>) -> Option<Self> {
+        match &node.value {
+            Value::Text(text) => Some(Self(text.clone())),
+            Value::Int(number) => Some(Self(number.to_string())),
+            Value::Float(number) => Some(Self(number.to_string())),
+            // As Python writes them, since that is what test definitions have got until now.
+            Value::Bool(true) => Some(Self("True".into())),
+            Value::Bool(false) => Some(Self("False".into())),
+            _ => {
+                at.expected(node, "a text");
+                None
+            }
+        }
+    }
+}
+
+impl FromNode for Texts {
+    fn from_node(node: &Node, at: &At<'_>) -> Option<Self> {
+        match &node.value {
+            Value::List(_) => {
+                let texts = Vec::<Text>::from_node(node, at)?;
+                Some(Self(texts.into_iter().map(|text| text.0).collect()))
+            }
+            Value::Text(text) => Some(Self(vec![text.clone()])),
+            _ => {
+                at.expected(node, "a text or a list of texts");
+                None
+            }
+        }
+    }
+}
+
+impl FromNode for Limit {
+    fn from_node(node: &Node, at: &At<'_>) -> Option<Self> {
+        let Value::Map(_) = &node.value else {
+            at.expected(node, "a time limit such as {minutes: 5}");
+            return None;
+        };
+        let table = Table::new(node, at.clone())?;
+        let units = [("days", 86_400), ("hours", 3_600), ("minutes", 60), ("seconds", 1)];
+        let mut seconds = 0_u64;
+        for (unit, factor) in units {
+            let count = table.optional::<u32>(unit).unwrap_or(0);
+            seconds += u64::from(count) * factor;
+        }
+        let skip = table.optional("skip").unwrap_or(false);
+        if seconds == 0 && !skip {
+            at.problem(node.place, "a time limit is at least one second, as in {minutes: 5}");
+        }
+        table.finish();
+        Some(Self { seconds, skip })
+    }
+}

@@ -1,0 +1,204 @@
+//! The job's log: one JSON object per line.
+//!
+//! `{"dt":"2026-…","lvl":"target","msg":"Starting kernel …","time":"2026-…","offset":4711}`. `dt` and
+//! `lvl` and `msg` are LAVA's. A line of the console also has its own time and the offset of its
+//! first byte in the console's stream, where the connection has offsets.
+
+use std::fs::File;
+use std::io::Write as _;
+use std::path::Path;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use serde::Serialize;
+use serde_json::{Value, json};
+
+use super::expect::Place;
+use super::progress::Progress;
+use crate::model::units::{now_us, time_text};
+use crate::model::{Failure, Kind};
+
+/// The longest console line that is logged as one, in bytes; a longer one is split.
+pub const MAX_LINE: usize = 16 * 1024;
+
+/// LAVA's levels.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Level {
+    Debug,
+    Info,
+    Warning,
+    Error,
+    /// What was typed.
+    Input,
+    /// What the board said.
+    Target,
+    Results,
+}
+
+#[derive(Debug, Serialize)]
+struct Line<'a> {
+    dt: String,
+    lvl: Level,
+    msg: &'a Value,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    time: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    offset: Option<u64>,
+}
+
+/// The log file of one job. Every line is written at once, so that a log can be followed and is whole
+/// when the dispatcher is killed.
+#[derive(Debug, Clone)]
+pub struct Log(Arc<Inner>);
+
+struct Inner {
+    file: Mutex<File>,
+    lines: AtomicU64,
+    /// Texts that must never be logged.
+    secrets: Vec<String>,
+    progress: Arc<dyn Progress>,
+}
+
+impl Log {
+    /// Creates the file.
+    ///
+    /// # Errors
+    /// [`Kind::Infra`] when it cannot be created.
+    pub fn create(
+        path: &Path,
+        secrets: Vec<String>,
+        progress: Arc<dyn Progress>,
+    ) -> Result<Self, Failure> {
+        let file = File::create(path).map_err(|error| {
+            Failure::new(Kind::Infra, format!("cannot create {}: {error}", path.display()))
+        })?;
+        let secrets = secrets.into_iter().filter(|secret| !secret.is_empty()).collect();
+        let (file, lines) = (Mutex::new(file), AtomicU64::new(0));
+        Ok(Self(Arc::new(Inner { file, lines, secrets, progress })))
+    }
+
+    pub fn debug(&self, message: impl AsRef<str>) {
+        self.text(Level::Debug, message.as_ref());
+    }
+
+    pub fn info(&self, message: impl AsRef<str>) {
+        self.text(Level::Info, message.as_ref());
+    }
+
+    pub fn warning(&self, message: impl AsRef<str>) {
+        self.0.progress.warning(message.as_ref());
+        self.text(Level::Warning, message.as_ref());
+    }
+
+    pub fn error(&self, message: impl AsRef<str>) {
+        self.text(Level::Error, message.as_ref());
+    }
+
+    /// What was typed at the board.
+    pub fn input(&self, text: &str) {
+        self.text(Level::Input, text);
+    }
+
+    /// A line of the board's; control characters as they came.
+    pub fn target(&self, place: Place, line: &str) {
+        self.0.progress.console(place, line);
+        let time = Some(time_text(place.time_us));
+        self.write(Level::Target, &json!(self.masked(line)), time, place.offset);
+    }
+
+    pub fn results(&self, result: &impl Serialize) {
+        let value = serde_json::to_value(result).unwrap_or_default();
+        self.write(Level::Results, &value, None, None);
+    }
+
+    /// How many lines the log has: the number of the next one, from 0.
+    pub fn lines(&self) -> u64 {
+        self.0.lines.load(Ordering::Relaxed)
+    }
+
+    fn text(&self, level: Level, message: &str) {
+        self.write(level, &json!(self.masked(message)), None, None);
+    }
+
+    fn masked(&self, text: &str) -> String {
+        let masked = |text: String, secret: &String| text.replace(secret, "[MASKED]");
+        self.0.secrets.iter().fold(text.to_owned(), masked)
+    }
+
+    fn write(&self, lvl: Level, msg: &Value, time: Option<String>, offset: Option<u64>) {
+        let line = Line { dt: time_text(now_us()), lvl, msg, time, offset };
+        let mut text = serde_json::to_vec(&line).unwrap_or_default();
+        text.push(b'\n');
+        let mut file = self.0.file.lock().unwrap_or_else(PoisonError::into_inner);
+        self.0.lines.fetch_add(1, Ordering::Relaxed);
+        if let Err(error) = file.write_all(&text) {
+            tracing::error!(%error, "the job's log cannot be written");
+        }
+    }
+}
+
+impl std::fmt::Debug for Inner {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Log of {} lines", self.lines.load(Ordering::Relaxed))
+    }
+}
+
+/// Cuts the stream into lines for the log.
+#[derive(Debug, Default)]
+pub struct Lines {
+    partial: Vec<u8>,
+    /// The place of the first byte of `partial`.
+    place: Option<Place>,
+}
+
+impl Lines {
+    pub fn push(&mut self, place: Place, bytes: &[u8], log: &Log) {
+        for (i, byte) in bytes.iter().enumerate() {
+            if self.place.is_none() {
+                let offset = place.offset.map(|offset| offset + i as u64);
+                self.place = Some(Place { offset, ..place });
+            }
+            if *byte != b'\n' {
+                self.partial.push(*byte);
+            }
+            if *byte == b'\n' || self.partial.len() >= MAX_LINE {
+                self.flush(log);
+            }
+        }
+    }
+
+    /// Logs what there is of a line that has no end yet.
+    pub fn flush(&mut self, log: &Log) {
+        let Some(place) = self.place.take() else { return };
+        let text = String::from_utf8_lossy(&self.partial);
+        log.target(place, text.trim_end_matches('\r'));
+        self.partial.clear();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::dispatch::progress::Silent;
+
+    #[test]
+    fn a_console_line_has_its_own_time_and_offset_and_no_secrets() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("output.jsonl");
+        let log = Log::create(&path, vec!["hunter2".into()], Arc::new(Silent)).unwrap();
+        let mut lines = Lines::default();
+        let at = |offset| Place { offset: Some(offset), time_us: 1_000_000 + offset };
+        lines.push(at(100), b"\rone\r\ntoken hunt", &log);
+        lines.push(at(115), b"er2\r\nrest", &log);
+        lines.flush(&log);
+        let text = std::fs::read_to_string(&path).unwrap();
+        let parsed: Vec<Value> =
+            text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+        let of = |key: &str| parsed.iter().map(|line| line[key].clone()).collect::<Vec<_>>();
+        assert_eq!(of("msg"), ["\rone", "token [MASKED]", "rest"]);
+        assert_eq!(of("offset"), [100, 106, 120]);
+        assert_eq!(of("time")[0], "1970-01-01T00:00:01.000Z");
+        assert_eq!(log.lines(), 3);
+    }
+}

@@ -1,0 +1,34 @@
+//! LAVA jobs as a pipeline of actions.
+//!
+//! [`job`] and [`device`] read the two files. [`strategy`] chooses for each block of the job how it is
+//! done, and [`pipeline`] makes the tree of [`action`]s with LAVA's names, levels, time limits and
+//! tries ([`timeout`]). [`validate`] checks it, [`run`] runs it in a [`context`]: the console is a
+//! [`session`] on a [`connection`], searched by [`expect`]; what the test shell of the [`overlay`] says
+//! there is understood by [`signals`]. What comes of it goes to the [`log`], the [`results`] and
+//! whoever watches the [`progress`].
+
+pub mod action;
+pub mod actions;
+mod alarm;
+pub mod connection;
+pub mod context;
+pub mod device;
+pub mod error;
+pub mod execute;
+pub mod expect;
+pub mod job;
+mod lab;
+pub mod load;
+pub mod log;
+pub mod overlay;
+pub mod pipeline;
+mod power;
+pub mod progress;
+pub mod results;
+pub mod run;
+pub mod session;
+pub mod signals;
+pub mod strategy;
+pub mod timeline;
+pub mod timeout;
+pub mod validate;

@@ -1,0 +1,166 @@
+//! What a job puts on the board: the test shell's programs and the test definitions.
+//!
+//! ```text
+//! /lava-JOB/bin/…                          our helpers, POSIX sh
+//! /lava-JOB/environment, secrets           sourced by the test shell
+//! /lava-JOB/STAGE/lava-test-runner.conf    the tests of this stage, a folder each
+//! /lava-JOB/STAGE/tests/0_smoke/run.sh …   the steps, and the files of the definition's repository
+//! ```
+
+mod definition;
+mod script;
+pub mod subtree;
+
+pub use definition::DefinitionFile;
+pub use script::{environment, install_script, run_script};
+
+use std::collections::BTreeMap;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use crate::image::cpio;
+
+/// The most that an overlay may hold, in bytes: it has to fit the board's memory beside its system.
+pub const MAX_OVERLAY: u64 = 512 * 1024 * 1024;
+
+macro_rules! helpers {
+    ($($name:literal),* $(,)?) => {
+        /// The programs that test definitions call, with their texts.
+        pub const HELPERS: &[(&str, &str)] = &[$(($name, include_str!(concat!("bin/", $name)))),*];
+    };
+}
+
+helpers!(
+    "lava-background-process-start",
+    "lava-background-process-stop",
+    "lava-common-functions",
+    "lava-install-packages",
+    "lava-test-case",
+    "lava-test-feedback",
+    "lava-test-raise",
+    "lava-test-reference",
+    "lava-test-runner",
+    "lava-test-set",
+    "lava-test-shell",
+);
+
+/// The files of an overlay by their paths on the board.
+#[derive(Debug, Default)]
+pub struct Overlay {
+    entries: BTreeMap<String, Entry>,
+    size: u64,
+}
+
+#[derive(Debug)]
+enum Entry {
+    File { executable: bool, bytes: Vec<u8> },
+    Link { target: String },
+}
+
+/// One test definition on its way to the board.
+#[derive(Debug, Clone)]
+pub struct TestRun {
+    pub stage: usize,
+    /// As `0_smoke`: its number in the stage, and its name.
+    pub run: String,
+    pub uuid: String,
+    pub file: DefinitionFile,
+    /// The repository on this host, if it has one.
+    pub repository: Option<PathBuf>,
+}
+
+impl TestRun {
+    /// Where it is on the board.
+    pub fn folder(&self, lava_dir: &str) -> String {
+        format!("{lava_dir}/{}/tests/{}", self.stage, self.run)
+    }
+}
+
+impl Overlay {
+    /// Adds a file; one that is there already is replaced.
+    ///
+    /// # Errors
+    /// When the overlay gets larger than [`MAX_OVERLAY`].
+    pub fn add(
+        &mut self,
+        path: impl Into<String>,
+        executable: bool,
+        bytes: impl Into<Vec<u8>>,
+    ) -> io::Result<()> {
+        let bytes = bytes.into();
+        self.size += bytes.len() as u64;
+        if self.size > MAX_OVERLAY {
+            let what = format!("the overlay is larger than {MAX_OVERLAY} bytes");
+            return Err(io::Error::new(io::ErrorKind::FileTooLarge, what));
+        }
+        self.entries.insert(path.into(), Entry::File { executable, bytes });
+        Ok(())
+    }
+
+    /// Adds what is in a folder of this host, without git's own files. Links are kept as links: what
+    /// they point to on this host is nothing that belongs on the board.
+    ///
+    /// # Errors
+    /// What reading says, or the limit of [`Overlay::add`].
+    pub fn add_folder(&mut self, on_board: &str, folder: &Path) -> io::Result<()> {
+        for entry in std::fs::read_dir(folder)? {
+            let entry = entry?;
+            let name = entry.file_name().to_string_lossy().into_owned();
+            let path = format!("{on_board}/{name}");
+            let kind = entry.file_type()?;
+            if name == ".git" {
+                continue;
+            }
+            if kind.is_symlink() {
+                let target = std::fs::read_link(entry.path())?.to_string_lossy().into_owned();
+                self.entries.insert(path, Entry::Link { target });
+            } else if kind.is_dir() {
+                self.add_folder(&path, &entry.path())?;
+            } else if kind.is_file() {
+                use std::os::unix::fs::PermissionsExt as _;
+                let executable = entry.metadata()?.permissions().mode() & 0o111 != 0;
+                self.add(path, executable, std::fs::read(entry.path())?)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Adds the helpers.
+    ///
+    /// # Errors
+    /// As [`Overlay::add`].
+    pub fn add_helpers(&mut self, lava_dir: &str) -> io::Result<()> {
+        for (name, text) in HELPERS {
+            self.add(format!("{lava_dir}/bin/{name}"), true, *text)?;
+        }
+        Ok(())
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.entries.is_empty()
+    }
+
+    /// Writes all of it as a cpio archive, with the folders that lead to each file.
+    ///
+    /// # Errors
+    /// What the writer says.
+    pub fn write<W: io::Write>(&self, out: W) -> io::Result<W> {
+        let mut archive = cpio::Writer::new(out);
+        let mut folders = std::collections::BTreeSet::new();
+        for (path, entry) in &self.entries {
+            for (at, _) in path.match_indices('/').filter(|(at, _)| *at > 0) {
+                if folders.insert(&path[..at]) {
+                    archive.directory(&path[..at])?;
+                }
+            }
+            match entry {
+                Entry::File { executable, bytes } => archive.file(path, *executable, bytes)?,
+                Entry::Link { target } => archive.link(path, target)?,
+            }
+        }
+        archive.finish()
+    }
+}
+
+#[cfg(test)]
+mod tests;

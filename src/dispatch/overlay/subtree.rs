@@ -1,0 +1,182 @@
+//! Which folders of a repository a test definition needs on the board.
+//!
+//! Collections of test definitions are large, and a board unpacks its ramdisk into memory. A small
+//! repository goes there whole. Of a large one the definition's own folder does, and every path that
+//! its steps and files name. Where something names a path that cannot be known here, the whole
+//! repository goes.
+
+use std::collections::{BTreeSet, VecDeque};
+use std::path::{Component, Path, PathBuf};
+
+use super::DefinitionFile;
+
+/// A repository up to this size, in bytes, is not worth the thought.
+const SMALL: u64 = 4 * 1024 * 1024;
+/// Larger files are data, and name no paths.
+const MAX_TEXT: u64 = 256 * 1024;
+/// What tells that a script looks for the repository's root itself.
+const ROOT_SEEKERS: [&str; 2] = ["show-toplevel", "../$"];
+
+/// The folders that are needed, relative to the repository; `""` alone is the whole of it.
+pub fn needed(repository: &Path, definition: &str, file: &DefinitionFile) -> Vec<String> {
+    let whole = vec![String::new()];
+    let own = Path::new(definition.trim_start_matches('/')).parent();
+    let Some(own) = own.and_then(|own| normal(Path::new(""), own)) else { return whole };
+    if own.as_os_str().is_empty() || size(repository) <= SMALL {
+        return whole;
+    }
+    let folders = closure(repository, &own, file);
+    folders.map_or(whole, |folders| {
+        let inside_another = |folder: &Path| {
+            folders.iter().any(|other| other != folder && folder.starts_with(other))
+        };
+        let kept = folders.iter().filter(|folder| !inside_another(folder));
+        kept.map(|folder| folder.to_string_lossy().into_owned()).collect()
+    })
+}
+
+/// The definition's folder and all that are named from it; `None` when that cannot be known.
+fn closure(repository: &Path, own: &Path, file: &DefinitionFile) -> Option<BTreeSet<PathBuf>> {
+    let mut folders = BTreeSet::new();
+    let mut todo = VecDeque::from([own.to_owned()]);
+    for step in file.install_steps.iter().chain(&file.run_steps) {
+        todo.extend(named(step, Path::new(""), own, repository)?);
+    }
+    while let Some(folder) = todo.pop_front() {
+        if folder.as_os_str().is_empty() {
+            return None;
+        }
+        if !folders.insert(folder.clone()) {
+            continue;
+        }
+        for text_file in files(&repository.join(&folder)) {
+            let Ok(text) = std::fs::read_to_string(&text_file) else { continue };
+            let at = text_file.parent()?.strip_prefix(repository).ok()?.to_owned();
+            todo.extend(named(&text, &at, own, repository)?);
+        }
+    }
+    Some(folders)
+}
+
+/// The folders that a text names, if it stands in the folder `at` or the definition's `own`; `None`
+/// when it cannot be known.
+fn named(text: &str, at: &Path, own: &Path, repository: &Path) -> Option<Vec<PathBuf>> {
+    if ROOT_SEEKERS.iter().any(|seeker| text.contains(seeker)) {
+        return None;
+    }
+    let is_path = |c: char| c.is_ascii_alphanumeric() || "._-/+".contains(c);
+    let mut found = Vec::new();
+    for word in text.split(|c| !is_path(c)).filter(|word| word.contains('/') || *word == "..") {
+        // A path that begins with a variable is taken as one from the file's own folder.
+        let word = Path::new(word.trim_start_matches('/'));
+        let bases = [at, own, Path::new("")].into_iter();
+        let paths: Vec<PathBuf> = bases.filter_map(|base| normal(base, word)).collect();
+        let existing = paths.iter().filter(|path| repository.join(path).exists());
+        let folders: Vec<PathBuf> = existing.map(|path| folder(repository, path)).collect();
+        let climbs = word.components().any(|component| component == Component::ParentDir);
+        if climbs && (folders.is_empty() || folders.iter().any(|f| f.as_os_str().is_empty())) {
+            return None;
+        }
+        found.extend(folders.into_iter().filter(|folder| !folder.as_os_str().is_empty()));
+    }
+    Some(found)
+}
+
+/// The path itself, or the folder of the file that it is.
+fn folder(repository: &Path, path: &Path) -> PathBuf {
+    match repository.join(path).is_dir() {
+        true => path.to_owned(),
+        false => path.parent().map(Path::to_owned).unwrap_or_default(),
+    }
+}
+
+/// The path without `.` and `..`; `None` when it leads out of the repository.
+fn normal(base: &Path, path: &Path) -> Option<PathBuf> {
+    let mut normal = base.to_owned();
+    for component in path.components() {
+        match component {
+            Component::Normal(name) => normal.push(name),
+            Component::ParentDir if !normal.pop() => return None,
+            _ => {}
+        }
+    }
+    Some(normal)
+}
+
+/// The files below a folder that are small enough to be scripts. Links are not followed.
+fn files(folder: &Path) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
+        match entry.file_type() {
+            Ok(kind) if kind.is_dir() && entry.file_name() != ".git" => {
+                found.extend(files(&entry.path()));
+            }
+            Ok(kind) if kind.is_file() => {
+                let small = entry.metadata().is_ok_and(|meta| meta.len() <= MAX_TEXT);
+                found.extend(small.then(|| entry.path()));
+            }
+            _ => {}
+        }
+    }
+    found
+}
+
+/// The size of all files below a folder, in bytes, without git's own.
+fn size(folder: &Path) -> u64 {
+    let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
+    let sizes = entries.map(|entry| match entry.file_type() {
+        Ok(kind) if kind.is_dir() && entry.file_name() != ".git" => size(&entry.path()),
+        Ok(kind) if kind.is_file() => entry.metadata().map_or(0, |meta| meta.len()),
+        _ => 0,
+    });
+    sizes.sum()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn repository(files: &[(&str, &str)], ballast: usize) -> tempfile::TempDir {
+        let dir = tempfile::tempdir().unwrap();
+        let ballast = "x".repeat(ballast);
+        for (path, text) in files.iter().chain(&[("other/ballast", ballast.as_str())]) {
+            let path = dir.path().join(path);
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            std::fs::write(path, text).unwrap();
+        }
+        dir
+    }
+
+    fn steps(steps: &[&str]) -> DefinitionFile {
+        let run_steps = steps.iter().map(|step| (*step).to_owned()).collect();
+        DefinitionFile { run_steps, ..DefinitionFile::default() }
+    }
+
+    const LARGE: usize = SMALL as usize + 1;
+
+    #[test]
+    fn of_a_large_repository_only_what_is_named_goes_to_the_board() {
+        let files = [
+            ("linux/smoke/smoke.yaml", ""),
+            ("linux/smoke/smoke.sh", ". ../../lib/sh-test-lib\n"),
+            ("lib/sh-test-lib", ". ${D}/../data/tables/x\n"),
+            ("data/tables/x", ""),
+            ("utils/send.sh", ""),
+        ];
+        let repository = repository(&files, LARGE);
+        let file = steps(&["cd ./linux/smoke/", "./smoke.sh", "../../utils/send.sh out"]);
+        let needed = needed(repository.path(), "linux/smoke/smoke.yaml", &file);
+        assert_eq!(needed, ["data/tables", "lib", "linux/smoke", "utils"]);
+    }
+
+    #[test]
+    fn what_cannot_be_known_or_is_small_goes_whole() {
+        let files = [("a/t.yaml", ""), ("a/t.sh", "cd $(git rev-parse --show-toplevel)")];
+        let large = repository(&files, LARGE);
+        assert_eq!(needed(large.path(), "a/t.yaml", &steps(&[])), [""]);
+        let small = repository(&[("a/t.yaml", "")], 10);
+        assert_eq!(needed(small.path(), "a/t.yaml", &steps(&[])), [""]);
+        let large = repository(&[("a/t.yaml", ""), ("a/t.sh", "cd ../.. && ls")], LARGE);
+        assert_eq!(needed(large.path(), "a/t.yaml", &steps(&[])), [""]);
+    }
+}

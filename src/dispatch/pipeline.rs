@@ -1,0 +1,144 @@
+//! The tree of actions of a job: names, levels, time limits, tries.
+
+use serde::Serialize;
+
+use super::action::{Action, Scene};
+use super::actions::Finalize;
+use super::device::Device;
+use super::job::{Block, Job};
+use super::{strategy, timeout};
+use crate::config::{At, Problems};
+
+/// One action at its place in the tree.
+pub struct Step {
+    /// As `1.3.2`.
+    pub level: String,
+    pub action: Box<dyn Action>,
+    /// How often it is tried.
+    pub tries: u32,
+    /// Go on after a try that passed, until all tries are done.
+    pub repeat: bool,
+    /// Seconds for all tries together.
+    pub timeout: u64,
+    /// Seconds for each wait on the connection, if fewer than the action's.
+    pub connection_timeout: Option<u64>,
+    pub namespace: String,
+    pub connection_namespace: String,
+    pub steps: Vec<Step>,
+}
+
+/// A job that is ready to run.
+#[derive(Debug)]
+pub struct Pipeline {
+    /// The blocks' actions; after them comes [`Pipeline::finalize`].
+    pub steps: Vec<Step>,
+    pub finalize: Step,
+}
+
+/// A step as `lava-dispatcher pipeline` shows it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Description {
+    pub name: String,
+    pub level: String,
+    pub max_retries: u32,
+    pub timeout: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub url: Option<String>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub pipeline: Vec<Description>,
+}
+
+impl Pipeline {
+    /// Chooses a strategy for each block and builds the tree. A block without one is noted with
+    /// every strategy's reason.
+    pub fn build(job: &Job, device: &Device, problems: &Problems) -> Option<Self> {
+        let at = At::top(&job.file, problems).key("actions");
+        let mut steps = Vec::new();
+        for (index, block) in job.blocks.iter().enumerate() {
+            let scene = Scene { job, device, block: Some(block) };
+            match strategy::choose(block, device) {
+                Ok(Some(action)) => {
+                    let level = (steps.len() + 1).to_string();
+                    steps.push(Step::build(action, level, &scene, None, None));
+                }
+                Ok(None) => {}
+                Err(reasons) => at.index(index).problem(block.place, reasons),
+            }
+        }
+        let level = (steps.len() + 1).to_string();
+        let scene = Scene { job, device, block: None };
+        let finalize = Step::build(Box::new(Finalize), level, &scene, None, None);
+        problems.is_empty().then_some(Self { steps, finalize })
+    }
+
+    /// All top-level steps, `finalize` too.
+    pub fn all(&self) -> impl Iterator<Item = &Step> {
+        self.steps.iter().chain(std::iter::once(&self.finalize))
+    }
+
+    pub fn describe(&self) -> Vec<Description> {
+        self.all().map(Step::describe).collect()
+    }
+}
+
+impl Step {
+    fn build(
+        action: Box<dyn Action>,
+        level: String,
+        scene: &Scene<'_>,
+        share: Option<u64>,
+        connection: Option<u64>,
+    ) -> Self {
+        let tries = if action.retries() { timeout::tries(scene) } else { 1 };
+        let seconds = timeout::action(action.name(), scene, share);
+        let connection = timeout::connection(action.name(), scene, connection);
+        let share = timeout::share(seconds, tries, share);
+        let inner = action.populate(scene).into_iter().enumerate();
+        let steps = inner
+            .map(|(i, action)| {
+                Self::build(action, format!("{level}.{}", i + 1), scene, share, connection)
+            })
+            .collect();
+        let repeat = scene.block.is_some_and(|block| {
+            block.failure_retry.is_none() && block.repeat.is_some() && action.retries()
+        });
+        Self {
+            level,
+            action,
+            tries,
+            repeat,
+            timeout: seconds,
+            connection_timeout: connection,
+            namespace: scene.namespace().to_owned(),
+            connection_namespace: scene
+                .block
+                .map_or("common", Block::connection_namespace)
+                .to_owned(),
+            steps,
+        }
+    }
+
+    /// This step and all that are inside it, outermost first.
+    pub fn walk(&self) -> Vec<&Self> {
+        let mut all = vec![self];
+        all.extend(self.steps.iter().flat_map(Self::walk));
+        all
+    }
+
+    pub fn describe(&self) -> Description {
+        Description {
+            name: self.action.name().to_owned(),
+            level: self.level.clone(),
+            max_retries: self.tries,
+            timeout: self.timeout,
+            url: self.action.url().map(ToOwned::to_owned),
+            pipeline: self.steps.iter().map(Self::describe).collect(),
+        }
+    }
+}
+
+impl std::fmt::Debug for Step {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} {}", self.level, self.action.name())
+    }
+}

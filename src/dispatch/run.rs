@@ -1,0 +1,145 @@
+//! Running a pipeline: time limits, tries, results, and the end that always comes.
+
+use std::time::Duration;
+
+use futures_util::FutureExt as _;
+use futures_util::future::BoxFuture;
+use tokio::time::{Instant, timeout_at};
+use tokio_util::sync::CancellationToken;
+
+use super::context::{Context, Now};
+use super::error::Error;
+use super::pipeline::{Pipeline, Step};
+use super::results::{CaseResult, LAVA};
+
+/// However short its own limit is, the end of the job gets this long to switch the board off, even
+/// when the job has used up all of its time.
+const FINALIZE_LIMIT: Duration = Duration::from_secs(60);
+
+/// Runs all blocks and then `finalize`, whatever happened before it.
+///
+/// # Errors
+/// Why the job is incomplete.
+pub async fn run(
+    pipeline: &Pipeline,
+    context: &mut Context,
+    cancelled: &CancellationToken,
+) -> Result<(), Error> {
+    let begin = Instant::now();
+    let limit = Duration::from_secs(context.job.timeouts.job);
+    let deadline = begin + limit;
+    context.progress.pipeline(&pipeline.describe());
+    let done = tokio::select! {
+        biased;
+        () = cancelled.cancelled() => Err(Error::Cancelled),
+        done = timeout_at(deadline, blocks(pipeline, context, deadline)) => {
+            done.unwrap_or_else(|_| Err(timed_out("the job", limit.as_secs(), context)))
+        }
+    };
+    if let Err(error) = &done {
+        context.log.error(format!("{} error: {error}", error.class()));
+    }
+    let finalize = run_step(&pipeline.finalize, context, Instant::now() + FINALIZE_LIMIT).await;
+    let done = done.and(finalize);
+    context.result(CaseResult::job(done.as_ref().err(), begin.elapsed().as_secs_f64()));
+    done
+}
+
+async fn blocks(
+    pipeline: &Pipeline,
+    context: &mut Context,
+    deadline: Instant,
+) -> Result<(), Error> {
+    for step in &pipeline.steps {
+        run_step(step, context, deadline).await?;
+    }
+    Ok(())
+}
+
+/// Runs a step and all that is inside it, until it is done, has failed for good, or its time is over.
+fn run_step<'a>(
+    step: &'a Step,
+    context: &'a mut Context,
+    parent: Instant,
+) -> BoxFuture<'a, Result<(), Error>> {
+    async move {
+        let begin = Instant::now();
+        let deadline = parent.min(begin + Duration::from_secs(step.timeout));
+        let name = step.action.name();
+        let left = (deadline - begin).as_secs();
+        context.log.info(format!("start: {} {name} (at most {left} s)", step.level));
+        let done = tries(step, context, deadline).await;
+        let took = begin.elapsed();
+        context.progress.end(&step.level, name, took, done.as_ref().err());
+        let outcome = if done.is_ok() { "end" } else { "fail" };
+        context.log.info(format!("{outcome}: {} {name} ({:.1} s)", step.level, took.as_secs_f64()));
+        let extra = std::mem::take(&mut at(step, context, deadline).shared().extra);
+        context.result(CaseResult {
+            definition: LAVA.into(),
+            case: name.into(),
+            result: if done.is_ok() { "pass" } else { "fail" }.into(),
+            level: Some(step.level.clone()),
+            duration: Some((took.as_secs_f64() * 1000.0).round() / 1000.0),
+            namespace: Some(step.namespace.clone()),
+            error_type: done.as_ref().err().map(|error| error.class().to_owned()),
+            error_msg: done.as_ref().err().map(ToString::to_string),
+            extra,
+            ..CaseResult::default()
+        });
+        done
+    }
+    .boxed()
+}
+
+async fn tries(step: &Step, context: &mut Context, deadline: Instant) -> Result<(), Error> {
+    let mut attempt = 0;
+    let mut failed = None;
+    loop {
+        attempt += 1;
+        context.progress.begin(&step.level, step.action.name(), attempt);
+        let limit = step.timeout;
+        let tried = timeout_at(deadline, once(step, context, deadline)).await;
+        let done = tried.unwrap_or_else(|_| Err(timed_out(step.action.name(), limit, context)));
+        let more = attempt < step.tries && Instant::now() < deadline;
+        match done {
+            Ok(()) if step.repeat && more => {}
+            Ok(()) => return failed.map_or(Ok(()), Err),
+            Err(error) if more && step.action.retries_on(&error) => {
+                let name = step.action.name();
+                context.progress.retry(&step.level, name, &error);
+                let of = step.tries;
+                context.log.warning(format!(
+                    "{name}: try {attempt} of {of} failed, trying again: {error}"
+                ));
+                step.action.cleanup(at(step, context, deadline));
+                failed = step.repeat.then_some(error).or(failed);
+            }
+            Err(error) => return Err(error),
+        }
+    }
+}
+
+async fn once(step: &Step, context: &mut Context, deadline: Instant) -> Result<(), Error> {
+    step.action.run(at(step, context, deadline)).await?;
+    for inner in &step.steps {
+        run_step(inner, context, deadline).await?;
+    }
+    Ok(())
+}
+
+/// The context, with this step as the one that runs now.
+fn at<'a>(step: &Step, context: &'a mut Context, deadline: Instant) -> &'a mut Context {
+    context.now = Now {
+        action: step.action.name(),
+        level: step.level.clone(),
+        namespace: step.namespace.clone(),
+        deadline,
+        connection: step.connection_timeout.map(Duration::from_secs),
+    };
+    context
+}
+
+fn timed_out(action: &str, seconds: u64, context: &Context) -> Error {
+    let seen = context.last_seen();
+    Error::Timeout { action: action.into(), seconds, waited_for: String::new(), seen }
+}

@@ -1,0 +1,163 @@
+//! What the test shell on the board tells us: `<LAVA_SIGNAL_TESTCASE TEST_CASE_ID=… RESULT=…>`.
+
+/// A signal.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Signal {
+    /// A definition begins: `0_smoke` and its uuid.
+    StartRun {
+        run: String,
+        uuid: String,
+    },
+    EndRun {
+        run: String,
+        uuid: String,
+    },
+    StartCase {
+        case: String,
+    },
+    EndCase {
+        case: String,
+    },
+    Case(Case),
+    StartSet {
+        name: String,
+    },
+    StopSet,
+    /// A case whose result refers to a file or page somewhere.
+    Reference {
+        case: String,
+        result: String,
+        url: String,
+    },
+    /// The test itself ends the job.
+    Raise {
+        message: String,
+    },
+    /// Text for the log.
+    Feedback {
+        text: String,
+    },
+    /// One that we do not act on.
+    Other {
+        name: String,
+    },
+}
+
+/// The result of a test case as the board reports it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Case {
+    pub case: String,
+    pub result: String,
+    pub measurement: Option<f64>,
+    pub units: Option<String>,
+}
+
+/// The regular expressions that find signals in the stream: the first is a signal with its name and
+/// its arguments, the others end the test shell.
+pub const PATTERNS: [&str; 3] = [
+    r"<LAVA_SIGNAL_(\S+) ([^>]+)>",
+    r"<LAVA_TEST_RUNNER EXIT>",
+    r"<LAVA_TEST_RUNNER INSTALL_FAIL>",
+];
+
+/// Understands a signal.
+///
+/// # Errors
+/// What is wrong with it, for the log: what a board says is hostile input.
+pub fn parse(name: &str, arguments: &str) -> Result<Signal, String> {
+    // On a slow line the kernel's messages and line ends come between; only the words count.
+    let words: Vec<&str> = arguments.split_whitespace().collect();
+    let wrong = |why: &str| format!("signal {name} {arguments:?} {why}");
+    let first = || words.first().map(|word| (*word).to_owned());
+    let run = || match words.as_slice() {
+        [run, uuid] => Ok(((*run).to_owned(), (*uuid).to_owned())),
+        _ => Err(wrong("needs a definition and a uuid")),
+    };
+    Ok(match name {
+        "STARTRUN" => run().map(|(run, uuid)| Signal::StartRun { run, uuid })?,
+        "ENDRUN" => run().map(|(run, uuid)| Signal::EndRun { run, uuid })?,
+        "STARTTC" => Signal::StartCase { case: first().ok_or_else(|| wrong("needs a case"))? },
+        "ENDTC" => Signal::EndCase { case: first().ok_or_else(|| wrong("needs a case"))? },
+        "TESTCASE" => Signal::Case(case(&words).map_err(|why| wrong(&why))?),
+        "TESTSET" => match words.as_slice() {
+            ["START", set] if is_url_safe(set) => Signal::StartSet { name: (*set).to_owned() },
+            ["STOP"] => Signal::StopSet,
+            _ => return Err(wrong("is neither START NAME nor STOP")),
+        },
+        "TESTREFERENCE" => match words.as_slice() {
+            [case, result, url] => Signal::Reference {
+                case: (*case).to_owned(),
+                result: known(result).map_err(|why| wrong(&why))?,
+                url: (*url).to_owned(),
+            },
+            _ => return Err(wrong("needs a case, a result and a URL")),
+        },
+        "TESTRAISE" => Signal::Raise { message: arguments.trim().to_owned() },
+        "TESTFEEDBACK" => Signal::Feedback { text: arguments.trim().to_owned() },
+        name => Signal::Other { name: name.to_owned() },
+    })
+}
+
+fn case(words: &[&str]) -> Result<Case, String> {
+    let value = |key: &str| {
+        let mut values = words.iter().filter_map(|word| word.split_once('='));
+        values.find(|(name, _)| *name == key).map(|(_, value)| value)
+    };
+    let name = value("TEST_CASE_ID").filter(|name| !name.is_empty()).ok_or("has no case")?;
+    let result = known(value("RESULT").ok_or("has no result")?)?;
+    let measurement = match value("MEASUREMENT").filter(|text| !text.is_empty()) {
+        None => None,
+        Some(text) => match text.parse::<f64>() {
+            Ok(number) if number.is_finite() => Some(number),
+            _ => return Err(format!("has a measurement that is no number: {text:?}")),
+        },
+    };
+    let units = value("UNITS").filter(|text| !text.is_empty()).map(ToOwned::to_owned);
+    Ok(Case { case: name.to_owned(), result, measurement, units })
+}
+
+fn known(result: &str) -> Result<String, String> {
+    match result {
+        "pass" | "fail" | "skip" | "unknown" => Ok(result.to_owned()),
+        _ => Err(format!("has a result that is none of pass, fail, skip and unknown: {result:?}")),
+    }
+}
+
+fn is_url_safe(text: &str) -> bool {
+    text.chars().all(|c| c.is_ascii_alphanumeric() || "-_.~+:@".contains(c))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_case_has_its_measurement_and_units() {
+        let text = "TEST_CASE_ID=boot RESULT=pass UNITS=seconds MEASUREMENT=1.5";
+        let Ok(Signal::Case(case)) = parse("TESTCASE", text) else { panic!() };
+        assert_eq!((case.case.as_str(), case.result.as_str()), ("boot", "pass"));
+        assert_eq!((case.measurement, case.units.as_deref()), (Some(1.5), Some("seconds")));
+    }
+
+    #[test]
+    fn what_is_wrong_with_a_signal_is_told() {
+        for (name, arguments, why) in [
+            ("TESTCASE", "TEST_CASE_ID=a RESULT=good", "none of pass, fail"),
+            ("TESTCASE", "RESULT=pass", "has no case"),
+            ("TESTCASE", "TEST_CASE_ID=a RESULT=pass MEASUREMENT=nan", "no number"),
+            ("TESTSET", "START a/b", "neither START"),
+            ("STARTRUN", "0_smoke", "needs a definition"),
+        ] {
+            let told = parse(name, arguments).unwrap_err();
+            assert!(told.contains(why), "{told}");
+        }
+    }
+
+    #[test]
+    fn line_ends_inside_a_signal_do_not_matter() {
+        assert_eq!(
+            parse("STARTRUN", "0_smoke\r\n abc"),
+            Ok(Signal::StartRun { run: "0_smoke".into(), uuid: "abc".into() })
+        );
+    }
+}

@@ -1,0 +1,48 @@
+//! The job's begin and end on the console's timeline, for everyone who looks at it.
+
+use std::time::Duration;
+
+use serde::Serialize;
+use serde_json::Value;
+
+use crate::client::{Endpoint, Http};
+use crate::model::What;
+use crate::model::event::Phase;
+
+/// A console's event list. Posting is best effort: a job does not fail because nobody took note of it.
+#[derive(Debug, Clone)]
+pub struct Timeline {
+    http: Http,
+    path: String,
+    job: String,
+}
+
+#[derive(Debug, Serialize)]
+struct Posted<'a> {
+    who: &'a str,
+    #[serde(flatten)]
+    what: What,
+}
+
+impl Timeline {
+    /// The timeline of the console with this URL.
+    ///
+    /// # Errors
+    /// Says how to write a console's URL.
+    pub fn new(console: &str, job: &str) -> Result<Self, String> {
+        let (endpoint, path) = Endpoint::split(console)?;
+        let http = Http::new(endpoint).with_timeout(Duration::from_secs(2));
+        Ok(Self { http, path: format!("{path}/events"), job: job.to_owned() })
+    }
+
+    /// Posts how far the job is.
+    pub async fn job(&self, phase: Phase) {
+        let what = What::Job { id: self.job.clone(), phase };
+        let who = format!("job:{}", self.job);
+        let posted: Result<Value, _> =
+            self.http.post(&self.path, &Posted { who: &who, what }).await;
+        if let Err(error) = posted {
+            tracing::debug!(%error, "the job's event was not taken");
+        }
+    }
+}

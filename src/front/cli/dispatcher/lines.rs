@@ -1,0 +1,46 @@
+//! A job's progress as plain lines: one when an action begins, one when it ends.
+
+use std::io::Write as _;
+use std::time::Duration;
+
+use crate::dispatch::error::Error;
+use crate::dispatch::progress::Progress;
+use crate::dispatch::results::{CaseResult, LAVA};
+
+/// Prints to standard output. A reader that has gone away changes nothing for the job.
+#[derive(Debug, Clone, Copy)]
+pub struct Lines;
+
+impl Progress for Lines {
+    fn begin(&self, level: &str, name: &str, attempt: u32) {
+        match attempt {
+            1 => line(format_args!("begin {level:<10} {name}")),
+            again => line(format_args!("begin {level:<10} {name} (try {again})")),
+        }
+    }
+
+    fn end(&self, level: &str, name: &str, took: Duration, error: Option<&Error>) {
+        let seconds = took.as_secs_f64();
+        match error {
+            None => line(format_args!("done  {level:<10} {name} {seconds:.1} s")),
+            Some(error) => {
+                line(format_args!("fail  {level:<10} {name} {seconds:.1} s: {error}"));
+            }
+        }
+    }
+
+    fn case(&self, case: &CaseResult) {
+        if case.definition != LAVA {
+            let CaseResult { definition, case, result, .. } = case;
+            line(format_args!("case  {definition}/{case}: {result}"));
+        }
+    }
+
+    fn warning(&self, message: &str) {
+        line(format_args!("note  {message}"));
+    }
+}
+
+fn line(text: std::fmt::Arguments<'_>) {
+    let _ = writeln!(std::io::stdout(), "{text}");
+}

@@ -1,0 +1,89 @@
+//! `lava-dispatcher run`.
+
+use std::net::{Ipv4Addr, UdpSocket};
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use clap::Args;
+
+use super::{Format, Lines, pipeline};
+use crate::daemon;
+use crate::dispatch::context::Settings;
+use crate::dispatch::execute::execute;
+use crate::dispatch::load::load;
+use crate::dispatch::validate::validate;
+use crate::model::{Failure, units};
+
+/// Where Debian's TFTP servers look for files.
+const TFTP_DIR: &str = "/srv/tftp";
+
+#[derive(Debug, Args)]
+pub struct RunArgs {
+    /// The job definition, LAVA v2 YAML.
+    job: PathBuf,
+    /// The device dictionary.
+    #[arg(long)]
+    device: PathBuf,
+    /// The folder for output.jsonl and results.yaml; made if it is not there.
+    #[arg(long, value_name = "DIR")]
+    output: PathBuf,
+    /// Print the pipeline and check files, URLs and programs; run nothing.
+    #[arg(long)]
+    validate: bool,
+    /// With --validate: how to print the pipeline.
+    #[arg(long, value_enum, default_value_t = Format::Yaml, requires = "validate")]
+    format: Format,
+    /// The inventory that says where boards' consoles and outlets are.
+    #[arg(long, value_name = "FILE")]
+    lab: Option<PathBuf>,
+    /// The folder that the TFTP server serves.
+    #[arg(long, value_name = "DIR", default_value = TFTP_DIR)]
+    tftp_dir: PathBuf,
+    /// The address under which the board reaches the TFTP server [default: this host's].
+    #[arg(long, value_name = "IP")]
+    dispatcher_ip: Option<String>,
+    /// Names the job on the board (/lava-ID), on the console and under the TFTP folder [default: the
+    /// time].
+    #[arg(long, value_name = "ID", value_parser = job_id)]
+    job_id: Option<String>,
+}
+
+impl RunArgs {
+    /// # Errors
+    /// What was wrong before the job, or how it ended.
+    pub async fn run(self) -> Result<(), Failure> {
+        let loaded = load(&self.job, &self.device)?;
+        let settings = Settings {
+            job_id: self.job_id.unwrap_or_else(|| (units::now_us() / 1_000_000).to_string()),
+            output: self.output,
+            tftp_dir: self.tftp_dir,
+            dispatcher_ip: self.dispatcher_ip.unwrap_or_else(own_address),
+            lab: self.lab,
+        };
+        if self.validate {
+            pipeline::print(&loaded.pipeline.describe(), self.format)?;
+            return validate(&loaded.pipeline, &loaded.device, &settings).await;
+        }
+        validate(&loaded.pipeline, &loaded.device, &settings).await?;
+        let cancelled = daemon::shutdown_on_signals()?;
+        execute(&loaded, settings, Arc::new(Lines), &cancelled).await?.into_result()
+    }
+}
+
+/// The address of this host that the default route uses.
+fn own_address() -> String {
+    // No packet is sent: connecting a UDP socket only looks up the route.
+    let socket = UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0));
+    let address = socket.and_then(|socket| {
+        socket.connect((Ipv4Addr::new(192, 0, 2, 1), 9))?;
+        socket.local_addr()
+    });
+    address.map_or_else(|_| Ipv4Addr::LOCALHOST.to_string(), |address| address.ip().to_string())
+}
+
+fn job_id(text: &str) -> Result<String, String> {
+    match !text.is_empty() && text.chars().all(|c| c.is_ascii_alphanumeric() || "-_.".contains(c)) {
+        true if !text.starts_with('.') && text.len() <= 64 => Ok(text.to_owned()),
+        _ => Err("a job's id is 1 to 64 letters, digits, '-', '_' and '.'".into()),
+    }
+}
