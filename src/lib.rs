@@ -30,5 +30,6 @@ pub mod model;
 pub mod outlet;
 pub mod port;
 pub mod power;
+pub mod sim;
 pub mod sys;
 pub mod wire;
