@@ -9,3 +9,4 @@ pub mod board;
 pub mod control;
 pub mod line;
 pub mod machine;
+pub mod qemu;
