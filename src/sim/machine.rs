@@ -42,6 +42,11 @@ pub struct Sockets {
 }
 
 impl Sockets {
+    /// The names of the files that [`Sockets::bind`] makes.
+    pub fn names(board: &str) -> [String; 2] {
+        [format!("{board}.serial"), format!("{board}.power")]
+    }
+
     /// Listens on `DIR/NAME.serial` and `DIR/NAME.power`.
     ///
     /// # Errors
@@ -53,8 +58,7 @@ impl Sockets {
                 Failure::new(Kind::Infra, what)
             })
         };
-        let (line, control) =
-            (dir.join(format!("{name}.serial")), dir.join(format!("{name}.power")));
+        let [line, control] = Self::names(name).map(|name| dir.join(name));
         let serial = listen(&line)?;
         let mut sockets = Self { line, control, listeners: None };
         sockets.listeners = Some((serial, listen(&sockets.control)?));

@@ -24,7 +24,7 @@ const PIECE: usize = 4096;
 const LAST_WORDS: u64 = 1024;
 
 /// The board. Each power-on is a new QEMU, each power-off kills it.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Qemu {
     tftp: PathBuf,
 }
