@@ -66,7 +66,7 @@ impl Qemu {
         command.args(["-M", "virt", "-cpu", "cortex-a53", "-m", "512", "-accel", "tcg"]);
         command.args(["-bios", U_BOOT, "-display", "none", "-monitor", "none", "-serial", "stdio"]);
         command.arg("-netdev").arg(format!("user,id=n0,tftp={tftp},restrict=on"));
-        command.args(["-device", "virtio-net-pci,netdev=n0"]);
+        command.args(["-device", "virtio-net-pci,netdev=n0,romfile="]);
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         // A Ctrl-C at our terminal is ours alone.
         command.process_group(0).kill_on_drop(true);

@@ -17,5 +17,6 @@ mod common;
 
 mod architecture;
 mod bad_input;
+mod demo;
 mod house;
 mod real_board;

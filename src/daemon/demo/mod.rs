@@ -6,20 +6,18 @@ mod ports;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use tokio::net::{TcpListener, UnixListener};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use super::power::PowerDaemon;
+use super::runtime_dir;
 use super::serial::Serial;
-use super::{RuntimeSocket, bind, power, runtime_dir};
-use crate::client;
-use crate::client::Endpoint;
-use crate::config::power::{Driver, Http, OutletConfig, PduConfig, PowerConfig};
+use crate::client::{Endpoint, Http};
+use crate::config::power::{Driver, OutletConfig, PduConfig, PowerConfig};
 use crate::config::serial::{ConsoleConfig, HttpListen, SerialConfig};
 use crate::config::{CaptureOptions, PortSpec};
 use crate::console::Status;
-use crate::front::http::Listener;
 use crate::model::{Failure, Kind, Name};
 use crate::sim::board::Board;
 use crate::sim::machine::Sockets;
@@ -76,9 +74,7 @@ struct Rack {
 struct Bound {
     ports: Ports,
     serial: Serial,
-    power: PowerConfig,
-    power_http: TcpListener,
-    power_socket: (RuntimeSocket, UnixListener),
+    power: PowerDaemon,
 }
 
 /// A folder that is removed when dropped, unless it was there before or is in use by others.
@@ -191,7 +187,7 @@ impl Lab {
         }
         if !self.qemu {
             // A board that is on shows more at first sight. U-Boot in QEMU would burn a core.
-            let power = client::Http::new(Endpoint::Tcp(self.ports.power().to_string()));
+            let power = Http::new(Endpoint::Tcp(self.ports.power().to_string()));
             for board in BOARDS {
                 let request = serde_json::json!({ "user": "lava demo" });
                 let path = format!("/outlets/{board}/on");
@@ -213,14 +209,10 @@ impl Bound {
     async fn bind(base: Option<u16>, folder: &Folder, racks: &[Rack]) -> Result<Self, Failure> {
         let mut refused = None;
         for ports in Ports::candidates(base) {
-            let power_http = bind("http of lava-power", ports.power(), false).await;
             let serial = Serial::bind(serial_config(ports, folder, racks)?).await;
-            match (power_http, serial) {
-                (Ok(power_http), Ok(serial)) => {
-                    let power = power_config(ports, racks)?;
-                    let power_socket = RuntimeSocket::bind(&runtime_dir(), "power")?;
-                    return Ok(Self { ports, serial, power, power_http, power_socket });
-                }
+            let power = PowerDaemon::bind(power_config(ports, racks)?).await;
+            match (serial, power) {
+                (Ok(serial), Ok(power)) => return Ok(Self { ports, serial, power }),
                 (Err(failure), _) | (_, Err(failure)) => refused = Some(failure),
             }
         }
@@ -233,12 +225,7 @@ impl Bound {
         services: &TaskTracker,
         shutdown: &CancellationToken,
     ) -> JoinHandle<Result<(), Failure>> {
-        let stop = shutdown.clone();
-        services.spawn(async move {
-            let (_socket, unix) = self.power_socket;
-            let listeners = vec![Listener::Tcp(self.power_http), Listener::Unix(unix)];
-            power::run(self.power, listeners, stop).await;
-        });
+        services.spawn(self.power.run(shutdown.clone(), || {}));
         services.spawn(self.serial.run(shutdown.clone(), || {}))
     }
 }
@@ -259,9 +246,9 @@ impl Drop for MadeDir {
 
 /// Whether both services answer and every console is connected to its board.
 async fn answers(ports: Ports) -> Result<bool, Failure> {
-    let power = client::Http::new(Endpoint::Tcp(ports.power().to_string()));
+    let power = Http::new(Endpoint::Tcp(ports.power().to_string()));
     power.get_bytes("/healthz").await?;
-    let serial = client::Http::new(Endpoint::Tcp(ports.serial().to_string()));
+    let serial = Http::new(Endpoint::Tcp(ports.serial().to_string()));
     let consoles: Vec<Status> = serial.get("/consoles").await?;
     Ok(consoles.iter().all(|console| console.state == PortState::Open))
 }
@@ -294,7 +281,8 @@ fn power_config(ports: Ports, racks: &[Rack]) -> Result<PowerConfig, Failure> {
     }
     let (timeout, verify) = (PDU_TIMEOUT, PDU_TIMEOUT);
     let pdu = PduConfig { name: name(PDU)?, driver: Driver::Sim, timeout, verify, outlets };
-    Ok(PowerConfig { http: Http { listen: ports.power(), insecure: false }, pdus: vec![pdu] })
+    let http = Some(HttpListen { listen: ports.power(), insecure: false });
+    Ok(PowerConfig { http, pdus: vec![pdu] })
 }
 
 fn name(text: &str) -> Result<Name, Failure> {

@@ -32,39 +32,49 @@ pub(super) fn welcome(lab: &Lab) {
 
 pub(super) fn what_next(lab: &Lab) {
     let (lava, [first, second], ports) = (program(), BOARDS, lab.ports());
-    let (telnet, raw) = (ports.telnet(0).port(), ports.raw(0).port());
-    let mut text = format!(
-        "
-Type this in another terminal:
-  {lava} console {first}        its console; ~$help tells what else can be typed there
-  {lava} power cycle {first}    pull its plug and put it back: watch the console
-  {lava} boards                 what there is
-  telnet 127.0.0.1 {telnet}         the same console by telnet; the board is never busy
-
-"
-    );
+    let mut commands = vec![
+        (
+            format!("{lava} console {first}"),
+            "its console; ~$help tells what else can be typed there",
+        ),
+        (format!("{lava} power cycle {first}"), "pull its plug and put it back: watch the console"),
+        (format!("{lava} boards"), "what there is"),
+        (
+            format!("telnet 127.0.0.1 {}", ports.telnet(0).port()),
+            "its console again: many may share it",
+        ),
+    ];
     if lab.is_qemu() {
-        let _ = write!(
-            text,
-            "The boards are off: {lava} power on {first}. U-Boot at its prompt keeps one processor core
-busy for each board that is on; {lava} power off {first} ends that.
-"
-        );
+        let on = (format!("{lava} power on {first}"), "the boards are off at first");
+        commands.insert(0, on);
+    }
+    let width = commands.iter().map(|(command, _)| command.len()).max().unwrap_or_default();
+    let mut text = "\nType this in another terminal:\n".to_owned();
+    for (command, what) in commands {
+        // Writing to a string does not fail.
+        let _ = writeln!(text, "  {command:width$}   {what}");
     }
     let _ = write!(
         text,
-        "It costs TCP ports on 127.0.0.1, {} and {} for HTTP, {telnet} and {} for telnet, {raw} and {}
-for raw bytes ({first} and {second}), and the folder
-  {}
-where lab.toml is the inventory of clients on this host and captures/ has every byte of the consoles.
-Ctrl-C ends it and leaves nothing behind.
+        "
+It costs TCP ports on 127.0.0.1: {} and {} for HTTP, {} and {} for telnet, {} and {} for raw
+bytes ({first} and {second}); and the folder {}
+with the inventory lab.toml, and every byte of the consoles in captures/.
 ",
         ports.serial().port(),
         ports.power().port(),
-        telnet + 1,
-        raw + 1,
+        ports.telnet(0).port(),
+        ports.telnet(1).port(),
+        ports.raw(0).port(),
+        ports.raw(1).port(),
         lab.folder().display(),
     );
+    if lab.is_qemu() {
+        text.push_str(
+            "Each board that is on takes 100 MB and more, and U-Boot at its prompt a whole processor core.\n",
+        );
+    }
+    text.push_str("Ctrl-C ends it and leaves nothing behind.\n");
     say(&text);
 }
 
