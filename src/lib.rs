@@ -32,6 +32,7 @@ pub mod model;
 pub mod outlet;
 pub mod port;
 pub mod power;
+pub mod sim;
 pub mod sys;
 pub mod wire;
 pub mod yaml;

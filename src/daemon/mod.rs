@@ -1,5 +1,6 @@
 //! Start-up and end of the long-running programs: tracing, readiness, signals, sockets.
 
+pub mod demo;
 pub mod power;
 mod runtime_dir;
 pub mod serial;

@@ -17,6 +17,7 @@ mod common;
 
 mod architecture;
 mod bad_input;
+mod demo;
 mod house;
 mod power;
 mod real_board;

@@ -1,5 +1,6 @@
 //! The command lines. Each program's `main` parses, calls the library and maps the failure.
 
+pub mod demo;
 pub mod dispatcher;
 pub mod power;
 pub mod serial;

@@ -85,6 +85,12 @@ impl Daemon {
         self.process.wait(LIMIT)
     }
 
+    /// SIGINT, as Ctrl-C sends it.
+    pub(crate) fn interrupt(&mut self) -> ExitStatus {
+        signal(self.pid(), Signal::INT);
+        self.process.wait(LIMIT)
+    }
+
     /// Its resident memory in bytes.
     pub(crate) fn memory(&self) -> u64 {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.pid())).unwrap();
