@@ -14,22 +14,27 @@ use std::io::Write as _;
 
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
-use tracing_subscriber::EnvFilter;
+use tracing_subscriber::filter::{LevelFilter, Targets};
+use tracing_subscriber::prelude::*;
 
 use crate::model::{Failure, Kind};
 
 /// Every daemon ends within this time of being told to.
 pub const SHUTDOWN_LIMIT: std::time::Duration = std::time::Duration::from_secs(5);
 
-/// Sends tracing to standard error, as the journal likes it. `LAVA_LOG` sets the level (info).
+/// Sends tracing to standard error, as the journal likes it. `LAVA_LOG` sets the level, for all
+/// (`debug`) or by module (`info,lavamux::console=debug`); info when unset.
 pub fn start_tracing() {
-    let filter = EnvFilter::try_from_env("LAVA_LOG").unwrap_or_else(|_| EnvFilter::new("info"));
-    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    let wanted = std::env::var("LAVA_LOG").ok().and_then(|text| text.parse::<Targets>().ok());
+    let filter = wanted.unwrap_or_else(|| Targets::new().with_default(LevelFilter::INFO));
+    let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);
+    let registry = tracing_subscriber::registry().with(filter);
     // The journal stamps each line itself.
     if std::env::var_os("JOURNAL_STREAM").is_some() {
-        builder.without_time().with_ansi(false).init();
+        registry.with(lines.without_time().with_ansi(false)).init();
     } else {
-        builder.with_ansi(rustix::termios::isatty(rustix::stdio::stderr())).init();
+        let colours = rustix::termios::isatty(rustix::stdio::stderr());
+        registry.with(lines.with_ansi(colours)).init();
     }
 }
 
