@@ -22,7 +22,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::capture::{self, Store};
 use crate::config::{CaptureOptions, PortSpec};
-use crate::model::{Event, Name, What, units};
+use crate::model::{Event, Name, What, units, user_text};
 use crate::wire::attach::{PortState, Session as SessionRow};
 use input::Command;
 use state::State;
@@ -142,6 +142,7 @@ impl Console {
     /// # Errors
     /// When the console is shutting down.
     pub async fn event(&self, who: Option<String>, what: What) -> Result<Event, WriteError> {
+        let who = who.map(|who| user_text(&who));
         let event = self.publish(who, what);
         let command = Command::Record(Box::new(event.clone()));
         self.commands.send(command).await.map_err(|_| WriteError::ShuttingDown)?;

@@ -13,7 +13,7 @@ use super::ring::Held;
 use super::{Console, Head};
 use crate::capture::{Piece, Read, Reader};
 use crate::model::event::Mode;
-use crate::model::{Event, What, units};
+use crate::model::{Event, What, units, user_text};
 use crate::wire::attach::{Answer, PortState, Session as SessionRow, Verb};
 
 /// At most about this many bytes are given at a time.
@@ -98,12 +98,13 @@ impl Console {
     pub fn attach(self: &Arc<Self>, attach: Attach) -> (Arc<Session>, Stream) {
         static NEXT: AtomicU64 = AtomicU64::new(1);
         let id = NEXT.fetch_add(1, Ordering::Relaxed);
-        let session = Arc::new(Session { console: self.clone(), id, user: attach.user.clone() });
+        let user = user_text(&attach.user);
+        let session = Arc::new(Session { console: self.clone(), id, user: user.clone() });
         let mode = {
             let mut state = self.state();
             state.lock.attach(SessionRow {
                 session: id,
-                user: attach.user,
+                user,
                 mode: attach.mode,
                 via: attach.via.to_owned(),
                 peer: attach.peer,
@@ -250,6 +251,7 @@ impl Console {
         if text.len() > MAX_MESSAGE {
             return Err(format!("a message has at most {MAX_MESSAGE} bytes"));
         }
+        let text = text.replace(char::is_control, " ");
         let event = self.event(Some(who.to_owned()), What::Message { text }).await;
         event.map_err(|error| error.to_string())
     }

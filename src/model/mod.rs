@@ -8,5 +8,5 @@ pub mod units;
 
 pub use event::{Event, What};
 pub use failure::{Failure, Kind};
-pub use name::Name;
+pub use name::{Name, user_text};
 pub use outlet::{OutletInfo, PowerRequest, Report, State, Verb, Verified};

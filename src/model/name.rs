@@ -102,9 +102,32 @@ impl fmt::Debug for Name {
     }
 }
 
+/// The longest text that somebody may call themselves, in bytes.
+const MAX_USER: usize = 64;
+
+/// What somebody calls themselves, made fit for other people's terminals: control characters become
+/// `?`, and it ends after [`MAX_USER`] bytes.
+pub fn user_text(said: &str) -> String {
+    let mut text = String::new();
+    for c in said.chars().take_while(|c| *c != '\0') {
+        if text.len() + c.len_utf8() > MAX_USER {
+            break;
+        }
+        text.push(if c.is_control() { '?' } else { c });
+    }
+    text
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_users_name_cannot_draw_on_other_peoples_terminals() {
+        assert_eq!(user_text("alice"), "alice");
+        assert_eq!(user_text("\x1b[2Jmallory\n"), "?[2Jmallory?");
+        assert_eq!(user_text(&"é".repeat(100)).len(), 64);
+    }
 
     #[test]
     fn a_name_is_a_file_name_a_url_segment_and_a_shell_word() {

@@ -90,7 +90,6 @@ fn encode(item: &Item, codec: &mut Telnet, out: &mut BytesMut) {
         }
         Item::Event(event) => {
             if let (What::Message { text }, Some(who)) = (&event.what, &event.who) {
-                let text = text.replace(|c: char| c.is_control(), " ");
                 codec.encode(format!("\r\n[{who}: {text}]\r\n").as_bytes(), out);
             }
         }
