@@ -78,17 +78,16 @@ impl Actor {
     async fn carry_out(&self, order: Order) {
         let Order { seat, verb, who, reason, answer } = order;
         let seat = &self.seats[seat];
-        self.note(seat, &who, verb, Phase::Begin, reason.clone()).await;
-        let started = Instant::now();
+        let mut started = Instant::now();
+        let operation = async {
+            // Everybody is told first, and then it is switched.
+            self.note(seat, &who, verb, Phase::Begin, reason.clone()).await;
+            started = Instant::now();
+            self.operate(seat, verb).await
+        };
         let result = tokio::select! {
-            result = self.operate(seat, verb) => result,
-            () = self.out_of_time() => {
-                tracing::error!(
-                    outlet = seat.config.name.as_str(), %verb, who,
-                    "given up half-way, for lava-power is ending; nobody knows the outlet's state",
-                );
-                return;
-            }
+            result = operation => result,
+            () = self.out_of_time() => Err(OperationError::GivenUp),
         };
         let took_ms = started.elapsed().as_millis() as u64;
         let result = result.map(|Outcome { state, verified }| {

@@ -1,9 +1,11 @@
 //! HTTP for the daemons: the listener that closes bad clients, and failures as JSON.
 
 mod error;
+mod pages;
 pub mod power;
 pub mod serial;
 mod serve;
 
 pub use error::ApiError;
+pub use pages::refuse_foreign_pages;
 pub use serve::{Listener, Peer, serve};

@@ -57,6 +57,8 @@ pub enum OperationError {
     NotSwitched { to: Switch, state: State, within: Duration },
     #[error("the PDU took the request to switch {to}, but the state cannot be read back: {error}")]
     NotReadBack { to: Switch, error: OutletError },
+    #[error("given up half-way, for lava-power is ending; it may be on or off")]
+    GivenUp,
     #[error("SWITCHED OFF AND NOT ON AGAIN, tried for {tried:?}: {error}")]
     LeftOff { tried: Duration, error: Box<OperationError> },
 }
@@ -68,6 +70,7 @@ impl OperationError {
             Self::LeftOff { error, .. } => error.kind(),
             Self::Outlet(error) => error.kind(),
             Self::Unclear { .. } | Self::NotReadBack { .. } => Kind::Lab,
+            Self::GivenUp => Kind::Interrupted,
         }
     }
 
@@ -85,7 +88,7 @@ impl OperationError {
         match self {
             Self::Outlet(error) | Self::NotReadBack { error, .. } => Some(error),
             Self::Unclear { asked, .. } => Some(asked),
-            Self::NotSwitched { .. } => None,
+            Self::NotSwitched { .. } | Self::GivenUp => None,
             Self::LeftOff { error, .. } => error.last_word(),
         }
     }

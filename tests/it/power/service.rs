@@ -1,6 +1,7 @@
 //! lava-power as a service: its start, its end, its answers, its records.
 
 use std::io::{BufRead as _, BufReader, Write as _};
+use std::net::TcpStream;
 use std::os::unix::net::UnixListener;
 use std::path::Path;
 use std::sync::{Arc, Mutex};
@@ -90,6 +91,61 @@ fn every_refusal_is_one_clear_line_of_json() {
 }
 
 #[test]
+fn a_strangers_web_page_switches_nothing() {
+    let lab = TestLab::new();
+    let power = Power::start(&lab, &(SIM.to_owned() + &outlets(&["panda01"])));
+    let page = |origin: &str| {
+        let mut stream = TcpStream::connect(power.address).unwrap();
+        let host = power.address;
+        write!(
+            stream,
+            "POST /outlets/panda01/on HTTP/1.1\r\nhost: {host}\r\norigin: {origin}\r\n\
+             connection: close\r\ncontent-length: 0\r\n\r\n"
+        )
+        .unwrap();
+        let mut answer = String::new();
+        BufReader::new(stream).read_line(&mut answer).unwrap();
+        answer
+    };
+    assert!(page("https://evil.example").contains(" 403 "));
+    assert_eq!(power.done("panda01", "status"), "off verified");
+    assert!(page(&format!("http://{}", power.address)).contains(" 200 "));
+}
+
+#[test]
+fn whoever_hung_up_before_its_turn_switches_nothing() {
+    let lab = TestLab::new();
+    // Switching on takes as long as this file is there.
+    let busy = lab.write("busy", "");
+    let script = |verb: &str| {
+        format!("[\"sh\", \"-c\", \"echo {verb} >> log; while test -e busy; do sleep 0.01; done\"]")
+    };
+    let config = format!(
+        "[[pdu]]\nname = \"rack\"\ndriver = \"exec\"\non = {}\noff = {}\n{}",
+        script("on"),
+        script("off"),
+        outlets(&["panda01", "panda02"])
+    );
+    let power = Power::start(&lab, &config);
+    let log = || std::fs::read_to_string(lab.path("log")).unwrap_or_default();
+    std::thread::scope(|scope| {
+        let first = scope.spawn(|| power.done("panda01", "on"));
+        wait_until(LIMIT, "the PDU is busy", || log() == "on\n");
+        let mut gone = TcpStream::connect(power.address).unwrap();
+        write!(gone, "POST /outlets/panda02/off HTTP/1.1\r\nhost: x\r\ncontent-length: 0\r\n\r\n")
+            .unwrap();
+        // A second request on another connection shows that the first has arrived.
+        assert_eq!(power.get("/healthz").status, 200);
+        drop(gone);
+        assert_eq!(power.get("/healthz").status, 200);
+        std::fs::remove_file(&busy).unwrap();
+        assert_eq!(first.join().unwrap(), "on accepted");
+    });
+    assert_eq!(power.done("panda02", "on"), "on accepted");
+    assert_eq!(log(), "on\non\n");
+}
+
+#[test]
 fn every_operation_leaves_one_audit_line() {
     let lab = TestLab::new();
     let power = Power::start(&lab, &(SIM.to_owned() + &outlets(&["panda01"])));
@@ -139,6 +195,24 @@ fn it_ends_in_time_and_leaves_no_board_off() {
     // Whoever asked for it is still told.
     assert_eq!(cycle.join().unwrap().json()["state"], "on");
     assert!(std::fs::read_dir(lab.path("run")).unwrap().next().is_none());
+}
+
+#[test]
+fn an_operation_that_outlasts_the_daemon_is_given_up_and_said_so() {
+    let lab = TestLab::new();
+    let config = "[[pdu]]\nname = \"rack\"\ndriver = \"exec\"\ntimeout = \"1m\"\n\
+                  on = [\"sh\", \"-c\", \"echo $$ > pid; exec sleep 1000\"]\noff = [\"true\"]\n";
+    let mut power = Power::start(&lab, &(config.to_owned() + &outlets(&["panda01"])));
+    let address = power.address;
+    let on = std::thread::spawn(move || http(address, "POST", "/outlets/panda01/on", ""));
+    wait_until(LIMIT, "the program runs", || lab.path("pid").exists());
+    let (status, took) = timed(|| power.daemon.terminate());
+    assert!(status.success() && took < Duration::from_secs(5), "{status} after {took:?}");
+    let answer = on.join().unwrap();
+    assert_eq!(answer.status, 503);
+    assert!(failure(&answer).1.ends_with("it may be on or off"), "{}", answer.text());
+    let log = power.daemon.log().text();
+    assert!(log.contains("INFO audit: ") && log.contains("given up half-way"), "{log}");
 }
 
 #[test]

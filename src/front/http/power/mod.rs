@@ -12,7 +12,7 @@ use axum::http::StatusCode;
 use axum::routing::{get, post};
 use axum::{Extension, Json, Router};
 
-use super::{ApiError, Peer};
+use super::{ApiError, Peer, refuse_foreign_pages};
 use crate::client::ErrorBody;
 use crate::model::{Failure, Kind, OutletInfo, PowerRequest, Report, Verb};
 use crate::power::{Power, PowerError};
@@ -41,6 +41,7 @@ pub fn router(power: Arc<Power>) -> Router {
         })
         .method_not_allowed_fallback(wrong_method)
         .layer(DefaultBodyLimit::max(MAX_BODY))
+        .layer(axum::middleware::from_fn(refuse_foreign_pages))
         .with_state(power)
 }
 
