@@ -2,7 +2,7 @@
 
 use std::io::Write;
 use std::net::{Shutdown, SocketAddr, TcpStream};
-use std::process::Command;
+use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use super::heard::Heard;
@@ -14,7 +14,8 @@ use super::wait::LIMIT;
 pub(crate) struct Client {
     heard: Heard,
     cursor: usize,
-    writer: Box<dyn Write + Send>,
+    /// `None` once its input has been ended.
+    writer: Option<Box<dyn Write + Send>>,
     /// The program, where the client is one.
     process: Option<Process>,
     /// Its terminal, where it has one.
@@ -30,7 +31,7 @@ impl Client {
         Self {
             heard: Heard::from(socket.try_clone().unwrap()),
             cursor: 0,
-            writer: Box::new(socket.try_clone().unwrap()),
+            writer: Some(Box::new(socket.try_clone().unwrap())),
             process: None,
             terminal: None,
             socket: Some(socket),
@@ -65,9 +66,25 @@ impl Client {
         Self {
             heard: Heard::from(terminal.near()),
             cursor: 0,
-            writer: Box::new(terminal.near()),
+            writer: Some(Box::new(terminal.near())),
             process: Some(process),
             terminal: Some(terminal),
+            socket: None,
+        }
+    }
+
+    /// Any program without a terminal, as scripts run it. What it says on standard error is not
+    /// heard.
+    pub(crate) fn in_pipes(program: &mut Command) -> Self {
+        program.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
+        let mut process = Process::spawn(program);
+        let (input, output) = (process.child().stdin.take(), process.child().stdout.take());
+        Self {
+            heard: Heard::from(output.unwrap()),
+            cursor: 0,
+            writer: Some(Box::new(input.unwrap())),
+            process: Some(process),
+            terminal: None,
             socket: None,
         }
     }
@@ -78,8 +95,9 @@ impl Client {
     }
 
     pub(crate) fn type_bytes(&mut self, bytes: &[u8]) {
-        self.writer.write_all(bytes).unwrap();
-        self.writer.flush().unwrap();
+        let writer = self.writer.as_mut().expect("its input has been ended");
+        writer.write_all(bytes).unwrap();
+        writer.flush().unwrap();
     }
 
     /// Waits for text that comes after everything expected so far.
@@ -123,6 +141,7 @@ impl Client {
 
     /// Says that nothing more will be typed, as closing standard input does.
     pub(crate) fn end_input(&mut self) {
+        self.writer = None;
         if let Some(socket) = &self.socket {
             socket.shutdown(Shutdown::Write).unwrap();
         }

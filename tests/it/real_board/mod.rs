@@ -1,14 +1,18 @@
 //! The stories of a real board: QEMU running U-Boot and Linux behind a serial line, powered by a
 //! real SNMP agent.
 
+mod job;
 mod people;
 mod power;
 mod record;
 
 use std::net::SocketAddr;
+use std::process::Command;
 use std::time::Duration;
 
-use crate::common::{Client, Daemon, LIMIT, RealBoard, RealPdu, TestLab, WebSocket, http};
+use crate::common::{
+    Client, Daemon, LIMIT, RealBoard, RealPdu, TestLab, WebSocket, http, wait_until,
+};
 
 /// What the board prints first, at every power-on.
 const FIRST_BYTES: &str = "\r\n\r\nU-Boot 20";
@@ -39,13 +43,21 @@ impl Bench {
         let (http, raw, telnet) = (any, any, any);
         let mut bench = Self { serial: None, http, raw, telnet, power: None, board, lab };
         bench.start_serial();
+        bench.lab.write(
+            "lab.toml",
+            &format!("[[board]]\nname = \"panda01\"\nconsole = \"{}\"\n", bench.console()),
+        );
         bench
+    }
+
+    fn console(&self) -> String {
+        format!("http://{}/consoles/panda01", self.http)
     }
 
     /// Adds the PDU, the `lava-power` that owns it, and the inventory in which clients find both.
     fn with_power(mut self) -> Self {
         let pdu = RealPdu::start(&self.lab);
-        let console = format!("http://{}/consoles/panda01", self.http);
+        let console = self.console();
         let config = self.lab.write(
             "power.toml",
             &format!(
@@ -69,10 +81,28 @@ impl Bench {
         self
     }
 
+    fn lava_console(&self) -> Command {
+        let mut command = self.lab.program("lava-console");
+        command.arg("--lab").arg(self.lab.path("lab.toml")).arg("panda01");
+        command
+    }
+
     /// A person with `lava-console` in a terminal.
     fn person(&self) -> Client {
-        let lab = self.lab.path("lab.toml");
-        Client::in_terminal(self.lab.program("lava-console").arg("--lab").arg(lab).arg("panda01"))
+        Client::in_terminal(&mut self.lava_console())
+    }
+
+    /// A script with `lava-console`, attached when this returns: it hears the board's bytes as
+    /// they are.
+    fn script(&self) -> Client {
+        let attached = || {
+            let console = http(self.http, "GET", "/consoles/panda01", "").json();
+            console["sessions"].as_array().unwrap().len()
+        };
+        let before = attached();
+        let script = Client::in_pipes(&mut self.lava_console());
+        wait_until(LIMIT, "lava-console is attached", || attached() > before);
+        script
     }
 
     /// Starts `lava-serial`, or starts it again where it was.
