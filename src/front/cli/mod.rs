@@ -8,10 +8,6 @@ pub mod power;
 mod report;
 pub mod serial;
 mod user;
-pub mod power;
-mod report;
-pub mod serial;
-mod user;
 
 use std::process::ExitCode;
 
