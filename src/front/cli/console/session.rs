@@ -48,8 +48,10 @@ pub(super) struct Session {
     /// Whether the input has ended.
     ended: bool,
     quit: bool,
-    /// When the board last printed something, or something was done.
-    active: Instant,
+    /// When the board last printed something.
+    printed: Instant,
+    /// When something typed was last carried out.
+    acted: Instant,
     held: Option<Instant>,
     failed: Option<Kind>,
 }
@@ -94,7 +96,8 @@ impl Session {
             typed: false,
             ended: false,
             quit: false,
-            active: Instant::now(),
+            printed: Instant::now(),
+            acted: Instant::now(),
             held: None,
             failed: None,
         }
@@ -166,12 +169,10 @@ impl Session {
     /// When a script's session is over, if nothing happens until then.
     fn over_at(&self) -> Option<Instant> {
         let idle = self.ended && self.steps.is_empty() && self.running.is_none();
-        let quiet = match self.linger {
-            Some(linger) => linger,
-            None if self.typed => LINGER,
-            None => Duration::ZERO,
-        };
-        (idle && self.attachment.is_attached()).then(|| self.active + quiet.max(SETTLE))
+        let linger = self.linger.or(self.typed.then_some(LINGER));
+        let quiet = linger.map(|linger| self.printed.max(self.acted) + linger);
+        (idle && self.attachment.is_attached())
+            .then(|| (self.acted + SETTLE).max(quiet.unwrap_or(self.acted)))
     }
 
     fn wake(&self) -> Option<Instant> {
@@ -220,7 +221,7 @@ impl Session {
                 Some(Step::Command(command)) => self.command(command).await,
                 None => {}
             }
-            self.active = Instant::now();
+            self.acted = Instant::now();
         }
     }
 
@@ -249,7 +250,8 @@ impl Session {
                 return;
             }
             Command::Power(verb, reason) => {
-                let action = action::power(self.target.clone(), verb, reason);
+                let console = self.attachment.console().clone();
+                let action = action::power(self.target.clone(), console, verb, reason);
                 self.running = Some(Running::Power(action));
                 return;
             }
@@ -272,7 +274,7 @@ impl Session {
 
     fn done(&mut self, done: Result<Done, Failure>) {
         self.running = None;
-        self.active = Instant::now();
+        self.acted = Instant::now();
         match done {
             Ok(Done::Line(line)) => self.output.say(&line),
             Ok(Done::Bytes(bytes)) => self.output.board(&bytes),
@@ -289,7 +291,7 @@ impl Session {
         }
         match item {
             Item::Bytes(frame) => {
-                self.active = Instant::now();
+                self.printed = Instant::now();
                 self.output.board(&frame.bytes);
             }
             Item::Screen(screen) => self.greet(Some(&screen)),
@@ -330,7 +332,7 @@ impl Session {
 
     fn back(&mut self, hello: Hello) {
         self.told = None;
-        self.active = Instant::now();
+        self.printed = Instant::now();
         self.output.say("[back]");
         if hello.mode == Mode::Spy && self.wanted != Mode::Spy {
             self.output.say(&notice::read_only(hello.holder.as_ref()));
@@ -352,7 +354,7 @@ impl Session {
             return;
         }
         self.running = None;
-        self.active = Instant::now();
+        self.acted = Instant::now();
         match answer {
             Answer::Done => {}
             Answer::Refused { reason } => self.fail(Kind::Failed, &format!("[{reason}]")),

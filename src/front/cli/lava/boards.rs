@@ -43,6 +43,7 @@ struct Row {
 
 #[derive(Deserialize)]
 struct Console {
+    #[serde(flatten)]
     state: PortState,
     sessions: Vec<Session>,
     holder: Option<Session>,
