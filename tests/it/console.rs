@@ -112,6 +112,7 @@ fn a_person_sees_the_screen_types_and_leaves_the_terminal_as_it_was() {
     alice.type_text("~$quit\r");
     alice.expect("Connection Closed (client)\r\n");
     assert_eq!(alice.process().wait(LIMIT).code(), Some(0));
+    alice.terminal().resize(24, 80);
     assert_eq!(alice.terminal().settings(), before);
 }
 

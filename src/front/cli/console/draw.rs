@@ -24,7 +24,7 @@ pub(super) fn greet(greeting: &[String], screen: Option<&Screen>) -> Vec<u8> {
     out.push_str("\x1b[H");
     for text in kept {
         out.push_str(text);
-        out.push_str("\x1b[K\r\n");
+        out.push_str("\r\n");
     }
     out.push_str(&lowered(&screen.draw, kept.len()));
     out.into_bytes()

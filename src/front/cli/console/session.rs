@@ -38,6 +38,8 @@ pub(super) struct Session {
     /// The lines that greet, until they are shown.
     greeting: Option<Vec<String>>,
     holder: Option<Other>,
+    /// Whether typing is known to be refused, so that it need not be tried.
+    spy: bool,
     /// What was typed and is not carried out yet, in order.
     steps: VecDeque<Step>,
     running: Option<Running>,
@@ -65,6 +67,7 @@ enum Running {
     /// The answer to a request to the console's daemon is waited for.
     Request {
         id: u64,
+        force: bool,
     },
     Power(Action),
     Log(Action),
@@ -83,6 +86,7 @@ impl Session {
         Self {
             escapes: Escapes::new(target.board.as_str()),
             holder: attachment.hello().holder.clone(),
+            spy: attachment.mode() == Mode::Spy,
             greeting: Some(greeting),
             attachment,
             target,
@@ -226,7 +230,7 @@ impl Session {
     }
 
     async fn board(&mut self, bytes: &[u8]) {
-        if self.attachment.is_attached() && self.attachment.mode() == Mode::Spy {
+        if self.attachment.is_attached() && self.spy {
             let told = notice::read_only(self.holder.as_ref());
             return self.not_taken(Kind::Refused, told);
         }
@@ -266,8 +270,9 @@ impl Session {
             Command::Force => Verb::Force,
             Command::Release => Verb::Release,
         };
+        let force = verb == Verb::Force;
         match self.attachment.ask(verb).await {
-            Ok(id) => self.running = Some(Running::Request { id }),
+            Ok(id) => self.running = Some(Running::Request { id, force }),
             Err(error) => self.fail(Kind::Lab, &format!("[{error}]")),
         }
     }
@@ -309,6 +314,7 @@ impl Session {
             }
             Item::Mode { mode, holder, .. } => {
                 self.told = None;
+                self.spy = mode == Mode::Spy;
                 self.output.say(&notice::mode(mode, holder.as_ref()));
                 self.holder = holder;
             }
@@ -333,6 +339,7 @@ impl Session {
     fn back(&mut self, hello: Hello) {
         self.told = None;
         self.printed = Instant::now();
+        self.spy = hello.mode == Mode::Spy;
         self.output.say("[back]");
         if hello.mode == Mode::Spy && self.wanted != Mode::Spy {
             self.output.say(&notice::read_only(hello.holder.as_ref()));
@@ -344,19 +351,20 @@ impl Session {
         // 0 is about typed bytes, which have no id.
         if id == 0 {
             if let Answer::Refused { reason } = answer {
-                let spy = self.attachment.mode() == Mode::Spy;
-                let kind = if spy { Kind::Refused } else { Kind::Lab };
+                let kind = if self.spy { Kind::Refused } else { Kind::Lab };
                 self.not_taken(kind, format!("[not typed: {reason}]"));
             }
             return;
         }
-        if !matches!(self.running, Some(Running::Request { id: asked }) if asked == id) {
+        let Some(Running::Request { id: asked, force }) = self.running else { return };
+        if asked != id {
             return;
         }
         self.running = None;
         self.acted = Instant::now();
         match answer {
-            Answer::Done => {}
+            // What was typed behind `~$force` need not wait for the news of the new mode.
+            Answer::Done => self.spy &= !force,
             Answer::Refused { reason } => self.fail(Kind::Failed, &format!("[{reason}]")),
             Answer::Sessions { sessions } => {
                 for other in sessions {
