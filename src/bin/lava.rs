@@ -1,22 +1,12 @@
-//! What a person or a script does with a lab. See `lavamux::front::cli`.
+//! Everything else that a person or a script does in the lab. See `lavamux::front::cli::lava`.
 
 use std::process::ExitCode;
 
-use clap::Parser;
+use clap::Parser as _;
 use lavamux::daemon;
-use lavamux::front::cli::{self, demo};
+use lavamux::front::cli::lava::{LavaArgs, run};
 
-/// A board lab at your fingertips.
-#[derive(Debug, Parser)]
-#[command(name = "lava", version)]
-enum Verb {
-    Demo(demo::DemoArgs),
-}
-
-#[tokio::main]
-async fn main() -> ExitCode {
+fn main() -> ExitCode {
     daemon::start_tracing();
-    match Verb::parse() {
-        Verb::Demo(args) => cli::exit(demo::run(args).await),
-    }
+    run(LavaArgs::parse())
 }

@@ -2,6 +2,7 @@
 
 pub mod attach;
 mod endpoint;
+pub mod history;
 mod http;
 pub mod lab;
 pub mod outlet;

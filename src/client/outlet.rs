@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::OutletRef;
-use crate::model::{Failure, PowerRequest, Report, Verb};
+use crate::model::{Failure, OutletInfo, PowerRequest, Report, Verb};
 
 /// How long an operation may take: a cycle waits, and others may be queued before it.
 const OPERATION_TIMEOUT: Duration = Duration::from_secs(120);
@@ -24,4 +24,14 @@ pub async fn operate(
             http.post(&format!("{}/{verb}", outlet.path), request).await
         }
     }
+}
+
+/// How `lava-power` knows the outlet, without asking its PDU.
+///
+/// # Errors
+/// As [`operate`].
+pub async fn info(outlet: &OutletRef) -> Result<Option<OutletInfo>, Failure> {
+    let collection = outlet.path.rsplit_once('/').map_or("", |(collection, _)| collection);
+    let outlets: Vec<OutletInfo> = outlet.http().get(collection).await?;
+    Ok(outlets.into_iter().find(|info| info.name.as_str() == outlet.name()))
 }

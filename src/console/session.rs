@@ -182,13 +182,15 @@ impl Session {
                 self.announce(What::Forced { from });
                 Answer::Done
             }
-            Verb::Release => match self.console.state().lock.release(self.id) {
-                Some(to) => {
-                    self.announce(What::Released { to: to.map(|session| session.user) });
-                    Answer::Done
-                }
-                None => refused("you do not hold the console".into()),
-            },
+            Verb::Release => {
+                // On a line of its own: the state must not be locked while the event is published.
+                let passed = self.console.state().lock.release(self.id);
+                let Some(to) = passed else {
+                    return refused("you do not hold the console".into());
+                };
+                self.announce(What::Released { to: to.map(|session| session.user) });
+                Answer::Done
+            }
             Verb::Break { ms } => {
                 if self.mode() == Mode::Spy {
                     return refused("read-only: a break needs the right to write".into());

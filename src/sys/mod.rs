@@ -4,9 +4,11 @@
 mod fd;
 mod keepalive;
 mod pty;
+mod terminal;
 mod tty;
 
 pub use fd::Fd;
 pub use keepalive::keep_alive;
 pub use pty::{PtyChild, spawn_on_pty};
+pub use terminal::{RawMode, terminal_size};
 pub use tty::{Framing, Parity, is_pty, open_tty, set_break};

@@ -17,6 +17,7 @@ mod common;
 
 mod architecture;
 mod bad_input;
+mod console;
 mod demo;
 mod house;
 mod power;

@@ -189,7 +189,8 @@ impl Attachment {
         tokio::time::timeout(ANSWER_TIMEOUT, answer).await.unwrap_or(Err(SendError::NoAnswer))
     }
 
-    /// Leaves, after the daemon has taken everything that was sent (within 2 s).
+    /// Leaves, after the daemon has taken everything that was sent (within 2 s). Nothing can be
+    /// sent or received any more.
     pub async fn detach(self) {
         if let State::Attached(link) = self.state {
             let _ = tokio::time::timeout(DETACH_TIMEOUT, link.close()).await;

@@ -1,9 +1,13 @@
 //! The command lines. Each program's `main` parses, calls the library and maps the failure.
 
+pub mod console;
 pub mod demo;
 pub mod dispatcher;
+pub mod lava;
 pub mod power;
+mod report;
 pub mod serial;
+mod user;
 
 use std::process::ExitCode;
 

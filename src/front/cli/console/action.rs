@@ -1,0 +1,98 @@
+//! Commands that take a while: on the outlet, and in the console's past.
+
+use std::pin::Pin;
+use std::time::Duration;
+
+use bytes::Bytes;
+use serde::Serialize;
+
+use super::super::report;
+use crate::client::lab::Lab;
+use crate::client::{ConsoleRef, history, outlet};
+use crate::model::event::Phase;
+use crate::model::{Event, Failure, Kind, Name, PowerRequest, Verb, What};
+
+/// How long a note on the timeline may take.
+const NOTE_TIMEOUT: Duration = Duration::from_secs(1);
+
+/// The board that is attached to.
+#[derive(Debug, Clone)]
+pub(super) struct Target {
+    pub(super) lab: Lab,
+    pub(super) board: Name,
+    pub(super) user: String,
+}
+
+/// What an action has to show.
+#[derive(Debug)]
+pub(super) enum Done {
+    /// A line of our own.
+    Line(String),
+    /// Bytes that the board printed.
+    Bytes(Bytes),
+}
+
+/// An action under way. Dropping it stops waiting for it; what was asked for is not undone.
+pub(super) type Action = Pin<Box<dyn Future<Output = Result<Done, Failure>> + Send>>;
+
+/// Switches or asks the board's outlet.
+pub(super) fn power(
+    target: Target,
+    console: ConsoleRef,
+    verb: Verb,
+    reason: Option<String>,
+) -> Action {
+    Box::pin(async move {
+        // Looked up each time: lava-power may have been started, or moved, in the meantime.
+        let board = target.lab.board(target.board.as_str()).await?;
+        let outlet = board.outlet.ok_or_else(|| {
+            let what = format!("board {} has no outlet {}", board.name, target.lab);
+            Failure::new(Kind::User, what)
+        })?;
+        let request = PowerRequest { user: Some(target.user.clone()), reason };
+        // Everyone attached is to see it. lava-power tells them where it knows the console.
+        let told = verb == Verb::Status
+            || outlet::info(&outlet).await?.is_none_or(|info| info.console.is_some());
+        if !told {
+            note(&console, &target, verb, Phase::Begin, None).await;
+        }
+        let report = outlet::operate(&outlet, verb, &request).await;
+        if !told {
+            let phase = if report.is_ok() { Phase::Done } else { Phase::Failed };
+            let detail = match &report {
+                Ok(report) => report::text(report),
+                Err(failure) => failure.message.clone(),
+            };
+            note(&console, &target, verb, phase, Some(detail)).await;
+        }
+        let report = report?;
+        Ok(Done::Line(format!("[{}]", report::text(&report))))
+    })
+}
+
+#[derive(Serialize)]
+struct Note<'a> {
+    who: &'a str,
+    #[serde(flatten)]
+    what: What,
+}
+
+/// Puts a power operation on the console's timeline. Best effort: power does not wait for it.
+async fn note(
+    console: &ConsoleRef,
+    target: &Target,
+    verb: Verb,
+    phase: Phase,
+    detail: Option<String>,
+) {
+    let outlet = target.board.clone();
+    let what = What::Power { outlet, verb: verb.to_string(), phase, detail };
+    let http = console.http().with_timeout(NOTE_TIMEOUT);
+    let path = format!("{}/events", console.path);
+    let _: Result<Event, Failure> = http.post(&path, &Note { who: &target.user, what }).await;
+}
+
+/// Reads the last `lines` lines of the console.
+pub(super) fn log(console: ConsoleRef, lines: usize) -> Action {
+    Box::pin(async move { Ok(Done::Bytes(history::last_lines(&console, lines).await?)) })
+}

@@ -1,0 +1,133 @@
+//! What a person at a console is told of what others do, in the words that conmux's users know.
+
+use crate::client::attach::Hello;
+use crate::model::event::{Mode, Phase};
+use crate::model::{Event, Name, What, units};
+use crate::wire::attach::{PortState, Session};
+
+/// A user as conmux writes one: `user:alice`. Others, such as `job:42`, say what they are.
+pub(super) fn user(who: &str) -> String {
+    if who.contains(':') { who.to_owned() } else { format!("user:{who}") }
+}
+
+/// The lines that greet: the console and its port, who else is there, and why one may not type.
+pub(super) fn greeting(name: &Name, wanted: Mode, hello: &Hello) -> Vec<String> {
+    let channel = match &hello.port {
+        PortState::Open => "connected",
+        PortState::Starting => "transition",
+        PortState::Closed { .. } => "disconnected",
+    };
+    let mut lines = vec![format!("Connected to {name} [channel {channel}] (~$quit to exit)")];
+    if let PortState::Closed { reason } = &hello.port {
+        lines.push(format!("[{name}: the port is not open: {reason}]"));
+    }
+    for other in &hello.others {
+        lines.push(format!("({}) is already connected", user(&other.user)));
+    }
+    if hello.mode == Mode::Spy && wanted != Mode::Spy {
+        lines.push(read_only(hello.holder.as_ref()));
+    }
+    lines
+}
+
+/// Why one may not type, and what to do about it.
+pub(super) fn read_only(holder: Option<&Session>) -> String {
+    match holder {
+        Some(holder) => format!(
+            "[read-only: {} has the console since {}; ~$force takes it]",
+            user(&holder.user),
+            units::time_text(holder.since_us)
+        ),
+        None => "[read-only: attached as a spy; ~$force takes the console]".into(),
+    }
+}
+
+/// This session's own mode has changed.
+pub(super) fn mode(mode: Mode, holder: Option<&Session>) -> String {
+    match mode {
+        Mode::Spy => read_only(holder),
+        Mode::Rw => "[you may type]".into(),
+        Mode::Exclusive => "[you have the console; ~$release gives it back]".into(),
+    }
+}
+
+/// An event; `None` for what is of no interest to somebody who sees the bytes.
+pub(super) fn event(name: &Name, event: &Event) -> Option<String> {
+    let who = event.who.as_deref().map_or_else(|| "somebody".to_owned(), user);
+    Some(match &event.what {
+        What::Attach { mode: Mode::Spy } => format!("({who}) connected [spy]"),
+        What::Attach { .. } => format!("({who}) connected"),
+        What::Detach => format!("({who}) disconnected"),
+        What::Forced { from } => format!("({who}) took the console from {}", user(from)),
+        What::Released { to: Some(to) } => format!("({who}) gave the console to {}", user(to)),
+        What::Released { to: None } => format!("({who}) released the console"),
+        What::Break { ms } => format!("({who}) sent a break of {ms} ms"),
+        What::Message { text } => format!("({who}) {}", printable(text)),
+        What::Power { outlet, verb, phase, detail } => {
+            let of = if outlet == name { String::new() } else { format!(" of {outlet}") };
+            let what = match verb.as_str() {
+                "cycle" => "hard reset".into(),
+                verb => format!("power {verb}"),
+            };
+            let detail = detail.iter().map(|detail| format!(": {}", printable(detail)));
+            let detail: String = detail.collect();
+            match phase {
+                Phase::Begin => format!("({who}) initiated a {what}{of}"),
+                Phase::Done => format!("[{what}{of} done{detail}]"),
+                Phase::Failed => format!("[{what}{of} failed{detail}]"),
+            }
+        }
+        What::Job { id, phase } => {
+            let came = match phase {
+                Phase::Begin => "began",
+                Phase::Done => "is done",
+                Phase::Failed => "failed",
+            };
+            format!("[job {} {came}]", printable(id))
+        }
+        What::InputDropped { bytes } => {
+            format!("[{name}: {bytes} typed bytes could not be written to the port]")
+        }
+        What::PortOpen { settings } => format!("[{name}: the port is open: {settings}]"),
+        What::PortLost { reason } => format!("[{name}: the port is gone: {reason}; retrying]"),
+        What::Gap { to, reason } => {
+            format!("[{name}: {} bytes are missing: {reason}]", to.saturating_sub(event.offset))
+        }
+        What::Input { .. } | What::Action { .. } => return None,
+    })
+}
+
+/// What somebody else wrote, without anything that a terminal could take for a command.
+fn printable(text: &str) -> String {
+    text.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn events_read_as_with_conmux() {
+        let name: Name = "panda01".parse().unwrap();
+        let told = |who: &str, what| {
+            let who = Some(who.to_owned());
+            event(&name, &Event { offset: 10, time_us: 1, who, what }).unwrap()
+        };
+        let power = |phase, detail: Option<&str>| What::Power {
+            outlet: name.clone(),
+            verb: "cycle".into(),
+            phase,
+            detail: detail.map(Into::into),
+        };
+        assert_eq!(told("bob", What::Attach { mode: Mode::Rw }), "(user:bob) connected");
+        assert_eq!(told("bob", What::Detach), "(user:bob) disconnected");
+        assert_eq!(told("alice", power(Phase::Begin, None)), "(user:alice) initiated a hard reset");
+        assert_eq!(
+            told("alice", power(Phase::Failed, Some("no answer"))),
+            "[hard reset failed: no answer]"
+        );
+        assert_eq!(told("job:42", What::Message { text: "hi".into() }), "(job:42) hi");
+        let nasty = What::Message { text: "\x1b[2Jhi\n".into() };
+        assert_eq!(told("eve", nasty), "(user:eve) \u{fffd}[2Jhi\u{fffd}");
+    }
+}

@@ -1,0 +1,88 @@
+//! Where things go: the board's bytes to standard output, our own words beside them.
+
+use std::io::{IsTerminal as _, Write as _};
+
+use tokio::io::{AsyncWriteExt as _, Stdout};
+
+/// Undoes what a board may have set on a terminal: attributes, hidden cursor, application keys,
+/// bracketed paste, mouse reports.
+const RESET: &[u8] = b"\x1b[m\x1b[?25h\x1b[?1l\x1b>\x1b[?2004l\x1b[?1000l\x1b[?1002l\x1b[?1006l";
+
+/// Standard output and standard error of a console session.
+///
+/// On a terminal both are the same to a person, so our own words go to standard output, in order
+/// with the board's. Otherwise standard output has the board's bytes and nothing else.
+#[derive(Debug)]
+pub(super) struct Output {
+    stdout: Stdout,
+    /// Not written yet. Bounded: while there is something, nothing is taken from the daemon.
+    pending: Vec<u8>,
+    is_terminal: bool,
+    /// Whether the terminal of standard error needs carriage returns, being raw.
+    raw: bool,
+    /// Whether a line of ours would begin at the left edge.
+    at_edge: bool,
+}
+
+impl Output {
+    pub(super) fn new(raw: bool) -> Self {
+        let is_terminal = std::io::stdout().is_terminal();
+        Self { stdout: tokio::io::stdout(), pending: Vec::new(), is_terminal, raw, at_edge: true }
+    }
+
+    /// Bytes of the board.
+    pub(super) fn board(&mut self, bytes: &[u8]) {
+        self.pending.extend_from_slice(bytes);
+        if self.is_terminal {
+            self.at_edge = bytes.last().map_or(self.at_edge, |last| matches!(last, b'\n' | b'\r'));
+        }
+    }
+
+    /// A line of our own, on a line of its own.
+    pub(super) fn say(&mut self, line: &str) {
+        let begin = if self.at_edge { "" } else { "\n" };
+        self.own(&format!("{begin}{line}\n"));
+        self.at_edge = true;
+    }
+
+    /// Text of our own as it is, such as the echo of a command.
+    pub(super) fn own(&mut self, text: &str) {
+        let cooked = text.replace("\r\n", "\n");
+        if self.is_terminal {
+            self.pending.extend_from_slice(cooked.replace('\n', "\r\n").as_bytes());
+        } else {
+            let shown = if self.raw { cooked.replace('\n', "\r\n") } else { cooked };
+            // Nobody to tell that standard error is closed.
+            let _ = std::io::stderr().write_all(shown.as_bytes());
+        }
+        self.at_edge = text.ends_with('\n');
+    }
+
+    pub(super) fn has_pending(&self) -> bool {
+        !self.pending.is_empty()
+    }
+
+    /// Writes a part of what is pending. Cancel safe.
+    ///
+    /// # Errors
+    /// What the system says, such as a broken pipe.
+    pub(super) async fn write_some(&mut self) -> std::io::Result<()> {
+        let written = self.stdout.write(&self.pending).await?;
+        self.pending.drain(..written);
+        if self.pending.is_empty() {
+            self.stdout.flush().await?;
+        }
+        Ok(())
+    }
+
+    /// Writes everything, and leaves the terminal as a shell likes it.
+    pub(super) async fn finish(&mut self) -> std::io::Result<()> {
+        if self.is_terminal {
+            self.pending.extend_from_slice(RESET);
+        }
+        while self.has_pending() {
+            self.write_some().await?;
+        }
+        self.stdout.flush().await
+    }
+}

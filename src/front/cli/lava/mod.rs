@@ -1,0 +1,94 @@
+//! The verbs of `lava`, one file each.
+
+mod boards;
+mod log;
+mod power;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Args, Parser, Subcommand};
+
+use super::{console, demo};
+use crate::client::lab::Lab;
+use crate::model::{Failure, Kind};
+
+/// Boards, their power, their consoles and what they printed.
+///
+/// Exit codes: 0 done; 1 the thing asked for failed; 2 wrong usage, unknown board or wrong
+/// configuration; 3 a daemon or a PDU is at fault; 4 refused; 130 interrupted.
+#[derive(Debug, Parser)]
+#[command(name = "lava", version)]
+pub struct LavaArgs {
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+#[derive(Debug, Subcommand)]
+enum Verb {
+    Boards(boards::BoardsArgs),
+    Console(console::ConsoleArgs),
+    Demo(demo::DemoArgs),
+    Log(log::LogArgs),
+    Power(power::PowerArgs),
+}
+
+/// Where a verb looks boards up.
+#[derive(Debug, Args)]
+struct LabArgs {
+    /// Look boards up in this inventory. Else: $LAVA_SERVER, $LAVA_LAB, ~/.config/lava/lab.toml,
+    /// /etc/lava/lab.toml, the daemons of this host.
+    #[arg(long, value_name = "FILE", conflicts_with = "server")]
+    lab: Option<PathBuf>,
+    /// Look boards up at this server.
+    #[arg(long, value_name = "URL")]
+    server: Option<String>,
+}
+
+impl LabArgs {
+    fn locate(&self) -> Result<Lab, Failure> {
+        Lab::locate(self.server.as_deref(), self.lab.clone())
+    }
+}
+
+/// Runs the program; everything is already said when it returns.
+pub fn run(args: LavaArgs) -> ExitCode {
+    match args.verb {
+        Verb::Boards(args) => super::exit(wait(boards::run(args))),
+        Verb::Console(args) => console::run(args),
+        Verb::Demo(args) => super::exit(serve(demo::run(args))),
+        Verb::Log(args) => super::exit(wait(log::run(args))),
+        Verb::Power(args) => super::exit(wait(power::run(args))),
+    }
+}
+
+/// Runs a verb that talks to daemons.
+fn wait(verb: impl Future<Output = Result<(), Failure>>) -> Result<(), Failure> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    runtime.map_err(|error| Failure::from_error(Kind::Infra, &error))?.block_on(verb)
+}
+
+/// Runs a verb that is a whole lab by itself.
+fn serve(verb: impl Future<Output = Result<(), Failure>>) -> Result<(), Failure> {
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+    runtime.map_err(|error| Failure::from_error(Kind::Infra, &error))?.block_on(verb)
+}
+
+/// Prints a result on standard output. A reader that is gone is no error.
+fn print(bytes: &[u8]) -> Result<(), Failure> {
+    use std::io::Write as _;
+    let mut stdout = std::io::stdout().lock();
+    match stdout.write_all(bytes).and_then(|()| stdout.flush()) {
+        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
+            Err(Failure::from_error(Kind::Infra, &error))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Prints a value as one line of JSON.
+fn print_json(value: &impl serde::Serialize) -> Result<(), Failure> {
+    let json = serde_json::to_string(value);
+    let json = json.map_err(|error| Failure::from_error(Kind::Bug, &error))?;
+    print(format!("{json}\n").as_bytes())
+}
