@@ -79,7 +79,7 @@ fn run_step<'a>(
             case: name.into(),
             result: if done.is_ok() { "pass" } else { "fail" }.into(),
             level: Some(step.level.clone()),
-            duration: Some((took.as_secs_f64() * 1000.0).round() / 1000.0),
+            duration: Some(took.as_secs_f64()),
             namespace: Some(step.namespace.clone()),
             error_type: done.as_ref().err().map(|error| error.class().to_owned()),
             error_msg: done.as_ref().err().map(ToString::to_string),
