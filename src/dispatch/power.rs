@@ -24,7 +24,11 @@ const MAX_OUTPUT: u64 = 16 * 1024;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum PowerCommand {
     /// `lava [--lab FILE] power VERB BOARD`.
-    Native { lab: Option<String>, verb: Verb, board: String },
+    Native {
+        lab: Option<String>,
+        verb: Verb,
+        board: String,
+    },
     Program {
         words: Vec<String>,
     },

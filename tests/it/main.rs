@@ -18,6 +18,7 @@ mod common;
 mod architecture;
 mod bad_input;
 mod demo;
+mod dispatch;
 mod house;
 mod power;
 mod real_board;
