@@ -16,5 +16,5 @@ fn run(args: DispatcherArgs) -> Result<(), Failure> {
     // One thread: a job is one conversation with one board.
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(|error| Failure::from_error(Kind::Infra, &error))?;
-    runtime.block_on(args.run())
+    runtime.block_on(async { args.run(&daemon::shutdown_on_signals()?).await })
 }

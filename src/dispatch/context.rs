@@ -40,6 +40,8 @@ pub struct Context {
     pub results: Results,
     /// The action that runs now.
     pub now: Now,
+    /// The actions that were begun and have not ended, outermost first.
+    pub open: Vec<Open>,
     namespaces: BTreeMap<String, Shared>,
     session: Option<Session>,
     /// Where to post events of the job, once it is attached.
@@ -54,6 +56,15 @@ pub struct Now {
     pub namespace: String,
     pub deadline: Instant,
     pub connection: Option<Duration>,
+}
+
+/// An action under way.
+#[derive(Debug, Clone)]
+pub struct Open {
+    pub level: String,
+    pub name: &'static str,
+    pub namespace: String,
+    pub begin: Instant,
 }
 
 /// What the actions of one namespace hand on to each other.
@@ -111,6 +122,7 @@ impl Context {
             progress,
             results: Results::default(),
             now,
+            open: Vec::new(),
             namespaces: BTreeMap::new(),
             session: None,
             timeline: None,

@@ -6,13 +6,14 @@
 use std::process::Stdio;
 use std::time::Duration;
 
-use serde_json::{Value, json};
 use tokio::io::AsyncReadExt as _;
 use tokio::process::Command;
 
 use super::context::{Context, Settings};
 use super::error::Error;
 use super::lab;
+use crate::client::outlet::operate;
+use crate::model::{PowerRequest, Verb};
 
 /// The longest that one command may take; the action's own limit may end it before.
 const COMMAND_LIMIT: Duration = Duration::from_secs(120);
@@ -25,7 +26,7 @@ pub(super) enum PowerCommand {
     /// `lava [--lab FILE] power VERB BOARD`.
     Native {
         lab: Option<String>,
-        verb: String,
+        verb: Verb,
         board: String,
     },
     Program {
@@ -46,10 +47,11 @@ impl PowerCommand {
             [] => return Err("the command is empty".into()),
             _ => return Ok(Self::Program { words }),
         };
+        let native = |lab, verb, board: &str| Ok(Self::Native { lab, verb, board: board.into() });
         match rest {
-            ["power", verb @ ("on" | "off" | "cycle"), board] => {
-                Ok(Self::Native { lab, verb: (*verb).into(), board: (*board).into() })
-            }
+            ["power", "on", board] => native(lab, Verb::On, board),
+            ["power", "off", board] => native(lab, Verb::Off, board),
+            ["power", "cycle", board] => native(lab, Verb::Cycle, board),
             _ => Err(format!("{command:?}: expected lava power on|off|cycle BOARD")),
         }
     }
@@ -65,7 +67,7 @@ pub(super) async fn run(commands: &[String], context: &mut Context) -> Result<()
         context.log.info(format!("power: {command}"));
         let said = match &parsed {
             PowerCommand::Native { lab, verb, board } => {
-                switch(lab.as_deref(), verb, board, &context.settings.clone()).await?
+                switch(lab.as_deref(), *verb, board, &context.settings.clone()).await?
             }
             PowerCommand::Program { words } => program(words).await?,
         };
@@ -78,18 +80,18 @@ pub(super) async fn run(commands: &[String], context: &mut Context) -> Result<()
 
 async fn switch(
     lab: Option<&str>,
-    verb: &str,
+    verb: Verb,
     board: &str,
     settings: &Settings,
 ) -> Result<String, Error> {
     let lab = lab.map(std::path::PathBuf::from).or_else(|| settings.lab.clone());
-    let (http, path) = lab::outlet(board, lab.as_deref()).await?;
+    let outlet = lab::outlet(board, lab.as_deref()).await?;
     let id = &settings.job_id;
-    let body = json!({ "user": format!("job:{id}"), "reason": format!("job {id}") });
-    let report: Value =
-        http.with_timeout(COMMAND_LIMIT).post(&format!("{path}/{verb}"), &body).await?;
-    let told = |key: &str| report[key].as_str().unwrap_or("?").to_owned();
-    Ok(format!("{board} is {} ({})", told("state"), told("verified")))
+    let request =
+        PowerRequest { user: Some(format!("job:{id}")), reason: Some(format!("job {id}")) };
+    let report = operate(&outlet, verb, &request).await?;
+    let (state, verified) = (report.state, report.verified);
+    Ok(format!("{board} is {state} ({verified}) after {} ms", report.took_ms))
 }
 
 async fn program(words: &[String]) -> Result<String, Error> {
@@ -138,15 +140,15 @@ mod tests {
 
     #[test]
     fn our_own_command_is_understood_and_others_are_split_without_a_shell() {
-        let native = |lab: Option<&str>, verb: &str| PowerCommand::Native {
+        let native = |lab: Option<&str>, verb: Verb| PowerCommand::Native {
             lab: lab.map(Into::into),
-            verb: verb.into(),
+            verb,
             board: "panda01".into(),
         };
-        assert_eq!(PowerCommand::parse("lava power cycle panda01"), Ok(native(None, "cycle")));
+        assert_eq!(PowerCommand::parse("lava power cycle panda01"), Ok(native(None, Verb::Cycle)));
         assert_eq!(
             PowerCommand::parse("lava --lab 'my lab.toml' power off panda01"),
-            Ok(native(Some("my lab.toml"), "off"))
+            Ok(native(Some("my lab.toml"), Verb::Off))
         );
         assert!(PowerCommand::parse("lava power explode panda01").is_err());
         assert_eq!(

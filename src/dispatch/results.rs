@@ -17,8 +17,8 @@ pub struct CaseResult {
     /// Of an action: its level.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub level: Option<String>,
-    /// In seconds.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    /// In seconds, to the millisecond.
+    #[serde(skip_serializing_if = "Option::is_none", serialize_with = "milliseconds")]
     pub duration: Option<f64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub namespace: Option<String>,
@@ -83,6 +83,10 @@ impl Results {
             .filter(|case| case.definition == LAVA && case.uuid.is_some() && case.result == "fail");
         self.tests().filter(|case| case.result == "fail").count() + unfinished.count()
     }
+}
+
+fn milliseconds<S: serde::Serializer>(seconds: &Option<f64>, to: S) -> Result<S::Ok, S::Error> {
+    seconds.map(|seconds| (seconds * 1000.0).round() / 1000.0).serialize(to)
 }
 
 impl CaseResult {

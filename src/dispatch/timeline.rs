@@ -5,9 +5,12 @@ use std::time::Duration;
 use serde::Serialize;
 use serde_json::Value;
 
-use crate::client::{Endpoint, Http};
+use crate::client::{ConsoleRef, Http};
 use crate::model::What;
 use crate::model::event::Phase;
+
+/// How long a job waits for a daemon to take note of it.
+const POST_LIMIT: Duration = Duration::from_secs(2);
 
 /// A console's event list. Posting is best effort: a job does not fail because nobody took note of it.
 #[derive(Debug, Clone)]
@@ -25,14 +28,10 @@ struct Posted<'a> {
 }
 
 impl Timeline {
-    /// The timeline of the console with this URL.
-    ///
-    /// # Errors
-    /// Says how to write a console's URL.
-    pub fn new(console: &str, job: &str) -> Result<Self, String> {
-        let (endpoint, path) = Endpoint::split(console)?;
-        let http = Http::new(endpoint).with_timeout(Duration::from_secs(2));
-        Ok(Self { http, path: format!("{path}/events"), job: job.to_owned() })
+    /// The timeline of a console, for a job.
+    pub fn new(console: &ConsoleRef, job: &str) -> Self {
+        let http = console.http().with_timeout(POST_LIMIT);
+        Self { http, path: format!("{}/events", console.path), job: job.to_owned() }
     }
 
     /// Posts how far the job is.

@@ -19,6 +19,7 @@ mod architecture;
 mod bad_input;
 mod console;
 mod demo;
+mod dispatch;
 mod house;
 mod power;
 mod real_board;

@@ -1,8 +1,10 @@
 //! The way to a board's console, whatever it is.
 
+mod attached;
 mod script;
 mod telnet;
 
+pub use attached::Attached;
 pub use script::{Script, ScriptHandle};
 pub use telnet::Telnet;
 
@@ -11,7 +13,9 @@ use futures_util::future::BoxFuture;
 
 use super::context::Settings;
 use super::error::Error;
+use super::lab;
 use super::timeline::Timeline;
+use crate::client::ConsoleRef;
 
 /// What comes from a console.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -92,9 +96,25 @@ impl Target {
             Self::Telnet { address } => {
                 Ok((Box::new(Telnet::connect(address.clone()).await?), None))
             }
-            _ => Err(Error::Infrastructure(format!("{settings:?}"))),
+            Self::Console { url } => {
+                attach(url.parse().map_err(Error::Configuration)?, settings).await
+            }
+            Self::Board { lab: own, name } => {
+                let own = own.as_ref().map(std::path::PathBuf::from);
+                let inventory = own.as_deref().or(settings.lab.as_deref());
+                attach(lab::console(name, inventory).await?, settings).await
+            }
         }
     }
+}
+
+async fn attach(
+    console: ConsoleRef,
+    settings: &Settings,
+) -> Result<(Box<dyn Connection>, Option<Timeline>), Error> {
+    let timeline = Timeline::new(&console, &settings.job_id);
+    let attached = Attached::open(console, &settings.job_id).await?;
+    Ok((Box::new(attached), Some(timeline)))
 }
 
 #[cfg(test)]

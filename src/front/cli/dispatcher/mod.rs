@@ -9,6 +9,7 @@ pub use pipeline::PipelineArgs;
 pub use run::RunArgs;
 
 use clap::{Parser, Subcommand, ValueEnum};
+use tokio_util::sync::CancellationToken;
 
 use crate::model::Failure;
 
@@ -41,14 +42,14 @@ pub enum Format {
 }
 
 impl DispatcherArgs {
-    /// Does what was asked for.
+    /// Does what was asked for. A job that runs when `cancelled` is cancelled is ended in good order.
     ///
     /// # Errors
     /// What went wrong; its kind gives the exit code.
-    pub async fn run(self) -> Result<(), Failure> {
+    pub async fn run(self, cancelled: &CancellationToken) -> Result<(), Failure> {
         match self.verb {
             Verb::Pipeline(args) => args.run(),
-            Verb::Run(args) => args.run().await,
+            Verb::Run(args) => args.run(cancelled).await,
         }
     }
 }

@@ -5,9 +5,9 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use clap::Args;
+use tokio_util::sync::CancellationToken;
 
 use super::{Format, Lines, pipeline};
-use crate::daemon;
 use crate::dispatch::context::Settings;
 use crate::dispatch::execute::execute;
 use crate::dispatch::load::load;
@@ -51,7 +51,7 @@ pub struct RunArgs {
 impl RunArgs {
     /// # Errors
     /// What was wrong before the job, or how it ended.
-    pub async fn run(self) -> Result<(), Failure> {
+    pub async fn run(self, cancelled: &CancellationToken) -> Result<(), Failure> {
         let loaded = load(&self.job, &self.device)?;
         let settings = Settings {
             job_id: self.job_id.unwrap_or_else(|| (units::now_us() / 1_000_000).to_string()),
@@ -65,8 +65,7 @@ impl RunArgs {
             return validate(&loaded.pipeline, &loaded.device, &settings).await;
         }
         validate(&loaded.pipeline, &loaded.device, &settings).await?;
-        let cancelled = daemon::shutdown_on_signals()?;
-        execute(&loaded, settings, Arc::new(Lines), &cancelled).await?.into_result()
+        execute(&loaded, settings, Arc::new(Lines), cancelled).await?.into_result()
     }
 }
 

@@ -1,5 +1,6 @@
 //! Running a pipeline: time limits, tries, results, and the end that always comes.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use futures_util::FutureExt as _;
@@ -7,7 +8,7 @@ use futures_util::future::BoxFuture;
 use tokio::time::{Instant, timeout_at};
 use tokio_util::sync::CancellationToken;
 
-use super::context::{Context, Now};
+use super::context::{Context, Now, Open};
 use super::error::Error;
 use super::pipeline::{Pipeline, Step};
 use super::results::{CaseResult, LAVA};
@@ -37,6 +38,10 @@ pub async fn run(
         }
     };
     if let Err(error) = &done {
+        // Those that were cut off in the middle: the innermost was the one at work.
+        while let Some(open) = context.open.pop() {
+            ended(open, BTreeMap::new(), Some(error), context);
+        }
         context.log.error(format!("{} error: {error}", error.class()));
     }
     let finalize = run_step(&pipeline.finalize, context, Instant::now() + FINALIZE_LIMIT).await;
@@ -68,27 +73,46 @@ fn run_step<'a>(
         let name = step.action.name();
         let left = (deadline - begin).as_secs();
         context.log.info(format!("start: {} {name} (at most {left} s)", step.level));
-        let done = tries(step, context, deadline).await;
-        let took = begin.elapsed();
-        context.progress.end(&step.level, name, took, done.as_ref().err());
-        let outcome = if done.is_ok() { "end" } else { "fail" };
-        context.log.info(format!("{outcome}: {} {name} ({:.1} s)", step.level, took.as_secs_f64()));
-        let extra = std::mem::take(&mut at(step, context, deadline).shared().extra);
-        context.result(CaseResult {
-            definition: LAVA.into(),
-            case: name.into(),
-            result: if done.is_ok() { "pass" } else { "fail" }.into(),
-            level: Some(step.level.clone()),
-            duration: Some((took.as_secs_f64() * 1000.0).round() / 1000.0),
-            namespace: Some(step.namespace.clone()),
-            error_type: done.as_ref().err().map(|error| error.class().to_owned()),
-            error_msg: done.as_ref().err().map(ToString::to_string),
-            extra,
-            ..CaseResult::default()
+        context.open.push(Open {
+            level: step.level.clone(),
+            name,
+            namespace: step.namespace.clone(),
+            begin,
         });
+        let done = tries(step, context, deadline).await;
+        if let Some(open) = context.open.pop() {
+            let extra = std::mem::take(&mut at(step, context, deadline).shared().extra);
+            ended(open, extra, done.as_ref().err(), context);
+        }
         done
     }
     .boxed()
+}
+
+/// Tells everyone that an action has ended, and how.
+fn ended(
+    open: Open,
+    extra: BTreeMap<String, String>,
+    error: Option<&Error>,
+    context: &mut Context,
+) {
+    let Open { level, name, namespace, begin } = open;
+    let took = begin.elapsed();
+    context.progress.end(&level, name, took, error);
+    let outcome = if error.is_none() { "end" } else { "fail" };
+    context.log.info(format!("{outcome}: {level} {name} ({:.1} s)", took.as_secs_f64()));
+    context.result(CaseResult {
+        definition: LAVA.into(),
+        case: name.into(),
+        result: if error.is_none() { "pass" } else { "fail" }.into(),
+        level: Some(level),
+        duration: Some(took.as_secs_f64()),
+        namespace: Some(namespace),
+        error_type: error.map(|error| error.class().to_owned()),
+        error_msg: error.map(ToString::to_string),
+        extra,
+        ..CaseResult::default()
+    });
 }
 
 async fn tries(step: &Step, context: &mut Context, deadline: Instant) -> Result<(), Error> {
@@ -143,3 +167,6 @@ fn timed_out(action: &str, seconds: u64, context: &Context) -> Error {
     let seen = context.last_seen();
     Error::Timeout { action: action.into(), seconds, waited_for: String::new(), seen }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,187 @@
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex};
+
+use super::super::action::{Action, Running};
+use super::super::context::Settings;
+use super::super::device::Device;
+use super::super::log::Log;
+use super::super::progress::Progress;
+use super::*;
+
+/// Notes what is begun, tried again and ended.
+#[derive(Default)]
+struct Notes(Mutex<Vec<String>>);
+
+impl Progress for Notes {
+    fn begin(&self, level: &str, name: &str, attempt: u32) {
+        self.0.lock().unwrap().push(format!("begin {level} {name} {attempt}"));
+    }
+
+    fn end(&self, level: &str, name: &str, took: Duration, error: Option<&Error>) {
+        let how = if error.is_some() { "fail" } else { "done" };
+        let note = format!("{how} {level} {name} {}", took.as_secs());
+        self.0.lock().unwrap().push(note);
+    }
+}
+
+/// What a fake action does at each of its runs.
+type Script = fn(u32) -> (Duration, Result<(), Error>);
+
+struct Fake {
+    name: &'static str,
+    runs: AtomicU32,
+    script: Script,
+    cleanups: Arc<AtomicU32>,
+}
+
+impl Action for Fake {
+    fn name(&self) -> &'static str {
+        self.name
+    }
+
+    fn run<'a>(&'a self, _context: &'a mut Context) -> Running<'a> {
+        let run = self.runs.fetch_add(1, Ordering::Relaxed) + 1;
+        Box::pin(async move {
+            let (takes, result) = (self.script)(run);
+            tokio::time::sleep(takes).await;
+            result
+        })
+    }
+
+    fn cleanup(&self, _context: &mut Context) {
+        self.cleanups.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+fn step(level: &str, name: &'static str, limits: (u32, u64), script: Script) -> Step {
+    let (tries, timeout) = limits;
+    let action = Fake { name, runs: AtomicU32::new(0), script, cleanups: Arc::default() };
+    Step {
+        level: level.into(),
+        action: Box::new(action),
+        tries,
+        repeat: false,
+        timeout,
+        connection_timeout: None,
+        namespace: "common".into(),
+        connection_namespace: "common".into(),
+        steps: Vec::new(),
+    }
+}
+
+fn nothing(_: u32) -> (Duration, Result<(), Error>) {
+    (Duration::ZERO, Ok(()))
+}
+
+/// Runs steps, then a `finalize` that does nothing, within a job of 100 s.
+async fn run_all(
+    steps: Vec<Step>,
+    cancelled: &CancellationToken,
+) -> (Result<(), Error>, Vec<String>, Vec<CaseResult>) {
+    let dir = tempfile::tempdir().unwrap();
+    let notes = Arc::new(Notes::default());
+    let log = Log::create(&dir.path().join("log"), Vec::new(), notes.clone()).unwrap();
+    let mut job = empty_job();
+    job.timeouts.job = 100;
+    let settings = Settings {
+        job_id: "1".into(),
+        output: dir.path().to_owned(),
+        tftp_dir: dir.path().to_owned(),
+        dispatcher_ip: "127.0.0.1".into(),
+        lab: None,
+    };
+    let (job, device, settings) = (Arc::new(job), Arc::<Device>::default(), Arc::new(settings));
+    let mut context = Context::new(job, device, settings, log, notes.clone());
+    let pipeline = Pipeline { steps, finalize: step("9", "finalize", (1, 10), nothing) };
+    let done = run(&pipeline, &mut context, cancelled).await;
+    let notes = notes.0.lock().unwrap().clone();
+    (done, notes, context.results.all().to_vec())
+}
+
+fn empty_job() -> super::super::job::Job {
+    super::super::job::Job {
+        file: "job.yaml".into(),
+        name: "x".into(),
+        device_type: None,
+        timeouts: Default::default(),
+        environment: BTreeMap::new(),
+        secrets: BTreeMap::new(),
+        blocks: Vec::new(),
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_retry_tries_its_inner_steps_again_until_they_are_done() {
+    let mut retry = step("1", "boot", (3, 60), nothing);
+    retry.steps.push(step("1.1", "login", (1, 20), |run| {
+        (Duration::from_secs(2), if run < 3 { Err(Error::Job("no".into())) } else { Ok(()) })
+    }));
+    let (done, notes, results) = run_all(vec![retry], &CancellationToken::new()).await;
+    assert_eq!(done, Ok(()));
+    assert_eq!(
+        notes,
+        [
+            "begin 1 boot 1",
+            "begin 1.1 login 1",
+            "fail 1.1 login 2",
+            "begin 1 boot 2",
+            "begin 1.1 login 1",
+            "fail 1.1 login 2",
+            "begin 1 boot 3",
+            "begin 1.1 login 1",
+            "done 1.1 login 2",
+            "done 1 boot 6",
+            "begin 9 finalize 1",
+            "done 9 finalize 0"
+        ]
+    );
+    assert_eq!(results.last().unwrap().extra["job"], "complete");
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_inner_limit_never_outlives_the_one_around_it() {
+    let mut outer = step("1", "boot", (5, 10), nothing);
+    outer.steps.push(step("1.1", "login", (1, 60), |_| (Duration::from_secs(600), Ok(()))));
+    let (done, notes, _) = run_all(vec![outer], &CancellationToken::new()).await;
+    assert!(matches!(done, Err(Error::Timeout { action, .. }) if action == "login"));
+    // The time of the outer one is over as well, so there is no second try.
+    assert_eq!(notes[2..4], ["fail 1.1 login 10", "fail 1 boot 10"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_no_retry_can_mend_is_not_tried_again() {
+    let wrong = |_| (Duration::ZERO, Err(Error::Configuration("no".into())));
+    let (done, notes, _) =
+        run_all(vec![step("1", "boot", (3, 60), wrong)], &CancellationToken::new()).await;
+    assert_eq!(done, Err(Error::Configuration("no".into())));
+    assert_eq!(notes.iter().filter(|note| note.starts_with("begin 1 ")).count(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_jobs_own_limit_ends_it_and_finalize_still_runs() {
+    let slow = |_| (Duration::from_secs(70), Ok(()));
+    let steps = vec![step("1", "one", (1, 1000), slow), step("2", "two", (1, 1000), slow)];
+    let (done, notes, results) = run_all(steps, &CancellationToken::new()).await;
+    assert!(matches!(done, Err(Error::Timeout { .. })), "{done:?}");
+    assert_eq!(
+        notes[2..],
+        ["begin 2 two 1", "fail 2 two 30", "begin 9 finalize 1", "done 9 finalize 0"]
+    );
+    let job = results.last().unwrap();
+    assert_eq!((job.extra["job"].as_str(), job.error_type.as_deref()), ("incomplete", Some("Job")));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_cancelled_job_tells_what_it_was_at_and_ends_in_good_order() {
+    let cancelled = CancellationToken::new();
+    let mut outer = step("1", "boot", (3, 60), nothing);
+    outer.steps.push(step("1.1", "login", (1, 60), |_| (Duration::from_secs(50), Ok(()))));
+    let cancel = async {
+        tokio::time::sleep(Duration::from_secs(7)).await;
+        cancelled.cancel();
+    };
+    let ((done, notes, results), ()) = tokio::join!(run_all(vec![outer], &cancelled), cancel);
+    assert_eq!(done, Err(Error::Cancelled));
+    assert_eq!(notes[2..4], ["fail 1.1 login 7", "fail 1 boot 7"]);
+    assert_eq!(results.last().unwrap().error_type.as_deref(), Some("Canceled"));
+}

@@ -1,0 +1,173 @@
+//! Whole jobs on a scripted board: what is typed, what comes of it, and how the program exits.
+
+use std::process::Output;
+
+use super::scripted_board::{Play, ScriptedBoard};
+use crate::common::{TestLab, run};
+use std::time::Duration;
+
+/// Longer than any of these jobs may take.
+const JOB: Duration = Duration::from_secs(60);
+
+const GOOD: &str = "<LAVA_SIGNAL_STARTRUN 0_smoke 7_1.1.2.1>\r
+<LAVA_SIGNAL_STARTTC linux>\r
+Linux board 6.1.0\r
+<LAVA_SIGNAL_ENDTC linux>\r
+<LAVA_SIGNAL_TESTCASE TEST_CASE_ID=linux RESULT=pass>\r
+<LAVA_SIGNAL_TESTCASE TEST_CASE_ID=uptime RESULT=pass UNITS=seconds MEASUREMENT=4.5>\r
+<LAVA_SIGNAL_ENDRUN 0_smoke 7_1.1.2.1>\r
+<LAVA_TEST_RUNNER EXIT>\r
+";
+
+const BAD: &str = "<LAVA_SIGNAL_STARTRUN 0_smoke 7_1.1.2.1>\r
+<LAVA_SIGNAL_TESTCASE TEST_CASE_ID=linux RESULT=fail>\r
+<LAVA_SIGNAL_TESTCASE TEST_CASE_ID=odd RESULT=splendid>\r
+<LAVA_TEST_RUNNER EXIT>\r
+";
+
+/// Writes the example job with files that are there, changed by `change`.
+fn job(lab: &TestLab, change: impl FnOnce(String) -> String) -> String {
+    let kernel = lab.write("files/Image", "a kernel");
+    let ramdisk = lab.write("files/initrd.cpio.gz", "a ramdisk");
+    let example = include_str!("../../../conf/jobs/uboot-smoke.yaml");
+    let job =
+        example.replace("/srv/lava/Image", &kernel).replace("/srv/lava/initrd.cpio.gz", &ramdisk);
+    lab.write("job.yaml", &change(job))
+}
+
+fn dispatch(lab: &TestLab, job: &str, device: &str, more: &[&str]) -> Output {
+    let (output, tftp) = (lab.path("out"), lab.path("tftp"));
+    let mut command = lab.program("lava-dispatcher");
+    command.args(["run", job, "--device", device, "--job-id", "7", "--dispatcher-ip", "10.0.2.2"]);
+    command.arg("--output").arg(&output).arg("--tftp-dir").arg(&tftp).args(more);
+    run(&mut command, "", JOB)
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+fn read(lab: &TestLab, name: &str) -> String {
+    std::fs::read_to_string(lab.path("out").join(name)).unwrap()
+}
+
+#[test]
+fn a_job_runs_from_power_on_to_its_results() {
+    let lab = TestLab::new();
+    let board = ScriptedBoard::start(&lab, Play::Tests(GOOD));
+    let done = dispatch(&lab, &job(&lab, |job| job), &board.device, &[]);
+    let said = text(&done.stdout);
+    assert_eq!(done.status.code(), Some(0), "{said}{}", text(&done.stderr));
+    for line in [
+        "begin 2.4.1.1    pdu-reboot",
+        "done  2.4.4.1    login-action",
+        "case  0_smoke/linux: pass",
+    ] {
+        assert!(said.contains(line), "no {line:?} in:\n{said}");
+    }
+    let heard = board.heard();
+    let typed = |line: &str| assert!(heard.iter().any(|l| l == line), "no {line:?} in {heard:#?}");
+    typed("setenv serverip 10.0.2.2");
+    typed("tftpboot 0x40400000 7/kernel/Image");
+    typed("tftpboot 0x44000000 7/ramdisk/ramdisk.cpio");
+    typed("booti 0x40400000 0x44000000 ${fdtcontroladdr}");
+    typed("root");
+    typed(". /lava-7/environment");
+    typed("/lava-7/bin/lava-test-runner /lava-7/0");
+    assert!(!heard.iter().any(|line| line.contains("{DTB")), "{heard:#?}");
+
+    let results = read(&lab, "results.yaml");
+    let uptime = "- definition: 0_smoke\n  case: uptime\n  result: pass\n  measurement: 4.5\n  units: seconds\n";
+    assert!(results.contains(uptime), "{results}");
+    assert!(results.contains("    job: complete\n"), "{results}");
+    let log = read(&lab, "output.jsonl");
+    let target = log.lines().find(|line| line.contains("Linux board 6.1.0")).unwrap();
+    assert!(target.contains(r#""lvl":"target""#) && target.contains(r#""time":"2"#), "{target}");
+    assert!(lab.path("off").exists(), "the board was not switched off");
+    assert!(!lab.path("tftp").join("7").exists(), "the job's files are still there");
+}
+
+#[test]
+fn a_failed_case_is_the_programs_failure_though_the_job_is_complete() {
+    let lab = TestLab::new();
+    let board = ScriptedBoard::start(&lab, Play::Tests(BAD));
+    let done = dispatch(&lab, &job(&lab, |job| job), &board.device, &[]);
+    assert_eq!(done.status.code(), Some(1), "{}", text(&done.stdout));
+    // The case itself, and the definition that did not come to its end.
+    assert_eq!(text(&done.stderr), "2 test cases failed\n");
+    assert!(read(&lab, "results.yaml").contains("    job: complete\n"));
+    let log = read(&lab, "output.jsonl");
+    assert!(log.contains("none of pass, fail, skip and unknown"), "{log}");
+}
+
+#[test]
+fn a_panic_ends_the_boot_at_once_and_is_told_with_its_line() {
+    let lab = TestLab::new();
+    let board = ScriptedBoard::start(&lab, Play::Panic);
+    let done = dispatch(&lab, &job(&lab, |job| job), &board.device, &[]);
+    assert_eq!(done.status.code(), Some(1));
+    let line = "\"Kernel panic - not syncing: No working init found.\"";
+    assert_eq!(text(&done.stderr), format!("the kernel panicked: {line}\n"));
+    assert!(read(&lab, "results.yaml").contains("    job: incomplete\n"));
+    assert!(lab.path("off").exists(), "the board was not switched off");
+}
+
+#[test]
+fn a_time_out_tells_what_was_waited_for_and_what_was_seen() {
+    let lab = TestLab::new();
+    let board = ScriptedBoard::start(&lab, Play::Hang);
+    let short = |job: String| {
+        job.replace(
+            "  connection: {minutes: 2}",
+            "  connection: {minutes: 2}\n  actions: {auto-login-action: {seconds: 1}}",
+        )
+    };
+    let done = dispatch(&lab, &job(&lab, short), &board.device, &[]);
+    assert_eq!(done.status.code(), Some(1));
+    let told = text(&done.stderr);
+    assert!(told.contains("waiting for \"login:\""), "{told}");
+    assert!(told.contains("Linux version 6.1.0 (scripted)"), "{told}");
+}
+
+#[test]
+fn a_console_that_cannot_be_reached_is_the_labs_fault() {
+    let lab = TestLab::new();
+    let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let example = include_str!("../../../conf/devices/qemu-uboot.yaml");
+    let device = example
+        .replace("lava-console panda01", &format!("telnet 127.0.0.1 {free}"))
+        .replace("lava power cycle panda01", "/bin/true")
+        .replace("lava power on panda01", "/bin/true")
+        .replace("lava power off panda01", "/bin/true");
+    let device = lab.write("device.yaml", &device);
+    let done = dispatch(&lab, &job(&lab, |job| job), &device, &[]);
+    assert_eq!(done.status.code(), Some(3), "{}", text(&done.stderr));
+    assert!(text(&done.stderr).contains("cannot connect to the console"));
+}
+
+#[test]
+fn validate_tells_all_that_is_missing_and_runs_nothing() {
+    let lab = TestLab::new();
+    let example = include_str!("../../../conf/devices/qemu-uboot.yaml");
+    let device = example
+        .replace("lava power cycle panda01", "no-such-pduclient --reboot")
+        .replace("bootloader_prompt: '=> '", "bootloader_prompt: '(=> '");
+    let device = lab.write("device.yaml", &device);
+    let gone = |job: String| {
+        job.replace("files/Image", "files/Image.gone").replace("'board# '", "'[board# '")
+    };
+    let done = dispatch(&lab, &job(&lab, gone), &device, &["--validate"]);
+    let told = text(&done.stderr);
+    assert_eq!(done.status.code(), Some(2), "{told}");
+    for fault in [
+        "1.3.1 file-download: ",
+        "Image.gone: No such file or directory",
+        "2.4.1.1 pdu-reboot: the program \"no-such-pduclient\" is not on this host",
+        "2.4.2 bootloader-interrupt: the device's u-boot: \"(=> \" is no regular expression",
+        "2.4.4 auto-login-action: the boot block: \"[board# \" is no regular expression",
+    ] {
+        assert!(told.contains(fault), "no {fault:?} in:\n{told}");
+    }
+    assert!(text(&done.stdout).starts_with("- name: tftp-deploy\n"), "{}", text(&done.stdout));
+    assert!(!lab.path("out").exists(), "something was run");
+}

@@ -1,0 +1,149 @@
+//! A board that is played by a script: it says what U-Boot, Linux and a shell say, behind a telnet
+//! port. No real board; those are in `real_board`.
+
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::net::{TcpListener, TcpStream};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex};
+
+use crate::common::{LIMIT, TestLab};
+
+/// What the board does once its kernel is started.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Play {
+    /// Comes up and runs tests; the signals that its test runner gives.
+    Tests(&'static str),
+    Panic,
+    /// Says nothing any more.
+    Hang,
+}
+
+/// The board, played by a thread for one power cycle and one client.
+pub(crate) struct ScriptedBoard {
+    pub(crate) device: String,
+    heard: Arc<Mutex<Vec<String>>>,
+}
+
+const WILL_ECHO: [u8; 3] = [255, 251, 1];
+
+impl ScriptedBoard {
+    /// Starts playing. The device dictionary that leads to it is written into the lab.
+    pub(crate) fn start(lab: &TestLab, play: Play) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let power = lab.path("power");
+        let made = std::process::Command::new("mkfifo").arg(&power).status().unwrap();
+        assert!(made.success());
+        let example = include_str!("../../../conf/devices/qemu-uboot.yaml");
+        let device = example
+            .replace("lava-console panda01", &format!("telnet 127.0.0.1 {port}"))
+            .replace("lava power cycle panda01", &tell(&power, "cycle"))
+            .replace("lava power on panda01", &tell(&power, "on"))
+            .replace("lava power off panda01", &format!("touch {}", lab.path("off").display()));
+        let device = lab.write("device.yaml", &device);
+        let heard = Arc::<Mutex<Vec<String>>>::default();
+        let (lines, tftp) = (heard.clone(), lab.path("tftp"));
+        std::thread::spawn(move || {
+            let (line, _) = listener.accept().unwrap();
+            line.set_read_timeout(Some(LIMIT)).unwrap();
+            let mut word = String::new();
+            let fifo = std::fs::File::open(power).unwrap();
+            BufReader::new(fifo).read_line(&mut word).unwrap();
+            assert_eq!(word, "cycle\n");
+            Player { line, heard: lines, tftp }.play(play);
+        });
+        Self { device, heard }
+    }
+
+    /// The lines that were typed at the board.
+    pub(crate) fn heard(&self) -> Vec<String> {
+        self.heard.lock().unwrap().clone()
+    }
+}
+
+fn tell(power: &Path, word: &str) -> String {
+    format!("sh -c \"echo {word} > {}\"", power.display())
+}
+
+struct Player {
+    line: TcpStream,
+    heard: Arc<Mutex<Vec<String>>>,
+    tftp: PathBuf,
+}
+
+impl Player {
+    fn play(mut self, play: Play) -> Option<()> {
+        self.line.write_all(&WILL_ECHO).ok()?;
+        self.say("\r\nU-Boot 2023.01 (scripted)\r\n\r\nHit any key to stop autoboot:  2 ")?;
+        self.key()?;
+        self.say("\r\n=> ")?;
+        loop {
+            let typed = self.typed()?;
+            match typed.split(' ').next()? {
+                "" => self.say("=> ")?,
+                "tftpboot" => {
+                    let file = self.tftp.join(typed.rsplit(' ').next()?);
+                    let size = std::fs::metadata(&file).map_or(0, |meta| meta.len());
+                    match size {
+                        0 => self.say("\r\nTFTP error: 'File not found' (1)\r\n=> ")?,
+                        size => self.say(&format!("\r\nBytes transferred = {size}\r\n=> "))?,
+                    }
+                }
+                "booti" => break,
+                _ => self.say("\r\n=> ")?,
+            }
+        }
+        self.say(
+            "\r\nStarting kernel ...\r\n\r\n[    0.000000] Linux version 6.1.0 (scripted)\r\n",
+        )?;
+        let signals = match play {
+            Play::Tests(signals) => signals,
+            Play::Panic => {
+                self.say("[    1.2] Kernel panic - not syncing: No working init found.\r\n")?;
+                return self.typed().map(drop);
+            }
+            Play::Hang => return self.typed().map(drop),
+        };
+        self.say("\r\nboard login: ")?;
+        self.typed()?;
+        self.say("\r\nboard# \x1b[6n")?;
+        loop {
+            let typed = self.typed()?;
+            self.say("\r\n")?;
+            if typed.contains("lava-test-runner") {
+                self.say(signals)?;
+            }
+            self.say("board# \x1b[6n")?;
+        }
+    }
+
+    fn say(&mut self, text: &str) -> Option<()> {
+        self.line.write_all(text.as_bytes()).ok()
+    }
+
+    /// The next key, without the answers to telnet's options.
+    fn key(&mut self) -> Option<u8> {
+        let mut byte = [0];
+        self.line.read_exact(&mut byte).ok()?;
+        if byte[0] == 255 {
+            self.line.read_exact(&mut [0, 0]).ok()?;
+            return self.key();
+        }
+        Some(byte[0])
+    }
+
+    /// The next line, echoed; `None` when nobody is there any more.
+    fn typed(&mut self) -> Option<String> {
+        let mut typed = Vec::new();
+        loop {
+            match self.key()? {
+                b'\n' => break,
+                key => typed.push(key),
+            }
+        }
+        let typed = String::from_utf8(typed).ok()?;
+        self.say(&typed)?;
+        self.heard.lock().unwrap().push(typed.clone());
+        Some(typed)
+    }
+}
