@@ -4,7 +4,7 @@ use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::Output;
 
-use crate::common::{Client, Daemon, LIMIT, TestLab, http, run, wait_until};
+use crate::common::{Client, Daemon, LIMIT, TestLab, boot_file, http, run, wait_until};
 
 /// Starts `lava demo` with these arguments; its temporary files are the lab's.
 #[track_caller]
@@ -13,7 +13,7 @@ fn start(lab: &TestLab, args: &[&str]) -> Daemon {
 }
 
 #[track_caller]
-fn refused(lab: &TestLab, args: &[&str]) -> Output {
+fn run_demo(lab: &TestLab, args: &[&str]) -> Output {
     run(lab.program("lava").arg("demo").args(args).env("TMPDIR", lab.dir()), "", LIMIT)
 }
 
@@ -103,7 +103,7 @@ fn a_given_folder_has_the_inventory_and_is_left_as_it_was_found() {
     // Another one finds ports of its own, but must not have the same folder.
     let other = start(&lab, &[]);
     assert_ne!(other.address("http"), demo.address("http"));
-    let same = refused(&lab, &["--dir", &here]);
+    let same = run_demo(&lab, &["--dir", &here]);
     assert_eq!(same.status.code(), Some(2), "{}", stderr(&same));
     assert!(stderr(&same).contains("another demo is using this folder"), "{}", stderr(&same));
 
@@ -123,7 +123,7 @@ fn a_port_in_use_is_one_clear_line_and_nothing_is_started() {
     let port = taken.local_addr().unwrap().port();
     // The telnet port of the second board.
     let base = (port - 11).to_string();
-    let in_use = refused(&lab, &["--port-base", &base]);
+    let in_use = run_demo(&lab, &["--port-base", &base]);
     assert_eq!(in_use.status.code(), Some(3));
     assert!(in_use.stdout.is_empty());
     let said = stderr(&in_use);
@@ -131,6 +131,46 @@ fn a_port_in_use_is_one_clear_line_and_nothing_is_started() {
         said.starts_with(&format!("telnet of panda02: cannot listen on 127.0.0.1:{port}: ")),
         "{said}"
     );
+    assert_eq!(everything(lab.dir()), before);
+}
+
+#[test]
+fn the_sample_job_passes_on_the_demo_s_own_console() {
+    let lab = TestLab::new();
+    let before = everything(lab.dir());
+    let out = lab.path("out").display().to_string();
+    let done = run_demo(&lab, &["--job", "--output", &out]);
+    let said = String::from_utf8_lossy(&done.stdout).into_owned();
+    assert!(done.status.success(), "{said}{}", stderr(&done));
+    for expected in
+        ["done  2          uboot-action", "0_demo/linux: pass", "4 test cases, 0 failed"]
+    {
+        assert!(said.contains(expected), "no {expected:?} in {said}");
+    }
+    // Each line of the board has its place in the console's own stream.
+    let log = std::fs::read_to_string(lab.path("out/output.jsonl")).unwrap();
+    let signal = log.lines().find(|line| line.contains("TEST_CASE_ID=linux RESULT=pass")).unwrap();
+    assert!(signal.contains("\"offset\":"), "{signal}");
+    let results = std::fs::read_to_string(lab.path("out/results.yaml")).unwrap();
+    assert!(results.contains("case: boards") && results.contains("measurement: 2"), "{results}");
+    std::fs::remove_dir_all(lab.path("out")).unwrap();
+    assert_eq!(everything(lab.dir()), before);
+}
+
+#[test]
+fn a_job_in_a_terminal_is_a_live_tree_and_ctrl_c_ends_it() {
+    let lab = TestLab::new();
+    let before = everything(lab.dir());
+    let mut demo = lab.program("lava");
+    let mut person = Client::in_terminal(demo.args(["demo", "--job"]).env("TMPDIR", lab.dir()));
+    person.expect("A job now has panda01");
+    person.expect("✓ 1 tftp-deploy");
+    // The board's own words are below the tree.
+    person.expect("| Hit any key to stop autoboot");
+    person.expect("2.4.4.1 login-action");
+    person.type_text("\x03");
+    let ended = person.process().wait(LIMIT);
+    assert_eq!(ended.code(), Some(130), "{}", person.heard().text());
     assert_eq!(everything(lab.dir()), before);
 }
 
@@ -159,4 +199,22 @@ fn the_boards_in_qemu_run_u_boot_and_die_with_the_demo() {
     wait_until(LIMIT, "QEMU comes with its power", || processes(&tftp) == 1);
     demo.kill();
     wait_until(LIMIT, "QEMU dies with the demo, whatever that dies of", || processes(&tftp) == 0);
+}
+
+#[test]
+fn a_real_kernel_is_booted_in_qemu_and_tested() {
+    let lab = TestLab::new();
+    let without = run_demo(&lab, &["--qemu", "--job"]);
+    assert_eq!(without.status.code(), Some(2));
+    assert!(stderr(&without).contains("--kernel FILE --ramdisk FILE"), "{}", stderr(&without));
+
+    let (kernel, ramdisk) = (boot_file("Image"), boot_file("ramdisk.cpio.gz"));
+    let images = ["--kernel", kernel.to_str().unwrap(), "--ramdisk", ramdisk.to_str().unwrap()];
+    let mut demo = lab.program("lava");
+    demo.args(["demo", "--qemu", "--job"]).args(images).env("TMPDIR", lab.dir());
+    let done = run(&mut demo, "", 4 * LIMIT);
+    let said = String::from_utf8_lossy(&done.stdout).into_owned();
+    assert!(done.status.success(), "{said}{}", stderr(&done));
+    assert!(said.contains("2 test cases, 0 failed"), "{said}");
+    assert_eq!(processes(&lab.dir().display().to_string()), 0);
 }

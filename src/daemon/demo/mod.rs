@@ -82,12 +82,14 @@ struct Bound {
 struct MadeDir(Option<PathBuf>);
 
 impl Lab {
-    /// Starts everything, and is back when all of it answers. Cancelling `shutdown` ends the
-    /// services; [`Lab::stop`] is to be called then too.
+    /// Starts everything, and is back when all of it answers, unless `interrupted` before that.
     ///
     /// # Errors
     /// What could not be started; nothing of the lab is left then.
-    pub async fn start(options: &Options, shutdown: CancellationToken) -> Result<Self, Failure> {
+    pub async fn start(
+        options: &Options,
+        interrupted: &CancellationToken,
+    ) -> Result<Self, Failure> {
         let sockets: Vec<String> = BOARDS.iter().flat_map(|board| Sockets::names(board)).collect();
         let folder = Folder::take(options.dir.as_deref(), &sockets)?;
         let qemu = options.qemu.then(|| Qemu::new(folder.tftp())).transpose()?;
@@ -99,7 +101,7 @@ impl Lab {
         let bound = Bound::bind(options.port_base, &folder, &racks).await?;
         // From here on nothing fails until the lab exists and can be stopped.
         let (services, machines) = (TaskTracker::new(), TaskTracker::new());
-        let machines_shutdown = CancellationToken::new();
+        let (shutdown, machines_shutdown) = (CancellationToken::new(), CancellationToken::new());
         for Rack { board, sockets } in racks {
             let shutdown = machines_shutdown.clone();
             match &qemu {
@@ -124,7 +126,7 @@ impl Lab {
             _runtime_dir,
             folder,
         };
-        match lab.get_ready().await {
+        match lab.get_ready(interrupted).await {
             Ok(()) => Ok(lab),
             Err(failure) => {
                 lab.stop().await;
@@ -156,6 +158,11 @@ impl Lab {
         self.folder.tftp()
     }
 
+    /// The inventory that clients use.
+    pub fn inventory(&self) -> PathBuf {
+        self.folder.inventory()
+    }
+
     /// Where a job's results go that are not to be kept. Not made yet.
     pub fn job_folder(&self) -> PathBuf {
         self.folder.job()
@@ -166,7 +173,7 @@ impl Lab {
     }
 
     /// Waits until everything answers, switches virtual boards on, and writes the inventory.
-    async fn get_ready(&mut self) -> Result<(), Failure> {
+    async fn get_ready(&mut self, interrupted: &CancellationToken) -> Result<(), Failure> {
         let ports = self.ports;
         let ready = tokio::time::timeout(READY_LIMIT, async {
             while !answers(ports).await? {
@@ -179,10 +186,13 @@ impl Lab {
                 let what = format!("the demo's own services did not answer in {READY_LIMIT:?}");
                 Err(Failure::new(Kind::Infra, what))
             })?,
-            // It only ends by itself when something is wrong, or when we are told to end.
+            () = interrupted.cancelled() => {
+                return Err(Failure::new(Kind::Interrupted, "interrupted"));
+            }
+            // It only ends by itself when something is wrong.
             ended = &mut self.serial => {
                 let ended = ended.map_err(|error| Failure::from_error(Kind::Bug, &error))?;
-                return ended.and(Err(Failure::new(Kind::Interrupted, "interrupted")));
+                return ended.and(Err(Failure::new(Kind::Bug, "lava-serial has ended")));
             }
         }
         if !self.qemu {

@@ -55,6 +55,16 @@ pub(super) fn files(archive: &Bytes) -> Result<BTreeMap<String, Bytes>, Broken> 
     Ok(files)
 }
 
+/// Where the archive begins that was appended to something else, such as a compressed one, on a
+/// multiple of four bytes; the end when there is none.
+pub(super) fn appended(whole: &Bytes) -> usize {
+    let begins = |at: &usize| {
+        MAGICS.iter().any(|magic| whole[*at..].starts_with(magic))
+            && files(&whole.slice(at..)).is_ok()
+    };
+    (0..whole.len()).step_by(4).find(begins).unwrap_or(whole.len())
+}
+
 #[cfg(test)]
 pub(super) mod tests {
     use super::*;

@@ -9,8 +9,10 @@ use tokio::process::Command;
 
 use super::cpio;
 
-/// The first bytes of a gzip stream.
+/// The first bytes of a gzip stream, and of U-Boot's header with its length.
 const GZIP: [u8; 2] = [0x1f, 0x8b];
+const U_BOOT: [u8; 4] = [0x27, 0x05, 0x19, 0x56];
+const U_BOOT_HEADER: usize = 64;
 /// The largest ramdisk when unpacked, in bytes.
 const MAX_UNPACKED: u64 = 256 << 20;
 /// The most a board may write into files while it is on, names and all, in bytes.
@@ -40,18 +42,26 @@ impl Files {
         Self { held: files.into(), room: MAX_WRITTEN }
     }
 
-    /// Those built in and those of a ramdisk, plain or packed by gzip.
+    /// Those built in and those of a ramdisk: archives one after the other, with or without U-Boot's
+    /// header. The first may be packed by gzip, as when an overlay was appended to it.
     ///
     /// # Errors
     /// When it is no archive.
     pub(super) async fn of(ramdisk: Option<Bytes>) -> Result<Self, String> {
         let mut files = Self::built_in();
-        if let Some(mut archive) = ramdisk {
-            if archive.starts_with(&GZIP) {
-                archive = gunzip(archive).await?;
-            }
-            files.held.extend(cpio::files(&archive).map_err(|error| error.to_string())?);
+        let Some(mut archive) = ramdisk else { return Ok(files) };
+        if archive.starts_with(&U_BOOT) && archive.len() > U_BOOT_HEADER {
+            archive = archive.slice(U_BOOT_HEADER..);
         }
+        let mut held = BTreeMap::new();
+        if archive.starts_with(&GZIP) {
+            let appended = cpio::appended(&archive);
+            let unpacked = gunzip(archive.slice(..appended)).await?;
+            held = cpio::files(&unpacked).map_err(|error| error.to_string())?;
+            archive = archive.slice(appended..);
+        }
+        held.extend(cpio::files(&archive).map_err(|error| error.to_string())?);
+        files.held.extend(held);
         Ok(files)
     }
 
@@ -154,10 +164,9 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_ramdisk_is_unpacked_whether_or_not_gzip_packed_it() {
+    async fn a_ramdisk_is_read_in_every_form_that_jobs_give_it() {
         let archive = cpio::tests::entry("lava-1/environment", 0o100_644, "export A=1\n");
-        let files = Files::of(Some(archive.clone().into())).await.unwrap();
-        assert_eq!(files.read("/lava-1/environment").unwrap(), "export A=1\n");
+        let overlay = cpio::tests::entry("lava-1/overlay", 0o100_644, "here");
         let mut gzip = std::process::Command::new("gzip")
             .args(["-c"])
             .stdin(Stdio::piped())
@@ -166,8 +175,21 @@ mod tests {
             .unwrap();
         std::io::Write::write_all(&mut gzip.stdin.take().unwrap(), &archive).unwrap();
         let packed = gzip.wait_with_output().unwrap().stdout;
-        let files = Files::of(Some(packed.clone().into())).await.unwrap();
-        assert_eq!(files.read("/lava-1/environment").unwrap(), "export A=1\n");
+        let mut padded = packed.clone();
+        padded.resize(packed.len().next_multiple_of(4), 0);
+
+        let header = [&U_BOOT[..], &[0; U_BOOT_HEADER - 4]].concat();
+        for (form, overlaid) in [
+            (archive.clone(), false),
+            (packed.clone(), false),
+            ([&archive[..], &overlay].concat(), true),
+            ([&padded[..], &overlay].concat(), true),
+            ([&header[..], &padded, &overlay].concat(), true),
+        ] {
+            let files = Files::of(Some(form.into())).await.unwrap();
+            assert_eq!(files.read("/lava-1/environment").unwrap(), "export A=1\n");
+            assert_eq!(files.read("/lava-1/overlay").is_some(), overlaid);
+        }
         assert!(Files::of(Some(packed[..packed.len() / 2].to_vec().into())).await.is_err());
     }
 }

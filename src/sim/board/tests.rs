@@ -165,7 +165,7 @@ async fn a_job_s_files_come_by_tftp_and_its_tests_run_from_the_ramdisk() {
     for (name, mode, text) in [
         ("lava-7/bin/lava-test-case", 0o100_755, "#!/bin/sh\n"),
         ("lava-7/bin/lava-test-runner", 0o100_755, "#!/bin/sh\n"),
-        ("lava-7/environment", 0o100_644, "export PATH=/lava-7/bin:$PATH\n"),
+        ("lava-7/environment", 0o100_644, "export LAVA_JOB_ID='7'\n"),
         ("lava-7/0/lava-test-runner.conf", 0o100_644, "/lava-7/0/tests/0_a\n"),
         ("lava-7/0/tests/0_a/run.sh", 0o100_755, "lava-test-case one --shell uname\n"),
         ("TRAILER!!!", 0, ""),

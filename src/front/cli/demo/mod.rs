@@ -1,6 +1,8 @@
 //! `lava demo`: a small lab in one process, for trying things out.
 
+mod job;
 mod text;
+mod tree;
 
 use std::path::PathBuf;
 
@@ -8,7 +10,8 @@ use clap::Args;
 
 use crate::daemon;
 use crate::daemon::demo::{Lab, MAX_BASE, Options};
-use crate::model::Failure;
+use crate::model::{Failure, Kind};
+use job::Images;
 
 /// Start a small lab in this process: two boards, their consoles and their power.
 ///
@@ -26,21 +29,54 @@ pub struct DemoArgs {
     /// Boards in QEMU that run U-Boot, instead of simulated ones. Needs QEMU and U-Boot installed.
     #[arg(long)]
     qemu: bool,
+    /// Run a sample job on panda01, then end: 0 when it passed, 1 when it did not.
+    #[arg(long)]
+    job: bool,
+    /// Go on after the job, until Ctrl-C.
+    #[arg(long, requires = "job")]
+    stay: bool,
+    /// Keep the job's log and results in this folder. Otherwise they go with the demo.
+    #[arg(long, value_name = "DIR", requires = "job")]
+    output: Option<PathBuf>,
+    /// With --qemu --job: the kernel to boot, an arm64 Image.
+    #[arg(long, value_name = "FILE", requires_all = ["qemu", "job", "ramdisk"])]
+    kernel: Option<PathBuf>,
+    /// With --qemu --job: its ramdisk, a cpio archive packed by gzip that gives root a shell.
+    #[arg(long, value_name = "FILE", requires_all = ["qemu", "job", "kernel"])]
+    ramdisk: Option<PathBuf>,
 }
 
-/// Runs the demo until it is interrupted.
+/// Runs the demo until it is interrupted, or until its job is done.
 ///
 /// # Errors
-/// What could not be started.
+/// What could not be started, or how the job ended.
 pub async fn run(args: DemoArgs) -> Result<(), Failure> {
-    let shutdown = daemon::shutdown_on_signals()?;
+    let images = args.kernel.zip(args.ramdisk);
+    let images = images.map(|(kernel, ramdisk)| Images { kernel, ramdisk });
+    if args.job && args.qemu && images.is_none() {
+        let failure = Failure::new(Kind::User, "a job on a board in QEMU needs something to boot");
+        return Err(
+            failure.hint("give an arm64 kernel and a ramdisk: --kernel FILE --ramdisk FILE")
+        );
+    }
+    let interrupted = daemon::shutdown_on_signals()?;
     let options = Options { dir: args.dir, port_base: args.port_base, qemu: args.qemu };
-    let lab = Lab::start(&options, shutdown.clone()).await?;
+    let lab = Lab::start(&options, &interrupted).await?;
     text::welcome(&lab);
     daemon::ready(&text::ready(&lab));
     text::what_next(&lab);
-    shutdown.cancelled().await;
+    let mut done = Ok(());
+    if args.job {
+        text::job_begins();
+        done = job::run(&lab, images, args.output, &interrupted).await;
+    }
+    if args.stay || !args.job {
+        if let Err(failure) = std::mem::replace(&mut done, Ok(())) {
+            text::job_failed(&failure);
+        }
+        interrupted.cancelled().await;
+    }
     text::goodbye();
     lab.stop().await;
-    Ok(())
+    done
 }

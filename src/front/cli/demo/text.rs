@@ -5,6 +5,7 @@ use std::io::Write as _;
 use std::path::Path;
 
 use crate::daemon::demo::{BOARDS, Lab};
+use crate::model::Failure;
 
 /// The line that scripts wait for, without its `ready: `.
 pub(super) fn ready(lab: &Lab) -> String {
@@ -76,6 +77,15 @@ with the inventory lab.toml, and every byte of the consoles in captures/.
     }
     text.push_str("Ctrl-C ends it and leaves nothing behind.\n");
     say(&text);
+}
+
+pub(super) fn job_begins() {
+    say(&format!("\nA job now has {}; look on with its console. Ctrl-C ends it.\n\n", BOARDS[0]));
+}
+
+/// Why the job failed, when the demo goes on.
+pub(super) fn job_failed(failure: &Failure) {
+    say(&format!("{failure}\n"));
 }
 
 pub(super) fn goodbye() {

@@ -26,6 +26,11 @@ impl Run<'_> {
                     arguments.first().and_then(|text| text.parse().ok()).unwrap_or(0);
                 return Err(Leave::Script);
             }
+            // Of LAVA's functions, which a test's script has sourced.
+            "lava_signal" => {
+                self.signal(&arguments.join(" "));
+                0
+            }
             "reboot" => return self.end(End::Reboot),
             "poweroff" | "halt" => return self.end(End::Halt),
             "sleep" => self.sleep(arguments),
@@ -152,6 +157,11 @@ impl Run<'_> {
     fn source(&mut self, arguments: &[&str]) -> Flow {
         let Some(path) = arguments.first() else { return self.fail(2, "sh: .: filename missing") };
         match self.text(path) {
+            // Functions are not simulated; those of LAVA are commands here.
+            Some(_) if path.ends_with("/lava-common-functions") => {
+                self.shell.status = 0;
+                Ok(())
+            }
             Some(text) => {
                 self.shell.status = 0;
                 self.script(&text)

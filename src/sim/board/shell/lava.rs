@@ -79,13 +79,23 @@ impl Run<'_> {
         Ok(())
     }
 
-    /// Runs the tests of a stage: the folders in its `lava-test-runner.conf`.
+    /// Installs, then runs the tests of a stage: the folders in its `lava-test-runner.conf`. They
+    /// find the helpers, which are in the `bin` beside the stage.
     fn runner(&mut self, stage: &str) -> Flow {
         let Some(tests) = self.text(&format!("{stage}/lava-test-runner.conf")) else {
             return self.fail(1, &format!("lava-test-runner: no tests in {stage}"));
         };
-        for folder in tests.lines().map(str::trim).filter(|line| !line.is_empty()) {
-            let install = format!("{folder}/install.sh");
+        let path = self.shell.env.get("PATH").cloned().unwrap_or_default();
+        let helpers = self.path(&format!("{stage}/../bin"));
+        self.shell.env.insert("PATH".to_owned(), format!("{helpers}:{path}"));
+        let flow = self.tests(&tests);
+        self.shell.env.insert("PATH".to_owned(), path);
+        flow
+    }
+
+    fn tests(&mut self, folders: &str) -> Flow {
+        let folders = || folders.lines().map(str::trim).filter(|line| !line.is_empty());
+        for install in folders().map(|folder| format!("{folder}/install.sh")) {
             if self.text(&install).is_some() {
                 self.sh(&["-e", &install])?;
                 if self.shell.status != 0 {
@@ -93,13 +103,15 @@ impl Run<'_> {
                     return Ok(());
                 }
             }
+        }
+        for folder in folders() {
             self.sh(&["-e", &format!("{folder}/run.sh")])?;
         }
         self.print("<LAVA_TEST_RUNNER EXIT>\n");
         Ok(())
     }
 
-    fn signal(&mut self, text: &str) {
+    pub(super) fn signal(&mut self, text: &str) {
         self.print(&format!("<LAVA_SIGNAL_{text}>\n"));
     }
 }

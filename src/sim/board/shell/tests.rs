@@ -79,12 +79,15 @@ async fn a_test_definition_gives_lava_s_signals() {
                echo \"<LAVA_SIGNAL_STARTRUN $TESTRUN_ID $UUID>\"\n\
                lava-test-case one --shell true\n\
                lava-test-case two --shell 'dmesg | grep -q Wibble'\n\
+               . /lava-7/bin/lava-common-functions\n\
+               lava_signal TESTSET 'START more'\n\
                lava-test-case speed --result pass --measurement 1.5 --units MB/s\n\
                echo \"<LAVA_SIGNAL_ENDRUN $TESTRUN_ID $UUID>\"\n";
     let (mut shell, log) = shell(&[
-        ("lava-7/environment", "export PATH=/lava-7/bin:$PATH\n"),
+        ("lava-7/environment", "export LAVA_JOB_ID='7'\n"),
         ("lava-7/bin/lava-test-runner", "#!/bin/sh\n"),
         ("lava-7/bin/lava-test-case", "#!/bin/sh\n"),
+        ("lava-7/bin/lava-common-functions", "lava_signal() {\n echo\n}\n"),
         ("lava-7/0/lava-test-runner.conf", "/lava-7/0/tests/0_smoke\n"),
         ("lava-7/0/tests/0_smoke/uuid", "7_1.2\n"),
         ("lava-7/0/tests/0_smoke/run.sh", run),
@@ -98,6 +101,7 @@ async fn a_test_definition_gives_lava_s_signals() {
          <LAVA_SIGNAL_TESTCASE TEST_CASE_ID=one RESULT=pass>\n\
          <LAVA_SIGNAL_STARTTC two>\n<LAVA_SIGNAL_ENDTC two>\n\
          <LAVA_SIGNAL_TESTCASE TEST_CASE_ID=two RESULT=fail>\n\
+         <LAVA_SIGNAL_TESTSET START more>\n\
          <LAVA_SIGNAL_TESTCASE TEST_CASE_ID=speed RESULT=pass UNITS=MB/s MEASUREMENT=1.5>\n\
          <LAVA_SIGNAL_ENDRUN 0_smoke 7_1.2>\n<LAVA_TEST_RUNNER EXIT>\n"
     );
