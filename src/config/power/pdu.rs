@@ -35,7 +35,7 @@ type Entry = (&'static str, fn(&Table<'_>) -> Option<Driver>, Duration);
 const DRIVERS: &[Entry] = &[
     ("exec", |table| Exec::read(table).map(Driver::Exec), Duration::from_secs(20)),
     ("sim", |_| Some(Driver::Sim), Duration::from_secs(3)),
-    ("snmp", |table| Snmp::read(table).map(Box::new).map(Driver::Snmp), Duration::from_secs(3)),
+    ("snmp", |table| Snmp::read(table).map(Box::new).map(Driver::Snmp), Duration::from_secs(5)),
 ];
 
 const VERIFY: Duration = Duration::from_secs(10);

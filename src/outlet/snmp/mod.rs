@@ -15,7 +15,8 @@ use crate::config::power::{self as config, Set};
 use crate::model::State;
 use session::Session;
 
-/// A question that was not answered is put again after this time: UDP loses packets.
+/// A question that was not answered is put again after this time, for UDP loses packets; and then
+/// after twice this time and so on, for some agents are slow.
 const ASK_AGAIN: Duration = Duration::from_secs(1);
 
 /// One outlet of an SNMP agent.
@@ -38,10 +39,12 @@ impl SnmpOutlet {
 
     async fn get(&self, get: &config::Get) -> Result<State, OutletError> {
         let oid = self.numbers(&get.oid)?;
+        let mut patience = ASK_AGAIN;
         let value = loop {
             let mut session = self.open().await?;
-            if let Ok(answer) = timeout(ASK_AGAIN, session.get(&oid)).await {
-                break answer?;
+            match timeout(patience, session.get(&oid)).await {
+                Ok(answer) => break answer?,
+                Err(_) => patience *= 2,
             }
         };
         Ok(match value {
@@ -56,13 +59,19 @@ impl SnmpOutlet {
 
     /// A session, asked for again until the agent answers. Nothing is switched by it.
     async fn open(&self) -> Result<Session, OutletError> {
+        let mut patience = ASK_AGAIN;
         loop {
             let session = Session::open(&self.agent.address, &self.agent.access);
-            if let Ok(session) = timeout(ASK_AGAIN, session).await {
+            if let Ok(session) = timeout(patience, session).await {
                 let mut session = session?;
-                session.agree().await?;
-                return Ok(session);
+                match timeout(patience, session.agree()).await {
+                    Ok(agreed) => return agreed.map(|()| session),
+                    // It told who it is, and is silent to a question that it has to decrypt.
+                    Err(_) if patience > ASK_AGAIN => return Err(session::silent_to_us()),
+                    Err(_) => {}
+                }
             }
+            patience *= 2;
         }
     }
 

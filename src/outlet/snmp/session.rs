@@ -3,8 +3,6 @@
 //! The library has no time limits, and gives an agent's refusal as a success with an error status in
 //! it. Both are dealt with here and in the caller.
 
-use std::time::Duration;
-
 use snmp2::v3::{self, AuthErrorKind};
 use snmp2::{AsyncSession, Error, Oid, Value};
 
@@ -12,10 +10,8 @@ use crate::config::power::{Access, AuthProtocol, Cipher, User};
 use crate::model::units;
 use crate::outlet::OutletError;
 
-/// How often a version 3 agent is asked until its clock is known and a question is answered. Some
-/// agents are silent to a request that they cannot decrypt.
-const SYNC_ATTEMPTS: usize = 4;
-const SYNC_TIMEOUT: Duration = Duration::from_millis(600);
+/// How often a version 3 agent may set our clock before it answers a question.
+const SYNC_ATTEMPTS: usize = 3;
 /// sysObjectID.0, which every agent has: asked for where only the answer's authenticity counts.
 const SYS_OBJECT_ID: &[u64] = &[1, 3, 6, 1, 2, 1, 1, 2, 0];
 
@@ -56,15 +52,13 @@ impl Session {
             return Ok(());
         }
         let oid = Oid::from(SYS_OBJECT_ID).map_err(|_| not_an_oid(SYS_OBJECT_ID))?;
-        for _ in 0..SYNC_ATTEMPTS {
-            match tokio::time::timeout(SYNC_TIMEOUT, self.inner.get(&oid)).await {
-                Ok(Ok(_)) => return Ok(()),
-                // Asked again: without an answer, with our clock set, after a late answer.
-                Err(_) | Ok(Err(Error::AuthUpdated | Error::RequestIdMismatch)) => {}
-                Ok(Err(error)) => return Err(self.failed(&error)),
+        for _ in 1..SYNC_ATTEMPTS {
+            match self.inner.get(&oid).await {
+                Err(Error::AuthUpdated) => {}
+                answer => return answer.map(drop).map_err(|error| self.failed(&error)),
             }
         }
-        Err(denied("it is there and does not answer; wrong privacy passphrase or protocol"))
+        self.inner.get(&oid).await.map(drop).map_err(|error| self.failed(&error))
     }
 
     /// Writes an integer, once. An error that is [`OutletError::is_unclear`] leaves open whether.
@@ -151,6 +145,11 @@ fn check(status: u32, what: &str) -> Result<(), OutletError> {
         6 | 16 => OutletError::Denied(text),
         _ => OutletError::Refused(text),
     })
+}
+
+/// An agent that tells who it is, and nothing else.
+pub(super) fn silent_to_us() -> OutletError {
+    denied("it is there and does not answer; wrong privacy passphrase or protocol")
 }
 
 fn denied(why: &str) -> OutletError {

@@ -3,8 +3,10 @@
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
+use std::time::Duration;
 
 use rustix::process::Signal;
+use snmp2::{Oid, SyncSession};
 
 use crate::common::{Heard, LIMIT, Process, TestLab, rig, signal, udp_port, wait_until};
 
@@ -21,6 +23,8 @@ pub(crate) const COMMUNITY: &str = "private";
 /// Of every user.
 pub(crate) const AUTH: &str = "authpass123";
 pub(crate) const PRIV: &str = "privpass123";
+
+const FIRST_OUTLET: &[u64] = &[1, 3, 6, 1, 4, 1, 318, 1, 1, 12, 3, 3, 1, 1, 4, 1];
 
 const ACCESS: &str = "rwcommunity private 127.0.0.1
 rocommunity public 127.0.0.1
@@ -64,6 +68,12 @@ impl Agent {
             port.is_some()
         });
         let address = SocketAddr::from(([127, 0, 0, 1], port.unwrap()));
+        // snmpd starts the recording's program with the first question about it.
+        wait_until(LIMIT, "the recording is read", || {
+            let limit = Some(Duration::from_secs(1));
+            let mut session = SyncSession::new_v2c(address, b"public", limit, 1).unwrap();
+            session.get(&Oid::from(FIRST_OUTLET).unwrap()).is_ok()
+        });
         Self { process, log, address, recording }
     }
 

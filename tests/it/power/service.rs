@@ -211,8 +211,7 @@ fn an_operation_that_outlasts_the_daemon_is_given_up_and_said_so() {
     let answer = on.join().unwrap();
     assert_eq!(answer.status, 503);
     assert!(failure(&answer).1.ends_with("it may be on or off"), "{}", answer.text());
-    let log = power.daemon.log().text();
-    assert!(log.contains("INFO audit: ") && log.contains("given up half-way"), "{log}");
+    power.daemon.wait_for_log(LIMIT, "error=\"given up half-way");
 }
 
 #[test]

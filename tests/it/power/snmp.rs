@@ -1,9 +1,7 @@
 //! SNMP: every version, what agents refuse, and agents that do not answer.
 
-use std::time::Duration;
-
+use super::Power;
 use super::agent::{AUTH, Agent, COMMUNITY, PRIV};
-use super::{Power, timed};
 use crate::common::{LIMIT, TestLab, wait_until};
 
 fn outlet(name: &str, pdu: &str, port: u32) -> String {
@@ -192,7 +190,7 @@ fn whoever_has_the_wrong_password_is_told_so_and_the_password_to_nobody() {
 fn a_hung_agent_stops_nobody_but_itself() {
     let lab = TestLab::new();
     let (hung, fine) = (Agent::start(&lab, "hung", &[]), Agent::start(&lab, "fine", &[]));
-    let quick = community("2c", "apc-rpdu") + "\ntimeout = \"1s\"";
+    let quick = community("2c", "apc-rpdu") + "\ntimeout = \"2s\"";
     let config = hung.pdu("hung", &quick)
         + &fine.pdu("fine", &quick)
         + &outlet("panda01", "hung", 24)
@@ -203,13 +201,12 @@ fn a_hung_agent_stops_nobody_but_itself() {
     hung.stop();
     std::thread::scope(|scope| {
         let waiting = scope.spawn(|| power.fails("panda01", "on"));
-        let (done, took) = timed(|| power.done("panda02", "on"));
-        assert_eq!(done, "on verified");
-        assert!(!waiting.is_finished() && took < Duration::from_secs(1), "{took:?}");
+        assert_eq!(power.done("panda02", "on"), "on verified");
+        assert!(!waiting.is_finished(), "the other PDU was waited for");
         let (kind, message) = waiting.join().unwrap();
         assert_eq!(kind, "lab");
         assert!(message.starts_with("panda01 on hung (127.0.0.1:"), "{message}");
-        assert!(message.contains("no answer within 1s; and the state cannot be read"), "{message}");
+        assert!(message.contains("no answer within 2s; and the state cannot be read"), "{message}");
     });
     assert!(power.get("/metrics").text().contains(r#"lava_power_pdu_reachable{pdu="hung"} 0"#));
 
