@@ -60,6 +60,49 @@ fn a_syntax_error_has_its_place_too() {
 }
 
 #[test]
+fn a_job_and_its_device_are_told_all_of_their_mistakes_together() {
+    let lab = TestLab::new();
+    let job = lab.write(
+        "job.yaml",
+        r"job_name: full of mistakes
+device_type: qemu-uboot
+visibility: public
+timeouts:
+  job: {minutes: 6}
+  action: {minutess: 5}
+actions:
+- deploy:
+    to: tftp
+    os: oe
+    kernal:
+      url: file:///Image
+- boot:
+    method: u-boot
+    commands: 7
+    promts: ['# ']
+",
+    );
+    let device = lab.write("device.yaml", "hostname: [panda01]\nactions: {}\n");
+    let output = lab.path("output");
+    let output = output.to_str().unwrap();
+    let run = ["run", &job, "--device", &device, "--output", output];
+    let refused = lab.run("lava-dispatcher", run, "");
+    let said = stderr(&refused);
+    assert_eq!(refused.status.code(), Some(2), "{said}");
+    for expected in [
+        "job.yaml:6:12: timeouts.action: unknown key \"minutess\"; did you mean \"minutes\"?",
+        "job.yaml:9:5: actions[0].deploy.kernel: \"kernel\" is missing",
+        "job.yaml:11:5: actions[0].deploy: unknown key \"kernal\"; did you mean \"kernel\"?",
+        "job.yaml:15:15: actions[1].boot.commands: expected a text",
+        "job.yaml:16:5: actions[1].boot: unknown key \"promts\"; did you mean \"prompts\"?",
+        "device.yaml:1:11: hostname: expected a text, found a list",
+    ] {
+        assert!(said.contains(expected), "missing: {expected}\nin: {said}");
+    }
+    assert!(!lab.path("output").exists(), "nothing was started");
+}
+
+#[test]
 fn a_missing_device_is_waited_for() {
     let lab = TestLab::new();
     let device = lab.path("ttyUSB0");
