@@ -1,10 +1,12 @@
 //! Whole jobs on a scripted board: what is typed, what comes of it, and how the program exits.
 
 use std::process::Output;
-
-use super::scripted_board::{Play, ScriptedBoard};
-use crate::common::{TestLab, run};
 use std::time::Duration;
+
+use serde_json::Value;
+
+use super::scripted_board::{self, Play, ScriptedBoard};
+use crate::common::{LIMIT, TestLab, WebSocket, http, run, wait_until};
 
 /// Longer than any of these jobs may take.
 const JOB: Duration = Duration::from_secs(60);
@@ -54,8 +56,8 @@ fn read(lab: &TestLab, name: &str) -> String {
 #[test]
 fn a_job_runs_from_power_on_to_its_results() {
     let lab = TestLab::new();
-    let board = ScriptedBoard::start(&lab, Play::Tests(GOOD));
-    let done = dispatch(&lab, &job(&lab, |job| job), &board.device, &[]);
+    let (board, device) = ScriptedBoard::start(&lab, Play::Tests(GOOD));
+    let done = dispatch(&lab, &job(&lab, |job| job), &device, &[]);
     let said = text(&done.stdout);
     assert_eq!(done.status.code(), Some(0), "{said}{}", text(&done.stderr));
     for line in [
@@ -90,8 +92,8 @@ fn a_job_runs_from_power_on_to_its_results() {
 #[test]
 fn a_failed_case_is_the_programs_failure_though_the_job_is_complete() {
     let lab = TestLab::new();
-    let board = ScriptedBoard::start(&lab, Play::Tests(BAD));
-    let done = dispatch(&lab, &job(&lab, |job| job), &board.device, &[]);
+    let (_board, device) = ScriptedBoard::start(&lab, Play::Tests(BAD));
+    let done = dispatch(&lab, &job(&lab, |job| job), &device, &[]);
     assert_eq!(done.status.code(), Some(1), "{}", text(&done.stdout));
     // The case itself, and the definition that did not come to its end.
     assert_eq!(text(&done.stderr), "2 test cases failed\n");
@@ -103,8 +105,8 @@ fn a_failed_case_is_the_programs_failure_though_the_job_is_complete() {
 #[test]
 fn a_panic_ends_the_boot_at_once_and_is_told_with_its_line() {
     let lab = TestLab::new();
-    let board = ScriptedBoard::start(&lab, Play::Panic);
-    let done = dispatch(&lab, &job(&lab, |job| job), &board.device, &[]);
+    let (_board, device) = ScriptedBoard::start(&lab, Play::Panic);
+    let done = dispatch(&lab, &job(&lab, |job| job), &device, &[]);
     assert_eq!(done.status.code(), Some(1));
     let line = "\"Kernel panic - not syncing: No working init found.\"";
     assert_eq!(text(&done.stderr), format!("the kernel panicked: {line}\n"));
@@ -115,14 +117,14 @@ fn a_panic_ends_the_boot_at_once_and_is_told_with_its_line() {
 #[test]
 fn a_time_out_tells_what_was_waited_for_and_what_was_seen() {
     let lab = TestLab::new();
-    let board = ScriptedBoard::start(&lab, Play::Hang);
+    let (_board, device) = ScriptedBoard::start(&lab, Play::Hang);
     let short = |job: String| {
         job.replace(
             "  connection: {minutes: 2}",
             "  connection: {minutes: 2}\n  actions: {auto-login-action: {seconds: 1}}",
         )
     };
-    let done = dispatch(&lab, &job(&lab, short), &board.device, &[]);
+    let done = dispatch(&lab, &job(&lab, short), &device, &[]);
     assert_eq!(done.status.code(), Some(1));
     let told = text(&done.stderr);
     assert!(told.contains("waiting for \"login:\""), "{told}");
@@ -170,4 +172,52 @@ fn validate_tells_all_that_is_missing_and_runs_nothing() {
     }
     assert!(text(&done.stdout).starts_with("- name: tftp-deploy\n"), "{}", text(&done.stdout));
     assert!(!lab.path("out").exists(), "something was run");
+}
+
+#[test]
+fn a_person_takes_the_console_from_a_job_and_gives_it_back() {
+    let lab = TestLab::new();
+    let board = ScriptedBoard::new(&lab, Play::Tests(GOOD), false);
+    let port = format!("tcp:127.0.0.1:{}", board.port);
+    let capture = lab.path("capture").display().to_string();
+    let args =
+        ["--name", "panda01", "--port", &port, "--http", "127.0.0.1:0", "--capture", &capture];
+    let serial = lab.start("lava-serial", args);
+    let address = serial.address("http");
+    let device = scripted_board::device(&lab, &format!("http://{address}/consoles/panda01"));
+    let job = job(&lab, |job| job);
+    std::thread::scope(|scope| {
+        let job = scope.spawn(|| dispatch(&lab, &job, &device, &[]));
+        wait_until(LIMIT, "the job holds the console", || {
+            let console = http(address, "GET", "/consoles/panda01", "").json();
+            console["holder"]["user"] == "job:7"
+        });
+        let alice = WebSocket::attach(address, "panda01", "user=alice");
+        alice.ask(r#"{"id":1,"request":"force"}"#);
+        alice.expect_message("alice has it", |m| m["type"] == "mode" && m["mode"] == "exclusive");
+        board.let_power_work();
+        alice.heard().find(LIMIT, 0, b"Hit any key").unwrap();
+        // The job would have stopped the countdown by now, if it could.
+        let warned = || read(&lab, "output.jsonl").contains("alice has taken the console");
+        wait_until(LIMIT, "the job knows", warned);
+        assert_eq!(board.heard(), Vec::<String>::new());
+        alice.ask(r#"{"id":2,"request":"release"}"#);
+        let done = job.join().unwrap();
+        let log = || read(&lab, "output.jsonl");
+        assert_eq!(done.status.code(), Some(0), "{}{}", text(&done.stderr), log());
+    });
+    let log = read(&lab, "output.jsonl");
+    let of = |part: &str| -> Value {
+        let line = log.lines().find(|line| line.contains(part));
+        serde_json::from_str(line.unwrap_or_else(|| panic!("no {part:?} in {log}"))).unwrap()
+    };
+    assert_eq!(of("has given the console back")["lvl"], "info");
+    // The line's own place in the console's stream: what is captured there is what was logged.
+    let offset = of("Linux board 6.1.0")["offset"].as_u64().unwrap();
+    let there = format!("/consoles/panda01/history?from={offset}&to={}", offset + 17);
+    assert_eq!(text(&http(address, "GET", &there, "").body), "Linux board 6.1.0");
+    let results = read(&lab, "results.yaml");
+    assert!(results.contains("  end_offset: "), "{results}");
+    let events = text(&http(address, "GET", "/consoles/panda01/events?from=0", "").body);
+    assert!(events.contains(r#""kind":"job","id":"7","phase":"done""#), "{events}");
 }

@@ -4,7 +4,7 @@
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, mpsc};
 
 use crate::common::{LIMIT, TestLab};
 
@@ -20,45 +20,70 @@ pub(crate) enum Play {
 
 /// The board, played by a thread for one power cycle and one client.
 pub(crate) struct ScriptedBoard {
-    pub(crate) device: String,
+    /// Where its serial line is.
+    pub(crate) port: u16,
     heard: Arc<Mutex<Vec<String>>>,
+    power: mpsc::Sender<()>,
 }
 
 const WILL_ECHO: [u8; 3] = [255, 251, 1];
 
 impl ScriptedBoard {
-    /// Starts playing. The device dictionary that leads to it is written into the lab.
-    pub(crate) fn start(lab: &TestLab, play: Play) -> Self {
+    /// A board behind a telnet port whose power works, and the device dictionary that leads to it.
+    pub(crate) fn start(lab: &TestLab, play: Play) -> (Self, String) {
+        let board = Self::new(lab, play, true);
+        board.let_power_work();
+        let device = device(lab, &format!("telnet 127.0.0.1 {}", board.port));
+        (board, device)
+    }
+
+    /// A board behind a telnet or a raw port; its outlet switches only when it is let.
+    pub(crate) fn new(lab: &TestLab, play: Play, telnet: bool) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let port = listener.local_addr().unwrap().port();
-        let power = lab.path("power");
-        let made = std::process::Command::new("mkfifo").arg(&power).status().unwrap();
-        assert!(made.success());
-        let example = include_str!("../../../conf/devices/qemu-uboot.yaml");
-        let device = example
-            .replace("lava-console panda01", &format!("telnet 127.0.0.1 {port}"))
-            .replace("lava power cycle panda01", &tell(&power, "cycle"))
-            .replace("lava power on panda01", &tell(&power, "on"))
-            .replace("lava power off panda01", &format!("touch {}", lab.path("off").display()));
-        let device = lab.write("device.yaml", &device);
+        let fifo = lab.path("power");
+        assert!(std::process::Command::new("mkfifo").arg(&fifo).status().unwrap().success());
         let heard = Arc::<Mutex<Vec<String>>>::default();
         let (lines, tftp) = (heard.clone(), lab.path("tftp"));
+        let (power, let_work) = mpsc::channel();
         std::thread::spawn(move || {
-            let (line, _) = listener.accept().unwrap();
+            let (mut line, _) = listener.accept().unwrap();
             line.set_read_timeout(Some(LIMIT)).unwrap();
+            if telnet {
+                line.write_all(&WILL_ECHO).unwrap();
+            }
+            // Whoever switches the outlet hangs until there is somebody to read.
+            if let_work.recv().is_err() {
+                return;
+            }
             let mut word = String::new();
-            let fifo = std::fs::File::open(power).unwrap();
-            BufReader::new(fifo).read_line(&mut word).unwrap();
+            BufReader::new(std::fs::File::open(fifo).unwrap()).read_line(&mut word).unwrap();
             assert_eq!(word, "cycle\n");
             Player { line, heard: lines, tftp }.play(play);
         });
-        Self { device, heard }
+        Self { port, heard, power }
+    }
+
+    pub(crate) fn let_power_work(&self) {
+        self.power.send(()).unwrap();
     }
 
     /// The lines that were typed at the board.
     pub(crate) fn heard(&self) -> Vec<String> {
         self.heard.lock().unwrap().clone()
     }
+}
+
+/// Writes the device dictionary of a scripted board that is reached by `connect`.
+pub(crate) fn device(lab: &TestLab, connect: &str) -> String {
+    let power = lab.path("power");
+    let example = include_str!("../../../conf/devices/qemu-uboot.yaml");
+    let device = example
+        .replace("lava-console panda01", connect)
+        .replace("lava power cycle panda01", &tell(&power, "cycle"))
+        .replace("lava power on panda01", &tell(&power, "on"))
+        .replace("lava power off panda01", &format!("touch {}", lab.path("off").display()));
+    lab.write("device.yaml", &device)
 }
 
 fn tell(power: &Path, word: &str) -> String {
@@ -73,7 +98,6 @@ struct Player {
 
 impl Player {
     fn play(mut self, play: Play) -> Option<()> {
-        self.line.write_all(&WILL_ECHO).ok()?;
         self.say("\r\nU-Boot 2023.01 (scripted)\r\n\r\nHit any key to stop autoboot:  2 ")?;
         self.key()?;
         self.say("\r\n=> ")?;
