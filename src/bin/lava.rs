@@ -7,6 +7,6 @@ use lavamux::daemon;
 use lavamux::front::cli::lava::{LavaArgs, run};
 
 fn main() -> ExitCode {
-    daemon::start_tracing();
+    daemon::start_quiet_tracing();
     run(LavaArgs::parse())
 }

@@ -25,8 +25,17 @@ pub const SHUTDOWN_LIMIT: std::time::Duration = std::time::Duration::from_secs(5
 /// Sends tracing to standard error, as the journal likes it. `LAVA_LOG` sets the level, for all
 /// (`debug`) or by module (`info,lavamux::console=debug`); info when unset.
 pub fn start_tracing() {
+    start_tracing_at(LevelFilter::INFO);
+}
+
+/// The same for programs that people watch, where only what is wrong is worth a line.
+pub fn start_quiet_tracing() {
+    start_tracing_at(LevelFilter::WARN);
+}
+
+fn start_tracing_at(default: LevelFilter) {
     let wanted = std::env::var("LAVA_LOG").ok().and_then(|text| text.parse::<Targets>().ok());
-    let filter = wanted.unwrap_or_else(|| Targets::new().with_default(LevelFilter::INFO));
+    let filter = wanted.unwrap_or_else(|| Targets::new().with_default(default));
     let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);
     let registry = tracing_subscriber::registry().with(filter);
     // The journal stamps each line itself.

@@ -100,9 +100,12 @@ fn a_given_folder_has_the_inventory_and_is_left_as_it_was_found() {
         assert!(inventory.contains(&expected), "no {expected} in {inventory}");
     }
 
-    // Another one finds ports of its own, but must not have the same folder.
+    // Another one finds ports of its own, but must not have the same folder; and since its boards
+    // have the same names, it tells how to get at them.
+    demo.wait_for_output("console panda01    ");
     let other = start(&lab, &[]);
     assert_ne!(other.address("http"), demo.address("http"));
+    other.wait_for_output("console panda01 --lab ");
     let same = run_demo(&lab, &["--dir", &here]);
     assert_eq!(same.status.code(), Some(2), "{}", stderr(&same));
     assert!(stderr(&same).contains("another demo is using this folder"), "{}", stderr(&same));

@@ -98,6 +98,12 @@ impl Daemon {
         line.trim().trim_end_matches(" kB").parse::<u64>().unwrap() * 1024
     }
 
+    pub(crate) fn wait_for_output(&self, text: &str) {
+        wait_until(LIMIT, &format!("{} prints {text:?}", self.name), || {
+            self.stdout.text().contains(text)
+        });
+    }
+
     pub(crate) fn wait_for_log(&self, limit: Duration, text: &str) {
         wait_until(limit, &format!("{} logs {text:?}", self.name), || {
             self.stderr.text().contains(text)

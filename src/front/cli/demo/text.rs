@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 use std::io::Write as _;
 use std::path::Path;
 
+use crate::client;
 use crate::daemon::demo::{BOARDS, Lab};
 use crate::model::Failure;
 
@@ -33,20 +34,24 @@ pub(super) fn welcome(lab: &Lab) {
 
 pub(super) fn what_next(lab: &Lab) {
     let (lava, [first, second], ports) = (program(), BOARDS, lab.ports());
+    let option = lab_option(lab);
     let mut commands = vec![
         (
-            format!("{lava} console {first}"),
+            format!("{lava} console {first}{option}"),
             "its console; ~$help tells what else can be typed there",
         ),
-        (format!("{lava} power cycle {first}"), "pull its plug and put it back: watch the console"),
-        (format!("{lava} boards"), "what there is"),
+        (
+            format!("{lava} power cycle {first}{option}"),
+            "pull its plug and put it back: watch the console",
+        ),
+        (format!("{lava} boards{option}"), "what there is"),
         (
             format!("telnet 127.0.0.1 {}", ports.telnet(0).port()),
             "its console again: many may share it",
         ),
     ];
     if lab.is_qemu() {
-        let on = (format!("{lava} power on {first}"), "the boards are off at first");
+        let on = (format!("{lava} power on {first}{option}"), "the boards are off at first");
         commands.insert(0, on);
     }
     let width = commands.iter().map(|(command, _)| command.len()).max().unwrap_or_default();
@@ -98,6 +103,26 @@ pub(super) fn say(text: &str) {
     let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
 }
 
+/// What makes clients look for the boards here, where they would not by themselves: somebody has an
+/// inventory of other boards, or other daemons run on this host.
+fn lab_option(lab: &Lab) -> String {
+    let alone = |dir: &Path| {
+        let names = std::fs::read_dir(dir).into_iter().flatten().filter_map(Result::ok);
+        let names = names.map(|entry| entry.file_name().to_string_lossy().into_owned());
+        names.filter(|name| name.starts_with("serial-")).count() <= 1
+    };
+    match client::lab::Lab::locate(None, None) {
+        Ok(client::lab::Lab::Host(dir)) if alone(&dir) => String::new(),
+        _ => format!(" --lab {}", word(&lab.inventory())),
+    }
+}
+
+/// A path as one word of a shell.
+fn word(path: &Path) -> String {
+    let path = path.display().to_string();
+    shlex::try_quote(&path).map_or(path.clone(), std::borrow::Cow::into_owned)
+}
+
 /// How to call this very program: its name when the shell would find it, else its path.
 fn program() -> String {
     let Ok(this) = std::env::current_exe() else { return "lava".to_owned() };
@@ -109,5 +134,5 @@ fn program() -> String {
     }
     let here = std::env::current_dir().ok();
     let near = here.and_then(|here| this.strip_prefix(here).ok().map(Path::to_owned));
-    near.unwrap_or(this).display().to_string()
+    word(&near.unwrap_or(this))
 }
