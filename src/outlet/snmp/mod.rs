@@ -33,7 +33,8 @@ impl SnmpOutlet {
 
     /// Writes once. What becomes of a request whose answer is lost is for the caller to find out.
     async fn set(&self, set: &Set) -> Result<(), OutletError> {
-        let mut session = self.open().await?;
+        let mut patience = ASK_AGAIN;
+        let mut session = self.open(&mut patience).await?;
         session.set(&self.numbers(&set.oid)?, set.value).await
     }
 
@@ -41,7 +42,7 @@ impl SnmpOutlet {
         let oid = self.numbers(&get.oid)?;
         let mut patience = ASK_AGAIN;
         let value = loop {
-            let mut session = self.open().await?;
+            let mut session = self.open(&mut patience).await?;
             match timeout(patience, session.get(&oid)).await {
                 Ok(answer) => break answer?,
                 Err(_) => patience *= 2,
@@ -57,21 +58,21 @@ impl SnmpOutlet {
         })
     }
 
-    /// A session, asked for again until the agent answers. Nothing is switched by it.
-    async fn open(&self) -> Result<Session, OutletError> {
-        let mut patience = ASK_AGAIN;
+    /// A session, asked for again until the agent answers within `patience`, which grows meanwhile.
+    /// Nothing is switched by it.
+    async fn open(&self, patience: &mut Duration) -> Result<Session, OutletError> {
         loop {
             let session = Session::open(&self.agent.address, &self.agent.access);
-            if let Ok(session) = timeout(patience, session).await {
+            if let Ok(session) = timeout(*patience, session).await {
                 let mut session = session?;
-                match timeout(patience, session.agree()).await {
+                match timeout(*patience, session.agree()).await {
                     Ok(agreed) => return agreed.map(|()| session),
                     // It told who it is, and is silent to a question that it has to decrypt.
-                    Err(_) if patience > ASK_AGAIN => return Err(session::silent_to_us()),
+                    Err(_) if *patience > ASK_AGAIN => return Err(session::silent_to_us()),
                     Err(_) => {}
                 }
             }
-            patience *= 2;
+            *patience *= 2;
         }
     }
 

@@ -1,6 +1,6 @@
 //! A real SNMP agent with the recording of a real PDU in it.
 
-use std::net::SocketAddr;
+use std::net::{SocketAddr, UdpSocket};
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::Duration;
@@ -83,6 +83,28 @@ impl Agent {
         format!(
             "[[pdu]]\nname = \"{name}\"\ndriver = \"snmp\"\naddress = \"{address}\"\n{access}\n"
         )
+    }
+
+    /// The same, behind a network that holds back every answer for `delay`.
+    pub(crate) fn slow_pdu(&self, name: &str, access: &str, delay: Duration) -> String {
+        let (near, far) = (UdpSocket::bind("127.0.0.1:0").unwrap(), self.address);
+        let address = near.local_addr().unwrap();
+        std::thread::spawn(move || {
+            let mut question = [0; 2048];
+            while let Ok((length, asker)) = near.recv_from(&mut question) {
+                let (near, question) = (near.try_clone().unwrap(), question[..length].to_vec());
+                std::thread::spawn(move || {
+                    let agent = UdpSocket::bind("127.0.0.1:0").unwrap();
+                    agent.send_to(&question, far).unwrap();
+                    let mut answer = [0; 2048];
+                    let length = agent.recv(&mut answer).unwrap();
+                    std::thread::sleep(delay);
+                    // Who asked may have lost patience.
+                    let _ = near.send_to(&answer[..length], asker);
+                });
+            }
+        });
+        self.pdu(name, access).replace(&far.to_string(), &address.to_string())
     }
 
     /// What outlets were asked for, in order: outlet number and value.

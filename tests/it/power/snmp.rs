@@ -1,5 +1,7 @@
 //! SNMP: every version, what agents refuse, and agents that do not answer.
 
+use std::time::Duration;
+
 use super::Power;
 use super::agent::{AUTH, Agent, COMMUNITY, PRIV};
 use crate::common::{LIMIT, TestLab, wait_until};
@@ -215,6 +217,19 @@ fn a_hung_agent_stops_nobody_but_itself() {
     assert_eq!(power.done("panda01", "off"), "off verified");
     // The request that went unanswered lay in the agent's socket: it was sent once.
     assert_eq!(hung.requests(), ["24 1", "24 2"]);
+}
+
+#[test]
+fn a_slow_agent_is_heard_out() {
+    let lab = TestLab::new();
+    let agent = Agent::start(&lab, "rack", &[]);
+    let access = user("sha_aes", "sha", "aes") + "\ntimeout = \"20s\"";
+    // Longer than an agent on a good day is waited for.
+    let delay = Duration::from_millis(1100);
+    let config = agent.slow_pdu("slow", &access, delay) + &outlet("panda01", "slow", 24);
+    let power = Power::start(&lab, &config);
+    assert_eq!(power.done("panda01", "on"), "on verified");
+    assert_eq!(agent.requests(), ["24 1"]);
 }
 
 #[test]
