@@ -8,11 +8,6 @@
     reason = "tests fail by panicking, and tell why"
 )]
 
-#[allow(
-    dead_code,
-    unused_imports,
-    reason = "the stories that use all of it are still being written"
-)]
 mod common;
 
 mod architecture;

@@ -67,7 +67,9 @@ pub(super) fn not_in_the_list(order: &[String], sources: &[Source]) -> Vec<Strin
     let mut modules: Vec<&str> = sources.iter().filter_map(Source::module).collect();
     modules.dedup();
     let missing = modules.iter().filter(|module| !order.iter().any(|listed| listed == *module));
-    missing.map(|module| format!("src/{module} is not in the list")).collect()
+    let gone = order.iter().filter(|listed| !modules.contains(&listed.as_str()));
+    let missing = missing.map(|module| format!("src/{module} is not in the list"));
+    missing.chain(gone.map(|listed| format!("{listed} is in the list, but not in src"))).collect()
 }
 
 pub(super) fn foreign_libraries(sources: &[Source]) -> Vec<String> {

@@ -14,8 +14,7 @@ use super::wait::LIMIT;
 pub(crate) struct Client {
     heard: Heard,
     cursor: usize,
-    /// `None` once its input has been ended.
-    writer: Option<Box<dyn Write + Send>>,
+    writer: Box<dyn Write + Send>,
     /// The program, where the client is one.
     process: Option<Process>,
     /// Its terminal, where it has one.
@@ -31,7 +30,7 @@ impl Client {
         Self {
             heard: Heard::from(socket.try_clone().unwrap()),
             cursor: 0,
-            writer: Some(Box::new(socket.try_clone().unwrap())),
+            writer: Box::new(socket.try_clone().unwrap()),
             process: None,
             terminal: None,
             socket: Some(socket),
@@ -66,7 +65,7 @@ impl Client {
         Self {
             heard: Heard::from(terminal.near()),
             cursor: 0,
-            writer: Some(Box::new(terminal.near())),
+            writer: Box::new(terminal.near()),
             process: Some(process),
             terminal: Some(terminal),
             socket: None,
@@ -82,7 +81,7 @@ impl Client {
         Self {
             heard: Heard::from(output.unwrap()),
             cursor: 0,
-            writer: Some(Box::new(input.unwrap())),
+            writer: Box::new(input.unwrap()),
             process: Some(process),
             terminal: None,
             socket: None,
@@ -95,9 +94,8 @@ impl Client {
     }
 
     pub(crate) fn type_bytes(&mut self, bytes: &[u8]) {
-        let writer = self.writer.as_mut().expect("its input has been ended");
-        writer.write_all(bytes).unwrap();
-        writer.flush().unwrap();
+        self.writer.write_all(bytes).unwrap();
+        self.writer.flush().unwrap();
     }
 
     /// Waits for text that comes after everything expected so far.
@@ -117,11 +115,6 @@ impl Client {
         }
     }
 
-    /// Expects only what comes from now on.
-    pub(crate) fn skip_to_now(&mut self) {
-        self.cursor = self.heard.len();
-    }
-
     pub(crate) fn heard(&self) -> &Heard {
         &self.heard
     }
@@ -137,14 +130,6 @@ impl Client {
 
     pub(crate) fn terminal(&self) -> &Terminal {
         self.terminal.as_ref().expect("this client is a socket")
-    }
-
-    /// Says that nothing more will be typed, as closing standard input does.
-    pub(crate) fn end_input(&mut self) {
-        self.writer = None;
-        if let Some(socket) = &self.socket {
-            socket.shutdown(Shutdown::Write).unwrap();
-        }
     }
 }
 

@@ -42,11 +42,6 @@ impl Daemon {
         daemon
     }
 
-    /// What it printed after `ready: `.
-    pub(crate) fn ready(&self) -> &str {
-        &self.ready
-    }
-
     /// What the ready line says of something: `told("http")` of `http=127.0.0.1:7100`, or
     /// `told("raw")` of the first console's `panda01.raw=…`.
     #[track_caller]

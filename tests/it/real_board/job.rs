@@ -7,7 +7,7 @@ use std::time::Duration;
 use serde_json::Value;
 
 use super::Bench;
-use crate::common::{LIMIT, TestLab, boot_file, run, wait_until};
+use crate::common::{LIMIT, TestLab, boot_file, http, run, wait_until};
 
 /// How long a job may take that takes ten seconds on a quiet machine.
 const JOB: Duration = Duration::from_secs(400);
@@ -119,6 +119,31 @@ fn a_job_with_a_failing_case_says_so_and_exits_with_1() {
     // The job itself has run to its end.
     assert_eq!(done.result("lava", "job"), "pass", "{done:?}");
     assert_eq!(bench.board.power("status"), "off");
+}
+
+#[test]
+fn a_person_watches_a_job_takes_over_and_gives_back() {
+    let bench = Bench::start().with_power();
+    let done = std::thread::scope(|scope| {
+        let job = scope.spawn(|| bench.job(INLINE));
+        let serial = || http(bench.http, "GET", "/consoles/panda01", "").json();
+        wait_until(LIMIT, "the job has the console", || serial()["holder"].is_object());
+        let mut alice = bench.person();
+        alice.expect("[read-only: ");
+        alice.expect_within(JOB, "Starting kernel");
+        alice.type_text("~$force\r");
+        alice.expect("[you have the console");
+        // The job waits, since what it would type could not reach the board.
+        alice.expect_within(JOB, "board login:");
+        alice.type_text("root\r");
+        alice.expect_within(JOB, "board# ");
+        alice.type_text("exit\r");
+        alice.expect_within(JOB, "board login:");
+        alice.type_text("~$release\r");
+        job.join().unwrap()
+    });
+    assert_eq!(done.exit_code(), 0, "{done:?}");
+    assert_eq!(done.result("0_smoke", "linux"), "pass", "{done:?}");
 }
 
 const INLINE: &str = r"    - name: smoke
