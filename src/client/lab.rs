@@ -3,7 +3,9 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use futures_util::future::join_all;
 use serde::Deserialize;
+use serde::de::DeserializeOwned;
 
 use super::sockets::sockets_in;
 use super::{ConsoleRef, Endpoint, Http, OutletRef};
@@ -12,7 +14,7 @@ use crate::config::runtime_dir;
 use crate::model::{Failure, Kind, Name, OutletInfo};
 
 /// How long a daemon of this host may take to list what it serves.
-const LIST_TIMEOUT: Duration = Duration::from_secs(5);
+const LIST_TIMEOUT: Duration = Duration::from_secs(2);
 /// The inventory of a host, after the user's own.
 const HOST_INVENTORY: &str = "/etc/lava/lab.toml";
 
@@ -63,51 +65,31 @@ impl Lab {
         Ok(found.map_or_else(|| Self::Host(runtime_dir()), Self::File))
     }
 
-    /// Every board, in the order of the inventory or by name.
+    /// Every board, in the order of the inventory or by name. A daemon of this host that does not
+    /// answer is left out, if another does.
     ///
     /// # Errors
-    /// When the inventory is wrong, or a daemon of this host does not answer.
+    /// When the inventory is wrong, or when there is no board because a daemon does not answer.
     pub async fn boards(&self) -> Result<Vec<Board>, Failure> {
-        match self {
-            Self::File(path) => Inventory::read(path)?.boards.into_iter().map(entry).collect(),
-            Self::Host(dir) => {
-                let consoles = listed::<Named>(sockets_in(dir, "serial"), "/consoles").await?;
-                let outlets = listed::<OutletInfo>(sockets_in(dir, "power"), "/outlets").await?;
-                let mut boards: Vec<Board> = Vec::new();
-                let consoles = consoles.into_iter().map(|(at, console)| Board {
-                    console: Some(ConsoleRef::new(at, "/consoles", console.name.as_str())),
-                    name: console.name,
-                    outlet: None,
-                });
-                let outlets = outlets.into_iter().map(|(at, outlet)| Board {
-                    outlet: Some(OutletRef::new(at, "/outlets", outlet.name.as_str())),
-                    name: outlet.name,
-                    console: None,
-                });
-                for found in consoles.chain(outlets) {
-                    match boards.iter_mut().find(|board| board.name == found.name) {
-                        Some(board) => {
-                            board.console = board.console.take().or(found.console);
-                            board.outlet = board.outlet.take().or(found.outlet);
-                        }
-                        None => boards.push(found),
-                    }
-                }
-                boards.sort_by(|a, b| a.name.cmp(&b.name));
-                Ok(boards)
-            }
+        let (boards, silent) = self.find().await?;
+        match silent {
+            Some(failure) if boards.is_empty() => Err(failure),
+            _ => Ok(boards),
         }
     }
 
     /// The board of a name.
     ///
     /// # Errors
-    /// [`Kind::User`] when there is none, with the nearest name and where was looked; else as
-    /// [`Self::boards`].
+    /// [`Kind::User`] when there is none, with the nearest name and where was looked, unless a
+    /// daemon of this host does not answer that may have it; else as [`Self::boards`].
     pub async fn board(&self, name: &str) -> Result<Board, Failure> {
-        let mut boards = self.boards().await?;
+        let (mut boards, silent) = self.find().await?;
         if let Some(at) = boards.iter().position(|board| board.name.as_str() == name) {
             return Ok(boards.swap_remove(at));
+        }
+        if let Some(failure) = silent {
+            return Err(failure.hint(format!("board {name:?} is not at any of the others")));
         }
         let known: Vec<&str> = boards.iter().map(|board| board.name.as_str()).collect();
         let near = Name::nearest(name, known.iter().copied());
@@ -120,6 +102,46 @@ impl Lab {
                 "none of them runs; name an inventory with --lab FILE, or start lava-serial".into()
             }
         }))
+    }
+}
+
+impl Lab {
+    /// The boards, and why a daemon of this host was left out.
+    async fn find(&self) -> Result<(Vec<Board>, Option<Failure>), Failure> {
+        let dir = match self {
+            Self::File(path) => {
+                let boards = Inventory::read(path)?.boards.into_iter().map(entry);
+                return Ok((boards.collect::<Result<_, _>>()?, None));
+            }
+            Self::Host(dir) => dir,
+        };
+        let (consoles, outlets) = tokio::join!(
+            listed::<Named>(sockets_in(dir, "serial"), "/consoles"),
+            listed::<OutletInfo>(sockets_in(dir, "power"), "/outlets"),
+        );
+        let silent = consoles.1.or(outlets.1);
+        let mut boards: Vec<Board> = Vec::new();
+        let consoles = consoles.0.into_iter().map(|(at, console)| Board {
+            console: Some(ConsoleRef::new(at, "/consoles", console.name.as_str())),
+            name: console.name,
+            outlet: None,
+        });
+        let outlets = outlets.0.into_iter().map(|(at, outlet)| Board {
+            outlet: Some(OutletRef::new(at, "/outlets", outlet.name.as_str())),
+            name: outlet.name,
+            console: None,
+        });
+        for found in consoles.chain(outlets) {
+            match boards.iter_mut().find(|board| board.name == found.name) {
+                Some(board) => {
+                    board.console = board.console.take().or(found.console);
+                    board.outlet = board.outlet.take().or(found.outlet);
+                }
+                None => boards.push(found),
+            }
+        }
+        boards.sort_by(|a, b| a.name.cmp(&b.name));
+        Ok((boards, silent))
     }
 }
 
@@ -143,20 +165,26 @@ fn entry(entry: crate::config::lab::BoardEntry) -> Result<Board, Failure> {
     })
 }
 
-/// What each of the daemons lists, with where it is. A socket that nobody listens on was left by a
-/// daemon that is gone.
-async fn listed<T: serde::de::DeserializeOwned>(
+/// What each of the daemons lists, with where it is, and the first failure. A socket that nobody
+/// listens on was left by a daemon that is gone.
+async fn listed<T: DeserializeOwned>(
     sockets: Vec<Endpoint>,
     path: &str,
-) -> Result<Vec<(Endpoint, T)>, Failure> {
-    let mut all = Vec::new();
-    for socket in sockets {
+) -> (Vec<(Endpoint, T)>, Option<Failure>) {
+    let ask = async |socket: Endpoint| {
         if socket.connect().await.is_err() {
-            continue;
+            return Ok(Vec::new());
         }
         let http = Http::new(socket.clone()).with_timeout(LIST_TIMEOUT);
         let listed: Vec<T> = http.get(path).await?;
-        all.extend(listed.into_iter().map(|item| (socket.clone(), item)));
+        Ok(listed.into_iter().map(|item| (socket.clone(), item)).collect())
+    };
+    let (mut all, mut silent) = (Vec::new(), None);
+    for answer in join_all(sockets.into_iter().map(ask)).await {
+        match answer {
+            Ok(listed) => all.extend::<Vec<_>>(listed),
+            Err(failure) => silent = silent.or(Some(failure)),
+        }
     }
-    Ok(all)
+    (all, silent)
 }

@@ -251,6 +251,20 @@ fn a_board_is_found_by_an_inventory_and_a_wrong_name_gets_a_hint() {
 }
 
 #[test]
+fn a_daemon_that_hangs_hides_only_its_own_boards() {
+    let board = Board::start(ECHO);
+    let socket = board.lab.path("run/serial-1.sock");
+    let _silent = std::os::unix::net::UnixListener::bind(socket).unwrap();
+    let (code, _, stderr) = board.script(&[], "~$who\n");
+    assert_eq!(code, 0, "{stderr}");
+    let output = board.lab.run("lava-console", ["panda02"], "");
+    let stderr = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(3), "{stderr}");
+    assert!(stderr.contains("serial-1.sock"), "{stderr}");
+    assert!(stderr.contains("did not answer within 2 s"), "{stderr}");
+}
+
+#[test]
 fn lava_power_and_lava_log_work_by_board_name() {
     let board = Board::start(ECHO);
     board.wait_for_ready_board();
