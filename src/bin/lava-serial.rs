@@ -18,10 +18,13 @@ fn run(args: SerialArgs) -> Result<(), Failure> {
     // One thread: the work is copying, and handing it between threads would cost more than it gains.
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(|error| Failure::from_error(Kind::Infra, &error))?;
-    runtime.block_on(async {
+    let served = runtime.block_on(async {
         let shutdown = daemon::shutdown_on_signals()?;
         let serial = Serial::bind(config).await?;
         let addresses = serial.addresses();
         serial.run(shutdown, || daemon::ready(&addresses)).await
-    })
+    });
+    // A name server that does not answer is not waited for.
+    runtime.shutdown_background();
+    served
 }

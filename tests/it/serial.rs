@@ -1,5 +1,7 @@
 //! `lava-serial` as its users meet it: shared consoles, the write lock, the past, many at once.
 
+use std::io::{Read as _, Write as _};
+
 use rustix::process::Signal;
 use serde_json::{Value, json};
 
@@ -125,6 +127,20 @@ fn an_event_from_outside_is_shown_to_everyone_and_kept() {
     // What happens to the console itself cannot be claimed from outside.
     let forged = r#"{"who":"bob","kind":"input","text":"rm -rf /"}"#;
     assert_eq!(http(serial.address("http"), "POST", path, forged).status, 400);
+}
+
+#[test]
+fn a_strangers_web_page_cannot_reach_the_consoles() {
+    let lab = TestLab::new();
+    let serial = serial(&lab, &["panda01"]);
+    let mut page = std::net::TcpStream::connect(serial.address("http")).unwrap();
+    let request = "GET /consoles/panda01/attach HTTP/1.1\r\nhost: 127.0.0.1\r\n\
+         origin: https://example.org\r\nconnection: upgrade\r\nupgrade: websocket\r\n\
+         sec-websocket-version: 13\r\nsec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
+    page.write_all(request.as_bytes()).unwrap();
+    let mut first = [0; 12];
+    page.read_exact(&mut first).unwrap();
+    assert_eq!(&first, b"HTTP/1.1 403");
 }
 
 #[test]

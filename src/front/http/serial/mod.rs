@@ -17,7 +17,7 @@ use axum::response::IntoResponse;
 use axum::routing::{get, post};
 use serde::Deserialize;
 
-use super::ApiError;
+use super::{ApiError, refuse_foreign_pages};
 use crate::console::{Console, Past, PastError, Status};
 use crate::model::{Event, Failure, Kind, Name, What};
 
@@ -43,6 +43,7 @@ pub fn router(consoles: Consoles) -> Router {
         .route("/consoles/{name}/break", post(send_break))
         .route("/consoles/{name}/message", post(message))
         .fallback(async || ApiError::not_found("there is no such page; see /openapi.json"))
+        .layer(axum::middleware::from_fn(refuse_foreign_pages))
         .with_state(consoles)
 }
 
