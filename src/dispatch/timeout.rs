@@ -52,3 +52,58 @@ pub fn share(seconds: u64, tries: u32, inherited: Option<u64>) -> Option<u64> {
         tries => Some((seconds / u64::from(tries)).max(1)),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::config::{At, FromNode as _, Problems};
+    use crate::dispatch::device::Device;
+    use crate::dispatch::job::{Block, Job, Timeouts};
+
+    use super::*;
+
+    fn read<T>(yaml: &str, read: impl FnOnce(&crate::config::Node, &At<'_>) -> Option<T>) -> T {
+        let problems = Problems::default();
+        let at = At::top("x.yaml", &problems);
+        let value = crate::yaml::parse(yaml, &at).and_then(|node| read(&node, &at));
+        problems.check(value).unwrap()
+    }
+
+    #[test]
+    fn the_limit_that_says_more_wins() {
+        let timeouts = "{job: {minutes: 9}, action: {seconds: 1}, actions: {named: {seconds: 5}}}";
+        let job = Job {
+            file: String::new(),
+            name: String::new(),
+            device_type: None,
+            timeouts: read(timeouts, Timeouts::from_node),
+            environment: Default::default(),
+            secrets: Default::default(),
+            blocks: Vec::new(),
+        };
+        let device = "timeouts: {actions: {known: {seconds: 2}, named: {seconds: 2}}}";
+        let device = read(device, Device::read);
+        let scene = Scene { job: &job, device: &device, block: None };
+        assert_eq!(action("other", &scene, None), 1);
+        assert_eq!(action("known", &scene, None), 2);
+        assert_eq!(action("known", &scene, Some(4)), 4);
+        assert_eq!(action("named", &scene, Some(4)), 5);
+
+        let block = "test: {definitions: [], failure_retry: 3, timeout: {seconds: 3},
+            timeouts: {named: {seconds: 6}}}";
+        let block = read(block, Block::from_node);
+        let scene = Scene { block: Some(&block), ..scene };
+        assert_eq!(action("other", &scene, None), 3);
+        assert_eq!(action("known", &scene, None), 3);
+        assert_eq!(action("known", &scene, Some(4)), 4);
+        assert_eq!(action("named", &scene, Some(4)), 6);
+        assert_eq!(tries(&scene), 3);
+    }
+
+    #[test]
+    fn each_try_gets_its_share_and_passes_it_on() {
+        assert_eq!(share(300, 3, None), Some(100));
+        assert_eq!(share(100, 1, Some(100)), Some(100));
+        assert_eq!(share(100, 2, Some(100)), Some(50));
+        assert_eq!(share(300, 1, None), None);
+    }
+}
