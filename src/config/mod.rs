@@ -19,7 +19,7 @@ pub mod toml;
 mod value;
 
 pub use capture::{CaptureOptions, default_capture_dir};
-pub use files::read_all;
+pub use files::{read_all, read_text};
 pub use node::{Key, Node, Place, Value};
 pub use port::{PortError, PortSpec};
 pub use problems::{Problem, Problems};

@@ -1,22 +1,37 @@
 //! TOML text into a [`Node`] tree.
 
+use std::ops::Range;
+
 use ::toml::Spanned;
 use ::toml::de::{DeTable, DeValue};
 
 use super::{At, Key, Node, Place, Value};
 
-/// Reads TOML text; `None` after a note where its syntax is wrong.
+/// Reads TOML text; `None` after a note of each place where its syntax is wrong.
 pub fn parse(text: &str, at: &At<'_>) -> Option<Node> {
-    match DeTable::parse(text) {
-        Ok(table) => Some(Node {
-            place: Place { line: 1, column: 1 },
-            value: map(text, table.into_inner(), at)?,
-        }),
-        Err(error) => {
-            let place = Place::of(text, error.span().map_or(0, |span| span.start));
-            at.problem(place, error.message().replace('\n', "; "));
-            None
-        }
+    let (table, errors) = DeTable::parse_recoverable(text);
+    for error in &errors {
+        let span = error.span().unwrap_or_default();
+        let message = syntax(text, &span, error.message());
+        at.problem(Place::of(text, span.start), message);
+    }
+    if !errors.is_empty() {
+        return None;
+    }
+    let value = map(text, table.into_inner(), at)?;
+    Some(Node { place: Place { line: 1, column: 1 }, value })
+}
+
+/// The parser's message, in our words where people make the mistake often.
+fn syntax(text: &str, span: &Range<usize>, message: &str) -> String {
+    let before = text.get(..span.start).unwrap_or_default().trim_end_matches([' ', '\t']);
+    let after = text.get(span.start..).unwrap_or_default().trim_start_matches([' ', '\t']);
+    if before.ends_with('=') && (after.is_empty() || after.starts_with(['\n', '\r', '#'])) {
+        return "a value is missing after \"=\"".to_owned();
+    }
+    match text.get(span.clone()) {
+        Some(key) if message == "duplicate key" => format!("the key {key:?} is given twice"),
+        _ => message.replace('\n', "; "),
     }
 }
 
@@ -103,8 +118,14 @@ mod tests {
     }
 
     #[test]
-    fn a_syntax_error_has_its_place() {
-        let told = problems_of("a = 1\nb = \n", |top| drop(top));
-        assert!(told.starts_with("lab.toml:2:"), "{told}");
+    fn every_syntax_error_has_its_place() {
+        let told = problems_of("a = 1\nb = \na = 2\n[c\n", |top| drop(top));
+        let lines: Vec<&str> = told.lines().collect();
+        assert!(
+            lines.iter().any(|line| line.ends_with("a value is missing after \"=\"")),
+            "{told}"
+        );
+        assert!(lines.contains(&"lab.toml:3:1: the key \"a\" is given twice"), "{told}");
+        assert!(lines.iter().any(|line| line.starts_with("lab.toml:4:")), "{told}");
     }
 }

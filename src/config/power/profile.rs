@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use super::pdu::unknown;
-use crate::config::{At, FromNode, Node, Table, toml};
+use crate::config::{At, FromNode, Node, Table, read_text, toml};
 
 /// How a family of PDUs is switched over SNMP.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -59,10 +59,10 @@ impl Profile {
         }
         let file = Path::new(table.at().file).parent().unwrap_or(Path::new("")).join(&name);
         let label = file.display().to_string();
-        match std::fs::read_to_string(&file) {
+        match read_text(&file) {
             Ok(text) => Self::parse(&text, &At::top(&label, problems)),
-            Err(error) => {
-                table.problem("profile", format!("{label} cannot be read: {error}"));
+            Err(reason) => {
+                table.problem("profile", format!("{label} {reason}"));
                 None
             }
         }
