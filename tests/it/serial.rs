@@ -110,7 +110,11 @@ fn the_past_is_had_by_offset_and_by_time_and_what_is_not_there_is_told_with_numb
         "{}",
         future.text()
     );
-    assert_eq!(get("/consoles/panda01/history?from=yesterday").status, 400);
+    for wrong in ["history?from=yesterday", "history?fron=0", "attach?mode=sideways"] {
+        let answer = get(&format!("/consoles/panda01/{wrong}"));
+        assert_eq!(answer.status, 400, "{wrong}");
+        assert_eq!(answer.json()["error"]["kind"], "user", "{wrong}");
+    }
 }
 
 #[test]

@@ -3,9 +3,11 @@
 mod error;
 mod pages;
 pub mod power;
+mod query;
 pub mod serial;
 mod serve;
 
 pub use error::ApiError;
 pub use pages::refuse_foreign_pages;
+pub use query::Params;
 pub use serve::{Listener, Peer, serve};

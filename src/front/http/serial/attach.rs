@@ -6,13 +6,13 @@ use std::time::Duration;
 
 use axum::Extension;
 use axum::extract::ws::{CloseFrame, Message, Utf8Bytes, WebSocket, WebSocketUpgrade, close_code};
-use axum::extract::{Path, Query, State};
+use axum::extract::{Path, State};
 use axum::response::Response;
 use futures_util::stream::{SplitSink, SplitStream};
 use futures_util::{SinkExt as _, StreamExt as _};
 use tokio::sync::mpsc;
 
-use super::super::{ApiError, Peer};
+use super::super::{ApiError, Params, Peer};
 use super::{Consoles, find, from_text};
 use crate::console::{Attach, Console, Item, Session, Stream};
 use crate::wire::attach::{self, FromServer, MAX_CLIENT_MESSAGE, Request};
@@ -30,7 +30,7 @@ const SCREEN: (NonZeroU16, NonZeroU16) =
 pub(super) async fn attach(
     State(consoles): State<Consoles>,
     Path(name): Path<String>,
-    Query(query): Query<attach::Query>,
+    Params(query): Params<attach::Query>,
     Extension(peer): Extension<Peer>,
     upgrade: WebSocketUpgrade,
 ) -> Result<Response, ApiError> {

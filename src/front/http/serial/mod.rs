@@ -10,14 +10,14 @@ use std::sync::Arc;
 use axum::Json;
 use axum::Router;
 use axum::body::{Body, Bytes};
-use axum::extract::{Path, Query, State};
+use axum::extract::{Path, State};
 use axum::http::header::CONTENT_TYPE;
 use axum::http::{HeaderName, StatusCode};
 use axum::response::IntoResponse;
 use axum::routing::{get, post};
 use serde::Deserialize;
 
-use super::{ApiError, refuse_foreign_pages};
+use super::{ApiError, Params, refuse_foreign_pages};
 use crate::console::{Console, Past, PastError, Status};
 use crate::model::{Event, Failure, Kind, Name, What};
 
@@ -102,7 +102,7 @@ async fn status(
 async fn history(
     State(consoles): State<Consoles>,
     Path(name): Path<String>,
-    Query(range): Query<Range>,
+    Params(range): Params<Range>,
 ) -> Result<impl IntoResponse, ApiError> {
     let console = find(&consoles, &name)?;
     let from = match &range.from {
@@ -127,7 +127,7 @@ async fn history(
 async fn events(
     State(consoles): State<Consoles>,
     Path(name): Path<String>,
-    Query(range): Query<Range>,
+    Params(range): Params<Range>,
 ) -> Result<Json<Vec<Event>>, ApiError> {
     let console = find(&consoles, &name)?;
     let from = match &range.from {
