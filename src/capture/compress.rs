@@ -9,13 +9,11 @@ use std::time::SystemTime;
 use zeekstd::{EncodeOptions, FrameSizePolicy, SeekTable};
 
 use super::Store;
+use super::segment::SUFFIXES;
 use crate::config::CaptureOptions;
 
 /// Uncompressed bytes per zstd frame: what has to be decompressed to read one byte.
 const FRAME: u32 = 256 * 1024;
-
-/// The files that belong to a segment.
-const SUFFIXES: [&str; 4] = ["raw", "raw.zst", "idx", "jsonl"];
 
 /// Compresses the closed segments of a capture and applies its retention. Blocks on files for up
 /// to seconds; may be dropped or killed at any point.
@@ -28,14 +26,14 @@ pub struct Housekeeping {
 impl Housekeeping {
     /// Does what there is to do. Failures are logged and tried again next time.
     pub fn run(&self) {
+        let one_at_a_time = self.store.housekeeping.lock();
         // Deleting first: on a full disk it is what makes room to compress.
-        if let Err(error) = self.retain().and_then(|()| self.compress()) {
-            let dir = self.store.dir().display();
-            tracing::warn!(%dir, %error, "old segments could not be compressed or deleted");
-        }
+        self.retain();
+        self.compress();
+        drop(one_at_a_time);
     }
 
-    fn compress(&self) -> io::Result<()> {
+    fn compress(&self) {
         let closed: Vec<u64> = {
             let segments = self.store.lock();
             let raw =
@@ -43,31 +41,39 @@ impl Housekeeping {
             raw.map(|segment| segment.start).collect()
         };
         for start in closed {
-            let raw = self.store.path(start, "raw");
-            let temporary = self.store.path(start, "raw.zst.tmp");
-            if let Err(error) = compress_file(&raw, &temporary) {
-                let _ = fs::remove_file(&temporary);
-                return Err(error);
+            if let Err(error) = self.compress_segment(start) {
+                let dir = self.store.dir().display();
+                tracing::warn!(%dir, start, %error, "a segment could not be compressed");
             }
-            fs::rename(&temporary, self.store.path(start, "raw.zst"))?;
-            if let Some(segment) = self.store.lock().iter_mut().find(|s| s.start == start) {
-                segment.compressed = true;
-            }
-            fs::remove_file(&raw)?;
         }
-        Ok(())
     }
 
-    fn retain(&self) -> io::Result<()> {
+    fn compress_segment(&self, start: u64) -> io::Result<()> {
+        let raw = self.store.path(start, "raw");
+        let temporary = self.store.path(start, "raw.zst.tmp");
+        if let Err(error) = compress_file(&raw, &temporary) {
+            let _ = fs::remove_file(&temporary);
+            return Err(error);
+        }
+        fs::rename(&temporary, self.store.path(start, "raw.zst"))?;
+        if let Some(segment) = self.store.lock().iter_mut().find(|s| s.start == start) {
+            segment.compressed = true;
+        }
+        fs::remove_file(&raw)
+    }
+
+    fn retain(&self) {
         let mut total: u64 = 0;
         let mut sizes = Vec::new();
-        for segment in self.store.lock().iter() {
+        // A copy: the consoles need the list while the files are looked at.
+        let segments = self.store.lock().clone();
+        for segment in segments {
             let files = SUFFIXES.map(|suffix| fs::metadata(self.store.path(segment.start, suffix)));
             let files: Vec<fs::Metadata> = files.into_iter().flatten().collect();
             let size: u64 = files.iter().map(fs::Metadata::len).sum();
             let newest = files.iter().filter_map(|file| file.modified().ok()).max();
             total += size;
-            sizes.push((*segment, size, newest));
+            sizes.push((segment, size, newest));
         }
         for (segment, size, newest) in sizes {
             let age = newest.and_then(|time| SystemTime::now().duration_since(time).ok());
@@ -77,15 +83,9 @@ impl Housekeeping {
             }
             // From the list first: a reader then sees a gap, never a missing file.
             self.store.lock().retain(|kept| kept.start != segment.start);
-            for suffix in SUFFIXES {
-                match fs::remove_file(self.store.path(segment.start, suffix)) {
-                    Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-                    _ => {}
-                }
-            }
+            self.store.remove(segment.start);
             total -= size;
         }
-        Ok(())
     }
 }
 

@@ -11,7 +11,7 @@ const RECORD: u64 = 16;
 /// records a second however fast the line is, and is what the times are exact to.
 const RESOLUTION_US: u64 = 1_000;
 /// How many records are read at a time.
-const BATCH: usize = 256;
+const BATCH: usize = 4096;
 
 /// From `offset` on, bytes came at `time_us`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -62,13 +62,22 @@ impl IndexReader {
     }
 
     /// The marks that tell the times of the bytes from `from` up to `to`: the last one at or before
-    /// `from`, and those after it. At most [`BATCH`] of them; fewer bytes are then covered.
-    pub(super) fn marks(&self, from: u64, to: u64) -> io::Result<Vec<Mark>> {
+    /// `from`, and those after it; and the end of what they tell, which is before `to` when there are
+    /// more marks than are read at a time.
+    pub(super) fn marks(&self, from: u64, to: u64) -> io::Result<(Vec<Mark>, u64)> {
         let count = self.len()?;
         let first = self.search(count, |mark| mark.offset <= from)?.saturating_sub(1);
         let mut marks = self.read(first, (count - first).min(BATCH as u64))?;
+        let more = marks.len() == BATCH;
         marks.truncate(marks.partition_point(|mark| mark.offset < to));
-        Ok(marks)
+        match marks.last() {
+            Some(last) if more && marks.len() == BATCH && last.offset > from => {
+                let end = last.offset;
+                marks.pop();
+                Ok((marks, end))
+            }
+            _ => Ok((marks, to)),
+        }
     }
 
     /// The offset of the first byte that came at or after a time, if the index has one.

@@ -52,9 +52,21 @@ impl Reader {
     /// Reads at most `most` bytes from `from` on, but none from `to` on. `to` must not be beyond
     /// the head.
     ///
-    /// # Errors
-    /// When a file that should be there cannot be read.
-    pub fn read(&mut self, from: u64, to: u64, most: usize) -> io::Result<Read> {
+    /// A segment whose files cannot be read is a gap as well; its bytes may be had again later.
+    pub fn read(&mut self, from: u64, to: u64, most: usize) -> Read {
+        self.try_read(from, to, most).unwrap_or_else(|error| {
+            let dir = self.store.dir().display();
+            tracing::warn!(%dir, from, %error, "a segment cannot be read");
+            self.open = None;
+            let end = match self.store.find(from) {
+                Ok(segment) => segment.end(),
+                Err(next) => next,
+            };
+            Read::Gap { to: end.unwrap_or(to).min(to) }
+        })
+    }
+
+    fn try_read(&mut self, from: u64, to: u64, most: usize) -> io::Result<Read> {
         let segment = match self.store.find(from) {
             Ok(segment) => segment,
             Err(next) => {
@@ -82,7 +94,10 @@ impl Reader {
     pub fn offset_at(&self, time_us: u64) -> io::Result<Option<u64>> {
         let starts: Vec<u64> = self.store.lock().iter().map(|segment| segment.start).collect();
         for start in starts {
-            let index = IndexReader::open(&self.store.path(start, "idx"))?;
+            let index = match IndexReader::open(&self.store.path(start, "idx")) {
+                Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+                index => index?,
+            };
             if let Some(offset) = index.offset_at(time_us)? {
                 return Ok(Some(offset));
             }
@@ -108,11 +123,12 @@ impl Reader {
 impl OpenSegment {
     /// Cuts bytes where their times change.
     fn pieces(&self, from: u64, mut bytes: Bytes) -> io::Result<Read> {
-        let to = from + bytes.len() as u64;
-        let marks = match &self.index {
-            Some(index) => index.marks(from, to)?,
-            None => Vec::new(),
+        let end = from + bytes.len() as u64;
+        let (marks, to) = match &self.index {
+            Some(index) => index.marks(from, end)?,
+            None => (Vec::new(), end),
         };
+        bytes.truncate((to - from) as usize);
         let mut pieces = Vec::with_capacity(marks.len().max(1));
         let mut offset = from;
         for (at, mark) in marks.iter().enumerate() {

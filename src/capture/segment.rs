@@ -28,7 +28,12 @@ pub struct Store {
     /// In the order of their starts; only the last may be open. They do not overlap, but where the
     /// capture could not be written there is a gap between two of them.
     segments: Mutex<Vec<Segment>>,
+    /// Held while segments are compressed and deleted: one at a time.
+    pub(super) housekeeping: Mutex<()>,
 }
+
+/// The files that belong to a segment.
+pub(super) const SUFFIXES: [&str; 4] = ["raw", "raw.zst", "idx", "jsonl"];
 
 impl Store {
     /// Lists the segments in a folder. Leftovers of interrupted compressions are removed.
@@ -65,7 +70,7 @@ impl Store {
         // A crash between the rename and the removal leaves both files: the raw one then counts.
         segments.sort_by_key(|segment| (segment.start, segment.compressed));
         segments.dedup_by_key(|segment| segment.start);
-        Ok(Self { dir, segments: Mutex::new(segments) })
+        Ok(Self { dir, segments: Mutex::new(segments), housekeeping: Mutex::new(()) })
     }
 
     pub fn dir(&self) -> &Path {
@@ -89,6 +94,36 @@ impl Store {
         match segments[..after].last() {
             Some(segment) if segment.end().is_none_or(|end| offset < end) => Ok(*segment),
             _ => Err(segments.get(after).map(|segment| segment.start)),
+        }
+    }
+
+    /// Where the bytes from `from` on are held without a hole: the first offset at or after `from`
+    /// that is held, and the end of the run. `None` when nothing is held from there on.
+    pub fn run(&self, from: u64, head: u64) -> Option<(u64, u64)> {
+        let segments = self.lock();
+        let held =
+            segments.iter().skip_while(|segment| segment.end().is_some_and(|end| end <= from));
+        let mut run: Option<(u64, u64)> = None;
+        for segment in held {
+            let end = segment.end().unwrap_or(head);
+            run = match run {
+                None => Some((segment.start.max(from), end)),
+                Some((first, last)) if segment.start == last => Some((first, end)),
+                Some(_) => break,
+            };
+        }
+        run.filter(|(first, end)| first < end)
+    }
+
+    /// Deletes the files of a segment that is in the list no more. What cannot be deleted is logged.
+    pub(super) fn remove(&self, start: u64) {
+        for suffix in SUFFIXES {
+            match fs::remove_file(self.path(start, suffix)) {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                    tracing::warn!(dir = %self.dir.display(), start, %error, "a segment stays");
+                }
+                _ => {}
+            }
         }
     }
 

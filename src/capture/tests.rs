@@ -18,7 +18,7 @@ fn read_all(store: &Arc<Store>, from: u64, to: u64) -> (Vec<u8>, Vec<(u64, u64)>
     let (mut bytes, mut gaps, mut at) = (Vec::new(), Vec::new(), from);
     let mut reader = Reader::new(store.clone());
     while at < to {
-        match reader.read(at, to, 300).unwrap() {
+        match reader.read(at, to, 300) {
             Read::Pieces(pieces) => {
                 for piece in pieces {
                     assert_eq!(piece.offset, at);
@@ -70,7 +70,7 @@ fn pieces_have_the_times_at_which_their_bytes_came() {
     writer.append(20_000, b"second ");
     writer.append(20_500, b"within the same millisecond");
     let mut reader = Reader::new(writer.store().clone());
-    let Read::Pieces(pieces) = reader.read(3, writer.head(), 4096).unwrap() else { panic!() };
+    let Read::Pieces(pieces) = reader.read(3, writer.head(), 4096) else { panic!() };
     let seen: Vec<(u64, u64, &[u8])> =
         pieces.iter().map(|piece| (piece.offset, piece.time_us, &piece.bytes[..])).collect();
     assert_eq!(
@@ -139,24 +139,62 @@ fn a_second_writer_is_refused() {
 }
 
 #[test]
-fn a_full_disk_makes_a_gap_that_is_recorded_when_writing_works_again() {
+fn a_full_disk_makes_a_gap_and_shifts_nothing_however_often_it_is_tried() {
     let dir = tempfile::tempdir().unwrap();
     let mut writer = Writer::open(&name(), small(dir.path())).unwrap();
-    writer.append(10_000, b"kept");
-    // What a full disk does to the next segment: its files cannot be made.
+    writer.append(10_000, &[b'x'; 1000]);
+    let file = |start: u64| dir.path().join("panda01").join(format!("{start:020}.raw"));
+    // As on a full disk: the files can be made, but not written.
+    for start in [1000, 1004] {
+        std::os::unix::fs::symlink("/dev/full", file(start)).unwrap();
+        assert_eq!(writer.append(20_000, b"lost"), None);
+        writer.broken.as_mut().unwrap().tried -= Duration::from_secs(2);
+    }
+    let gap = writer.append(30_000, b"back").unwrap();
+    assert_eq!(gap.offset, 1000);
+    assert!(matches!(gap.what, What::Gap { to: 1008, .. }), "{gap:?}");
+    assert_eq!(writer.store().events(0, 10).unwrap(), [gap]);
+    let (bytes, gaps) = read_all(writer.store(), 998, writer.head());
+    assert_eq!((bytes.as_slice(), gaps), (&b"xxback"[..], vec![(1000, 1008)]));
+    let head = writer.head();
+    drop(writer);
+    assert_eq!(Writer::open(&name(), small(dir.path())).unwrap().head(), head);
+}
+
+#[test]
+fn every_byte_has_its_time_however_many_there_are() {
+    let dir = tempfile::tempdir().unwrap();
+    let options = CaptureOptions { segment: 1 << 20, ..CaptureOptions::new(dir.path()) };
+    let mut writer = Writer::open(&name(), options).unwrap();
+    for line in 0..10_000_u64 {
+        writer.append(line * 2_000, b"ten bytes\n");
+    }
+    let (mut at, mut reader) = (0, Reader::new(writer.store().clone()));
+    while at < writer.head() {
+        let Read::Pieces(pieces) = reader.read(at, writer.head(), 1 << 20) else { panic!("{at}") };
+        for piece in pieces {
+            assert_eq!((piece.offset, piece.bytes.len()), (at, 10));
+            assert_eq!(piece.time_us, piece.offset / 10 * 2_000);
+            at = piece.end();
+        }
+    }
+}
+
+#[test]
+fn a_segment_that_was_removed_is_a_gap_and_the_rest_is_still_read() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut writer = Writer::open(&name(), small(dir.path())).unwrap();
+    for at in 0..4 {
+        writer.append(at * 10_000, &[b'0' + at as u8; 1000]);
+    }
     let folder = dir.path().join("panda01");
-    let away = dir.path().join("away");
-    writer.append(20_000, &[b'x'; 996]);
-    std::fs::rename(&folder, &away).unwrap();
-    assert_eq!(writer.append(30_000, b"lost"), None);
-    assert!(writer.broken().is_some());
-    std::fs::rename(&away, &folder).unwrap();
-    writer.broken.as_mut().unwrap().tried -= Duration::from_secs(2);
-    let event = writer.append(40_000, b"back").unwrap();
-    assert_eq!(event.offset, 1000);
-    assert!(matches!(event.what, What::Gap { to: 1004, .. }));
-    let (bytes, gaps) = read_all(writer.store(), 990, writer.head());
-    assert_eq!(bytes, b"xxxxxxxxxxback");
-    assert_eq!(gaps, [(1000, 1004)]);
-    assert_eq!(writer.store().events(0, 10).unwrap(), [event]);
+    std::fs::remove_file(folder.join(format!("{:020}.raw", 1000))).unwrap();
+    std::fs::remove_file(folder.join(format!("{:020}.idx", 1000))).unwrap();
+    let (bytes, gaps) = read_all(writer.store(), 0, writer.head());
+    assert_eq!(gaps, [(1000, 2000)]);
+    assert_eq!(bytes.len(), 3000);
+    assert_eq!(Reader::new(writer.store().clone()).offset_at(15_000).unwrap(), Some(2000));
+    // What is left is still compressed.
+    writer.housekeeping().unwrap().run();
+    assert!(folder.join(format!("{:020}.raw.zst", 2000)).exists());
 }

@@ -41,6 +41,8 @@ struct Files {
     raw: Arc<File>,
     index: IndexWriter,
     events: File,
+    /// What was written to `events` by this process.
+    event_bytes: u64,
     unsynced: bool,
 }
 
@@ -120,8 +122,11 @@ impl Writer {
         match self.write(offset, time_us, bytes) {
             Ok(()) => self.broken.take().map(|broken| self.gap_ended(&broken, offset, time_us)),
             Err((written, error)) => {
+                // A retry of which a part was written has ended one gap and begins the next.
+                let ended = self.broken.take_if(|_| written > 0);
+                let event = ended.map(|broken| self.gap_ended(&broken, offset, time_us));
                 self.broke(offset + written, &error);
-                None
+                event
             }
         }
     }
@@ -133,6 +138,9 @@ impl Writer {
             None if self.broken.is_some() => return,
             None => self.roll(self.head).and_then(|files| events::append(&mut files.events, event)),
         };
+        if let (Ok(len), Some(files)) = (&recorded, &mut self.open) {
+            files.event_bytes += len;
+        }
         if let Err(error) = recorded {
             let dir = self.store.dir().display();
             tracing::warn!(%dir, %error, "an event could not be recorded");
@@ -142,6 +150,12 @@ impl Writer {
     /// The open file if bytes were written to it since the last call: to be given to
     /// [`File::sync_data`] where blocking is allowed.
     pub fn unsynced(&mut self) -> Option<Arc<File>> {
+        // Somebody removed the file under us: what is appended from now on goes to a new one.
+        if self.open.as_ref().is_some_and(|files| is_unlinked(&files.raw)) {
+            tracing::warn!(dir = %self.store.dir().display(), "the open segment was removed");
+            self.close(self.head);
+            self.store.lock().pop();
+        }
         let files = self.open.as_mut()?;
         std::mem::take(&mut files.unsynced).then(|| files.raw.clone())
     }
@@ -155,7 +169,8 @@ impl Writer {
     /// On failure tells how many of the bytes were written before it.
     fn write(&mut self, offset: u64, time_us: u64, bytes: &[u8]) -> Result<(), (u64, io::Error)> {
         let full = self.open.as_ref().is_none_or(|files| {
-            offset > files.start && offset - files.start + bytes.len() as u64 > self.options.segment
+            let size = (offset - files.start + bytes.len() as u64).max(files.event_bytes);
+            offset > files.start && size > self.options.segment
         });
         if full {
             self.roll(offset).map_err(|error| (0, error))?;
@@ -187,33 +202,41 @@ impl Writer {
         Ok(self.open.insert(files))
     }
 
+    /// Closes the open segment, whose last byte is before `end`. An empty one is not kept.
     fn close(&mut self, end: u64) {
-        if let Some(files) = self.open.take() {
-            if let Some(segment) = self.store.lock().last_mut() {
-                segment.len = Some(end - files.start);
-            }
-            self.rotated = true;
+        let Some(files) = self.open.take() else { return };
+        if end == files.start {
+            self.store.lock().pop();
+            self.store.remove(files.start);
+            return;
         }
+        if let Some(segment) = self.store.lock().last_mut() {
+            segment.len = Some(end - files.start);
+        }
+        self.rotated = true;
     }
 
     fn open_files(&self, start: u64) -> io::Result<Files> {
+        fs::create_dir_all(self.store.dir())?;
         let raw = File::options().append(true).create(true).open(self.store.path(start, "raw"))?;
         Ok(Files {
             start,
             raw: Arc::new(raw),
             index: IndexWriter::open(&self.store.path(start, "idx"))?,
             events: events::open(&self.store.path(start, "jsonl"))?,
+            event_bytes: 0,
             unsynced: false,
         })
     }
 
     fn broke(&mut self, from: u64, error: &io::Error) {
+        // What comes later does not belong behind what is in the file now.
+        self.close(from);
         let dir = self.store.dir().display();
         match &mut self.broken {
             Some(broken) => broken.tried = Instant::now(),
             None => {
                 tracing::error!(%dir, %error, "the capture cannot be written; the console goes on");
-                self.close(from);
                 self.broken =
                     Some(Broken { from, reason: error.to_string(), tried: Instant::now() });
             }
@@ -231,4 +254,9 @@ impl Writer {
         self.record(&event);
         event
     }
+}
+
+fn is_unlinked(file: &File) -> bool {
+    use std::os::unix::fs::MetadataExt as _;
+    file.metadata().is_ok_and(|file| file.nlink() == 0)
 }

@@ -8,14 +8,19 @@ use crate::model::Event;
 /// The longest break that is sent, in milliseconds.
 pub(super) const MAX_BREAK_MS: u64 = 10_000;
 
-/// One message to the supervisor; kept small, since every console has a queue of them.
+/// Bytes for the board.
 #[derive(Debug)]
-pub(super) enum Command {
-    /// Bytes for the board.
-    Type {
-        who: String,
-        bytes: Bytes,
-    },
+pub(super) struct Typed {
+    pub(super) who: String,
+    pub(super) bytes: Bytes,
+    /// How often the write lock had been taken by force when they were accepted: what a session
+    /// typed before it lost the lock does not reach the board after that.
+    pub(super) forced: u64,
+}
+
+/// What else the supervisor is asked for; kept small, since every console has a queue of them.
+#[derive(Debug)]
+pub(super) enum Request {
     /// An event that was published already and is to be captured.
     Record(Box<Event>),
     Break(Box<Break>),

@@ -17,6 +17,8 @@ pub(super) struct WriteLock {
     holder: Option<SessionId>,
     /// Sessions that the lock was taken from, the latest last.
     displaced: Vec<SessionId>,
+    /// How often the lock was taken by force.
+    forced: u64,
 }
 
 impl WriteLock {
@@ -43,9 +45,15 @@ impl WriteLock {
             session.mode = Mode::Rw;
         }
         let from = self.holder.replace(id).filter(|from| *from != id);
+        self.forced += 1;
         self.displaced.retain(|displaced| *displaced != id);
         self.displaced.extend(from);
         from.and_then(|from| self.get(from))
+    }
+
+    /// How often the lock was taken by force.
+    pub(super) fn forced(&self) -> u64 {
+        self.forced
     }
 
     /// Gives the lock back: `Some` new holder if the session had it.

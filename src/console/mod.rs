@@ -24,15 +24,17 @@ use crate::capture::{self, Store};
 use crate::config::{CaptureOptions, PortSpec};
 use crate::model::{Event, Name, What, units, user_text};
 use crate::wire::attach::{PortState, Session as SessionRow};
-use input::Command;
+use input::{Request, Typed};
 use state::State;
 
 pub use past::{Past, PastError};
 pub use screen::Screen;
 pub use session::{Attach, Item, Session, Stream, WriteError};
 
-/// How many commands may wait for the port. Who types beyond that waits.
-const COMMANDS: usize = 32;
+/// How many messages of typed bytes may wait for the port. Who types beyond that waits.
+const TYPED: usize = 8;
+/// How many requests may wait for the supervisor.
+const REQUESTS: usize = 32;
 
 /// How far a console's stream and its events have come. Readers are woken when it changes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -52,7 +54,12 @@ pub struct Console {
     store: Arc<Store>,
     state: Mutex<State>,
     head: watch::Sender<Head>,
-    commands: mpsc::Sender<Command>,
+    /// Bytes for the board.
+    typed: mpsc::Sender<Typed>,
+    /// Everything else that the supervisor is asked for: it does not wait behind typed bytes.
+    requests: mpsc::Sender<Request>,
+    /// Cancelled when the console is to end.
+    shutdown: CancellationToken,
 }
 
 /// A console at one moment, as `GET /consoles` shows it.
@@ -93,7 +100,8 @@ impl Console {
         shutdown: CancellationToken,
     ) -> Result<(Arc<Self>, impl Future<Output = ()> + Send), capture::OpenError> {
         let writer = capture::Writer::open(&name, options)?;
-        let (commands, received) = mpsc::channel(COMMANDS);
+        let (typed, typing) = mpsc::channel(TYPED);
+        let (requests, asked) = mpsc::channel(REQUESTS);
         let head = Head { offset: writer.head(), events: 0 };
         let console = Arc::new(Self {
             name,
@@ -101,13 +109,16 @@ impl Console {
             store: writer.store().clone(),
             state: Mutex::new(State::new()),
             head: watch::Sender::new(head),
-            commands,
+            typed,
+            requests,
+            shutdown: shutdown.clone(),
         });
         let supervisor = supervisor::Supervisor {
             console: console.clone(),
             spec,
             writer,
-            commands: received,
+            typed: typing,
+            requests: asked,
             tasks,
         };
         Ok((console, supervisor.run(shutdown)))
@@ -144,8 +155,8 @@ impl Console {
     pub async fn event(&self, who: Option<String>, what: What) -> Result<Event, WriteError> {
         let who = who.map(|who| user_text(&who));
         let event = self.publish(who, what);
-        let command = Command::Record(Box::new(event.clone()));
-        self.commands.send(command).await.map_err(|_| WriteError::ShuttingDown)?;
+        let request = Request::Record(Box::new(event.clone()));
+        self.requests.send(request).await.map_err(|_| WriteError::ShuttingDown)?;
         Ok(event)
     }
 

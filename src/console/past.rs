@@ -1,9 +1,11 @@
 //! What a console said before: ranges of its stream, events, and offsets of times.
 
 use std::io;
+use std::num::NonZeroU16;
 use std::sync::Arc;
 
 use super::Console;
+use super::screen::MAX_SCREEN;
 use crate::capture::{Piece, Read, Reader};
 use crate::model::Event;
 
@@ -19,6 +21,8 @@ pub enum PastError {
     Gone { from: u64, first: u64, head: u64 },
     #[error("offset {from} is beyond the head, which is {head}")]
     Future { from: u64, head: u64 },
+    #[error("a screen of {rows} by {cols} is too large; {MAX_SCREEN} each way will do")]
+    Screen { rows: NonZeroU16, cols: NonZeroU16 },
     #[error("the capture cannot be read: {0}")]
     Io(#[from] io::Error),
 }
@@ -32,10 +36,20 @@ pub struct Past {
 }
 
 impl Past {
-    /// The next pieces; `None` at the end of the range, or at a hole in it.
+    /// The offset of the next byte.
+    pub fn offset(&self) -> u64 {
+        self.at
+    }
+
+    /// The offset behind the last byte: where the range ends, or the first hole in it.
+    pub fn end(&self) -> u64 {
+        self.to
+    }
+
+    /// The next pieces; `None` at the end.
     ///
     /// # Errors
-    /// When the capture cannot be read.
+    /// When reading was interrupted by a panic.
     pub async fn next(&mut self) -> io::Result<Option<Vec<Piece>>> {
         let Some(mut reader) = self.reader.take().filter(|_| self.at < self.to) else {
             return Ok(None);
@@ -46,7 +60,7 @@ impl Past {
             (reader, read)
         });
         let (reader, read) = read.await.map_err(io::Error::other)?;
-        match read? {
+        match read {
             Read::Pieces(pieces) => {
                 self.reader = Some(reader);
                 self.at = pieces.last().map_or(self.to, Piece::end);
@@ -58,7 +72,8 @@ impl Past {
 }
 
 impl Console {
-    /// The stream from `from` up to `to`, or up to the head.
+    /// The stream from `from` up to `to`, or up to the head, but not over a hole: from the first
+    /// offset on that is held, up to the next one that is not.
     ///
     /// # Errors
     /// With every number when the range is not held.
@@ -72,7 +87,9 @@ impl Console {
             return Err(PastError::Future { from, head });
         }
         let to = to.unwrap_or(head).min(head);
-        Ok(Past { at: from, to, reader: Some(Reader::new(self.store.clone())) })
+        let (at, end) = self.store.run(from, head).unwrap_or((to, to));
+        let (at, to) = (at.min(to), end.min(to));
+        Ok(Past { at, to, reader: Some(Reader::new(self.store.clone())) })
     }
 
     /// The offset of the first byte that came at or after a time; the head if none did.

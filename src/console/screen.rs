@@ -1,12 +1,17 @@
 //! The screen of a console as a terminal would show it now.
 
+use std::io;
 use std::num::NonZeroU16;
 
 use super::{Console, PastError};
+use crate::capture::{Read, Reader};
 
 /// How far back the stream is replayed to draw the screen. A screen that was drawn before that and
 /// not touched since comes out incomplete.
 const REPLAY: u64 = 256 * 1024;
+
+/// The largest screen that is drawn, in rows and in columns.
+pub(super) const MAX_SCREEN: u16 = 500;
 
 /// What is on the screen at an offset.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -23,17 +28,35 @@ impl Console {
     /// nobody looks at costs nothing.
     ///
     /// # Errors
-    /// When the capture cannot be read.
+    /// When the screen is larger than [`MAX_SCREEN`].
     pub async fn screen(&self, rows: NonZeroU16, cols: NonZeroU16) -> Result<Screen, PastError> {
-        let head = self.head();
-        let first = self.store.first().unwrap_or(head);
-        let mut terminal = vt100::Parser::new(rows, cols, 0);
-        let mut past = self.past(head.saturating_sub(REPLAY).max(first), Some(head))?;
-        while let Some(pieces) = past.next().await? {
-            for piece in pieces {
-                terminal.process(&piece.bytes);
-            }
+        if rows.get().max(cols.get()) > MAX_SCREEN {
+            return Err(PastError::Screen { rows, cols });
         }
-        Ok(Screen { offset: head, rows, cols, draw: terminal.screen().state_formatted() })
+        let head = self.head();
+        let from = head.saturating_sub(REPLAY);
+        let mut reader = Reader::new(self.store.clone());
+        let drawn = tokio::task::spawn_blocking(move || {
+            let mut terminal = vt100::Parser::new(rows, cols, 0);
+            let mut at = from;
+            while at < head {
+                match reader.read(at, head, REPLAY as usize) {
+                    Read::Pieces(pieces) => {
+                        for piece in pieces {
+                            terminal.process(&piece.bytes);
+                            at = piece.end();
+                        }
+                    }
+                    // What was drawn before a hole is not what is on the screen now.
+                    Read::Gap { to } => {
+                        terminal = vt100::Parser::new(rows, cols, 0);
+                        at = to;
+                    }
+                }
+            }
+            terminal.screen().state_formatted()
+        });
+        let draw = drawn.await.map_err(io::Error::other)?;
+        Ok(Screen { offset: head, rows, cols, draw })
     }
 }

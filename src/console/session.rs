@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use bytes::Bytes;
 use tokio::sync::{oneshot, watch};
 
-use super::input::{Break, Command, MAX_BREAK_MS};
+use super::input::{Break, MAX_BREAK_MS, Request, Typed};
 use super::lock::SessionId;
 use super::ring::Held;
 use super::{Console, Head};
@@ -23,7 +23,7 @@ const MAX_MESSAGE: usize = 4096;
 /// The break that is sent when no length is given, in milliseconds, as Linux' tcsendbreak does.
 const DEFAULT_BREAK_MS: u64 = 250;
 /// Typed bytes go to the port in messages of at most this length, which bounds its queue.
-const MAX_INPUT: usize = 16 * 1024;
+const MAX_INPUT: usize = 1024;
 
 /// Who attaches, and how.
 #[derive(Debug, Clone)]
@@ -151,6 +151,18 @@ impl Session {
     /// When this session may not write now, or there is nothing to write to. Not cancel safe: a
     /// part may have been typed.
     pub async fn write(&self, mut bytes: Bytes) -> Result<(), WriteError> {
+        while !bytes.is_empty() {
+            let forced = self.may_write()?;
+            let part = bytes.split_to(bytes.len().min(MAX_INPUT));
+            let typed = Typed { who: self.user.clone(), bytes: part, forced };
+            let sent = self.console.typed.send(typed).await;
+            sent.map_err(|_| WriteError::ShuttingDown)?;
+        }
+        Ok(())
+    }
+
+    /// Whether this session may write now, and how often the lock was forced until now.
+    fn may_write(&self) -> Result<u64, WriteError> {
         {
             let state = self.console.state();
             if state.lock.mode(self.id) == Mode::Spy {
@@ -158,18 +170,11 @@ impl Session {
                 return Err(holder.map_or(WriteError::Spy, |holder| WriteError::Held { holder }));
             }
             match &state.port {
-                PortState::Open => {}
-                PortState::Starting => return Err(WriteError::Closed("it is being opened".into())),
-                PortState::Closed { reason } => return Err(WriteError::Closed(reason.clone())),
+                PortState::Open => Ok(state.lock.forced()),
+                PortState::Starting => Err(WriteError::Closed("it is being opened".into())),
+                PortState::Closed { reason } => Err(WriteError::Closed(reason.clone())),
             }
         }
-        while !bytes.is_empty() {
-            let part = bytes.split_to(bytes.len().min(MAX_INPUT));
-            let command = Command::Type { who: self.user.clone(), bytes: part };
-            let sent = self.console.commands.send(command).await;
-            sent.map_err(|_| WriteError::ShuttingDown)?;
-        }
-        Ok(())
     }
 
     /// Carries out a request and answers it.
@@ -212,7 +217,7 @@ impl Session {
     fn announce(&self, what: What) {
         let event = self.console.publish(Some(self.user.clone()), what);
         // With a full queue the event is shown but not captured: better than to wait for a port.
-        if self.console.commands.try_send(Command::Record(Box::new(event))).is_err() {
+        if self.console.requests.try_send(Request::Record(Box::new(event))).is_err() {
             tracing::debug!(console = %self.console.name, "an event was not captured");
         }
     }
@@ -239,9 +244,9 @@ impl Console {
             return Err(format!("a break lasts 1 to {MAX_BREAK_MS} ms, not {ms}"));
         }
         let (answer, answered) = oneshot::channel();
-        let command = Command::Break(Box::new(Break { who: who.to_owned(), ms, answer }));
+        let request = Request::Break(Box::new(Break { who: who.to_owned(), ms, answer }));
         let gone = |_| "the console is shutting down".to_owned();
-        self.commands.send(command).await.map_err(gone)?;
+        self.requests.send(request).await.map_err(gone)?;
         answered.await.unwrap_or_else(|_| Err("the port is not open".into()))
     }
 
@@ -282,7 +287,10 @@ impl Stream {
                 return Some(item);
             }
             if self.event == now.events && self.offset >= now.offset {
-                self.head.changed().await.ok()?;
+                tokio::select! {
+                    () = self.session.console.shutdown.cancelled() => return None,
+                    changed = self.head.changed() => changed.ok()?,
+                }
                 continue;
             }
             match self.take(now.offset) {
@@ -317,6 +325,8 @@ impl Stream {
         }
         match state.ring.read(self.offset, to, BATCH) {
             Held::Pieces(pieces) => {
+                // It has caught up, and lets go of the files.
+                self.reader = None;
                 self.offset = pieces.last().map_or(self.offset, Piece::end);
                 Taken::Item(Item::Pieces(pieces))
             }
@@ -338,19 +348,17 @@ impl Stream {
                 self.reader = Some(reader);
                 read
             }
-            Err(panicked) => Err(std::io::Error::other(panicked)),
+            Err(panicked) => {
+                tracing::error!(console = %self.session.console.name, %panicked, "cannot read");
+                Read::Gap { to }
+            }
         };
         match read {
-            Ok(Read::Pieces(pieces)) => {
+            Read::Pieces(pieces) => {
                 self.offset = pieces.last().map_or(from, Piece::end);
                 Item::Pieces(pieces)
             }
-            Ok(Read::Gap { to }) => {
-                self.offset = to;
-                Item::Gap { from, to }
-            }
-            Err(error) => {
-                tracing::error!(console = %self.session.console.name, %error, "cannot read the capture");
+            Read::Gap { to } => {
                 self.offset = to;
                 Item::Gap { from, to }
             }

@@ -19,7 +19,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::Console;
-use super::input::{Break, Command};
+use super::input::{Break, Request, Typed};
 use crate::capture::Writer;
 use crate::config::PortSpec;
 use crate::model::{Event, What, units};
@@ -29,7 +29,7 @@ use crate::wire::attach::PortState;
 /// The most that is read at a time.
 const READ: usize = 64 * 1024;
 /// The most typed bytes that wait inside for the port to take them.
-const PENDING: usize = 16 * 1024;
+const PENDING: usize = 4 * 1024;
 /// Typed bytes that the port did not take for this long are dropped.
 const WRITE_LIMIT: Duration = Duration::from_secs(10);
 /// How often the capture is synced: what a power loss can cost.
@@ -43,7 +43,8 @@ pub(super) struct Supervisor {
     pub(super) console: Arc<Console>,
     pub(super) spec: PortSpec,
     pub(super) writer: Writer,
-    pub(super) commands: mpsc::Receiver<Command>,
+    pub(super) typed: mpsc::Receiver<Typed>,
+    pub(super) requests: mpsc::Receiver<Request>,
     pub(super) tasks: TaskTracker,
 }
 
@@ -93,6 +94,9 @@ impl Supervisor {
             }
             wait = (wait * 2).min(BACK_OFF.1);
         }
+        while let Ok(Request::Record(event)) = self.requests.try_recv() {
+            self.writer.record(&event);
+        }
         self.sync();
     }
 
@@ -106,19 +110,17 @@ impl Supervisor {
         }
     }
 
-    /// Waits until it is time to open the port again, while commands are answered. `false` when the
+    /// Waits until it is time to open the port again, while requests are answered. `false` when the
     /// console shuts down.
     async fn sit_out(&mut self, until: Instant, shutdown: &CancellationToken) -> bool {
         loop {
             tokio::select! {
                 () = shutdown.cancelled() => return false,
                 () = sleep_until(until) => return true,
-                Some(command) = self.commands.recv() => match command {
-                    Command::Record(event) => self.writer.record(&event),
-                    Command::Type { who, bytes } => {
-                        self.event(Some(who), What::InputDropped { bytes: bytes.len() as u64 });
-                    }
-                    Command::Break(request) => {
+                Some(typed) = self.typed.recv() => self.drop_input(typed.who, typed.bytes.len()),
+                Some(request) = self.requests.recv() => match request {
+                    Request::Record(event) => self.writer.record(&event),
+                    Request::Break(request) => {
                         let _ = request.answer.send(Err("the port is not open".into()));
                     }
                 },
@@ -127,17 +129,24 @@ impl Supervisor {
     }
 
     /// Serves an open port until it is gone, and tells why; `None` when the console shuts down.
-    async fn serve(
+    async fn serve(&mut self, port: Box<dyn Port>, shutdown: &CancellationToken) -> Option<String> {
+        let mut pending = Pending::default();
+        let reason = self.serve_with(port, &mut pending, shutdown).await;
+        self.drop_pending(&mut pending);
+        reason
+    }
+
+    async fn serve_with(
         &mut self,
         mut port: Box<dyn Port>,
+        pending: &mut Pending,
         shutdown: &CancellationToken,
     ) -> Option<String> {
-        let mut pending = Pending::default();
         let mut break_end: Option<Instant> = None;
         let mut sync_at: Option<Instant> = None;
         loop {
             tokio::select! {
-                // Commands before the port: a flood from the board must not keep people from typing.
+                // Requests before the port: a flood from the board must not keep people from typing.
                 biased;
                 () = shutdown.cancelled() => return None,
                 () = at(break_end) => {
@@ -152,14 +161,18 @@ impl Supervisor {
                     self.console.state().ring.trim(units::now_us());
                 }
                 () = at(pending.since.map(|since| since + WRITE_LIMIT)) => {
-                    for (who, bytes) in pending.take_all() {
-                        self.event(Some(who), What::InputDropped { bytes: bytes.len() as u64 });
+                    self.drop_pending(pending);
+                }
+                Some(typed) = self.typed.recv(), if pending.bytes < PENDING => {
+                    if typed.forced == self.console.state().lock.forced() {
+                        pending.push(typed.who, typed.bytes);
+                    } else {
+                        self.drop_input(typed.who, typed.bytes.len());
                     }
                 }
-                Some(command) = self.commands.recv(), if pending.bytes < PENDING => match command {
-                    Command::Type { who, bytes } => pending.push(who, bytes),
-                    Command::Record(event) => self.writer.record(&event),
-                    Command::Break(request) => {
+                Some(request) = self.requests.recv() => match request {
+                    Request::Record(event) => self.writer.record(&event),
+                    Request::Break(request) => {
                         break_end = self.begin_break(&mut *port, *request).or(break_end);
                     }
                 },
@@ -213,6 +226,17 @@ impl Supervisor {
         // Whoever asked may be gone by now.
         let _ = request.answer.send(begun);
         end
+    }
+
+    /// Tells that accepted input did not reach the board.
+    fn drop_input(&mut self, who: String, bytes: usize) {
+        self.event(Some(who), What::InputDropped { bytes: bytes as u64 });
+    }
+
+    fn drop_pending(&mut self, pending: &mut Pending) {
+        for (who, bytes) in pending.take_all() {
+            self.drop_input(who, bytes.len());
+        }
     }
 
     /// Publishes an event and captures it.

@@ -114,7 +114,7 @@ impl Serial {
                 }
             }
         }
-        let app = router(Arc::new(consoles));
+        let app = router(Arc::new(consoles), tasks.clone());
         if let Some(http) = self.http {
             tasks.spawn(serve(Listener::Tcp(http), app.clone(), shutdown.clone()));
         }

@@ -7,6 +7,7 @@ use std::time::Duration;
 use tokio::net::{TcpStream, UnixStream};
 
 use super::{ControlError, Port};
+use crate::sys::keep_alive;
 
 /// How long a connection may take to be made.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
@@ -14,6 +15,7 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 pub(super) async fn connect_tcp(address: &str) -> io::Result<TcpStream> {
     let stream = timely(address, TcpStream::connect(address)).await?;
     stream.set_nodelay(true)?;
+    keep_alive(&stream)?;
     Ok(stream)
 }
 

@@ -198,7 +198,9 @@ fn the_boards_in_qemu_run_u_boot_and_die_with_the_demo() {
     }
     http(power, "POST", "/outlets/panda01/off", "{}");
     wait_until(LIMIT, "QEMU goes with its power", || processes(&tftp) == 0);
+    let mut bob = Client::raw(demo.address("panda02.raw"));
     http(power, "POST", "/outlets/panda02/on", "{}");
+    bob.expect("U-Boot 20");
     wait_until(LIMIT, "QEMU comes with its power", || processes(&tftp) == 1);
     demo.kill();
     wait_until(LIMIT, "QEMU dies with the demo, whatever that dies of", || processes(&tftp) == 0);

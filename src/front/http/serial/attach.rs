@@ -5,12 +5,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Extension;
+use axum::body::Bytes;
 use axum::extract::ws::{CloseFrame, Message, Utf8Bytes, WebSocket, WebSocketUpgrade, close_code};
 use axum::extract::{Path, State};
 use axum::response::Response;
 use futures_util::stream::{SplitSink, SplitStream};
 use futures_util::{SinkExt as _, StreamExt as _};
 use tokio::sync::mpsc;
+use tokio::time::MissedTickBehavior;
+use tokio_util::task::TaskTracker;
 
 use super::super::{ApiError, Params, Peer};
 use super::{Consoles, find, from_text};
@@ -23,6 +26,9 @@ const ANSWERS: usize = 16;
 const READ_BUFFER: usize = 4 * 1024;
 /// How long the last answers may take to be sent to a client that is leaving.
 const LAST_ANSWERS: Duration = Duration::from_secs(5);
+/// How often a client hears from us even when there is nothing to say. It may wait long for an answer
+/// of its own: what it types is taken only as fast as the board takes it.
+const PING: Duration = Duration::from_secs(5);
 /// The size of a screen when the client does not tell.
 const SCREEN: (NonZeroU16, NonZeroU16) =
     (NonZeroU16::new(24).unwrap(), NonZeroU16::new(80).unwrap());
@@ -32,6 +38,7 @@ pub(super) async fn attach(
     Path(name): Path<String>,
     Params(query): Params<attach::Query>,
     Extension(peer): Extension<Peer>,
+    Extension(tasks): Extension<TaskTracker>,
     upgrade: WebSocketUpgrade,
 ) -> Result<Response, ApiError> {
     let console = find(&consoles, &name)?.clone();
@@ -42,11 +49,14 @@ pub(super) async fn attach(
         .max_message_size(MAX_CLIENT_MESSAGE)
         .max_frame_size(MAX_CLIENT_MESSAGE)
         .read_buffer_size(READ_BUFFER);
-    Ok(upgrade.on_upgrade(async move |socket| {
-        let name = console.name().clone();
-        if let Err(error) = serve(socket, &console, attach, screen).await {
-            tracing::debug!(console = %name, %error, "an attached client is gone");
-        }
+    Ok(upgrade.on_upgrade(move |socket| {
+        // axum spawns it; the tracker sees to it that it is waited for.
+        tasks.track_future(async move {
+            let name = console.name().clone();
+            if let Err(error) = serve(socket, &console, attach, screen).await {
+                tracing::debug!(console = %name, %error, "an attached client is gone");
+            }
+        })
     }))
 }
 
@@ -150,8 +160,11 @@ async fn down(
     mut answers: mpsc::Receiver<Message>,
     mut to: SplitSink<WebSocket, Message>,
 ) -> Result<(), axum::Error> {
+    let mut ping = tokio::time::interval(PING);
+    ping.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         tokio::select! {
+            _ = ping.tick() => to.send(Message::Ping(Bytes::new())).await?,
             // After the last answer the client's half is done, and with it the session.
             answer = answers.recv() => match answer {
                 Some(answer) => to.send(answer).await?,

@@ -16,6 +16,7 @@ use axum::http::{HeaderName, StatusCode};
 use axum::response::IntoResponse;
 use axum::routing::{get, post};
 use serde::Deserialize;
+use tokio_util::task::TaskTracker;
 
 use super::{ApiError, Params, refuse_foreign_pages};
 use crate::console::{Console, Past, PastError, Status};
@@ -26,11 +27,19 @@ pub use openapi::openapi;
 /// The header of a history answer that tells the offset of its first byte.
 const OFFSET_HEADER: HeaderName = HeaderName::from_static("x-lava-offset");
 
+/// The header of a history answer that tells the offset behind its last byte: where the range ends, or
+/// where the first hole in it begins.
+const END_HEADER: HeaderName = HeaderName::from_static("x-lava-end");
+/// The largest body of a request, in bytes.
+const MAX_BODY: usize = 64 * 1024;
+
 /// The consoles of a process, by name.
 pub type Consoles = Arc<BTreeMap<Name, Arc<Console>>>;
 
 /// All routes.
-pub fn router(consoles: Consoles) -> Router {
+///
+/// Attached clients are served on `tasks`, which ends when the consoles have.
+pub fn router(consoles: Consoles, tasks: TaskTracker) -> Router {
     Router::new()
         .route("/healthz", get(async || "ok\n"))
         .route("/openapi.json", get(async || Json(openapi())))
@@ -43,7 +52,9 @@ pub fn router(consoles: Consoles) -> Router {
         .route("/consoles/{name}/break", post(send_break))
         .route("/consoles/{name}/message", post(message))
         .fallback(async || ApiError::not_found("there is no such page; see /openapi.json"))
+        .layer(axum::extract::DefaultBodyLimit::max(MAX_BODY))
         .layer(axum::middleware::from_fn(refuse_foreign_pages))
+        .layer(axum::Extension(tasks))
         .with_state(consoles)
 }
 
@@ -110,6 +121,7 @@ async fn history(
         None => console.status().first,
     };
     let past = console.past(from, range.to)?;
+    let (offset, end) = (past.offset().to_string(), past.end().to_string());
     let bytes = async |mut past: Past| -> std::io::Result<Option<(Bytes, Past)>> {
         let Some(pieces) = past.next().await? else { return Ok(None) };
         let pieces: Vec<Bytes> = pieces.into_iter().map(|piece| piece.bytes).collect();
@@ -117,7 +129,11 @@ async fn history(
     };
     let body = Body::from_stream(futures_util::stream::try_unfold(past, bytes));
     Ok((
-        [(CONTENT_TYPE, "application/octet-stream".to_owned()), (OFFSET_HEADER, from.to_string())],
+        [
+            (CONTENT_TYPE, "application/octet-stream".to_owned()),
+            (OFFSET_HEADER, offset),
+            (END_HEADER, end),
+        ],
         body,
     ))
 }
@@ -219,6 +235,7 @@ impl From<PastError> for ApiError {
         let (status, kind) = match error {
             PastError::Gone { .. } => (StatusCode::GONE, Kind::User),
             PastError::Future { .. } => (StatusCode::RANGE_NOT_SATISFIABLE, Kind::User),
+            PastError::Screen { .. } => (StatusCode::BAD_REQUEST, Kind::User),
             PastError::Io(_) => (StatusCode::INTERNAL_SERVER_ERROR, Kind::Infra),
         };
         Self::new(status, Failure::from_error(kind, &error))
