@@ -11,13 +11,11 @@ use tokio::process::{Child, ChildStderr, ChildStdin, ChildStdout, Command};
 use super::line::Uart;
 use super::machine::Machine;
 use crate::model::{Failure, Kind};
+use crate::sys::die_with_parent;
 
 const QEMU: &str = "qemu-system-aarch64";
-/// Has the kernel kill QEMU when we die, whatever we die of.
-const SETPRIV: &str = "setpriv";
 const U_BOOT: &str = "/usr/lib/u-boot/qemu_arm64/u-boot.bin";
-const INSTALL: &str =
-    "apt-get install -y --no-install-recommends qemu-system-arm u-boot-qemu util-linux";
+const INSTALL: &str = "apt-get install -y --no-install-recommends qemu-system-arm u-boot-qemu";
 /// The largest piece of output, in bytes.
 const PIECE: usize = 4096;
 /// How much of QEMU's last words is shown, in bytes.
@@ -47,7 +45,7 @@ impl Qemu {
         let path = std::env::var_os("PATH").unwrap_or_default();
         let has =
             |program: &&str| std::env::split_paths(&path).any(|dir| dir.join(program).is_file());
-        let programs = [QEMU, SETPRIV].into_iter().filter(|program| !has(program));
+        let programs = [QEMU].into_iter().filter(|program| !has(program));
         let missing: Vec<&str> = programs
             .chain([U_BOOT].into_iter().filter(|file| !Path::new(file).is_file()))
             .collect();
@@ -61,8 +59,7 @@ impl Qemu {
     fn command(&self) -> Command {
         // In QEMU's options a comma is written twice.
         let tftp = self.tftp.display().to_string().replace(',', ",,");
-        let mut command = Command::new(SETPRIV);
-        command.args(["--pdeathsig", "KILL", "--", QEMU]);
+        let mut command = Command::new(QEMU);
         command.args(["-M", "virt", "-cpu", "cortex-a53", "-m", "512", "-accel", "tcg"]);
         command.args(["-bios", U_BOOT, "-display", "none", "-monitor", "none", "-serial", "stdio"]);
         command.arg("-netdev").arg(format!("user,id=n0,tftp={tftp},restrict=on"));
@@ -70,6 +67,7 @@ impl Qemu {
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         // A Ctrl-C at our terminal is ours alone.
         command.process_group(0).kill_on_drop(true);
+        die_with_parent(&mut command);
         command
     }
 }

@@ -1,12 +1,14 @@
 //! Terminals, ptys and child processes on them. The only module with `unsafe` code.
 #![allow(unsafe_code)]
 
+mod child;
 mod fd;
 mod keepalive;
 mod pty;
 mod terminal;
 mod tty;
 
+pub use child::die_with_parent;
 pub use fd::Fd;
 pub use keepalive::keep_alive;
 pub use pty::{PtyChild, spawn_on_pty};
