@@ -134,10 +134,16 @@ fn label(pdu: &PduConfig) -> Arc<str> {
 fn when_silent(pdu: &PduConfig) -> Option<&'static str> {
     use crate::config::power::Access;
     match &pdu.driver {
-        Driver::Snmp(snmp) if !matches!(snmp.access, Access::V3(_)) => {
-            Some("is it on the network? An SNMP agent is silent to a wrong community, too")
-        }
-        Driver::Snmp(_) => Some("is it on the network, and does it speak SNMP version 3?"),
+        Driver::Snmp(snmp) => Some(match &snmp.access {
+            Access::V1(_) | Access::V2c(_) => {
+                "is it on the network? An SNMP agent is silent to a wrong community, too"
+            }
+            Access::V3(user) if user.auth.as_ref().is_some_and(|auth| auth.privacy.is_some()) => {
+                "is it on the network, and does it speak SNMP version 3? An agent is silent to a \
+                 wrong privacy passphrase or protocol, too"
+            }
+            Access::V3(_) => "is it on the network, and does it speak SNMP version 3?",
+        }),
         Driver::Exec(_) | Driver::Sim => None,
     }
 }
