@@ -6,21 +6,23 @@ use std::time::Duration;
 
 use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
+use serde::Deserialize;
 use serde::de::IgnoredAny;
 use tokio::net::{TcpListener, UnixListener};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::{RuntimeSocket, SHUTDOWN_LIMIT, bind, runtime_dir};
-use crate::client::{Endpoint, Http};
+use crate::client::{ConsoleRef, Http};
 use crate::config::power::PowerConfig;
 use crate::front::http::power::router;
 use crate::front::http::{Listener, serve};
 use crate::model::{Failure, Kind};
-use crate::power::{Note, Power, Timeline};
+use crate::power::{Consoles, Holder, Note, Power};
 
-/// How long a console may take to put an event on its timeline; the board's power waits for it.
-const TIMELINE_TIMEOUT: Duration = Duration::from_secs(1);
+/// How long a console may take to tell who holds it, and again to put an event on its timeline; the
+/// board's power waits for both.
+const CONSOLE_TIMEOUT: Duration = Duration::from_secs(1);
 /// Kept back from the time that a daemon has to end in, for the process itself.
 const EXIT_TIME: Duration = Duration::from_millis(500);
 
@@ -80,8 +82,8 @@ pub async fn run(
     shutdown: CancellationToken,
 ) {
     let tasks = TaskTracker::new();
-    let timeline: Arc<dyn Timeline> = Arc::new(ConsoleTimelines);
-    let app = router(Arc::new(Power::start(config.pdus, &timeline, &tasks, &shutdown)));
+    let consoles: Arc<dyn Consoles> = Arc::new(HttpConsoles);
+    let app = router(Arc::new(Power::start(config.pdus, &consoles, &tasks, &shutdown)));
     for listener in listeners {
         tasks.spawn(serve(listener, app.clone(), shutdown.clone()));
     }
@@ -92,24 +94,44 @@ pub async fn run(
     }
 }
 
-/// The timelines of consoles, behind the HTTP interface of their daemons.
+/// Consoles behind the HTTP interface of their daemons.
 #[derive(Debug)]
-struct ConsoleTimelines;
+struct HttpConsoles;
 
-impl Timeline for ConsoleTimelines {
+/// As much of a console's status as matters here.
+#[derive(Deserialize)]
+struct Status {
+    holder: Option<Holder>,
+}
+
+impl HttpConsoles {
+    /// The console's daemon, and the console's path there.
+    fn find(console: &str) -> Result<(Http, String), Failure> {
+        let ConsoleRef { endpoint, path } =
+            console.parse().map_err(|error: String| Failure::new(Kind::Config, error))?;
+        Ok((Http::new(endpoint).with_timeout(CONSOLE_TIMEOUT), path))
+    }
+}
+
+impl Consoles for HttpConsoles {
     fn record<'a>(&'a self, console: &'a str, note: &'a Note) -> BoxFuture<'a, ()> {
         async move {
-            let recorded = match Endpoint::split(console) {
-                Ok((endpoint, path)) => {
-                    let http = Http::new(endpoint).with_timeout(TIMELINE_TIMEOUT);
-                    http.post::<IgnoredAny>(&format!("{path}/events"), note).await.map(drop)
-                }
-                Err(error) => Err(Failure::new(Kind::Config, error)),
+            let recorded = async {
+                let (http, path) = Self::find(console)?;
+                http.post::<IgnoredAny>(&format!("{path}/events"), note).await
             };
-            if let Err(Failure { message, .. }) = recorded {
+            if let Err(Failure { message, .. }) = recorded.await {
                 let error = message;
                 tracing::warn!(console, error, "the console was not told of a power operation");
             }
+        }
+        .boxed()
+    }
+
+    fn holder<'a>(&'a self, console: &'a str) -> BoxFuture<'a, Result<Option<Holder>, Failure>> {
+        async move {
+            let (http, path) = Self::find(console)?;
+            Ok(http.get::<Status>(&path).await?.holder)
         }
         .boxed()
     }

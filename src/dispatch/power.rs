@@ -69,7 +69,7 @@ pub(super) async fn run(commands: &[String], context: &mut Context) -> Result<()
             PowerCommand::Native { lab, verb, board } => {
                 switch(lab.as_deref(), *verb, board, &context.settings.clone()).await?
             }
-            PowerCommand::Program { words } => program(words).await?,
+            PowerCommand::Program { words } => program(words, &context.settings.job_id).await?,
         };
         for line in said.lines() {
             context.log.debug(format!("power: {line}"));
@@ -87,19 +87,26 @@ async fn switch(
     let lab = lab.map(std::path::PathBuf::from).or_else(|| settings.lab.clone());
     let outlet = lab::outlet(board, lab.as_deref()).await?;
     let id = &settings.job_id;
-    let request =
-        PowerRequest { user: Some(format!("job:{id}")), reason: Some(format!("job {id}")) };
+    let (user, reason) = (Some(user(id)), Some(format!("job {id}")));
+    let request = PowerRequest { user, reason, force: false };
     let report = operate(&outlet, verb, &request).await?;
     let (state, verified) = (report.state, report.verified);
     Ok(format!("{board} is {state} ({verified}) after {} ms", report.took_ms))
 }
 
-async fn program(words: &[String]) -> Result<String, Error> {
+/// Who a job is to everybody else: who holds its board's console.
+fn user(job_id: &str) -> String {
+    format!("job:{job_id}")
+}
+
+async fn program(words: &[String], job_id: &str) -> Result<String, Error> {
     let failed = |what: &dyn std::fmt::Display| {
         Error::Infrastructure(format!("the power command {:?} failed: {what}", words.join(" ")))
     };
     let mut child = Command::new(&words[0])
         .args(&words[1..])
+        // A script that calls our own programs is the job, which holds the board.
+        .env("LAVA_USER", user(job_id))
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
@@ -164,7 +171,13 @@ mod tests {
     async fn a_program_that_fails_is_told_with_its_words() {
         let words: Vec<String> =
             ["sh", "-c", "echo no such port >&2; exit 3"].map(Into::into).into();
-        let told = program(&words).await.unwrap_err().to_string();
+        let told = program(&words, "7").await.unwrap_err().to_string();
         assert!(told.contains("exit status: 3") && told.contains("no such port"), "{told}");
+    }
+
+    #[tokio::test]
+    async fn a_program_calls_ours_as_the_job_that_holds_the_board() {
+        let words: Vec<String> = ["sh", "-c", "echo $LAVA_USER"].map(Into::into).into();
+        assert_eq!(program(&words, "7").await.unwrap(), "job:7\n");
     }
 }

@@ -65,6 +65,9 @@ pub struct PowerRequest {
     pub user: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
+    /// Also when somebody else holds the board. Needs a reason, which everybody at the console sees.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub force: bool,
 }
 
 /// What an operation came to.

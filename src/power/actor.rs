@@ -7,9 +7,10 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
+use super::interlock::Leave;
 use super::operation::{Operation, Outcome};
 use super::tally::{Counted, Tally};
-use super::{Note, OperationError, Timeline};
+use super::{Asked, Consoles, Note, OperationError};
 use crate::config::power::{OutletConfig, PduConfig};
 use crate::model::event::Phase;
 use crate::model::{Name, Report, Verb, What};
@@ -25,8 +26,7 @@ pub(super) const GRACE: Duration = Duration::from_secs(4);
 pub(super) struct Order {
     pub seat: usize,
     pub verb: Verb,
-    pub who: String,
-    pub reason: Option<String>,
+    pub asked: Asked,
     pub answer: oneshot::Sender<Result<Report, OperationError>>,
 }
 
@@ -37,7 +37,7 @@ pub(super) struct Actor {
     seats: Vec<Seat>,
     timeout: Duration,
     verify: Duration,
-    timeline: Arc<dyn Timeline>,
+    consoles: Arc<dyn Consoles>,
     tally: Arc<Tally>,
     ending: CancellationToken,
 }
@@ -52,7 +52,7 @@ struct Seat {
 impl Actor {
     pub(super) fn new(
         pdu: PduConfig,
-        timeline: Arc<dyn Timeline>,
+        consoles: Arc<dyn Consoles>,
         tally: Arc<Tally>,
         ending: CancellationToken,
     ) -> Self {
@@ -62,7 +62,7 @@ impl Actor {
         };
         let seats = pdu.outlets.iter().map(seat).collect();
         let PduConfig { name, timeout, verify, .. } = pdu;
-        Self { name, seats, timeout, verify, timeline, tally, ending }
+        Self { name, seats, timeout, verify, consoles, tally, ending }
     }
 
     /// Carries out what comes, until told to end. Orders that still wait then are not carried out.
@@ -76,12 +76,18 @@ impl Actor {
     }
 
     async fn carry_out(&self, order: Order) {
-        let Order { seat, verb, who, reason, answer } = order;
+        let Order { seat, verb, asked, answer } = order;
         let seat = &self.seats[seat];
         let mut started = Instant::now();
+        let mut leave = Leave::default();
         let operation = async {
+            if verb != Verb::Status {
+                let console = seat.config.console.as_deref();
+                let board = &seat.config.name;
+                leave = Leave::get(self.consoles.as_ref(), console, board, &asked).await?;
+            }
             // Everybody is told first, and then it is switched.
-            self.note(seat, &who, verb, Phase::Begin, reason.clone()).await;
+            self.note(seat, &asked.who, verb, Phase::Begin, leave.detail(&asked)).await;
             started = Instant::now();
             self.operate(seat, verb).await
         };
@@ -94,14 +100,18 @@ impl Actor {
             let outlet = seat.config.name.clone();
             Report { outlet, verb, state, verified, took_ms }
         });
-        self.audit(seat, &who, verb, reason.as_deref(), took_ms, &result);
-        let (phase, detail) = match &result {
-            Ok(report) => (Phase::Done, format!("{}, {}", report.state, report.verified)),
-            Err(error) => (Phase::Failed, error.to_string()),
+        self.audit(seat, verb, &asked, &leave, took_ms, &result);
+        let ended = match &result {
+            Ok(report) => Some((Phase::Done, format!("{}, {}", report.state, report.verified))),
+            // Nothing has begun.
+            Err(OperationError::Held { .. }) => None,
+            Err(error) => Some((Phase::Failed, error.to_string())),
         };
         // The one who asked may be gone by now; everybody else still sees it.
         let _ = answer.send(result);
-        self.note(seat, &who, verb, phase, Some(detail)).await;
+        if let Some((phase, detail)) = ended {
+            self.note(seat, &asked.who, verb, phase, Some(detail)).await;
+        }
     }
 
     async fn operate(&self, seat: &Seat, verb: Verb) -> Result<Outcome, OperationError> {
@@ -134,23 +144,32 @@ impl Actor {
         }
         let outlet = seat.config.name.clone();
         let what = What::Power { outlet, verb: verb.to_string(), phase, detail };
-        self.timeline.record(console, &Note { who: who.to_owned(), what }).await;
+        self.consoles.record(console, &Note { who: who.to_owned(), what }).await;
     }
 
-    /// One line for every operation, under the target `audit`. Looks at an outlet are only logged when they fail: programs
-    /// look every second.
+    /// One line for every operation, under the target `audit`. Looks at an outlet are only logged when
+    /// they fail: programs look every second.
     fn audit(
         &self,
         seat: &Seat,
-        who: &str,
         verb: Verb,
-        reason: Option<&str>,
+        asked: &Asked,
+        leave: &Leave,
         ms: u64,
         result: &Result<Report, OperationError>,
     ) {
         let (outlet, pdu) = (seat.config.name.as_str(), self.name.as_str());
-        let word = result.as_ref().map_or("failed", |report| report.verified.as_str());
-        let answers = result.as_ref().map_or_else(OperationError::pdu_answers, |_| true);
+        let Asked { who, reason, force } = asked;
+        let reason = reason.as_deref();
+        let Leave { overrides, unasked } = leave;
+        let (force, overrides) = (force.then_some(true), overrides.as_deref());
+        let unasked = unasked.as_deref();
+        let word = match result {
+            Ok(report) => report.verified.as_str(),
+            Err(OperationError::Held { .. }) => "refused",
+            Err(_) => "failed",
+        };
+        let answers = result.as_ref().map_or_else(OperationError::pdu_answers, |_| Some(true));
         let counted = Counted { outlet: seat.config.name.clone(), verb, result: word };
         self.tally.count(&self.name, answers, counted);
         match result {
@@ -158,11 +177,11 @@ impl Actor {
                 tracing::debug!(target: "audit", who, outlet, pdu, %verb, result = word, %state, ms, "power");
             }
             Ok(Report { state, .. }) => {
-                tracing::info!(target: "audit", who, outlet, pdu, %verb, result = word, %state, ms, reason, "power");
+                tracing::info!(target: "audit", who, outlet, pdu, %verb, result = word, %state, ms, reason, force, overrides, unasked, "power");
             }
             Err(error) => {
                 let error = error.to_string();
-                tracing::info!(target: "audit", who, outlet, pdu, %verb, result = word, error, ms, reason, "power");
+                tracing::info!(target: "audit", who, outlet, pdu, %verb, result = word, error, ms, reason, force, overrides, unasked, "power");
             }
         }
     }

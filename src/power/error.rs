@@ -13,6 +13,9 @@ pub enum PowerError {
     Busy { pdu: Arc<str> },
     #[error("lava-power is ending")]
     Ending,
+    /// [`OperationError::Held`]: no PDU was asked.
+    #[error("{0}")]
+    Held(OperationError),
     #[error("{outlet} on {pdu}: {error}")]
     Operation { outlet: Name, pdu: Arc<str>, error: OperationError, hint: Option<&'static str> },
 }
@@ -29,6 +32,9 @@ impl From<PowerError> for Failure {
             }
             PowerError::Busy { .. } => Self::new(Kind::Lab, text).hint("try again in a while"),
             PowerError::Ending => Self::new(Kind::Interrupted, text),
+            PowerError::Held(error) => Self::new(error.kind(), text).hint(
+                "attach to its console and take it with ~$force, or force this and give a reason",
+            ),
             PowerError::Operation { error, hint, .. } => {
                 Self { hint: hint.map(str::to_owned), ..Self::new(error.kind(), text) }
             }

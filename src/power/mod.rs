@@ -1,19 +1,20 @@
 //! Power: the outlets of a lab, switched by name.
 //!
 //! [`Power`] knows the outlets. Each PDU has an actor of its own ([`actor`]), which does one operation
-//! after the other, so a PDU that is dead stops nobody but itself. What an operation consists of,
-//! whatever the driver, is in [`operation`].
+//! after the other, so a PDU that is dead stops nobody but itself. Whether a board may be switched is
+//! decided in [`interlock`]; what an operation consists of, whatever the driver, is in [`operation`].
 
 mod actor;
+mod consoles;
 mod error;
+mod interlock;
 mod operation;
 mod tally;
-mod timeline;
 
+pub use consoles::{Consoles, Holder, Note};
 pub use error::PowerError;
 pub use operation::OperationError;
 pub use tally::Figures;
-pub use timeline::{Note, Timeline};
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -32,6 +33,15 @@ use tally::Tally;
 pub struct Power {
     outlets: BTreeMap<Name, Entry>,
     tally: Arc<Tally>,
+}
+
+/// Who asks for an operation, and why.
+#[derive(Debug, Clone)]
+pub struct Asked {
+    pub who: String,
+    pub reason: Option<String>,
+    /// Also when somebody else holds the board.
+    pub force: bool,
 }
 
 #[derive(Debug)]
@@ -57,7 +67,7 @@ impl Power {
     /// are doing in [`actor::GRACE`].
     pub fn start(
         pdus: Vec<PduConfig>,
-        timeline: &Arc<dyn Timeline>,
+        consoles: &Arc<dyn Consoles>,
         tracker: &TaskTracker,
         ending: &CancellationToken,
     ) -> Self {
@@ -75,7 +85,7 @@ impl Power {
                 };
                 outlets.insert(info.name.clone(), Entry { info, pdu: pdu.clone(), seat });
             }
-            let actor = Actor::new(config, timeline.clone(), tally.clone(), ending.clone());
+            let actor = Actor::new(config, consoles.clone(), tally.clone(), ending.clone());
             tracker.spawn(actor.run(queue));
         }
         Self { outlets, tally }
@@ -86,17 +96,17 @@ impl Power {
         self.outlets.values().map(|entry| &entry.info)
     }
 
-    /// Waits for the PDU's turn and carries out one operation.
+    /// Waits for the PDU's turn and carries out one operation, if nobody else holds the board.
     ///
     /// # Errors
-    /// When there is no such outlet, too many operations wait, or the operation failed. Dropped
-    /// before the operation's turn it is not carried out; dropped later it goes on to its end.
+    /// When there is no such outlet, too many operations wait, somebody else holds the board, or the
+    /// operation failed. Dropped before the operation's turn it is not carried out; dropped later it
+    /// goes on to its end.
     pub async fn request(
         &self,
         outlet: &str,
         verb: Verb,
-        who: String,
-        reason: Option<String>,
+        asked: Asked,
     ) -> Result<Report, PowerError> {
         let Some(Entry { info, pdu, seat }) = self.outlets.get(outlet) else {
             let near = Name::nearest(outlet, self.outlets.keys().map(Name::as_str));
@@ -104,17 +114,20 @@ impl Power {
             return Err(PowerError::UnknownOutlet { name: outlet.to_owned(), near });
         };
         let (answer, answered) = oneshot::channel();
-        let order = Order { seat: *seat, verb, who, reason, answer };
+        let order = Order { seat: *seat, verb, asked, answer };
         pdu.orders.try_send(order).map_err(|error| match error {
             mpsc::error::TrySendError::Full(_) => PowerError::Busy { pdu: pdu.label.clone() },
             mpsc::error::TrySendError::Closed(_) => PowerError::Ending,
         })?;
         let result = answered.await.map_err(|_| PowerError::Ending)?;
-        result.map_err(|error| PowerError::Operation {
-            outlet: info.name.clone(),
-            pdu: pdu.label.clone(),
-            hint: error.is_silence().then_some(pdu.when_silent).flatten(),
-            error,
+        result.map_err(|error| match error {
+            OperationError::Held { .. } => PowerError::Held(error),
+            error => PowerError::Operation {
+                outlet: info.name.clone(),
+                pdu: pdu.label.clone(),
+                hint: error.is_silence().then_some(pdu.when_silent).flatten(),
+                error,
+            },
         })
     }
 
@@ -134,10 +147,16 @@ fn label(pdu: &PduConfig) -> Arc<str> {
 fn when_silent(pdu: &PduConfig) -> Option<&'static str> {
     use crate::config::power::Access;
     match &pdu.driver {
-        Driver::Snmp(snmp) if !matches!(snmp.access, Access::V3(_)) => {
-            Some("is it on the network? An SNMP agent is silent to a wrong community, too")
-        }
-        Driver::Snmp(_) => Some("is it on the network, and does it speak SNMP version 3?"),
+        Driver::Snmp(snmp) => Some(match &snmp.access {
+            Access::V1(_) | Access::V2c(_) => {
+                "is it on the network? An SNMP agent is silent to a wrong community, too"
+            }
+            Access::V3(user) if user.auth.as_ref().is_some_and(|auth| auth.privacy.is_some()) => {
+                "is it on the network, and does it speak SNMP version 3? An agent is silent to a \
+                 wrong privacy passphrase or protocol, too"
+            }
+            Access::V3(_) => "is it on the network, and does it speak SNMP version 3?",
+        }),
         Driver::Exec(_) | Driver::Sim => None,
     }
 }

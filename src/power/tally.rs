@@ -21,7 +21,7 @@ pub struct Figures {
 pub struct Counted {
     pub outlet: Name,
     pub verb: Verb,
-    /// `verified`, `accepted`, `unknown` or `failed`.
+    /// `verified`, `accepted`, `unknown`, `failed`, or `refused` when somebody else holds the board.
     pub result: &'static str,
 }
 
@@ -30,10 +30,13 @@ impl Tally {
         self.lock().clone()
     }
 
-    pub(super) fn count(&self, pdu: &Name, answers: bool, kind: Counted) {
+    /// `answers` tells whether the PDU answered, if it was asked.
+    pub(super) fn count(&self, pdu: &Name, answers: Option<bool>, kind: Counted) {
         let mut figures = self.lock();
         *figures.operations.entry(kind).or_default() += 1;
-        figures.reachable.insert(pdu.clone(), answers);
+        if let Some(answers) = answers {
+            figures.reachable.insert(pdu.clone(), answers);
+        }
     }
 
     fn lock(&self) -> MutexGuard<'_, Figures> {

@@ -161,6 +161,33 @@ fn the_sample_job_passes_on_the_demo_s_own_console() {
 }
 
 #[test]
+fn results_that_go_with_the_demo_are_not_said_to_be_anywhere() {
+    let lab = TestLab::new();
+    let done = run_demo(&lab, &["--job"]);
+    let said = String::from_utf8_lossy(&done.stdout).into_owned();
+    assert!(done.status.success(), "{said}{}", stderr(&done));
+    let (_, told) = said.split_once("The job is complete").unwrap();
+    assert!(told.contains("--output DIR keeps"), "{told}");
+    assert!(!told.contains("results.yaml in"), "{told}");
+}
+
+#[test]
+fn a_job_of_one_s_own_runs_as_the_demo_says() {
+    let lab = TestLab::new();
+    let demo = start(&lab, &[]);
+    demo.wait_for_output("Ctrl-C ends it");
+    let said = demo.output().text();
+    let command = said.lines().find(|line| line.contains("lava-dispatcher run ")).unwrap();
+    for option in ["--device ", "--lab ", "--tftp-dir ", "--output "] {
+        assert!(command.contains(option), "no {option} in {command}");
+    }
+    let done = run(lab.tool("sh").args(["-c", command]), "", LIMIT);
+    let told = String::from_utf8_lossy(&done.stdout).into_owned();
+    assert!(done.status.success(), "{command}\n{told}{}", stderr(&done));
+    assert!(told.contains("0_demo/linux: pass"), "{told}");
+}
+
+#[test]
 fn a_job_in_a_terminal_is_a_live_tree_and_ctrl_c_ends_it() {
     let lab = TestLab::new();
     let before = everything(lab.dir());

@@ -62,8 +62,15 @@ fn from_documents(documents: &[(String, Node)], problems: &Problems) -> PowerCon
     let http = http(&tops);
     let mut pdus = pdu::read(&tops);
     outlet::read_into(&mut pdus, &tops);
+    let outlets = tops.iter().flat_map(|top| top.tables("outlet")).count();
     for top in tops {
         top.finish();
+    }
+    if outlets == 0
+        && problems.is_empty()
+        && let Some((file, node)) = documents.first()
+    {
+        At::top(file, problems).problem(node.place, "there is no [[outlet]] in any file");
     }
     PowerConfig { http, pdus: pdus.into_iter().filter_map(|(_, pdu)| pdu).collect() }
 }
@@ -163,6 +170,13 @@ port = 1
             assert!(told.lines().any(|told| told == line), "{line}\nis not in\n{told}");
         }
         assert_eq!(told.lines().count(), expected.len(), "{told}");
+    }
+
+    #[test]
+    fn a_lab_without_outlets_is_a_mistake() {
+        let said = "power.toml:1:1: there is no [[outlet]] in any file";
+        assert_eq!(problems_of(""), said);
+        assert_eq!(problems_of("[[pdu]]\nname = \"rack1\"\ndriver = \"sim\"\n"), said);
     }
 
     #[test]

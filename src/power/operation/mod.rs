@@ -46,6 +46,9 @@ pub(super) struct Outcome {
 /// Why an operation was not carried out, or not for certain.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum OperationError {
+    /// Somebody else has the board for themselves. The PDU was not asked.
+    #[error("{board} is held by {user} since {since}; nothing was switched")]
+    Held { board: Name, user: String, since: String },
     /// The PDU said so, or nothing could be asked of it.
     #[error("{0}")]
     Outlet(#[from] OutletError),
@@ -66,6 +69,7 @@ pub enum OperationError {
 impl OperationError {
     pub fn kind(&self) -> Kind {
         match self {
+            Self::Held { .. } => Kind::Refused,
             Self::NotSwitched { .. } => Kind::Failed,
             Self::LeftOff { error, .. } => error.kind(),
             Self::Outlet(error) => error.kind(),
@@ -79,16 +83,17 @@ impl OperationError {
         self.last_word().is_some_and(|error| matches!(error, OutletError::Silent(_)))
     }
 
-    /// Whether the PDU is there, as far as this shows.
-    pub(super) fn pdu_answers(&self) -> bool {
-        self.last_word().is_none_or(OutletError::is_answer)
+    /// Whether the PDU is there, as far as this shows. `None` when it was not asked.
+    pub(super) fn pdu_answers(&self) -> Option<bool> {
+        let asked = !matches!(self, Self::Held { .. });
+        asked.then(|| self.last_word().is_none_or(OutletError::is_answer))
     }
 
     fn last_word(&self) -> Option<&OutletError> {
         match self {
             Self::Outlet(error) | Self::NotReadBack { error, .. } => Some(error),
             Self::Unclear { asked, .. } => Some(asked),
-            Self::NotSwitched { .. } | Self::GivenUp => None,
+            Self::Held { .. } | Self::NotSwitched { .. } | Self::GivenUp => None,
             Self::LeftOff { error, .. } => error.last_word(),
         }
     }

@@ -63,6 +63,11 @@ impl Daemon {
         self.process.pid()
     }
 
+    /// Everything it has said on standard output.
+    pub(crate) fn output(&self) -> &Heard {
+        &self.stdout
+    }
+
     /// Everything it has said on standard error.
     pub(crate) fn log(&self) -> &Heard {
         &self.stderr

@@ -234,7 +234,13 @@ fn what_is_wrong_with_a_configuration_is_told_at_once_and_nothing_is_started() {
     }
     assert!(!lab.path("run/power").exists());
 
-    let open = lab.write("open.toml", "[http]\nlisten = \"0.0.0.0:0\"\n");
+    let empty = lab.run("lava-power", ["--config", &lab.write("empty.toml", "")], "");
+    assert_eq!(empty.status.code(), Some(2));
+    let errors = String::from_utf8_lossy(&empty.stderr).into_owned();
+    assert!(errors.contains("there is no [[outlet]] in any file"), "{errors}");
+
+    let text = SIM.to_owned() + &outlets(&["panda01"]) + "[http]\nlisten = \"0.0.0.0:0\"\n";
+    let open = lab.write("open.toml", &text);
     let said = lab.run("lava-power", ["--config", &open], "");
     assert_eq!(said.status.code(), Some(2));
     let errors = String::from_utf8_lossy(&said.stderr).into_owned();

@@ -157,10 +157,14 @@ fn whoever_has_the_wrong_password_is_told_so_and_the_password_to_nobody() {
     let from_file = user("sha_aes", "sha", "aes")
         .replace(&format!("auth_passphrase = \"{AUTH}\""), "auth_passphrase_file = \"secret\"");
     let silent = community("2c", "apc-rpdu").replace(COMMUNITY, wrong) + "\ntimeout = \"500ms\"";
+    let private = user("sha_aes", "sha", "aes").replace(PRIV, wrong);
+    let hurried = private.clone() + "\ntimeout = \"1s\"";
     let cases = [
         ("auth", auth, "wrong authentication passphrase"),
         ("auth-file", from_file, "wrong authentication passphrase"),
-        ("priv", user("sha_aes", "sha", "aes").replace(PRIV, wrong), "wrong privacy passphrase"),
+        ("priv", private, "wrong privacy passphrase"),
+        // Not enough time to tell it from a packet that was lost.
+        ("hurried", hurried, "no answer within 1s"),
         ("user", user("nobody", "sha", "aes"), "unknown user"),
         ("no-auth", user("sha_aes", "", ""), "authorizationError"),
         ("no-user", user("nobody", "", ""), "unknown user"),
@@ -183,6 +187,8 @@ fn whoever_has_the_wrong_password_is_told_so_and_the_password_to_nobody() {
     }
     let hint = power.ask("community", "status").text();
     assert!(hint.contains("silent to a wrong community"), "{hint}");
+    let hint = power.ask("hurried", "status").text();
+    assert!(hint.contains("wrong privacy passphrase or protocol"), "{hint}");
     let log = power.daemon.log().text();
     assert!(!log.contains(wrong) && !log.contains(PRIV), "{log}");
     assert!(agent.requests().is_empty());

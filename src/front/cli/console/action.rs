@@ -49,7 +49,7 @@ pub(super) fn power(
             let what = format!("board {} has no outlet {}", board.name, target.lab);
             Failure::new(Kind::User, what)
         })?;
-        let request = PowerRequest { user: Some(target.user.clone()), reason };
+        let request = PowerRequest { user: Some(target.user.clone()), reason, force: false };
         // Everyone attached is to see it. lava-power tells them where it knows the console.
         let told = verb == Verb::Status
             || outlet::info(&outlet).await?.is_none_or(|info| info.console.is_some());

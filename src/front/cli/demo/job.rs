@@ -30,7 +30,7 @@ const RAMDISK_URL: &str = "file:///srv/lava/initrd.cpio";
 /// The job's name on the board, on the console and in the TFTP folder.
 const JOB_ID: &str = "demo";
 /// This host as QEMU's own network has it. Virtual boards look in their folder whatever it is.
-const DISPATCHER_IP: &str = "10.0.2.2";
+pub(super) const DISPATCHER_IP: &str = "10.0.2.2";
 
 /// What is booted.
 #[derive(Debug)]
@@ -39,17 +39,30 @@ pub(super) struct Images {
     pub(super) ramdisk: PathBuf,
 }
 
-/// Runs the job and tells how it went. Its log and results go to `output`, or else to the lab's
-/// own folder.
+/// The sample job's two files, in the lab's own folder.
+#[derive(Debug)]
+pub(super) struct Files {
+    folder: PathBuf,
+    pub(super) job: PathBuf,
+    pub(super) device: PathBuf,
+}
+
+/// Where a job's log and results go.
+#[derive(Debug)]
+pub(super) enum Output {
+    Kept(PathBuf),
+    /// The lab's own folder, which somebody may look into before the demo ends.
+    UntilTheEnd,
+    /// The same, and the demo ends at once.
+    Nowhere,
+}
+
+/// Writes the files of the sample job. Without images a job on a board in QEMU is a pattern, whose
+/// URLs are to be filled in.
 ///
 /// # Errors
-/// Why the job could not be run or is incomplete, or that test cases have failed.
-pub(super) async fn run(
-    lab: &Lab,
-    images: Option<Images>,
-    output: Option<PathBuf>,
-    cancelled: &CancellationToken,
-) -> Result<(), Failure> {
+/// [`Kind::Infra`] when they cannot be written.
+pub(super) fn write(lab: &Lab, images: Option<Images>) -> Result<Files, Failure> {
     let folder = lab.job_folder();
     let written = |error: io::Error| {
         Failure::new(Kind::Infra, format!("cannot write to {}: {error}", folder.display()))
@@ -59,18 +72,36 @@ pub(super) async fn run(
         true => (QEMU_JOB, QEMU_DEVICE),
         false => (VIRTUAL_JOB, VIRTUAL_DEVICE),
     };
-    let images = match images {
-        Some(images) => images,
-        None => stand_ins(&folder).map_err(written)?,
+    let job = match images {
+        Some(images) => with_images(job, &images)?,
+        None if lab.is_qemu() => job.to_owned(),
+        None => with_images(job, &stand_ins(&folder).map_err(written)?)?,
     };
-    let (job_file, device_file) = (folder.join("job.yaml"), folder.join("device.yaml"));
-    fs::write(&job_file, with_images(job, &images)?).map_err(written)?;
-    fs::write(&device_file, device).map_err(written)?;
+    let files = Files { job: folder.join("job.yaml"), device: folder.join("device.yaml"), folder };
+    fs::write(&files.job, job)
+        .and_then(|()| fs::write(&files.device, device))
+        .map_err(|error| Failure::new(Kind::Infra, format!("cannot write the job: {error}")))?;
+    Ok(files)
+}
 
-    let loaded = load(&job_file, &device_file)?;
+/// Runs the job and tells how it went.
+///
+/// # Errors
+/// Why the job could not be run or is incomplete, or that test cases have failed.
+pub(super) async fn run(
+    lab: &Lab,
+    files: &Files,
+    output: Output,
+    cancelled: &CancellationToken,
+) -> Result<(), Failure> {
+    let loaded = load(&files.job, &files.device)?;
+    let folder = match &output {
+        Output::Kept(folder) => folder,
+        Output::UntilTheEnd | Output::Nowhere => &files.folder,
+    };
     let settings = Settings {
         job_id: JOB_ID.to_owned(),
-        output: output.clone().unwrap_or_else(|| folder.clone()),
+        output: folder.clone(),
         tftp_dir: lab.tftp(),
         dispatcher_ip: DISPATCHER_IP.to_owned(),
         lab: Some(lab.inventory()),
@@ -84,15 +115,16 @@ pub(super) async fn run(
     let cases = outcome.results.iter().filter(|case| Tree::is_test(case)).count();
     let how = if outcome.error.is_none() { "complete" } else { "incomplete" };
     say(&format!("\nThe job is {how}: {cases} test cases, {} failed.\n", outcome.failed));
+    let folder = folder.display();
     say(&match output {
-        Some(output) => {
-            format!("Its log and results: {LOG} and {RESULTS} in {}\n", output.display())
-        }
-        None => format!(
-            "Its log and results are {LOG} and {RESULTS} in {}\nuntil the demo ends; \
-             --output DIR keeps them, and --stay keeps the demo.\n",
-            folder.display()
+        Output::Kept(_) => format!("Its log and results: {LOG} and {RESULTS} in {folder}\n"),
+        Output::UntilTheEnd => format!(
+            "Its log and results are {LOG} and {RESULTS} in {folder}\nuntil the demo ends; \
+             --output DIR keeps them.\n"
         ),
+        Output::Nowhere => {
+            "--output DIR keeps its log and results, and --stay keeps the demo.\n".to_owned()
+        }
     });
     outcome.into_result()
 }

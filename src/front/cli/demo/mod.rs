@@ -7,11 +7,12 @@ mod tree;
 use std::path::PathBuf;
 
 use clap::Args;
+use tokio_util::sync::CancellationToken;
 
 use crate::daemon;
 use crate::daemon::demo::{Lab, MAX_BASE, Options};
 use crate::model::{Failure, Kind};
-use job::Images;
+use job::{Images, Output};
 
 /// Start a small lab in this process: two boards, their consoles and their power.
 ///
@@ -62,21 +63,41 @@ pub async fn run(args: DemoArgs) -> Result<(), Failure> {
     let interrupted = daemon::shutdown_on_signals()?;
     let options = Options { dir: args.dir, port_base: args.port_base, qemu: args.qemu };
     let lab = Lab::start(&options, &interrupted).await?;
-    text::welcome(&lab);
-    daemon::ready(&text::ready(&lab));
-    text::what_next(&lab);
+    let output = match args.output {
+        Some(folder) => Output::Kept(folder),
+        None if args.stay => Output::UntilTheEnd,
+        None => Output::Nowhere,
+    };
+    let job = args.job.then_some(output);
+    let done = show(&lab, images, job, args.stay, &interrupted).await;
+    lab.stop().await;
+    done
+}
+
+/// What people get to see of a running lab.
+async fn show(
+    lab: &Lab,
+    images: Option<Images>,
+    job: Option<Output>,
+    stay: bool,
+    interrupted: &CancellationToken,
+) -> Result<(), Failure> {
+    let files = job::write(lab, images)?;
+    text::welcome(lab);
+    daemon::ready(&text::ready(lab));
+    text::what_next(lab, &files);
+    let stay = stay || job.is_none();
     let mut done = Ok(());
-    if args.job {
+    if let Some(output) = job {
         text::job_begins();
-        done = job::run(&lab, images, args.output, &interrupted).await;
+        done = job::run(lab, &files, output, interrupted).await;
     }
-    if args.stay || !args.job {
+    if stay {
         if let Err(failure) = std::mem::replace(&mut done, Ok(())) {
             text::job_failed(&failure);
         }
         interrupted.cancelled().await;
     }
     text::goodbye();
-    lab.stop().await;
     done
 }

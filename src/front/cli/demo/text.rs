@@ -2,11 +2,15 @@
 
 use std::fmt::Write as _;
 use std::io::Write as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
+use super::job::{DISPATCHER_IP, Files};
 use crate::client;
 use crate::daemon::demo::{BOARDS, Lab};
 use crate::model::Failure;
+
+/// The program that runs one job.
+const DISPATCHER: &str = "lava-dispatcher";
 
 /// The line that scripts wait for, without its `ready: `.
 pub(super) fn ready(lab: &Lab) -> String {
@@ -32,8 +36,8 @@ pub(super) fn welcome(lab: &Lab) {
     });
 }
 
-pub(super) fn what_next(lab: &Lab) {
-    let (lava, [first, second], ports) = (program(), BOARDS, lab.ports());
+pub(super) fn what_next(lab: &Lab, files: &Files) {
+    let (lava, [first, second], ports) = (program("lava"), BOARDS, lab.ports());
     let option = lab_option(lab);
     let mut commands = vec![
         (
@@ -60,6 +64,7 @@ pub(super) fn what_next(lab: &Lab) {
         // Writing to a string does not fail.
         let _ = writeln!(text, "  {command:width$}   {what}");
     }
+    text.push_str(&own_job(lab, files));
     let _ = write!(
         text,
         "
@@ -82,6 +87,26 @@ with the inventory lab.toml, and every byte of the consoles in captures/.
     }
     text.push_str("Ctrl-C ends it and leaves nothing behind.\n");
     say(&text);
+}
+
+/// How to run a job of one's own. A line of its own, far longer than the others.
+fn own_job(lab: &Lab, files: &Files) -> String {
+    let [job, device] = [&files.job, &files.device].map(|path| word(path));
+    let (inventory, tftp) = (word(&lab.inventory()), word(&lab.tftp()));
+    let address = match lab.is_qemu() {
+        true => format!(" --dispatcher-ip {DISPATCHER_IP}"),
+        false => String::new(),
+    };
+    let command = format!(
+        "{} run {job} --device {device} --output lava-results --lab {inventory} --tftp-dir {tftp}{address}",
+        program(DISPATCHER)
+    );
+    let mut what = format!("a job on {}; for one of your own, give a copy of job.yaml", BOARDS[0]);
+    if sibling(DISPATCHER).is_some_and(|path| !path.exists()) {
+        let release = if cfg!(debug_assertions) { "" } else { "--release " };
+        let _ = write!(what, " (first: cargo build {release}--bin {DISPATCHER})");
+    }
+    format!("  {command}\n      {what}\n")
 }
 
 pub(super) fn job_begins() {
@@ -123,16 +148,21 @@ fn word(path: &Path) -> String {
     shlex::try_quote(&path).map_or(path.clone(), std::borrow::Cow::into_owned)
 }
 
-/// How to call this very program: its name when the shell would find it, else its path.
-fn program() -> String {
-    let Ok(this) = std::env::current_exe() else { return "lava".to_owned() };
+/// A program that is installed or built beside this one.
+fn sibling(name: &str) -> Option<PathBuf> {
+    std::env::current_exe().ok().map(|this| this.with_file_name(name))
+}
+
+/// How to call a program beside this one: its name when the shell would find it, else its path.
+fn program(name: &str) -> String {
+    let Some(wanted) = sibling(name) else { return name.to_owned() };
     let path = std::env::var_os("PATH").unwrap_or_default();
-    let same = |found: &Path| found.canonicalize().is_ok_and(|found| found == this);
-    let found = std::env::split_paths(&path).map(|dir| dir.join("lava")).find(|path| path.exists());
+    let same = |found: &Path| found.canonicalize().is_ok_and(|found| found == wanted);
+    let found = std::env::split_paths(&path).map(|dir| dir.join(name)).find(|path| path.exists());
     if found.is_some_and(|found| same(&found)) {
-        return "lava".to_owned();
+        return name.to_owned();
     }
     let here = std::env::current_dir().ok();
-    let near = here.and_then(|here| this.strip_prefix(here).ok().map(Path::to_owned));
-    word(&near.unwrap_or(this))
+    let near = here.and_then(|here| wanted.strip_prefix(here).ok().map(Path::to_owned));
+    word(&near.unwrap_or(wanted))
 }

@@ -21,6 +21,9 @@ pub(super) struct PowerArgs {
     /// Why, for the record and for everyone attached.
     #[arg(long, value_name = "TEXT")]
     reason: Option<String>,
+    /// Switch also what somebody else holds. Everyone attached is told, with the reason.
+    #[arg(long, requires = "reason")]
+    force: bool,
     /// A line of JSON for each board, as lava-power reports it.
     #[arg(long)]
     json: bool,
@@ -43,7 +46,7 @@ pub(super) async fn run(args: PowerArgs) -> Result<(), Failure> {
         PowerVerb::Cycle => Verb::Cycle,
         PowerVerb::Status => Verb::Status,
     };
-    let request = PowerRequest { user: Some(user::user()), reason: args.reason };
+    let request = PowerRequest { user: Some(user::user()), reason: args.reason, force: args.force };
     let operations = args.boards.iter().map(|board| operate(&lab, board, verb, &request));
     let (mut kind, mut messages) = (None, Vec::new());
     for result in join_all(operations).await {

@@ -15,7 +15,7 @@ use axum::{Extension, Json, Router};
 use super::{ApiError, Peer, refuse_foreign_pages};
 use crate::client::ErrorBody;
 use crate::model::{Failure, Kind, OutletInfo, PowerRequest, Report, Verb};
-use crate::power::{Power, PowerError};
+use crate::power::{Asked, Power, PowerError};
 
 pub use openapi::openapi;
 
@@ -66,7 +66,8 @@ async fn status(
     Path(name): Path<String>,
     Extension(Peer(peer)): Extension<Peer>,
 ) -> Answer<Report> {
-    Ok(Json(power.request(&name, Verb::Status, peer, None).await?))
+    let asked = Asked { who: peer, reason: None, force: false };
+    Ok(Json(power.request(&name, Verb::Status, asked).await?))
 }
 
 /// Switches the outlet on and reads it back.
@@ -75,6 +76,7 @@ async fn status(
     (status = 200, body = Report),
     (status = 400, body = ErrorBody, description = "the body is not understood"),
     (status = 404, body = ErrorBody, description = "no such outlet"),
+    (status = 409, body = ErrorBody, description = "somebody else holds the board"),
     (status = 502, body = ErrorBody, description = "it was not switched, or nobody can tell"),
     (status = 503, body = ErrorBody, description = "too many operations wait for the PDU"),
 ))]
@@ -93,6 +95,7 @@ async fn on(
     (status = 200, body = Report),
     (status = 400, body = ErrorBody, description = "the body is not understood"),
     (status = 404, body = ErrorBody, description = "no such outlet"),
+    (status = 409, body = ErrorBody, description = "somebody else holds the board"),
     (status = 502, body = ErrorBody, description = "it was not switched, or nobody can tell"),
     (status = 503, body = ErrorBody, description = "too many operations wait for the PDU"),
 ))]
@@ -111,6 +114,7 @@ async fn off(
     (status = 200, body = Report),
     (status = 400, body = ErrorBody, description = "the body is not understood"),
     (status = 404, body = ErrorBody, description = "no such outlet"),
+    (status = 409, body = ErrorBody, description = "somebody else holds the board"),
     (status = 502, body = ErrorBody, description = "it was not switched, or nobody can tell"),
     (status = 503, body = ErrorBody, description = "too many operations wait for the PDU"),
 ))]
@@ -133,8 +137,9 @@ async fn switch(
     let body = body.map_err(|rejection| {
         ApiError::new(rejection.status(), Failure::new(Kind::User, rejection.body_text()))
     })?;
-    let PowerRequest { user, reason } = request(&body)?;
-    Ok(Json(power.request(&name, verb, user.unwrap_or(peer), reason).await?))
+    let PowerRequest { user, reason, force } = request(&body)?;
+    let asked = Asked { who: user.unwrap_or(peer), reason, force };
+    Ok(Json(power.request(&name, verb, asked).await?))
 }
 
 /// The request in a body; an empty one says nothing of who and why.
@@ -158,6 +163,10 @@ fn request(body: &[u8]) -> Result<PowerRequest, Failure> {
             return Err(wrong(format!("{key} has a control character in it")));
         }
     }
+    if request.force && request.reason.as_deref().unwrap_or_default().trim().is_empty() {
+        return Err(Failure::new(Kind::User, "force needs a reason")
+            .hint(r#"write it like {"user":"alice","force":true,"reason":"it smokes"}"#));
+    }
     Ok(request)
 }
 
@@ -172,7 +181,7 @@ impl From<PowerError> for ApiError {
         let status = match &error {
             PowerError::UnknownOutlet { .. } => Some(StatusCode::NOT_FOUND),
             PowerError::Busy { .. } => Some(StatusCode::SERVICE_UNAVAILABLE),
-            PowerError::Ending | PowerError::Operation { .. } => None,
+            PowerError::Ending | PowerError::Held(_) | PowerError::Operation { .. } => None,
         };
         let failure = Failure::from(error);
         match status {
