@@ -62,6 +62,13 @@ pub(super) fn event(name: &Name, event: &Event) -> Option<String> {
         What::Released { to: Some(to) } => format!("({who}) gave the console to {}", user(to)),
         What::Released { to: None } => format!("({who}) released the console"),
         What::Break { ms } => format!("({who}) sent a break of {ms} ms"),
+        What::LineSettings { settings } => {
+            format!("({who}) set the line to {}", printable(settings))
+        }
+        What::ModemLines { dtr, rts } => {
+            let state = |on: &bool| if *on { "on" } else { "off" };
+            format!("({who}) set DTR {} and RTS {}", state(dtr), state(rts))
+        }
         What::Message { text } => format!("({who}) {}", printable(text)),
         What::Power { outlet, verb, phase, detail } => {
             let of = if outlet == name { String::new() } else { format!(" of {outlet}") };
