@@ -77,6 +77,7 @@ async fn act(session: &Session, received: Received) -> Result<(), String> {
             Answer::Refused { reason } => Err(format!("no break: {reason}")),
             _ => Ok(()),
         },
+        Received::ComPort | Received::Subnegotiation(_) => Ok(()),
     }
 }
 
