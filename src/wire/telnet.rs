@@ -48,6 +48,7 @@ pub struct Telnet {
     input: Input,
     /// What has come of a subnegotiation.
     subnegotiation: Vec<u8>,
+    /// The peer has agreed to COM-PORT-OPTION.
     com_port: bool,
     /// The last byte that was sent was a CR whose follower is not known yet.
     sent_cr: bool,
@@ -121,6 +122,12 @@ impl Telnet {
     /// What is to be sent to the peer before anything else.
     pub fn answers(&mut self) -> Bytes {
         self.answers.split().freeze()
+    }
+
+    /// Whether the peer is a program that wants a serial port: what is not the board's would confuse
+    /// it.
+    pub fn is_com_port(&self) -> bool {
+        self.com_port
     }
 
     /// Encodes bytes of the board: IAC is doubled, and unless the peer agreed to binary, a CR that
