@@ -128,6 +128,10 @@ mod tests {
         };
         assert_eq!(told("bob", What::Attach { mode: Mode::Rw }), "(user:bob) connected");
         assert_eq!(told("bob", What::Detach), "(user:bob) disconnected");
+        let set = What::LineSettings { settings: "9600e7 rtscts".into() };
+        assert_eq!(told("bob", set), "(user:bob) set the line to 9600e7 rtscts");
+        let lines = What::ModemLines { dtr: false, rts: true };
+        assert_eq!(told("bob", lines), "(user:bob) set DTR off and RTS on");
         assert_eq!(told("alice", power(Phase::Begin, None)), "(user:alice) initiated a hard reset");
         assert_eq!(
             told("alice", power(Phase::Failed, Some("no answer"))),
