@@ -1,11 +1,11 @@
 //! The text form of a port: `tty:/dev/ttyUSB0,115200n8`, `exec:PROGRAM ARGS`, `tcp:HOST:PORT`,
-//! `unix:PATH`.
+//! `unix:PATH`, `sim:uart`.
 
 use std::fmt;
 use std::path::PathBuf;
 use std::str::FromStr;
 
-use crate::sys::{Framing, Parity};
+use crate::model::line::{Framing, Parity, StopBits};
 
 /// What a console's port is.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -18,6 +18,8 @@ pub enum PortSpec {
     Tcp(String),
     /// A Unix stream socket.
     Unix(PathBuf),
+    /// A simulated UART whose wires are looped: TX to RX, RTS to CTS, DTR to DSR.
+    SimUart,
 }
 
 /// Why a text is no [`PortSpec`].
@@ -25,7 +27,7 @@ pub enum PortSpec {
 pub enum PortError {
     #[error(
         "port {0:?} has no known kind; write tty:/dev/ttyUSB0,115200n8, exec:PROGRAM ARGS, \
-         tcp:HOST:PORT or unix:PATH"
+         tcp:HOST:PORT, unix:PATH or sim:uart"
     )]
     Kind(String),
     #[error("port {0:?} names no device, program, address or path")]
@@ -34,6 +36,8 @@ pub enum PortError {
     Framing(String),
     #[error("port {0:?} has no port number; write tcp:HOST:PORT")]
     Address(String),
+    #[error("there is no simulated {0:?}; write sim:uart")]
+    Sim(String),
     #[error("the words of {0:?} cannot be split: a quote is open")]
     Words(String),
 }
@@ -43,7 +47,7 @@ impl FromStr for PortSpec {
 
     fn from_str(text: &str) -> Result<Self, PortError> {
         let (kind, rest) = text.split_once(':').ok_or_else(|| PortError::Kind(text.to_owned()))?;
-        if !matches!(kind, "tty" | "exec" | "tcp" | "unix") {
+        if !matches!(kind, "tty" | "exec" | "tcp" | "unix" | "sim") {
             return Err(PortError::Kind(text.to_owned()));
         }
         if rest.trim().is_empty() {
@@ -66,13 +70,25 @@ impl FromStr for PortSpec {
                 }
                 _ => Err(PortError::Address(text.to_owned())),
             },
+            "sim" if rest == "uart" => Ok(Self::SimUart),
+            "sim" => Err(PortError::Sim(rest.to_owned())),
             _ => Ok(Self::Unix(rest.into())),
         }
     }
 }
 
-/// Reads `115200n8`: the baud rate, then parity (n, e or o), data bits (5 to 8) and stop bits (1 or
-/// 2), each with the usual default.
+impl PortSpec {
+    /// How the line is set when the port is opened.
+    pub fn framing(&self) -> Framing {
+        match self {
+            Self::Tty { framing, .. } => *framing,
+            Self::Exec { .. } | Self::Tcp(_) | Self::Unix(_) | Self::SimUart => Framing::default(),
+        }
+    }
+}
+
+/// Reads `115200n8`: the baud rate, then parity (n, e, o, m or s), data bits (5 to 8) and stop bits
+/// (1, 1.5 or 2), each with the usual default.
 fn parse_framing(text: &str) -> Result<Framing, PortError> {
     let wrong = || PortError::Framing(text.to_owned());
     let digits = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
@@ -82,6 +98,8 @@ fn parse_framing(text: &str) -> Result<Framing, PortError> {
         None | Some('n') => Parity::None,
         Some('e') => Parity::Even,
         Some('o') => Parity::Odd,
+        Some('m') => Parity::Mark,
+        Some('s') => Parity::Space,
         Some(_) => return Err(wrong()),
     };
     let data_bits = match rest.next() {
@@ -89,12 +107,13 @@ fn parse_framing(text: &str) -> Result<Framing, PortError> {
         Some(c @ '5'..='8') => c as u8 - b'0',
         Some(_) => return Err(wrong()),
     };
-    let stop_bits = match rest.next() {
-        None | Some('1') => 1,
-        Some('2') => 2,
-        Some(_) => return Err(wrong()),
+    let stop_bits = match rest.as_str() {
+        "" | "1" => StopBits::One,
+        "1.5" => StopBits::OneAndHalf,
+        "2" => StopBits::Two,
+        _ => return Err(wrong()),
     };
-    if baud == 0 || rest.next().is_some() {
+    if baud == 0 {
         return Err(wrong());
     }
     Ok(Framing { baud, parity, data_bits, stop_bits })
@@ -104,13 +123,7 @@ impl fmt::Display for PortSpec {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Tty { path, framing } => {
-                let parity = match framing.parity {
-                    Parity::None => 'n',
-                    Parity::Even => 'e',
-                    Parity::Odd => 'o',
-                };
-                write!(f, "tty:{},{}{parity}{}", path.display(), framing.baud, framing.data_bits)?;
-                if framing.stop_bits == 2 { f.write_str("2") } else { Ok(()) }
+                write!(f, "tty:{},{framing}", path.display())
             }
             Self::Exec { program, arguments } => {
                 let words = std::iter::once(program).chain(arguments).map(String::as_str);
@@ -121,6 +134,7 @@ impl fmt::Display for PortSpec {
             }
             Self::Tcp(address) => write!(f, "tcp:{address}"),
             Self::Unix(path) => write!(f, "unix:{}", path.display()),
+            Self::SimUart => f.write_str("sim:uart"),
         }
     }
 }
@@ -135,9 +149,11 @@ mod tests {
         for text in [
             "tty:/dev/ttyUSB0,115200n8",
             "tty:/dev/ttyS1,9600e72",
+            "tty:/dev/ttyS1,50m51.5",
             "exec:cat -u 'a b'",
             "tcp:console01:7001",
             "unix:/run/board.sock",
+            "sim:uart",
         ] {
             let spec: PortSpec = text.parse().unwrap();
             assert_eq!(spec.to_string(), text);
@@ -154,6 +170,7 @@ mod tests {
         assert_eq!("tty:".parse::<PortSpec>(), Err(PortError::Empty("tty:".into())));
         assert_eq!("tty:/dev/x,fast".parse::<PortSpec>(), Err(PortError::Framing("fast".into())));
         assert_eq!("tcp:host".parse::<PortSpec>(), Err(PortError::Address("tcp:host".into())));
+        assert_eq!("sim:modem".parse::<PortSpec>(), Err(PortError::Sim("modem".into())));
         assert_eq!("exec:a 'b".parse::<PortSpec>(), Err(PortError::Words("a 'b".into())));
     }
 

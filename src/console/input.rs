@@ -3,6 +3,7 @@
 use bytes::Bytes;
 use tokio::sync::oneshot;
 
+use super::line::LineRequest;
 use crate::model::Event;
 
 /// The longest break that is sent, in milliseconds.
@@ -24,6 +25,7 @@ pub(super) enum Request {
     /// An event that was published already and is to be captured.
     Record(Box<Event>),
     Break(Box<Break>),
+    Line(Box<LineRequest>),
 }
 
 #[derive(Debug)]

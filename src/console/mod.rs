@@ -6,6 +6,7 @@
 //! anything and loses nothing.
 
 mod input;
+mod line;
 mod lock;
 mod past;
 mod ring;
@@ -22,11 +23,13 @@ use tokio_util::task::TaskTracker;
 
 use crate::capture::{self, Store};
 use crate::config::{CaptureOptions, PortSpec};
+use crate::model::line::{Line, LineSettings};
 use crate::model::{Event, Name, What, units, user_text};
 use crate::wire::attach::{PortState, Session as SessionRow};
 use input::{Request, Typed};
 use state::State;
 
+pub use line::LineChange;
 pub use past::{Past, PastError};
 pub use screen::Screen;
 pub use session::{Attach, Item, Session, Stream, WriteError};
@@ -60,6 +63,8 @@ pub struct Console {
     requests: mpsc::Sender<Request>,
     /// Cancelled when the console is to end.
     shutdown: CancellationToken,
+    /// How the line is set and what its wires say. Changed by the supervisor only.
+    line: watch::Sender<Line>,
 }
 
 /// A console at one moment, as `GET /consoles` shows it.
@@ -103,6 +108,8 @@ impl Console {
         let (typed, typing) = mpsc::channel(TYPED);
         let (requests, asked) = mpsc::channel(REQUESTS);
         let head = Head { offset: writer.head(), events: 0 };
+        let settings = LineSettings { framing: spec.framing(), ..LineSettings::default() };
+        let line = Line { settings, ..Line::default() };
         let console = Arc::new(Self {
             name,
             port: spec.to_string(),
@@ -112,6 +119,7 @@ impl Console {
             typed,
             requests,
             shutdown: shutdown.clone(),
+            line: watch::Sender::new(line),
         });
         let supervisor = supervisor::Supervisor {
             console: console.clone(),

@@ -8,11 +8,13 @@ use bytes::Bytes;
 use tokio::sync::{oneshot, watch};
 
 use super::input::{Break, MAX_BREAK_MS, Request, Typed};
+use super::line::{LineChange, LineRequest};
 use super::lock::SessionId;
 use super::ring::Held;
 use super::{Console, Head};
 use crate::capture::{Piece, Read, Reader};
 use crate::model::event::Mode;
+use crate::model::line::Line;
 use crate::model::{Event, What, units, user_text};
 use crate::wire::attach::{Answer, PortState, Session as SessionRow, Verb};
 
@@ -213,6 +215,36 @@ impl Session {
         }
     }
 
+    /// How the line is set, and what its wires said last.
+    pub fn line(&self) -> Line {
+        *self.console.line.borrow()
+    }
+
+    /// Changes the line. What the port cannot do is remembered instead, and is no error.
+    ///
+    /// # Errors
+    /// Why it was not done: this session may not write now, or the port refused.
+    pub async fn change_line(&self, change: LineChange) -> Result<(), String> {
+        if self.mode() == Mode::Spy && change != LineChange::Watch {
+            return Err("read-only: to set the line needs the right to write".into());
+        }
+        let (answer, answered) = oneshot::channel();
+        let request = LineRequest { who: self.user.clone(), change, answer };
+        let gone = || "the console is shutting down".to_owned();
+        let sent = self.console.requests.send(Request::Line(Box::new(request))).await;
+        sent.map_err(|_| gone())?;
+        answered.await.unwrap_or_else(|_| Err(gone()))
+    }
+
+    /// Follows the line: from now on its wires are read again and again where the port has any.
+    pub async fn watch_line(&self) -> watch::Receiver<Line> {
+        let watch = self.console.line.subscribe();
+        if let Err(reason) = self.change_line(LineChange::Watch).await {
+            tracing::debug!(console = %self.console.name, reason, "the line is not watched");
+        }
+        watch
+    }
+
     /// Publishes an event of this session and sees to it that it is captured.
     fn announce(&self, what: What) {
         let event = self.console.publish(Some(self.user.clone()), what);
@@ -277,6 +309,11 @@ impl Stream {
     /// The mode that the client was last told.
     pub fn mode(&self) -> Mode {
         self.mode
+    }
+
+    /// Goes on at the head: the bytes before it are not given any more.
+    pub fn skip_to_head(&mut self) {
+        self.offset = self.head.borrow().offset;
     }
 
     /// Waits for the next item; `None` when the console has shut down. Cancel safe.

@@ -19,7 +19,8 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::Console;
-use super::input::{Break, Request, Typed};
+use super::input::{Request, Typed};
+use super::line::{LineChange, Wires};
 use crate::capture::Writer;
 use crate::config::PortSpec;
 use crate::model::{Event, What, units};
@@ -123,6 +124,9 @@ impl Supervisor {
                     Request::Break(request) => {
                         let _ = request.answer.send(Err("the port is not open".into()));
                     }
+                    Request::Line(request) => {
+                        self.line_request(None, &mut Wires::default(), *request);
+                    }
                 },
             }
         }
@@ -142,19 +146,15 @@ impl Supervisor {
         pending: &mut Pending,
         shutdown: &CancellationToken,
     ) -> Option<String> {
-        let mut break_end: Option<Instant> = None;
+        let mut wires = self.restore_line(&mut *port);
         let mut sync_at: Option<Instant> = None;
         loop {
             tokio::select! {
                 // Requests before the port: a flood from the board must not keep people from typing.
                 biased;
                 () = shutdown.cancelled() => return None,
-                () = at(break_end) => {
-                    break_end = None;
-                    if let Err(error) = port.set_break(false) {
-                        tracing::warn!(console = %self.console.name, %error, "a break was not ended");
-                    }
-                }
+                () = at(wires.break_end()) => self.end_break(&mut *port, &mut wires),
+                () = at(wires.poll_at()) => self.poll_line(&mut *port, &mut wires),
                 () = at(sync_at) => {
                     sync_at = None;
                     self.sync();
@@ -164,16 +164,18 @@ impl Supervisor {
                     self.drop_pending(pending);
                 }
                 Some(typed) = self.typed.recv(), if pending.bytes < PENDING => {
-                    if typed.forced == self.console.state().lock.forced() {
-                        pending.push(typed.who, typed.bytes);
-                    } else {
-                        self.drop_input(typed.who, typed.bytes.len());
-                    }
+                    self.accept(typed, pending);
                 }
                 Some(request) = self.requests.recv() => match request {
                     Request::Record(event) => self.writer.record(&event),
                     Request::Break(request) => {
-                        break_end = self.begin_break(&mut *port, *request).or(break_end);
+                        self.begin_break(&mut *port, &mut wires, *request);
+                    }
+                    Request::Line(request) => {
+                        if request.change == LineChange::PurgeTyped {
+                            self.purge_typed(&request.who, pending);
+                        }
+                        self.line_request(Some(&mut *port), &mut wires, *request);
                     }
                 },
                 step = std::future::poll_fn(|cx| poll_port(&mut *port, pending.front(), cx)) => {
@@ -217,15 +219,27 @@ impl Supervisor {
         self.keep_house();
     }
 
-    fn begin_break(&mut self, port: &mut dyn Port, request: Break) -> Option<Instant> {
-        let begun = port.set_break(true).map_err(|error| error.to_string());
-        let end = begun.is_ok().then(|| Instant::now() + Duration::from_millis(request.ms));
-        if begun.is_ok() {
-            self.event(Some(request.who), What::Break { ms: request.ms });
+    /// Takes typed bytes on their way, unless who typed them has lost the lock since.
+    fn accept(&mut self, typed: Typed, pending: &mut Pending) {
+        if typed.forced == self.console.state().lock.forced() {
+            pending.push(typed.who, typed.bytes);
+        } else {
+            self.drop_input(typed.who, typed.bytes.len());
         }
-        // Whoever asked may be gone by now.
-        let _ = request.answer.send(begun);
-        end
+    }
+
+    /// Forgets what somebody typed, also where it still waits for room.
+    fn purge_typed(&mut self, who: &str, pending: &mut Pending) {
+        let mut forgotten = pending.forget(who);
+        while pending.bytes < PENDING
+            && let Ok(typed) = self.typed.try_recv()
+        {
+            self.accept(typed, pending);
+            forgotten += pending.forget(who);
+        }
+        if forgotten > 0 {
+            self.drop_input(who.to_owned(), forgotten);
+        }
     }
 
     /// Tells that accepted input did not reach the board.
@@ -240,7 +254,7 @@ impl Supervisor {
     }
 
     /// Publishes an event and captures it.
-    fn event(&mut self, who: Option<String>, what: What) {
+    pub(super) fn event(&mut self, who: Option<String>, what: What) {
         let event = self.console.publish(who, what);
         self.writer.record(&event);
     }
@@ -295,6 +309,17 @@ impl Pending {
         self.bytes -= count;
         self.since = (!self.parts.is_empty()).then(Instant::now);
         Some((who, taken))
+    }
+
+    /// Forgets what somebody typed, and tells how many bytes that were.
+    fn forget(&mut self, who: &str) -> usize {
+        let before = self.bytes;
+        self.parts.retain(|(typist, _)| typist != who);
+        self.bytes = self.parts.iter().map(|(_, bytes)| bytes.len()).sum();
+        if self.parts.is_empty() {
+            self.since = None;
+        }
+        before - self.bytes
     }
 
     fn take_all(&mut self) -> VecDeque<(String, Bytes)> {

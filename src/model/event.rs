@@ -47,6 +47,10 @@ pub enum What {
     InputDropped { bytes: u64 },
     /// A break condition was sent for so many milliseconds.
     Break { ms: u64 },
+    /// The line is set anew; `settings` tells how, for example `9600e7 rtscts`.
+    LineSettings { settings: String },
+    /// The wires that we drive were set.
+    ModemLines { dtr: bool, rts: bool },
     /// The port was opened; `settings` tells which, for example `tty:/dev/ttyUSB0,115200n8`.
     PortOpen { settings: String },
     /// The port is gone; it is tried again until it comes back.

@@ -1,14 +1,16 @@
-//! The transports behind a console: serial lines, programs on a pty, and sockets.
+//! The transports behind a console: serial lines, programs on a pty, sockets, and a simulated UART.
 
 mod exec;
 mod stream;
 mod tty;
+mod uart;
 
 use std::io;
 
 use tokio::io::{AsyncRead, AsyncWrite};
 
 use crate::config::PortSpec;
+use crate::model::line::{Inputs, LineErrors, LineSettings, Outputs};
 
 /// An open transport. Reading 0 bytes or an error means that it is gone: drop it, and open it
 /// again.
@@ -18,6 +20,46 @@ pub trait Port: AsyncRead + AsyncWrite + Send + Unpin {
     /// # Errors
     /// [`ControlError::Unsupported`] where the transport has no such thing.
     fn set_break(&mut self, on: bool) -> Result<(), ControlError>;
+
+    /// Sets the line. It was opened as its spec says, without flow control.
+    ///
+    /// # Errors
+    /// [`ControlError::Unsupported`] where there is no line to set.
+    fn set_line(&mut self, _: LineSettings) -> Result<(), ControlError> {
+        Err(NO_LINE)
+    }
+
+    /// Drives DTR and RTS. Both are on when a port is opened.
+    ///
+    /// # Errors
+    /// [`ControlError::Unsupported`] where there are no such wires.
+    fn set_outputs(&mut self, _: Outputs) -> Result<(), ControlError> {
+        Err(NO_LINE)
+    }
+
+    /// What CTS, DSR, RI and CD say.
+    ///
+    /// # Errors
+    /// [`ControlError::Unsupported`] where there are no such wires.
+    fn inputs(&mut self) -> Result<Inputs, ControlError> {
+        Err(NO_LINE)
+    }
+
+    /// What the line has counted.
+    ///
+    /// # Errors
+    /// [`ControlError::Unsupported`] where nothing is counted.
+    fn errors(&mut self) -> Result<LineErrors, ControlError> {
+        Err(NO_LINE)
+    }
+
+    /// Forgets what was written and is not sent yet.
+    ///
+    /// # Errors
+    /// [`ControlError::Unsupported`] where it cannot be taken back.
+    fn purge_output(&mut self) -> Result<(), ControlError> {
+        Err(NO_LINE)
+    }
 
     /// Why the port is gone, where it knows better than "end of file".
     fn epitaph(&mut self) -> Option<String> {
@@ -35,6 +77,8 @@ pub enum ControlError {
     Io(#[from] io::Error),
 }
 
+const NO_LINE: ControlError = ControlError::Unsupported("the port is no serial line");
+
 /// Opens the port that a spec describes.
 ///
 /// # Errors
@@ -47,5 +91,6 @@ pub async fn open(spec: &PortSpec) -> Result<Box<dyn Port>, io::Error> {
         }
         PortSpec::Tcp(address) => Ok(Box::new(stream::connect_tcp(address).await?)),
         PortSpec::Unix(path) => Ok(Box::new(stream::connect_unix(path).await?)),
+        PortSpec::SimUart => Ok(Box::new(uart::Uart::default())),
     }
 }

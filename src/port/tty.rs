@@ -5,10 +5,15 @@ use std::path::Path;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
+use rustix::io::Errno;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::{ControlError, Port};
-use crate::sys::{Fd, Framing, is_pty, open_tty, set_break};
+use crate::model::line::{Framing, Inputs, LineErrors, LineSettings, Outputs};
+use crate::sys::{
+    Fd, flush_output, is_pty, line_errors, modem_inputs, open_tty, set_break, set_modem_outputs,
+    set_tty,
+};
 
 /// An open serial line.
 #[derive(Debug)]
@@ -28,6 +33,38 @@ impl Port for Tty {
             return Err(ControlError::Unsupported("the port is a pty, which carries no break"));
         }
         Ok(set_break(&self.0, on)?)
+    }
+
+    fn set_line(&mut self, settings: LineSettings) -> Result<(), ControlError> {
+        Ok(set_tty(&self.0, settings)?)
+    }
+
+    fn set_outputs(&mut self, outputs: Outputs) -> Result<(), ControlError> {
+        set_modem_outputs(&self.0, outputs).map_err(|error| wires(error, NO_WIRES))
+    }
+
+    fn inputs(&mut self) -> Result<Inputs, ControlError> {
+        modem_inputs(&self.0).map_err(|error| wires(error, NO_WIRES))
+    }
+
+    fn errors(&mut self) -> Result<LineErrors, ControlError> {
+        line_errors(&self.0).map_err(|error| wires(error, "the driver does not count errors"))
+    }
+
+    fn purge_output(&mut self) -> Result<(), ControlError> {
+        Ok(flush_output(&self.0)?)
+    }
+}
+
+const NO_WIRES: &str = "the port has no modem lines";
+
+/// A pty and some adapters have no such wires: ENOTTY or EINVAL tells.
+fn wires(error: io::Error, missing: &'static str) -> ControlError {
+    let missing_says = [Errno::NOTTY, Errno::INVAL].map(|errno| Some(errno.raw_os_error()));
+    if missing_says.contains(&error.raw_os_error()) {
+        ControlError::Unsupported(missing)
+    } else {
+        ControlError::Io(error)
     }
 }
 

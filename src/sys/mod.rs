@@ -4,6 +4,7 @@
 mod child;
 mod fd;
 mod keepalive;
+mod modem;
 mod pty;
 mod terminal;
 mod tty;
@@ -11,6 +12,7 @@ mod tty;
 pub use child::die_with_parent;
 pub use fd::Fd;
 pub use keepalive::keep_alive;
+pub use modem::{line_errors, modem_inputs, set_modem_outputs};
 pub use pty::{PtyChild, spawn_on_pty};
 pub use terminal::{RawMode, terminal_size};
-pub use tty::{Framing, Parity, is_pty, open_tty, set_break};
+pub use tty::{flush_output, is_pty, open_tty, set_break, set_tty};

@@ -6,7 +6,12 @@ use std::path::Path;
 
 use rustix::fs::{Mode, OFlags};
 use rustix::ioctl::{NoArg, Opcode, ioctl};
-use rustix::termios::{ControlModes, InputModes, OptionalActions, tcgetattr, tcsetattr};
+use rustix::termios::{
+    ControlModes, InputModes, OptionalActions, QueueSelector, Termios, tcflush, tcgetattr,
+    tcsetattr,
+};
+
+use crate::model::line::{Flow, Framing, LineSettings, Parity, StopBits};
 
 /// `TIOCSBRK` and `TIOCCBRK` of `asm-generic/ioctls.h`: the break condition begins and ends.
 const TIOCSBRK: Opcode = 0x5427;
@@ -16,25 +21,6 @@ const TIOCEXCL: Opcode = 0x540C;
 
 /// Major numbers of Unix98 pty slaves, `Documentation/admin-guide/devices.txt`.
 const PTY_SLAVE_MAJORS: std::ops::RangeInclusive<u32> = 136..=143;
-
-/// How characters go over a serial line.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Framing {
-    /// Bits per second; any value that the adapter can do.
-    pub baud: u32,
-    pub parity: Parity,
-    /// 5 to 8.
-    pub data_bits: u8,
-    /// 1 or 2.
-    pub stop_bits: u8,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Parity {
-    None,
-    Odd,
-    Even,
-}
 
 /// Opens a serial line in raw mode, without making it our controlling terminal, and takes it for
 /// ourselves.
@@ -47,12 +33,32 @@ pub fn open_tty(path: &Path, framing: Framing) -> io::Result<OwnedFd> {
     let fd = rustix::fs::open(path, flags, Mode::empty())?;
     let mut termios = tcgetattr(&fd)?;
     termios.make_raw();
-    termios.input_modes.remove(InputModes::IXON | InputModes::IXOFF);
     termios.input_modes.insert(InputModes::IGNBRK);
+    termios.control_modes.remove(ControlModes::HUPCL);
+    termios.control_modes.insert(ControlModes::CLOCAL | ControlModes::CREAD);
+    put(LineSettings { framing, flow: Flow::None }, &mut termios)?;
+    tcsetattr(&fd, OptionalActions::Now, &termios)?;
+    // SAFETY: TIOCEXCL takes no argument and only sets a flag of the terminal.
+    unsafe { ioctl(&fd, NoArg::<TIOCEXCL>::new()) }?;
+    Ok(fd)
+}
+
+/// Sets an open line anew.
+///
+/// # Errors
+/// `EINVAL` when the line cannot be set like this; it is then as it was.
+pub fn set_tty(fd: impl AsFd, settings: LineSettings) -> io::Result<()> {
+    let mut termios = tcgetattr(&fd)?;
+    put(settings, &mut termios)?;
+    Ok(tcsetattr(&fd, OptionalActions::Now, &termios)?)
+}
+
+fn put(settings: LineSettings, termios: &mut Termios) -> io::Result<()> {
+    let LineSettings { framing, flow } = settings;
+    termios.input_modes.set(InputModes::IXON | InputModes::IXOFF, flow == Flow::Software);
     let modes = &mut termios.control_modes;
-    modes.remove(ControlModes::CSIZE | ControlModes::CRTSCTS | ControlModes::HUPCL);
-    modes.remove(ControlModes::PARENB | ControlModes::PARODD | ControlModes::CSTOPB);
-    modes.insert(ControlModes::CLOCAL | ControlModes::CREAD);
+    modes.set(ControlModes::CRTSCTS, flow == Flow::Hardware);
+    modes.remove(ControlModes::CSIZE);
     modes.insert(match framing.data_bits {
         5 => ControlModes::CS5,
         6 => ControlModes::CS6,
@@ -60,13 +66,18 @@ pub fn open_tty(path: &Path, framing: Framing) -> io::Result<OwnedFd> {
         _ => ControlModes::CS8,
     });
     modes.set(ControlModes::PARENB, framing.parity != Parity::None);
-    modes.set(ControlModes::PARODD, framing.parity == Parity::Odd);
-    modes.set(ControlModes::CSTOPB, framing.stop_bits == 2);
-    termios.set_speed(framing.baud)?;
-    tcsetattr(&fd, OptionalActions::Now, &termios)?;
-    // SAFETY: TIOCEXCL takes no argument and only sets a flag of the terminal.
-    unsafe { ioctl(&fd, NoArg::<TIOCEXCL>::new()) }?;
-    Ok(fd)
+    modes.set(ControlModes::PARODD, matches!(framing.parity, Parity::Odd | Parity::Mark));
+    modes.set(ControlModes::CMSPAR, matches!(framing.parity, Parity::Mark | Parity::Space));
+    modes.set(ControlModes::CSTOPB, framing.stop_bits != StopBits::One);
+    Ok(termios.set_speed(framing.baud)?)
+}
+
+/// Forgets what was written and is not sent yet.
+///
+/// # Errors
+/// What the system says.
+pub fn flush_output(fd: impl AsFd) -> io::Result<()> {
+    Ok(tcflush(fd, QueueSelector::OFlush)?)
 }
 
 /// Begins or ends the break condition on a line.

@@ -3,4 +3,5 @@
 pub mod attach;
 pub mod escape;
 pub mod frame;
+pub mod rfc2217;
 pub mod telnet;

@@ -1,18 +1,20 @@
-//! Telnet, server side: RFC 854 with ECHO (RFC 857), SUPPRESS-GO-AHEAD (RFC 858) and
-//! TRANSMIT-BINARY (RFC 856), negotiated by the Q method of RFC 1143, so that no peer can make it
-//! loop.
+//! Telnet, server side: RFC 854 with ECHO (RFC 857), SUPPRESS-GO-AHEAD (RFC 858),
+//! TRANSMIT-BINARY (RFC 856) and COM-PORT-OPTION ([`super::rfc2217`]), negotiated by the Q method of
+//! RFC 1143, so that no peer can make it loop.
 
 use bytes::{BufMut as _, Bytes, BytesMut};
 
-const SE: u8 = 240;
+use super::rfc2217::COM_PORT;
+
+pub(super) const SE: u8 = 240;
 const BRK: u8 = 243;
 const AYT: u8 = 246;
-const SB: u8 = 250;
+pub(super) const SB: u8 = 250;
 const WILL: u8 = 251;
 const WONT: u8 = 252;
 const DO: u8 = 253;
 const DONT: u8 = 254;
-const IAC: u8 = 255;
+pub(super) const IAC: u8 = 255;
 
 const BINARY: u8 = 0;
 const ECHO: u8 = 1;
@@ -28,6 +30,10 @@ pub enum Received {
     Data(Bytes),
     /// IAC BRK: send a break.
     Break,
+    /// The peer agreed to COM-PORT-OPTION: it is a program that wants a serial port. Given once.
+    ComPort,
+    /// A subnegotiation: the number of the option and what stands up to IAC SE.
+    Subnegotiation(Bytes),
 }
 
 /// A subnegotiation of more than [`MAX_SUBNEGOTIATION`] bytes: the peer is to be closed.
@@ -38,8 +44,12 @@ pub struct Oversized;
 /// One connection's state.
 #[derive(Debug)]
 pub struct Telnet {
-    options: [Option_; 3],
+    options: [Option_; 4],
     input: Input,
+    /// What has come of a subnegotiation.
+    subnegotiation: Vec<u8>,
+    /// The peer has agreed to COM-PORT-OPTION.
+    com_port: bool,
     /// The last byte that was sent was a CR whose follower is not known yet.
     sent_cr: bool,
     /// Answers that are to be sent to the peer.
@@ -55,10 +65,9 @@ enum Input {
     Iac,
     /// After IAC and WILL, WONT, DO or DONT.
     Command(u8),
-    Subnegotiation {
-        len: usize,
-        iac: bool,
-    },
+    Subnegotiation,
+    /// In a subnegotiation, after IAC.
+    SubnegotiationIac,
 }
 
 /// Both sides of an option. `us`: whether we do it; `him`: whether the peer does.
@@ -94,8 +103,11 @@ impl Telnet {
                 Option_ { code: BINARY, us: side(true), him: side(true) },
                 Option_ { code: ECHO, us: side(true), him: side(false) },
                 Option_ { code: SGA, us: side(true), him: side(true) },
+                Option_ { code: COM_PORT, us: side(true), him: side(true) },
             ],
             input: Input::Data,
+            subnegotiation: Vec::new(),
+            com_port: false,
             sent_cr: false,
             answers: BytesMut::new(),
         };
@@ -103,12 +115,19 @@ impl Telnet {
         telnet.offer(ECHO, WILL);
         telnet.offer(SGA, WILL);
         telnet.offer(SGA, DO);
+        telnet.offer(COM_PORT, DO);
         telnet
     }
 
     /// What is to be sent to the peer before anything else.
     pub fn answers(&mut self) -> Bytes {
         self.answers.split().freeze()
+    }
+
+    /// Whether the peer is a program that wants a serial port: what is not the board's would confuse
+    /// it.
+    pub fn is_com_port(&self) -> bool {
+        self.com_port
     }
 
     /// Encodes bytes of the board: IAC is doubled, and unless the peer agreed to binary, a CR that
@@ -151,7 +170,7 @@ impl Telnet {
                 Input::Iac => match byte {
                     IAC => self.data(IAC, &mut data),
                     WILL | WONT | DO | DONT => Input::Command(byte),
-                    SB => Input::Subnegotiation { len: 0, iac: false },
+                    SB => Input::Subnegotiation,
                     BRK => {
                         flush(&mut data, &mut received);
                         received.push(Received::Break);
@@ -166,12 +185,25 @@ impl Telnet {
                 },
                 Input::Command(verb) => {
                     self.negotiate(verb, byte);
+                    if byte == COM_PORT && self.agreed_to_com_port() {
+                        flush(&mut data, &mut received);
+                        received.push(Received::ComPort);
+                    }
                     Input::Data
                 }
-                Input::Subnegotiation { iac: true, .. } if byte == SE => Input::Data,
-                Input::Subnegotiation { len: MAX_SUBNEGOTIATION, .. } => return Err(Oversized),
-                Input::Subnegotiation { len, iac } => {
-                    Input::Subnegotiation { len: len + 1, iac: byte == IAC && !iac }
+                Input::Subnegotiation if byte == IAC => Input::SubnegotiationIac,
+                Input::SubnegotiationIac if byte == SE => {
+                    flush(&mut data, &mut received);
+                    let bytes = std::mem::take(&mut self.subnegotiation);
+                    received.push(Received::Subnegotiation(bytes.into()));
+                    Input::Data
+                }
+                Input::Subnegotiation | Input::SubnegotiationIac => {
+                    if self.subnegotiation.len() == MAX_SUBNEGOTIATION {
+                        return Err(Oversized);
+                    }
+                    self.subnegotiation.push(byte);
+                    Input::Subnegotiation
                 }
             };
         }
@@ -189,9 +221,28 @@ impl Telnet {
     fn offer(&mut self, code: u8, verb: u8) {
         if let Some(option) = self.options.iter_mut().find(|option| option.code == code) {
             let side = if verb == DO { &mut option.him } else { &mut option.us };
-            side.state = Q::WantYes;
-            self.answers.put_slice(&[IAC, verb, code]);
+            if side.state == Q::No {
+                side.state = Q::WantYes;
+                self.answers.put_slice(&[IAC, verb, code]);
+            }
         }
+    }
+
+    /// Whether the peer has agreed to COM-PORT-OPTION just now, in whichever direction it prefers.
+    /// A serial port carries all bytes, so that binary is offered to it as well.
+    fn agreed_to_com_port(&mut self) -> bool {
+        let is_com_port = |option: &&Option_| option.code == COM_PORT;
+        let agreed = self
+            .options
+            .iter()
+            .find(is_com_port)
+            .is_some_and(|option| option.us.state == Q::Yes || option.him.state == Q::Yes);
+        if !agreed || std::mem::replace(&mut self.com_port, true) {
+            return false;
+        }
+        self.offer(BINARY, WILL);
+        self.offer(BINARY, DO);
+        true
     }
 
     /// RFC 1143 section 7: what to answer to WILL, WONT, DO and DONT.
@@ -237,7 +288,8 @@ mod tests {
 
     fn settled() -> Telnet {
         let mut telnet = Telnet::new();
-        assert_eq!(&telnet.answers()[..], [IAC, WILL, ECHO, IAC, WILL, SGA, IAC, DO, SGA]);
+        let offers = [IAC, WILL, ECHO, IAC, WILL, SGA, IAC, DO, SGA, IAC, DO, COM_PORT];
+        assert_eq!(&telnet.answers()[..], offers);
         telnet
     }
 
@@ -276,8 +328,31 @@ mod tests {
         let sent = [b"x", &[IAC, BRK][..], b"y", &[IAC, SB, 24, 0, IAC, IAC, 1, IAC, SE], b"z"];
         assert_eq!(
             telnet.decode(&sent.concat()),
-            Ok([data(b"x"), vec![Received::Break], data(b"yz")].concat())
+            Ok([
+                data(b"x"),
+                vec![Received::Break],
+                data(b"y"),
+                vec![Received::Subnegotiation(Bytes::from_static(&[24, 0, IAC, 1]))],
+                data(b"z"),
+            ]
+            .concat())
         );
+    }
+
+    #[test]
+    fn a_peer_that_wants_a_serial_port_is_offered_binary_once() {
+        let mut telnet = settled();
+        telnet.decode(&[IAC, WONT, COM_PORT]).unwrap();
+        assert_eq!(&telnet.answers()[..], [0; 0]);
+        let asks = [IAC, WILL, COM_PORT, IAC, DO, COM_PORT, IAC, WILL, BINARY, IAC, DO, BINARY];
+        assert_eq!(telnet.decode(&asks), Ok(vec![Received::ComPort]));
+        assert_eq!(
+            &telnet.answers()[..],
+            [[IAC, DO, COM_PORT], [IAC, WILL, BINARY], [IAC, DO, BINARY], [IAC, WILL, COM_PORT],]
+                .concat()
+        );
+        assert_eq!(telnet.decode(&[IAC, WILL, COM_PORT, b'\r', 0]), Ok(data(b"\r\0")));
+        assert_eq!(&telnet.answers()[..], [0; 0]);
     }
 
     #[test]
@@ -302,7 +377,7 @@ mod tests {
         #[test]
         fn how_the_input_is_cut_makes_no_difference(
             input in proptest::collection::vec(
-                prop_oneof![Just(IAC), Just(SB), Just(SE), Just(b'\r'), 240..=255_u8, any::<u8>()], 0..200,
+                prop_oneof![Just(IAC), Just(SB), Just(SE), Just(b'\r'), Just(COM_PORT), 240..=255_u8, any::<u8>()], 0..200,
             ),
             cut: prop::sample::Index,
         ) {
@@ -312,6 +387,8 @@ mod tests {
                 let byte = |received| match received {
                     Received::Data(bytes) => bytes.to_vec(),
                     Received::Break => b"<break>".to_vec(),
+                    Received::ComPort => b"<com-port>".to_vec(),
+                    Received::Subnegotiation(bytes) => [b"<", &bytes[..], b">"].concat(),
                 };
                 all.into_iter().flat_map(byte).collect()
             };

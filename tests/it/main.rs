@@ -18,4 +18,5 @@ mod dispatch;
 mod house;
 mod power;
 mod real_board;
+mod rfc2217;
 mod serial;

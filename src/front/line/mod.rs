@@ -1,5 +1,6 @@
 //! Consoles on plain TCP ports: raw, and telnet. Neither can authenticate anybody.
 
+mod com_port;
 mod raw;
 mod telnet;
 

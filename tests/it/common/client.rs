@@ -115,6 +115,15 @@ impl Client {
         }
     }
 
+    /// The same for bytes that are no text.
+    #[track_caller]
+    pub(crate) fn expect_bytes(&mut self, bytes: &[u8]) {
+        match self.heard.find(LIMIT, self.cursor, bytes) {
+            Ok(end) => self.cursor = end,
+            Err(message) => panic!("{bytes:?}: {message}"),
+        }
+    }
+
     pub(crate) fn heard(&self) -> &Heard {
         &self.heard
     }

@@ -62,6 +62,13 @@ pub(super) fn event(name: &Name, event: &Event) -> Option<String> {
         What::Released { to: Some(to) } => format!("({who}) gave the console to {}", user(to)),
         What::Released { to: None } => format!("({who}) released the console"),
         What::Break { ms } => format!("({who}) sent a break of {ms} ms"),
+        What::LineSettings { settings } => {
+            format!("({who}) set the line to {}", printable(settings))
+        }
+        What::ModemLines { dtr, rts } => {
+            let state = |on: &bool| if *on { "on" } else { "off" };
+            format!("({who}) set DTR {} and RTS {}", state(dtr), state(rts))
+        }
         What::Message { text } => format!("({who}) {}", printable(text)),
         What::Power { outlet, verb, phase, detail } => {
             let of = if outlet == name { String::new() } else { format!(" of {outlet}") };
@@ -121,6 +128,10 @@ mod tests {
         };
         assert_eq!(told("bob", What::Attach { mode: Mode::Rw }), "(user:bob) connected");
         assert_eq!(told("bob", What::Detach), "(user:bob) disconnected");
+        let set = What::LineSettings { settings: "9600e7 rtscts".into() };
+        assert_eq!(told("bob", set), "(user:bob) set the line to 9600e7 rtscts");
+        let lines = What::ModemLines { dtr: false, rts: true };
+        assert_eq!(told("bob", lines), "(user:bob) set DTR off and RTS on");
         assert_eq!(told("alice", power(Phase::Begin, None)), "(user:alice) initiated a hard reset");
         assert_eq!(
             told("alice", power(Phase::Failed, Some("no answer"))),

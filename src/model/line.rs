@@ -1,0 +1,135 @@
+//! How a serial line is set, what its wires say, and what it has counted.
+
+use std::fmt;
+
+/// How characters go over a serial line. As text: `115200n8`, `9600e72`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Framing {
+    /// Bits per second, never 0; any value that the adapter can do.
+    pub baud: u32,
+    pub parity: Parity,
+    /// 5 to 8.
+    pub data_bits: u8,
+    pub stop_bits: StopBits,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Parity {
+    None,
+    Odd,
+    Even,
+    /// The parity bit is always 1.
+    Mark,
+    /// The parity bit is always 0.
+    Space,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum StopBits {
+    One,
+    /// Where there are 5 data bits; Linux has no other line with it.
+    OneAndHalf,
+    Two,
+}
+
+/// How the two ends hold each other up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Flow {
+    #[default]
+    None,
+    /// XON and XOFF.
+    Software,
+    /// RTS and CTS.
+    Hardware,
+}
+
+/// Everything that is set on a line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct LineSettings {
+    pub framing: Framing,
+    pub flow: Flow,
+}
+
+/// The wires that we drive.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Outputs {
+    pub dtr: bool,
+    pub rts: bool,
+}
+
+/// The wires that the other end drives.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Inputs {
+    pub cts: bool,
+    pub dsr: bool,
+    pub ri: bool,
+    pub cd: bool,
+}
+
+/// What went wrong on a line, and the breaks that came, counted since the port was opened or longer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct LineErrors {
+    pub overruns: u32,
+    pub parity: u32,
+    pub framing: u32,
+    pub breaks: u32,
+}
+
+/// A console's line at one moment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Line {
+    pub settings: LineSettings,
+    pub outputs: Outputs,
+    /// A break condition is on.
+    pub breaking: bool,
+    pub inputs: Inputs,
+    pub errors: LineErrors,
+}
+
+impl Default for Framing {
+    fn default() -> Self {
+        Self { baud: 115_200, parity: Parity::None, data_bits: 8, stop_bits: StopBits::One }
+    }
+}
+
+impl Default for Outputs {
+    /// As Linux leaves them when a line is opened.
+    fn default() -> Self {
+        Self { dtr: true, rts: true }
+    }
+}
+
+impl Default for Inputs {
+    /// Of a port that cannot tell: somebody is there and ready, so that nobody waits for it.
+    fn default() -> Self {
+        Self { cts: true, dsr: true, ri: false, cd: true }
+    }
+}
+
+impl fmt::Display for Framing {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let parity = match self.parity {
+            Parity::None => 'n',
+            Parity::Odd => 'o',
+            Parity::Even => 'e',
+            Parity::Mark => 'm',
+            Parity::Space => 's',
+        };
+        write!(f, "{}{parity}{}", self.baud, self.data_bits)?;
+        match self.stop_bits {
+            StopBits::One => Ok(()),
+            StopBits::OneAndHalf => f.write_str("1.5"),
+            StopBits::Two => f.write_str("2"),
+        }
+    }
+}
+
+impl fmt::Display for LineSettings {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.flow {
+            Flow::None => write!(f, "{}", self.framing),
+            Flow::Software => write!(f, "{} xonxoff", self.framing),
+            Flow::Hardware => write!(f, "{} rtscts", self.framing),
+        }
+    }
+}
