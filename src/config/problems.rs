@@ -30,12 +30,29 @@ impl Problems {
         self.0.borrow().is_empty()
     }
 
+    /// Whether one of the problems is like that.
+    pub fn any(&self, like: impl Fn(&Problem) -> bool) -> bool {
+        self.0.borrow().iter().any(like)
+    }
+
+    pub fn count(&self) -> usize {
+        self.0.borrow().len()
+    }
+
     /// The value, if nothing was wrong.
     ///
     /// # Errors
-    /// One [`Failure`] of kind [`Kind::Config`] that lists every problem in the order of the files.
+    /// One [`Failure`] of kind [`Kind::Config`] that lists every problem: file after file as
+    /// they were read, and in each in the order of its lines.
     pub fn check<T>(&self, value: Option<T>) -> Result<T, Failure> {
         let mut found = self.0.borrow().clone();
+        let mut files: Vec<String> = Vec::new();
+        for problem in &found {
+            if !files.contains(&problem.file) {
+                files.push(problem.file.clone());
+            }
+        }
+        found.sort_by_key(|p| (files.iter().position(|file| *file == p.file), p.place));
         found.dedup();
         match value {
             Some(value) if found.is_empty() => Ok(value),

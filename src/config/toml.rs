@@ -110,10 +110,10 @@ mod tests {
         assert_eq!(
             told,
             "lab.toml:1:1: console[0]: \"name\" is missing\n\
-             lab.toml:3:9: console[0].limit: \"lots\" is no size; write it like 4096, 64KiB or 1GiB\n\
-             lab.toml:4:8: console[0].wait: expected a duration such as \"5s\", found a whole number\n\
              lab.toml:2:1: console[0]: unknown key \"nmae\"; did you mean \"name\"?\n\
-             lab.toml:6:2: unknown key \"htpp\"; did you mean \"http\"?"
+lab.toml:3:9: console[0].limit: \"lots\" is no size; write it like 4096, 64KiB or 1GiB\n\
+             lab.toml:4:8: console[0].wait: expected a duration such as \"5s\", found a whole number\n\
+                          lab.toml:6:2: unknown key \"htpp\"; did you mean \"http\"?"
         );
     }
 

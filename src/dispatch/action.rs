@@ -67,6 +67,16 @@ impl Scene<'_> {
         self.block.map_or("common", Block::namespace)
     }
 
+    /// The type of the kernel that this namespace deploys, if the job says.
+    pub fn kernel_type(&self) -> Option<String> {
+        use super::job::Kind;
+        let blocks = self.job.blocks.iter().filter(|block| block.namespace() == self.namespace());
+        blocks.fold(None, |found, block| match &block.kind {
+            Kind::Deploy(tftp) => tftp.artefact("kernel").and_then(|k| k.image_type.clone()),
+            _ => found,
+        })
+    }
+
     /// The test blocks with definitions that run on what this namespace deploys and boots, each with
     /// its stage: the how-manieth test block of the job it is.
     pub fn test_stages(&self) -> Vec<(usize, &[super::job::Definition])> {

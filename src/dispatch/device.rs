@@ -1,17 +1,23 @@
 //! The device dictionary: LAVA's values for one board.
 //!
-//! Dictionaries are rendered from templates and carry far more keys than any one job needs, so
-//! unknown keys are left alone here; what is used must be of the right type.
+//! Dictionaries are rendered from templates and carry far more keys than any one job needs. Those
+//! that LAVA knows are left alone here; what is used must be of the right type.
 
 use std::collections::BTreeMap;
 
-use super::job::{Limit, Text, Texts};
+use super::job::{Limit, Text, Texts, none_of};
+use super::names;
 use crate::config::{At, FromNode, Node, Table, Value};
+use crate::image::uimage;
 
 /// The parts of a device dictionary that the dispatcher acts on.
 #[derive(Debug, Clone, Default)]
 pub struct Device {
+    /// The file it was read from, for messages.
+    pub file: String,
     pub hostname: String,
+    /// As the job's `device_type`, where the dictionary tells.
+    pub device_type: Option<String>,
     pub commands: Power,
     /// How to reach the board's console: a command, a URL, or `telnet HOST PORT`.
     pub connect: Option<String>,
@@ -79,8 +85,13 @@ impl Device {
     /// Reads a dictionary; `None` after notes of what is wrong.
     pub fn read(node: &Node, at: &At<'_>) -> Option<Self> {
         let top = Table::new(node, at.clone())?;
+        super::dictionary::check(node, at);
         let mut device = Self {
+            file: at.file.to_owned(),
             hostname: top.optional::<Text>("hostname").map(|text| text.0).unwrap_or_default(),
+            device_type: filled::<Text>(&top, "device_type")
+                .or_else(|| filled::<Text>(&top, "devicetype"))
+                .map(|text| text.0),
             kernel_start_message: "Linux version [0-9]".into(),
             default_shell_prompt: "lava-test: # ".into(),
             ..Self::default()
@@ -95,6 +106,9 @@ impl Device {
             };
         }
         if let Some(table) = present(&top, "timeouts") {
+            for key in ["actions", "connections"] {
+                names::check(&table, key);
+            }
             device.action_timeouts = limits(&table, "actions");
             device.connection_timeouts = limits(&table, "connections");
         }
@@ -112,7 +126,7 @@ impl Device {
         let Some(table) = present(top, "parameters") else { return };
         for kind in ["image", "booti", "uimage", "bootm", "zimage", "bootz"] {
             let Some(table) = present(&table, kind) else { continue };
-            let text = |key| table.optional::<Text>(key).map(|text| text.0);
+            let text = |key| address(&table, key);
             let addresses = Addresses {
                 kernel: text("kernel").unwrap_or_default(),
                 ramdisk: text("ramdisk").unwrap_or_default(),
@@ -147,13 +161,26 @@ impl Device {
         };
     }
 
+    fn read_header(&mut self, parameters: &Table<'_>) {
+        let text = |key| filled::<String>(parameters, key).filter(|text| !text.is_empty());
+        self.add_header = text("add_header");
+        if let Some(header) = self.add_header.as_deref().filter(|header| *header != "u-boot") {
+            parameters.problem("add_header", none_of(header, &["u-boot"]));
+        }
+        self.mkimage_arch = text("mkimage_arch");
+        if let Some(arch) =
+            self.mkimage_arch.as_deref().filter(|a| uimage::architecture(a).is_none())
+        {
+            parameters.problem("mkimage_arch", none_of(arch, &uimage::ARCHITECTURES));
+        }
+    }
+
     fn read_actions(&mut self, top: &Table<'_>) {
         let Some(actions) = present(top, "actions") else { return };
         if let Some(deploy) = present(&actions, "deploy") {
             self.deploy_methods = names(&deploy, "methods");
             if let Some(parameters) = present(&deploy, "parameters") {
-                self.add_header = filled(&parameters, "add_header");
-                self.mkimage_arch = filled(&parameters, "mkimage_arch");
+                self.read_header(&parameters);
             }
         }
         let Some(boot) = present(&actions, "boot") else { return };
@@ -180,6 +207,19 @@ impl Device {
             self.uboot.commands.insert(key.name.clone(), texts(&table, "commands"));
         }
     }
+}
+
+/// A load address: a hexadecimal number, or a variable of U-Boot's.
+fn address(table: &Table<'_>, key: &str) -> Option<String> {
+    let address = filled::<Text>(table, key)?.0;
+    let digits = address.strip_prefix("0x").unwrap_or(&address);
+    let is_number = !digits.is_empty() && digits.chars().all(|c| c.is_ascii_hexdigit());
+    if !is_number && !address.contains('$') && !address.is_empty() {
+        let expected =
+            "a load address is a number such as 0x40400000, or a variable such as ${loadaddr}";
+        table.problem(key, format!("{address:?}: {expected}"));
+    }
+    Some(address)
 }
 
 /// The command of `connect`, or of the connection that is tagged as primary.
@@ -247,7 +287,7 @@ mod tests {
     }
 
     #[test]
-    fn wrong_types_are_told_with_their_places_and_unknown_keys_are_left_alone() {
+    fn wrong_types_are_told_with_their_places_and_unused_keys_are_left_alone() {
         let text = "adb_serial_number: x
 commands: {connect: [a], hard_reset: {a: b}}
 timeouts:

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::device::Device;
 use super::job::Job;
+use super::names;
 use super::pipeline::Pipeline;
 use crate::config::{At, Node, Problems};
 use crate::model::Failure;
@@ -17,6 +18,28 @@ pub struct Loaded {
     pub pipeline: Pipeline,
 }
 
+impl Loaded {
+    /// What is odd about the two files, though LAVA would take them.
+    pub fn notes(&self) -> Vec<String> {
+        let (job, device) = (&self.job, &self.device);
+        let mut notes = Vec::new();
+        if let (Some(wanted), Some(is)) = (&job.device_type, &device.device_type)
+            && wanted != is
+        {
+            let (job, device) = (&job.file, &device.file);
+            notes.push(format!(
+                "{job}: device_type: the job is for {wanted:?}, the device ({device}) is a {is:?}"
+            ));
+        }
+        let named = job.timeouts.actions.keys().chain(job.timeouts.connections.keys());
+        for name in named.filter(|name| !names::is_action(name)) {
+            let what = "no action has this name, so the time limit has no effect";
+            notes.push(format!("{}: timeouts: {name:?}: {what}", job.file));
+        }
+        notes
+    }
+}
+
 /// Reads a job definition and a device dictionary and builds the pipeline. Looks at nothing else.
 ///
 /// # Errors
@@ -24,11 +47,19 @@ pub struct Loaded {
 pub fn load(job: &Path, device: &Path) -> Result<Loaded, Failure> {
     let problems = Problems::default();
     let job = read(job, &problems, Job::read);
+    let device_file = device.display().to_string();
     let device = read(device, &problems, Device::read);
-    // A tree that is built from what was misread would only add to the noise.
-    let (job, device) = problems.check(job.zip(device))?;
-    let pipeline = Pipeline::build(&job, &device, &problems);
-    let pipeline = problems.check(pipeline)?;
+    // What a device lacks because its methods were misread would only add to the noise.
+    let misread = problems.any(|problem| {
+        let above = |methods: &str| !problem.path.is_empty() && methods.starts_with(&problem.path);
+        let methods = ["actions.deploy.methods", "actions.boot.methods.u-boot"];
+        problem.file == device_file && methods.into_iter().any(above)
+    });
+    let pipeline = match (&job, &device) {
+        (Some(job), Some(device)) if !misread => Pipeline::build(job, device, &problems),
+        _ => None,
+    };
+    let ((job, device), pipeline) = problems.check(job.zip(device).zip(pipeline))?;
     Ok(Loaded { job: Arc::new(job), device: Arc::new(device), pipeline })
 }
 

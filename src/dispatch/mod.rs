@@ -1,6 +1,7 @@
 //! LAVA jobs as a pipeline of actions.
 //!
-//! [`job`] and [`device`] read the two files. [`strategy`] chooses for each block of the job how it is
+//! [`job`] and [`device`] read the two files (`dictionary`: which keys there are, `names`: which
+//! actions). [`strategy`] chooses for each block of the job how it is
 //! done, and [`pipeline`] makes the tree of [`action`]s with LAVA's names, levels, time limits and
 //! tries ([`timeout`]). [`validate`] checks it, [`run`] runs it in a [`context`]: the console is a
 //! [`session`] on a [`connection`], searched by [`expect`]; what the test shell of the [`overlay`] says
@@ -13,6 +14,7 @@ mod alarm;
 pub mod connection;
 pub mod context;
 pub mod device;
+mod dictionary;
 pub mod error;
 pub mod execute;
 pub mod expect;
@@ -20,6 +22,7 @@ pub mod job;
 mod lab;
 pub mod load;
 pub mod log;
+mod names;
 pub mod overlay;
 pub mod pipeline;
 mod power;

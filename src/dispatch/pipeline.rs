@@ -52,9 +52,8 @@ impl Pipeline {
     /// Chooses a strategy for each block and builds the tree. A block without one is noted with
     /// every strategy's reason.
     pub fn build(job: &Job, device: &Device, problems: &Problems) -> Option<Self> {
-        let at = At::top(&job.file, problems).key("actions");
         let mut steps = Vec::new();
-        for (index, block) in job.blocks.iter().enumerate() {
+        for block in &job.blocks {
             let scene = Scene { job, device, block: Some(block) };
             match strategy::choose(block, device) {
                 Ok(Some(action)) => {
@@ -62,7 +61,11 @@ impl Pipeline {
                     steps.push(Step::build(action, level, &scene, None, None));
                 }
                 Ok(None) => {}
-                Err(reasons) => at.index(index).problem(block.place, reasons),
+                Err(refusal) => {
+                    let at = At { path: block.path.clone(), ..At::top(&job.file, problems) };
+                    let at = refusal.key.map_or(at.clone(), |key| at.key(key));
+                    at.problem(refusal.place, refusal.message);
+                }
             }
         }
         let level = (steps.len() + 1).to_string();

@@ -1,14 +1,26 @@
-//! Checking a pipeline before anything is run: files, URLs, programs, regular expressions.
+//! Checking a pipeline before anything is run: files, URLs, programs, regular expressions,
+//! boards.
 
 use std::collections::BTreeSet;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::context::Settings;
 use super::device::Device;
+use super::error::Error;
 use super::expect::Patterns;
+use super::lab;
 use super::pipeline::Pipeline;
+use super::power::PowerCommand;
 use crate::image::Fetch;
 use crate::model::{Failure, Kind};
+
+/// One thing that is wrong, and whose fault it is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Fault {
+    step: String,
+    message: String,
+    kind: Kind,
+}
 
 /// Collects what is wrong, all of it.
 #[derive(Debug)]
@@ -17,16 +29,40 @@ pub struct Checks {
     pub settings: Settings,
     fetch: Fetch,
     step: String,
-    faults: Vec<String>,
+    faults: Vec<Fault>,
     programs: BTreeSet<String>,
 }
 
 impl Checks {
     /// Notes something that is wrong with the action that is being checked.
     pub fn fault(&mut self, message: impl AsRef<str>) {
-        let fault = format!("{}: {}", self.step, message.as_ref());
+        let message = message.as_ref().to_owned();
+        let fault = Fault { step: self.step.clone(), message, kind: Kind::Config };
         if !self.faults.contains(&fault) {
             self.faults.push(fault);
+        }
+    }
+
+    /// Notes why something of the lab's was not found. What several actions need is told once.
+    pub fn error(&mut self, error: Error) {
+        let Failure { kind, message, .. } = error.into_failure();
+        if !self.faults.iter().any(|fault| fault.message == message) {
+            self.faults.push(Fault { step: self.step.clone(), message, kind });
+        }
+    }
+
+    /// A command that switches the board must be one, and its board or program there.
+    pub(super) async fn power(&mut self, command: &str) {
+        match PowerCommand::parse(command) {
+            Ok(PowerCommand::Program { words }) => self.program(&words[0]),
+            Ok(PowerCommand::Native { lab, board, .. }) => {
+                let own = lab.map(PathBuf::from);
+                let inventory = own.as_deref().or(self.settings.lab.as_deref());
+                if let Err(error) = lab::outlet(&board, inventory).await {
+                    self.error(error);
+                }
+            }
+            Err(why) => self.fault(why),
         }
     }
 
@@ -55,7 +91,8 @@ impl Checks {
 /// Checks every action.
 ///
 /// # Errors
-/// [`Kind::Config`] with all that is wrong, one line each.
+/// All that is wrong, one line each: [`Kind::Config`] if any of it is the job's or the device's
+/// fault, else the lab's kind.
 pub async fn validate(
     pipeline: &Pipeline,
     device: &Device,
@@ -74,16 +111,18 @@ pub async fn validate(
         checks.step = format!("{} {}", step.level, step.action.name());
         step.action.validate(&mut checks).await;
     }
-    match checks.faults.is_empty() {
-        true => Ok(()),
-        false => Err(Failure::new(Kind::Config, checks.faults.join("\n"))),
-    }
+    let faults = &checks.faults;
+    let Some(first) = faults.first() else { return Ok(()) };
+    let ours = faults.iter().any(|fault| fault.kind == Kind::Config);
+    let lines: Vec<String> =
+        faults.iter().map(|fault| format!("{}: {}", fault.step, fault.message)).collect();
+    Err(Failure::new(if ours { Kind::Config } else { first.kind }, lines.join("\n")))
 }
 
 /// The path of a program, as the system would find it.
-pub fn find_program(name: &str) -> Option<std::path::PathBuf> {
+pub fn find_program(name: &str) -> Option<PathBuf> {
     if name.contains('/') {
-        return Some(name.into()).filter(|path: &std::path::PathBuf| path.is_file());
+        return Some(name.into()).filter(|path: &PathBuf| path.is_file());
     }
     let path = std::env::var_os("PATH")?;
     std::env::split_paths(&path).map(|dir| dir.join(name)).find(|file| Path::is_file(file))

@@ -10,6 +10,10 @@ const OS_LINUX: u8 = 5;
 const TYPE_RAMDISK: u8 = 3;
 const COMPRESSION_NONE: u8 = 0;
 
+/// The architectures that [`architecture`] knows.
+pub const ARCHITECTURES: [&str; 9] =
+    ["arm", "arm64", "mips", "mips64", "powerpc", "ppc", "riscv", "x86", "x86_64"];
+
 /// U-Boot's number of an architecture that `mkimage -A` knows.
 pub fn architecture(name: &str) -> Option<u8> {
     Some(match name {

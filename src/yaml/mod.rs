@@ -14,10 +14,9 @@ use crate::config::{At, Node, Problem, Problems};
 /// Reads a YAML file; `None` after a note of what was wrong with it.
 pub fn read_file(path: &std::path::Path, problems: &Problems) -> Option<Node> {
     let file = path.display().to_string();
-    match std::fs::read_to_string(path) {
+    match crate::config::read_text(path) {
         Ok(text) => parse(&text, &At::top(&file, problems)),
-        Err(error) => {
-            let message = format!("cannot be read: {error}");
+        Err(message) => {
             problems.add(Problem { file, place: Default::default(), path: String::new(), message });
             None
         }

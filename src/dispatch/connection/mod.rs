@@ -84,6 +84,22 @@ impl Target {
         }
     }
 
+    /// Finds the console, as far as that goes without attaching to it.
+    ///
+    /// # Errors
+    /// When there is no such board, or the URL is none.
+    pub async fn find(&self, settings: &Settings) -> Result<Option<ConsoleRef>, Error> {
+        match self {
+            Self::Telnet { .. } => Ok(None),
+            Self::Console { url } => url.parse().map(Some).map_err(Error::Configuration),
+            Self::Board { lab: own, name } => {
+                let own = own.as_ref().map(std::path::PathBuf::from);
+                let inventory = own.as_deref().or(settings.lab.as_deref());
+                lab::console(name, inventory).await.map(Some)
+            }
+        }
+    }
+
     /// Attaches.
     ///
     /// # Errors
@@ -92,19 +108,11 @@ impl Target {
         &self,
         settings: &Settings,
     ) -> Result<(Box<dyn Connection>, Option<Timeline>), Error> {
-        match self {
-            Self::Telnet { address } => {
-                Ok((Box::new(Telnet::connect(address.clone()).await?), None))
-            }
-            Self::Console { url } => {
-                attach(url.parse().map_err(Error::Configuration)?, settings).await
-            }
-            Self::Board { lab: own, name } => {
-                let own = own.as_ref().map(std::path::PathBuf::from);
-                let inventory = own.as_deref().or(settings.lab.as_deref());
-                attach(lab::console(name, inventory).await?, settings).await
-            }
+        if let Self::Telnet { address } = self {
+            return Ok((Box::new(Telnet::connect(address.clone()).await?), None));
         }
+        let missing = || Error::Bug(format!("{self:?} is no console"));
+        attach(self.find(settings).await?.ok_or_else(missing)?, settings).await
     }
 }
 

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use super::Text;
 use crate::config::{At, FromNode, Node, Table};
+use crate::model::Name;
 
 /// One file to download.
 #[derive(Debug, Clone)]
@@ -75,8 +76,15 @@ impl Artefact {
 pub(super) fn one_of(table: &Table<'_>, key: &str, known: &[&str]) -> Option<String> {
     table.parsed(key, |text| match known.contains(&text) {
         true => Ok(text.to_owned()),
-        false => Err(format!("{text:?} is none of {}", known.join(", "))),
+        false => Err(none_of(text, known)),
     })
+}
+
+/// That a text is none of a few, and which of them it is most like.
+pub(in crate::dispatch) fn none_of(text: &str, known: &[&str]) -> String {
+    let near = Name::nearest(text, known.iter().copied());
+    let near = near.map(|near| format!("; did you mean {near:?}?")).unwrap_or_default();
+    format!("{text:?} is none of {}{near}", known.join(", "))
 }
 
 impl Checksum {
@@ -106,7 +114,7 @@ impl FromNode for Compression {
             "zstd" => Some(Self::Zstd),
             "zip" => Some(Self::Zip),
             other => {
-                at.problem(node.place, format!("{other:?} is none of bz2, gz, xz, zip, zstd"));
+                at.problem(node.place, none_of(other, &["bz2", "gz", "xz", "zip", "zstd"]));
                 None
             }
         }

@@ -2,14 +2,18 @@
 
 use std::collections::BTreeMap;
 
+use super::artefact::none_of;
 use super::{Boot, Definition, Limit, Text, Tftp};
 use crate::config::{At, FromNode, Node, Place, Table, Value};
+use crate::dispatch::names;
 use crate::model::Name;
 
 /// A block, and what every kind of block has.
 #[derive(Debug, Clone)]
 pub struct Block {
-    /// Where it stands in the job file.
+    /// Where it stands in the job file, as `actions[1].boot`.
+    pub path: String,
+    /// Where its method is named, `to: tftp` or `method: u-boot`; of other blocks, its key.
     pub place: Place,
     /// Blocks of the same namespace share what they deploy and their connection.
     pub namespace: Option<String>,
@@ -34,6 +38,76 @@ pub enum Kind {
     OtherTest { what: String },
     Command { name: String },
 }
+
+/// LAVA's deploy methods.
+const DEPLOYS: [&str; 26] = [
+    "avh",
+    "docker",
+    "download",
+    "downloads",
+    "fastboot",
+    "flasher",
+    "fvp",
+    "iso-installer",
+    "lxc",
+    "mps",
+    "musca",
+    "nbd",
+    "nfs",
+    "overlay",
+    "qdl",
+    "recovery",
+    "sata",
+    "sd",
+    "ssh",
+    "tftp",
+    "tmpfs",
+    "u-boot-ums",
+    "usb",
+    "usbg-ms",
+    "uuu",
+    "vemsd",
+];
+
+/// LAVA's boot methods.
+const BOOTS: [&str; 36] = [
+    "avh",
+    "barebox",
+    "bootloader",
+    "cmsis-dap",
+    "depthcharge",
+    "dfu",
+    "docker",
+    "fastboot",
+    "fastboot-nfs",
+    "fvp",
+    "gdb",
+    "grub",
+    "grub-efi",
+    "ipxe",
+    "jlink",
+    "kexec",
+    "lxc",
+    "minimal",
+    "monitor",
+    "musca",
+    "new_connection",
+    "nodebooter",
+    "openocd",
+    "pyocd",
+    "qdl",
+    "qemu",
+    "qemu-iso",
+    "qemu-nfs",
+    "recovery",
+    "schroot",
+    "secondary_media",
+    "ssh",
+    "u-boot",
+    "uefi",
+    "uefi-menu",
+    "uuu",
+];
 
 const KINDS: [&str; 4] = ["deploy", "boot", "test", "command"];
 
@@ -63,26 +137,30 @@ impl FromNode for Block {
             at.problem(node.place, "a block has one key: deploy, boot, test or command");
             return None;
         };
+        let near = Name::nearest(&key.name, KINDS);
         if !KINDS.contains(&key.name.as_str()) {
-            let hint = match Name::nearest(&key.name, KINDS) {
+            let hint = match near {
                 Some(near) => format!("did you mean {near:?}?"),
                 None => format!("known here: {}", KINDS.join(", ")),
             };
             at.problem(key.place, format!("unknown key {:?}; {hint}", key.name));
-            return None;
         }
+        // What is in a misspelt block is checked as what it was most likely meant to be.
+        let name = near?;
         let table = Table::new(body, at.key(&key.name))?;
+        names::check(&table, "timeouts");
         let timeouts: Option<BTreeMap<String, Limit>> = table.optional("timeouts");
         let timeouts = timeouts.unwrap_or_default();
         let block = Self {
-            place: key.place,
+            path: table.at().path.clone(),
+            place: method(name, &table).map_or(key.place, |node| node.place),
             namespace: table.optional("namespace"),
             connection_namespace: table.optional("connection-namespace"),
             timeout: table.optional("timeout"),
             timeouts: timeouts.into_iter().map(|(name, limit)| (name, limit.seconds)).collect(),
             failure_retry: table.optional("failure_retry"),
             repeat: table.optional("repeat"),
-            kind: kind(&key.name, &table)?,
+            kind: kind(name, &table),
         };
         table.optional::<u32>("failure_retry_interval");
         table.node("protocols");
@@ -98,15 +176,24 @@ impl FromNode for Block {
     }
 }
 
-fn kind(key: &str, table: &Table<'_>) -> Option<Kind> {
-    Some(match key {
-        "deploy" => match table.required::<String>("to")? {
-            to if to == "tftp" => Kind::Deploy(Tftp::read(table)),
-            to => Kind::OtherDeploy { to },
+/// Where a block names its method.
+fn method<'a>(block: &str, table: &Table<'a>) -> Option<&'a Node> {
+    table.node(match block {
+        "deploy" => "to",
+        "boot" => "method",
+        _ => return None,
+    })
+}
+
+fn kind(block: &str, table: &Table<'_>) -> Kind {
+    match block {
+        "deploy" => match known(table, "to", &DEPLOYS).as_deref() {
+            None | Some("tftp") => Kind::Deploy(Tftp::read(table)),
+            Some(to) => Kind::OtherDeploy { to: to.to_owned() },
         },
-        "boot" => match table.required::<String>("method")? {
-            method if method == "u-boot" => Kind::Boot(Box::new(Boot::read(table))),
-            method => Kind::OtherBoot { method },
+        "boot" => match known(table, "method", &BOOTS).as_deref() {
+            None | Some("u-boot") => Kind::Boot(Box::new(Boot::read(table))),
+            Some(method) => Kind::OtherBoot { method: method.to_owned() },
         },
         "test" => {
             let others = ["docker", "interactive", "monitors", "services"];
@@ -115,6 +202,19 @@ fn kind(key: &str, table: &Table<'_>) -> Option<Kind> {
                 None => Kind::Test(Definition::read_all(table)),
             }
         }
-        _ => Kind::Command { name: table.required("name")? },
-    })
+        _ => Kind::Command { name: table.required("name").unwrap_or_default() },
+    }
+}
+
+/// The method of a block: for a misspelt one, after a note, what it was most likely meant to be, so
+/// that the rest of the block can be checked. What is like no method at all has no strategy, and is
+/// told there.
+fn known(table: &Table<'_>, key: &str, methods: &[&str]) -> Option<String> {
+    let method = table.required::<String>(key)?;
+    if methods.contains(&method.as_str()) {
+        return Some(method);
+    }
+    let Some(near) = Name::nearest(&method, methods.iter().copied()) else { return Some(method) };
+    table.problem(key, none_of(&method, methods));
+    Some(near.to_owned())
 }

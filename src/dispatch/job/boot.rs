@@ -2,11 +2,13 @@
 
 use super::artefact::one_of;
 use super::{Text, Texts};
-use crate::config::{Table, Value};
+use crate::config::{Place, Table, Value};
 
 /// How the board is booted and logged in to.
 #[derive(Debug, Clone)]
 pub struct Boot {
+    /// Where `commands` stands in the job file.
+    pub place: Place,
     pub commands: Commands,
     /// The shell prompts to wait for, as regular expressions.
     pub prompts: Vec<String>,
@@ -70,6 +72,7 @@ impl Boot {
         table.optional::<bool>("ignore_kernel_messages");
         table.optional::<bool>("reset");
         Self {
+            place: table.node("commands").map_or(table.place(), |node| node.place),
             commands,
             prompts: texts(table, "prompts"),
             auto_login: AutoLogin::read(table),

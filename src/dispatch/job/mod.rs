@@ -10,6 +10,7 @@ mod deploy;
 mod test;
 mod values;
 
+pub(super) use artefact::none_of;
 pub use artefact::{Artefact, Checksum, Compression};
 pub use block::{Block, Kind};
 pub use boot::{AutoLogin, Boot, Commands};
@@ -19,7 +20,9 @@ pub use values::{Limit, Text, Texts};
 
 use std::collections::BTreeMap;
 
+use super::names;
 use crate::config::{At, FromNode, Node, Table, Value};
+use crate::model::Name;
 
 /// A job as its author wrote it.
 #[derive(Debug, Clone)]
@@ -87,6 +90,9 @@ impl Job {
 impl FromNode for Timeouts {
     fn from_node(node: &Node, at: &At<'_>) -> Option<Self> {
         let table = Table::new(node, at.clone())?;
+        for key in ["actions", "connections"] {
+            names::check(&table, key);
+        }
         let seconds = |limit: Limit| limit.seconds;
         let named = |map: Option<BTreeMap<String, Limit>>| {
             map.unwrap_or_default().into_iter().map(|(name, limit)| (name, limit.seconds)).collect()
@@ -139,7 +145,9 @@ fn visibility(top: &Table<'_>) {
             }
         }
         Some((_, Value::Text(text))) => {
-            top.problem("visibility", format!("expected {expected}, found {text:?}"));
+            let near = Name::nearest(text, ["public", "personal"]);
+            let near = near.map(|near| format!("; did you mean {near:?}?")).unwrap_or_default();
+            top.problem("visibility", format!("expected {expected}, found {text:?}{near}"));
         }
         Some((node, _)) => top.at().key("visibility").expected(node, expected),
     }

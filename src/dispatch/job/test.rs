@@ -5,6 +5,8 @@ use std::collections::BTreeMap;
 use super::Text;
 use super::artefact::one_of;
 use crate::config::{FromNode, Node, Table, Value};
+use crate::dispatch::overlay::DefinitionFile;
+use crate::model::Name;
 
 /// One test definition to run on the board.
 #[derive(Debug, Clone)]
@@ -66,7 +68,7 @@ impl Definition {
         let definition = Self {
             name: name.unwrap_or_default(),
             path: table.required("path").unwrap_or_default(),
-            source: source?,
+            source: source.unwrap_or(Source::Url { repository: String::new() }),
             parameters: parameters.into_iter().map(|(key, value)| (key, value.0)).collect(),
             skip_install: table.optional("skip_install").unwrap_or_default(),
             kmsg: signal.as_deref() == Some("kmsg"),
@@ -81,20 +83,27 @@ impl Definition {
 
 impl Source {
     fn read(table: &Table<'_>) -> Option<Self> {
-        let from = one_of(table, "from", &["git", "inline", "url"]);
+        let known = ["git", "inline", "url"];
+        one_of(table, "from", &known);
         if table.node("from").is_none() {
             table.problem("from", "\"from\" is missing");
         }
-        let Some(repository) = table.node("repository") else {
+        let from = table.node("from").and_then(Node::as_text);
+        let from = from.and_then(|from| Name::nearest(from, known));
+        let repository = table.node("repository");
+        if repository.is_none() {
             table.problem("repository", "\"repository\" is missing");
-            return None;
-        };
+        }
         let at = table.at().key("repository");
         let branch = table.optional("branch");
         let revision = table.optional::<Text>("revision").map(|text| text.0);
         let history = table.optional("history").unwrap_or(true);
-        match (from?.as_str(), &repository.value) {
-            ("inline", Value::Map(_)) => Some(Self::Inline(Box::new(repository.clone()))),
+        let repository = repository?;
+        match (from?, &repository.value) {
+            ("inline", Value::Map(_)) => {
+                DefinitionFile::read_inline(repository, &at);
+                Some(Self::Inline(Box::new(repository.clone())))
+            }
             ("inline", _) => {
                 at.expected(repository, "the test definition itself, as a table");
                 None

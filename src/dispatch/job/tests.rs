@@ -45,16 +45,47 @@ actions:
     assert_eq!(
         problems_of(text),
         "job.yaml:1:1: \"job_name\" is missing
+job.yaml:1:1: unknown key \"job_nmae\"; did you mean \"job_name\"?
 job.yaml:4:11: timeouts.action: expected a time limit such as {minutes: 5}, found a whole number
 job.yaml:5:13: visibility: expected public, personal, or {group: [NAME, …]}, found \"everyone\"
-job.yaml:9:37: actions[0].deploy.kernel.type: \"zimagee\" is none of image, zimage, uimage
+job.yaml:9:37: actions[0].deploy.kernel.type: \"zimagee\" is none of image, zimage, uimage; did you mean \"zimage\"?
 job.yaml:10:5: actions[0].deploy: unknown key \"ramdsik\"; did you mean \"ramdisk\"?
 job.yaml:11:3: actions[1]: unknown key \"boto\"; did you mean \"boot\"?
+job.yaml:12:5: actions[1].boto.commands: \"commands\" is missing
 job.yaml:16:17: actions[2].boot.auto_login: \"username\" is missing
 job.yaml:20:13: actions[3].test.definitions[0].name: a definition's name is a file name; ' ' cannot be in it
-job.yaml:22:19: actions[3].test.definitions[0].repository: expected the test definition itself, as a table, found a text
-job.yaml:1:1: unknown key \"job_nmae\"; did you mean \"job_name\"?"
+job.yaml:22:19: actions[3].test.definitions[0].repository: expected the test definition itself, as a table, found a text"
     );
+}
+
+#[test]
+fn a_limit_that_is_misspelt_is_told_once() {
+    let told = |limit: &str| problems_of(&GOOD.replace("{minutes: 10}", limit));
+    let unknown = "job.yaml:11:9: timeouts.job: unknown key \"minuts\"; did you mean \"minutes\"?";
+    assert_eq!(told("{minuts: 5}"), unknown);
+    let wrong = "job.yaml:11:18: timeouts.job.minutes: expected a whole number, found a text";
+    assert_eq!(told("{minutes: x}"), wrong);
+    assert!(told("{minutes: 0}").contains("at least one second"));
+}
+
+#[test]
+fn a_time_limit_for_an_action_that_there_is_not_is_told() {
+    let limits =
+        "{minutes: 10}\n  actions: {auto-logn-action: {seconds: 9}, our-own: {seconds: 9}}";
+    let told = problems_of(&GOOD.replacen("{minutes: 10}", limits, 1));
+    let what = "no action is called \"auto-logn-action\"; did you mean \"auto-login-action\"?";
+    assert_eq!(told, format!("job.yaml:12:13: timeouts.actions: {what}"));
+}
+
+#[test]
+fn an_inline_definition_is_checked_with_the_job() {
+    let told = problems_of(&GOOD.replace("          steps:", "          stepz:"));
+    let path = "actions[2].test.definitions[0].repository.run";
+    let expected = format!(
+        "job.yaml:50:11: {path}.steps: \"steps\" is missing
+job.yaml:50:11: {path}: unknown key \"stepz\"; did you mean \"steps\"?"
+    );
+    assert_eq!(told, expected);
 }
 
 #[test]

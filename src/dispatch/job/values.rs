@@ -59,16 +59,18 @@ impl FromNode for Limit {
         };
         let table = Table::new(node, at.clone())?;
         let units = [("days", 86_400), ("hours", 3_600), ("minutes", 60), ("seconds", 1)];
+        let before = at.problems.count();
         let mut seconds = 0_u64;
         for (unit, factor) in units {
             let count = table.optional::<u32>(unit).unwrap_or(0);
             seconds += u64::from(count) * factor;
         }
         let skip = table.optional("skip").unwrap_or(false);
-        if seconds == 0 && !skip {
+        table.finish();
+        // A misspelt unit or a count that is no number is told already.
+        if seconds == 0 && !skip && at.problems.count() == before {
             at.problem(node.place, "a time limit is at least one second, as in {minutes: 5}");
         }
-        table.finish();
         Some(Self { seconds, skip })
     }
 }

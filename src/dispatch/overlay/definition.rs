@@ -5,6 +5,14 @@ use std::collections::BTreeMap;
 use crate::config::{At, Node, Table};
 use crate::dispatch::job::{Text, Texts};
 
+/// The keys of a definition in LAVA.
+const TOP: &[&str] = &["metadata", "install", "run", "parse", "params", "parameters", "expected"];
+const INSTALL: &[&str] = &["keys", "sources", "deps", "steps", "git-repos"];
+const RUN: &[&str] = &["steps"];
+const PARSE: &[&str] = &["pattern", "fixupdict"];
+
+type Tables<'a> = Vec<(Table<'a>, &'static [&'static str])>;
+
 /// The parts of a definition that we act on. It may hold more: definitions are shared between labs.
 #[derive(Debug, Clone, Default)]
 pub struct DefinitionFile {
@@ -23,8 +31,26 @@ pub struct DefinitionFile {
 }
 
 impl DefinitionFile {
-    /// Reads a definition; `None` after notes of what is wrong.
+    /// Reads a definition; `None` after notes of what is wrong. Keys that we do not know are left
+    /// alone.
     pub fn read(node: &Node, at: &At<'_>) -> Option<Self> {
+        Self::read_tables(node, at).map(|(file, _)| file)
+    }
+
+    /// Reads a definition that is written in the job file; there, unknown keys are problems.
+    pub fn read_inline(node: &Node, at: &At<'_>) -> Option<Self> {
+        let (file, tables) = Self::read_tables(node, at)?;
+        for (table, known) in tables {
+            for key in known {
+                table.node(key);
+            }
+            table.finish();
+        }
+        Some(file)
+    }
+
+    /// The definition, and its tables with the keys that LAVA knows in each.
+    fn read_tables<'a>(node: &'a Node, at: &At<'a>) -> Option<(Self, Tables<'a>)> {
         let top = Table::new(node, at.clone())?;
         let name = top.table("metadata").and_then(|table| table.optional::<Text>("name"));
         let install = top.table("install");
@@ -47,7 +73,7 @@ impl DefinitionFile {
         parameters.append(&mut map(&top, "parameters"));
         let parse = top.table("parse");
         let pattern = parse.as_ref().and_then(|table| table.optional::<String>("pattern"));
-        Some(Self {
+        let file = Self {
             name: name.map(|text| text.0).unwrap_or_default(),
             parameters,
             packages: texts(install.as_ref(), "deps"),
@@ -55,6 +81,9 @@ impl DefinitionFile {
             run_steps: texts(run.as_ref(), "steps"),
             pattern: pattern.filter(|pattern| !pattern.is_empty()),
             fixup: parse.as_ref().map(|table| map(table, "fixupdict")).unwrap_or_default(),
-        })
+        };
+        let tables = [(Some(top), TOP), (install, INSTALL), (run, RUN), (parse, PARSE)];
+        let tables = tables.into_iter().filter_map(|(table, known)| Some((table?, known)));
+        Some((file, tables.collect()))
     }
 }

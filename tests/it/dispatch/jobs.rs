@@ -39,6 +39,7 @@ fn job(lab: &TestLab, change: impl FnOnce(String) -> String) -> String {
 
 fn dispatch(lab: &TestLab, job: &str, device: &str, more: &[&str]) -> Output {
     let (output, tftp) = (lab.path("out"), lab.path("tftp"));
+    std::fs::create_dir_all(&tftp).unwrap();
     let mut command = lab.program("lava-dispatcher");
     command.args(["run", job, "--device", device, "--job-id", "7", "--dispatcher-ip", "10.0.2.2"]);
     command.arg("--output").arg(&output).arg("--tftp-dir").arg(&tftp).args(more);
@@ -145,6 +146,8 @@ fn a_console_that_cannot_be_reached_is_the_labs_fault() {
     let done = dispatch(&lab, &job(&lab, |job| job), &device, &[]);
     assert_eq!(done.status.code(), Some(3), "{}", text(&done.stderr));
     assert!(text(&done.stderr).contains("cannot connect to the console"));
+    let progress = text(&done.stdout);
+    assert_eq!(progress.matches("cannot connect to the console").count(), 1, "{progress}");
 }
 
 #[test]
@@ -172,6 +175,50 @@ fn validate_tells_all_that_is_missing_and_runs_nothing() {
     }
     assert!(text(&done.stdout).starts_with("- name: tftp-deploy\n"), "{}", text(&done.stdout));
     assert!(!lab.path("out").exists(), "something was run");
+}
+
+#[test]
+fn validate_finds_what_would_end_the_job_half_way() {
+    let lab = TestLab::new();
+    let example = include_str!("../../../conf/devices/qemu-uboot.yaml");
+    let device = example
+        .replace("lava-console panda01", "lava-console pamda01")
+        .replace("  hard_reset: lava power cycle panda01\n", "")
+        .replace("devicetype: qemu-uboot", "devicetype: panda")
+        .replacen("  booti:", "  bootz:", 1);
+    let device = lab.write("device.yaml", &device);
+    let inventory =
+        "[[board]]\nname = \"panda01\"\nconsole = \"http://127.0.0.1:1/consoles/panda01\"\n";
+    let inventory = lab.write("lab.toml", inventory);
+    let job = job(&lab, |job| job);
+    let mut command = lab.program("lava-dispatcher");
+    let (out, tftp) =
+        (lab.path("out").display().to_string(), lab.path("gone").display().to_string());
+    command.args(["run", &job, "--device", &device, "--output", &out, "--tftp-dir", &tftp]);
+    command.args(["--lab", &inventory]);
+    let done = run(&mut command, "", JOB);
+    let told = text(&done.stderr);
+    assert_eq!(done.status.code(), Some(2), "{told}");
+    for fault in [
+        "the job is for \"qemu-uboot\", the device (",
+        "gone is no folder, so no TFTP server serves it; name the server's folder with --tftp-dir DIR",
+        "has no load address \"parameters: booti: kernel\"",
+        "2.3 connect-device: there is no board \"pamda01\"",
+        "did you mean \"panda01\"?",
+        "2.4.1.1 send-reboot-commands: the device (",
+    ] {
+        assert!(told.contains(fault), "no {fault:?} in:\n{told}");
+    }
+    assert!(!lab.path("out").exists() && !lab.path("gone").exists(), "something was run");
+}
+
+#[test]
+fn a_lab_that_does_not_answer_is_told_once() {
+    let lab = TestLab::new();
+    let device = lab.write("device.yaml", include_str!("../../../conf/devices/qemu-uboot.yaml"));
+    let done = dispatch(&lab, &job(&lab, |job| job), &device, &[]);
+    let told = text(&done.stderr) + &text(&done.stdout);
+    assert_eq!(told.matches("there is no board \"panda01\"").count(), 1, "{told}");
 }
 
 #[test]

@@ -60,6 +60,70 @@ fn everything_that_is_wrong_in_both_files_is_told_at_once() {
 }
 
 #[test]
+fn a_mistake_in_one_block_or_file_hides_none_in_the_others() {
+    let lab = TestLab::new();
+    let mistakes = [
+        ("visibility: public", "visibility: pblic", "8:13: visibility: expected public"),
+        ("to: tftp", "to: tfpt", "17:9: actions[0].deploy.to: \"tfpt\" is none of "),
+        (
+            "url: file:///srv/lava/I",
+            "ulr: file:///srv/lava/I",
+            "21:7: actions[0].deploy.kernel: unknown key \"ulr\"",
+        ),
+        ("type: image", "type: imag", "22:13: actions[0].deploy.kernel.type: \"imag\" is none of"),
+        ("method: u-boot", "method: uboot", "28:13: actions[1].boot.method: \"uboot\" is none of "),
+        ("commands: ramdisk", "commands: ramdsk", "29:15: actions[1].boot.commands: the device ("),
+        (
+            "login_prompt",
+            "login_promt",
+            "33:7: actions[1].boot.auto_login: unknown key \"login_promt\"",
+        ),
+        (
+            "from: inline",
+            "from: inlin",
+            "42:13: actions[2].test.definitions[0].from: \"inlin\" is none of",
+        ),
+    ];
+    let job = mistakes.iter().fold(JOB.to_owned(), |job, (right, wrong, _)| {
+        assert!(job.contains(right), "{right}");
+        job.replacen(right, wrong, 1)
+    });
+    let device = DEVICE.replace("hostname:", "hostnme:").replace("arm64", "z80").replacen(
+        "'0x40400000'",
+        "zzz",
+        1,
+    );
+    let (job, device) = (lab.write("job.yaml", &job), lab.write("device.yaml", &device));
+    let refused = lab.run("lava-dispatcher", ["pipeline", &job, "--device", &device], "");
+    let told = String::from_utf8(refused.stderr).unwrap();
+    assert_eq!(refused.status.code(), Some(2), "{told}");
+    let mut after = 0;
+    for (_, _, problem) in mistakes {
+        let at = told.find(&format!("job.yaml:{problem}"));
+        let at = at.unwrap_or_else(|| panic!("no {problem:?} in:\n{told}"));
+        assert!(after <= at, "{problem:?} is not in its place in:\n{told}");
+        after = at;
+    }
+    for near in ["\"tftp\"?", "\"u-boot\"?", "\"ramdisk\"?", "\"inline\"?", "\"public\"?"] {
+        assert!(told.contains(&format!("did you mean {near}")), "no {near} in:\n{told}");
+    }
+    for problem in ["unknown key \"hostnme\"", "\"z80\" is none of arm,", "\"zzz\": a load address"]
+    {
+        assert!(told[after..].contains(problem), "no {problem:?} in:\n{told}");
+    }
+}
+
+#[test]
+fn a_file_without_an_end_is_not_read() {
+    let lab = TestLab::new();
+    let device = lab.write("device.yaml", DEVICE);
+    let refused = lab.run("lava-dispatcher", ["pipeline", "/dev/zero", "--device", &device], "");
+    let told = String::from_utf8(refused.stderr).unwrap();
+    assert_eq!(refused.status.code(), Some(2), "{told}");
+    assert!(told.starts_with("/dev/zero: has more than 16 MiB"), "{told}");
+}
+
+#[test]
 fn a_block_without_a_strategy_tells_each_ones_reason() {
     let lab = TestLab::new();
     let device = DEVICE.replace("        ramdisk:\n", "        nfs:\n").replace("tftp:", "nbd:");
@@ -67,7 +131,11 @@ fn a_block_without_a_strategy_tells_each_ones_reason() {
     let refused = lab.run("lava-dispatcher", ["pipeline", &job, "--device", &device], "");
     let told = String::from_utf8(refused.stderr).unwrap();
     assert_eq!(refused.status.code(), Some(2), "{told}");
-    assert!(told.contains("no deploy strategy fits:\n    tftp: the device offers nbd"), "{told}");
-    let boot = "u-boot: the device has no commands \"ramdisk\"; it has nfs";
+    assert!(
+        told.contains("actions[0].deploy.to: no deploy strategy fits:\n    tftp: the device ("),
+        "{told}"
+    );
+    assert!(told.contains("device.yaml) does not offer it; it offers nbd"), "{told}");
+    let boot = "device.yaml) has no u-boot commands \"ramdisk\"; it has nfs";
     assert!(told.contains(boot), "{told}");
 }

@@ -2,16 +2,21 @@
 
 use std::collections::BTreeMap;
 
+use futures_util::future::BoxFuture;
+
 use crate::dispatch::action::{Action, Running};
-use crate::dispatch::actions::deploy::prepare_kernel::boot_command;
+use crate::dispatch::actions::deploy::prepare_kernel::{boot_command, lacks_addresses};
 use crate::dispatch::context::Context;
-use crate::dispatch::device::Addresses;
+use crate::dispatch::device::{Addresses, Device};
 use crate::dispatch::error::Error;
 use crate::dispatch::job::{Boot, Commands};
+use crate::dispatch::validate::Checks;
 
 #[derive(Debug)]
 pub(super) struct BootloaderOverlay {
     pub boot: Boot,
+    /// The type of the kernel that the job deploys, if it says.
+    pub deployed: Option<String>,
 }
 
 impl Action for BootloaderOverlay {
@@ -19,14 +24,29 @@ impl Action for BootloaderOverlay {
         "bootloader-overlay"
     }
 
+    fn validate<'a>(&'a self, checks: &'a mut Checks) -> BoxFuture<'a, ()> {
+        Box::pin(async move {
+            let Some(kind) = self.deployed.as_ref().or(self.boot.kernel_type.as_ref()) else {
+                let commands = self.commands(&checks.device);
+                for placeholder in ["{BOOTX}", "{KERNEL_ADDR}"] {
+                    if commands.iter().any(|line| line.contains(placeholder)) {
+                        checks.fault(no_type(placeholder));
+                    }
+                }
+                return;
+            };
+            // What a deployed kernel needs is told where it is prepared.
+            if self.deployed.is_none()
+                && let Some(why) = lacks_addresses(kind, &checks.device)
+            {
+                checks.fault(why);
+            }
+        })
+    }
+
     fn run<'a>(&'a self, context: &'a mut Context) -> Running<'a> {
         Box::pin(async move {
-            let commands = match &self.boot.commands {
-                Commands::List(commands) => commands.clone(),
-                Commands::Named(name) => {
-                    context.device.uboot.commands.get(name).cloned().unwrap_or_default()
-                }
-            };
+            let commands = self.commands(&context.device);
             let command = context.shared().boot_command;
             let own = self.boot.kernel_type.as_deref().and_then(boot_command);
             let command = command.or(own);
@@ -48,6 +68,20 @@ impl Action for BootloaderOverlay {
             Ok(())
         })
     }
+}
+
+impl BootloaderOverlay {
+    /// The boot commands before anything is filled in.
+    fn commands(&self, device: &Device) -> Vec<String> {
+        match &self.boot.commands {
+            Commands::List(commands) => commands.clone(),
+            Commands::Named(name) => device.uboot.commands.get(name).cloned().unwrap_or_default(),
+        }
+    }
+}
+
+fn no_type(placeholder: &str) -> String {
+    format!("the boot commands use {placeholder}, but the job's kernel has no \"type\"")
 }
 
 /// What the placeholders stand for.
@@ -78,9 +112,7 @@ impl Values {
             match value {
                 Some(value) => line = line.replace(placeholder, &value),
                 None if placeholder == "{BOOTX}" || placeholder == "{KERNEL_ADDR}" => {
-                    return Err(format!(
-                        "the boot commands use {placeholder}, but the job's kernel has no \"type\""
-                    ));
+                    return Err(no_type(placeholder));
                 }
                 None => return Ok(None),
             }

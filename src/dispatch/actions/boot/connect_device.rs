@@ -23,8 +23,14 @@ impl Action for ConnectDevice {
             match checks.device.connect.clone() {
                 None => checks.fault("the device has no \"commands: connect\""),
                 Some(connect) => {
-                    if let Err(why) = connection::Target::parse(&connect) {
-                        checks.fault(why);
+                    let settings = checks.settings.clone();
+                    match connection::Target::parse(&connect) {
+                        Ok(target) => {
+                            if let Err(error) = target.find(&settings).await {
+                                checks.error(error);
+                            }
+                        }
+                        Err(why) => checks.fault(why),
                     }
                 }
             }

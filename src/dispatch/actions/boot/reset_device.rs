@@ -6,7 +6,7 @@ use futures_util::future::BoxFuture;
 
 use crate::dispatch::action::{Action, Running, Scene};
 use crate::dispatch::context::Context;
-use crate::dispatch::power::{self, PowerCommand};
+use crate::dispatch::power;
 use crate::dispatch::validate::Checks;
 
 #[derive(Debug)]
@@ -40,11 +40,7 @@ impl Action for PduReboot {
         Box::pin(async move {
             let power = checks.device.commands.clone();
             for command in power.hard_reset.iter().chain(&power.power_off).chain(&power.power_on) {
-                match PowerCommand::parse(command) {
-                    Ok(PowerCommand::Program { words }) => checks.program(&words[0]),
-                    Ok(PowerCommand::Native { .. }) => {}
-                    Err(why) => checks.fault(why),
-                }
+                checks.power(command).await;
             }
         })
     }
@@ -66,6 +62,20 @@ struct SendRebootCommands {
 impl Action for SendRebootCommands {
     fn name(&self) -> &'static str {
         "send-reboot-commands"
+    }
+
+    fn validate<'a>(&'a self, checks: &'a mut Checks) -> BoxFuture<'a, ()> {
+        Box::pin(async move {
+            // A guess at the command will do for a system that runs; before the first boot there
+            // is none.
+            if self.commands.is_empty() && checks.device.commands.soft_reboot.is_empty() {
+                let file = checks.device.file.clone();
+                checks.fault(format!(
+                    "the device ({file}) has no \"commands: hard_reset\", so nothing resets the \
+                     board; a job may also say soft_reboot"
+                ));
+            }
+        })
     }
 
     fn run<'a>(&'a self, context: &'a mut Context) -> Running<'a> {

@@ -27,10 +27,10 @@ impl Action for UbootAction {
         true
     }
 
-    fn populate(&self, _scene: &Scene<'_>) -> Vec<Box<dyn Action>> {
+    fn populate(&self, scene: &Scene<'_>) -> Vec<Box<dyn Action>> {
         vec![
             Box::new(Nothing("uboot-from-media")),
-            Box::new(BootloaderOverlay { boot: self.boot.clone() }),
+            Box::new(BootloaderOverlay { boot: self.boot.clone(), deployed: scene.kernel_type() }),
             Box::new(ConnectDevice),
             Box::new(UbootCommands { boot: self.boot.clone() }),
         ]

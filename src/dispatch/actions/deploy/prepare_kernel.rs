@@ -1,8 +1,12 @@
 //! `prepare-kernel` and `uboot-prepare-kernel`: which command boots this kind of kernel.
 
+use futures_util::future::BoxFuture;
+
 use crate::dispatch::action::{Action, Running, Scene};
 use crate::dispatch::context::Context;
+use crate::dispatch::device::Device;
 use crate::dispatch::error::Error;
+use crate::dispatch::validate::Checks;
 
 #[derive(Debug)]
 pub(super) struct PrepareKernel {
@@ -30,6 +34,14 @@ impl Action for UbootPrepareKernel {
         "uboot-prepare-kernel"
     }
 
+    fn validate<'a>(&'a self, checks: &'a mut Checks) -> BoxFuture<'a, ()> {
+        Box::pin(async move {
+            if let Some(why) = lacks_addresses(&self.image_type, &checks.device) {
+                checks.fault(why);
+            }
+        })
+    }
+
     fn run<'a>(&'a self, context: &'a mut Context) -> Running<'a> {
         Box::pin(async move {
             let command = boot_command(&self.image_type)
@@ -42,6 +54,22 @@ impl Action for UbootPrepareKernel {
             Ok(())
         })
     }
+}
+
+/// What the device lacks for booting a kind of kernel.
+pub(in crate::dispatch::actions) fn lacks_addresses(
+    image_type: &str,
+    device: &Device,
+) -> Option<String> {
+    let command = boot_command(image_type)?;
+    let kernel = device.addresses.get(command).map(|addresses| addresses.kernel.as_str());
+    let file = &device.file;
+    kernel.unwrap_or_default().is_empty().then(|| {
+        format!(
+            "the device ({file}) has no load address \"parameters: {command}: kernel\", \
+             which a kernel of type {image_type} needs"
+        )
+    })
 }
 
 /// The command of U-Boot's that boots a kind of kernel.

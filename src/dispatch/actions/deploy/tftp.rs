@@ -1,5 +1,7 @@
 //! `tftp-deploy`: everything that U-Boot fetches by TFTP.
 
+use futures_util::future::BoxFuture;
+
 use super::device_env::DeployDeviceEnv;
 use super::download::DownloadRetry;
 use super::lava_overlay::LavaOverlay;
@@ -8,6 +10,7 @@ use crate::dispatch::action::{Action, Running, Scene};
 use crate::dispatch::context::Context;
 use crate::dispatch::error::Error;
 use crate::dispatch::job::Tftp;
+use crate::dispatch::validate::Checks;
 
 #[derive(Debug)]
 pub struct TftpDeploy {
@@ -39,6 +42,16 @@ impl Action for TftpDeploy {
             steps.push(Box::new(DeployDeviceEnv));
         }
         steps
+    }
+
+    fn validate<'a>(&'a self, checks: &'a mut Checks) -> BoxFuture<'a, ()> {
+        Box::pin(async move {
+            let folder = checks.settings.tftp_dir.clone();
+            if !folder.is_dir() {
+                let what = "is no folder, so no TFTP server serves it; name the server's folder";
+                checks.fault(format!("{} {what} with --tftp-dir DIR", folder.display()));
+            }
+        })
     }
 
     fn run<'a>(&'a self, context: &'a mut Context) -> Running<'a> {

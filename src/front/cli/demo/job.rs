@@ -109,7 +109,7 @@ pub(super) async fn run(
     validate(&loaded.pipeline, &loaded.device, &settings).await?;
     let progress: Arc<dyn Progress> = match io::stdout().is_terminal() {
         true => Arc::new(Tree::new()),
-        false => Arc::new(Lines),
+        false => Arc::new(Lines::default()),
     };
     let outcome = execute(&loaded, settings, progress, cancelled).await?;
     let cases = outcome.results.iter().filter(|case| Tree::is_test(case)).count();

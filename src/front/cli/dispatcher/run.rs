@@ -1,5 +1,6 @@
 //! `lava-dispatcher run`.
 
+use std::io::Write as _;
 use std::net::{Ipv4Addr, UdpSocket};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -27,7 +28,7 @@ pub struct RunArgs {
     /// The folder for output.jsonl and results.yaml; made if it is not there.
     #[arg(long, value_name = "DIR")]
     output: PathBuf,
-    /// Print the pipeline and check files, URLs and programs; run nothing.
+    /// Print the pipeline and check files, URLs, programs and boards; run nothing.
     #[arg(long)]
     validate: bool,
     /// With --validate: how to print the pipeline.
@@ -36,7 +37,7 @@ pub struct RunArgs {
     /// The inventory that says where boards' consoles and outlets are.
     #[arg(long, value_name = "FILE")]
     lab: Option<PathBuf>,
-    /// The folder that the TFTP server serves.
+    /// The folder that the TFTP server serves; it must be there.
     #[arg(long, value_name = "DIR", default_value = TFTP_DIR)]
     tftp_dir: PathBuf,
     /// The address under which the board reaches the TFTP server [default: this host's].
@@ -53,6 +54,10 @@ impl RunArgs {
     /// What was wrong before the job, or how it ended.
     pub async fn run(self, cancelled: &CancellationToken) -> Result<(), Failure> {
         let loaded = load(&self.job, &self.device)?;
+        for note in loaded.notes() {
+            // Whoever does not read it is not helped by a failure either.
+            let _ = writeln!(std::io::stderr(), "note: {note}");
+        }
         let settings = Settings {
             job_id: self.job_id.unwrap_or_else(|| (units::now_us() / 1_000_000).to_string()),
             output: self.output,
@@ -65,7 +70,7 @@ impl RunArgs {
             return validate(&loaded.pipeline, &loaded.device, &settings).await;
         }
         validate(&loaded.pipeline, &loaded.device, &settings).await?;
-        execute(&loaded, settings, Arc::new(Lines), cancelled).await?.into_result()
+        execute(&loaded, settings, Arc::new(Lines::default()), cancelled).await?.into_result()
     }
 }
 
