@@ -6,14 +6,14 @@ mod openapi;
 use std::sync::Arc;
 
 use axum::body::Bytes;
-use axum::extract::rejection::{BytesRejection, QueryRejection};
-use axum::extract::{DefaultBodyLimit, Path, Query, State};
+use axum::extract::rejection::BytesRejection;
+use axum::extract::{DefaultBodyLimit, Path, State};
 use axum::http::StatusCode;
 use axum::routing::{get, post};
 use axum::{Extension, Json, Router};
 use serde::Deserialize;
 
-use super::{ApiError, Peer, refuse_foreign_pages};
+use super::{ApiError, Params, Peer, refuse_foreign_pages};
 use crate::client::ErrorBody;
 use crate::model::{Failure, Kind, OutletInfo, PowerRequest, Report, Verb};
 use crate::power::{Asked, Power, PowerError};
@@ -75,13 +75,9 @@ async fn outlets(State(power): State<Arc<Power>>) -> Json<Vec<OutletInfo>> {
 async fn status(
     State(power): State<Arc<Power>>,
     Path(name): Path<String>,
-    query: Result<Query<Asker>, QueryRejection>,
+    Params(Asker { user }): Params<Asker>,
     Extension(Peer(peer)): Extension<Peer>,
 ) -> Answer<Report> {
-    let query = query.map_err(|rejection| {
-        ApiError::new(rejection.status(), Failure::new(Kind::User, rejection.body_text()))
-    })?;
-    let Query(Asker { user }) = query;
     check("user", user.as_deref(), MAX_USER).map_err(|what| Failure::new(Kind::User, what))?;
     let asked = Asked { who: user.unwrap_or(peer), reason: None, force: false };
     Ok(Json(power.request(&name, Verb::Status, asked).await?))
