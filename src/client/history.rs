@@ -36,6 +36,9 @@ pub async fn bytes(console: &ConsoleRef, from: u64, to: u64) -> Result<Bytes, Fa
 
 /// The last `lines` lines that a console printed, an unfinished one counted; at most 4 MiB.
 pub async fn last_lines(console: &ConsoleRef, lines: usize) -> Result<Bytes, Failure> {
+    if lines == 0 {
+        return Ok(Bytes::new());
+    }
     let mut wanted = (lines as u64).saturating_mul(BYTES_PER_LINE).clamp(1, MAX_LOG);
     loop {
         let held = held(console).await?;

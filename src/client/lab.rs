@@ -1,5 +1,6 @@
 //! Finding a board by its name.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -66,10 +67,12 @@ impl Lab {
     }
 
     /// Every board, in the order of the inventory or by name. A daemon of this host that does not
-    /// answer is left out, if another does.
+    /// answer is left out, if another does. What several daemons of this host serve under one name
+    /// is a board each.
     ///
     /// # Errors
-    /// When the inventory is wrong, or when there is no board because a daemon does not answer.
+    /// When the inventory is wrong, when no daemon runs on this host ([`Kind::Lab`]), or when there
+    /// is no board because a daemon does not answer.
     pub async fn boards(&self) -> Result<Vec<Board>, Failure> {
         let (boards, silent) = self.find().await?;
         match silent {
@@ -82,11 +85,16 @@ impl Lab {
     ///
     /// # Errors
     /// [`Kind::User`] when there is none, with the nearest name and where was looked, unless a
-    /// daemon of this host does not answer that may have it; else as [`Self::boards`].
+    /// daemon of this host does not answer that may have it; and when it could be one of several.
+    /// Else as [`Self::boards`].
     pub async fn board(&self, name: &str) -> Result<Board, Failure> {
         let (mut boards, silent) = self.find().await?;
-        if let Some(at) = boards.iter().position(|board| board.name.as_str() == name) {
-            return Ok(boards.swap_remove(at));
+        let named = boards.iter().enumerate().filter(|(_, board)| board.name.as_str() == name);
+        let named: Vec<usize> = named.map(|(at, _)| at).collect();
+        match named[..] {
+            [] => {}
+            [at] => return Ok(boards.swap_remove(at)),
+            _ => return Err(ambiguous(name, named.iter().map(|at| &boards[*at]))),
         }
         if let Some(failure) = silent {
             return Err(failure.hint(format!("board {name:?} is not at any of the others")));
@@ -99,7 +107,7 @@ impl Lab {
             (_, false) => format!("boards there: {}", known.join(", ")),
             (Self::File(_), true) => "there is no [[board]] in it".into(),
             (Self::Host(_), true) => {
-                "none of them runs; name an inventory with --lab FILE, or start lava-serial".into()
+                "they serve no board; name an inventory with --lab FILE".into()
             }
         }))
     }
@@ -119,29 +127,27 @@ impl Lab {
             listed::<Named>(sockets_in(dir, "serial"), "/consoles"),
             listed::<OutletInfo>(sockets_in(dir, "power"), "/outlets"),
         );
-        let silent = consoles.1.or(outlets.1);
-        let mut boards: Vec<Board> = Vec::new();
-        let consoles = consoles.0.into_iter().map(|(at, console)| Board {
-            console: Some(ConsoleRef::new(at, "/consoles", console.name.as_str())),
-            name: console.name,
-            outlet: None,
-        });
-        let outlets = outlets.0.into_iter().map(|(at, outlet)| Board {
-            outlet: Some(OutletRef::new(at, "/outlets", outlet.name.as_str())),
-            name: outlet.name,
-            console: None,
-        });
-        for found in consoles.chain(outlets) {
-            match boards.iter_mut().find(|board| board.name == found.name) {
-                Some(board) => {
-                    board.console = board.console.take().or(found.console);
-                    board.outlet = board.outlet.take().or(found.outlet);
-                }
-                None => boards.push(found),
-            }
+        let answered = consoles.answered + outlets.answered;
+        let silent = consoles.silent.or(outlets.silent);
+        if answered == 0 && silent.is_none() {
+            let what =
+                format!("no lava-serial and no lava-power runs on this host ({})", dir.display());
+            return Err(Failure::new(Kind::Lab, what)
+                .hint("start one, or name an inventory with --lab FILE"));
         }
-        boards.sort_by(|a, b| a.name.cmp(&b.name));
-        Ok((boards, silent))
+        let mut found: BTreeMap<Name, (Vec<ConsoleRef>, Vec<OutletRef>)> = BTreeMap::new();
+        for (at, Named { name }) in consoles.items {
+            let console = ConsoleRef::new(at, "/consoles", name.as_str());
+            found.entry(name).or_default().0.push(console);
+        }
+        for (at, OutletInfo { name, .. }) in outlets.items {
+            let outlet = OutletRef::new(at, "/outlets", name.as_str());
+            found.entry(name).or_default().1.push(outlet);
+        }
+        let boards = found
+            .into_iter()
+            .flat_map(|(name, (consoles, outlets))| paired(name, consoles, outlets));
+        Ok((boards.collect(), silent))
     }
 }
 
@@ -152,6 +158,25 @@ impl std::fmt::Display for Lab {
             Self::Host(dir) => write!(f, "at the daemons of this host ({})", dir.display()),
         }
     }
+}
+
+/// One console and one outlet of a name are one board. Of more, nobody knows which belong together.
+fn paired(name: Name, mut consoles: Vec<ConsoleRef>, mut outlets: Vec<OutletRef>) -> Vec<Board> {
+    if consoles.len() <= 1 && outlets.len() <= 1 {
+        return vec![Board { name, console: consoles.pop(), outlet: outlets.pop() }];
+    }
+    let consoles = consoles.into_iter().map(|console| (Some(console), None));
+    let outlets = outlets.into_iter().map(|outlet| (None, Some(outlet)));
+    let board = |(console, outlet)| Board { name: name.clone(), console, outlet };
+    consoles.chain(outlets).map(board).collect()
+}
+
+fn ambiguous<'a>(name: &str, boards: impl Iterator<Item = &'a Board>) -> Failure {
+    let found = boards.flat_map(|board| board.console.iter().chain(&board.outlet));
+    let found: Vec<String> = found.map(|found| format!("\n  {found}")).collect();
+    let what = format!("board {name:?} could be one of several:{}", found.concat());
+    Failure::new(Kind::User, what)
+        .hint("say which is meant in an inventory, and name that with --lab FILE")
 }
 
 fn entry(entry: crate::config::lab::BoardEntry) -> Result<Board, Failure> {
@@ -165,26 +190,35 @@ fn entry(entry: crate::config::lab::BoardEntry) -> Result<Board, Failure> {
     })
 }
 
-/// What each of the daemons lists, with where it is, and the first failure. A socket that nobody
-/// listens on was left by a daemon that is gone.
-async fn listed<T: DeserializeOwned>(
-    sockets: Vec<Endpoint>,
-    path: &str,
-) -> (Vec<(Endpoint, T)>, Option<Failure>) {
+/// What the daemons of a kind list.
+struct Listed<T> {
+    /// With where each is.
+    items: Vec<(Endpoint, T)>,
+    /// How many daemons have answered.
+    answered: usize,
+    /// Why one has not.
+    silent: Option<Failure>,
+}
+
+/// Asks each of the daemons. A socket that nobody listens on was left by a daemon that is gone.
+async fn listed<T: DeserializeOwned>(sockets: Vec<Endpoint>, path: &str) -> Listed<T> {
     let ask = async |socket: Endpoint| {
         if socket.connect().await.is_err() {
-            return Ok(Vec::new());
+            return None;
         }
         let http = Http::new(socket.clone()).with_timeout(LIST_TIMEOUT);
-        let listed: Vec<T> = http.get(path).await?;
-        Ok(listed.into_iter().map(|item| (socket.clone(), item)).collect())
+        let listed: Result<Vec<T>, Failure> = http.get(path).await;
+        Some(listed.map(|listed| (socket, listed)))
     };
-    let (mut all, mut silent) = (Vec::new(), None);
-    for answer in join_all(sockets.into_iter().map(ask)).await {
+    let mut all = Listed { items: Vec::new(), answered: 0, silent: None };
+    for answer in join_all(sockets.into_iter().map(ask)).await.into_iter().flatten() {
         match answer {
-            Ok(listed) => all.extend::<Vec<_>>(listed),
-            Err(failure) => silent = silent.or(Some(failure)),
+            Ok((socket, listed)) => {
+                all.answered += 1;
+                all.items.extend(listed.into_iter().map(|item| (socket.clone(), item)));
+            }
+            Err(failure) => all.silent = all.silent.or(Some(failure)),
         }
     }
-    (all, silent)
+    all
 }

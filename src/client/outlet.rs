@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::OutletRef;
+use super::{OutletRef, resource::percent_encoded};
 use crate::model::{Failure, OutletInfo, PowerRequest, Report, Verb};
 
 /// How long an operation may take: a cycle waits, and others may be queued before it.
@@ -19,7 +19,10 @@ pub async fn operate(
 ) -> Result<Report, Failure> {
     let http = outlet.http().with_timeout(OPERATION_TIMEOUT);
     match verb {
-        Verb::Status => http.get(&outlet.path).await,
+        Verb::Status => {
+            let user = request.user.as_ref().map(|user| format!("?user={}", percent_encoded(user)));
+            http.get(&format!("{}{}", outlet.path, user.unwrap_or_default())).await
+        }
         Verb::On | Verb::Off | Verb::Cycle => {
             http.post(&format!("{}/{verb}", outlet.path), request).await
         }

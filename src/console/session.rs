@@ -185,8 +185,7 @@ impl Session {
         match verb {
             Verb::Force => {
                 let from = self.console.state().lock.force(self.id);
-                let from = from.map_or_else(|| "nobody".to_owned(), |session| session.user);
-                self.announce(What::Forced { from });
+                self.announce(What::Forced { from: from.map(|session| session.user) });
                 Answer::Done
             }
             Verb::Release => {

@@ -28,10 +28,10 @@ pub enum What {
     Attach { mode: Mode },
     /// A session left.
     Detach,
-    /// The session took the write lock from its holder.
+    /// The session took the write lock.
     Forced {
-        /// Who held it until now.
-        from: String,
+        /// Who held it until now, if anybody.
+        from: Option<String>,
     },
     /// The write lock was given back, or went back to the session it was taken from.
     Released {

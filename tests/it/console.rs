@@ -1,5 +1,7 @@
 //! People and scripts at a console by its board's name: `lava-console` and `lava`.
 
+mod trouble;
+
 use std::process::{Command, Stdio};
 
 use rustix::process::Signal;
@@ -100,15 +102,19 @@ fn a_person_sees_the_screen_types_and_leaves_the_terminal_as_it_was() {
     alice.type_text("hello\n");
     alice.expect("echo:hello\r\n=> ");
     alice.type_text("~$nosuch\r");
-    alice.expect("\r\nCommand(panda01)> nosuch\r\nCommand not recognised\r\n");
+    alice.expect("\r\nCommand(panda01)> nosuch\r\nCommand not recognised\r\n~$help lists");
     alice.type_text("~$hel  lx\x7fp\r");
-    alice.expect("Command(panda01)> hel  lx\x08 \x08p\r\n");
+    alice.expect("Command(panda01)> hel  lx\x08 \x08p\r\nCommand not recognised\r\n");
+    alice.expect("did you mean ~$help? ~$help lists the commands\r\n");
     alice.type_text("a~");
     alice.type_text("~b~c\n");
     alice.expect("echo:a~~b~c\r\n");
     alice.type_text("~$log 2 lines\r");
-    alice.expect("log 2 lines\r\n");
+    alice.expect("log 2 lines\r\n--- the last 2 lines of the log ---\r\n");
     alice.expect("echo:a~~b~c\r\n=> ");
+    alice.expect("\r\n--- end of the log ---\r\n");
+    alice.type_text("~$log 0\r");
+    alice.expect("log 0\r\nlog: 0 lines are none; ask for one or more\r\n");
     alice.type_text("~$quit\r");
     alice.expect("Connection Closed (client)\r\n");
     assert_eq!(alice.process().wait(LIMIT).code(), Some(0));
@@ -278,6 +284,7 @@ fn lava_power_and_lava_log_work_by_board_name() {
     let report: serde_json::Value = serde_json::from_str(&report).unwrap();
     assert_eq!((&report["state"], &report["verified"]), (&"off".into(), &"verified".into()));
     assert_eq!(lava(&["log", "panda01", "--last", "1"]), (0, "=> ".into()));
+    assert_eq!(lava(&["log", "panda01", "--last", "0"]), (0, String::new()));
     board.script(&[], "~$msg noted\n");
     let (code, events) = lava(&["log", "panda01", "--events"]);
     assert_eq!(code, 0);

@@ -12,6 +12,7 @@ use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
 use tokio_tungstenite::tungstenite::{Error, Message};
 
 use super::{Hello, Opened};
+use crate::client::resource::percent_encoded;
 use crate::client::{ConsoleRef, Endpoint, ErrorBody, Stream};
 use crate::model::{Failure, Kind};
 use crate::wire::attach::{FromServer, MAX_CLIENT_MESSAGE, Query};
@@ -178,15 +179,7 @@ fn encode(query: &Query) -> String {
     }
     for (key, value) in [("from", &query.from), ("user", &query.user)] {
         let Some(value) = value else { continue };
-        let _ = write!(text, "&{key}=");
-        for byte in value.bytes() {
-            let _ = match byte {
-                b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => {
-                    write!(text, "{}", char::from(byte))
-                }
-                _ => write!(text, "%{byte:02X}"),
-            };
-        }
+        let _ = write!(text, "&{key}={}", percent_encoded(value));
     }
     text
 }

@@ -10,7 +10,7 @@ use super::super::report;
 use crate::client::lab::Lab;
 use crate::client::{ConsoleRef, history, outlet};
 use crate::model::event::Phase;
-use crate::model::{Event, Failure, Kind, Name, PowerRequest, Verb, What};
+use crate::model::{Event, Failure, Kind, Name, PowerRequest, Report, Verb, What};
 
 /// How long a note on the timeline may take.
 const NOTE_TIMEOUT: Duration = Duration::from_secs(1);
@@ -26,10 +26,10 @@ pub(super) struct Target {
 /// What an action has to show.
 #[derive(Debug)]
 pub(super) enum Done {
-    /// A line of our own.
-    Line(String),
-    /// Bytes that the board printed.
-    Bytes(Bytes),
+    /// What came of an operation on the outlet.
+    Report(Report),
+    /// The last so many lines that the board printed.
+    Log { lines: usize, bytes: Bytes },
 }
 
 /// An action under way. Dropping it stops waiting for it; what was asked for is not undone.
@@ -49,7 +49,8 @@ pub(super) fn power(
             let what = format!("board {} has no outlet {}", board.name, target.lab);
             Failure::new(Kind::User, what)
         })?;
-        let request = PowerRequest { user: Some(target.user.clone()), reason, force: false };
+        let request =
+            PowerRequest { user: Some(target.user.clone()), reason, ..PowerRequest::default() };
         // Everyone attached is to see it. lava-power tells them where it knows the console.
         let told = verb == Verb::Status
             || outlet::info(&outlet).await?.is_none_or(|info| info.console.is_some());
@@ -65,8 +66,7 @@ pub(super) fn power(
             };
             note(&console, &target, verb, phase, Some(detail)).await;
         }
-        let report = report?;
-        Ok(Done::Line(format!("[{}]", report::text(&report))))
+        report.map(Done::Report)
     })
 }
 
@@ -94,5 +94,8 @@ async fn note(
 
 /// Reads the last `lines` lines of the console.
 pub(super) fn log(console: ConsoleRef, lines: usize) -> Action {
-    Box::pin(async move { Ok(Done::Bytes(history::last_lines(&console, lines).await?)) })
+    Box::pin(async move {
+        let bytes = history::last_lines(&console, lines).await?;
+        Ok(Done::Log { lines, bytes })
+    })
 }

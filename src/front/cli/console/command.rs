@@ -13,7 +13,7 @@ pub(super) const HELP: &[(&str, &str)] = &[
     ("force", "take the write lock from who has it"),
     ("hardreset [why]", "power the board off and on again"),
     ("help", "this list"),
-    ("log [lines]", "the last lines of the console (20)"),
+    ("log [lines]", "the last lines of the console (20), between marks"),
     ("msg text", "tell everyone on this console something"),
     ("off [why]", "power the board off"),
     ("on [why]", "power the board on"),
@@ -64,12 +64,23 @@ pub(super) fn parse(line: &str) -> Result<Option<Command>, String> {
         "status" => Command::Power(model::Verb::Status, None),
         "log" => {
             let lines = number("log", "lines", rest)?.map_or(LOG_LINES, |n: u32| n as usize);
+            if lines == 0 {
+                return Err("log: 0 lines are none; ask for one or more".into());
+            }
             Command::Log { lines: lines.min(MAX_LOG_LINES) }
         }
         "force" => Command::Force,
         "release" => Command::Release,
-        _ => return Err("Command not recognised".into()),
+        _ => return Err(unknown(word)),
     }))
+}
+
+/// conmux's words, and what may have been meant.
+fn unknown(word: &str) -> String {
+    let known = HELP.iter().filter_map(|(usage, _)| usage.split(' ').next());
+    let near = model::Name::nearest(word, known);
+    let near = near.map(|near| format!("did you mean ~${near}? ")).unwrap_or_default();
+    format!("Command not recognised\n{near}~$help lists the commands")
 }
 
 fn number<T: std::str::FromStr>(
@@ -97,9 +108,14 @@ mod tests {
         assert_eq!(parse("off it smokes"), Ok(Some(power(model::Verb::Off, Some("it smokes")))));
         assert_eq!(parse("break 500"), Ok(Some(Command::Break { ms: Some(500) })));
         assert_eq!(parse("log 3 lines"), Ok(Some(Command::Log { lines: 3 })));
+        assert_eq!(parse("log 0"), Err("log: 0 lines are none; ask for one or more".into()));
         assert_eq!(parse("log"), Ok(Some(Command::Log { lines: 20 })));
         assert_eq!(parse(""), Ok(None));
-        assert_eq!(parse("nosuch"), Err("Command not recognised".into()));
+        let unknown = |more: &str| Err(format!("Command not recognised\n{more}"));
+        assert_eq!(parse("nosuch"), unknown("~$help lists the commands"));
+        assert_eq!(parse("hel"), unknown("did you mean ~$help? ~$help lists the commands"));
+        let near = "did you mean ~$hardreset? ~$help lists the commands";
+        assert_eq!(parse("hardrest now"), unknown(near));
         assert_eq!(parse("break it"), Err("break: \"it\" is no number of milliseconds".into()));
     }
 

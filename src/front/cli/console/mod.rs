@@ -3,8 +3,10 @@
 mod action;
 mod command;
 mod draw;
+mod ending;
 mod notice;
 mod output;
+mod own;
 mod session;
 
 use std::io::IsTerminal as _;
@@ -36,6 +38,7 @@ use crate::sys::{RawMode, terminal_size};
 /// Without a terminal, standard input is typed to the board and its ~$ commands are carried out;
 /// after its end the program stays until the commands are done and, if anything was typed, until
 /// the board has been quiet for --linger. For example: echo '~$hardreset' | lava-console panda01
+/// A lost connection is made again; after the end of the input it is waited for 10 s and --linger.
 ///
 /// Exit codes: 0 left, or all commands done; 1 a command failed; 2 unknown board or command, wrong
 /// usage or inventory; 3 a daemon or a PDU is at fault; 4 the console or the outlet is somebody
@@ -62,7 +65,7 @@ pub struct ConsoleArgs {
     #[arg(long)]
     force: bool,
     /// Without a terminal: stay after the end of the input until the board has printed nothing for
-    /// so long. [default: 1s if anything was typed to the board]
+    /// so long, at most ten times as long. [default: 1s if anything was typed to the board]
     #[arg(long, value_name = "TIME", value_parser = units::duration)]
     linger: Option<Duration>,
 }

@@ -58,7 +58,10 @@ pub(super) fn event(name: &Name, event: &Event) -> Option<String> {
         What::Attach { mode: Mode::Spy } => format!("({who}) connected [spy]"),
         What::Attach { .. } => format!("({who}) connected"),
         What::Detach => format!("({who}) disconnected"),
-        What::Forced { from } => format!("({who}) took the console from {}", user(from)),
+        What::Forced { from: Some(from) } => {
+            format!("({who}) took the console from {}", user(from))
+        }
+        What::Forced { from: None } => format!("({who}) took the console"),
         What::Released { to: Some(to) } => format!("({who}) gave the console to {}", user(to)),
         What::Released { to: None } => format!("({who}) released the console"),
         What::Break { ms } => format!("({who}) sent a break of {ms} ms"),
@@ -132,6 +135,9 @@ mod tests {
         assert_eq!(told("bob", set), "(user:bob) set the line to 9600e7 rtscts");
         let lines = What::ModemLines { dtr: false, rts: true };
         assert_eq!(told("bob", lines), "(user:bob) set DTR off and RTS on");
+        assert_eq!(told("bob", What::Forced { from: None }), "(user:bob) took the console");
+        let forced = What::Forced { from: Some("job:42".into()) };
+        assert_eq!(told("bob", forced), "(user:bob) took the console from job:42");
         assert_eq!(told("alice", power(Phase::Begin, None)), "(user:alice) initiated a hard reset");
         assert_eq!(
             told("alice", power(Phase::Failed, Some("no answer"))),

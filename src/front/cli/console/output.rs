@@ -38,6 +38,19 @@ impl Output {
         }
     }
 
+    /// Bytes that the board printed earlier. On a terminal marks set them apart from what it prints
+    /// now.
+    pub(super) fn past(&mut self, bytes: &[u8], title: &str) {
+        if !self.is_terminal {
+            return self.board(bytes);
+        }
+        self.say(&format!("--- {title} ---"));
+        self.board(bytes);
+        // The past may end in the middle of a colour.
+        self.pending.extend_from_slice(b"\x1b[m");
+        self.say("--- end of the log ---");
+    }
+
     /// A line of our own, on a line of its own.
     pub(super) fn say(&mut self, line: &str) {
         let begin = if self.at_edge { "" } else { "\n" };

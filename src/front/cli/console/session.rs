@@ -6,25 +6,24 @@ use std::time::Duration;
 use tokio::io::AsyncReadExt as _;
 use tokio::time::{Instant, sleep_until};
 
+use super::super::report;
 use super::action::{self, Action, Done, Target};
 use super::command::{self, Command, HELP};
+use super::ending::{Ending, Over};
 use super::output::Output;
+use super::own::OwnPower;
 use super::{draw, notice};
 use crate::client::Attachment;
 use crate::client::attach::{Hello, Item, Screen};
 use crate::model::event::Mode;
-use crate::model::{Failure, Kind, What, units};
+use crate::model::{self, Failure, Kind, units};
 use crate::wire::attach::{Answer, Session as Other, Verb};
 use crate::wire::escape::{Escapes, Typed};
 
 /// How long a lone `~` is held before it goes to the board.
 const TILDE_HOLD: Duration = Duration::from_secs(2);
-/// How long the board must be quiet after the end of typed input, if nothing else was asked for.
-const LINGER: Duration = Duration::from_secs(1);
-/// How long to wait, after the last command, for the events that it caused.
-const SETTLE: Duration = Duration::from_millis(100);
 /// So many typed pieces may wait for a command to finish; then no more keys are read.
-const MAX_STEPS: usize = 64;
+pub(super) const MAX_STEPS: usize = 64;
 
 pub(super) struct Session {
     attachment: Attachment,
@@ -34,7 +33,7 @@ pub(super) struct Session {
     /// The mode that was asked for.
     wanted: Mode,
     interactive: bool,
-    linger: Option<Duration>,
+    ending: Ending,
     /// The lines that greet, until they are shown.
     greeting: Option<Vec<String>>,
     holder: Option<Other>,
@@ -43,17 +42,11 @@ pub(super) struct Session {
     /// What was typed and is not carried out yet, in order.
     steps: VecDeque<Step>,
     running: Option<Running>,
+    /// The power operation that was asked for last.
+    power: Option<OwnPower>,
     /// The last thing said about input that was not taken; said once.
     told: Option<String>,
-    /// Whether anything was typed to the board.
-    typed: bool,
-    /// Whether the input has ended.
-    ended: bool,
     quit: bool,
-    /// When the board last printed something.
-    printed: Instant,
-    /// When something typed was last carried out.
-    acted: Instant,
     held: Option<Instant>,
     failed: Option<Kind>,
 }
@@ -61,6 +54,12 @@ pub(super) struct Session {
 enum Step {
     Board(Vec<u8>),
     Command(Command),
+}
+
+impl Step {
+    fn needs_console(&self) -> bool {
+        !matches!(self, Self::Command(Command::Quit | Command::Help | Command::Power(..)))
+    }
 }
 
 enum Running {
@@ -93,15 +92,12 @@ impl Session {
             output,
             wanted,
             interactive,
-            linger,
+            ending: Ending::new(linger),
             steps: VecDeque::new(),
             running: None,
+            power: None,
             told: None,
-            typed: false,
-            ended: false,
             quit: false,
-            printed: Instant::now(),
-            acted: Instant::now(),
             held: None,
             failed: None,
         }
@@ -153,38 +149,56 @@ impl Session {
     }
 
     async fn leave(mut self) {
+        let closed = self.quit || self.attachment.is_attached();
         self.attachment.detach().await;
-        self.output.say("Connection Closed (client)");
+        if closed {
+            self.output.say("Connection Closed (client)");
+        }
         // If it cannot be shown, there is nobody to be told so.
         let _ = self.output.finish().await;
     }
 
-    /// Whether keys are wanted. A script's input waits for a lost connection; a person's is
-    /// dropped, and said to be.
     fn reads(&self) -> bool {
-        let attached = self.interactive || self.attachment.is_attached();
-        !self.ended && attached && self.steps.len() < MAX_STEPS
+        self.ending.input.is_none() && self.steps.len() < MAX_STEPS
     }
 
-    fn is_over(&self) -> bool {
-        self.quit || self.over_at().is_some_and(|over| over <= Instant::now())
+    fn is_over(&mut self) -> bool {
+        let now = Instant::now();
+        match self.over() {
+            _ if self.quit => return true,
+            Some((at, over)) if at <= now => self.say_over(over),
+            _ => return false,
+        }
+        true
     }
 
     /// When a script's session is over, if nothing happens until then.
-    fn over_at(&self) -> Option<Instant> {
-        let idle = self.ended && self.steps.is_empty() && self.running.is_none();
-        let linger = self.linger.or(self.typed.then_some(LINGER));
-        let quiet = linger.map(|linger| self.printed.max(self.acted) + linger);
-        (idle && self.attachment.is_attached())
-            .then(|| (self.acted + SETTLE).max(quiet.unwrap_or(self.acted)))
+    fn over(&self) -> Option<(Instant, Over)> {
+        // What is under way has limits of its own.
+        let waits = self.interactive || self.running.is_some();
+        if waits { None } else { self.ending.over(self.steps.len()) }
+    }
+
+    fn say_over(&mut self, over: Over) {
+        match over {
+            Over::Done => {}
+            Over::Busy(after) => {
+                let line = format!("[left after {after:?}; the board goes on printing]");
+                self.output.say(&line);
+            }
+            Over::Gone(after) => {
+                let line = format!("[given up: the console's daemon is away for {after:?}]");
+                self.fail(Kind::Lab, &line);
+            }
+        }
     }
 
     fn wake(&self) -> Option<Instant> {
-        self.over_at().into_iter().chain(self.held).min()
+        self.over().map(|(at, _)| at).into_iter().chain(self.held).min()
     }
 
     fn end(&mut self) {
-        self.ended = true;
+        self.ending.input = Some(Instant::now());
         let typed = self.escapes.finish();
         self.take(typed);
         if self.interactive {
@@ -220,12 +234,16 @@ impl Session {
             if self.running.is_some() && !(switching && matches!(step, Step::Board(_))) {
                 return;
             }
+            // A script's input waits for a lost connection; a person's is dropped, and said to be.
+            if !self.interactive && !self.attachment.is_attached() && step.needs_console() {
+                return;
+            }
             match self.steps.pop_front() {
                 Some(Step::Board(bytes)) => self.board(&bytes).await,
                 Some(Step::Command(command)) => self.command(command).await,
                 None => {}
             }
-            self.acted = Instant::now();
+            self.ending.acted = Instant::now();
         }
     }
 
@@ -234,7 +252,7 @@ impl Session {
             let told = notice::read_only(self.holder.as_ref());
             return self.not_taken(Kind::Refused, told);
         }
-        self.typed = true;
+        self.ending.typed = true;
         if self.attachment.type_bytes(bytes).await.is_err() {
             self.not_taken(Kind::Lab, "[not connected: what is typed is dropped]".into());
         }
@@ -254,6 +272,9 @@ impl Session {
                 return;
             }
             Command::Power(verb, reason) => {
+                if verb != model::Verb::Status {
+                    self.power = Some(OwnPower::new(&self.target.user, verb));
+                }
                 let console = self.attachment.console().clone();
                 let action = action::power(self.target.clone(), console, verb, reason);
                 self.running = Some(Running::Power(action));
@@ -279,11 +300,31 @@ impl Session {
 
     fn done(&mut self, done: Result<Done, Failure>) {
         self.running = None;
-        self.acted = Instant::now();
+        self.ending.acted = Instant::now();
         match done {
-            Ok(Done::Line(line)) => self.output.say(&line),
-            Ok(Done::Bytes(bytes)) => self.output.board(&bytes),
+            Ok(Done::Report(report)) => {
+                let own = self.power.as_mut().filter(|_| report.verb != model::Verb::Status);
+                let before = own.and_then(|own| own.done(&report.outlet));
+                if let Some(line) = before.and_then(|e| notice::event(&self.target.board, &e)) {
+                    self.output.say(&line);
+                }
+                self.output.say(&format!("[{}]", report::text(&report)));
+            }
+            Ok(Done::Log { lines, bytes }) => {
+                let title = format!("the last {lines} lines of the log");
+                self.output.past(&bytes, &title);
+            }
+            Err(failure) if failure.kind == Kind::Refused => {
+                // Nothing has begun.
+                self.power = None;
+                let what = failure.message;
+                let line = format!("[{what}; ~$force takes the console, then try again]");
+                self.fail(Kind::Refused, &line);
+            }
             Err(failure) => {
+                if let Some(own) = &mut self.power {
+                    own.failed();
+                }
                 let lines = failure.to_string();
                 lines.lines().for_each(|line| self.fail(failure.kind, line));
             }
@@ -296,19 +337,13 @@ impl Session {
         }
         match item {
             Item::Bytes(frame) => {
-                self.printed = Instant::now();
+                self.ending.printed = Instant::now();
                 self.output.board(&frame.bytes);
             }
             Item::Screen(screen) => self.greet(Some(&screen)),
             Item::Event(event) => {
-                // The answer to our own operation says more than its last event.
-                let ours = matches!(self.running, Some(Running::Power(_)))
-                    && event.who.as_deref() == Some(self.target.user.as_str());
-                let ending = matches!(&event.what, What::Power { phase, .. }
-                    if *phase != crate::model::event::Phase::Begin);
-                if !(ours && ending)
-                    && let Some(line) = notice::event(&self.target.board, &event)
-                {
+                let known = self.power.as_mut().is_some_and(|own| own.hides(&event));
+                if !known && let Some(line) = notice::event(&self.target.board, &event) {
                     self.output.say(&line);
                 }
             }
@@ -323,6 +358,7 @@ impl Session {
             }
             Item::Answer { id, answer } => self.answer(id, answer),
             Item::Lost { reason } => {
+                self.ending.away = Some(Instant::now());
                 self.output.say(&format!("[lost: {reason}; reconnecting]"));
                 if let Some(Running::Request { .. }) = self.running {
                     self.running = None;
@@ -338,7 +374,8 @@ impl Session {
 
     fn back(&mut self, hello: Hello) {
         self.told = None;
-        self.printed = Instant::now();
+        self.ending.away = None;
+        self.ending.printed = Instant::now();
         self.spy = hello.mode == Mode::Spy;
         self.output.say("[back]");
         if hello.mode == Mode::Spy && self.wanted != Mode::Spy {
@@ -361,7 +398,7 @@ impl Session {
             return;
         }
         self.running = None;
-        self.acted = Instant::now();
+        self.ending.acted = Instant::now();
         match answer {
             // What was typed behind `~$force` need not wait for the news of the new mode.
             Answer::Done => self.spy &= !force,

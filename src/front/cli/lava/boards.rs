@@ -30,6 +30,9 @@ pub(super) struct BoardsArgs {
 #[derive(Debug, Serialize)]
 struct Row {
     board: Name,
+    /// Where it is, when several daemons serve a board of this name.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    at: Option<String>,
     /// `open`, `starting`, `closed: why`, `unreachable: why`, or null without a console.
     console: Option<String>,
     /// Who has the write lock.
@@ -51,11 +54,20 @@ struct Console {
 
 pub(super) async fn run(args: BoardsArgs) -> Result<(), Failure> {
     let boards = args.lab.locate()?.boards().await?;
-    let rows = join_all(boards.into_iter().map(|board| row(board, args.power))).await;
+    let mut rows = join_all(boards.iter().map(|board| row(board, args.power))).await;
+    for (row, board) in rows.iter_mut().zip(&boards) {
+        let several = boards.iter().filter(|other| other.name == board.name).count() > 1;
+        row.at = board
+            .console
+            .as_ref()
+            .or(board.outlet.as_ref())
+            .filter(|_| several)
+            .map(ToString::to_string);
+    }
     if args.json { print_json(&rows) } else { print(table(&rows).as_bytes()) }
 }
 
-async fn row(board: Board, power: bool) -> Row {
+async fn row(board: &Board, power: bool) -> Row {
     let console = async {
         match &board.console {
             Some(console) => Some(console_state(console).await),
@@ -83,7 +95,7 @@ async fn row(board: Board, power: bool) -> Row {
         None => (None, None, Vec::new()),
     };
     let outlet = board.outlet.is_some();
-    Row { board: board.name, console: state, holder, attached, power, outlet }
+    Row { board: board.name.clone(), at: None, console: state, holder, attached, power, outlet }
 }
 
 async fn console_state(console: &ConsoleRef) -> Result<Console, Failure> {
@@ -108,11 +120,12 @@ fn table(rows: &[Row]) -> String {
             None => "none",
         };
         text.push_str(&format!(
-            "{:width$}  {power:7}  {:12}  {:12}  {}\n",
+            "{:width$}  {power:7}  {:12}  {:12}  {}{}\n",
             row.board,
             row.holder.as_deref().unwrap_or("-"),
             if row.attached.is_empty() { "-".to_owned() } else { row.attached.join(",") },
             row.console.as_deref().unwrap_or("none"),
+            row.at.as_ref().map(|at| format!(" ({at})")).unwrap_or_default(),
         ));
     }
     text

@@ -1,5 +1,7 @@
 //! `lava power on|off|cycle|status BOARD...`.
 
+use std::io::{IsTerminal as _, Write as _};
+
 use clap::{Args, ValueEnum};
 use futures_util::future::join_all;
 
@@ -7,6 +9,9 @@ use super::super::{report, user};
 use super::{LabArgs, print, print_json};
 use crate::client::{lab::Lab, outlet};
 use crate::model::{Failure, Kind, PowerRequest, Report, Verb};
+
+/// The reason of somebody who gave none, and was asked.
+const CONFIRMED: &str = "confirmed at the terminal";
 
 /// Switches boards, or asks whether they have power.
 ///
@@ -21,7 +26,8 @@ pub(super) struct PowerArgs {
     /// Why, for the record and for everyone attached.
     #[arg(long, value_name = "TEXT")]
     reason: Option<String>,
-    /// Switch also what somebody else holds. Everyone attached is told, with the reason.
+    /// Also when somebody else holds the board's console. Without it a person at a terminal is
+    /// asked, and a script is refused (exit code 4).
     #[arg(long, requires = "reason")]
     force: bool,
     /// A line of JSON for each board, as lava-power reports it.
@@ -46,10 +52,29 @@ pub(super) async fn run(args: PowerArgs) -> Result<(), Failure> {
         PowerVerb::Cycle => Verb::Cycle,
         PowerVerb::Status => Verb::Status,
     };
+    if args.force && verb == Verb::Status {
+        return Err(Failure::new(Kind::User, "--force is of no use with status"));
+    }
     let request = PowerRequest { user: Some(user::user()), reason: args.reason, force: args.force };
     let operations = args.boards.iter().map(|board| operate(&lab, board, verb, &request));
     let (mut kind, mut messages) = (None, Vec::new());
-    for result in join_all(operations).await {
+    for (board, result) in args.boards.iter().zip(join_all(operations).await) {
+        let result = match result {
+            Err(refusal) if refusal.kind == Kind::Refused && !args.force => {
+                if confirmed(&refusal)? {
+                    let request = PowerRequest {
+                        force: true,
+                        reason: request.reason.clone().or_else(|| Some(CONFIRMED.into())),
+                        ..request.clone()
+                    };
+                    operate(&lab, board, verb, &request).await
+                } else {
+                    let how = "--force --reason TEXT does it all the same";
+                    Err(Failure::new(Kind::Refused, format!("{}; {how}", refusal.message)))
+                }
+            }
+            result => result,
+        };
         match result {
             Ok(report) if args.json => print_json(&report)?,
             Ok(report) => print(format!("{}\n", report::text(&report)).as_bytes())?,
@@ -63,6 +88,19 @@ pub(super) async fn run(args: PowerArgs) -> Result<(), Failure> {
         None => Ok(()),
         Some(kind) => Err(Failure::new(kind, messages.join("\n"))),
     }
+}
+
+/// Asks the person at the terminal whether to do it all the same; no without one.
+fn confirmed(refusal: &Failure) -> Result<bool, Failure> {
+    let (stdin, mut stderr) = (std::io::stdin(), std::io::stderr());
+    if !stdin.is_terminal() || !stderr.is_terminal() {
+        return Ok(false);
+    }
+    let broken = |error: std::io::Error| Failure::from_error(Kind::Infra, &error);
+    write!(stderr, "{}; do it all the same? [y/N] ", refusal.message).map_err(broken)?;
+    let mut answer = String::new();
+    stdin.read_line(&mut answer).map_err(broken)?;
+    Ok(matches!(answer.trim(), "y" | "Y" | "yes"))
 }
 
 async fn operate(

@@ -11,8 +11,9 @@ use axum::extract::{DefaultBodyLimit, Path, State};
 use axum::http::StatusCode;
 use axum::routing::{get, post};
 use axum::{Extension, Json, Router};
+use serde::Deserialize;
 
-use super::{ApiError, Peer, refuse_foreign_pages};
+use super::{ApiError, Params, Peer, refuse_foreign_pages};
 use crate::client::ErrorBody;
 use crate::model::{Failure, Kind, OutletInfo, PowerRequest, Report, Verb};
 use crate::power::{Asked, Power, PowerError};
@@ -46,6 +47,12 @@ pub fn router(power: Arc<Power>) -> Router {
 }
 
 type Answer<T> = Result<Json<T>, ApiError>;
+/// Who asks for an outlet's state.
+#[derive(Debug, Deserialize)]
+struct Asker {
+    user: Option<String>,
+}
+
 type Body = Result<Bytes, BytesRejection>;
 
 /// All outlets. No PDU is asked.
@@ -55,8 +62,12 @@ async fn outlets(State(power): State<Arc<Power>>) -> Json<Vec<OutletInfo>> {
 }
 
 /// The outlet's state, read from its PDU now.
-#[utoipa::path(get, path = "/outlets/{name}", params(("name" = String, Path)), responses(
+#[utoipa::path(get, path = "/outlets/{name}", params(
+    ("name" = String, Path),
+    ("user" = Option<String>, Query, description = "who asks; the client's address when left out"),
+), responses(
     (status = 200, body = Report),
+    (status = 400, body = ErrorBody, description = "the user is not understood"),
     (status = 404, body = ErrorBody, description = "no such outlet"),
     (status = 502, body = ErrorBody, description = "the PDU refuses, or cannot be reached"),
     (status = 503, body = ErrorBody, description = "too many operations wait for the PDU"),
@@ -64,9 +75,11 @@ async fn outlets(State(power): State<Arc<Power>>) -> Json<Vec<OutletInfo>> {
 async fn status(
     State(power): State<Arc<Power>>,
     Path(name): Path<String>,
+    Params(Asker { user }): Params<Asker>,
     Extension(Peer(peer)): Extension<Peer>,
 ) -> Answer<Report> {
-    let asked = Asked { who: peer, reason: None, force: false };
+    check("user", user.as_deref(), MAX_USER).map_err(|what| Failure::new(Kind::User, what))?;
+    let asked = Asked { who: user.unwrap_or(peer), reason: None, force: false };
     Ok(Json(power.request(&name, Verb::Status, asked).await?))
 }
 
@@ -152,22 +165,25 @@ fn request(body: &[u8]) -> Result<PowerRequest, Failure> {
     }
     let request: PowerRequest = serde_json::from_slice(body)
         .map_err(|error| wrong(format!("the body is not understood: {error}")))?;
-    for (key, text, most) in
-        [("user", &request.user, MAX_USER), ("reason", &request.reason, MAX_REASON)]
-    {
-        let text = text.as_deref().unwrap_or_default();
-        if text.len() > most {
-            return Err(wrong(format!("{key} is longer than {most} bytes")));
-        }
-        if text.contains(char::is_control) {
-            return Err(wrong(format!("{key} has a control character in it")));
-        }
-    }
+    check("user", request.user.as_deref(), MAX_USER).map_err(wrong)?;
+    check("reason", request.reason.as_deref(), MAX_REASON).map_err(wrong)?;
     if request.force && request.reason.as_deref().unwrap_or_default().trim().is_empty() {
         return Err(Failure::new(Kind::User, "force needs a reason")
             .hint(r#"write it like {"user":"alice","force":true,"reason":"it smokes"}"#));
     }
     Ok(request)
+}
+
+/// Refuses a text that would spoil a log or a screen.
+fn check(key: &str, text: Option<&str>, most: usize) -> Result<(), String> {
+    let text = text.unwrap_or_default();
+    if text.len() > most {
+        return Err(format!("{key} is longer than {most} bytes"));
+    }
+    if text.contains(char::is_control) {
+        return Err(format!("{key} has a control character in it"));
+    }
+    Ok(())
 }
 
 async fn wrong_method() -> ApiError {
