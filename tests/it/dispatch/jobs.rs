@@ -218,7 +218,8 @@ fn a_lab_that_does_not_answer_is_told_once() {
     let device = lab.write("device.yaml", include_str!("../../../conf/devices/qemu-uboot.yaml"));
     let done = dispatch(&lab, &job(&lab, |job| job), &device, &[]);
     let told = text(&done.stderr) + &text(&done.stdout);
-    assert_eq!(told.matches("there is no board \"panda01\"").count(), 1, "{told}");
+    assert_eq!(told.matches("no lava-serial and no lava-power runs").count(), 1, "{told}");
+    assert_eq!(done.status.code(), Some(3), "{told}");
 }
 
 #[test]

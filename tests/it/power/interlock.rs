@@ -147,7 +147,7 @@ fn the_command_line_is_refused_with_a_code_of_its_own_and_may_force() {
     let refused = power(&[]);
     let said = String::from_utf8_lossy(&refused.stderr);
     assert_eq!(refused.status.code(), Some(4), "{said}");
-    assert!(said.contains("held by alice") && said.contains("hint: "), "{said}");
+    assert!(said.contains("held by alice") && said.contains("--force --reason"), "{said}");
     assert_eq!(power(&["--force"]).status.code(), Some(2));
     let forced = power(&["--force", "--reason", "it smokes"]);
     assert!(forced.status.success(), "{}", String::from_utf8_lossy(&forced.stderr));
