@@ -30,6 +30,10 @@ fn people_and_programs_share_a_console_through_power_cycles() {
     // Again; this time it is Bob who stops the countdown.
     alice.type_text("~$hardreset\r");
     everybody_hears([&mut alice, &mut bob, &mut program], "U-Boot 20");
+    for (who, client) in [("alice", &alice), ("bob", &bob), ("the program", &program)] {
+        let times = client.heard().text().matches(FIRST_BYTES).count();
+        assert_eq!(times, 2, "{who} saw both boots from the first byte: {}", client.heard().text());
+    }
     bob.expect("Hit any key to stop autoboot");
     bob.type_text(" ");
     everybody_hears([&mut alice, &mut bob, &mut program], PROMPT);
