@@ -98,6 +98,7 @@ fn the_past_is_had_by_offset_and_by_time_and_what_is_not_there_is_told_with_numb
     });
     let get = |path: &str| http(serial.address("http"), "GET", path, "");
     let all = get("/consoles/panda01/history");
+    wait_until(LIMIT, "the client has as much", || client.heard().len() >= all.body.len());
     assert_eq!(all.body, client.heard().bytes()[..all.body.len()]);
     let part = get("/consoles/panda01/history?from=4&to=9");
     assert_eq!((part.text().as_str(), part.header("x-lava-offset")), ("first", Some("4")));
