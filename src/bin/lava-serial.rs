@@ -14,7 +14,7 @@ fn main() -> ExitCode {
 }
 
 fn run(args: SerialArgs) -> Result<(), Failure> {
-    let config = args.into_config()?;
+    let Some(config) = args.into_config()? else { return Ok(()) };
     // One thread: the work is copying, and handing it between threads would cost more than it gains.
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(|error| Failure::from_error(Kind::Infra, &error))?;

@@ -99,6 +99,12 @@ impl Writer {
         &self.store
     }
 
+    /// Goes on with other limits, in the same folder.
+    pub fn change_options(&mut self, options: CaptureOptions) {
+        self.options = options;
+        self.rotated = true;
+    }
+
     /// The offset that the next byte will have.
     pub fn head(&self) -> u64 {
         self.head

@@ -1,6 +1,7 @@
 //! The configuration of `lava-serial`.
 
 use std::collections::HashMap;
+use std::fmt;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
@@ -10,8 +11,9 @@ use crate::model::{Failure, Name};
 /// What a `lava-serial` process serves.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SerialConfig {
+    /// The files and folders that it was read from, if it was.
+    pub paths: Vec<PathBuf>,
     pub http: Option<HttpListen>,
-    pub capture: CaptureOptions,
     pub consoles: Vec<ConsoleConfig>,
 }
 
@@ -33,6 +35,32 @@ pub struct ConsoleConfig {
     pub telnet: Option<SocketAddr>,
     /// Allow `raw` and `telnet` on addresses that are not loopback.
     pub insecure: bool,
+    /// Where it is recorded: `[capture]`.
+    pub capture: CaptureOptions,
+}
+
+/// What is spoken on a console's TCP port.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Protocol {
+    /// The board's bytes and nothing else.
+    Raw,
+    /// RFC 854 and friends.
+    Telnet,
+}
+
+impl Protocol {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Raw => "raw",
+            Self::Telnet => "telnet",
+        }
+    }
+}
+
+impl fmt::Display for Protocol {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
 }
 
 impl SerialConfig {
@@ -44,15 +72,12 @@ impl SerialConfig {
         let problems = Problems::default();
         let documents = read_all(paths, &problems);
         let config = Self::from_documents(&documents, &problems);
-        problems.check(Some(config))
+        problems.check(Some(Self { paths: paths.to_owned(), ..config }))
     }
 
     fn from_documents(documents: &[(String, Node)], problems: &Problems) -> Self {
-        let mut config = Self {
-            http: None,
-            capture: CaptureOptions::new(default_capture_dir()),
-            consoles: Vec::new(),
-        };
+        let mut config = Self { paths: Vec::new(), http: None, consoles: Vec::new() };
+        let mut capture = CaptureOptions::new(default_capture_dir());
         let mut seen = Seen::default();
         for (file, node) in documents {
             let Some(top) = Table::new(node, At::top(file, problems)) else { continue };
@@ -63,7 +88,7 @@ impl SerialConfig {
             }
             if let Some(table) = top.table("capture") {
                 seen.once(&top, "capture", "[capture]".into());
-                config.capture.read(&table);
+                capture.read(&table);
                 table.finish();
             }
             for table in top.tables("console") {
@@ -80,6 +105,9 @@ impl SerialConfig {
                 config.consoles.extend(console);
             }
             top.finish();
+        }
+        for console in &mut config.consoles {
+            console.capture = capture.clone();
         }
         if config.consoles.is_empty()
             && problems.is_empty()
@@ -110,7 +138,15 @@ impl ConsoleConfig {
         let raw = table.optional("raw");
         let telnet = table.optional("telnet");
         let insecure = table.optional("insecure").unwrap_or(false);
-        Some(Self { name: name?, port: port?, raw, telnet, insecure })
+        // Its place is known when all files are read.
+        let capture = CaptureOptions::new(default_capture_dir());
+        Some(Self { name: name?, port: port?, raw, telnet, insecure, capture })
+    }
+
+    /// Where it listens, and for what.
+    pub fn lines(&self) -> impl Iterator<Item = (Protocol, SocketAddr)> {
+        let lines = [(Protocol::Raw, self.raw), (Protocol::Telnet, self.telnet)];
+        lines.into_iter().filter_map(|(protocol, address)| Some((protocol, address?)))
     }
 }
 

@@ -4,6 +4,7 @@ use bytes::Bytes;
 use tokio::sync::oneshot;
 
 use super::line::LineRequest;
+use crate::config::{CaptureOptions, PortSpec};
 use crate::model::Event;
 
 /// The longest break that is sent, in milliseconds.
@@ -26,6 +27,12 @@ pub(super) enum Request {
     Record(Box<Event>),
     Break(Box<Break>),
     Line(Box<LineRequest>),
+    /// Serve this port from now on.
+    Port(Box<PortSpec>),
+    /// Record by these limits from now on.
+    Capture(Box<CaptureOptions>),
+    /// Open a lost port now.
+    Retry,
 }
 
 #[derive(Debug)]

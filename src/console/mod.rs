@@ -10,6 +10,7 @@ mod line;
 mod lock;
 mod past;
 mod ring;
+mod roster;
 mod screen;
 mod session;
 mod state;
@@ -31,6 +32,7 @@ use state::State;
 
 pub use line::LineChange;
 pub use past::{Past, PastError};
+pub use roster::Roster;
 pub use screen::Screen;
 pub use session::{Attach, Item, Session, Stream, WriteError};
 
@@ -52,8 +54,6 @@ struct Head {
 #[derive(Debug)]
 pub struct Console {
     name: Name,
-    /// The port's text form, for people.
-    port: String,
     store: Arc<Store>,
     state: Mutex<State>,
     head: watch::Sender<Head>,
@@ -112,9 +112,8 @@ impl Console {
         let line = Line { settings, ..Line::default() };
         let console = Arc::new(Self {
             name,
-            port: spec.to_string(),
             store: writer.store().clone(),
-            state: Mutex::new(State::new()),
+            state: Mutex::new(State::new(spec.to_string())),
             head: watch::Sender::new(head),
             typed,
             requests,
@@ -146,7 +145,7 @@ impl Console {
         let head = self.head();
         Status {
             name: self.name.clone(),
-            port: self.port.clone(),
+            port: state.spec.clone(),
             state: state.port.clone(),
             first: self.store.first().unwrap_or(head),
             head,
@@ -154,6 +153,35 @@ impl Console {
             sessions: state.lock.sessions(),
             holder: state.lock.holder(),
         }
+    }
+
+    /// Gives the console another port: the present one is closed, and clients stay.
+    ///
+    /// # Errors
+    /// When the console is shutting down.
+    pub async fn change_port(&self, spec: PortSpec) -> Result<(), WriteError> {
+        let request = Request::Port(Box::new(spec));
+        self.requests.send(request).await.map_err(|_| WriteError::ShuttingDown)
+    }
+
+    /// Gives the capture other limits. It stays in its folder.
+    ///
+    /// # Errors
+    /// When the console is shutting down.
+    pub async fn change_capture(&self, options: CaptureOptions) -> Result<(), WriteError> {
+        let request = Request::Capture(Box::new(options));
+        self.requests.send(request).await.map_err(|_| WriteError::ShuttingDown)
+    }
+
+    /// Has a lost port tried at once: its device may be back.
+    pub fn retry(&self) {
+        // With a full queue it is tried again soon anyway.
+        let _ = self.requests.try_send(Request::Retry);
+    }
+
+    /// Ends the console: its clients are let go, its port is closed, and all is written.
+    pub fn close(&self) {
+        self.shutdown.cancel();
     }
 
     /// Puts an event on the timeline at the head: shown to everyone attached, and captured.

@@ -16,13 +16,16 @@ pub(super) struct State {
     pub(super) ring: Ring,
     pub(super) lock: WriteLock,
     pub(super) events: RecentEvents,
+    /// The port's text form, for people.
+    pub(super) spec: String,
     pub(super) port: PortState,
     pub(super) capture_error: Option<String>,
 }
 
 impl State {
-    pub(super) fn new() -> Self {
+    pub(super) fn new(spec: String) -> Self {
         Self {
+            spec,
             ring: Ring::default(),
             lock: WriteLock::default(),
             events: RecentEvents::default(),

@@ -23,6 +23,7 @@ use super::input::{Request, Typed};
 use super::line::{LineChange, Wires};
 use crate::capture::Writer;
 use crate::config::PortSpec;
+use crate::model::line::LineSettings;
 use crate::model::{Event, What, units};
 use crate::port::{self, Port};
 use crate::wire::attach::PortState;
@@ -57,6 +58,14 @@ struct Step {
     gone: Option<String>,
 }
 
+/// How waiting without a port ended.
+enum Idle<T> {
+    Done(T),
+    /// The port is to be opened now, perhaps another one.
+    Retry,
+    ShuttingDown,
+}
+
 /// Typed bytes on their way to the port.
 #[derive(Default)]
 struct Pending {
@@ -71,9 +80,11 @@ impl Supervisor {
         self.keep_house();
         let mut wait = BACK_OFF.0;
         loop {
-            let opened = tokio::select! {
-                () = shutdown.cancelled() => break,
-                opened = port::open(&self.spec) => opened,
+            let spec = self.spec.clone();
+            let opened = match self.idle(port::open(&spec), &shutdown).await {
+                Idle::Done(opened) => opened,
+                Idle::Retry => continue,
+                Idle::ShuttingDown => break,
             };
             let reason = match opened {
                 Ok(port) => {
@@ -82,7 +93,7 @@ impl Supervisor {
                     self.event(None, What::PortOpen { settings });
                     let since = Instant::now();
                     let Some(reason) = self.serve(port, &shutdown).await else { break };
-                    if since.elapsed() >= STEADY {
+                    if since.elapsed() >= STEADY || self.spec != spec {
                         wait = BACK_OFF.0;
                     }
                     reason
@@ -90,10 +101,11 @@ impl Supervisor {
                 Err(error) => error.to_string(),
             };
             self.lost(reason);
-            if !self.sit_out(Instant::now() + wait, &shutdown).await {
-                break;
+            match self.idle(tokio::time::sleep(wait), &shutdown).await {
+                Idle::Done(()) => wait = (wait * 2).min(BACK_OFF.1),
+                Idle::Retry => wait = BACK_OFF.0,
+                Idle::ShuttingDown => break,
             }
-            wait = (wait * 2).min(BACK_OFF.1);
         }
         while let Ok(Request::Record(event)) = self.requests.try_recv() {
             self.writer.record(&event);
@@ -111,13 +123,17 @@ impl Supervisor {
         }
     }
 
-    /// Waits until it is time to open the port again, while requests are answered. `false` when the
-    /// console shuts down.
-    async fn sit_out(&mut self, until: Instant, shutdown: &CancellationToken) -> bool {
+    /// Answers requests, while there is no port, until `waited_for` is done.
+    async fn idle<T>(
+        &mut self,
+        waited_for: impl Future<Output = T>,
+        shutdown: &CancellationToken,
+    ) -> Idle<T> {
+        let mut waited_for = std::pin::pin!(waited_for);
         loop {
             tokio::select! {
-                () = shutdown.cancelled() => return false,
-                () = sleep_until(until) => return true,
+                () = shutdown.cancelled() => return Idle::ShuttingDown,
+                done = &mut waited_for => return Idle::Done(done),
                 Some(typed) = self.typed.recv() => self.drop_input(typed.who, typed.bytes.len()),
                 Some(request) = self.requests.recv() => match request {
                     Request::Record(event) => self.writer.record(&event),
@@ -127,9 +143,23 @@ impl Supervisor {
                     Request::Line(request) => {
                         self.line_request(None, &mut Wires::default(), *request);
                     }
+                    Request::Port(spec) => {
+                        self.change_port(*spec);
+                        return Idle::Retry;
+                    }
+                    Request::Capture(options) => self.writer.change_options(*options),
+                    Request::Retry => return Idle::Retry,
                 },
             }
         }
+    }
+
+    /// From now on another port is served, set as its spec says.
+    fn change_port(&mut self, spec: PortSpec) {
+        self.console.state().spec = spec.to_string();
+        let settings = LineSettings { framing: spec.framing(), ..LineSettings::default() };
+        self.console.line.send_modify(|line| line.settings = settings);
+        self.spec = spec;
     }
 
     /// Serves an open port until it is gone, and tells why; `None` when the console shuts down.
@@ -177,6 +207,12 @@ impl Supervisor {
                         }
                         self.line_request(Some(&mut *port), &mut wires, *request);
                     }
+                    Request::Port(spec) => {
+                        self.change_port(*spec);
+                        return Some("another port is configured".into());
+                    }
+                    Request::Capture(options) => self.writer.change_options(*options),
+                    Request::Retry => {}
                 },
                 step = std::future::poll_fn(|cx| poll_port(&mut *port, pending.front(), cx)) => {
                     if let Some((who, bytes)) = pending.took(step.wrote) {

@@ -66,7 +66,7 @@ impl PowerDaemon {
     /// Serves until `shutdown`; `ready` is called when clients are served.
     pub async fn run(self, shutdown: CancellationToken, ready: impl FnOnce()) {
         let (_socket, socket) = self.socket;
-        let tcp = self.http.map(Listener::Tcp);
+        let tcp = self.http.map(|listener| Listener::Tcp(Arc::new(listener)));
         let listeners = tcp.into_iter().chain([Listener::Unix(socket)]);
         ready();
         run(self.config, listeners, shutdown).await;

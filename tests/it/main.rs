@@ -18,5 +18,6 @@ mod dispatch;
 mod house;
 mod power;
 mod real_board;
+mod reload;
 mod rfc2217;
 mod serial;

@@ -272,10 +272,11 @@ fn serial_config(ports: Ports, folder: &Folder, racks: &[Rack]) -> Result<Serial
             raw: Some(ports.raw(number)),
             telnet: Some(ports.telnet(number)),
             insecure: false,
+            capture: CaptureOptions::new(folder.captures()),
         });
     }
     let http = Some(HttpListen { listen: ports.serial(), insecure: false });
-    Ok(SerialConfig { http, capture: CaptureOptions::new(folder.captures()), consoles })
+    Ok(SerialConfig { paths: Vec::new(), http, consoles })
 }
 
 fn power_config(ports: Ports, racks: &[Rack]) -> Result<PowerConfig, Failure> {

@@ -11,7 +11,7 @@ mod user;
 
 use std::process::ExitCode;
 
-use crate::model::Failure;
+use crate::model::{Failure, Kind};
 
 /// Prints a failure on standard error and gives its exit code; 0 when there was none.
 #[expect(clippy::print_stderr, reason = "this is where programs report failures")]
@@ -24,5 +24,17 @@ pub fn exit(result: Result<(), Failure>) -> ExitCode {
             }
             ExitCode::from(failure.kind.exit_code())
         }
+    }
+}
+
+/// Prints a result on standard output. A reader that is gone is no error.
+fn print(bytes: &[u8]) -> Result<(), Failure> {
+    use std::io::Write as _;
+    let mut stdout = std::io::stdout().lock();
+    match stdout.write_all(bytes).and_then(|()| stdout.flush()) {
+        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
+            Err(Failure::from_error(Kind::Infra, &error))
+        }
+        _ => Ok(()),
     }
 }

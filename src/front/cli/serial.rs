@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use clap::Parser;
 
+use super::print;
 use crate::config::serial::{ConsoleConfig, HttpListen, SerialConfig};
 use crate::config::{CaptureOptions, PortSpec, default_capture_dir};
 use crate::model::{Failure, Kind, Name};
@@ -19,6 +20,9 @@ pub struct SerialArgs {
     /// Files or folders of TOML that describe the consoles.
     #[arg(long, value_name = "PATH", num_args = 1.., conflicts_with = "name", required_unless_present = "name")]
     config: Vec<PathBuf>,
+    /// Read the files, say what is wrong with them, and serve nothing.
+    #[arg(long, requires = "config")]
+    check: bool,
     /// One console of this name, without any file.
     #[arg(long)]
     name: Option<Name>,
@@ -46,12 +50,20 @@ pub struct SerialArgs {
 }
 
 impl SerialArgs {
-    /// What was asked for: read from the files, or made from the options.
+    /// What is to be served: read from the files, or made from the options; `None` when the files
+    /// were only to be checked.
     ///
     /// # Errors
     /// Everything that is wrong with it.
-    pub fn into_config(self) -> Result<SerialConfig, Failure> {
-        let Some(name) = self.name else { return SerialConfig::read(&self.config) };
+    pub fn into_config(self) -> Result<Option<SerialConfig>, Failure> {
+        let Some(name) = self.name else {
+            let config = SerialConfig::read(&self.config)?;
+            if self.check {
+                return print(format!("good: {} consoles\n", config.consoles.len()).as_bytes())
+                    .map(|()| None);
+            }
+            return Ok(Some(config));
+        };
         let port = match (self.port, self.device) {
             (Some(port), _) => port,
             (None, Some(device)) => {
@@ -64,10 +76,11 @@ impl SerialArgs {
             }
         };
         let (raw, telnet) = (self.raw, self.telnet);
-        Ok(SerialConfig {
+        let capture = CaptureOptions::new(self.capture.unwrap_or_else(default_capture_dir));
+        Ok(Some(SerialConfig {
+            paths: Vec::new(),
             http: self.http.map(|listen| HttpListen { listen, insecure: false }),
-            capture: CaptureOptions::new(self.capture.unwrap_or_else(default_capture_dir)),
-            consoles: vec![ConsoleConfig { name, port, raw, telnet, insecure: false }],
-        })
+            consoles: vec![ConsoleConfig { name, port, raw, telnet, insecure: false, capture }],
+        }))
     }
 }

@@ -11,3 +11,6 @@ pub use error::ApiError;
 pub use pages::refuse_foreign_pages;
 pub use query::Params;
 pub use serve::{Listener, Peer, serve};
+
+/// What a daemon serves by HTTP.
+pub type App = axum::Router;

@@ -1,6 +1,7 @@
 //! Accepts HTTP connections and closes those that misbehave.
 
 use std::io;
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
@@ -22,7 +23,7 @@ const MAX_HEADER: usize = 16 * 1024;
 /// Where HTTP is listened for.
 #[derive(Debug)]
 pub enum Listener {
-    Tcp(TcpListener),
+    Tcp(Arc<TcpListener>),
     Unix(UnixListener),
 }
 

@@ -15,6 +15,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use crate::config::serial::Protocol;
 use crate::console::{Attach, Console};
 use crate::model::event::Mode;
 use crate::sys::keep_alive;
@@ -24,18 +25,9 @@ const READ: usize = 4 * 1024;
 /// How many pieces go into one write.
 const SLICES: usize = 64;
 
-/// What is spoken on a port.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Protocol {
-    /// The board's bytes and nothing else.
-    Raw,
-    /// RFC 854 and friends.
-    Telnet,
-}
-
 /// Serves one console on one listener until `shutdown`.
 pub async fn serve(
-    listener: TcpListener,
+    listener: Arc<TcpListener>,
     protocol: Protocol,
     console: Arc<Console>,
     shutdown: CancellationToken,
@@ -79,10 +71,7 @@ async fn client(
 ) -> io::Result<()> {
     stream.set_nodelay(true)?;
     keep_alive(&stream)?;
-    let via = match protocol {
-        Protocol::Raw => "raw",
-        Protocol::Telnet => "telnet",
-    };
+    let via = protocol.as_str();
     let user = format!("{via}:{peer}");
     let (_, out) = console.attach(Attach { user, via, peer, mode: Mode::Rw, from: None });
     match protocol {

@@ -9,6 +9,7 @@ use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
 
+use super::print;
 use super::{console, demo};
 use crate::client::lab::Lab;
 use crate::model::{Failure, Kind};
@@ -72,18 +73,6 @@ fn wait(verb: impl Future<Output = Result<(), Failure>>) -> Result<(), Failure> 
 fn serve(verb: impl Future<Output = Result<(), Failure>>) -> Result<(), Failure> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
     runtime.map_err(|error| Failure::from_error(Kind::Infra, &error))?.block_on(verb)
-}
-
-/// Prints a result on standard output. A reader that is gone is no error.
-fn print(bytes: &[u8]) -> Result<(), Failure> {
-    use std::io::Write as _;
-    let mut stdout = std::io::stdout().lock();
-    match stdout.write_all(bytes).and_then(|()| stdout.flush()) {
-        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
-            Err(Failure::from_error(Kind::Infra, &error))
-        }
-        _ => Ok(()),
-    }
 }
 
 /// Prints a value as one line of JSON.

@@ -41,7 +41,7 @@ pub(super) async fn attach(
     Extension(tasks): Extension<TaskTracker>,
     upgrade: WebSocketUpgrade,
 ) -> Result<Response, ApiError> {
-    let console = find(&consoles, &name)?.clone();
+    let console = find(&consoles, &name)?;
     let (from, screen) = begin(&console, &query).await?;
     let user = query.user.unwrap_or_else(|| format!("websocket:{}", peer.0));
     let attach = Attach { user, via: "websocket", peer: peer.0, mode: query.mode, from };

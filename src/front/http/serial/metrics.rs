@@ -26,7 +26,7 @@ pub(super) async fn metrics(
     let open = Family::<Labels, Gauge>::default();
     let sessions = Family::<Labels, Gauge>::default();
     let broken = Family::<Labels, Gauge>::default();
-    for console in consoles.values() {
+    for console in consoles.all() {
         let status = console.status();
         let labels = [("console", status.name.to_string())];
         bytes.get_or_create(&labels).inc_by(status.head);

@@ -3,8 +3,8 @@
 mod attach;
 mod metrics;
 mod openapi;
+mod reload;
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use axum::Json;
@@ -19,10 +19,11 @@ use serde::Deserialize;
 use tokio_util::task::TaskTracker;
 
 use super::{ApiError, Params, refuse_foreign_pages};
-use crate::console::{Console, Past, PastError, Status};
+use crate::console::{Console, Past, PastError, Roster, Status};
 use crate::model::{Event, Failure, Kind, Name, What};
 
 pub use openapi::openapi;
+pub use reload::{Changes, Reload};
 
 /// The header of a history answer that tells the offset of its first byte.
 const OFFSET_HEADER: HeaderName = HeaderName::from_static("x-lava-offset");
@@ -33,17 +34,18 @@ const END_HEADER: HeaderName = HeaderName::from_static("x-lava-end");
 /// The largest body of a request, in bytes.
 const MAX_BODY: usize = 64 * 1024;
 
-/// The consoles of a process, by name.
-pub type Consoles = Arc<BTreeMap<Name, Arc<Console>>>;
+/// The consoles of the process.
+pub type Consoles = Arc<Roster>;
 
 /// All routes.
 ///
 /// Attached clients are served on `tasks`, which ends when the consoles have.
-pub fn router(consoles: Consoles, tasks: TaskTracker) -> Router {
+pub fn router(consoles: Consoles, reload: Reload, tasks: TaskTracker) -> Router {
     Router::new()
         .route("/healthz", get(async || "ok\n"))
         .route("/openapi.json", get(async || Json(openapi())))
         .route("/metrics", get(metrics::metrics))
+        .route("/reload", post(reload::reload))
         .route("/consoles", get(list))
         .route("/consoles/{name}", get(status))
         .route("/consoles/{name}/attach", get(attach::attach))
@@ -55,6 +57,7 @@ pub fn router(consoles: Consoles, tasks: TaskTracker) -> Router {
         .layer(axum::extract::DefaultBodyLimit::max(MAX_BODY))
         .layer(axum::middleware::from_fn(refuse_foreign_pages))
         .layer(axum::Extension(tasks))
+        .layer(axum::Extension(reload))
         .with_state(consoles)
 }
 
@@ -93,7 +96,7 @@ struct MessageRequest {
 
 #[utoipa::path(get, path = "/consoles", responses((status = 200, body = Vec<Status>)))]
 async fn list(State(consoles): State<Consoles>) -> Json<Vec<Status>> {
-    Json(consoles.values().map(|console| console.status()).collect())
+    Json(consoles.all().iter().map(|console| console.status()).collect())
 }
 
 #[utoipa::path(get, path = "/consoles/{name}", params(("name" = String, Path)),
@@ -117,7 +120,7 @@ async fn history(
 ) -> Result<impl IntoResponse, ApiError> {
     let console = find(&consoles, &name)?;
     let from = match &range.from {
-        Some(from) => from_text(console, from).await?,
+        Some(from) => from_text(&console, from).await?,
         None => console.status().first,
     };
     let past = console.past(from, range.to)?;
@@ -147,7 +150,7 @@ async fn events(
 ) -> Result<Json<Vec<Event>>, ApiError> {
     let console = find(&consoles, &name)?;
     let from = match &range.from {
-        Some(from) => from_text(console, from).await?,
+        Some(from) => from_text(&console, from).await?,
         None => 0,
     };
     let mut events = console.events_since(from).await?;
@@ -202,9 +205,10 @@ async fn message(
 }
 
 /// The console of a name.
-fn find<'a>(consoles: &'a Consoles, name: &str) -> Result<&'a Arc<Console>, ApiError> {
+fn find(consoles: &Roster, name: &str) -> Result<Arc<Console>, ApiError> {
     consoles.get(name).ok_or_else(|| {
-        let known = consoles.keys().map(Name::as_str);
+        let all = consoles.all();
+        let known = all.iter().map(|console| console.name().as_str());
         let near = Name::nearest(name, known).map(|near| format!("; did you mean {near:?}?"));
         ApiError::not_found(format!("there is no console {name:?}{}", near.unwrap_or_default()))
     })

@@ -15,6 +15,7 @@ pub fn openapi() -> utoipa::openapi::OpenApi {
             super::record,
             super::send_break,
             super::message,
+            super::reload::reload,
         )
     )]
     struct Description;

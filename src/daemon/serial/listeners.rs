@@ -1,0 +1,56 @@
+//! The TCP listeners of a process: each bound once, and kept when another console gets its address.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use tokio::net::TcpListener;
+
+use crate::config::serial::Protocol;
+use crate::daemon::bind;
+use crate::model::{Failure, Name};
+
+/// Whose listener it is.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Purpose {
+    Http,
+    Line(Name, Protocol),
+}
+
+/// The listeners that are bound at the moment, with the addresses that were asked for.
+#[derive(Debug, Default)]
+pub(super) struct Bound(BTreeMap<Purpose, (SocketAddr, Arc<TcpListener>)>);
+
+impl Bound {
+    pub(super) fn add(
+        &mut self,
+        purpose: Purpose,
+        address: SocketAddr,
+        listener: Arc<TcpListener>,
+    ) {
+        self.0.insert(purpose, (address, listener));
+    }
+
+    /// The listener that is there already, else a new one.
+    ///
+    /// # Errors
+    /// As [`bind`].
+    pub(super) async fn listen(
+        &self,
+        purpose: Purpose,
+        address: SocketAddr,
+        insecure: bool,
+    ) -> Result<Arc<TcpListener>, Failure> {
+        let same = self.0.get(&purpose).filter(|(asked, _)| *asked == address);
+        // Port 0 is a new port for everybody.
+        let moved = || self.0.values().find(|(asked, _)| asked.port() != 0 && *asked == address);
+        if let Some((_, listener)) = same.or_else(moved) {
+            return Ok(listener.clone());
+        }
+        let told = match &purpose {
+            Purpose::Http => "http".to_owned(),
+            Purpose::Line(console, protocol) => format!("{protocol} of {console}"),
+        };
+        bind(&told, address, insecure).await.map(Arc::new)
+    }
+}

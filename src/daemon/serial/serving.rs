@@ -1,0 +1,219 @@
+//! What is served at the moment, and how it becomes what a plan says.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::path::Path;
+use std::sync::Arc;
+
+use tokio::net::TcpListener;
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use super::listeners::{Bound, Purpose};
+use super::plan::{New, Planned, Started};
+use crate::capture::OpenError;
+use crate::config::serial::{ConsoleConfig, Protocol};
+use crate::console::{Console, Roster};
+use crate::front::http::serial::Changes;
+use crate::front::http::{App, Listener, serve};
+use crate::front::line;
+use crate::model::Name;
+
+/// The consoles and listeners of a process.
+pub(super) struct Serving {
+    roster: Arc<Roster>,
+    consoles: BTreeMap<Name, Served>,
+    http: Option<(SocketAddr, Door)>,
+    /// What is served by HTTP.
+    app: App,
+    tasks: TaskTracker,
+    shutdown: CancellationToken,
+}
+
+/// A console that is served.
+struct Served {
+    config: ConsoleConfig,
+    console: Arc<Console>,
+    /// Ends when the port is closed and all is written.
+    owner: JoinHandle<()>,
+    lines: BTreeMap<Protocol, Door>,
+}
+
+/// A listener and what is served at it. Its clients go with it.
+struct Door {
+    listener: Arc<TcpListener>,
+    close: CancellationToken,
+}
+
+impl Serving {
+    /// Serves nothing so far. Everything it serves runs on `tasks`, until `shutdown`.
+    pub(super) fn new(tasks: TaskTracker, shutdown: CancellationToken) -> Self {
+        let (roster, consoles) = (Arc::default(), BTreeMap::new());
+        Self { roster, consoles, http: None, app: App::new(), tasks, shutdown }
+    }
+
+    pub(super) fn with_http(self, app: App) -> Self {
+        Self { app, ..self }
+    }
+
+    pub(super) fn roster(&self) -> &Arc<Roster> {
+        &self.roster
+    }
+
+    /// The folder that the console of a name records in; `None` when there is no such console.
+    pub(super) fn records_in(&self, name: &Name) -> Option<&Path> {
+        self.consoles.get(name).map(|served| served.config.capture.dir.as_path())
+    }
+
+    /// Opens a console's capture.
+    ///
+    /// # Errors
+    /// As [`Console::start`].
+    pub(super) fn start(
+        &self,
+        config: &ConsoleConfig,
+    ) -> Result<(Arc<Console>, impl Future<Output = ()> + Send + use<>), OpenError> {
+        Console::start(
+            config.name.clone(),
+            config.port.clone(),
+            config.capture.clone(),
+            self.tasks.clone(),
+            self.shutdown.child_token(),
+        )
+    }
+
+    /// The listeners that are bound, for the next plan to keep.
+    pub(super) fn bound(&self) -> Bound {
+        let mut bound = Bound::default();
+        if let Some((address, door)) = &self.http {
+            bound.add(Purpose::Http, *address, door.listener.clone());
+        }
+        for (name, served) in &self.consoles {
+            for (protocol, address) in served.config.lines() {
+                if let Some(door) = served.lines.get(&protocol) {
+                    let purpose = Purpose::Line(name.clone(), protocol);
+                    bound.add(purpose, address, door.listener.clone());
+                }
+            }
+        }
+        bound
+    }
+
+    /// Serves what is planned. Nothing can fail here; who is not concerned does not notice.
+    pub(super) async fn carry_out(&mut self, started: Started) -> Changes {
+        let Started { plan, mut new } = started;
+        let mut changes = Changes::default();
+        let gone = self.consoles.keys().filter(|name| {
+            new.contains_key(*name) || !plan.consoles.iter().any(|it| it.config.name == **name)
+        });
+        for name in gone.cloned().collect::<Vec<_>>() {
+            self.close(&name).await;
+            if !new.contains_key(&name) {
+                changes.removed.push(name.to_string());
+            }
+        }
+        match (plan.http, plan.http_config) {
+            (Some(listener), Some(config)) => self.open_http(listener, config.listen),
+            _ => self.close_http(),
+        }
+        // First everybody lets go of the listeners that have moved, then their new owners begin.
+        for Planned { config, lines } in &plan.consoles {
+            if let Some(served) = self.consoles.get_mut(&config.name) {
+                served.keep_doors(lines);
+            }
+        }
+        for Planned { config, lines } in plan.consoles {
+            let name = config.name.clone();
+            match new.remove(&name) {
+                Some(new) => {
+                    changes.added.push(name.to_string());
+                    self.open(config, new);
+                }
+                None if self.change(&name, config).await => changes.changed.push(name.to_string()),
+                None => changes.unchanged += 1,
+            }
+            self.open_doors(&name, lines);
+        }
+        changes
+    }
+
+    fn open(&mut self, config: ConsoleConfig, new: New) {
+        let New { console, owner } = new;
+        self.roster.insert(console.clone());
+        let owner = self.tasks.spawn(owner);
+        let name = config.name.clone();
+        self.consoles.insert(name, Served { config, console, owner, lines: BTreeMap::new() });
+    }
+
+    /// Ends a console and waits until its capture is free.
+    async fn close(&mut self, name: &Name) {
+        let Some(served) = self.consoles.remove(name) else { return };
+        self.roster.remove(name);
+        for door in served.lines.values() {
+            door.close.cancel();
+        }
+        served.console.close();
+        // It ends by itself; a panic of its own was logged.
+        let _ = served.owner.await;
+    }
+
+    /// Makes a console what its configuration says, and tells whether that is anything new.
+    async fn change(&mut self, name: &Name, config: ConsoleConfig) -> bool {
+        let Some(served) = self.consoles.get_mut(name) else { return false };
+        let before = std::mem::replace(&mut served.config, config);
+        let config = &served.config;
+        if config.port != before.port {
+            // It fails only while everything shuts down. So below.
+            let _ = served.console.change_port(config.port.clone()).await;
+        }
+        if config.capture != before.capture {
+            let _ = served.console.change_capture(config.capture.clone()).await;
+        }
+        *config != before
+    }
+
+    fn open_doors(&mut self, name: &Name, lines: BTreeMap<Protocol, Arc<TcpListener>>) {
+        let Some(served) = self.consoles.get_mut(name) else { return };
+        for (protocol, listener) in lines {
+            served.lines.entry(protocol).or_insert_with(|| {
+                let close = self.shutdown.child_token();
+                let console = served.console.clone();
+                self.tasks.spawn(line::serve(listener.clone(), protocol, console, close.clone()));
+                Door { listener, close }
+            });
+        }
+    }
+
+    fn open_http(&mut self, listener: Arc<TcpListener>, address: SocketAddr) {
+        if self.http.as_ref().is_some_and(|(_, door)| Arc::ptr_eq(&door.listener, &listener)) {
+            return;
+        }
+        self.close_http();
+        let close = self.shutdown.child_token();
+        let served = serve(Listener::Tcp(listener.clone()), self.app.clone(), close.clone());
+        self.tasks.spawn(served);
+        self.http = Some((address, Door { listener, close }));
+    }
+
+    /// Requests under way and attached clients are served to their end.
+    fn close_http(&mut self) {
+        if let Some((_, door)) = self.http.take() {
+            door.close.cancel();
+        }
+    }
+}
+
+impl Served {
+    /// Closes the doors whose listeners are not planned for them.
+    fn keep_doors(&mut self, planned: &BTreeMap<Protocol, Arc<TcpListener>>) {
+        self.lines.retain(|protocol, door| {
+            let kept =
+                planned.get(protocol).is_some_and(|listener| Arc::ptr_eq(listener, &door.listener));
+            if !kept {
+                door.close.cancel();
+            }
+            kept
+        });
+    }
+}
