@@ -13,7 +13,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use lavamux::config::CaptureOptions;
-use lavamux::console::{Attach, Console, Item};
+use lavamux::console::{Attach, Console, Item, Lifetime};
 use lavamux::model::event::Mode;
 use rustix::fs::{Mode as FileMode, OFlags};
 use rustix::pty::OpenptFlags;
@@ -64,8 +64,12 @@ fn fan_out(readers: usize) {
             "bench".parse().unwrap(),
             spec,
             options,
-            tasks.clone(),
-            shutdown.clone(),
+            Lifetime {
+                tasks: tasks.clone(),
+                shutdown: shutdown.clone(),
+                hand_over: CancellationToken::new(),
+            },
+            None,
         )
         .unwrap();
         tasks.spawn(owner);

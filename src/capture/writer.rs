@@ -110,6 +110,22 @@ impl Writer {
         self.head
     }
 
+    /// Goes on at an offset beyond the head: the bytes before it were never captured. Gives the event
+    /// of that gap.
+    pub fn skip_to(&mut self, offset: u64, time_us: u64) -> Option<Event> {
+        let from = self.head;
+        if offset <= from {
+            return None;
+        }
+        self.close(from);
+        self.head = offset;
+        let reason = "the capture could not be written before a restart".to_owned();
+        let event =
+            Event { offset: from, time_us, who: None, what: What::Gap { to: offset, reason } };
+        self.record(&event);
+        Some(event)
+    }
+
     /// Why the capture is not being written, if it is not.
     pub fn broken(&self) -> Option<&str> {
         self.broken.as_ref().map(|broken| broken.reason.as_str())

@@ -5,6 +5,8 @@ use std::fmt;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
+use serde::{Deserialize, Serialize};
+
 use super::{At, CaptureOptions, Node, PortSpec, Problems, Table, default_capture_dir, read_all};
 use crate::model::{Failure, Name};
 
@@ -40,7 +42,8 @@ pub struct ConsoleConfig {
 }
 
 /// What is spoken on a console's TCP port.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Protocol {
     /// The board's bytes and nothing else.
     Raw,

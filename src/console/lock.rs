@@ -1,5 +1,7 @@
 //! Who may write to a console.
 
+use serde::{Deserialize, Serialize};
+
 use crate::model::event::Mode;
 use crate::wire::attach::Session as SessionRow;
 
@@ -10,7 +12,7 @@ pub(super) type SessionId = u64;
 ///
 /// Without a holder every session that wants to write may. With one, only the holder may. Taking
 /// the lock by force remembers from whom; it goes back there when it is released.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub(super) struct WriteLock {
     /// In the order of their attaching. `mode` is what each asked for.
     sessions: Vec<SessionRow>,
@@ -82,6 +84,11 @@ impl WriteLock {
     /// All sessions, each with the mode in which it is at the moment.
     pub(super) fn sessions(&self) -> Vec<SessionRow> {
         self.sessions.iter().map(|session| self.current(session)).collect()
+    }
+
+    /// A session as it asked to be.
+    pub(super) fn session(&self, id: SessionId) -> Option<&SessionRow> {
+        self.sessions.iter().find(|session| session.session == id)
     }
 
     pub(super) fn holder(&self) -> Option<SessionRow> {

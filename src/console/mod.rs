@@ -5,10 +5,12 @@
 //! or, when it has fallen behind that, the capture. So a client that stopped reading costs nobody
 //! anything and loses nothing.
 
+mod hand_over;
 mod input;
 mod line;
 mod lock;
 mod past;
+mod pending;
 mod ring;
 mod roster;
 mod screen;
@@ -30,6 +32,7 @@ use crate::wire::attach::{PortState, Session as SessionRow};
 use input::{Request, Typed};
 use state::State;
 
+pub use hand_over::{Handed, HandedState, SessionMark};
 pub use line::LineChange;
 pub use past::{Past, PastError};
 pub use roster::Roster;
@@ -48,6 +51,17 @@ struct Head {
     offset: u64,
     /// The number of events so far.
     events: u64,
+}
+
+/// How long a console lives, and where its work runs.
+#[derive(Debug, Clone)]
+pub struct Lifetime {
+    /// Runs what blocks.
+    pub tasks: TaskTracker,
+    /// The console ends: everything is written, the port is closed.
+    pub shutdown: CancellationToken,
+    /// The console is given away: its owner gives the open port and all state.
+    pub hand_over: CancellationToken,
 }
 
 /// A console: the handle that every listener and session shares.
@@ -92,8 +106,8 @@ pub struct Status {
 
 impl Console {
     /// Opens a console's capture, and gives its handle and the future that owns the port. The
-    /// future ends soon after `shutdown`, with everything written; work that blocks runs on
-    /// `tasks`.
+    /// future ends soon after its shutdown, with everything written, or gives the console away. One
+    /// that was given away by another process goes on where that ended.
     ///
     /// # Errors
     /// When the capture cannot be opened.
@@ -101,23 +115,36 @@ impl Console {
         name: Name,
         spec: PortSpec,
         options: CaptureOptions,
-        tasks: TaskTracker,
-        shutdown: CancellationToken,
-    ) -> Result<(Arc<Self>, impl Future<Output = ()> + Send), capture::OpenError> {
-        let writer = capture::Writer::open(&name, options)?;
+        lifetime: Lifetime,
+        handed: Option<Handed>,
+    ) -> Result<(Arc<Self>, impl Future<Output = Option<Handed>> + Send), capture::OpenError> {
+        let mut writer = capture::Writer::open(&name, options)?;
         let (typed, typing) = mpsc::channel(TYPED);
         let (requests, asked) = mpsc::channel(REQUESTS);
-        let head = Head { offset: writer.head(), events: 0 };
         let settings = LineSettings { framing: spec.framing(), ..LineSettings::default() };
-        let line = Line { settings, ..Line::default() };
+        let mut line = Line { settings, ..Line::default() };
+        let mut state = State::new(spec.to_string());
+        let mut resumed = None;
+        if let Some(Handed { state: handed, port }) = handed {
+            handed.reserve_sessions();
+            if handed.port == state.spec {
+                line = handed.line;
+                resumed = Some(supervisor::Resumed { port, typed: handed.typed });
+            }
+            (state.lock, state.events) = (handed.lock, handed.events);
+            if let Some(gap) = writer.skip_to(handed.head, units::now_us()) {
+                state.events.push(gap);
+            }
+        }
+        let head = Head { offset: writer.head(), events: state.events.count() };
         let console = Arc::new(Self {
             name,
             store: writer.store().clone(),
-            state: Mutex::new(State::new(spec.to_string())),
+            state: Mutex::new(state),
             head: watch::Sender::new(head),
             typed,
             requests,
-            shutdown: shutdown.clone(),
+            shutdown: lifetime.shutdown.clone(),
             line: watch::Sender::new(line),
         });
         let supervisor = supervisor::Supervisor {
@@ -126,9 +153,9 @@ impl Console {
             writer,
             typed: typing,
             requests: asked,
-            tasks,
+            lifetime,
         };
-        Ok((console, supervisor.run(shutdown)))
+        Ok((console, supervisor.run(resumed)))
     }
 
     pub fn name(&self) -> &Name {

@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use bytes::Bytes;
 use tokio::sync::{oneshot, watch};
@@ -27,6 +27,9 @@ const DEFAULT_BREAK_MS: u64 = 250;
 /// Typed bytes go to the port in messages of at most this length, which bounds its queue.
 const MAX_INPUT: usize = 1024;
 
+/// The number of the next session of this process.
+pub(super) static NEXT_SESSION: AtomicU64 = AtomicU64::new(1);
+
 /// Who attaches, and how.
 #[derive(Debug, Clone)]
 pub struct Attach {
@@ -46,22 +49,24 @@ pub struct Session {
     console: Arc<Console>,
     id: SessionId,
     user: String,
+    /// Nobody is told when it is dropped: it is taken up again elsewhere.
+    left: AtomicBool,
 }
 
 /// The reading half of a session.
 #[derive(Debug)]
 pub struct Stream {
-    session: Arc<Session>,
-    head: watch::Receiver<Head>,
+    pub(super) session: Arc<Session>,
+    pub(super) head: watch::Receiver<Head>,
     /// The offset of the next byte to give.
-    offset: u64,
+    pub(super) offset: u64,
     /// The number of the next event to give.
-    event: u64,
+    pub(super) event: u64,
     /// The mode that the client knows of.
-    mode: Mode,
+    pub(super) mode: Mode,
     /// Taken while it is reading, and made when first needed.
-    reader: Option<Reader>,
-    ready: VecDeque<Item>,
+    pub(super) reader: Option<Reader>,
+    pub(super) ready: VecDeque<Item>,
 }
 
 /// What comes out of a console for one client, in the order of the timeline.
@@ -98,10 +103,9 @@ pub enum WriteError {
 impl Console {
     /// Attaches a client. Everyone else sees that it came.
     pub fn attach(self: &Arc<Self>, attach: Attach) -> (Arc<Session>, Stream) {
-        static NEXT: AtomicU64 = AtomicU64::new(1);
-        let id = NEXT.fetch_add(1, Ordering::Relaxed);
+        let id = NEXT_SESSION.fetch_add(1, Ordering::Relaxed);
         let user = user_text(&attach.user);
-        let session = Arc::new(Session { console: self.clone(), id, user: user.clone() });
+        let session = Arc::new(Session::new(self.clone(), id, user.clone()));
         let mode = {
             let mut state = self.state();
             state.lock.attach(SessionRow {
@@ -131,6 +135,15 @@ impl Console {
 }
 
 impl Session {
+    pub(super) fn new(console: Arc<Console>, id: SessionId, user: String) -> Self {
+        Self { console, id, user, left: AtomicBool::new(false) }
+    }
+
+    /// Has nobody told when it is dropped.
+    pub(super) fn leave(&self) {
+        self.left.store(true, Ordering::Relaxed);
+    }
+
     pub fn id(&self) -> u64 {
         self.id
     }
@@ -147,18 +160,20 @@ impl Session {
         self.console.state().lock.mode(self.id)
     }
 
-    /// Types bytes to the board. Waits while the port's queue is full.
+    /// Types bytes to the board, and takes them out of `bytes` as they are accepted. Waits while the
+    /// port's queue is full.
+    ///
+    /// Cancel safe: what is left in `bytes` was not typed.
     ///
     /// # Errors
-    /// When this session may not write now, or there is nothing to write to. Not cancel safe: a
-    /// part may have been typed.
-    pub async fn write(&self, mut bytes: Bytes) -> Result<(), WriteError> {
+    /// When this session may not write now, or there is nothing to write to.
+    pub async fn write(&self, bytes: &mut Bytes) -> Result<(), WriteError> {
         while !bytes.is_empty() {
+            let room = self.console.typed.reserve().await;
+            let room = room.map_err(|_| WriteError::ShuttingDown)?;
             let forced = self.may_write()?;
             let part = bytes.split_to(bytes.len().min(MAX_INPUT));
-            let typed = Typed { who: self.user.clone(), bytes: part, forced };
-            let sent = self.console.typed.send(typed).await;
-            sent.map_err(|_| WriteError::ShuttingDown)?;
+            room.send(Typed { who: self.user.clone(), bytes: part, forced });
         }
         Ok(())
     }
@@ -256,6 +271,9 @@ impl Session {
 
 impl Drop for Session {
     fn drop(&mut self) {
+        if *self.left.get_mut() {
+            return;
+        }
         let passed = self.console.state().lock.detach(self.id);
         self.announce(What::Detach);
         if let Some(to) = passed {

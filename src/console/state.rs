@@ -2,6 +2,8 @@
 
 use std::collections::VecDeque;
 
+use serde::{Deserialize, Serialize};
+
 use super::lock::WriteLock;
 use super::ring::Ring;
 use crate::model::Event;
@@ -36,7 +38,7 @@ impl State {
 }
 
 /// The newest events, numbered from 0.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub(super) struct RecentEvents {
     newest: VecDeque<Event>,
     /// The number that the next event will have.
@@ -44,6 +46,11 @@ pub(super) struct RecentEvents {
 }
 
 impl RecentEvents {
+    /// How many there were so far.
+    pub(super) fn count(&self) -> u64 {
+        self.count
+    }
+
     pub(super) fn push(&mut self, event: Event) {
         if self.newest.len() == EVENTS {
             self.newest.pop_front();

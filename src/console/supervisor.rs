@@ -4,28 +4,27 @@
 //! typed. When the port is gone it opens it again, and the console and its sessions stay.
 
 use std::cell::RefCell;
-use std::collections::VecDeque;
 use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use bytes::{Buf as _, Bytes};
+use bytes::Bytes;
 use tokio::io::ReadBuf;
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep_until};
-use tokio_util::sync::CancellationToken;
-use tokio_util::task::TaskTracker;
 
-use super::Console;
+use super::hand_over::{HandedInput, HandedState};
 use super::input::{Request, Typed};
 use super::line::{LineChange, Wires};
+use super::pending::Pending;
+use super::{Console, Handed, Lifetime};
 use crate::capture::Writer;
 use crate::config::PortSpec;
 use crate::model::line::LineSettings;
-use crate::model::{Event, What, units};
-use crate::port::{self, Port};
+use crate::model::{Event, What, latin1, units};
+use crate::port::{self, HandedPort, Port};
 use crate::wire::attach::PortState;
 
 /// The most that is read at a time.
@@ -47,7 +46,7 @@ pub(super) struct Supervisor {
     pub(super) writer: Writer,
     pub(super) typed: mpsc::Receiver<Typed>,
     pub(super) requests: mpsc::Receiver<Request>,
-    pub(super) tasks: TaskTracker,
+    pub(super) lifetime: Lifetime,
 }
 
 /// What happened at the port in one step.
@@ -63,36 +62,55 @@ enum Idle<T> {
     Done(T),
     /// The port is to be opened now, perhaps another one.
     Retry,
+    HandOver,
     ShuttingDown,
 }
 
-/// Typed bytes on their way to the port.
-#[derive(Default)]
-struct Pending {
-    parts: VecDeque<(String, Bytes)>,
-    bytes: usize,
-    /// When the port last took something, or the first part came.
-    since: Option<Instant>,
+/// A port that another process has had, and what it was still to be given.
+pub(super) struct Resumed {
+    pub(super) port: Option<HandedPort>,
+    pub(super) typed: Vec<HandedInput>,
+}
+
+/// Why a port is not served any more.
+enum Ended {
+    Gone(String),
+    HandOver,
+    ShuttingDown,
+}
+
+/// The same, with what is left of it.
+enum Served {
+    Gone(String),
+    HandOver(Box<dyn Port>, Pending),
+    ShuttingDown,
 }
 
 impl Supervisor {
-    pub(super) async fn run(mut self, shutdown: CancellationToken) {
+    /// Owns the port until the console shuts down, or is given away: the port and all state then.
+    pub(super) async fn run(mut self, resumed: Option<Resumed>) -> Option<Handed> {
         self.keep_house();
         let mut wait = BACK_OFF.0;
-        loop {
+        let mut resumed = self.resume(resumed);
+        let handed = loop {
             let spec = self.spec.clone();
-            let opened = match self.idle(port::open(&spec), &shutdown).await {
-                Idle::Done(opened) => opened,
-                Idle::Retry => continue,
-                Idle::ShuttingDown => break,
+            let (opened, pending) = match resumed.take() {
+                Some((port, pending)) => (Ok(port), pending),
+                None => match self.idle(port::open(&spec)).await {
+                    Idle::Done(opened) => (opened, Pending::default()),
+                    Idle::Retry => continue,
+                    Idle::HandOver => break Some((None, Pending::default())),
+                    Idle::ShuttingDown => break None,
+                },
             };
             let reason = match opened {
                 Ok(port) => {
-                    self.console.state().port = PortState::Open;
-                    let settings = self.spec.to_string();
-                    self.event(None, What::PortOpen { settings });
                     let since = Instant::now();
-                    let Some(reason) = self.serve(port, &shutdown).await else { break };
+                    let reason = match self.serve(port, pending).await {
+                        Served::Gone(reason) => reason,
+                        Served::HandOver(port, pending) => break Some((Some(port), pending)),
+                        Served::ShuttingDown => break None,
+                    };
                     if since.elapsed() >= STEADY || self.spec != spec {
                         wait = BACK_OFF.0;
                     }
@@ -101,16 +119,62 @@ impl Supervisor {
                 Err(error) => error.to_string(),
             };
             self.lost(reason);
-            match self.idle(tokio::time::sleep(wait), &shutdown).await {
+            match self.idle(tokio::time::sleep(wait)).await {
                 Idle::Done(()) => wait = (wait * 2).min(BACK_OFF.1),
                 Idle::Retry => wait = BACK_OFF.0,
-                Idle::ShuttingDown => break,
+                Idle::HandOver => break Some((None, Pending::default())),
+                Idle::ShuttingDown => break None,
             }
-        }
+        };
         while let Ok(Request::Record(event)) = self.requests.try_recv() {
             self.writer.record(&event);
         }
+        let handed = handed.map(|(port, pending)| self.give_away(port, pending));
         self.sync();
+        handed
+    }
+
+    /// The port that was handed over, if it can be gone on with.
+    fn resume(&mut self, resumed: Option<Resumed>) -> Option<(Box<dyn Port>, Pending)> {
+        let Resumed { port, typed } = resumed?;
+        let mut pending = Pending::default();
+        for input in typed {
+            pending.push(input.who, input.bytes);
+        }
+        match port.map(port::resume) {
+            Some(Ok(port)) => {
+                self.console.state().port = PortState::Open;
+                Some((port, pending))
+            }
+            Some(Err(error)) => {
+                let console = &self.console.name;
+                tracing::warn!(%console, %error, "a port that was handed over is opened anew");
+                self.drop_pending(&mut pending);
+                None
+            }
+            None => {
+                self.drop_pending(&mut pending);
+                None
+            }
+        }
+    }
+
+    /// Everything that the next owner needs.
+    fn give_away(&mut self, port: Option<Box<dyn Port>>, mut pending: Pending) -> Handed {
+        while let Ok(typed) = self.typed.try_recv() {
+            self.accept(typed, &mut pending);
+        }
+        let typed = pending.take_all().into_iter();
+        let state = self.console.state();
+        let state = HandedState {
+            port: state.spec.clone(),
+            head: self.writer.head(),
+            line: *self.console.line.borrow(),
+            lock: state.lock.clone(),
+            events: state.events.clone(),
+            typed: typed.map(|(who, bytes)| HandedInput { who, bytes }).collect(),
+        };
+        Handed { state, port: port.and_then(Port::hand_over) }
     }
 
     /// Notes that the port is gone; said once for each reason, however often it is tried.
@@ -124,15 +188,13 @@ impl Supervisor {
     }
 
     /// Answers requests, while there is no port, until `waited_for` is done.
-    async fn idle<T>(
-        &mut self,
-        waited_for: impl Future<Output = T>,
-        shutdown: &CancellationToken,
-    ) -> Idle<T> {
+    async fn idle<T>(&mut self, waited_for: impl Future<Output = T>) -> Idle<T> {
         let mut waited_for = std::pin::pin!(waited_for);
+        let Lifetime { shutdown, hand_over, .. } = self.lifetime.clone();
         loop {
             tokio::select! {
                 () = shutdown.cancelled() => return Idle::ShuttingDown,
+                () = hand_over.cancelled() => return Idle::HandOver,
                 done = &mut waited_for => return Idle::Done(done),
                 Some(typed) = self.typed.recv() => self.drop_input(typed.who, typed.bytes.len()),
                 Some(request) = self.requests.recv() => match request {
@@ -162,29 +224,50 @@ impl Supervisor {
         self.spec = spec;
     }
 
-    /// Serves an open port until it is gone, and tells why; `None` when the console shuts down.
-    async fn serve(&mut self, port: Box<dyn Port>, shutdown: &CancellationToken) -> Option<String> {
-        let mut pending = Pending::default();
-        let reason = self.serve_with(port, &mut pending, shutdown).await;
-        self.drop_pending(&mut pending);
-        reason
+    /// Serves an open port for as long as it is there and ours. It may be one that was served before.
+    async fn serve(&mut self, mut port: Box<dyn Port>, mut pending: Pending) -> Served {
+        let known = self.console.state().port == PortState::Open;
+        let mut wires = Wires::default();
+        if known {
+            self.poll_line(&mut *port, &mut wires);
+        } else {
+            self.console.state().port = PortState::Open;
+            let settings = self.spec.to_string();
+            self.event(None, What::PortOpen { settings });
+            wires = self.restore_line(&mut *port);
+        }
+        match self.serve_with(&mut *port, &mut pending, &mut wires).await {
+            Ended::HandOver => {
+                self.end_break(&mut *port, &mut wires);
+                Served::HandOver(port, pending)
+            }
+            Ended::Gone(reason) => {
+                self.drop_pending(&mut pending);
+                Served::Gone(reason)
+            }
+            Ended::ShuttingDown => {
+                self.drop_pending(&mut pending);
+                Served::ShuttingDown
+            }
+        }
     }
 
     async fn serve_with(
         &mut self,
-        mut port: Box<dyn Port>,
+        port: &mut dyn Port,
         pending: &mut Pending,
-        shutdown: &CancellationToken,
-    ) -> Option<String> {
-        let mut wires = self.restore_line(&mut *port);
+        wires: &mut Wires,
+    ) -> Ended {
+        let Lifetime { shutdown, hand_over, .. } = self.lifetime.clone();
         let mut sync_at: Option<Instant> = None;
         loop {
             tokio::select! {
                 // Requests before the port: a flood from the board must not keep people from typing.
                 biased;
-                () = shutdown.cancelled() => return None,
-                () = at(wires.break_end()) => self.end_break(&mut *port, &mut wires),
-                () = at(wires.poll_at()) => self.poll_line(&mut *port, &mut wires),
+                () = shutdown.cancelled() => return Ended::ShuttingDown,
+                () = hand_over.cancelled() => return Ended::HandOver,
+                () = at(wires.break_end()) => self.end_break(port, wires),
+                () = at(wires.poll_at()) => self.poll_line(port, wires),
                 () = at(sync_at) => {
                     sync_at = None;
                     self.sync();
@@ -199,22 +282,22 @@ impl Supervisor {
                 Some(request) = self.requests.recv() => match request {
                     Request::Record(event) => self.writer.record(&event),
                     Request::Break(request) => {
-                        self.begin_break(&mut *port, &mut wires, *request);
+                        self.begin_break(port, wires, *request);
                     }
                     Request::Line(request) => {
                         if request.change == LineChange::PurgeTyped {
                             self.purge_typed(&request.who, pending);
                         }
-                        self.line_request(Some(&mut *port), &mut wires, *request);
+                        self.line_request(Some(port), wires, *request);
                     }
                     Request::Port(spec) => {
                         self.change_port(*spec);
-                        return Some("another port is configured".into());
+                        return Ended::Gone("another port is configured".into());
                     }
                     Request::Capture(options) => self.writer.change_options(*options),
                     Request::Retry => {}
                 },
-                step = std::future::poll_fn(|cx| poll_port(&mut *port, pending.front(), cx)) => {
+                step = std::future::poll_fn(|cx| poll_port(port, pending.front(), cx)) => {
                     if let Some((who, bytes)) = pending.took(step.wrote) {
                         self.record_input(who, &bytes);
                     }
@@ -224,7 +307,7 @@ impl Supervisor {
                     }
                     if let Some(reason) = step.gone {
                         let reason = port.epitaph().unwrap_or(reason);
-                        return Some(reason);
+                        return Ended::Gone(reason);
                     }
                     // Let the readers have it before more is read.
                     tokio::task::yield_now().await;
@@ -297,7 +380,7 @@ impl Supervisor {
 
     /// Captures who typed what. It is not shown to sessions: they see the board's echo.
     fn record_input(&mut self, who: String, bytes: &[u8]) {
-        let text = bytes.iter().copied().map(char::from).collect();
+        let text = latin1::text(bytes);
         let offset = self.writer.head();
         let event =
             Event { offset, time_us: units::now_us(), who: Some(who), what: What::Input { text } };
@@ -307,7 +390,7 @@ impl Supervisor {
     fn sync(&mut self) {
         if let Some(file) = self.writer.unsynced() {
             let name = self.console.name.clone();
-            self.tasks.spawn_blocking(move || {
+            self.lifetime.tasks.spawn_blocking(move || {
                 if let Err(error) = file.sync_data() {
                     tracing::error!(console = %name, %error, "the capture could not be synced");
                 }
@@ -317,49 +400,8 @@ impl Supervisor {
 
     fn keep_house(&mut self) {
         if let Some(work) = self.writer.housekeeping() {
-            self.tasks.spawn_blocking(move || work.run());
+            self.lifetime.tasks.spawn_blocking(move || work.run());
         }
-    }
-}
-
-impl Pending {
-    fn push(&mut self, who: String, bytes: Bytes) {
-        self.since.get_or_insert_with(Instant::now);
-        self.bytes += bytes.len();
-        self.parts.push_back((who, bytes));
-    }
-
-    fn front(&self) -> &[u8] {
-        self.parts.front().map_or(&[], |(_, bytes)| bytes)
-    }
-
-    /// Notes that the port took bytes, and gives who typed them.
-    fn took(&mut self, count: usize) -> Option<(String, Bytes)> {
-        let (who, bytes) = self.parts.front_mut().filter(|_| count > 0)?;
-        let taken = bytes.slice(..count);
-        let who = who.clone();
-        bytes.advance(count);
-        if bytes.is_empty() {
-            self.parts.pop_front();
-        }
-        self.bytes -= count;
-        self.since = (!self.parts.is_empty()).then(Instant::now);
-        Some((who, taken))
-    }
-
-    /// Forgets what somebody typed, and tells how many bytes that were.
-    fn forget(&mut self, who: &str) -> usize {
-        let before = self.bytes;
-        self.parts.retain(|(typist, _)| typist != who);
-        self.bytes = self.parts.iter().map(|(_, bytes)| bytes.len()).sum();
-        if self.parts.is_empty() {
-            self.since = None;
-        }
-        before - self.bytes
-    }
-
-    fn take_all(&mut self) -> VecDeque<(String, Bytes)> {
-        std::mem::take(self).parts
     }
 }
 

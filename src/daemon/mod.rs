@@ -1,6 +1,7 @@
 //! Start-up and end of the long-running programs: tracing, readiness, signals, sockets.
 
 pub mod demo;
+mod fd_store;
 pub mod power;
 mod runtime_dir;
 pub mod serial;

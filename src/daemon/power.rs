@@ -67,7 +67,7 @@ impl PowerDaemon {
     pub async fn run(self, shutdown: CancellationToken, ready: impl FnOnce()) {
         let (_socket, socket) = self.socket;
         let tcp = self.http.map(|listener| Listener::Tcp(Arc::new(listener)));
-        let listeners = tcp.into_iter().chain([Listener::Unix(socket)]);
+        let listeners = tcp.into_iter().chain([Listener::Unix(Arc::new(socket))]);
         ready();
         run(self.config, listeners, shutdown).await;
     }

@@ -31,6 +31,16 @@ impl RuntimeSocket {
         Ok((Self { path }, listener))
     }
 
+    /// A socket that another process has bound.
+    pub fn resume(path: PathBuf) -> Self {
+        Self { path }
+    }
+
+    /// Leaves the socket's file where it is, for a process that goes on with the listener.
+    pub fn leave(mut self) -> PathBuf {
+        std::mem::take(&mut self.path)
+    }
+
     pub fn path(&self) -> &Path {
         &self.path
     }

@@ -2,8 +2,10 @@
 
 use std::fmt;
 
+use serde::{Deserialize, Serialize};
+
 /// How characters go over a serial line. As text: `115200n8`, `9600e72`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Framing {
     /// Bits per second, never 0; any value that the adapter can do.
     pub baud: u32,
@@ -13,7 +15,8 @@ pub struct Framing {
     pub stop_bits: StopBits,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Parity {
     None,
     Odd,
@@ -24,7 +27,8 @@ pub enum Parity {
     Space,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum StopBits {
     One,
     /// Where there are 5 data bits; Linux has no other line with it.
@@ -33,7 +37,8 @@ pub enum StopBits {
 }
 
 /// How the two ends hold each other up.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Flow {
     #[default]
     None,
@@ -44,21 +49,21 @@ pub enum Flow {
 }
 
 /// Everything that is set on a line.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct LineSettings {
     pub framing: Framing,
     pub flow: Flow,
 }
 
 /// The wires that we drive.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Outputs {
     pub dtr: bool,
     pub rts: bool,
 }
 
 /// The wires that the other end drives.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Inputs {
     pub cts: bool,
     pub dsr: bool,
@@ -67,7 +72,7 @@ pub struct Inputs {
 }
 
 /// What went wrong on a line, and the breaks that came, counted since the port was opened or longer.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct LineErrors {
     pub overruns: u32,
     pub parity: u32,
@@ -76,7 +81,7 @@ pub struct LineErrors {
 }
 
 /// A console's line at one moment.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Line {
     pub settings: LineSettings,
     pub outputs: Outputs,

@@ -2,6 +2,7 @@
 
 pub mod event;
 pub mod failure;
+pub mod latin1;
 pub mod line;
 pub mod name;
 pub mod outlet;

@@ -1,12 +1,13 @@
 //! A program on a pty as a console: `exec:` ports.
 
 use std::io;
+use std::os::fd::OwnedFd;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-use super::{ControlError, Port};
+use super::{ControlError, HandedKind, HandedPort, Port};
 use crate::sys::{Fd, PtyChild, spawn_on_pty};
 
 /// A running program and the master end of its pty.
@@ -22,11 +23,21 @@ impl Exec {
             .map_err(|error| io::Error::new(error.kind(), format!("{program}: {error}")))?;
         Ok(Self { fd: Fd::new(master)?, child })
     }
+
+    /// Goes on with a program that a process before us has started.
+    pub(super) fn resume(master: OwnedFd, pid: i32) -> io::Result<Self> {
+        Ok(Self { fd: Fd::new(master)?, child: PtyChild::adopt(pid)? })
+    }
 }
 
 impl Port for Exec {
     fn set_break(&mut self, _: bool) -> Result<(), ControlError> {
         Err(ControlError::Unsupported("the port is a program on a pty, which carries no break"))
+    }
+
+    fn hand_over(self: Box<Self>) -> Option<HandedPort> {
+        let pid = self.child.leave()?;
+        Some(HandedPort { fd: self.fd.into_fd(), kind: HandedKind::Exec { pid } })
     }
 
     fn epitaph(&mut self) -> Option<String> {

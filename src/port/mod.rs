@@ -1,6 +1,7 @@
 //! The transports behind a console: serial lines, programs on a pty, sockets, and a simulated UART.
 
 mod exec;
+mod handed;
 mod stream;
 mod tty;
 mod uart;
@@ -11,6 +12,8 @@ use tokio::io::{AsyncRead, AsyncWrite};
 
 use crate::config::PortSpec;
 use crate::model::line::{Inputs, LineErrors, LineSettings, Outputs};
+
+pub use handed::{HandedKind, HandedPort, resume};
 
 /// An open transport. Reading 0 bytes or an error means that it is gone: drop it, and open it
 /// again.
@@ -59,6 +62,11 @@ pub trait Port: AsyncRead + AsyncWrite + Send + Unpin {
     /// [`ControlError::Unsupported`] where it cannot be taken back.
     fn purge_output(&mut self) -> Result<(), ControlError> {
         Err(NO_LINE)
+    }
+
+    /// Gives the open port away, for another process to go on with; `None` where that cannot be done.
+    fn hand_over(self: Box<Self>) -> Option<HandedPort> {
+        None
     }
 
     /// Why the port is gone, where it knows better than "end of file".

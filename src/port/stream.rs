@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use tokio::net::{TcpStream, UnixStream};
 
-use super::{ControlError, Port};
+use super::{ControlError, HandedKind, HandedPort, Port};
 use crate::sys::keep_alive;
 
 /// How long a connection may take to be made.
@@ -34,10 +34,20 @@ impl Port for TcpStream {
     fn set_break(&mut self, _: bool) -> Result<(), ControlError> {
         Err(ControlError::Unsupported("the port is a plain TCP connection, which carries no break"))
     }
+
+    fn hand_over(self: Box<Self>) -> Option<HandedPort> {
+        let fd = self.into_std().ok()?.into();
+        Some(HandedPort { fd, kind: HandedKind::Tcp })
+    }
 }
 
 impl Port for UnixStream {
     fn set_break(&mut self, _: bool) -> Result<(), ControlError> {
         Err(ControlError::Unsupported("the port is a Unix socket, which carries no break"))
+    }
+
+    fn hand_over(self: Box<Self>) -> Option<HandedPort> {
+        let fd = self.into_std().ok()?.into();
+        Some(HandedPort { fd, kind: HandedKind::Unix })
     }
 }

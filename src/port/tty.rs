@@ -1,6 +1,7 @@
 //! A serial line, or the slave end of a pty that stands for one.
 
 use std::io;
+use std::os::fd::OwnedFd;
 use std::path::Path;
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -8,7 +9,7 @@ use std::task::{Context, Poll};
 use rustix::io::Errno;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-use super::{ControlError, Port};
+use super::{ControlError, HandedKind, HandedPort, Port};
 use crate::model::line::{Framing, Inputs, LineErrors, LineSettings, Outputs};
 use crate::sys::{
     Fd, flush_output, is_pty, line_errors, modem_inputs, open_tty, set_break, set_modem_outputs,
@@ -24,6 +25,11 @@ impl Tty {
         let named =
             |error: io::Error| io::Error::new(error.kind(), format!("{}: {error}", path.display()));
         Fd::new(open_tty(path, framing).map_err(named)?).map(Self).map_err(named)
+    }
+
+    /// Goes on with an open line.
+    pub(super) fn resume(fd: OwnedFd) -> io::Result<Self> {
+        Fd::new(fd).map(Self)
     }
 }
 
@@ -53,6 +59,10 @@ impl Port for Tty {
 
     fn purge_output(&mut self) -> Result<(), ControlError> {
         Ok(flush_output(&self.0)?)
+    }
+
+    fn hand_over(self: Box<Self>) -> Option<HandedPort> {
+        Some(HandedPort { fd: self.0.into_fd(), kind: HandedKind::Tty })
     }
 }
 

@@ -19,6 +19,11 @@ impl Fd {
         // SAFETY: an `OwnedFd` gives the same descriptor for as long as the `AsyncFd` owns it.
         Ok(Self(unsafe { AsyncFd::register(fd) }?))
     }
+
+    /// The descriptor alone.
+    pub fn into_fd(self) -> OwnedFd {
+        self.0.into_inner()
+    }
 }
 
 impl AsFd for Fd {

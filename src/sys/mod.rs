@@ -3,6 +3,7 @@
 
 mod child;
 mod fd;
+mod hand_over;
 mod keepalive;
 mod modem;
 mod pty;
@@ -11,6 +12,7 @@ mod tty;
 
 pub use child::die_with_parent;
 pub use fd::Fd;
+pub use hand_over::{Luggage, inherited, read_document};
 pub use keepalive::keep_alive;
 pub use modem::{line_errors, modem_inputs, set_modem_outputs};
 pub use pty::{PtyChild, spawn_on_pty};

@@ -2,9 +2,11 @@
 
 use std::io;
 use std::os::fd::OwnedFd;
+use std::os::unix::process::ExitStatusExt as _;
+use std::process::ExitStatus;
 
 use rustix::fs::{Mode, OFlags};
-use rustix::process::{Pid, Signal};
+use rustix::process::{Pid, Signal, WaitOptions, waitpid};
 use rustix::pty::OpenptFlags;
 use rustix::termios::{OptionalActions, tcgetattr, tcsetattr};
 use tokio::process::{Child, Command};
@@ -12,8 +14,9 @@ use tokio::process::{Child, Command};
 /// A child process that leads its own session on a pty. Dropping it hangs up the whole session.
 #[derive(Debug)]
 pub struct PtyChild {
-    child: Child,
     leader: Option<Pid>,
+    /// `None` for one that was started before this program took the process over.
+    child: Option<Child>,
 }
 
 /// Starts a program with a new pty as its controlling terminal and standard streams, and gives the
@@ -47,21 +50,56 @@ pub fn spawn_on_pty(program: &str, arguments: &[String]) -> io::Result<(OwnedFd,
     let child = command.spawn()?;
     let leader = child.id().and_then(|id| Pid::from_raw(id.cast_signed()));
     rustix::io::ioctl_fionbio(&master, true)?;
-    Ok((master, PtyChild { child, leader }))
+    Ok((master, PtyChild { leader, child: Some(child) }))
 }
 
 impl PtyChild {
     /// How the program ended, if it has: `exit status: 1` or `signal: 9 (SIGKILL)`.
     pub fn ended(&mut self) -> Option<String> {
-        self.child.try_wait().ok().flatten().map(|status| status.to_string())
+        match (&mut self.child, self.leader) {
+            (Some(child), _) => child.try_wait().ok().flatten().map(|status| status.to_string()),
+            (None, Some(leader)) => {
+                let (_, status) = waitpid(Some(leader), WaitOptions::NOHANG).ok().flatten()?;
+                self.leader = None;
+                Some(ExitStatus::from_raw(status.as_raw()).to_string())
+            }
+            (None, None) => None,
+        }
+    }
+
+    /// Takes over a child of this process that the program before this one has started.
+    ///
+    /// # Errors
+    /// When it is no process id.
+    pub fn adopt(pid: i32) -> io::Result<Self> {
+        let leader = Pid::from_raw(pid).ok_or(io::ErrorKind::InvalidInput)?;
+        Ok(Self { leader: Some(leader), child: None })
+    }
+
+    /// Leaves the program running, for the next program of this process to [adopt](Self::adopt). `None`
+    /// when it has ended already. It is never waited for here after this.
+    pub fn leave(mut self) -> Option<i32> {
+        if self.ended().is_some() {
+            return None;
+        }
+        // A dropped child would be killed.
+        std::mem::forget(self.child.take());
+        self.leader.take().map(Pid::as_raw_pid)
     }
 }
 
 impl Drop for PtyChild {
     fn drop(&mut self) {
-        if let (Ok(None), Some(leader)) = (self.child.try_wait(), self.leader) {
-            // The session's children get the hang-up as well; the child itself is killed after it.
-            let _ = rustix::process::kill_process_group(leader, Signal::HUP);
+        if self.ended().is_some() {
+            return;
+        }
+        let Some(leader) = self.leader else { return };
+        // The session's children get the hang-up as well; the child itself is killed after it.
+        let _ = rustix::process::kill_process_group(leader, Signal::HUP);
+        if self.child.is_none() {
+            let _ = rustix::process::kill_process(leader, Signal::KILL);
+            // It is gone in a moment, unless the system itself hangs: that is not waited for here.
+            std::thread::spawn(move || waitpid(Some(leader), WaitOptions::empty()));
         }
     }
 }

@@ -5,3 +5,4 @@ pub mod escape;
 pub mod frame;
 pub mod rfc2217;
 pub mod telnet;
+pub mod websocket;

@@ -3,6 +3,7 @@
 //! RFC 1143, so that no peer can make it loop.
 
 use bytes::{BufMut as _, Bytes, BytesMut};
+use serde::{Deserialize, Serialize};
 
 use super::rfc2217::COM_PORT;
 
@@ -41,8 +42,8 @@ pub enum Received {
 #[error("a telnet subnegotiation has more than {MAX_SUBNEGOTIATION} bytes")]
 pub struct Oversized;
 
-/// One connection's state.
-#[derive(Debug)]
+/// One connection's state. It can be stored, and gone on with elsewhere.
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Telnet {
     options: [Option_; 4],
     input: Input,
@@ -53,11 +54,12 @@ pub struct Telnet {
     /// The last byte that was sent was a CR whose follower is not known yet.
     sent_cr: bool,
     /// Answers that are to be sent to the peer.
+    #[serde(skip)]
     answers: BytesMut,
 }
 
 /// Where in a sequence the input is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 enum Input {
     Data,
     /// After a CR of typed data, whose LF or NUL is not typed.
@@ -71,7 +73,7 @@ enum Input {
 }
 
 /// Both sides of an option. `us`: whether we do it; `him`: whether the peer does.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
 struct Option_ {
     code: u8,
     us: Side,
@@ -79,7 +81,7 @@ struct Option_ {
 }
 
 /// One side of an option: its state by RFC 1143, and whether we agree to it.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
 struct Side {
     state: Q,
     allowed: bool,
@@ -87,7 +89,7 @@ struct Side {
 
 /// The states of RFC 1143 section 7. We never ask to end an option, so WANTNO is not needed, nor
 /// the queue bit.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 enum Q {
     No,
     Yes,

@@ -19,5 +19,6 @@ mod house;
 mod power;
 mod real_board;
 mod reload;
+mod restart;
 mod rfc2217;
 mod serial;

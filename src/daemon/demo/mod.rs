@@ -12,7 +12,7 @@ use tokio_util::task::TaskTracker;
 
 use super::power::PowerDaemon;
 use super::runtime_dir;
-use super::serial::Serial;
+use super::serial::{HandedSerial, Serial};
 use crate::client::{Endpoint, Http};
 use crate::config::power::{Driver, OutletConfig, PduConfig, PowerConfig};
 use crate::config::serial::{ConsoleConfig, HttpListen, SerialConfig};
@@ -219,7 +219,8 @@ impl Bound {
     async fn bind(base: Option<u16>, folder: &Folder, racks: &[Rack]) -> Result<Self, Failure> {
         let mut refused = None;
         for ports in Ports::candidates(base) {
-            let serial = Serial::bind(serial_config(ports, folder, racks)?).await;
+            let serial =
+                Serial::bind(serial_config(ports, folder, racks)?, HandedSerial::default()).await;
             let power = PowerDaemon::bind(power_config(ports, racks)?).await;
             match (serial, power) {
                 (Ok(serial), Ok(power)) => return Ok(Self { ports, serial, power }),
@@ -236,7 +237,8 @@ impl Bound {
         shutdown: &CancellationToken,
     ) -> JoinHandle<Result<(), Failure>> {
         services.spawn(self.power.run(shutdown.clone(), || {}));
-        services.spawn(self.serial.run(shutdown.clone(), || {}))
+        let serial = self.serial.run(shutdown.clone(), std::future::pending(), || {});
+        services.spawn(async { serial.await.map(drop) })
     }
 }
 

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
+use serde::{Deserialize, Serialize};
 use tokio::net::TcpListener;
 
 use crate::config::serial::Protocol;
@@ -11,7 +12,8 @@ use crate::daemon::bind;
 use crate::model::{Failure, Name};
 
 /// Whose listener it is.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub(super) enum Purpose {
     Http,
     Line(Name, Protocol),
@@ -29,6 +31,10 @@ impl Bound {
         listener: Arc<TcpListener>,
     ) {
         self.0.insert(purpose, (address, listener));
+    }
+
+    pub(super) fn into_all(self) -> impl Iterator<Item = (Purpose, SocketAddr, Arc<TcpListener>)> {
+        self.0.into_iter().map(|(purpose, (address, listener))| (purpose, address, listener))
     }
 
     /// The listener that is there already, else a new one.

@@ -1,13 +1,17 @@
 //! `lava-serial`: binds everything, then serves until it is told to end. What it serves can change
 //! while it runs: a changed configuration is read again on SIGHUP or `POST /reload`.
 
+mod handed;
 mod listeners;
 mod plan;
+mod replace;
 mod serving;
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use tokio::net::{TcpListener, UnixListener};
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -15,14 +19,17 @@ use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use self::listeners::Bound;
+pub use self::handed::HandedSerial;
 use self::plan::Plan;
-use self::serving::Serving;
+pub use self::replace::{luggage, serve};
+use self::serving::{Lives, Serving};
 use super::{RuntimeSocket, runtime_dir};
 use crate::config::serial::SerialConfig;
+use crate::console::{Handed, Roster};
+use crate::front::hand_over::{HandOver, HandedClient};
 use crate::front::http::serial::{Changes, Reload, router};
-use crate::front::http::{Listener, serve};
-use crate::model::{Failure, Kind};
+use crate::front::http::{self, Listener};
+use crate::model::{Failure, Kind, Name};
 
 /// The ready line tells the addresses of at most this many consoles.
 const TOLD: usize = 16;
@@ -36,18 +43,43 @@ pub struct Serial {
     paths: Vec<PathBuf>,
     plan: Plan,
     socket: (RuntimeSocket, UnixListener),
+    consoles: BTreeMap<Name, Handed>,
+    clients: Vec<HandedClient>,
+}
+
+/// Why serving has ended.
+#[derive(Debug)]
+pub enum Ended {
+    /// Everything is written and closed.
+    Done,
+    /// Everything is to go on elsewhere.
+    HandedOver(HandedSerial, Successor),
+}
+
+/// Who goes on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Successor {
+    /// The program that is installed now, in this process.
+    NextProgram,
+    /// Another process, which the service manager starts.
+    NextProcess,
 }
 
 impl Serial {
-    /// Binds every listener of a configuration, or none of them.
+    /// Binds every listener of a configuration, or none of them. What another process has handed over
+    /// is gone on with.
     ///
     /// # Errors
     /// The first one that cannot be bound.
-    pub async fn bind(config: SerialConfig) -> Result<Self, Failure> {
+    pub async fn bind(config: SerialConfig, handed: HandedSerial) -> Result<Self, Failure> {
+        let HandedSerial { socket, bound, consoles, clients } = handed;
         let paths = config.paths.clone();
-        let plan = Plan::bind(config, &Bound::default()).await?;
-        let socket = RuntimeSocket::bind(&runtime_dir(), "serial")?;
-        Ok(Self { paths, plan, socket })
+        let plan = Plan::bind(config, &bound).await?;
+        let socket = match socket {
+            Some(socket) => socket,
+            None => RuntimeSocket::bind(&runtime_dir(), "serial")?,
+        };
+        Ok(Self { paths, plan, socket, consoles, clients })
     }
 
     /// What is said when it is ready: `http=127.0.0.1:7100 panda01.raw=127.0.0.1:7101 …`.
@@ -76,30 +108,49 @@ impl Serial {
         self.plan.http.as_ref().and_then(|listener| listener.local_addr().ok())
     }
 
-    /// Serves until `shutdown`; then everything is written and closed. `ready` is called when the
-    /// consoles exist and clients are served.
+    /// Serves until `shutdown`, or until `hand_over`: then nothing is closed. `ready` is called when
+    /// the consoles exist and clients are served.
     ///
     /// # Errors
     /// When a capture cannot be opened; nothing is served then.
     pub async fn run(
-        self,
+        mut self,
         shutdown: CancellationToken,
+        hand_over: impl Future<Output = Successor>,
         ready: impl FnOnce(),
-    ) -> Result<(), Failure> {
-        let tasks = TaskTracker::new();
+    ) -> Result<Ended, Failure> {
+        let lives = Lives {
+            tasks: TaskTracker::new(),
+            clients: TaskTracker::new(),
+            shutdown: shutdown.clone(),
+            hand_over: HandOver::default(),
+            consoles: CancellationToken::new(),
+        };
         let (reload, mut reloads) = mpsc::channel(RELOADS);
-        let serving = Serving::new(tasks.clone(), shutdown.clone());
-        let app = router(serving.roster().clone(), Reload::new(reload), tasks.clone());
-        let mut serving = serving.with_http(app.clone());
-        let started = self.plan.start(&serving)?;
+        let roster = Arc::<Roster>::default();
+        let clients = lives.clients.clone();
+        let app =
+            router(roster.clone(), Reload::new(reload), lives.hand_over.clone(), clients.clone());
+        let mut serving = Serving::new(roster, app.clone(), lives.clone());
+        let started = self.plan.start(&serving, &mut self.consoles)?;
         serving.carry_out(started).await;
-        let (_socket, listener) = self.socket;
-        tasks.spawn(serve(Listener::Unix(listener), app, shutdown.clone()));
+        serving.take_up(self.clients);
+        let (socket, listener) = self.socket;
+        let (listener, local) = (Arc::new(listener), shutdown.child_token());
+        clients.spawn(http::serve(Listener::Unix(listener.clone()), app, local.clone()));
         let mut hangups = hangups(&self.paths)?;
+        let mut hand_over = std::pin::pin!(hand_over);
         ready();
         loop {
             tokio::select! {
                 () = shutdown.cancelled() => break,
+                successor = &mut hand_over => {
+                    local.cancel();
+                    let mut handed = serving.give_away().await;
+                    // Its task has ended, and with it the other owner of the listener.
+                    handed.socket = Arc::into_inner(listener).map(|listener| (socket, listener));
+                    return Ok(Ended::HandedOver(handed, successor));
+                }
                 () = hangup(&mut hangups) => match reload_from(&self.paths, &mut serving).await {
                     Ok(changes) => tracing::info!("the configuration was read again: {changes}"),
                     Err(failure) => tracing::error!("nothing is changed: {failure}"),
@@ -110,11 +161,16 @@ impl Serial {
                 }
             }
         }
-        tasks.close();
-        if tokio::time::timeout(super::SHUTDOWN_LIMIT, tasks.wait()).await.is_err() {
+        let ended = async {
+            for tasks in [&lives.clients, &lives.tasks] {
+                tasks.close();
+                tasks.wait().await;
+            }
+        };
+        if tokio::time::timeout(super::SHUTDOWN_LIMIT, ended).await.is_err() {
             tracing::warn!("some tasks did not end in time");
         }
-        Ok(())
+        Ok(Ended::Done)
     }
 }
 
@@ -127,7 +183,7 @@ async fn reload_from(paths: &[PathBuf], serving: &mut Serving) -> Result<Changes
     }
     let config = SerialConfig::read(paths)?;
     let plan = Plan::bind(config, &serving.bound()).await?;
-    let started = plan.start(serving)?;
+    let started = plan.start(serving, &mut BTreeMap::new())?;
     Ok(serving.carry_out(started).await)
 }
 

@@ -9,7 +9,7 @@ use tokio::net::TcpListener;
 use super::listeners::{Bound, Purpose};
 use super::serving::Serving;
 use crate::config::serial::{ConsoleConfig, HttpListen, Protocol, SerialConfig};
-use crate::console::Console;
+use crate::console::{Console, Handed};
 use crate::model::{Failure, Kind, Name};
 
 /// A configuration whose listeners are bound.
@@ -37,7 +37,7 @@ pub(super) struct Started {
 /// A console, and the future that owns its port.
 pub(super) struct New {
     pub(super) console: Arc<Console>,
-    pub(super) owner: Pin<Box<dyn Future<Output = ()> + Send>>,
+    pub(super) owner: Pin<Box<dyn Future<Output = Option<Handed>> + Send>>,
 }
 
 impl Plan {
@@ -62,15 +62,20 @@ impl Plan {
         Ok(Self { http_config: config.http, http, consoles })
     }
 
-    /// Opens the captures that are not open yet. Nothing is served differently so far.
+    /// Opens the captures that are not open yet; consoles of another process go on where that ended.
+    /// Nothing is served differently so far.
     ///
     /// # Errors
     /// The first capture that cannot be opened.
-    pub(super) fn start(self, serving: &Serving) -> Result<Started, Failure> {
+    pub(super) fn start(
+        self,
+        serving: &Serving,
+        handed: &mut BTreeMap<Name, Handed>,
+    ) -> Result<Started, Failure> {
         let mut new = BTreeMap::new();
         for Planned { config, .. } in &self.consoles {
             if serving.records_in(&config.name) != Some(config.capture.dir.as_path()) {
-                let started = serving.start(config);
+                let started = serving.start(config, handed.remove(&config.name));
                 let (console, owner) =
                     started.map_err(|error| Failure::from_error(Kind::Infra, &error))?;
                 new.insert(config.name.clone(), New { console, owner: Box::pin(owner) });

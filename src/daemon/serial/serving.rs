@@ -4,21 +4,27 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use super::handed::HandedSerial;
 use super::listeners::{Bound, Purpose};
 use super::plan::{New, Planned, Started};
 use crate::capture::OpenError;
 use crate::config::serial::{ConsoleConfig, Protocol};
-use crate::console::{Console, Roster};
-use crate::front::http::serial::Changes;
+use crate::console::{Console, Handed, Lifetime, Roster};
+use crate::front::hand_over::{HandOver, HandedClient, ProtocolState};
+use crate::front::http::serial::{AttachedClient, Changes};
 use crate::front::http::{App, Listener, serve};
 use crate::front::line;
 use crate::model::Name;
+
+/// How long clients may take to come to rest before they are given away.
+const REST_LIMIT: Duration = Duration::from_secs(2);
 
 /// The consoles and listeners of a process.
 pub(super) struct Serving {
@@ -27,8 +33,21 @@ pub(super) struct Serving {
     http: Option<(SocketAddr, Door)>,
     /// What is served by HTTP.
     app: App,
-    tasks: TaskTracker,
-    shutdown: CancellationToken,
+    lives: Lives,
+}
+
+/// How long everything here lives.
+#[derive(Debug, Clone)]
+pub(super) struct Lives {
+    /// Runs the consoles, and what blocks.
+    pub(super) tasks: TaskTracker,
+    /// Runs what serves clients.
+    pub(super) clients: TaskTracker,
+    /// Everything ends.
+    pub(super) shutdown: CancellationToken,
+    /// Clients are given away; and when all are, the consoles.
+    pub(super) hand_over: HandOver,
+    pub(super) consoles: CancellationToken,
 }
 
 /// A console that is served.
@@ -36,7 +55,7 @@ struct Served {
     config: ConsoleConfig,
     console: Arc<Console>,
     /// Ends when the port is closed and all is written.
-    owner: JoinHandle<()>,
+    owner: JoinHandle<Option<Handed>>,
     lines: BTreeMap<Protocol, Door>,
 }
 
@@ -47,18 +66,9 @@ struct Door {
 }
 
 impl Serving {
-    /// Serves nothing so far. Everything it serves runs on `tasks`, until `shutdown`.
-    pub(super) fn new(tasks: TaskTracker, shutdown: CancellationToken) -> Self {
-        let (roster, consoles) = (Arc::default(), BTreeMap::new());
-        Self { roster, consoles, http: None, app: App::new(), tasks, shutdown }
-    }
-
-    pub(super) fn with_http(self, app: App) -> Self {
-        Self { app, ..self }
-    }
-
-    pub(super) fn roster(&self) -> &Arc<Roster> {
-        &self.roster
+    /// Serves nothing so far; `app` is to serve `roster` by HTTP.
+    pub(super) fn new(roster: Arc<Roster>, app: App, lives: Lives) -> Self {
+        Self { roster, consoles: BTreeMap::new(), http: None, app, lives }
     }
 
     /// The folder that the console of a name records in; `None` when there is no such console.
@@ -73,13 +83,19 @@ impl Serving {
     pub(super) fn start(
         &self,
         config: &ConsoleConfig,
-    ) -> Result<(Arc<Console>, impl Future<Output = ()> + Send + use<>), OpenError> {
+        handed: Option<Handed>,
+    ) -> Result<(Arc<Console>, impl Future<Output = Option<Handed>> + Send + use<>), OpenError>
+    {
         Console::start(
             config.name.clone(),
             config.port.clone(),
             config.capture.clone(),
-            self.tasks.clone(),
-            self.shutdown.child_token(),
+            Lifetime {
+                tasks: self.lives.tasks.clone(),
+                shutdown: self.lives.shutdown.child_token(),
+                hand_over: self.lives.consoles.clone(),
+            },
+            handed,
         )
     }
 
@@ -141,7 +157,7 @@ impl Serving {
     fn open(&mut self, config: ConsoleConfig, new: New) {
         let New { console, owner } = new;
         self.roster.insert(console.clone());
-        let owner = self.tasks.spawn(owner);
+        let owner = self.lives.tasks.spawn(owner);
         let name = config.name.clone();
         self.consoles.insert(name, Served { config, console, owner, lines: BTreeMap::new() });
     }
@@ -177,9 +193,15 @@ impl Serving {
         let Some(served) = self.consoles.get_mut(name) else { return };
         for (protocol, listener) in lines {
             served.lines.entry(protocol).or_insert_with(|| {
-                let close = self.shutdown.child_token();
-                let console = served.console.clone();
-                self.tasks.spawn(line::serve(listener.clone(), protocol, console, close.clone()));
+                let Lives { clients, shutdown, hand_over, .. } = &self.lives;
+                let close = shutdown.child_token();
+                clients.spawn(line::serve(
+                    listener.clone(),
+                    protocol,
+                    served.console.clone(),
+                    close.clone(),
+                    hand_over.clone(),
+                ));
                 Door { listener, close }
             });
         }
@@ -190,10 +212,68 @@ impl Serving {
             return;
         }
         self.close_http();
-        let close = self.shutdown.child_token();
+        let close = self.lives.shutdown.child_token();
         let served = serve(Listener::Tcp(listener.clone()), self.app.clone(), close.clone());
-        self.tasks.spawn(served);
+        self.lives.clients.spawn(served);
         self.http = Some((address, Door { listener, close }));
+    }
+
+    /// Goes on with clients of another process; those that cannot be gone on with are let go.
+    pub(super) fn take_up(&self, clients: Vec<HandedClient>) {
+        let mut present = BTreeMap::<Name, Vec<u64>>::new();
+        for client in clients {
+            let Some(served) = self.consoles.get(&client.state.console) else { continue };
+            let session = client.state.session.session();
+            let console = served.console.name().clone();
+            match self.take_up_one(served, client) {
+                Ok(true) => present.entry(console).or_default().push(session),
+                Ok(false) => {}
+                Err(error) => tracing::warn!(%console, %error, "a client is lost"),
+            }
+        }
+        for (name, served) in &self.consoles {
+            served.console.forget_absent(present.get(name).map_or(&[], Vec::as_slice));
+        }
+    }
+
+    /// Whether the client is served now.
+    fn take_up_one(&self, served: &Served, client: HandedClient) -> std::io::Result<bool> {
+        let hand_over = self.lives.hand_over.clone();
+        let protocol = match client.state.protocol {
+            ProtocolState::Raw => Protocol::Raw,
+            ProtocolState::Telnet(_) => Protocol::Telnet,
+            ProtocolState::WebSocket { .. } => {
+                let client = AttachedClient::resume(&served.console, client)?;
+                let client = client.map(|client| client.run(hand_over));
+                return Ok(client.map(|client| self.lives.clients.spawn(client)).is_some());
+            }
+        };
+        // Its door may not be there any more.
+        let Some(door) = served.lines.get(&protocol) else { return Ok(false) };
+        let client = line::Client::resume(&served.console, client)?;
+        let client = client.map(|client| client.run(door.close.clone(), hand_over));
+        Ok(client.map(|client| self.lives.clients.spawn(client)).is_some())
+    }
+
+    /// Gives everything away, for another process to go on with: first the clients, then, when the
+    /// last of them has come to rest, the consoles.
+    pub(super) async fn give_away(mut self) -> HandedSerial {
+        let bound = self.bound();
+        self.close_http();
+        self.lives.hand_over.ask();
+        self.lives.clients.close();
+        if tokio::time::timeout(REST_LIMIT, self.lives.clients.wait()).await.is_err() {
+            tracing::warn!("some requests did not end in time, and are broken off");
+        }
+        self.lives.consoles.cancel();
+        let mut consoles = BTreeMap::new();
+        for (name, served) in self.consoles {
+            // A console whose owner has panicked is opened anew.
+            if let Ok(Some(handed)) = served.owner.await {
+                consoles.insert(name, handed);
+            }
+        }
+        HandedSerial { socket: None, bound, consoles, clients: self.lives.hand_over.take() }
     }
 
     /// Requests under way and attached clients are served to their end.

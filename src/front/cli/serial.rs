@@ -20,8 +20,8 @@ pub struct SerialArgs {
     /// Files or folders of TOML that describe the consoles.
     #[arg(long, value_name = "PATH", num_args = 1.., conflicts_with = "name", required_unless_present = "name")]
     config: Vec<PathBuf>,
-    /// Read the files, say what is wrong with them, and serve nothing.
-    #[arg(long, requires = "config")]
+    /// Only say what is wrong with the files or options, and serve nothing.
+    #[arg(long)]
     check: bool,
     /// One console of this name, without any file.
     #[arg(long)]
@@ -56,14 +56,16 @@ impl SerialArgs {
     /// # Errors
     /// Everything that is wrong with it.
     pub fn into_config(self) -> Result<Option<SerialConfig>, Failure> {
-        let Some(name) = self.name else {
-            let config = SerialConfig::read(&self.config)?;
-            if self.check {
-                return print(format!("good: {} consoles\n", config.consoles.len()).as_bytes())
-                    .map(|()| None);
-            }
-            return Ok(Some(config));
-        };
+        let check = self.check;
+        let config = self.read()?;
+        if check {
+            print(format!("good: {} consoles\n", config.consoles.len()).as_bytes())?;
+        }
+        Ok((!check).then_some(config))
+    }
+
+    fn read(self) -> Result<SerialConfig, Failure> {
+        let Some(name) = self.name else { return SerialConfig::read(&self.config) };
         let port = match (self.port, self.device) {
             (Some(port), _) => port,
             (None, Some(device)) => {
@@ -77,10 +79,10 @@ impl SerialArgs {
         };
         let (raw, telnet) = (self.raw, self.telnet);
         let capture = CaptureOptions::new(self.capture.unwrap_or_else(default_capture_dir));
-        Ok(Some(SerialConfig {
+        Ok(SerialConfig {
             paths: Vec::new(),
             http: self.http.map(|listen| HttpListen { listen, insecure: false }),
             consoles: vec![ConsoleConfig { name, port, raw, telnet, insecure: false, capture }],
-        }))
+        })
     }
 }

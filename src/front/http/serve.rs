@@ -12,7 +12,7 @@ use tokio::net::{TcpListener, UnixListener};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::client::Stream;
+use super::Socket;
 use crate::sys::keep_alive;
 
 /// A client has this long to send its whole request header.
@@ -24,7 +24,7 @@ const MAX_HEADER: usize = 16 * 1024;
 #[derive(Debug)]
 pub enum Listener {
     Tcp(Arc<TcpListener>),
-    Unix(UnixListener),
+    Unix(Arc<UnixListener>),
 }
 
 /// Who is at the other end of a connection, as text; an extension of every request.
@@ -32,17 +32,17 @@ pub enum Listener {
 pub struct Peer(pub String);
 
 impl Listener {
-    async fn accept(&self) -> io::Result<(Box<dyn Stream>, Peer)> {
+    async fn accept(&self) -> io::Result<(Socket, Peer)> {
         match self {
             Self::Tcp(listener) => {
                 let (stream, address) = listener.accept().await?;
                 stream.set_nodelay(true)?;
                 keep_alive(&stream)?;
-                Ok((Box::new(stream), Peer(address.to_string())))
+                Ok((Socket::Tcp(stream), Peer(address.to_string())))
             }
             Self::Unix(listener) => {
                 let (stream, _) = listener.accept().await?;
-                Ok((Box::new(stream), Peer("unix".into())))
+                Ok((Socket::Unix(stream), Peer("unix".into())))
             }
         }
     }
@@ -72,7 +72,7 @@ pub async fn serve(listener: Listener, app: Router, shutdown: CancellationToken)
     connections.wait().await;
 }
 
-async fn connection(stream: Box<dyn Stream>, peer: Peer, app: Router, shutdown: CancellationToken) {
+async fn connection(stream: Socket, peer: Peer, app: Router, shutdown: CancellationToken) {
     let app = app.layer(axum::Extension(peer));
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())

@@ -4,17 +4,24 @@
 //! port refused, learns from it what the truth is.
 
 use bytes::BytesMut;
+use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
 
 use crate::console::{LineChange, Session};
 use crate::model::line::{Line, LineErrors};
 use crate::wire::rfc2217::{Answer, Control, Purge, Request, line_state, modem_state};
 
-/// The state that belongs to one connection.
+/// What belongs to one connection.
 #[derive(Debug)]
 pub(super) struct ComPort {
     line: watch::Receiver<Line>,
-    /// What the client was told last.
+    state: ComPortState,
+}
+
+/// What was agreed with a client.
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+pub(super) struct ComPortState {
+    /// What it was told last.
     told: Line,
     line_mask: u8,
     modem_mask: u8,
@@ -26,9 +33,18 @@ impl ComPort {
     pub(super) async fn begin(session: &Session, out: &mut BytesMut) -> Self {
         let mut line = session.watch_line().await;
         let told = *line.borrow_and_update();
-        let com_port = Self { line, told, line_mask: 0, modem_mask: u8::MAX };
-        com_port.modem_state(told).encode(out);
-        com_port
+        let state = ComPortState { told, line_mask: 0, modem_mask: u8::MAX };
+        state.modem_state(told).encode(out);
+        Self { line, state }
+    }
+
+    /// Goes on with a client of another process, that has agreed to the option there.
+    pub(super) async fn resume(session: &Session, state: ComPortState) -> Self {
+        Self { line: session.watch_line().await, state }
+    }
+
+    pub(super) fn into_state(self) -> ComPortState {
+        self.state
     }
 
     /// Carries out what a client asks, and appends the answer.
@@ -56,14 +72,14 @@ impl ComPort {
             Request::Control(Control::Dtr(_)) => Answer::Dtr(line.outputs.dtr),
             Request::Control(Control::Rts(_)) => Answer::Rts(line.outputs.rts),
             Request::LineState => Answer::LineState(line_state::EMPTY),
-            Request::ModemState => self.modem_state(line),
+            Request::ModemState => self.state.modem_state(line),
             Request::LineStateMask(mask) => {
-                self.line_mask = mask.unwrap_or(self.line_mask);
-                Answer::LineStateMask(self.line_mask)
+                self.state.line_mask = mask.unwrap_or(self.state.line_mask);
+                Answer::LineStateMask(self.state.line_mask)
             }
             Request::ModemStateMask(mask) => {
-                self.modem_mask = mask.unwrap_or(self.modem_mask);
-                Answer::ModemStateMask(self.modem_mask)
+                self.state.modem_mask = mask.unwrap_or(self.state.modem_mask);
+                Answer::ModemStateMask(self.state.modem_mask)
             }
             Request::Purge(purge) => Answer::Purge(purge),
             Request::ClientSignature | Request::Suspend | Request::Resume => return,
@@ -81,18 +97,20 @@ impl ComPort {
     /// Appends what the client wants to know of since it was told last.
     pub(super) fn notify(&mut self, out: &mut BytesMut) {
         let now = *self.line.borrow_and_update();
-        let before = std::mem::replace(&mut self.told, now);
+        let before = std::mem::replace(&mut self.state.told, now);
         let modem = modem_state(before.inputs, now.inputs);
         let wires = modem ^ modem_state(before.inputs, before.inputs);
-        if wires & self.modem_mask != 0 {
-            Answer::ModemState(modem & self.modem_mask).encode(out);
+        if wires & self.state.modem_mask != 0 {
+            Answer::ModemState(modem & self.state.modem_mask).encode(out);
         }
-        let errors = line_errors(before.errors, now.errors) & self.line_mask;
+        let errors = line_errors(before.errors, now.errors) & self.state.line_mask;
         if errors != 0 {
             Answer::LineState(errors).encode(out);
         }
     }
+}
 
+impl ComPortState {
     fn modem_state(&self, line: Line) -> Answer<'static> {
         Answer::ModemState(modem_state(self.told.inputs, line.inputs) & self.modem_mask)
     }

@@ -4,8 +4,11 @@ mod com_port;
 mod raw;
 mod telnet;
 
+pub use telnet::TelnetState;
+
 use std::collections::VecDeque;
 use std::io::{self, IoSlice};
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -16,7 +19,8 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::config::serial::Protocol;
-use crate::console::{Attach, Console};
+use crate::console::{Attach, Console, Stream};
+use crate::front::hand_over::{ClientState, HandOver, HandedClient, ProtocolState};
 use crate::model::event::Mode;
 use crate::sys::keep_alive;
 
@@ -25,33 +29,30 @@ const READ: usize = 4 * 1024;
 /// How many pieces go into one write.
 const SLICES: usize = 64;
 
-/// Serves one console on one listener until `shutdown`.
+/// Serves one console on one listener until `shutdown`, or until its clients are asked for.
 pub async fn serve(
     listener: Arc<TcpListener>,
     protocol: Protocol,
     console: Arc<Console>,
     shutdown: CancellationToken,
+    hand_over: HandOver,
 ) {
     let clients = TaskTracker::new();
     loop {
         let accepted = tokio::select! {
             () = shutdown.cancelled() => break,
+            () = hand_over.asked() => break,
             accepted = listener.accept() => accepted,
         };
         match accepted {
-            Ok((stream, peer)) => {
-                let (console, shutdown) = (console.clone(), shutdown.clone());
-                clients.spawn(async move {
-                    let client = client(stream, peer.to_string(), protocol, &console);
-                    let ended = tokio::select! {
-                        () = shutdown.cancelled() => Ok(()),
-                        ended = client => ended,
-                    };
-                    if let Err(error) = ended {
-                        tracing::debug!(console = %console.name(), %peer, %error, "a client is gone");
-                    }
-                });
-            }
+            Ok((stream, peer)) => match Client::begin(stream, peer, protocol, &console) {
+                Ok(client) => {
+                    clients.spawn(client.run(shutdown.clone(), hand_over.clone()));
+                }
+                Err(error) => {
+                    tracing::debug!(console = %console.name(), %peer, %error, "a client is gone");
+                }
+            },
             // Out of file descriptors: wait for some to come free instead of spinning.
             Err(error) => {
                 tracing::warn!(console = %console.name(), %error, "cannot accept a client");
@@ -63,44 +64,129 @@ pub async fn serve(
     clients.wait().await;
 }
 
-async fn client(
+/// A client and its session.
+#[derive(Debug)]
+pub struct Client {
     stream: TcpStream,
-    peer: String,
-    protocol: Protocol,
-    console: &Arc<Console>,
-) -> io::Result<()> {
-    stream.set_nodelay(true)?;
-    keep_alive(&stream)?;
-    let via = protocol.as_str();
-    let user = format!("{via}:{peer}");
-    let (_, out) = console.attach(Attach { user, via, peer, mode: Mode::Rw, from: None });
-    match protocol {
-        Protocol::Raw => raw::serve(stream, out).await,
-        Protocol::Telnet => telnet::serve(stream, out).await,
+    out: Stream,
+    spoken: Spoken,
+}
+
+/// What is spoken with a client, and what is under way.
+#[derive(Debug)]
+enum Spoken {
+    Raw(raw::UnderWay),
+    Telnet(Box<telnet::Connection>),
+}
+
+impl Client {
+    /// A client that has just come.
+    fn begin(
+        stream: TcpStream,
+        peer: SocketAddr,
+        protocol: Protocol,
+        console: &Arc<Console>,
+    ) -> io::Result<Self> {
+        stream.set_nodelay(true)?;
+        keep_alive(&stream)?;
+        let (via, peer) = (protocol.as_str(), peer.to_string());
+        let user = format!("{via}:{peer}");
+        let (_, out) = console.attach(Attach { user, via, peer, mode: Mode::Rw, from: None });
+        let spoken = match protocol {
+            Protocol::Raw => Spoken::Raw(raw::UnderWay::default()),
+            Protocol::Telnet => Spoken::Telnet(Box::new(telnet::Connection::new())),
+        };
+        Ok(Self { stream, out, spoken })
+    }
+
+    /// Goes on with a client of another process; `None` when it is none of these protocols, or its
+    /// session is not known.
+    ///
+    /// # Errors
+    /// When it is no connection.
+    pub fn resume(console: &Arc<Console>, client: HandedClient) -> io::Result<Option<Self>> {
+        let ClientState { session, protocol, typing, unsent, .. } = client.state;
+        let spoken = match protocol {
+            ProtocolState::Raw => {
+                let unsent = (!unsent.is_empty()).then_some(unsent).into_iter().collect();
+                Spoken::Raw(raw::UnderWay { typing, unsent })
+            }
+            ProtocolState::Telnet(state) => {
+                let unsent = unsent.into();
+                Spoken::Telnet(Box::new(telnet::Connection { state, typing, unsent }))
+            }
+            ProtocolState::WebSocket { .. } => return Ok(None),
+        };
+        rustix::io::ioctl_fionbio(&client.fd, true)?;
+        let stream = TcpStream::from_std(client.fd.into())?;
+        Ok(console.rejoin(session).map(|(_, out)| Self { stream, out, spoken }))
+    }
+
+    /// Serves the client until it goes, until `shutdown`, or until it is asked for.
+    pub async fn run(mut self, shutdown: CancellationToken, hand_over: HandOver) {
+        let served = async {
+            match &mut self.spoken {
+                Spoken::Raw(under_way) => {
+                    raw::serve(&mut self.stream, &mut self.out, under_way, &hand_over).await
+                }
+                Spoken::Telnet(connection) => {
+                    connection.serve(&mut self.stream, &mut self.out, &hand_over).await
+                }
+            }
+        };
+        let ended = tokio::select! {
+            () = shutdown.cancelled() => return,
+            ended = served => ended,
+        };
+        match ended {
+            Ok(()) if hand_over.is_asked() => self.give(&hand_over),
+            Ok(()) => {}
+            Err(error) => {
+                let session = self.out.session();
+                let console = session.console().name();
+                tracing::debug!(%console, user = session.user(), %error, "a client is gone");
+            }
+        }
+    }
+
+    fn give(self, hand_over: &HandOver) {
+        let Ok(stream) = self.stream.into_std() else { return };
+        let (protocol, typing, unsent) = match self.spoken {
+            Spoken::Raw(raw::UnderWay { typing, unsent }) => {
+                let unsent = unsent.iter().flatten().copied().collect();
+                (ProtocolState::Raw, typing, unsent)
+            }
+            Spoken::Telnet(connection) => {
+                let telnet::Connection { state, typing, unsent } = *connection;
+                (ProtocolState::Telnet(state), typing, unsent.freeze())
+            }
+        };
+        let console = self.out.session().console().name().clone();
+        let session = self.out.leave();
+        let state = ClientState { console, session, protocol, typing, unsent };
+        hand_over.give(HandedClient { fd: stream.into(), state });
     }
 }
 
-/// Writes all of `pieces`, with as few system calls as it takes.
-async fn write_all(
+/// Writes what it can of `pieces`, and takes that out of them. Cancel safe.
+async fn write_some(
     to: &mut (impl AsyncWrite + Unpin),
-    mut pieces: VecDeque<Bytes>,
+    pieces: &mut VecDeque<Bytes>,
 ) -> io::Result<()> {
-    while !pieces.is_empty() {
-        let slices: Vec<IoSlice<'_>> =
-            pieces.iter().take(SLICES).map(|bytes| IoSlice::new(bytes)).collect();
-        let mut written = to.write_vectored(&slices).await?;
-        if written == 0 {
-            return Err(io::ErrorKind::WriteZero.into());
+    let slices: Vec<IoSlice<'_>> =
+        pieces.iter().take(SLICES).map(|bytes| IoSlice::new(bytes)).collect();
+    let mut written = to.write_vectored(&slices).await?;
+    if written == 0 {
+        return Err(io::ErrorKind::WriteZero.into());
+    }
+    while let Some(first) = pieces.front_mut() {
+        let part = written.min(first.len());
+        first.advance(part);
+        written -= part;
+        if !first.is_empty() {
+            break;
         }
-        while let Some(first) = pieces.front_mut() {
-            let part = written.min(first.len());
-            first.advance(part);
-            written -= part;
-            if !first.is_empty() {
-                break;
-            }
-            pieces.pop_front();
-        }
+        pieces.pop_front();
     }
     Ok(())
 }

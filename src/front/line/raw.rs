@@ -1,43 +1,80 @@
 //! A console as a plain TCP stream: every byte passes untouched, and nothing is added.
 
+use std::collections::VecDeque;
 use std::io;
 
-use bytes::BytesMut;
+use bytes::{Bytes, BytesMut};
 use tokio::io::AsyncReadExt as _;
 use tokio::net::TcpStream;
+use tokio::net::tcp::{ReadHalf, WriteHalf};
 
-use super::{READ, write_all};
-use crate::console::{Item, Stream, WriteError};
+use super::{READ, write_some};
+use crate::console::{Item, Session, Stream, WriteError};
+use crate::front::hand_over::HandOver;
 
-/// Serves a client until it closes its side.
-pub(super) async fn serve(mut stream: TcpStream, mut out: Stream) -> io::Result<()> {
+/// Bytes under way, in both directions.
+#[derive(Debug, Default)]
+pub(super) struct UnderWay {
+    /// Typed, and not taken yet.
+    pub(super) typing: Bytes,
+    /// For the client, and not sent yet.
+    pub(super) unsent: VecDeque<Bytes>,
+}
+
+/// Serves a client until it closes its side, or is asked for.
+pub(super) async fn serve(
+    stream: &mut TcpStream,
+    out: &mut Stream,
+    under_way: &mut UnderWay,
+    hand_over: &HandOver,
+) -> io::Result<()> {
     let session = out.session().clone();
-    let (mut from, mut to) = stream.split();
-    let up = async {
-        let mut buffer = BytesMut::new();
-        loop {
-            buffer.reserve(READ);
-            if from.read_buf(&mut buffer).await? == 0 {
-                return Ok(());
-            }
-            match session.write(buffer.split().freeze()).await {
-                Err(WriteError::ShuttingDown) => return Ok(()),
-                // A raw port has no way to tell; the events and other clients do.
-                Err(error) => tracing::debug!(user = session.user(), %error, "input is dropped"),
-                Ok(()) => {}
-            }
-        }
-    };
-    let down = async {
-        while let Some(item) = out.next().await {
-            if let Item::Pieces(pieces) = item {
-                write_all(&mut to, pieces.into_iter().map(|piece| piece.bytes).collect()).await?;
-            }
-        }
-        Ok(())
-    };
+    let (from, to) = stream.split();
+    let UnderWay { typing, unsent } = under_way;
     tokio::select! {
-        ended = up => ended,
-        ended = down => ended,
+        ended = up(from, &session, typing) => ended,
+        ended = down(to, out, unsent) => ended,
+        () = hand_over.asked() => Ok(()),
+    }
+}
+
+/// What the client types. Cancel safe.
+async fn up(mut from: ReadHalf<'_>, session: &Session, typing: &mut Bytes) -> io::Result<()> {
+    let mut buffer = BytesMut::new();
+    loop {
+        match session.write(typing).await {
+            Err(WriteError::ShuttingDown) => return Ok(()),
+            Err(error) => {
+                // A raw port has no way to tell; the events and other clients do.
+                tracing::debug!(user = session.user(), %error, "input is dropped");
+                typing.clear();
+            }
+            Ok(()) => {}
+        }
+        buffer.reserve(READ);
+        if from.read_buf(&mut buffer).await? == 0 {
+            return Ok(());
+        }
+        *typing = buffer.split().freeze();
+    }
+}
+
+/// What the board says. Cancel safe.
+async fn down(
+    mut to: WriteHalf<'_>,
+    out: &mut Stream,
+    unsent: &mut VecDeque<Bytes>,
+) -> io::Result<()> {
+    loop {
+        while !unsent.is_empty() {
+            write_some(&mut to, unsent).await?;
+        }
+        match out.next().await {
+            Some(Item::Pieces(pieces)) => {
+                unsent.extend(pieces.into_iter().map(|piece| piece.bytes));
+            }
+            Some(_) => {}
+            None => return Ok(()),
+        }
     }
 }

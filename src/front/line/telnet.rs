@@ -1,17 +1,20 @@
 //! A console for telnet clients: people, and programs that speak RFC 2217.
 
 use std::io;
+use std::pin::pin;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use bytes::{Bytes, BytesMut};
+use serde::{Deserialize, Serialize};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
-use tokio::net::tcp::ReadHalf;
+use tokio::net::tcp::{ReadHalf, WriteHalf};
 use tokio::sync::mpsc;
 
 use super::READ;
-use super::com_port::ComPort;
+use super::com_port::{ComPort, ComPortState};
 use crate::console::{Item, Session, Stream};
+use crate::front::hand_over::HandOver;
 use crate::model::What;
 use crate::wire::attach::{Answer, Verb};
 use crate::wire::rfc2217::{COM_PORT, Purge, Request};
@@ -20,6 +23,26 @@ use crate::wire::telnet::{Received, Telnet};
 /// How many orders may wait for the sending side. A client that does not read them is not read
 /// either.
 const ORDERS: usize = 8;
+
+/// What telnet remembers of a connection.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct TelnetState {
+    telnet: Telnet,
+    /// There once the client has agreed to the option.
+    com_port: Option<ComPortState>,
+    /// The client wants no bytes of the board at the moment.
+    suspended: bool,
+}
+
+/// A connection, and what is under way on it.
+#[derive(Debug)]
+pub(super) struct Connection {
+    pub(super) state: TelnetState,
+    /// Typed, and not taken yet.
+    pub(super) typing: Bytes,
+    /// For the client, and not sent yet.
+    pub(super) unsent: BytesMut,
+}
 
 /// What the receiving side has the sending side do.
 #[derive(Debug)]
@@ -38,43 +61,77 @@ struct Receiver<'a> {
     orders: mpsc::Sender<Order>,
     /// There once the client has agreed to the option.
     com_port: Option<ComPort>,
+    /// Typed, and not taken yet.
+    typing: BytesMut,
+    hand_over: &'a HandOver,
+}
+
+/// The sending side.
+struct Sender<'a> {
+    telnet: &'a Mutex<Telnet>,
+    orders: mpsc::Receiver<Order>,
+    suspended: bool,
+    /// For the client, and not sent yet.
+    unsent: &'a mut BytesMut,
+    hand_over: &'a HandOver,
 }
 
 /// The sending side is gone, and with it the client.
 struct Gone;
 
-/// Serves a client until it closes its side.
-pub(super) async fn serve(mut stream: TcpStream, mut out: Stream) -> io::Result<()> {
-    let session = out.session().clone();
-    let (from, mut to) = stream.split();
-    let telnet = Mutex::new(Telnet::new());
-    let (order, mut orders) = mpsc::channel(ORDERS);
-    let offers = lock(&telnet).answers();
-    to.write_all(&offers).await?;
+impl Connection {
+    /// A client that has just come.
+    pub(super) fn new() -> Self {
+        let mut telnet = Telnet::new();
+        let unsent = BytesMut::from(&telnet.answers()[..]);
+        let state = TelnetState { telnet, com_port: None, suspended: false };
+        Self { state, typing: Bytes::new(), unsent }
+    }
 
-    let receiver = Receiver { session: &session, telnet: &telnet, orders: order, com_port: None };
-    let up = receiver.run(from);
-    let down = async {
-        let mut buffer = BytesMut::new();
-        let mut suspended = false;
-        loop {
+    /// Serves a client until it closes its side, or is asked for: then nothing is half done.
+    pub(super) async fn serve(
+        &mut self,
+        stream: &mut TcpStream,
+        out: &mut Stream,
+        hand_over: &HandOver,
+    ) -> io::Result<()> {
+        let session = out.session().clone();
+        let (from, to) = stream.split();
+        let TelnetState { telnet, com_port, suspended } = self.state.clone();
+        let telnet = Mutex::new(telnet);
+        let (order, orders) = mpsc::channel(ORDERS);
+        let com_port = match com_port {
+            Some(state) => Some(ComPort::resume(&session, state).await),
+            None => None,
+        };
+        let receiver = Receiver {
+            session: &session,
+            telnet: &telnet,
+            orders: order,
+            com_port,
+            typing: BytesMut::from(&self.typing[..]),
+            hand_over,
+        };
+        let unsent = &mut self.unsent;
+        let sender = Sender { telnet: &telnet, orders, suspended, unsent, hand_over };
+        let (com_port, typing, suspended) = {
+            let (mut up, mut down) = (pin!(receiver.run(from)), pin!(sender.run(to, out)));
             tokio::select! {
-                Some(order) = orders.recv() => match order {
-                    Order::Send(bytes) => to.write_all(&bytes).await?,
-                    Order::Skip => out.skip_to_head(),
-                    Order::Suspend(now) => suspended = now,
-                },
-                item = out.next(), if !suspended => {
-                    let Some(item) = item else { return Ok(()) };
-                    encode(&item, &mut lock(&telnet), &mut buffer);
-                    to.write_all(&buffer.split()).await?;
+                ended = &mut up => {
+                    let (com_port, typing) = ended?;
+                    if !hand_over.is_asked() {
+                        return Ok(());
+                    }
+                    // The sending side takes what it was still ordered, and ends.
+                    (com_port, typing, down.await?)
                 }
+                ended = &mut down => return ended.map(|_| ()),
             }
-        }
-    };
-    tokio::select! {
-        ended = up => ended,
-        ended = down => ended,
+        };
+        self.typing = typing.freeze();
+        let telnet = telnet.into_inner().unwrap_or_else(PoisonError::into_inner);
+        self.state = TelnetState { telnet, com_port: com_port.map(ComPort::into_state), suspended };
+        Ok(())
     }
 }
 
@@ -83,23 +140,71 @@ fn lock(telnet: &Mutex<Telnet>) -> MutexGuard<'_, Telnet> {
     telnet.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
+impl Sender<'_> {
+    /// Sends until the console or the client is gone, or the receiving side has nothing more to order.
+    /// Tells whether the client had sending suspended.
+    async fn run(mut self, mut to: WriteHalf<'_>, out: &mut Stream) -> io::Result<bool> {
+        loop {
+            let sends = !self.hand_over.is_asked();
+            let idle = self.unsent.is_empty() && !self.suspended;
+            tokio::select! {
+                order = self.orders.recv() => match order {
+                    Some(Order::Send(bytes)) => self.unsent.extend_from_slice(&bytes),
+                    Some(Order::Skip) => out.skip_to_head(),
+                    Some(Order::Suspend(now)) => self.suspended = now,
+                    None => return Ok(self.suspended),
+                },
+                written = to.write_buf(&mut *self.unsent), if sends && !self.unsent.is_empty() => {
+                    if written? == 0 {
+                        return Err(io::ErrorKind::WriteZero.into());
+                    }
+                }
+                item = out.next(), if sends && idle => {
+                    let Some(item) = item else { return Ok(self.suspended) };
+                    encode(&item, &mut lock(self.telnet), self.unsent);
+                }
+                () = self.hand_over.asked(), if sends => {}
+            }
+        }
+    }
+}
+
 impl Receiver<'_> {
-    async fn run(mut self, mut from: ReadHalf<'_>) -> io::Result<()> {
+    /// Receives until the client has closed its side, or is asked for. Gives what is left then.
+    async fn run(mut self, mut from: ReadHalf<'_>) -> io::Result<(Option<ComPort>, BytesMut)> {
         let mut buffer = BytesMut::new();
         loop {
+            let mut out = BytesMut::new();
+            self.type_out(&mut out).await;
+            if self.hand_over.is_asked() {
+                return Ok((self.com_port, self.typing));
+            }
+            let sent = self.send(out).await;
             buffer.clear();
             buffer.reserve(READ);
             tokio::select! {
                 read = from.read_buf(&mut buffer) => {
                     if read? == 0 {
-                        return Ok(());
+                        return Ok((None, BytesMut::new()));
                     }
                 }
                 () = changed(&mut self.com_port) => {}
+                () = self.hand_over.asked() => continue,
             }
-            if self.received(&buffer).await?.is_err() {
-                return Ok(());
+            if sent.is_err() || self.received(&buffer).await?.is_err() {
+                return Ok((None, BytesMut::new()));
             }
+        }
+    }
+
+    /// Types what waits to be typed, unless the client is asked for meanwhile.
+    async fn type_out(&mut self, out: &mut BytesMut) {
+        let mut bytes = self.typing.split().freeze();
+        tokio::select! {
+            typed = self.session.write(&mut bytes) => {
+                self.explain(typed.map_err(|error| error.to_string()), out);
+            }
+            () = self.hand_over.asked() => self.typing = bytes.into(),
         }
     }
 
@@ -110,31 +215,38 @@ impl Receiver<'_> {
         };
         let mut out = BytesMut::from(&replies[..]);
         for received in received {
-            let done = match received {
-                Received::Data(bytes) => {
-                    self.session.write(bytes).await.map_err(|error| error.to_string())
+            // What was typed before comes first.
+            if !matches!(received, Received::Data(_)) && !self.typing.is_empty() {
+                self.type_out(&mut out).await;
+            }
+            match received {
+                Received::Data(bytes) => self.typing.extend_from_slice(&bytes),
+                Received::Break => {
+                    let sent = send_break(self.session).await;
+                    self.explain(sent, &mut out);
                 }
-                Received::Break => send_break(self.session).await,
                 Received::ComPort => {
                     self.com_port = Some(ComPort::begin(self.session, &mut out).await);
-                    Ok(())
                 }
                 Received::Subnegotiation(bytes) => {
                     if let Err(gone) = self.subnegotiation(&bytes, &mut out).await {
                         return Ok(Err(gone));
                     }
-                    Ok(())
                 }
-            };
-            // A program that wants a serial port takes everything for the board's.
-            if let (Err(reason), None) = (done, &self.com_port) {
-                out.extend_from_slice(format!("\r\n[{reason}]\r\n").as_bytes());
             }
         }
         if let Some(com_port) = &mut self.com_port {
             com_port.notify(&mut out);
         }
         Ok(self.send(out).await)
+    }
+
+    /// Tells a person why something was not done. A program that wants a serial port takes everything
+    /// for the board's.
+    fn explain(&self, done: Result<(), String>, out: &mut BytesMut) {
+        if let (Err(reason), None) = (done, &self.com_port) {
+            out.extend_from_slice(format!("\r\n[{reason}]\r\n").as_bytes());
+        }
     }
 
     /// A sub-option of a client that has agreed to them.

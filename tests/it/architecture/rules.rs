@@ -25,7 +25,7 @@ const OWNERS: &[(&str, &[&str])] = &[
     ("serde_saphyr", &["yaml"]),
     ("snmp2", &["outlet"]),
     ("sqlx", &["store"]),
-    ("tokio_tungstenite", &["client"]),
+    ("tokio_tungstenite", &["client", "front/http"]),
     ("toml", &["config"]),
     ("tracing_subscriber", &["daemon"]),
     ("vt100", &["console"]),
@@ -35,9 +35,10 @@ const OWNERS: &[(&str, &[&str])] = &[
 /// The modules that own boards, ports and outlets.
 const SERVICES: &[&str] = &["port", "capture", "console", "outlet", "power", "sim"];
 
-/// The parts of `front` that are themselves the way to a service: its HTTP side, its line servers,
+/// The parts of `front` that are themselves the way to a service: its HTTP side, its line servers with
+/// what they hand over,
 /// and the command lines that start daemons.
-const SERVICE_FRONTS: &[&str] = &["front/http", "front/line"];
+const SERVICE_FRONTS: &[&str] = &["front/http", "front/line", "front/hand_over.rs"];
 
 /// The one bare spawn: `daemon` listens for signals as long as the process lives.
 const BARE_SPAWNS: &[&str] = &["daemon"];

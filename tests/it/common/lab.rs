@@ -51,6 +51,7 @@ impl TestLab {
         command
             .current_dir(self.dir())
             .env("LAVA_RUNTIME_DIR", self.path("run"))
+            .env("STATE_DIRECTORY", self.path("state"))
             .env("HOME", self.path("home"))
             .env("TERM", "xterm")
             .env("USER", "tester");

@@ -1,29 +1,31 @@
 //! `GET /consoles/{name}/attach`: a console on a WebSocket. [`crate::wire::attach`] has the protocol.
 
+use std::io;
 use std::num::NonZeroU16;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Extension;
 use axum::body::Bytes;
-use axum::extract::ws::{CloseFrame, Message, Utf8Bytes, WebSocket, WebSocketUpgrade, close_code};
 use axum::extract::{Path, State};
 use axum::response::Response;
-use futures_util::stream::{SplitSink, SplitStream};
-use futures_util::{SinkExt as _, StreamExt as _};
+use futures_util::{FutureExt as _, SinkExt as _, StreamExt as _};
 use tokio::sync::mpsc;
 use tokio::time::MissedTickBehavior;
 use tokio_util::task::TaskTracker;
 
-use super::super::{ApiError, Params, Peer};
+use super::super::websocket::{
+    self, CloseCode, CloseFrame, Error, Handshake, Message, Paused, Receiver, Sender,
+};
+use super::super::{ApiError, Params, Peer, Socket};
 use super::{Consoles, find, from_text};
 use crate::console::{Attach, Console, Item, Session, Stream};
+use crate::front::hand_over::{ClientState, HandOver, HandedClient, ProtocolState};
 use crate::wire::attach::{self, FromServer, MAX_CLIENT_MESSAGE, Request};
 
 /// How many answers may wait to be sent. A client that does not read them is not read either.
 const ANSWERS: usize = 16;
-/// What a connection may buffer for reading, in bytes: people type little.
-const READ_BUFFER: usize = 4 * 1024;
 /// How long the last answers may take to be sent to a client that is leaving.
 const LAST_ANSWERS: Duration = Duration::from_secs(5);
 /// How often a client hears from us even when there is nothing to say. It may wait long for an answer
@@ -39,25 +41,29 @@ pub(super) async fn attach(
     Params(query): Params<attach::Query>,
     Extension(peer): Extension<Peer>,
     Extension(tasks): Extension<TaskTracker>,
-    upgrade: WebSocketUpgrade,
+    Extension(hand_over): Extension<HandOver>,
+    handshake: Handshake,
 ) -> Result<Response, ApiError> {
     let console = find(&consoles, &name)?;
     let (from, screen) = begin(&console, &query).await?;
     let user = query.user.unwrap_or_else(|| format!("websocket:{}", peer.0));
     let attach = Attach { user, via: "websocket", peer: peer.0, mode: query.mode, from };
-    let upgrade = upgrade
-        .max_message_size(MAX_CLIENT_MESSAGE)
-        .max_frame_size(MAX_CLIENT_MESSAGE)
-        .read_buffer_size(READ_BUFFER);
-    Ok(upgrade.on_upgrade(move |socket| {
-        // axum spawns it; the tracker sees to it that it is waited for.
-        tasks.track_future(async move {
-            let name = console.name().clone();
-            if let Err(error) = serve(socket, &console, attach, screen).await {
-                tracing::debug!(console = %name, %error, "an attached client is gone");
+    let (response, upgraded) = handshake.accept();
+    tasks.spawn(async move {
+        let socket = match upgraded.await {
+            Ok(socket) => socket,
+            Err(error) => {
+                tracing::debug!(console = %console.name(), %error, "a client did not attach");
+                return;
             }
-        })
-    }))
+        };
+        let (session, out) = console.attach(attach);
+        let hello = text(&hello(&session, &out));
+        let greeting = std::iter::once(hello).chain(screen.as_ref().map(text)).collect();
+        let client = AttachedClient { socket, out, typing: Bytes::new(), greeting };
+        client.run(hand_over).await;
+    });
+    Ok(response)
 }
 
 /// Where the stream is to begin, and the screen if it was asked for.
@@ -77,28 +83,91 @@ async fn begin(
     }
 }
 
-async fn serve(
-    socket: WebSocket,
-    console: &Arc<Console>,
-    attach: Attach,
-    screen: Option<FromServer>,
-) -> Result<(), axum::Error> {
-    let (session, out) = console.attach(attach);
-    let (mut to, from) = socket.split();
-    to.send(text(&hello(&session, &out))).await?;
-    if let Some(screen) = screen {
-        to.send(text(&screen)).await?;
+/// A client and its session.
+#[derive(Debug)]
+pub struct AttachedClient {
+    socket: Paused,
+    out: Stream,
+    /// Typed, and not taken yet.
+    typing: Bytes,
+    /// What is said first.
+    greeting: Vec<Message>,
+}
+
+/// The receiving side of a connection.
+struct Up<'a> {
+    from: Receiver,
+    session: &'a Session,
+    answers: mpsc::Sender<Message>,
+    /// Typed, and not taken yet.
+    typing: Bytes,
+    hand_over: &'a HandOver,
+}
+
+/// The sending side.
+struct Down<'a> {
+    to: Sender,
+    answers: mpsc::Receiver<Message>,
+    hand_over: &'a HandOver,
+}
+
+impl AttachedClient {
+    /// Goes on with a client of another process; `None` when it is no WebSocket, or its session is not
+    /// known.
+    ///
+    /// # Errors
+    /// When it is no connection.
+    pub fn resume(console: &Arc<Console>, client: HandedClient) -> io::Result<Option<Self>> {
+        let ClientState { session, protocol, typing, unsent, .. } = client.state;
+        let ProtocolState::WebSocket { unread } = protocol else { return Ok(None) };
+        let socket = Paused { socket: Socket::from_fd(client.fd)?, unsent, unread };
+        let out = console.rejoin(session).map(|(_, out)| out);
+        Ok(out.map(|out| Self { socket, out, typing, greeting: Vec::new() }))
     }
-    let (answer, answers) = mpsc::channel(ANSWERS);
-    let mut up = std::pin::pin!(up(from, &session, answer));
-    let mut down = std::pin::pin!(down(out, answers, to));
-    tokio::select! {
-        ended = &mut down => ended,
-        ended = &mut up => {
-            // The answers that are left are still sent, unless nobody takes them.
-            let _ = tokio::time::timeout(LAST_ANSWERS, down).await;
-            ended
+
+    /// Serves the client until it goes, until the console shuts down, or until it is asked for.
+    pub async fn run(self, hand_over: HandOver) {
+        let name = self.out.session().console().name().clone();
+        if let Err(error) = self.serve(&hand_over).await {
+            tracing::debug!(console = %name, %error, "an attached client is gone");
         }
+    }
+
+    async fn serve(self, hand_over: &HandOver) -> Result<(), Error> {
+        let Self { socket, mut out, typing, greeting } = self;
+        let session = out.session().clone();
+        let (mut to, from) = websocket::resume(socket, MAX_CLIENT_MESSAGE).await.split();
+        for message in greeting {
+            to.feed(message).await?;
+        }
+        let (answers, answered) = mpsc::channel(ANSWERS);
+        let up = Up { from, session: &session, answers, typing, hand_over };
+        let down = Down { to, answers: answered, hand_over };
+        let ((from, typing), to) = {
+            let (mut up, mut down) = (pin!(up.run()), pin!(down.run(&mut out)));
+            tokio::select! {
+                ended = &mut down => return ended.map(|_| ()),
+                ended = &mut up => {
+                    if hand_over.is_asked() {
+                        (ended?, down.await?)
+                    } else {
+                        // The answers that are left are still sent, unless nobody takes them.
+                        let _ = tokio::time::timeout(LAST_ANSWERS, down).await;
+                        return ended.map(|_| ());
+                    }
+                }
+            }
+        };
+        let Some(Paused { socket, unsent, unread }) = websocket::pause(to, from) else {
+            return Ok(());
+        };
+        let console = session.console().name().clone();
+        let protocol = ProtocolState::WebSocket { unread };
+        let session = out.leave();
+        let state = ClientState { console, session, protocol, typing, unsent };
+        let fd = socket.into_fd().map_err(Error::Io)?;
+        hand_over.give(HandedClient { fd, state });
+        Ok(())
     }
 }
 
@@ -116,82 +185,123 @@ fn hello(session: &Session, out: &Stream) -> FromServer {
     }
 }
 
-/// What the client sends: bytes to type, and requests.
-async fn up(
-    mut from: SplitStream<WebSocket>,
-    session: &Session,
-    answers: mpsc::Sender<Message>,
-) -> Result<(), axum::Error> {
-    while let Some(message) = from.next().await {
-        let answer = match message? {
-            Message::Binary(bytes) => match session.write(bytes).await {
-                Ok(()) => continue,
+impl Up<'_> {
+    /// What the client sends: bytes to type, and requests. Gives what is left when it is asked for.
+    async fn run(mut self) -> Result<(Receiver, Bytes), Error> {
+        loop {
+            let typed = tokio::select! {
+                typed = self.session.write(&mut self.typing) => typed,
+                () = self.hand_over.asked() => break,
+            };
+            if let Err(error) = typed {
+                self.typing.clear();
                 // The bytes have no id to answer to; 0 is none that a request has.
-                Err(error) => FromServer::Reply {
-                    id: 0,
-                    answer: attach::Answer::Refused { reason: error.to_string() },
+                let answer = attach::Answer::Refused { reason: error.to_string() };
+                if !self.answer(text(&FromServer::Reply { id: 0, answer })).await {
+                    break;
+                }
+            }
+            let message = tokio::select! {
+                message = self.from.next() => message,
+                () = self.hand_over.asked() => break,
+            };
+            let answer = match message.transpose()? {
+                Some(Message::Binary(bytes)) => {
+                    self.typing = bytes;
+                    continue;
+                }
+                Some(Message::Text(request)) => match serde_json::from_str::<Request>(&request) {
+                    Ok(Request { id, verb }) => {
+                        let answer = self.session.request(verb).await;
+                        text(&FromServer::Reply { id, answer })
+                    }
+                    Err(error) => {
+                        let reason = format!("not a request: {error}").into();
+                        let frame = CloseFrame { code: CloseCode::Invalid, reason };
+                        // It may be gone already.
+                        let _ = self.answers.send(Message::Close(Some(frame))).await;
+                        break;
+                    }
                 },
-            },
-            Message::Text(request) => match serde_json::from_str::<Request>(&request) {
-                Ok(Request { id, verb }) => {
-                    FromServer::Reply { id, answer: session.request(verb).await }
-                }
-                Err(error) => {
-                    let reason = format!("not a request: {error}");
-                    let frame = CloseFrame { code: close_code::INVALID, reason: reason.into() };
-                    // It may be gone already.
-                    let _ = answers.send(Message::Close(Some(frame))).await;
-                    return Ok(());
-                }
-            },
-            Message::Close(_) => return Ok(()),
-            Message::Ping(_) | Message::Pong(_) => continue,
-        };
-        if answers.send(text(&answer)).await.is_err() {
-            return Ok(());
+                Some(Message::Close(_)) | None => break,
+                Some(Message::Ping(_) | Message::Pong(_) | Message::Frame(_)) => continue,
+            };
+            if !self.answer(answer).await {
+                break;
+            }
         }
+        Ok((self.from, self.typing))
     }
-    Ok(())
+
+    /// Has an answer sent; false when nobody sends it any more.
+    async fn answer(&self, answer: Message) -> bool {
+        self.answers.send(answer).await.is_ok()
+    }
 }
 
-/// What the client gets: the stream and its events, and the answers to requests.
-async fn down(
-    mut out: Stream,
-    mut answers: mpsc::Receiver<Message>,
-    mut to: SplitSink<WebSocket, Message>,
-) -> Result<(), axum::Error> {
-    let mut ping = tokio::time::interval(PING);
-    ping.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    loop {
-        tokio::select! {
-            _ = ping.tick() => to.send(Message::Ping(Bytes::new())).await?,
-            // After the last answer the client's half is done, and with it the session.
-            answer = answers.recv() => match answer {
-                Some(answer) => to.send(answer).await?,
-                None => return to.close().await,
-            },
-            item = out.next() => match item {
-                Some(Item::Pieces(pieces)) => {
-                    for piece in pieces {
-                        to.feed(Message::Binary(piece.encode())).await?;
+impl Down<'_> {
+    /// What the client gets: the stream and its events, and the answers to requests. When it is asked
+    /// for, everything that it was to get is under way in the sender.
+    async fn run(mut self, out: &mut Stream) -> Result<Sender, Error> {
+        let mut ping = tokio::time::interval(PING);
+        ping.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut flushed = false;
+        loop {
+            // Nothing more is taken while the client does not take what it has.
+            let sends = !self.hand_over.is_asked();
+            tokio::select! {
+                () = self.hand_over.asked(), if sends => {}
+                done = self.to.flush(), if sends && !flushed => {
+                    done?;
+                    flushed = true;
+                    continue;
+                }
+                _ = ping.tick(), if sends && flushed => {
+                    self.to.feed(Message::Ping(Bytes::new())).await?;
+                }
+                // After the last answer the client's half is done, and with it the session.
+                answer = self.answers.recv(), if flushed || !sends => match answer {
+                    Some(answer) => self.to.feed(answer).await?,
+                    None if self.hand_over.is_asked() => {
+                        // What the library holds goes to where it is kept.
+                        let _ = self.to.flush().now_or_never().transpose()?;
+                        return Ok(self.to);
                     }
-                    to.flush().await?;
-                }
-                Some(Item::Event(event)) => to.send(text(&FromServer::Event(event))).await?,
-                Some(Item::Gap { from, to: end }) => {
-                    to.send(text(&FromServer::Gap { from, to: end })).await?;
-                }
-                Some(Item::Mode { mode, by, holder }) => {
-                    to.send(text(&FromServer::Mode { mode, by, holder })).await?;
-                }
-                None => return to.close().await,
-            },
+                    None => {
+                        self.to.close().await?;
+                        return Ok(self.to);
+                    }
+                },
+                item = out.next(), if sends && flushed => match item {
+                    Some(item) => self.feed(item).await?,
+                    None => {
+                        self.to.close().await?;
+                        return Ok(self.to);
+                    }
+                },
+            }
+            flushed = false;
         }
+    }
+
+    /// Never waits: the connection below takes everything.
+    async fn feed(&mut self, item: Item) -> Result<(), Error> {
+        let message = match item {
+            Item::Pieces(pieces) => {
+                for piece in pieces {
+                    self.to.feed(Message::Binary(piece.encode())).await?;
+                }
+                return Ok(());
+            }
+            Item::Event(event) => FromServer::Event(event),
+            Item::Gap { from, to } => FromServer::Gap { from, to },
+            Item::Mode { mode, by, holder } => FromServer::Mode { mode, by, holder },
+        };
+        self.to.feed(text(&message)).await
     }
 }
 
 fn text(message: &FromServer) -> Message {
     // Plain structs of numbers and texts cannot fail to serialize.
-    let json = serde_json::to_string(message).unwrap_or_default();
-    Message::Text(Utf8Bytes::from(json))
+    Message::text(serde_json::to_string(message).unwrap_or_default())
 }

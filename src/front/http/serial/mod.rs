@@ -20,8 +20,10 @@ use tokio_util::task::TaskTracker;
 
 use super::{ApiError, Params, refuse_foreign_pages};
 use crate::console::{Console, Past, PastError, Roster, Status};
+use crate::front::hand_over::HandOver;
 use crate::model::{Event, Failure, Kind, Name, What};
 
+pub use attach::AttachedClient;
 pub use openapi::openapi;
 pub use reload::{Changes, Reload};
 
@@ -40,7 +42,12 @@ pub type Consoles = Arc<Roster>;
 /// All routes.
 ///
 /// Attached clients are served on `tasks`, which ends when the consoles have.
-pub fn router(consoles: Consoles, reload: Reload, tasks: TaskTracker) -> Router {
+pub fn router(
+    consoles: Consoles,
+    reload: Reload,
+    hand_over: HandOver,
+    tasks: TaskTracker,
+) -> Router {
     Router::new()
         .route("/healthz", get(async || "ok\n"))
         .route("/openapi.json", get(async || Json(openapi())))
@@ -58,6 +65,7 @@ pub fn router(consoles: Consoles, reload: Reload, tasks: TaskTracker) -> Router 
         .layer(axum::middleware::from_fn(refuse_foreign_pages))
         .layer(axum::Extension(tasks))
         .layer(axum::Extension(reload))
+        .layer(axum::Extension(hand_over))
         .with_state(consoles)
 }
 

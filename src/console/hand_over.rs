@@ -1,0 +1,125 @@
+//! What a console is beside its record, given by a process that ends to the one that goes on.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use bytes::Bytes;
+use serde::{Deserialize, Serialize};
+
+use super::lock::WriteLock;
+use super::session::{NEXT_SESSION, Session, Stream};
+use super::state::RecentEvents;
+use super::{Console, Item};
+use crate::model::event::Mode;
+use crate::model::latin1;
+use crate::model::line::Line;
+use crate::port::HandedPort;
+
+/// A console without an owner.
+#[derive(Debug)]
+pub struct Handed {
+    pub state: HandedState,
+    /// The open port, where it can be handed over.
+    pub port: Option<HandedPort>,
+}
+
+/// A console's state. The record of its bytes is in its capture.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct HandedState {
+    /// The text form of the port that is open.
+    pub(super) port: String,
+    /// The offset that the next byte will have, also when the capture could not be written lately.
+    pub(super) head: u64,
+    pub(super) line: Line,
+    pub(super) lock: WriteLock,
+    pub(super) events: RecentEvents,
+    /// What was typed, and has not reached the port.
+    pub(super) typed: Vec<HandedInput>,
+}
+
+/// Typed bytes, and who typed them.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct HandedInput {
+    pub(super) who: String,
+    #[serde(with = "latin1")]
+    pub(super) bytes: Bytes,
+}
+
+/// How far a session has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SessionMark {
+    session: u64,
+    /// The offset of the next byte that the client gets.
+    offset: u64,
+    /// The number of the next event.
+    event: u64,
+    /// The mode that the client knows of.
+    mode: Mode,
+    /// The client is still to be told its mode.
+    untold: bool,
+}
+
+impl Stream {
+    /// Leaves the console in a way that the session can be taken up again by
+    /// [`Console::rejoin`]: nobody is told that it went. What was given by [`Stream::next`] has to be
+    /// delivered by whoever got it.
+    pub fn leave(self) -> SessionMark {
+        self.session.leave();
+        SessionMark {
+            session: self.session.id(),
+            offset: self.offset,
+            event: self.event,
+            mode: self.mode,
+            untold: self.ready.iter().any(|item| matches!(item, Item::Mode { .. })),
+        }
+    }
+}
+
+impl Console {
+    /// Takes up a session again; `None` when the console does not know it.
+    pub fn rejoin(self: &Arc<Self>, mark: SessionMark) -> Option<(Arc<Session>, Stream)> {
+        let (user, mode, holder) = {
+            let state = self.state();
+            let row = state.lock.session(mark.session)?;
+            (row.user.clone(), state.lock.mode(mark.session), state.lock.holder())
+        };
+        let session = Arc::new(Session::new(self.clone(), mark.session, user));
+        let untold = mark.untold || mode != mark.mode;
+        let stream = Stream {
+            head: self.head.subscribe(),
+            offset: mark.offset,
+            event: mark.event,
+            mode,
+            reader: None,
+            ready: untold.then_some(Item::Mode { mode, by: None, holder }).into_iter().collect(),
+            session: session.clone(),
+        };
+        Some((session, stream))
+    }
+
+    /// Lets go of every handed session whose client is not in `present`.
+    pub fn forget_absent(self: &Arc<Self>, present: &[u64]) {
+        let absent: Vec<_> = {
+            let sessions = self.state().lock.sessions();
+            sessions.into_iter().filter(|row| !present.contains(&row.session)).collect()
+        };
+        for row in absent {
+            // Dropping it tells everybody that it went.
+            drop(Session::new(self.clone(), row.session, row.user));
+        }
+    }
+}
+
+impl SessionMark {
+    pub fn session(&self) -> u64 {
+        self.session
+    }
+}
+
+impl HandedState {
+    /// The numbers of sessions to come are above all that were handed over.
+    pub(super) fn reserve_sessions(&self) {
+        let last = self.lock.sessions().iter().map(|row| row.session).max().unwrap_or(0);
+        NEXT_SESSION.fetch_max(last + 1, Ordering::Relaxed);
+    }
+}
