@@ -351,7 +351,7 @@ mod tests {
     /// What a telnet peer takes from it: the option, the command and the value.
     fn received(wire: &[u8]) -> Vec<u8> {
         use crate::wire::telnet::{Received, Telnet};
-        match &Telnet::new().decode(wire).unwrap()[..] {
+        match &Telnet::server().decode(wire).unwrap()[..] {
             [Received::Subnegotiation(bytes)] => bytes.to_vec(),
             other => panic!("{other:?}"),
         }

@@ -47,7 +47,7 @@ struct Gone;
 pub(super) async fn serve(mut stream: TcpStream, mut out: Stream) -> io::Result<()> {
     let session = out.session().clone();
     let (from, mut to) = stream.split();
-    let telnet = Mutex::new(Telnet::new());
+    let telnet = Mutex::new(Telnet::server());
     let (order, mut orders) = mpsc::channel(ORDERS);
     let offers = lock(&telnet).answers();
     to.write_all(&offers).await?;
