@@ -1,7 +1,9 @@
-//! The transports behind a console: serial lines, programs on a pty, sockets, and a simulated UART.
+//! The transports behind a console: serial lines, programs on a pty, sockets, telnet servers with
+//! and without RFC 2217, and a simulated UART.
 
 mod exec;
 mod stream;
+mod telnet;
 mod tty;
 mod uart;
 
@@ -61,6 +63,18 @@ pub trait Port: AsyncRead + AsyncWrite + Send + Unpin {
         Err(NO_LINE)
     }
 
+    /// Whether the other end has told something of the line since this was asked last, so that it is
+    /// time to look at [`Port::line`], [`Port::inputs`] and [`Port::errors`].
+    fn news(&mut self) -> bool {
+        false
+    }
+
+    /// How the line is set where somebody else has the last word on it. `None` where it is as it was
+    /// asked for.
+    fn line(&mut self) -> Option<(LineSettings, Outputs)> {
+        None
+    }
+
     /// Why the port is gone, where it knows better than "end of file".
     fn epitaph(&mut self) -> Option<String> {
         None
@@ -90,6 +104,10 @@ pub async fn open(spec: &PortSpec) -> Result<Box<dyn Port>, io::Error> {
             Ok(Box::new(exec::Exec::start(program, arguments)?))
         }
         PortSpec::Tcp(address) => Ok(Box::new(stream::connect_tcp(address).await?)),
+        PortSpec::Telnet(address) => Ok(Box::new(telnet::TelnetPort::telnet(address).await?)),
+        PortSpec::Rfc2217 { address, framing } => {
+            Ok(Box::new(telnet::TelnetPort::rfc2217(address, *framing).await?))
+        }
         PortSpec::Unix(path) => Ok(Box::new(stream::connect_unix(path).await?)),
         PortSpec::SimUart => Ok(Box::new(uart::Uart::default())),
     }
