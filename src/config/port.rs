@@ -5,7 +5,7 @@ use std::fmt;
 use std::path::PathBuf;
 use std::str::FromStr;
 
-use crate::model::line::{Framing, Parity, StopBits};
+use crate::model::line::{Framing, FramingError};
 
 /// What a console's port is.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -37,8 +37,8 @@ pub enum PortError {
     Kind(String),
     #[error("port {0:?} names no device, program, address or path")]
     Empty(String),
-    #[error("line setting {0:?} is not understood; write it like 115200n8 or 9600e7")]
-    Framing(String),
+    #[error(transparent)]
+    Framing(#[from] FramingError),
     #[error("port {text:?} is no host and port number; write {kind}:HOST:PORT")]
     Address { kind: String, text: String },
     #[error("there is no simulated {0:?}; write sim:uart")]
@@ -61,7 +61,7 @@ impl FromStr for PortSpec {
         match kind {
             "tty" => {
                 let (path, framing) = rest.split_once(',').unwrap_or((rest, "115200n8"));
-                Ok(Self::Tty { path: path.into(), framing: parse_framing(framing)? })
+                Ok(Self::Tty { path: path.into(), framing: framing.parse()? })
             }
             "exec" => {
                 let words = shlex::split(rest).ok_or_else(|| PortError::Words(rest.to_owned()))?;
@@ -73,7 +73,7 @@ impl FromStr for PortSpec {
             "telnet" => Ok(Self::Telnet(parse_address(kind, rest)?)),
             "rfc2217" => {
                 let (address, framing) = match rest.split_once(',') {
-                    Some((address, framing)) => (address, Some(parse_framing(framing)?)),
+                    Some((address, framing)) => (address, Some(framing.parse()?)),
                     None => (rest, None),
                 };
                 Ok(Self::Rfc2217 { address: parse_address(kind, address)?, framing })
@@ -114,38 +114,6 @@ fn parse_address(kind: &str, text: &str) -> Result<String, PortError> {
         }
         _ => Err(PortError::Address { kind: kind.to_owned(), text: format!("{kind}:{text}") }),
     }
-}
-
-/// Reads `115200n8`: the baud rate, then parity (n, e, o, m or s), data bits (5 to 8) and stop bits
-/// (1, 1.5 or 2), each with the usual default.
-fn parse_framing(text: &str) -> Result<Framing, PortError> {
-    let wrong = || PortError::Framing(text.to_owned());
-    let digits = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
-    let baud = text[..digits].parse().map_err(|_| wrong())?;
-    let mut rest = text[digits..].chars();
-    let parity = match rest.next().map(|c| c.to_ascii_lowercase()) {
-        None | Some('n') => Parity::None,
-        Some('e') => Parity::Even,
-        Some('o') => Parity::Odd,
-        Some('m') => Parity::Mark,
-        Some('s') => Parity::Space,
-        Some(_) => return Err(wrong()),
-    };
-    let data_bits = match rest.next() {
-        None => 8,
-        Some(c @ '5'..='8') => c as u8 - b'0',
-        Some(_) => return Err(wrong()),
-    };
-    let stop_bits = match rest.as_str() {
-        "" | "1" => StopBits::One,
-        "1.5" => StopBits::OneAndHalf,
-        "2" => StopBits::Two,
-        _ => return Err(wrong()),
-    };
-    if baud == 0 {
-        return Err(wrong());
-    }
-    Ok(Framing { baud, parity, data_bits, stop_bits })
 }
 
 impl fmt::Display for PortSpec {
@@ -217,15 +185,13 @@ mod tests {
     fn what_is_wrong_is_said() {
         assert_eq!("/dev/ttyS0".parse::<PortSpec>(), Err(PortError::Kind("/dev/ttyS0".into())));
         assert_eq!("tty:".parse::<PortSpec>(), Err(PortError::Empty("tty:".into())));
-        assert_eq!("tty:/dev/x,fast".parse::<PortSpec>(), Err(PortError::Framing("fast".into())));
+        let framing = PortError::Framing(FramingError("fast".into()));
+        assert_eq!("tty:/dev/x,fast".parse::<PortSpec>(), Err(framing.clone()));
+        assert_eq!("rfc2217:host:23,fast".parse::<PortSpec>(), Err(framing));
         for text in ["tcp:host", "tcp:host:0", "telnet::23", "telnet://host:23/x"] {
             let (kind, text) = (text.split(':').next().unwrap().to_owned(), text.to_owned());
             assert_eq!(text.parse::<PortSpec>(), Err(PortError::Address { kind, text }));
         }
-        assert_eq!(
-            "rfc2217:host:23,fast".parse::<PortSpec>(),
-            Err(PortError::Framing("fast".into()))
-        );
         assert_eq!("sim:modem".parse::<PortSpec>(), Err(PortError::Sim("modem".into())));
         assert_eq!("exec:a 'b".parse::<PortSpec>(), Err(PortError::Words("a 'b".into())));
     }

@@ -230,8 +230,7 @@ mod tests {
     use proptest::prelude::*;
 
     fn framing(text: &str) -> Framing {
-        use crate::config::PortSpec;
-        format!("tty:/dev/x,{text}").parse::<PortSpec>().unwrap().framing()
+        text.parse().unwrap()
     }
 
     fn agreed(framing: Option<Framing>) -> ComPort {
