@@ -8,6 +8,7 @@
 //! - [`sys`]: terminals and ptys; the only `unsafe` code.
 //! - [`config`]: TOML and YAML documents with places, and all their problems at once.
 //! - [`yaml`]: the only user of the YAML library.
+//! - [`sim`]: virtual boards for `lava demo` and tests, and a simulated UART.
 //! - [`port`]: the transports behind a console.
 //! - [`capture`]: the durable record of a console.
 //! - [`console`]: ring, attach, write lock, screen.
@@ -16,7 +17,6 @@
 //! - [`image`]: download, unpack, and archives for boards.
 //! - [`client`]: talks HTTP and WebSocket to the daemons.
 //! - [`dispatch`]: LAVA jobs as a pipeline of actions.
-//! - [`sim`]: virtual boards for `lava demo` and tests.
 //! - [`front`]: what people and programs see: command lines, HTTP, telnet, raw TCP.
 //! - [`daemon`]: start-up, readiness, signals, shutdown.
 

@@ -1,11 +1,11 @@
 //! The text form of a port: `tty:/dev/ttyUSB0,115200n8`, `exec:PROGRAM ARGS`, `tcp:HOST:PORT`,
-//! `unix:PATH`, `sim:uart`.
+//! `telnet:HOST:PORT`, `rfc2217:HOST:PORT,115200n8`, `unix:PATH`, `sim:uart`.
 
 use std::fmt;
 use std::path::PathBuf;
 use std::str::FromStr;
 
-use crate::model::line::{Framing, Parity, StopBits};
+use crate::model::line::{Framing, FramingError};
 
 /// What a console's port is.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -16,6 +16,11 @@ pub enum PortSpec {
     Exec { program: String, arguments: Vec<String> },
     /// `HOST:PORT` of a TCP server that passes bytes through.
     Tcp(String),
+    /// `HOST:PORT` of a telnet server.
+    Telnet(String),
+    /// A telnet server that sets its line by RFC 2217. Without `framing` the line is left as the
+    /// server has it.
+    Rfc2217 { address: String, framing: Option<Framing> },
     /// A Unix stream socket.
     Unix(PathBuf),
     /// A simulated UART whose wires are looped: TX to RX, RTS to CTS, DTR to DSR.
@@ -27,15 +32,15 @@ pub enum PortSpec {
 pub enum PortError {
     #[error(
         "port {0:?} has no known kind; write tty:/dev/ttyUSB0,115200n8, exec:PROGRAM ARGS, \
-         tcp:HOST:PORT, unix:PATH or sim:uart"
+         tcp:HOST:PORT, telnet:HOST:PORT, rfc2217:HOST:PORT,115200n8, unix:PATH or sim:uart"
     )]
     Kind(String),
     #[error("port {0:?} names no device, program, address or path")]
     Empty(String),
-    #[error("line setting {0:?} is not understood; write it like 115200n8 or 9600e7")]
-    Framing(String),
-    #[error("port {0:?} has no port number; write tcp:HOST:PORT")]
-    Address(String),
+    #[error(transparent)]
+    Framing(#[from] FramingError),
+    #[error("port {text:?} is no host and port number; write {kind}:HOST:PORT")]
+    Address { kind: String, text: String },
     #[error("there is no simulated {0:?}; write sim:uart")]
     Sim(String),
     #[error("the words of {0:?} cannot be split: a quote is open")]
@@ -47,7 +52,7 @@ impl FromStr for PortSpec {
 
     fn from_str(text: &str) -> Result<Self, PortError> {
         let (kind, rest) = text.split_once(':').ok_or_else(|| PortError::Kind(text.to_owned()))?;
-        if !matches!(kind, "tty" | "exec" | "tcp" | "unix" | "sim") {
+        if !matches!(kind, "tty" | "exec" | "tcp" | "telnet" | "rfc2217" | "unix" | "sim") {
             return Err(PortError::Kind(text.to_owned()));
         }
         if rest.trim().is_empty() {
@@ -56,7 +61,7 @@ impl FromStr for PortSpec {
         match kind {
             "tty" => {
                 let (path, framing) = rest.split_once(',').unwrap_or((rest, "115200n8"));
-                Ok(Self::Tty { path: path.into(), framing: parse_framing(framing)? })
+                Ok(Self::Tty { path: path.into(), framing: framing.parse()? })
             }
             "exec" => {
                 let words = shlex::split(rest).ok_or_else(|| PortError::Words(rest.to_owned()))?;
@@ -64,12 +69,15 @@ impl FromStr for PortSpec {
                 let program = words.next().ok_or_else(|| PortError::Empty(text.to_owned()))?;
                 Ok(Self::Exec { program, arguments: words.collect() })
             }
-            "tcp" => match rest.rsplit_once(':') {
-                Some((host, port)) if !host.is_empty() && port.parse::<u16>().is_ok() => {
-                    Ok(Self::Tcp(rest.to_owned()))
-                }
-                _ => Err(PortError::Address(text.to_owned())),
-            },
+            "tcp" => Ok(Self::Tcp(parse_address(kind, rest)?)),
+            "telnet" => Ok(Self::Telnet(parse_address(kind, rest)?)),
+            "rfc2217" => {
+                let (address, framing) = match rest.split_once(',') {
+                    Some((address, framing)) => (address, Some(framing.parse()?)),
+                    None => (rest, None),
+                };
+                Ok(Self::Rfc2217 { address: parse_address(kind, address)?, framing })
+            }
             "sim" if rest == "uart" => Ok(Self::SimUart),
             "sim" => Err(PortError::Sim(rest.to_owned())),
             _ => Ok(Self::Unix(rest.into())),
@@ -81,42 +89,31 @@ impl PortSpec {
     /// How the line is set when the port is opened.
     pub fn framing(&self) -> Framing {
         match self {
-            Self::Tty { framing, .. } => *framing,
-            Self::Exec { .. } | Self::Tcp(_) | Self::Unix(_) | Self::SimUart => Framing::default(),
+            Self::Tty { framing, .. } | Self::Rfc2217 { framing: Some(framing), .. } => *framing,
+            Self::Exec { .. }
+            | Self::Tcp(_)
+            | Self::Telnet(_)
+            | Self::Rfc2217 { framing: None, .. }
+            | Self::Unix(_)
+            | Self::SimUart => Framing::default(),
         }
     }
 }
 
-/// Reads `115200n8`: the baud rate, then parity (n, e, o, m or s), data bits (5 to 8) and stop bits
-/// (1, 1.5 or 2), each with the usual default.
-fn parse_framing(text: &str) -> Result<Framing, PortError> {
-    let wrong = || PortError::Framing(text.to_owned());
-    let digits = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
-    let baud = text[..digits].parse().map_err(|_| wrong())?;
-    let mut rest = text[digits..].chars();
-    let parity = match rest.next().map(|c| c.to_ascii_lowercase()) {
-        None | Some('n') => Parity::None,
-        Some('e') => Parity::Even,
-        Some('o') => Parity::Odd,
-        Some('m') => Parity::Mark,
-        Some('s') => Parity::Space,
-        Some(_) => return Err(wrong()),
+/// Reads `HOST:PORT`, also in the form of a URL: `//HOST:PORT/`.
+fn parse_address(kind: &str, text: &str) -> Result<String, PortError> {
+    let address = match text.strip_prefix("//") {
+        Some(url) => url.strip_suffix('/').unwrap_or(url),
+        None => text,
     };
-    let data_bits = match rest.next() {
-        None => 8,
-        Some(c @ '5'..='8') => c as u8 - b'0',
-        Some(_) => return Err(wrong()),
-    };
-    let stop_bits = match rest.as_str() {
-        "" | "1" => StopBits::One,
-        "1.5" => StopBits::OneAndHalf,
-        "2" => StopBits::Two,
-        _ => return Err(wrong()),
-    };
-    if baud == 0 {
-        return Err(wrong());
+    let is_host =
+        |host: &str| !host.is_empty() && !host.contains(|c: char| c == '/' || c.is_whitespace());
+    match address.rsplit_once(':') {
+        Some((host, port)) if is_host(host) && port.parse::<u16>().is_ok_and(|port| port != 0) => {
+            Ok(address.to_owned())
+        }
+        _ => Err(PortError::Address { kind: kind.to_owned(), text: format!("{kind}:{text}") }),
     }
-    Ok(Framing { baud, parity, data_bits, stop_bits })
 }
 
 impl fmt::Display for PortSpec {
@@ -133,6 +130,11 @@ impl fmt::Display for PortSpec {
                 }
             }
             Self::Tcp(address) => write!(f, "tcp:{address}"),
+            Self::Telnet(address) => write!(f, "telnet:{address}"),
+            Self::Rfc2217 { address, framing: Some(framing) } => {
+                write!(f, "rfc2217:{address},{framing}")
+            }
+            Self::Rfc2217 { address, framing: None } => write!(f, "rfc2217:{address}"),
             Self::Unix(path) => write!(f, "unix:{}", path.display()),
             Self::SimUart => f.write_str("sim:uart"),
         }
@@ -152,6 +154,9 @@ mod tests {
             "tty:/dev/ttyS1,50m51.5",
             "exec:cat -u 'a b'",
             "tcp:console01:7001",
+            "telnet:console01:7001",
+            "rfc2217:console01:7001",
+            "rfc2217:[::1]:7001,9600e72",
             "unix:/run/board.sock",
             "sim:uart",
         ] {
@@ -165,11 +170,28 @@ mod tests {
     }
 
     #[test]
+    fn addresses_may_be_urls() {
+        for (url, normal) in [
+            ("tcp://console01:7001", "tcp:console01:7001"),
+            ("telnet://console01:7001/", "telnet:console01:7001"),
+            ("rfc2217://console01:7001", "rfc2217:console01:7001"),
+            ("rfc2217://[::1]:7001,9600e7", "rfc2217:[::1]:7001,9600e7"),
+        ] {
+            assert_eq!(url.parse::<PortSpec>().unwrap().to_string(), normal);
+        }
+    }
+
+    #[test]
     fn what_is_wrong_is_said() {
         assert_eq!("/dev/ttyS0".parse::<PortSpec>(), Err(PortError::Kind("/dev/ttyS0".into())));
         assert_eq!("tty:".parse::<PortSpec>(), Err(PortError::Empty("tty:".into())));
-        assert_eq!("tty:/dev/x,fast".parse::<PortSpec>(), Err(PortError::Framing("fast".into())));
-        assert_eq!("tcp:host".parse::<PortSpec>(), Err(PortError::Address("tcp:host".into())));
+        let framing = PortError::Framing(FramingError("fast".into()));
+        assert_eq!("tty:/dev/x,fast".parse::<PortSpec>(), Err(framing.clone()));
+        assert_eq!("rfc2217:host:23,fast".parse::<PortSpec>(), Err(framing));
+        for text in ["tcp:host", "tcp:host:0", "telnet::23", "telnet://host:23/x"] {
+            let (kind, text) = (text.split(':').next().unwrap().to_owned(), text.to_owned());
+            assert_eq!(text.parse::<PortSpec>(), Err(PortError::Address { kind, text }));
+        }
         assert_eq!("sim:modem".parse::<PortSpec>(), Err(PortError::Sim("modem".into())));
         assert_eq!("exec:a 'b".parse::<PortSpec>(), Err(PortError::Words("a 'b".into())));
     }

@@ -123,14 +123,7 @@ impl Supervisor {
             (None, _) => Ok(()),
         };
         if done.is_ok() {
-            self.publish_line(line);
-            if line.settings != before.settings {
-                let settings = line.settings.to_string();
-                self.event(Some(who), What::LineSettings { settings });
-            } else if line.outputs != before.outputs {
-                let Outputs { dtr, rts } = line.outputs;
-                self.event(Some(who), What::ModemLines { dtr, rts });
-            }
+            self.change_line(Some(who), before, line);
         }
         if let Some(port) = port {
             self.poll_line(port, wires);
@@ -142,6 +135,7 @@ impl Supervisor {
     /// Reads what the other end says, and again later as long as somebody watches it.
     pub(super) fn poll_line(&mut self, port: &mut dyn Port, wires: &mut Wires) {
         wires.poll_at = None;
+        self.correct_line(port);
         if self.console.line.receiver_count() == 0 {
             return;
         }
@@ -155,6 +149,26 @@ impl Supervisor {
             errors: errors.unwrap_or(line.errors),
             ..line
         });
+    }
+
+    /// Tells everyone where a port's other end has set its line differently from what was asked.
+    fn correct_line(&mut self, port: &mut dyn Port) {
+        let Some((settings, outputs)) = port.line() else { return };
+        let before = self.line();
+        self.change_line(None, before, Line { settings, outputs, ..before });
+    }
+
+    /// Publishes how the line is now, and who has changed what.
+    fn change_line(&mut self, who: Option<String>, before: Line, line: Line) {
+        self.publish_line(line);
+        if line.settings != before.settings {
+            let settings = line.settings.to_string();
+            self.event(who.clone(), What::LineSettings { settings });
+        }
+        if line.outputs != before.outputs {
+            let Outputs { dtr, rts } = line.outputs;
+            self.event(who, What::ModemLines { dtr, rts });
+        }
     }
 
     /// Sends a break of a known length.

@@ -53,6 +53,8 @@ pub(super) struct Supervisor {
 struct Step {
     wrote: usize,
     read: Option<Bytes>,
+    /// The other end has told something of the line.
+    news: bool,
     /// Why the port is gone, if it is.
     gone: Option<String>,
 }
@@ -305,6 +307,9 @@ impl Supervisor {
                         self.append(bytes);
                         sync_at.get_or_insert_with(|| Instant::now() + SYNC);
                     }
+                    if step.news {
+                        self.poll_line(port, wires);
+                    }
                     if let Some(reason) = step.gone {
                         let reason = port.epitaph().unwrap_or(reason);
                         return Ended::Gone(reason);
@@ -407,7 +412,7 @@ impl Supervisor {
 
 /// Writes what it can of `input` and reads what there is, up to [`READ`] bytes.
 fn poll_port(port: &mut dyn Port, input: &[u8], cx: &mut Context<'_>) -> Poll<Step> {
-    let mut step = Step { wrote: 0, read: None, gone: None };
+    let mut step = Step { wrote: 0, read: None, news: false, gone: None };
     let mut port = Pin::new(port);
     if !input.is_empty() {
         match port.as_mut().poll_write(cx, input) {
@@ -435,7 +440,8 @@ fn poll_port(port: &mut dyn Port, input: &[u8], cx: &mut Context<'_>) -> Poll<St
             step.read = Some(Bytes::copy_from_slice(buffer.filled()));
         }
     });
-    let happened = step.wrote > 0 || step.read.is_some() || step.gone.is_some();
+    step.news = port.news();
+    let happened = step.wrote > 0 || step.read.is_some() || step.news || step.gone.is_some();
     if happened { Poll::Ready(step) } else { Poll::Pending }
 }
 

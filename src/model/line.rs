@@ -1,6 +1,7 @@
 //! How a serial line is set, what its wires say, and what it has counted.
 
 use std::fmt;
+use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
@@ -108,6 +109,47 @@ impl Default for Inputs {
     /// Of a port that cannot tell: somebody is there and ready, so that nobody waits for it.
     fn default() -> Self {
         Self { cts: true, dsr: true, ri: false, cd: true }
+    }
+}
+
+/// A text that is no [`Framing`].
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("line setting {0:?} is not understood; write it like 115200n8 or 9600e7")]
+pub struct FramingError(pub String);
+
+impl FromStr for Framing {
+    type Err = FramingError;
+
+    /// Reads the baud rate, then parity (n, e, o, m or s), data bits (5 to 8) and stop bits (1, 1.5
+    /// or 2), each with the usual default.
+    fn from_str(text: &str) -> Result<Self, FramingError> {
+        let wrong = || FramingError(text.to_owned());
+        let digits = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
+        let baud = text[..digits].parse().map_err(|_| wrong())?;
+        let mut rest = text[digits..].chars();
+        let parity = match rest.next().map(|c| c.to_ascii_lowercase()) {
+            None | Some('n') => Parity::None,
+            Some('e') => Parity::Even,
+            Some('o') => Parity::Odd,
+            Some('m') => Parity::Mark,
+            Some('s') => Parity::Space,
+            Some(_) => return Err(wrong()),
+        };
+        let data_bits = match rest.next() {
+            None => 8,
+            Some(c @ '5'..='8') => c as u8 - b'0',
+            Some(_) => return Err(wrong()),
+        };
+        let stop_bits = match rest.as_str() {
+            "" | "1" => StopBits::One,
+            "1.5" => StopBits::OneAndHalf,
+            "2" => StopBits::Two,
+            _ => return Err(wrong()),
+        };
+        if baud == 0 {
+            return Err(wrong());
+        }
+        Ok(Self { baud, parity, data_bits, stop_bits })
     }
 }
 

@@ -6,6 +6,7 @@ use std::os::fd::OwnedFd;
 use serde::{Deserialize, Serialize};
 use tokio::net::{TcpStream, UnixStream};
 
+use super::telnet::{TelnetPort, TelnetPortState};
 use super::{Port, exec, tty};
 
 /// An open port without an owner. What comes from the board meanwhile waits in the system's buffers.
@@ -26,6 +27,8 @@ pub enum HandedKind {
     },
     Tcp,
     Unix,
+    /// A telnet server, with or without RFC 2217.
+    Telnet(Box<TelnetPortState>),
 }
 
 /// Goes on with an open port.
@@ -40,5 +43,8 @@ pub fn resume(handed: HandedPort) -> io::Result<Box<dyn Port>> {
         HandedKind::Exec { pid } => Box::new(exec::Exec::resume(fd, pid)?),
         HandedKind::Tcp => Box::new(TcpStream::from_std(fd.into())?),
         HandedKind::Unix => Box::new(UnixStream::from_std(fd.into())?),
+        HandedKind::Telnet(state) => {
+            Box::new(TelnetPort::resume(TcpStream::from_std(fd.into())?, *state))
+        }
     })
 }

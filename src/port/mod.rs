@@ -1,8 +1,10 @@
-//! The transports behind a console: serial lines, programs on a pty, sockets, and a simulated UART.
+//! The transports behind a console: serial lines, programs on a pty, sockets, telnet servers with
+//! and without RFC 2217, and a simulated UART.
 
 mod exec;
 mod handed;
 mod stream;
+mod telnet;
 mod tty;
 mod uart;
 
@@ -14,6 +16,7 @@ use crate::config::PortSpec;
 use crate::model::line::{Inputs, LineErrors, LineSettings, Outputs};
 
 pub use handed::{HandedKind, HandedPort, resume};
+pub use telnet::TelnetPortState;
 
 /// An open transport. Reading 0 bytes or an error means that it is gone: drop it, and open it
 /// again.
@@ -64,6 +67,18 @@ pub trait Port: AsyncRead + AsyncWrite + Send + Unpin {
         Err(NO_LINE)
     }
 
+    /// Whether the other end has told something of the line since this was asked last, so that it is
+    /// time to look at [`Port::line`], [`Port::inputs`] and [`Port::errors`].
+    fn news(&mut self) -> bool {
+        false
+    }
+
+    /// How the line is set where somebody else has the last word on it. `None` where it is as it was
+    /// asked for.
+    fn line(&mut self) -> Option<(LineSettings, Outputs)> {
+        None
+    }
+
     /// Gives the open port away, for another process to go on with; `None` where that cannot be done.
     fn hand_over(self: Box<Self>) -> Option<HandedPort> {
         None
@@ -98,6 +113,10 @@ pub async fn open(spec: &PortSpec) -> Result<Box<dyn Port>, io::Error> {
             Ok(Box::new(exec::Exec::start(program, arguments)?))
         }
         PortSpec::Tcp(address) => Ok(Box::new(stream::connect_tcp(address).await?)),
+        PortSpec::Telnet(address) => Ok(Box::new(telnet::TelnetPort::telnet(address).await?)),
+        PortSpec::Rfc2217 { address, framing } => {
+            Ok(Box::new(telnet::TelnetPort::rfc2217(address, *framing).await?))
+        }
         PortSpec::Unix(path) => Ok(Box::new(stream::connect_unix(path).await?)),
         PortSpec::SimUart => Ok(Box::new(uart::Uart::default())),
     }

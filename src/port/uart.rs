@@ -1,7 +1,5 @@
-//! `sim:uart`: a UART without hardware, with a loop-back plug: TX to RX, RTS to CTS, DTR to DSR and
-//! CD. What is written comes back at once, whatever the baud rate.
+//! `sim:uart`: the simulated UART of [`crate::sim::uart`] as a port.
 
-use std::collections::VecDeque;
 use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll, Waker};
@@ -10,49 +8,38 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::{ControlError, Port};
 use crate::model::line::{Inputs, LineErrors, LineSettings, Outputs};
+use crate::sim::uart;
 
-/// Bytes between TX and RX at most; the writer waits then.
-const WIRE: usize = 64 * 1024;
-
-/// The UART and its plug.
+/// The UART, and whoever waits for it.
 #[derive(Debug, Default)]
 pub(super) struct Uart {
-    wire: VecDeque<u8>,
-    settings: LineSettings,
-    outputs: Outputs,
-    errors: LineErrors,
-    breaking: bool,
+    uart: uart::Uart,
     reader: Option<Waker>,
     writer: Option<Waker>,
 }
 
 impl Port for Uart {
-    /// A break comes back as one.
     fn set_break(&mut self, on: bool) -> Result<(), ControlError> {
-        if on && !self.breaking {
-            self.errors.breaks += 1;
-        }
-        self.breaking = on;
+        self.uart.set_break(on);
         Ok(())
     }
 
     fn set_line(&mut self, settings: LineSettings) -> Result<(), ControlError> {
-        self.settings = settings;
+        self.uart.set_line(settings);
         Ok(())
     }
 
     fn set_outputs(&mut self, outputs: Outputs) -> Result<(), ControlError> {
-        self.outputs = outputs;
+        self.uart.set_outputs(outputs);
         Ok(())
     }
 
     fn inputs(&mut self) -> Result<Inputs, ControlError> {
-        let Outputs { dtr, rts } = self.outputs;
-        Ok(Inputs { cts: rts, dsr: dtr, ri: false, cd: dtr })
+        Ok(self.uart.inputs())
     }
 
     fn errors(&mut self) -> Result<LineErrors, ControlError> {
-        Ok(self.errors)
+        Ok(self.uart.errors())
     }
 
     /// Nothing waits to be sent: what was written has been received.
@@ -67,14 +54,12 @@ impl AsyncRead for Uart {
         cx: &mut Context<'_>,
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        let (wire, _) = self.wire.as_slices();
-        let count = wire.len().min(buf.remaining());
-        if count == 0 {
+        let bytes: Vec<u8> = self.uart.read(buf.remaining()).collect();
+        if bytes.is_empty() {
             self.reader = Some(cx.waker().clone());
             return Poll::Pending;
         }
-        buf.put_slice(&wire[..count]);
-        self.wire.drain(..count);
+        buf.put_slice(&bytes);
         if let Some(writer) = self.writer.take() {
             writer.wake();
         }
@@ -88,14 +73,11 @@ impl AsyncWrite for Uart {
         cx: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
-        let count = bytes.len().min(WIRE - self.wire.len());
+        let count = self.uart.write(bytes);
         if count == 0 && !bytes.is_empty() {
             self.writer = Some(cx.waker().clone());
             return Poll::Pending;
         }
-        // Fewer data bits than 8 lose the upper ones.
-        let mask = u8::MAX >> (8 - self.settings.framing.data_bits.clamp(5, 8));
-        self.wire.extend(bytes[..count].iter().map(|byte| byte & mask));
         if let Some(reader) = self.reader.take() {
             reader.wake();
         }

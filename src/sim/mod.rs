@@ -4,9 +4,12 @@
 //! ([`line`]) and its power ([`control`]). The line outlives power: a board that is off is silent
 //! and ignores input. Behind the sockets is a [`machine::Machine`]: the virtual [`board`], or a
 //! real boot loader and kernel in QEMU ([`qemu`]).
+//!
+//! [`uart`] is the other kind of simulation: a serial adapter, for `sim:uart` ports.
 
 pub mod board;
 pub mod control;
 pub mod line;
 pub mod machine;
 pub mod qemu;
+pub mod uart;

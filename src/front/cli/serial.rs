@@ -26,7 +26,8 @@ pub struct SerialArgs {
     /// One console of this name, without any file.
     #[arg(long)]
     name: Option<Name>,
-    /// Its port: tty:/dev/ttyUSB0,115200n8, exec:PROGRAM ARGS, tcp:HOST:PORT, unix:PATH or sim:uart.
+    /// Its port: tty:/dev/ttyUSB0,115200n8, exec:PROGRAM ARGS, tcp:HOST:PORT, telnet:HOST:PORT,
+    /// rfc2217:HOST:PORT,115200n8, unix:PATH or sim:uart.
     #[arg(long, requires = "name", conflicts_with = "device")]
     port: Option<PortSpec>,
     /// Short for --port tty:DEVICE.

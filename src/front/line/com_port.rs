@@ -60,7 +60,7 @@ impl ComPort {
         let answer = match request {
             Request::Signature => {
                 name = format!("lavamux {}", session.console().name());
-                Answer::Signature(&name)
+                Answer::Signature(name.as_bytes())
             }
             Request::Baud(_) => Answer::Baud(settings.framing.baud),
             Request::DataBits(_) => Answer::DataBits(settings.framing.data_bits),

@@ -82,7 +82,7 @@ struct Gone;
 impl Connection {
     /// A client that has just come.
     pub(super) fn new() -> Self {
-        let mut telnet = Telnet::new();
+        let mut telnet = Telnet::server();
         let unsent = BytesMut::from(&telnet.answers()[..]);
         let state = TelnetState { telnet, com_port: None, suspended: false };
         Self { state, typing: Bytes::new(), unsent }

@@ -25,7 +25,11 @@ pub(crate) struct Client {
 impl Client {
     /// A plain TCP connection.
     pub(crate) fn raw(address: SocketAddr) -> Self {
-        let socket = TcpStream::connect(address).unwrap();
+        Self::on(TcpStream::connect(address).unwrap())
+    }
+
+    /// The other end of a connection that was made to us.
+    pub(crate) fn on(socket: TcpStream) -> Self {
         socket.set_nodelay(true).unwrap();
         Self {
             heard: Heard::from(socket.try_clone().unwrap()),

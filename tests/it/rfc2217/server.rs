@@ -1,72 +1,13 @@
-//! RFC 2217 on a console's telnet port, as programs use it that want a serial port over a network.
-
-use std::collections::BTreeSet;
-use std::path::Path;
-use std::time::Duration;
+//! Our server, byte by byte.
 
 use serde_json::Value;
 
-use crate::common::{Client, Daemon, LIMIT, Terminal, TestLab, WebSocket, http, run, wait_until};
-
-/// Tests of pyserial that fail with every server: its client raises NotImplemented, has nothing to
-/// cancel with, or asks for what takes no time at all.
-const IMPOSSIBLE: [&str; 5] = [
-    "Test_MoreTimeouts.test_WriteTimeout",
-    "TestCancelRead.test_cancel_once",
-    "TestCancelWrite.test_cancel_once",
-    "Test4_Nonblocking.test2_Loopback",
-    "Test4_Nonblocking.test2_LoopbackTimeout",
-];
-
-/// Commands of the client; the server's have 100 more.
-const SIGNATURE: u8 = 0;
-const BAUD: u8 = 1;
-const DATA_BITS: u8 = 2;
-const PARITY: u8 = 3;
-const STOP_BITS: u8 = 4;
-const CONTROL: u8 = 5;
-const LINE_STATE: u8 = 6;
-const MODEM_STATE: u8 = 7;
-const SUSPEND: u8 = 8;
-const RESUME: u8 = 9;
-const LINE_STATE_MASK: u8 = 10;
-const MODEM_STATE_MASK: u8 = 11;
-const PURGE: u8 = 12;
-
-/// Values of [`CONTROL`].
-const BREAK_ON: u8 = 5;
-const BREAK_OFF: u8 = 6;
-const DTR_OFF: u8 = 9;
-const RTS_OFF: u8 = 12;
-
-#[test]
-fn pyserials_own_suite_passes_but_for_what_is_impossible() {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/rig/pyserial/test");
-    assert!(folder.exists(), "{} is missing: tests/run prepares it", folder.display());
-    let lab = TestLab::new();
-    let serial = one(&lab, "sim:uart");
-    let url = format!("rfc2217://{}", serial.address("telnet"));
-    let mut suite = lab.tool("python3");
-    suite.current_dir(folder).env("PYTHONDONTWRITEBYTECODE", "1").args(["run_all_tests.py", &url]);
-    let output = run(&mut suite, "", Duration::from_secs(200));
-    let told = String::from_utf8_lossy(&output.stderr).into_owned();
-
-    // `ERROR: test_RTS (test.Test0_DataWires.test_RTS)`; before Python 3.11 without the last word.
-    let failed: BTreeSet<String> = told
-        .lines()
-        .filter_map(|line| line.strip_prefix("ERROR: ").or(line.strip_prefix("FAIL: ")))
-        .filter_map(|line| {
-            let (test, place) = line.split_once(" (")?;
-            Some(format!("{}.{test}", place.trim_end_matches(')').split('.').nth(1)?))
-        })
-        .collect();
-    let unexpected: Vec<_> =
-        failed.iter().filter(|test| !IMPOSSIBLE.contains(&test.as_str())).collect();
-    assert!(unexpected.is_empty(), "{unexpected:?} failed:\n{told}");
-    let ran = told.lines().find_map(|line| line.strip_prefix("Ran ")?.split(' ').next());
-    let ran: usize = ran.unwrap_or_else(|| panic!("nothing ran:\n{told}")).parse().unwrap();
-    assert!(ran >= 60, "only {ran} tests ran:\n{told}");
-}
+use super::{
+    BAUD, BREAK_OFF, BREAK_ON, CONTROL, DATA_BITS, DTR_OFF, LINE_STATE, LINE_STATE_MASK,
+    MODEM_STATE, MODEM_STATE_MASK, PARITY, PURGE, RESUME, RTS_OFF, SIGNATURE, STOP_BITS, SUSPEND,
+    answer, ask, events, one, program,
+};
+use crate::common::{LIMIT, Terminal, TestLab, WebSocket, http, wait_until};
 
 #[test]
 fn every_sub_option_is_answered_by_a_port_that_has_none_of_it() {
@@ -228,34 +169,4 @@ fn a_lost_port_comes_back_with_the_settings_that_it_had() {
     let adapter = Terminal::wire();
     std::os::unix::fs::symlink(adapter.path(), &link).unwrap();
     wait_until(LIMIT, "it is set again", || adapter.settings().contains("speed 9600 baud"));
-}
-
-/// A program that has agreed to COM-PORT-OPTION, as its first state of the modem lines tells.
-fn program(serial: &Daemon) -> Client {
-    let mut program = Client::raw(serial.address("telnet"));
-    program.type_bytes(&[255, 251, 44, 255, 251, 0, 255, 253, 0]);
-    program.expect_bytes(&[255, 250, 44, 107]);
-    program.expect_bytes(&[255, 240]);
-    program
-}
-
-fn ask(program: &mut Client, command: u8, value: &[u8]) {
-    program.type_bytes(&[&[255, 250, 44, command], value, &[255, 240]].concat());
-}
-
-fn answer(command: u8, value: &[u8]) -> Vec<u8> {
-    [&[255, 250, 44, command + 100], value, &[255, 240]].concat()
-}
-
-fn events(serial: &Daemon) -> Vec<Value> {
-    let events = http(serial.address("http"), "GET", "/consoles/panda01/events", "").json();
-    events.as_array().unwrap().clone()
-}
-
-/// A daemon with one console, `panda01`.
-fn one(lab: &TestLab, port: &str) -> Daemon {
-    let capture = lab.path("capture").display().to_string();
-    let any = "127.0.0.1:0";
-    let fixed = ["--name", "panda01", "--port", port, "--http", any, "--telnet", any];
-    lab.start("lava-serial", fixed.iter().copied().chain(["--capture", &capture]))
 }
