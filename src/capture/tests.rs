@@ -69,6 +69,7 @@ fn pieces_have_the_times_at_which_their_bytes_came() {
     writer.append(10_000, b"first ");
     writer.append(20_000, b"second ");
     writer.append(20_500, b"within the same millisecond");
+    writer.settle();
     let mut reader = Reader::new(writer.store().clone());
     let Read::Pieces(pieces) = reader.read(3, writer.head(), 4096) else { panic!() };
     let seen: Vec<(u64, u64, &[u8])> =
@@ -168,6 +169,7 @@ fn every_byte_has_its_time_however_many_there_are() {
     let mut writer = Writer::open(&name(), options).unwrap();
     for line in 0..10_000_u64 {
         writer.append(line * 2_000, b"ten bytes\n");
+        writer.settle();
     }
     let (mut at, mut reader) = (0, Reader::new(writer.store().clone()));
     while at < writer.head() {

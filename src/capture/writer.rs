@@ -28,6 +28,8 @@ pub struct Writer {
     head: u64,
     open: Option<Files>,
     pub(super) broken: Option<Broken>,
+    /// What is to be written beside the bytes when [`Writer::settle`] is called.
+    later: Vec<Later>,
     /// Set when a segment was closed, until [`Writer::housekeeping`] takes it.
     rotated: bool,
     /// Held for as long as the writer lives.
@@ -44,6 +46,13 @@ struct Files {
     /// What was written to `events` by this process.
     event_bytes: u64,
     unsynced: bool,
+}
+
+/// Something that bytes do not wait for.
+#[derive(Debug)]
+enum Later {
+    Mark(Mark),
+    Event(Box<Event>),
 }
 
 /// The capture cannot be written at the moment.
@@ -82,6 +91,7 @@ impl Writer {
             head,
             open: None,
             broken: None,
+            later: Vec::new(),
             rotated: true,
             _lock: lock,
         };
@@ -131,7 +141,8 @@ impl Writer {
         self.broken.as_ref().map(|broken| broken.reason.as_str())
     }
 
-    /// Appends bytes that came at `time_us`, and moves the head over them whatever happens.
+    /// Appends bytes that came at `time_us`, and moves the head over them whatever happens. Their time
+    /// is written by [`Self::settle`], which is to be called soon.
     ///
     /// Gives the event of a gap that has just ended, so that the owner can publish it. While the
     /// disk cannot be written the bytes are lost to the capture; it is tried again every second.
@@ -153,8 +164,34 @@ impl Writer {
         }
     }
 
+    /// Records an event when [`Self::settle`] is called: for what happens at each keystroke.
+    pub fn record_later(&mut self, event: Event) {
+        self.later.push(Later::Event(Box::new(event)));
+    }
+
+    /// Writes what bytes do not wait for. A process that is killed before that loses it: of the last
+    /// bytes their time, and who typed them.
+    pub fn settle(&mut self) {
+        for later in std::mem::take(&mut self.later) {
+            match later {
+                Later::Event(event) => self.record_now(&event),
+                Later::Mark(mark) => {
+                    let noted = self.open.as_mut().map_or(Ok(()), |files| files.index.note(mark));
+                    if let Err(error) = noted {
+                        self.broke(self.head, &error);
+                    }
+                }
+            }
+        }
+    }
+
     /// Records an event. A failure is logged only: the bytes matter more.
     pub fn record(&mut self, event: &Event) {
+        self.settle();
+        self.record_now(event);
+    }
+
+    fn record_now(&mut self, event: &Event) {
         let recorded = match &mut self.open {
             Some(files) => events::append(&mut files.events, event),
             None if self.broken.is_some() => return,
@@ -213,11 +250,14 @@ impl Writer {
                 Err(error) => return Err(((bytes.len() - rest.len()) as u64, error)),
             }
         }
-        files.index.note(Mark { offset, time_us }).map_err(|error| (bytes.len() as u64, error))
+        self.later.push(Later::Mark(Mark { offset, time_us }));
+        Ok(())
     }
 
     /// Closes the open segment at `offset` and opens the next one there.
     fn roll(&mut self, offset: u64) -> io::Result<&mut Files> {
+        // What is left belongs to the segment that is closed.
+        self.settle();
         self.close(offset);
         let files = self.open_files(offset)?;
         self.store.lock().push(Segment { start: offset, len: None, compressed: false });
@@ -275,6 +315,12 @@ impl Writer {
         let event = Event { offset: broken.from, time_us, who: None, what };
         self.record(&event);
         event
+    }
+}
+
+impl Drop for Writer {
+    fn drop(&mut self) {
+        self.settle();
     }
 }
 

@@ -314,8 +314,9 @@ impl Supervisor {
                         let reason = port.epitaph().unwrap_or(reason);
                         return Ended::Gone(reason);
                     }
-                    // Let the readers have it before more is read.
+                    // Let the readers have it before more is read or written.
                     tokio::task::yield_now().await;
+                    self.writer.settle();
                 }
             }
         }
@@ -389,7 +390,7 @@ impl Supervisor {
         let offset = self.writer.head();
         let event =
             Event { offset, time_us: units::now_us(), who: Some(who), what: What::Input { text } };
-        self.writer.record(&event);
+        self.writer.record_later(event);
     }
 
     fn sync(&mut self) {
