@@ -10,7 +10,7 @@ use crate::model::Event;
 /// The longest break that is sent, in milliseconds.
 pub(super) const MAX_BREAK_MS: u64 = 10_000;
 
-/// Bytes for the board.
+/// Bytes for the board. They are sent in a box, since every console has a queue of them.
 #[derive(Debug)]
 pub(super) struct Typed {
     pub(super) who: String,

@@ -72,7 +72,7 @@ pub struct Console {
     state: Mutex<State>,
     head: watch::Sender<Head>,
     /// Bytes for the board.
-    typed: mpsc::Sender<Typed>,
+    typed: mpsc::Sender<Box<Typed>>,
     /// Everything else that the supervisor is asked for: it does not wait behind typed bytes.
     requests: mpsc::Sender<Request>,
     /// Cancelled when the console is to end.

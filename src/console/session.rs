@@ -173,7 +173,7 @@ impl Session {
             let room = room.map_err(|_| WriteError::ShuttingDown)?;
             let forced = self.may_write()?;
             let part = bytes.split_to(bytes.len().min(MAX_INPUT));
-            room.send(Typed { who: self.user.clone(), bytes: part, forced });
+            room.send(Box::new(Typed { who: self.user.clone(), bytes: part, forced }));
         }
         Ok(())
     }

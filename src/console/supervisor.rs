@@ -44,7 +44,7 @@ pub(super) struct Supervisor {
     pub(super) console: Arc<Console>,
     pub(super) spec: PortSpec,
     pub(super) writer: Writer,
-    pub(super) typed: mpsc::Receiver<Typed>,
+    pub(super) typed: mpsc::Receiver<Box<Typed>>,
     pub(super) requests: mpsc::Receiver<Request>,
     pub(super) lifetime: Lifetime,
 }
@@ -98,7 +98,7 @@ impl Supervisor {
             let spec = self.spec.clone();
             let (opened, pending) = match resumed.take() {
                 Some((port, pending)) => (Ok(port), pending),
-                None => match self.idle(port::open(&spec)).await {
+                None => match self.idle(Box::pin(port::open(&spec))).await {
                     Idle::Done(opened) => (opened, Pending::default()),
                     Idle::Retry => continue,
                     Idle::HandOver => break Some((None, Pending::default())),
@@ -164,7 +164,7 @@ impl Supervisor {
     /// Everything that the next owner needs.
     fn give_away(&mut self, port: Option<Box<dyn Port>>, mut pending: Pending) -> Handed {
         while let Ok(typed) = self.typed.try_recv() {
-            self.accept(typed, &mut pending);
+            self.accept(*typed, &mut pending);
         }
         let typed = pending.take_all().into_iter();
         let state = self.console.state();
@@ -279,7 +279,7 @@ impl Supervisor {
                     self.drop_pending(pending);
                 }
                 Some(typed) = self.typed.recv(), if pending.bytes < PENDING => {
-                    self.accept(typed, pending);
+                    self.accept(*typed, pending);
                 }
                 Some(request) = self.requests.recv() => match request {
                     Request::Record(event) => self.writer.record(&event),
@@ -359,7 +359,7 @@ impl Supervisor {
         while pending.bytes < PENDING
             && let Ok(typed) = self.typed.try_recv()
         {
-            self.accept(typed, pending);
+            self.accept(*typed, pending);
             forgotten += pending.forget(who);
         }
         if forgotten > 0 {

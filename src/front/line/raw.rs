@@ -3,12 +3,11 @@
 use std::collections::VecDeque;
 use std::io;
 
-use bytes::{Bytes, BytesMut};
-use tokio::io::AsyncReadExt as _;
+use bytes::Bytes;
 use tokio::net::TcpStream;
 use tokio::net::tcp::{ReadHalf, WriteHalf};
 
-use super::{READ, write_some};
+use super::{read_some, write_some};
 use crate::console::{Item, Session, Stream, WriteError};
 use crate::front::hand_over::HandOver;
 
@@ -39,8 +38,7 @@ pub(super) async fn serve(
 }
 
 /// What the client types. Cancel safe.
-async fn up(mut from: ReadHalf<'_>, session: &Session, typing: &mut Bytes) -> io::Result<()> {
-    let mut buffer = BytesMut::new();
+async fn up(from: ReadHalf<'_>, session: &Session, typing: &mut Bytes) -> io::Result<()> {
     loop {
         match session.write(typing).await {
             Err(WriteError::ShuttingDown) => return Ok(()),
@@ -51,11 +49,10 @@ async fn up(mut from: ReadHalf<'_>, session: &Session, typing: &mut Bytes) -> io
             }
             Ok(()) => {}
         }
-        buffer.reserve(READ);
-        if from.read_buf(&mut buffer).await? == 0 {
+        *typing = read_some(&from).await?;
+        if typing.is_empty() {
             return Ok(());
         }
-        *typing = buffer.split().freeze();
     }
 }
 

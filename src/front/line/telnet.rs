@@ -6,13 +6,13 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use bytes::{Bytes, BytesMut};
 use serde::{Deserialize, Serialize};
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::io::AsyncWriteExt as _;
 use tokio::net::TcpStream;
 use tokio::net::tcp::{ReadHalf, WriteHalf};
 use tokio::sync::mpsc;
 
-use super::READ;
 use super::com_port::{ComPort, ComPortState};
+use super::read_some;
 use crate::console::{Item, Session, Stream};
 use crate::front::hand_over::HandOver;
 use crate::model::What;
@@ -171,8 +171,7 @@ impl Sender<'_> {
 
 impl Receiver<'_> {
     /// Receives until the client has closed its side, or is asked for. Gives what is left then.
-    async fn run(mut self, mut from: ReadHalf<'_>) -> io::Result<(Option<ComPort>, BytesMut)> {
-        let mut buffer = BytesMut::new();
+    async fn run(mut self, from: ReadHalf<'_>) -> io::Result<(Option<ComPort>, BytesMut)> {
         loop {
             let mut out = BytesMut::new();
             self.type_out(&mut out).await;
@@ -180,18 +179,13 @@ impl Receiver<'_> {
                 return Ok((self.com_port, self.typing));
             }
             let sent = self.send(out).await;
-            buffer.clear();
-            buffer.reserve(READ);
-            tokio::select! {
-                read = from.read_buf(&mut buffer) => {
-                    if read? == 0 {
-                        return Ok((None, BytesMut::new()));
-                    }
-                }
-                () = changed(&mut self.com_port) => {}
+            let received = tokio::select! {
+                read = read_some(&from) => Some(read?),
+                () = changed(&mut self.com_port) => None,
                 () = self.hand_over.asked() => continue,
-            }
-            if sent.is_err() || self.received(&buffer).await?.is_err() {
+            };
+            let gone = received.as_ref().is_some_and(Bytes::is_empty) || sent.is_err();
+            if gone || self.received(&received.unwrap_or_default()).await?.is_err() {
                 return Ok((None, BytesMut::new()));
             }
         }
