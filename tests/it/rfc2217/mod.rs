@@ -1,6 +1,7 @@
 //! RFC 2217 on a console's telnet port, as programs use it that want a serial port over a network;
 //! and consoles whose port is such a server.
 
+mod line;
 mod peers;
 mod server;
 mod suite;

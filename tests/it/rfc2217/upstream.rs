@@ -11,7 +11,9 @@ use super::{
     MODEM_STATE, PARITY, PURGE, RTS_OFF, STOP_BITS, answer, ask, events, one, program,
     told_settings,
 };
-use crate::common::{Client, Daemon, Heard, LIMIT, Terminal, TestLab, WebSocket, http, wait_until};
+use crate::common::{
+    Cable, Client, Daemon, Heard, LIMIT, Terminal, TestLab, WebSocket, http, wait_until,
+};
 
 /// Every byte there is, some of them twice, and the line ends that telnet cares for.
 fn every_byte() -> Vec<u8> {
@@ -70,7 +72,9 @@ fn ser2net_sets_its_line_as_we_ask_and_passes_every_byte() {
 #[test]
 fn a_server_of_its_own_kind_passes_everything_on_and_back() {
     let (lab, far_lab) = (TestLab::new(), TestLab::new());
-    let far = one(&far_lab, "sim:uart");
+    let path = far_lab.path("cable.sock");
+    let mut cable = Cable::at(&path);
+    let far = one(&far_lab, &format!("sim:uart,control={}", path.display()));
     let near = one(&lab, &format!("rfc2217:{},9600e72", far.address("telnet")));
     opened(&near);
     let mut program = program(&near);
@@ -86,9 +90,7 @@ fn a_server_of_its_own_kind_passes_everything_on_and_back() {
         ask(&mut program, command, value);
         program.expect_bytes(&answer(command, value));
     }
-    wait_until(LIMIT, "the far line is set", || {
-        told_settings(&far).iter().any(|(_, set)| set == "19200o8 rtscts")
-    });
+    cable.expect_line("19200o8 rtscts dtr=on rts=on break=off");
     // Through both the plug's wires come back, and a break.
     ask(&mut program, CONTROL, &[RTS_OFF]);
     program.expect_bytes(&answer(MODEM_STATE, &[0xa1]));
@@ -96,10 +98,15 @@ fn a_server_of_its_own_kind_passes_everything_on_and_back() {
     program.expect_bytes(&answer(MODEM_STATE, &[0x0a]));
     ask(&mut program, CONTROL, &[BREAK_ON]);
     program.expect_bytes(&answer(LINE_STATE, &[0x10]));
+    cable.expect_line("19200o8 rtscts dtr=off rts=off break=on");
     ask(&mut program, CONTROL, &[BREAK_OFF]);
+    cable.expect_line("19200o8 rtscts dtr=off rts=off break=off");
     wait_until(LIMIT, "both tell of it", || {
         [&near, &far].iter().all(|serial| events(serial).iter().any(|e| e["kind"] == "break"))
     });
+    // With RTS-CTS the plug would hold up everything.
+    ask(&mut program, CONTROL, &[1]);
+    program.expect_bytes(&answer(CONTROL, &[1]));
     let typed = [&[255, 255][..], b"\r\r\n\0"].concat();
     program.type_bytes(&typed);
     program.expect_bytes(&typed);
