@@ -3,24 +3,9 @@
 
 use super::{
     BAUD, CONTROL, DTR_OFF, LINE_STATE, LINE_STATE_MASK, MODEM_STATE, PARITY, PURGE, answer, ask,
-    events, one, program,
+    cabled, events, program,
 };
-use crate::common::{Cable, Client, Daemon, LIMIT, TestLab, http, wait_until};
-
-/// The console `panda01`, and the far end of its cable.
-fn cabled(lab: &TestLab, options: &str) -> (Daemon, Cable) {
-    let path = lab.path("cable.sock");
-    let cable = Cable::at(&path);
-    let serial = one(lab, &format!("sim:uart{options},control={}", path.display()));
-    opened(&serial);
-    (serial, cable)
-}
-
-fn opened(serial: &Daemon) {
-    wait_until(LIMIT, "the adapter is there", || {
-        http(serial.address("http"), "GET", "/consoles/panda01", "").json()["state"] == "open"
-    });
-}
+use crate::common::{Cable, Client, Daemon, LIMIT, TestLab, wait_until};
 
 /// A program that wants to know of all errors.
 fn alert(serial: &Daemon) -> Client {

@@ -3,13 +3,11 @@
 use std::io::Write as _;
 use std::net::TcpListener;
 
-use serde_json::Value;
-
 use super::peers::{PyserialServer, Ser2net, free_address};
 use super::{
     BAUD, BREAK_OFF, BREAK_ON, CONTROL, DATA_BITS, DTR_OFF, LINE_STATE, LINE_STATE_MASK,
-    MODEM_STATE, PARITY, PURGE, RTS_OFF, STOP_BITS, answer, ask, events, one, program,
-    told_settings,
+    MODEM_STATE, PARITY, PURGE, RTS_OFF, STOP_BITS, answer, ask, events, one, opened, program,
+    state, told_settings,
 };
 use crate::common::{
     Cable, Client, Daemon, Heard, LIMIT, Terminal, TestLab, WebSocket, http, wait_until,
@@ -18,15 +16,6 @@ use crate::common::{
 /// Every byte there is, some of them twice, and the line ends that telnet cares for.
 fn every_byte() -> Vec<u8> {
     (0..=255).chain(*b"\r\n\r\0\r\xff\xff\n\r").collect()
-}
-
-fn state(serial: &Daemon) -> Value {
-    http(serial.address("http"), "GET", "/consoles/panda01", "").json()
-}
-
-/// Waits until the port is open, since before that nothing can be typed.
-fn opened(serial: &Daemon) {
-    wait_until(LIMIT, "the port is open", || state(serial)["state"] == "open");
 }
 
 #[test]
