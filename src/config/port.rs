@@ -1,5 +1,5 @@
 //! The text form of a port: `tty:/dev/ttyUSB0,115200n8`, `exec:PROGRAM ARGS`, `tcp:HOST:PORT`,
-//! `telnet:HOST:PORT`, `rfc2217:HOST:PORT,115200n8`, `unix:PATH`, `sim:uart`.
+//! `telnet:HOST:PORT`, `rfc2217:HOST:PORT,115200n8`, `unix:PATH`, `sim:uart`, `sim:uart,timed`.
 
 use std::fmt;
 use std::path::PathBuf;
@@ -23,8 +23,14 @@ pub enum PortSpec {
     Rfc2217 { address: String, framing: Option<Framing> },
     /// A Unix stream socket.
     Unix(PathBuf),
-    /// A simulated UART whose wires are looped: TX to RX, RTS to CTS, DTR to DSR.
-    SimUart,
+    /// A simulated serial adapter with a loop-back plug: TX to RX, RTS to CTS, DTR to DSR.
+    SimUart {
+        /// Bytes take the time that they take on a real line.
+        timed: bool,
+        /// A Unix socket that the adapter is plugged into: it is there while somebody listens, and
+        /// is told over it what its far end is and does.
+        control: Option<PathBuf>,
+    },
 }
 
 /// Why a text is no [`PortSpec`].
@@ -41,7 +47,7 @@ pub enum PortError {
     Framing(#[from] FramingError),
     #[error("port {text:?} is no host and port number; write {kind}:HOST:PORT")]
     Address { kind: String, text: String },
-    #[error("there is no simulated {0:?}; write sim:uart")]
+    #[error("there is no simulated {0:?}; write sim:uart, sim:uart,timed or sim:uart,control=PATH")]
     Sim(String),
     #[error("the words of {0:?} cannot be split: a quote is open")]
     Words(String),
@@ -78,8 +84,7 @@ impl FromStr for PortSpec {
                 };
                 Ok(Self::Rfc2217 { address: parse_address(kind, address)?, framing })
             }
-            "sim" if rest == "uart" => Ok(Self::SimUart),
-            "sim" => Err(PortError::Sim(rest.to_owned())),
+            "sim" => parse_sim(rest).ok_or_else(|| PortError::Sim(rest.to_owned())),
             _ => Ok(Self::Unix(rest.into())),
         }
     }
@@ -95,9 +100,26 @@ impl PortSpec {
             | Self::Telnet(_)
             | Self::Rfc2217 { framing: None, .. }
             | Self::Unix(_)
-            | Self::SimUart => Framing::default(),
+            | Self::SimUart { .. } => Framing::default(),
         }
     }
+}
+
+/// Reads `uart` and its options.
+fn parse_sim(text: &str) -> Option<PortSpec> {
+    let mut words = text.split(',');
+    if words.next() != Some("uart") {
+        return None;
+    }
+    let (mut timed, mut control) = (false, None);
+    for word in words {
+        match word.split_once('=') {
+            None if word == "timed" => timed = true,
+            Some(("control", path)) if !path.is_empty() => control = Some(path.into()),
+            _ => return None,
+        }
+    }
+    Some(PortSpec::SimUart { timed, control })
 }
 
 /// Reads `HOST:PORT`, also in the form of a URL: `//HOST:PORT/`.
@@ -136,7 +158,13 @@ impl fmt::Display for PortSpec {
             }
             Self::Rfc2217 { address, framing: None } => write!(f, "rfc2217:{address}"),
             Self::Unix(path) => write!(f, "unix:{}", path.display()),
-            Self::SimUart => f.write_str("sim:uart"),
+            Self::SimUart { timed, control } => {
+                f.write_str(if *timed { "sim:uart,timed" } else { "sim:uart" })?;
+                match control {
+                    Some(path) => write!(f, ",control={}", path.display()),
+                    None => Ok(()),
+                }
+            }
         }
     }
 }
@@ -159,6 +187,8 @@ mod tests {
             "rfc2217:[::1]:7001,9600e72",
             "unix:/run/board.sock",
             "sim:uart",
+            "sim:uart,timed",
+            "sim:uart,timed,control=/run/far.sock",
         ] {
             let spec: PortSpec = text.parse().unwrap();
             assert_eq!(spec.to_string(), text);
@@ -192,7 +222,10 @@ mod tests {
             let (kind, text) = (text.split(':').next().unwrap().to_owned(), text.to_owned());
             assert_eq!(text.parse::<PortSpec>(), Err(PortError::Address { kind, text }));
         }
-        assert_eq!("sim:modem".parse::<PortSpec>(), Err(PortError::Sim("modem".into())));
+        for sim in ["modem", "uart,fast", "uart,control=", "uarts"] {
+            let told = Err(PortError::Sim(sim.to_owned()));
+            assert_eq!(format!("sim:{sim}").parse::<PortSpec>(), told);
+        }
         assert_eq!("exec:a 'b".parse::<PortSpec>(), Err(PortError::Words("a 'b".into())));
     }
 

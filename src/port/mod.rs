@@ -118,6 +118,8 @@ pub async fn open(spec: &PortSpec) -> Result<Box<dyn Port>, io::Error> {
             Ok(Box::new(telnet::TelnetPort::rfc2217(address, *framing).await?))
         }
         PortSpec::Unix(path) => Ok(Box::new(stream::connect_unix(path).await?)),
-        PortSpec::SimUart => Ok(Box::new(uart::Uart::default())),
+        PortSpec::SimUart { timed, control } => {
+            Ok(Box::new(uart::Uart::open(*timed, control.as_deref()).await?))
+        }
     }
 }

@@ -2,6 +2,11 @@
 //!
 //! Each answer tells how the line is after the request. So a client that may not write, or whose
 //! port refused, learns from it what the truth is.
+//!
+//! There is one line for all clients: of two that set it differently the later one wins, unless one
+//! holds the console exclusively. The other is not told here, since RFC 2217 has no word for it that
+//! clients would not take for an answer; but the event says who has set what, to everyone. What only
+//! says again how the line is set changes nothing: labgrid does so all the time.
 
 use bytes::BytesMut;
 use serde::{Deserialize, Serialize};

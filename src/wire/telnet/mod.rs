@@ -76,8 +76,8 @@ enum Role {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 enum Input {
     Data,
-    /// After a CR of data that is not binary: the NUL after it means nothing, nor does the LF after
-    /// one that was typed.
+    /// After a CR of data that is not binary: the NUL after it means nothing, nor does the LF where
+    /// a person typed it.
     Cr,
     Iac,
     /// After IAC and WILL, WONT, DO or DONT.
@@ -149,9 +149,11 @@ impl Telnet {
     }
 
     /// Encodes bytes: IAC is doubled; and unless the peer agreed to binary, so that a CR would end
-    /// a line there, it is followed by NUL (RFC 854). The board's CR LF needs none.
+    /// a line there, it is followed by NUL (RFC 854). The board's CR LF needs none, and a program
+    /// that wants a serial port gets none: microcom refuses binary, and takes NUL for the board's.
     pub fn encode(&mut self, bytes: &[u8], out: &mut BytesMut) {
-        let binary = self.options.us(BINARY) == Q::Yes;
+        let program = self.role == Role::Server && self.com_port;
+        let binary = program || self.options.us(BINARY) == Q::Yes;
         out.reserve(bytes.len() + 16);
         let special = |byte: &u8| *byte == IAC || (!binary && *byte == b'\r');
         let mut rest = bytes;
@@ -187,7 +189,7 @@ impl Telnet {
         for &byte in bytes {
             self.input = match self.input {
                 Input::Cr if byte == 0 => Input::Data,
-                Input::Cr if byte == b'\n' && self.role == Role::Server => Input::Data,
+                Input::Cr if byte == b'\n' && self.is_typed_by_people() => Input::Data,
                 Input::Data | Input::Cr => match byte {
                     IAC => Input::Iac,
                     _ => self.data(byte, &mut data),
@@ -258,10 +260,14 @@ impl Telnet {
         true
     }
 
+    fn is_typed_by_people(&self) -> bool {
+        self.role == Role::Server && !self.com_port
+    }
+
     /// The answer to AYT. A person is to see it; a program, or a board, would take it for data, and
     /// gets NOP.
     fn say_that_we_are_here(&mut self) {
-        if self.role == Role::Server && !self.com_port {
+        if self.is_typed_by_people() {
             self.answers.put_slice(b"\r\n[lavamux: yes]\r\n");
         } else {
             self.answers.put_slice(&[IAC, NOP]);

@@ -71,6 +71,16 @@ fn a_peer_that_wants_a_serial_port_is_offered_binary_once() {
 }
 
 #[test]
+fn a_program_that_refuses_binary_is_sent_no_nul_and_types_every_lf() {
+    let mut telnet = settled();
+    telnet.decode(&[IAC, WILL, COM_PORT, IAC, DONT, BINARY, IAC, WONT, BINARY]).unwrap();
+    let mut out = BytesMut::new();
+    telnet.encode(b"a\rb", &mut out);
+    assert_eq!(&out[..], b"a\rb");
+    assert_eq!(telnet.decode(b"a\r\nb\r\0c"), Ok(data(b"a\r\nb\rc")));
+}
+
+#[test]
 fn a_subnegotiation_without_end_is_an_error() {
     let mut telnet = settled();
     assert_eq!(telnet.decode(&[IAC, SB, 24]), Ok(vec![]));

@@ -11,6 +11,7 @@
 //! Everything started dies with its handle, and with the test's thread if that is killed.
 
 mod board;
+mod cable;
 mod client;
 mod daemon;
 mod heard;
@@ -22,6 +23,7 @@ mod wait;
 mod websocket;
 
 pub(crate) use board::{RealBoard, RealPdu, boot_file, rig, udp_port};
+pub(crate) use cable::Cable;
 pub(crate) use client::Client;
 pub(crate) use daemon::Daemon;
 pub(crate) use heard::Heard;

@@ -1,6 +1,8 @@
 //! RFC 2217 on a console's telnet port, as programs use it that want a serial port over a network;
 //! and consoles whose port is such a server.
 
+mod clients;
+mod line;
 mod peers;
 mod server;
 mod suite;
@@ -8,7 +10,7 @@ mod upstream;
 
 use serde_json::Value;
 
-use crate::common::{Client, Daemon, TestLab, http};
+use crate::common::{Cable, Client, Daemon, LIMIT, TestLab, http, wait_until};
 
 /// Commands of the client; the server's have 100 more.
 const SIGNATURE: u8 = 0;
@@ -58,6 +60,24 @@ fn told_settings(serial: &Daemon) -> Vec<(Option<String>, String)> {
 fn events(serial: &Daemon) -> Vec<Value> {
     let events = http(serial.address("http"), "GET", "/consoles/panda01/events", "").json();
     events.as_array().unwrap().clone()
+}
+
+/// A daemon with one simulated console, and the far end of its cable.
+fn cabled(lab: &TestLab, options: &str) -> (Daemon, Cable) {
+    let path = lab.path("cable.sock");
+    let cable = Cable::at(&path);
+    let serial = one(lab, &format!("sim:uart{options},control={}", path.display()));
+    opened(&serial);
+    (serial, cable)
+}
+
+/// Waits until the port is open, since before that nothing can be typed.
+fn opened(serial: &Daemon) {
+    wait_until(LIMIT, "the port is open", || state(serial)["state"] == "open");
+}
+
+fn state(serial: &Daemon) -> Value {
+    http(serial.address("http"), "GET", "/consoles/panda01", "").json()
 }
 
 /// A daemon with one console, `panda01`.

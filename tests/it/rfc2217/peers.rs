@@ -1,10 +1,11 @@
 //! Other people's servers of serial lines.
 
-use std::net::{SocketAddr, TcpListener};
+use std::io::{Read as _, Write as _};
+use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::path::Path;
 use std::process::Stdio;
 
-use crate::common::{Heard, LIMIT, Process, TestLab};
+use crate::common::{Heard, LIMIT, Process, TestLab, wait_until};
 
 /// Debian's ser2net in front of a serial line.
 pub(super) struct Ser2net {
@@ -73,4 +74,89 @@ impl PyserialServer {
 /// An address that nobody listens on, for a program that cannot pick one itself.
 pub(super) fn free_address() -> SocketAddr {
     TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap()
+}
+
+/// Debian's conserver, with consoles as its configuration has them.
+pub(super) struct Conserver {
+    _process: Process,
+    port: String,
+}
+
+impl Conserver {
+    pub(super) fn start(lab: &TestLab, consoles: &str) -> Self {
+        let config = lab.write(
+            "conserver.cf",
+            &format!(
+                "config * {{ sslrequired no; }}\naccess * {{ trusted 127.0.0.1; }}\n\
+                 default any {{ master 127.0.0.1; rw *; logfile /dev/null; }}\n{consoles}\n"
+            ),
+        );
+        let passwords = lab.write("conserver.passwd", "*any*:\n");
+        let (port, children) = (free_address().port().to_string(), free_address().port());
+        let mut conserver = lab.tool("conserver");
+        conserver.args(["-n", "-M", "127.0.0.1", "-p", &port, "-b", &children.to_string()]);
+        conserver.args(["-C", &config, "-P", &passwords]);
+        conserver.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+        let process = Process::spawn(&mut conserver);
+        let address = format!("127.0.0.1:{port}");
+        wait_until(LIMIT, "conserver listens", || TcpStream::connect(&address).is_ok());
+        Self { _process: process, port }
+    }
+
+    /// The command line of its client, for one of its consoles.
+    pub(super) fn console(&self, name: &str) -> Vec<String> {
+        let words = ["-M", "127.0.0.1", "-p", &self.port, "-l", "tester", name];
+        std::iter::once("console").chain(words).map(str::to_owned).collect()
+    }
+}
+
+/// Stands between a client and a server, and hears what both say.
+pub(super) struct Tap {
+    pub(super) address: SocketAddr,
+    heard: [Heard; 2],
+}
+
+impl Tap {
+    /// For the first connection that is made to it.
+    pub(super) fn on(server: SocketAddr) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        let heard = [Heard::default(), Heard::default()];
+        let ears = heard.clone();
+        std::thread::spawn(move || {
+            let Ok((client, _)) = listener.accept() else { return };
+            let server = TcpStream::connect(server).unwrap();
+            let ways =
+                [(client.try_clone().unwrap(), server.try_clone().unwrap()), (server, client)];
+            for ((from, to), heard) in ways.into_iter().zip(ears) {
+                std::thread::spawn(move || copy(from, to, &heard));
+            }
+        });
+        Self { address, heard }
+    }
+
+    /// What the server has said.
+    pub(super) fn server(&self) -> &Heard {
+        &self.heard[1]
+    }
+
+    /// How often the client, and how often the server, has offered, agreed to or refused something.
+    pub(super) fn negotiations(&self) -> [usize; 2] {
+        let count = |heard: &Heard| {
+            let verb = |pair: &&[u8]| pair[0] == 255 && (251..=254).contains(&pair[1]);
+            heard.bytes().windows(2).filter(verb).count()
+        };
+        [count(&self.heard[0]), count(&self.heard[1])]
+    }
+}
+
+fn copy(mut from: TcpStream, mut to: TcpStream, heard: &Heard) {
+    let mut buffer = [0; 4096];
+    while let Ok(count @ 1..) = from.read(&mut buffer) {
+        heard.push(&buffer[..count]);
+        if to.write_all(&buffer[..count]).is_err() {
+            break;
+        }
+    }
+    let _ = to.shutdown(Shutdown::Both);
 }

@@ -3,28 +3,19 @@
 use std::io::Write as _;
 use std::net::TcpListener;
 
-use serde_json::Value;
-
 use super::peers::{PyserialServer, Ser2net, free_address};
 use super::{
     BAUD, BREAK_OFF, BREAK_ON, CONTROL, DATA_BITS, DTR_OFF, LINE_STATE, LINE_STATE_MASK,
-    MODEM_STATE, PARITY, PURGE, RTS_OFF, STOP_BITS, answer, ask, events, one, program,
-    told_settings,
+    MODEM_STATE, PARITY, PURGE, RTS_OFF, STOP_BITS, answer, ask, events, one, opened, program,
+    state, told_settings,
 };
-use crate::common::{Client, Daemon, Heard, LIMIT, Terminal, TestLab, WebSocket, http, wait_until};
+use crate::common::{
+    Cable, Client, Daemon, Heard, LIMIT, Terminal, TestLab, WebSocket, http, wait_until,
+};
 
 /// Every byte there is, some of them twice, and the line ends that telnet cares for.
 fn every_byte() -> Vec<u8> {
     (0..=255).chain(*b"\r\n\r\0\r\xff\xff\n\r").collect()
-}
-
-fn state(serial: &Daemon) -> Value {
-    http(serial.address("http"), "GET", "/consoles/panda01", "").json()
-}
-
-/// Waits until the port is open, since before that nothing can be typed.
-fn opened(serial: &Daemon) {
-    wait_until(LIMIT, "the port is open", || state(serial)["state"] == "open");
 }
 
 #[test]
@@ -70,7 +61,9 @@ fn ser2net_sets_its_line_as_we_ask_and_passes_every_byte() {
 #[test]
 fn a_server_of_its_own_kind_passes_everything_on_and_back() {
     let (lab, far_lab) = (TestLab::new(), TestLab::new());
-    let far = one(&far_lab, "sim:uart");
+    let path = far_lab.path("cable.sock");
+    let mut cable = Cable::at(&path);
+    let far = one(&far_lab, &format!("sim:uart,control={}", path.display()));
     let near = one(&lab, &format!("rfc2217:{},9600e72", far.address("telnet")));
     opened(&near);
     let mut program = program(&near);
@@ -86,9 +79,7 @@ fn a_server_of_its_own_kind_passes_everything_on_and_back() {
         ask(&mut program, command, value);
         program.expect_bytes(&answer(command, value));
     }
-    wait_until(LIMIT, "the far line is set", || {
-        told_settings(&far).iter().any(|(_, set)| set == "19200o8 rtscts")
-    });
+    cable.expect_line("19200o8 rtscts dtr=on rts=on break=off");
     // Through both the plug's wires come back, and a break.
     ask(&mut program, CONTROL, &[RTS_OFF]);
     program.expect_bytes(&answer(MODEM_STATE, &[0xa1]));
@@ -96,10 +87,15 @@ fn a_server_of_its_own_kind_passes_everything_on_and_back() {
     program.expect_bytes(&answer(MODEM_STATE, &[0x0a]));
     ask(&mut program, CONTROL, &[BREAK_ON]);
     program.expect_bytes(&answer(LINE_STATE, &[0x10]));
+    cable.expect_line("19200o8 rtscts dtr=off rts=off break=on");
     ask(&mut program, CONTROL, &[BREAK_OFF]);
+    cable.expect_line("19200o8 rtscts dtr=off rts=off break=off");
     wait_until(LIMIT, "both tell of it", || {
         [&near, &far].iter().all(|serial| events(serial).iter().any(|e| e["kind"] == "break"))
     });
+    // With RTS-CTS the plug would hold up everything.
+    ask(&mut program, CONTROL, &[1]);
+    program.expect_bytes(&answer(CONTROL, &[1]));
     let typed = [&[255, 255][..], b"\r\r\n\0"].concat();
     program.type_bytes(&typed);
     program.expect_bytes(&typed);
