@@ -3,20 +3,20 @@
 //! Prints a table; benches/README.md tells what the rows mean, and keeps the figures.
 #![allow(clippy::unwrap_used, clippy::print_stdout, reason = "a program that prints a table")]
 
+mod common;
+
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::TcpStream;
-use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixListener;
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Stdio};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use common::{Tty, open_raw, percentile};
 use lavamux::config::CaptureOptions;
 use lavamux::console::{Attach, Console, Item, Lifetime};
 use lavamux::model::event::Mode;
-use rustix::fs::{Mode as FileMode, OFlags};
-use rustix::pty::OpenptFlags;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -117,8 +117,8 @@ fn fan_out(readers: usize) {
 /// The time from a key to its echo: on a bare pty whose other end echoes, and through lava-serial's
 /// raw port on such a pty.
 fn echo() {
-    let board = EchoBoard::start();
-    let mut direct = std::fs::File::from(board.open());
+    let board = echo_board();
+    let mut direct = std::fs::File::from(open_raw(&board.path).unwrap());
     let bare = round_trips(|| {
         direct.write_all(b"k").unwrap();
         direct.read_exact(&mut [0]).unwrap();
@@ -133,7 +133,7 @@ fn echo() {
         client.read_exact(&mut [0]).unwrap();
     });
     for (name, at) in [("p50", 50), ("p99", 99)] {
-        let (bare, through) = (bare[KEYS * at / 100], through[KEYS * at / 100]);
+        let (bare, through) = (percentile(&bare, at), percentile(&through, at));
         println!(
             "| keystroke to echo, {name} | bare pty {} µs, through lava-serial {} µs: {} µs added |",
             bare.as_micros(),
@@ -145,7 +145,7 @@ fn echo() {
 
 /// Resident memory of a daemon with one idle console, per further one, and per attached client.
 fn memory() {
-    let boards: Vec<EchoBoard> = std::iter::repeat_with(EchoBoard::start).take(201).collect();
+    let boards: Vec<Tty> = std::iter::repeat_with(echo_board).take(201).collect();
     let ports: Vec<String> = boards.iter().map(|board| format!("tty:{}", board.path)).collect();
     let dir = tempfile::tempdir().unwrap();
     let one = Serial::start(dir.path(), &ports[..1], true);
@@ -182,50 +182,26 @@ fn cold_start() {
         })
         .collect();
     times.sort();
-    println!("| cold start to first byte, p50 | {:.1} ms |", times[10].as_secs_f64() * 1e3);
+    let median = percentile(&times, 50);
+    println!("| cold start to first byte, p50 | {:.1} ms |", median.as_secs_f64() * 1e3);
 }
 
-/// A pty whose master end says back what it gets.
-struct EchoBoard {
-    path: String,
-    /// Keeps the far end open, so that the echo goes on between two openings.
-    _held: OwnedFd,
-}
-
-impl EchoBoard {
-    fn start() -> Self {
-        let flags = OpenptFlags::RDWR | OpenptFlags::NOCTTY;
-        let master = rustix::pty::openpt(flags).unwrap();
-        rustix::pty::unlockpt(&master).unwrap();
-        let path = rustix::pty::ptsname(&master, Vec::new()).unwrap().into_string().unwrap();
-        let held = open_raw(&path);
-        let mut master = std::fs::File::from(master);
-        std::thread::Builder::new()
-            .stack_size(64 * 1024)
-            .spawn(move || {
-                let mut key = [0; 64];
-                while let Ok(read) = master.read(&mut key) {
-                    if master.write_all(&key[..read]).is_err() {
-                        break;
-                    }
+/// A board that says back what it gets, until its terminal is dropped.
+fn echo_board() -> Tty {
+    let (end, tty) = common::board().unwrap();
+    let mut end = std::fs::File::from(end);
+    std::thread::Builder::new()
+        .stack_size(64 * 1024)
+        .spawn(move || {
+            let mut key = [0; 64];
+            while let Ok(read) = end.read(&mut key) {
+                if end.write_all(&key[..read]).is_err() {
+                    break;
                 }
-            })
-            .unwrap();
-        Self { path, _held: held }
-    }
-
-    fn open(&self) -> OwnedFd {
-        open_raw(&self.path)
-    }
-}
-
-fn open_raw(path: &str) -> OwnedFd {
-    let flags = OFlags::RDWR | OFlags::NOCTTY | OFlags::CLOEXEC;
-    let fd = rustix::fs::open(path, flags, FileMode::empty()).unwrap();
-    let mut termios = rustix::termios::tcgetattr(&fd).unwrap();
-    termios.make_raw();
-    rustix::termios::tcsetattr(&fd, rustix::termios::OptionalActions::Now, &termios).unwrap();
-    fd
+            }
+        })
+        .unwrap();
+    tty
 }
 
 /// The real program, stopped when dropped.
@@ -237,22 +213,12 @@ struct Serial {
 
 impl Serial {
     fn start(dir: &Path, ports: &[String], raw: bool) -> Self {
-        let mut config = format!("[capture]\ndir = \"{}\"\n", dir.join("captures").display());
-        for (at, port) in ports.iter().enumerate() {
-            config += &format!("[[console]]\nname = \"c{at}\"\nport = \"{port}\"\n");
-            if raw && at == 0 {
-                config += "raw = \"127.0.0.1:0\"\n";
-            }
-        }
-        let file = dir.join("serial.toml");
-        std::fs::write(&file, config).unwrap();
-        let mut child = Command::new(env!("CARGO_BIN_EXE_lava-serial"))
-            .arg("--config")
-            .arg(file)
-            .env("LAVA_RUNTIME_DIR", dir)
-            .stdout(Stdio::piped())
-            .spawn()
-            .unwrap();
+        let consoles = ports.iter().enumerate().map(|(at, port)| {
+            let raw = (raw && at == 0).then(|| "127.0.0.1:0".to_owned());
+            (port.as_str(), raw)
+        });
+        let mut child =
+            common::lava_serial(dir, "", consoles).unwrap().stdout(Stdio::piped()).spawn().unwrap();
         let mut ready = String::new();
         BufReader::new(child.stdout.take().unwrap()).read_line(&mut ready).unwrap();
         let raw = ready.split_whitespace().find_map(|word| word.strip_prefix("c0.raw="));

@@ -1,0 +1,165 @@
+//! What the boards print: numbered records, so that a reader sees what is lost, repeated or damaged.
+//!
+//! ```text
+//! 0000000042 the quick brown fox \r\n
+//! ```
+
+/// The length of a record in bytes.
+pub(crate) const RECORD: usize = 32;
+/// The digits of a record's number, at its beginning.
+const DIGITS: usize = 10;
+const TEXT: &[u8; RECORD - DIGITS] = b" the quick brown fox\r\n";
+
+/// A record and the number it has. Counting on is much cheaper than formatting: a board that
+/// prints as fast as it can must not be what is measured.
+#[derive(Debug, Clone)]
+pub(crate) struct Record {
+    bytes: [u8; RECORD],
+}
+
+impl Record {
+    pub(crate) fn number(number: u64) -> Self {
+        let mut bytes = [0; RECORD];
+        bytes[DIGITS..].copy_from_slice(TEXT);
+        let mut record = Self { bytes };
+        record.set(number);
+        record
+    }
+
+    pub(crate) fn bytes(&self) -> &[u8; RECORD] {
+        &self.bytes
+    }
+
+    pub(crate) fn next(&mut self) {
+        for digit in self.bytes[..DIGITS].iter_mut().rev() {
+            if *digit < b'9' {
+                *digit += 1;
+                return;
+            }
+            *digit = b'0';
+        }
+    }
+
+    fn set(&mut self, mut number: u64) {
+        for digit in self.bytes[..DIGITS].iter_mut().rev() {
+            *digit = b'0' + (number % 10) as u8;
+            number /= 10;
+        }
+    }
+}
+
+/// The number of a record, if these bytes are one.
+fn parse(bytes: &[u8]) -> Option<u64> {
+    let (digits, text) = bytes.split_first_chunk::<DIGITS>()?;
+    let digits = digits.iter().map(|digit| digit.is_ascii_digit().then_some(*digit - b'0'));
+    let number =
+        digits.into_iter().try_fold(0, |number, digit| Some(number * 10 + u64::from(digit?)));
+    number.filter(|_| text == TEXT)
+}
+
+/// What a reader was given, held against what the board printed from its record 0 on.
+#[derive(Debug)]
+pub(crate) struct Check {
+    pub tally: Tally,
+    /// The record that comes next if all is well, and its number.
+    next: Record,
+    due: u64,
+    /// The beginning of a record that is not whole yet.
+    part: Vec<u8>,
+    /// Whether a record can begin at the next byte. Before the first one anything may come, such
+    /// as a greeting.
+    aligned: bool,
+    begun: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) struct Tally {
+    /// All that came, in bytes.
+    pub bytes: u64,
+    /// Bytes that the board had printed before others that came, and that did not come.
+    pub lost: u64,
+    /// Bytes that came a second time.
+    pub repeated: u64,
+    /// Places where something else than a record came.
+    pub damaged: u64,
+}
+
+impl Check {
+    pub(crate) fn new() -> Self {
+        Self {
+            tally: Tally::default(),
+            next: Record::number(0),
+            due: 0,
+            part: Vec::with_capacity(RECORD),
+            aligned: true,
+            begun: false,
+        }
+    }
+
+    /// Where in the board's output the reader is, in bytes.
+    pub(crate) fn position(&self) -> u64 {
+        self.due * RECORD as u64 + self.part.len() as u64
+    }
+
+    pub(crate) fn feed(&mut self, mut bytes: &[u8]) {
+        self.tally.bytes += bytes.len() as u64;
+        while !self.part.is_empty() {
+            let missing = (RECORD - self.part.len()).min(bytes.len());
+            self.part.extend_from_slice(&bytes[..missing]);
+            bytes = &bytes[missing..];
+            if self.part.len() < RECORD {
+                return;
+            }
+            let mut part = std::mem::take(&mut self.part);
+            let used = self.take(&part);
+            part.drain(..used);
+            self.part = part;
+        }
+        let used = self.take(bytes);
+        self.part.extend_from_slice(&bytes[used..]);
+    }
+
+    /// Takes all but the beginning of a last record, and tells how much that was.
+    fn take(&mut self, bytes: &[u8]) -> usize {
+        let mut at = 0;
+        loop {
+            let rest = &bytes[at..];
+            if !self.aligned {
+                let Some(end) = rest.iter().position(|byte| *byte == b'\n') else {
+                    return bytes.len();
+                };
+                self.aligned = true;
+                at += end + 1;
+            } else if rest.len() < RECORD {
+                return at;
+            } else if rest.starts_with(self.next.bytes()) {
+                self.came();
+                at += RECORD;
+            } else if let Some(number) = parse(&rest[..RECORD]) {
+                self.jumped(number);
+                at += RECORD;
+            } else {
+                self.tally.damaged += u64::from(self.begun);
+                self.aligned = false;
+            }
+        }
+    }
+
+    fn jumped(&mut self, number: u64) {
+        let distance = number.abs_diff(self.due) * RECORD as u64;
+        if number > self.due {
+            self.tally.lost += distance;
+        } else {
+            self.tally.repeated += distance;
+        }
+        self.due = number;
+        self.next.set(number);
+        self.came();
+    }
+
+    fn came(&mut self) {
+        self.begun = true;
+        self.due += 1;
+        self.next.next();
+    }
+}
