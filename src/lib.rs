@@ -9,6 +9,7 @@
 //! - [`config`]: TOML and YAML documents with places, and all their problems at once.
 //! - [`yaml`]: the only user of the YAML library.
 //! - [`sim`]: virtual boards for `lava demo` and tests, and a simulated UART.
+//! - [`import`]: the configuration files of other console servers, read into ours.
 //! - [`port`]: the transports behind a console.
 //! - [`capture`]: the durable record of a console.
 //! - [`console`]: ring, attach, write lock, screen.
@@ -28,6 +29,7 @@ pub mod daemon;
 pub mod dispatch;
 pub mod front;
 pub mod image;
+pub mod import;
 pub mod model;
 pub mod outlet;
 pub mod port;

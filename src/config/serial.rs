@@ -7,7 +7,9 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-use super::{At, CaptureOptions, Node, PortSpec, Problems, Table, default_capture_dir, read_all};
+use super::{
+    At, CaptureOptions, Node, PortSpec, Problems, Table, default_capture_dir, read_all, toml,
+};
 use crate::model::{Failure, Name};
 
 /// What a `lava-serial` process serves.
@@ -76,6 +78,18 @@ impl SerialConfig {
         let documents = read_all(paths, &problems);
         let config = Self::from_documents(&documents, &problems);
         problems.check(Some(Self { paths: paths.to_owned(), ..config }))
+    }
+
+    /// Reads one text; `file` is its name in messages.
+    ///
+    /// # Errors
+    /// Everything that is wrong in it, each with its place.
+    pub fn parse(file: &str, text: &str) -> Result<Self, Failure> {
+        let problems = Problems::default();
+        let document = toml::parse(text, &At::top(file, &problems));
+        let documents: Vec<_> = document.map(|node| (file.to_owned(), node)).into_iter().collect();
+        let config = Self::from_documents(&documents, &problems);
+        problems.check(Some(config))
     }
 
     fn from_documents(documents: &[(String, Node)], problems: &Problems) -> Self {
@@ -171,7 +185,6 @@ impl Seen {
 
 #[cfg(test)]
 mod tests {
-    use super::super::toml;
     use super::*;
 
     fn read(files: &[(&str, &str)]) -> Result<SerialConfig, String> {

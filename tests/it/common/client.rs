@@ -41,6 +41,18 @@ impl Client {
         }
     }
 
+    /// Whoever is at the other end of a wire: the board.
+    pub(crate) fn wire(terminal: &Terminal) -> Self {
+        Self {
+            heard: Heard::from(terminal.near()),
+            cursor: 0,
+            writer: Box::new(terminal.near()),
+            process: None,
+            terminal: None,
+            socket: None,
+        }
+    }
+
     /// The `telnet` program in a terminal of its own.
     pub(crate) fn telnet(address: SocketAddr) -> Self {
         let mut telnet = command("telnet");

@@ -1,6 +1,7 @@
 //! The verbs of `lava`, one file each.
 
 mod boards;
+mod import;
 mod log;
 mod power;
 
@@ -30,6 +31,7 @@ enum Verb {
     Boards(boards::BoardsArgs),
     Console(console::ConsoleArgs),
     Demo(demo::DemoArgs),
+    Import(import::ImportArgs),
     Log(log::LogArgs),
     Power(power::PowerArgs),
 }
@@ -58,6 +60,7 @@ pub fn run(args: LavaArgs) -> ExitCode {
         Verb::Boards(args) => super::exit(wait(boards::run(args))),
         Verb::Console(args) => console::run(args),
         Verb::Demo(args) => super::exit(serve(demo::run(args))),
+        Verb::Import(args) => super::exit(import::run(&args)),
         Verb::Log(args) => super::exit(wait(log::run(args))),
         Verb::Power(args) => super::exit(wait(power::run(args))),
     }

@@ -1,0 +1,166 @@
+//! `lava import conmux|conserver|ser2net|conman FILE...`: another console server's configuration as
+//! ours.
+
+use std::fs::OpenOptions;
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+
+use clap::{Args, ValueEnum};
+
+use super::super::print;
+use crate::config::read_text;
+use crate::import::{self, Format, Imported, Severity};
+use crate::model::{Failure, Kind};
+
+/// Reads the configuration of another console server and prints it as one for lava-serial. What
+/// could not be carried over is told on standard error, with what to do instead.
+///
+/// Lines on standard error that begin with "note:" behind their place tell of what is had in another
+/// way; nothing is missing there.
+///
+/// Exit codes: 0 all of it was carried over; 1 something was not, as told; 2 a file cannot be read or
+/// is none of that kind, and nothing is printed.
+#[derive(Debug, Args)]
+pub(super) struct ImportArgs {
+    /// Whose files they are.
+    format: From,
+    /// Its configuration files. All of them become one.
+    #[arg(required = true, value_name = "FILE")]
+    files: Vec<PathBuf>,
+    /// Write it to this new file instead of standard output.
+    #[arg(long, value_name = "FILE")]
+    output: Option<PathBuf>,
+    /// Keep listeners on the addresses that they were on, though nobody logs in there. Without it
+    /// they are on loopback.
+    #[arg(long)]
+    insecure: bool,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum From {
+    /// Files of /etc/conmux, *.cf.
+    Conmux,
+    /// conserver.cf, with the files that it includes.
+    Conserver,
+    /// ser2net.yaml or the older ser2net.conf.
+    Ser2net,
+    /// conman.conf.
+    Conman,
+}
+
+pub(super) fn run(args: &ImportArgs) -> Result<(), Failure> {
+    let (format, name) = match args.format {
+        From::Conmux => (Format::Conmux, "conmux"),
+        From::Conserver => (Format::Conserver, "conserver"),
+        From::Ser2net => (Format::Ser2net, "ser2net"),
+        From::Conman => (Format::Conman, "conman"),
+    };
+    let found = read(format, &args.files, args.insecure)?;
+    let lost = tell(&found);
+    if found.consoles().is_empty() {
+        let message = format!("there is no console to be had from {}", labels(&args.files));
+        return Err(Failure::new(Kind::Config, message)
+            .hint(format!("are they files of {name}? lava import --help tells the kinds")));
+    }
+    let title = format!("Made by lava import {name} from {}.", labels(&args.files));
+    write(args.output.as_deref(), &import::whole(&found, &title, args.insecure))?;
+    match lost {
+        0 => Ok(()),
+        1 => Err(Failure::new(Kind::Failed, "1 thing was not carried over; it is told above")),
+        lost => Err(Failure::new(
+            Kind::Failed,
+            format!("{lost} things were not carried over; they are told above"),
+        )),
+    }
+}
+
+/// Reads every file before anything is said, so that all that cannot be read is told at once.
+fn read(format: Format, files: &[PathBuf], insecure: bool) -> Result<Imported, Failure> {
+    let mut found = Imported::default();
+    let mut wrong = Vec::new();
+    for path in files {
+        let file = path.display().to_string();
+        let beside = path.parent().unwrap_or(Path::new(""));
+        let include = &mut |wanted: &str| included(beside, wanted);
+        match read_text(path) {
+            Ok(text) => {
+                let read = import::read(format, &file, &text, include, &mut found);
+                wrong.extend(read.err().map(|error| error.to_string()));
+            }
+            Err(why) => wrong.push(format!("{file}: {why}")),
+        }
+    }
+    if !wrong.is_empty() {
+        return Err(Failure::new(Kind::Config, wrong.join("\n")));
+    }
+    if !insecure {
+        found.exposed();
+    }
+    Ok(found)
+}
+
+/// The files that an include statement means: one, or in ser2net's all that a pattern fits. A relative
+/// path is looked for beside the file that includes it, if it is not where we are.
+fn included(beside: &Path, wanted: &str) -> Result<Vec<(String, String)>, String> {
+    let path = Path::new(wanted);
+    let path = if path.exists() { path.to_owned() } else { beside.join(path) };
+    let paths = if wanted.contains(['*', '?']) { matching(&path)? } else { vec![path] };
+    let read = |path: PathBuf| Ok((path.display().to_string(), read_text(&path)?));
+    paths.into_iter().map(read).collect()
+}
+
+/// The files whose names fit a pattern with `*` and `?`, in the order of their names.
+fn matching(pattern: &Path) -> Result<Vec<PathBuf>, String> {
+    let folder =
+        pattern.parent().filter(|folder| *folder != Path::new("")).unwrap_or(Path::new("."));
+    let name = pattern.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    let entries = folder.read_dir().map_err(|error| format!("cannot be read: {error}"))?;
+    let fits_name = |path: &PathBuf| {
+        let file = path.file_name().unwrap_or_default().to_string_lossy();
+        !file.starts_with('.') && fits(name.as_bytes(), file.as_bytes())
+    };
+    let mut paths: Vec<PathBuf> =
+        entries.filter_map(|entry| Some(entry.ok()?.path())).filter(fits_name).collect();
+    paths.sort();
+    Ok(paths)
+}
+
+fn fits(pattern: &[u8], name: &[u8]) -> bool {
+    match (pattern.split_first(), name.split_first()) {
+        (None, None) => true,
+        (Some((b'*', rest)), _) => {
+            fits(rest, name) || name.split_first().is_some_and(|(_, after)| fits(pattern, after))
+        }
+        (Some((b'?', rest)), Some((_, after))) => fits(rest, after),
+        (Some((a, rest)), Some((b, after))) => a == b && fits(rest, after),
+        _ => false,
+    }
+}
+
+/// Prints the notes, and gives how many are of things that are missing.
+#[expect(clippy::print_stderr, reason = "what was not carried over is told on standard error")]
+fn tell(found: &Imported) -> usize {
+    let notes = found.notes();
+    for note in &notes {
+        eprintln!("{note}");
+    }
+    notes.iter().filter(|note| note.severity == Severity::Lost).count()
+}
+
+fn write(output: Option<&Path>, text: &str) -> Result<(), Failure> {
+    let Some(path) = output else { return print(text.as_bytes()) };
+    let written = OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .open(path)
+        .and_then(|mut file| file.write_all(text.as_bytes()));
+    written.map_err(|error| {
+        let failure = Failure::new(Kind::User, format!("{}: {error}", path.display()));
+        failure.hint("--output makes a new file; without it the configuration is printed")
+    })
+}
+
+fn labels(files: &[PathBuf]) -> String {
+    let labels: Vec<String> = files.iter().map(|file| file.display().to_string()).collect();
+    labels.join(", ")
+}

@@ -1,0 +1,120 @@
+//! What was found, as files for `lava-serial` and `lava-power`.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+
+use super::found::{Console, Imported, Listen, Outlet};
+
+/// Above what lava-power is to get.
+const POWER: &str = "Below is for lava-power: a file such as /etc/lava/power.toml, without the \"# \". Check \
+                     the programs: they get no shell, and no terminal.";
+
+/// Everything as one file for lava-serial, with what is for lava-power in comments at its end.
+/// `insecure` keeps listeners on every address that they were on.
+pub fn whole(found: &Imported, title: &str, insecure: bool) -> String {
+    let mut text = format!("# {title}\n{}", serial_toml(found, insecure));
+    let power = power_toml(found);
+    if !power.is_empty() {
+        text.push_str(&format!("\n# {POWER}\n#\n"));
+        for line in power.lines() {
+            text.push_str(format!("# {line}").trim_end());
+            text.push('\n');
+        }
+    }
+    text
+}
+
+/// The consoles, as lava-serial reads them.
+pub fn serial_toml(found: &Imported, insecure: bool) -> String {
+    found.consoles().iter().map(|console| console_toml(console, insecure)).collect()
+}
+
+/// The outlets, as lava-power reads them; empty without any.
+pub fn power_toml(found: &Imported) -> String {
+    let outlets: Vec<String> = found.outlets().iter().map(outlet_toml).collect();
+    outlets.join("\n")
+}
+
+fn console_toml(console: &Console, insecure: bool) -> String {
+    let mut text = format!(
+        "\n# {}\n[[console]]\nname = {}\nport = {}\n",
+        printable(&console.origin.to_string()),
+        quoted(console.name.as_str()),
+        quoted(&console.port)
+    );
+    for (key, listen) in [("raw", console.raw), ("telnet", console.telnet)] {
+        if let Some(listen) = listen {
+            text.push_str(&format!("{key} = \"{}\"\n", listen.address(insecure)));
+        }
+    }
+    let exposed = |listen: Option<Listen>| listen.is_some_and(|listen| !listen.is_loopback());
+    if insecure && (exposed(console.raw) || exposed(console.telnet)) {
+        text.push_str("insecure = true\n");
+    }
+    text
+}
+
+fn outlet_toml(outlet: &Outlet) -> String {
+    let Outlet { origin, board, on, off } = outlet;
+    // The PDU has the name of the board: a name with anything added may be too long.
+    let name = quoted(board.as_str());
+    format!(
+        "# {}\n[[pdu]]\nname = {name}\ndriver = \"exec\"\non = {}\noff = {}\n\n\
+         [[outlet]]\nname = {name}\npdu = {name}\nport = 1\n",
+        printable(&origin.to_string()),
+        list(on),
+        list(off)
+    )
+}
+
+impl Listen {
+    /// Where it is to be: on loopback, unless everything is to stay as it was.
+    pub fn address(self, insecure: bool) -> SocketAddr {
+        let host = match self.host {
+            Some(host) if insecure || host.is_loopback() => host,
+            Some(IpAddr::V6(_)) => Ipv6Addr::LOCALHOST.into(),
+            None if insecure => Ipv4Addr::UNSPECIFIED.into(),
+            _ => Ipv4Addr::LOCALHOST.into(),
+        };
+        SocketAddr::new(host, self.port)
+    }
+}
+
+fn list(words: &[String]) -> String {
+    let words: Vec<String> = words.iter().map(|word| quoted(word)).collect();
+    format!("[{}]", words.join(", "))
+}
+
+/// A TOML string.
+fn quoted(text: &str) -> String {
+    let mut quoted = String::from("\"");
+    for c in text.chars() {
+        match c {
+            '"' | '\\' => quoted.extend(['\\', c]),
+            '\n' => quoted.push_str("\\n"),
+            '\t' => quoted.push_str("\\t"),
+            c if c.is_control() => quoted.push_str(&format!("\\u{:04X}", u32::from(c))),
+            c => quoted.push(c),
+        }
+    }
+    quoted.push('"');
+    quoted
+}
+
+/// Text that stays within a comment.
+fn printable(text: &str) -> String {
+    text.chars().map(|c| if c.is_control() { '?' } else { c }).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn any_text_is_quoted_to_itself() {
+        for text in ["plain", "a \"b\" \\ c", "\u{1b}[2J\u{7f}\u{85}\n\t\r", "ö€😀"] {
+            let read: std::collections::BTreeMap<String, String> =
+                ::toml::from_str(&format!("a = {}", quoted(text))).unwrap();
+            assert_eq!(read["a"], text);
+        }
+    }
+}

@@ -1,0 +1,225 @@
+//! Whatever is in the files: what comes out is read by lava-serial and lava-power, and nothing panics.
+
+use proptest::prelude::*;
+
+use super::*;
+use crate::config::power::PowerConfig;
+use crate::config::serial::SerialConfig;
+
+fn import(format: Format, text: &str) -> Result<Imported, ImportError> {
+    let mut found = Imported::default();
+    // A file that includes anything gets itself.
+    let include: &mut Include<'_> = &mut |path| match path {
+        "missing" => Err("cannot be read: No such file or directory".to_owned()),
+        _ => Ok(vec![(path.to_owned(), text.to_owned())]),
+    };
+    read(format, "a file", text, include, &mut found)?;
+    Ok(found)
+}
+
+/// What is found is printed as files that the daemons take, every part of it.
+#[track_caller]
+fn is_served(found: &mut Imported) {
+    found.exposed();
+    for insecure in [false, true] {
+        let text = whole(found, "From a test.", insecure);
+        if found.consoles().is_empty() {
+            continue;
+        }
+        let text = text.replace("\"telnet:", "\"tcp:").replace("\"rfc2217:", "\"tcp:");
+        let config = SerialConfig::parse("serial.toml", &text).map_err(|failure| failure.message);
+        let config = config.unwrap_or_else(|message| panic!("{message}\nin:\n{text}"));
+        assert_eq!(config.consoles.len(), found.consoles().len());
+        for (console, read) in found.consoles().iter().zip(&config.consoles) {
+            assert_eq!(console.name, read.name);
+        }
+        assert!(insecure || config.consoles.iter().all(|console| !console.insecure));
+    }
+    if !found.outlets().is_empty() {
+        let whole = whole(found, "From a test.", false);
+        let power: Vec<&str> =
+            whole.lines().skip_while(|line| !line.contains("for lava-power")).skip(1).collect();
+        let power: Vec<&str> = power.iter().map(|line| line[1..].trim_start_matches(' ')).collect();
+        let config =
+            PowerConfig::parse("power.toml", &power.join("\n")).map_err(|failure| failure.message);
+        let config = config.unwrap_or_else(|message| panic!("{message}\nin:\n{whole}"));
+        assert_eq!(config.pdus.len(), found.outlets().len());
+    }
+}
+
+/// Texts of the pieces of a format, in any order, with anything between them.
+fn pieces(pieces: &'static [&'static str]) -> impl Strategy<Value = String> {
+    let piece = prop_oneof![
+        8 => prop::sample::select(pieces).prop_map(str::to_owned),
+        1 => "[ -~]{0,8}",
+        1 => "\\PC{0,4}",
+        1 => prop::sample::select(&["\0", "\n", "\t", "\\\n", "\u{1b}[2J"][..]).prop_map(str::to_owned),
+    ];
+    prop::collection::vec(piece, 0..40).prop_map(|pieces| pieces.concat())
+}
+
+const CONMUX: &[&str] = &[
+    "listener ",
+    "panda01",
+    "7001",
+    "localhost/",
+    "\n",
+    "\n",
+    " ",
+    "application console 'x' 'cu -l /dev/",
+    "socket console 'x y' ts1:70",
+    "'",
+    "\"",
+    "\\",
+    "command on 'on' 'a b'\n",
+    "command off \"\" 'c'\n",
+    "command hardreset x 'd'\n",
+    "# FLAGS: a b",
+    "help",
+    "sg dialout",
+];
+const CONSERVER: &[&str] = &[
+    "default * { master localhost; }",
+    "console a {",
+    "console b{",
+    "default * {",
+    "default x {",
+    "include x;",
+    "}",
+    ";",
+    "\"",
+    "\\",
+    "#include f\n",
+    "#include missing\n",
+    "# c\n",
+    "\n",
+    " ",
+    "type device;",
+    "type exec;",
+    "type host;",
+    "type uds;",
+    "type ipmi;",
+    "device /dev/tty",
+    "baud 9600;",
+    "parity even;",
+    "options cstopb,!ixon;",
+    "host h;",
+    "port 3;",
+    "portbase 2000;",
+    "portinc 18446744073709551615;",
+    "exec cat;",
+    "exec \"\";",
+    "devicesubst 1=P09d,2=cs,3=h5s;",
+    "uds /u;",
+    "master m;",
+    "rw u;",
+    "break 1 {",
+    "access * {",
+    "config * {",
+    "trusted",
+    "logfile &;",
+    "aliases a;",
+];
+const SER2NET: &[&str] = &[
+    "%YAML 1.1\n",
+    "---\n",
+    "define: &d ",
+    "connection: &c",
+    "connection: &d\n",
+    "connections:\n",
+    "  c1:\n",
+    "\n",
+    "  accepter: tcp,2000\n",
+    "  accepter: telnet(rfc2217),tcp,localhost,",
+    "    accepter: 'tcp,::1,1'\n",
+    "2001\n",
+    "  connector: serialdev,/dev/ttyS0,115200n81,local\n",
+    "  connector: serialdev, ",
+    "    connector: telnet,tcp,h,1\n",
+    "*(d)",
+    "=(d)",
+    "*d",
+    "  options:\n",
+    "    banner: ",
+    "  enable: off\n",
+    "default:\n  name: speed\n  value: 300e72\n",
+    "include: f\n",
+    "include: missing\n",
+    "2003:raw:0:/dev/ttyS3:9600 EVEN 7DATABITS\n",
+    "2004:telnet:0:/dev/ttyS3:",
+    "BANNER:b:x\n",
+    "b tr=x\n",
+    "rotator: &r\n",
+    ":",
+    "(",
+    ")",
+    ",",
+    "- ",
+    "{",
+    "}",
+    "\\\n",
+];
+const CONMAN: &[&str] = &[
+    "server ",
+    "global ",
+    "console ",
+    "CONSOLE ",
+    "name=",
+    "dev=",
+    "\"",
+    "'",
+    "a",
+    "b",
+    " ",
+    "\n",
+    "\\\n",
+    "#",
+    "=",
+    "\"/dev/ttyS0\"",
+    "\"h:70\"",
+    "\"unix:/x\"",
+    "\"ipmi:h\"",
+    "\"/bin/cat %N\"",
+    "\"prog x\"",
+    "seropts=",
+    "\"9600,7e2\"",
+    "log=\"\"",
+    "ipmiopts=\"U:u,P:p,K:k\"",
+    "resetcmd=\"x\"",
+    "port=",
+    "1",
+];
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(512))]
+
+    #[test]
+    fn any_conmux_file(text in pieces(CONMUX)) {
+        is_served(&mut import(Format::Conmux, &text).unwrap());
+    }
+
+    #[test]
+    fn any_conserver_file(text in pieces(CONSERVER)) {
+        import(Format::Conserver, &text).into_iter().for_each(|mut found| is_served(&mut found));
+    }
+
+    #[test]
+    fn any_ser2net_file(text in pieces(SER2NET)) {
+        import(Format::Ser2net, &text).into_iter().for_each(|mut found| is_served(&mut found));
+    }
+
+    #[test]
+    fn any_conman_file(text in pieces(CONMAN)) {
+        is_served(&mut import(Format::Conman, &text).unwrap());
+    }
+
+    #[test]
+    fn a_note_is_one_line_fit_for_a_terminal(text in pieces(CONMUX), other in pieces(CONMAN)) {
+        for (format, text) in [(Format::Conmux, text), (Format::Conman, other)] {
+            for note in import(format, &text).unwrap().notes() {
+                let told = note.to_string();
+                prop_assert!(!told.contains(char::is_control), "{told:?}");
+            }
+        }
+    }
+}
