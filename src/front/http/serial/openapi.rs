@@ -10,8 +10,8 @@ pub fn openapi() -> utoipa::openapi::OpenApi {
         paths(
             super::list,
             super::status,
-            super::history,
-            super::events,
+            super::past::history,
+            super::past::events,
             super::record,
             super::send_break,
             super::message,
