@@ -6,7 +6,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use zeekstd::{EncodeOptions, FrameSizePolicy, SeekTable};
+use zeekstd::{EncodeOptions, FrameSizePolicy};
 
 use super::Store;
 use super::segment::SUFFIXES;
@@ -91,7 +91,8 @@ impl Housekeeping {
 
 fn compress_file(from: &Path, to: &Path) -> io::Result<()> {
     let mut input = File::open(from)?;
-    let options = EncodeOptions::new().frame_size_policy(FrameSizePolicy::Uncompressed(FRAME));
+    let frames = FrameSizePolicy::Uncompressed(FRAME);
+    let options = EncodeOptions::new().frame_size_policy(frames).checksum_flag(true);
     let output = File::create(to)?;
     let mut encoder = options.into_encoder(output.try_clone()?).map_err(io::Error::other)?;
     let mut buffer = vec![0; FRAME as usize];
@@ -103,10 +104,4 @@ fn compress_file(from: &Path, to: &Path) -> io::Result<()> {
     }
     encoder.finish().map_err(io::Error::other)?;
     output.sync_all()
-}
-
-/// The number of bytes in a compressed segment.
-pub(super) fn decompressed_len(path: &Path) -> io::Result<u64> {
-    let mut file = File::open(path)?;
-    Ok(SeekTable::from_seekable(&mut file).map_err(io::Error::other)?.size_decomp())
 }

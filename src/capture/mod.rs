@@ -19,6 +19,7 @@ mod events;
 mod index;
 mod reader;
 mod segment;
+mod source;
 mod writer;
 
 use std::path::PathBuf;

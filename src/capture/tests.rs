@@ -1,3 +1,5 @@
+mod damage;
+
 use std::sync::Arc;
 use std::time::Duration;
 

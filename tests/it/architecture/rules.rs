@@ -30,6 +30,7 @@ const OWNERS: &[(&str, &[&str])] = &[
     ("tracing_subscriber", &["daemon"]),
     ("vt100", &["console"]),
     ("zeekstd", &["capture"]),
+    ("zstd_safe", &["capture"]),
 ];
 
 /// The modules that own boards, ports and outlets.
