@@ -6,13 +6,16 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use super::Store;
-use super::index::IndexReader;
+use super::index::{IndexReader, Mark};
 use super::segment::Segment;
 use super::source::Source;
 use crate::wire::frame::Frame;
 
 /// A piece of the stream with its offset and time.
 pub type Piece = Frame;
+
+/// So many bytes' times are looked up at a time, if there are not too many of them.
+const TIMES: u64 = 64 * 1024;
 
 /// What reading gave.
 #[derive(Debug, PartialEq, Eq)]
@@ -35,6 +38,8 @@ struct OpenSegment {
     segment: Segment,
     bytes: Source,
     index: Option<IndexReader>,
+    /// The marks that were looked at last for [`Reader::time_at`], and the end of what they tell.
+    times: (Vec<Mark>, u64),
 }
 
 /// Bytes of the stream without their times.
@@ -92,8 +97,16 @@ impl Reader {
     pub(super) fn time_at(&mut self, offset: u64) -> u64 {
         let Ok(segment) = self.store.find(offset) else { return 0 };
         let Ok(open) = self.open(segment) else { return 0 };
-        let marks = open.index.as_ref().and_then(|index| index.marks(offset, offset + 1).ok());
-        marks.and_then(|(marks, _)| Some(marks.first()?.time_us)).unwrap_or(0)
+        let known = |(marks, to): &(Vec<Mark>, u64)| {
+            marks.first().is_some_and(|first| first.offset <= offset) && offset < *to
+        };
+        if !known(&open.times) {
+            let marks = open.index.as_ref().map(|index| index.marks(offset, offset + TIMES));
+            open.times = marks.and_then(io::Result::ok).unwrap_or_default();
+        }
+        let (marks, _) = &open.times;
+        let at = marks.partition_point(|mark| mark.offset <= offset).saturating_sub(1);
+        marks.get(at).map_or(0, |mark| mark.time_us)
     }
 
     /// The offset of the first held byte that came at or after a time; `None` if all came before.
@@ -123,7 +136,7 @@ impl Reader {
                 let path = |suffix| self.store.path(segment.start, suffix);
                 let bytes = Source::open(&path("raw"), &path("raw.zst"))?;
                 let index = IndexReader::open(&path("idx")).ok();
-                OpenSegment { segment, bytes, index }
+                OpenSegment { segment, bytes, index, times: (Vec::new(), 0) }
             }
         };
         Ok(self.open.insert(open))

@@ -36,10 +36,10 @@ pub struct Store {
 const MAX_OFFSET: u64 = 1 << 62;
 
 /// The files that belong to a segment.
-pub(super) const SUFFIXES: [&str; 4] = ["raw", "raw.zst", "idx", "jsonl"];
+pub(super) const SUFFIXES: [&str; 5] = ["raw", "raw.zst", "idx", "jsonl", "grams"];
 
 /// Those that tell something of its bytes, and are of no use without them.
-pub(super) const OF_THE_BYTES: [&str; 1] = ["idx"];
+pub(super) const OF_THE_BYTES: [&str; 2] = ["idx", "grams"];
 
 impl Store {
     /// Lists the segments in a folder, and tells the offset behind all of them, those included that

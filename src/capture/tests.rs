@@ -1,4 +1,5 @@
 mod damage;
+mod search;
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -31,7 +31,7 @@ pub struct Writer {
     /// What is to be written beside the bytes when [`Writer::settle`] is called.
     later: Vec<Later>,
     /// Set when a segment was closed, until [`Writer::housekeeping`] takes it.
-    rotated: bool,
+    pub(super) rotated: bool,
     /// Held for as long as the writer lives.
     _lock: File,
 }

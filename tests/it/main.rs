@@ -16,6 +16,7 @@ mod console;
 mod demo;
 mod dispatch;
 mod house;
+mod past;
 mod power;
 mod real_board;
 mod reload;

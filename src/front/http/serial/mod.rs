@@ -4,7 +4,9 @@ mod attach;
 mod metrics;
 mod openapi;
 mod past;
+mod past;
 mod reload;
+mod search;
 
 use std::sync::Arc;
 
@@ -44,7 +46,9 @@ pub fn router(
         .route("/healthz", get(async || "ok\n"))
         .route("/openapi.json", get(async || Json(openapi())))
         .route("/metrics", get(metrics::metrics))
-        .route("/reload", post(reload::reload))
+mod past;
+mod reload;
+mod search;
         .route("/consoles", get(list))
         .route("/consoles/{name}", get(status))
         .route("/consoles/{name}/attach", get(attach::attach))

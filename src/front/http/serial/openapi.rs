@@ -12,6 +12,7 @@ pub fn openapi() -> utoipa::openapi::OpenApi {
             super::status,
             super::past::history,
             super::past::events,
+            super::search::search,
             super::record,
             super::send_break,
             super::message,

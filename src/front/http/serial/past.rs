@@ -23,6 +23,7 @@ const END_HEADER: HeaderName = HeaderName::from_static("x-lava-end");
 /// A range of the past.
 #[derive(Debug, Deserialize, utoipa::IntoParams)]
 #[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
 pub(super) struct Range {
     /// Where it begins: an offset, a time as RFC 3339, an age such as `10m` or `7d`, or a mark:
     /// `reset` or `boot`. The oldest offset that is held when left out.
@@ -96,7 +97,8 @@ impl Range {
     }
 }
 
-fn point(key: &str, text: &str) -> Result<Point, ApiError> {
+/// A point that is written in a query.
+pub(super) fn point(key: &str, text: &str) -> Result<Point, ApiError> {
     text.parse().map_err(|error| Failure::new(Kind::User, format!("{key}: {error}")).into())
 }
 
