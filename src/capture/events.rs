@@ -6,7 +6,7 @@ use std::os::unix::fs::FileExt as _;
 use std::path::Path;
 
 use super::Store;
-use crate::model::Event;
+use crate::model::{Event, Mark};
 
 /// Opens or creates a segment's event file. A line that a crash cut short is ended, so that the
 /// next event has a line of its own.
@@ -31,25 +31,22 @@ pub(super) fn append(file: &mut File, event: &Event) -> io::Result<u64> {
 }
 
 impl Store {
-    /// The newest events from the offset `from` on, at most `most` of them, oldest first. Reads
-    /// files: call it where blocking is allowed.
+    /// The newest events from the offset `from` on that are wanted, at most `most` of them, oldest
+    /// first. Reads files: call it where blocking is allowed.
     ///
     /// # Errors
     /// When a file that is there cannot be read.
-    pub fn events(&self, from: u64, most: usize) -> io::Result<Vec<Event>> {
-        let mut starts: Vec<u64> = self.lock().iter().map(|segment| segment.start).collect();
-        let first = starts.partition_point(|start| *start <= from).saturating_sub(1);
-        starts.drain(..first);
+    pub fn events(
+        &self,
+        from: u64,
+        most: usize,
+        wanted: impl Fn(&Event) -> bool,
+    ) -> io::Result<Vec<Event>> {
         let mut newest_first: Vec<Event> = Vec::new();
-        for start in starts.into_iter().rev() {
-            let text = match fs::read(self.path(start, "jsonl")) {
-                Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
-                text => text?,
-            };
-            let text = String::from_utf8_lossy(&text);
-            let events = text.lines().rev().filter_map(|line| serde_json::from_str(line).ok());
-            newest_first.extend(events.filter(|event: &Event| event.offset >= from));
-            if newest_first.len() >= most {
+        for (start, events) in self.events_by_segment() {
+            let events = events?.into_iter().rev();
+            newest_first.extend(events.filter(|event| event.offset >= from && wanted(event)));
+            if newest_first.len() >= most || start < from {
                 break;
             }
         }
@@ -57,4 +54,38 @@ impl Store {
         newest_first.reverse();
         Ok(newest_first)
     }
+
+    /// The offset of a mark, if it is on the timeline. Reads files, the newest first.
+    ///
+    /// # Errors
+    /// When a file that is there cannot be read.
+    pub fn mark(&self, mark: Mark) -> io::Result<Option<u64>> {
+        let mut failed = None;
+        let readable = self.events_by_segment().map_while(|(_, events)| match events {
+            Ok(events) => Some(events.into_iter().rev()),
+            Err(error) => {
+                failed = Some(error);
+                None
+            }
+        });
+        let found = mark.find(readable.flatten());
+        failed.map_or(Ok(found), Err)
+    }
+
+    /// The start and the events, oldest first, of each segment, the newest segment first. Each is
+    /// read when it is asked for.
+    fn events_by_segment(&self) -> impl Iterator<Item = (u64, io::Result<Vec<Event>>)> {
+        let starts: Vec<u64> = self.lock().iter().map(|segment| segment.start).collect();
+        starts.into_iter().rev().map(|start| (start, read(&self.path(start, "jsonl"))))
+    }
+}
+
+/// The events of a file, without the lines that are none. A file that is not there has none.
+fn read(path: &Path) -> io::Result<Vec<Event>> {
+    let text = match fs::read(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        text => text?,
+    };
+    let lines = text.split(|byte| *byte == b'\n');
+    Ok(lines.filter_map(|line| serde_json::from_slice(line).ok()).collect())
 }

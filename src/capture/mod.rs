@@ -11,20 +11,24 @@
 //! lock                         held by the process that writes
 //! ```
 //! A closed segment's bytes are compressed to `.raw.zst` in zstd's seekable format (`zstdcat` reads
-//! it). There is no state beside the files: after a crash the head is the last segment's start plus
+//! it), and indexed for searching in a `.grams` file ([`grams`]). There is no state beside the files: after a crash the head is the last segment's start plus
 //! its length.
 
-mod compress;
 mod events;
+mod grams;
+mod housekeeping;
 mod index;
 mod reader;
+mod search;
 mod segment;
+mod source;
 mod writer;
 
 use std::path::PathBuf;
 
-pub use compress::Housekeeping;
+pub use housekeeping::Housekeeping;
 pub use reader::{Piece, Read, Reader};
+pub use search::{Found, Search};
 pub use segment::Store;
 pub use writer::Writer;
 

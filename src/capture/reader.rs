@@ -1,20 +1,21 @@
 //! Reads a capture from any offset, while it is being written.
 
-use std::fs::File;
 use std::io;
-use std::os::unix::fs::FileExt as _;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use zeekstd::Decoder;
 
 use super::Store;
-use super::index::IndexReader;
+use super::index::{IndexReader, Mark};
 use super::segment::Segment;
+use super::source::Source;
 use crate::wire::frame::Frame;
 
 /// A piece of the stream with its offset and time.
 pub type Piece = Frame;
+
+/// So many bytes' times are looked up at a time, if there are not too many of them.
+const TIMES: u64 = 64 * 1024;
 
 /// What reading gave.
 #[derive(Debug, PartialEq, Eq)]
@@ -37,11 +38,16 @@ struct OpenSegment {
     segment: Segment,
     bytes: Source,
     index: Option<IndexReader>,
+    /// The marks that were looked at last for [`Reader::time_at`], and the end of what they tell.
+    times: (Vec<Mark>, u64),
 }
 
-enum Source {
-    Raw(File),
-    Compressed(Box<Decoder<'static, File>>),
+/// Bytes of the stream without their times.
+pub(super) enum Run {
+    /// At least one.
+    Bytes(Bytes),
+    /// The bytes up to this offset are not held.
+    Gap(u64),
 }
 
 impl Reader {
@@ -52,39 +58,55 @@ impl Reader {
     /// Reads at most `most` bytes from `from` on, but none from `to` on. `to` must not be beyond
     /// the head.
     ///
-    /// A segment whose files cannot be read is a gap as well; its bytes may be had again later.
+    /// What cannot be read is a gap as well; its bytes may be had again later.
     pub fn read(&mut self, from: u64, to: u64, most: usize) -> Read {
-        self.try_read(from, to, most).unwrap_or_else(|error| {
-            let dir = self.store.dir().display();
-            tracing::warn!(%dir, from, %error, "a segment cannot be read");
-            self.open = None;
-            let end = match self.store.find(from) {
-                Ok(segment) => segment.end(),
-                Err(next) => next,
-            };
-            Read::Gap { to: end.unwrap_or(to).min(to) }
-        })
+        match (self.bytes(from, to, most), &self.open) {
+            (Run::Bytes(bytes), Some(open)) => Read::Pieces(open.pieces(from, bytes)),
+            (Run::Bytes(_), None) => Read::Gap { to },
+            (Run::Gap(to), _) => Read::Gap { to },
+        }
     }
 
-    fn try_read(&mut self, from: u64, to: u64, most: usize) -> io::Result<Read> {
+    /// The same without the bytes' times.
+    pub(super) fn bytes(&mut self, from: u64, to: u64, most: usize) -> Run {
         let segment = match self.store.find(from) {
             Ok(segment) => segment,
             Err(next) => {
                 self.open = None;
-                return Ok(Read::Gap { to: next.unwrap_or(to).min(to) });
+                return Run::Gap(next.unwrap_or(to).min(to));
             }
         };
-        if self.open.as_ref().is_none_or(|open| open.segment.start != segment.start) {
-            self.open = Some(self.open_segment(segment)?);
+        let end = segment.end().unwrap_or(to).min(to);
+        let wanted = end.saturating_sub(from).min(most as u64) as usize;
+        match self.open(segment).and_then(|open| open.bytes.read(from - segment.start, wanted)) {
+            // Shorter than it was said to be: damaged from outside.
+            Ok(bytes) if bytes.is_empty() => Run::Gap(end),
+            Ok(bytes) => Run::Bytes(bytes),
+            Err(error) => {
+                let dir = self.store.dir().display();
+                tracing::warn!(%dir, from, %error, "a segment cannot be read");
+                let open = self.open.take();
+                let damage = open.and_then(|open| open.bytes.damage_end(from - segment.start));
+                Run::Gap(damage.map_or(end, |damage| (segment.start + damage).min(end)))
+            }
         }
-        let Some(open) = &mut self.open else { return Ok(Read::Gap { to }) };
-        let end = segment.end().unwrap_or(to).min(to).min(from.saturating_add(most as u64));
-        let bytes = open.bytes.read(from - segment.start, (end - from) as usize)?;
-        if bytes.is_empty() {
-            // Shorter than it was said to be: damaged from outside. The rest of it is a gap.
-            return Ok(Read::Gap { to: segment.end().unwrap_or(to).min(to) });
+    }
+
+    /// When the byte at an offset came, in microseconds since the Unix epoch; 0 where that is not
+    /// known.
+    pub(super) fn time_at(&mut self, offset: u64) -> u64 {
+        let Ok(segment) = self.store.find(offset) else { return 0 };
+        let Ok(open) = self.open(segment) else { return 0 };
+        let known = |(marks, to): &(Vec<Mark>, u64)| {
+            marks.first().is_some_and(|first| first.offset <= offset) && offset < *to
+        };
+        if !known(&open.times) {
+            let marks = open.index.as_ref().map(|index| index.marks(offset, offset + TIMES));
+            open.times = marks.and_then(io::Result::ok).unwrap_or_default();
         }
-        open.pieces(from, bytes)
+        let (marks, _) = &open.times;
+        let at = marks.partition_point(|mark| mark.offset <= offset).saturating_sub(1);
+        marks.get(at).map_or(0, |mark| mark.time_us)
     }
 
     /// The offset of the first held byte that came at or after a time; `None` if all came before.
@@ -92,42 +114,42 @@ impl Reader {
     /// # Errors
     /// When an index cannot be read.
     pub fn offset_at(&self, time_us: u64) -> io::Result<Option<u64>> {
-        let starts: Vec<u64> = self.store.lock().iter().map(|segment| segment.start).collect();
-        for start in starts {
-            let index = match IndexReader::open(&self.store.path(start, "idx")) {
+        let segments: Vec<Segment> = self.store.lock().clone();
+        for segment in segments {
+            let index = match IndexReader::open(&self.store.path(segment.start, "idx")) {
                 Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
                 index => index?,
             };
             if let Some(offset) = index.offset_at(time_us)? {
-                return Ok(Some(offset));
+                // What a damaged index says is kept within its segment.
+                let end = segment.end().unwrap_or(u64::MAX);
+                return Ok(Some(offset.clamp(segment.start, end)));
             }
         }
         Ok(None)
     }
 
-    fn open_segment(&self, segment: Segment) -> io::Result<OpenSegment> {
-        let index = IndexReader::open(&self.store.path(segment.start, "idx")).ok();
-        // It may be compressed at this very moment: whichever of its two files is there will do.
-        let bytes = match File::open(self.store.path(segment.start, "raw")) {
-            Ok(file) => Source::Raw(file),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                let file = File::open(self.store.path(segment.start, "raw.zst"))?;
-                Source::Compressed(Box::new(Decoder::new(file).map_err(io::Error::other)?))
+    fn open(&mut self, segment: Segment) -> io::Result<&mut OpenSegment> {
+        let open = match self.open.take() {
+            Some(open) if open.segment.start == segment.start => OpenSegment { segment, ..open },
+            _ => {
+                let path = |suffix| self.store.path(segment.start, suffix);
+                let bytes = Source::open(&path("raw"), &path("raw.zst"))?;
+                let index = IndexReader::open(&path("idx")).ok();
+                OpenSegment { segment, bytes, index, times: (Vec::new(), 0) }
             }
-            Err(error) => return Err(error),
         };
-        Ok(OpenSegment { segment, bytes, index })
+        Ok(self.open.insert(open))
     }
 }
 
 impl OpenSegment {
-    /// Cuts bytes where their times change.
-    fn pieces(&self, from: u64, mut bytes: Bytes) -> io::Result<Read> {
+    /// Cuts bytes where their times change. There may be more marks than are looked at: then these
+    /// are not all of the bytes.
+    fn pieces(&self, from: u64, mut bytes: Bytes) -> Vec<Piece> {
         let end = from + bytes.len() as u64;
-        let (marks, to) = match &self.index {
-            Some(index) => index.marks(from, end)?,
-            None => (Vec::new(), end),
-        };
+        let marks = self.index.as_ref().and_then(|index| index.marks(from, end).ok());
+        let (marks, to) = marks.unwrap_or((Vec::new(), end));
         bytes.truncate((to - from) as usize);
         let mut pieces = Vec::with_capacity(marks.len().max(1));
         let mut offset = from;
@@ -143,31 +165,7 @@ impl OpenSegment {
             // Without an index: the times are lost, the bytes are not.
             pieces.push(Piece { offset, time_us: 0, bytes });
         }
-        Ok(Read::Pieces(pieces))
-    }
-}
-
-impl Source {
-    fn read(&mut self, at: u64, len: usize) -> io::Result<Bytes> {
-        let mut buffer = vec![0; len];
-        let mut filled = 0;
-        if let Self::Compressed(decoder) = self {
-            decoder.set_offset(at).map_err(io::Error::other)?;
-        }
-        while filled < len {
-            let read = match self {
-                Self::Raw(file) => file.read_at(&mut buffer[filled..], at + filled as u64)?,
-                Self::Compressed(decoder) => {
-                    decoder.decompress(&mut buffer[filled..]).map_err(io::Error::other)?
-                }
-            };
-            if read == 0 {
-                break;
-            }
-            filled += read;
-        }
-        buffer.truncate(filled);
-        Ok(buffer.into())
+        pieces
     }
 }
 

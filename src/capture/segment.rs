@@ -32,45 +32,57 @@ pub struct Store {
     pub(super) housekeeping: Mutex<()>,
 }
 
+/// No offset is beyond this one: what says so is damaged.
+const MAX_OFFSET: u64 = 1 << 62;
+
 /// The files that belong to a segment.
-pub(super) const SUFFIXES: [&str; 4] = ["raw", "raw.zst", "idx", "jsonl"];
+pub(super) const SUFFIXES: [&str; 5] = ["raw", "raw.zst", "idx", "jsonl", "grams"];
+
+/// Those that tell something of its bytes, and are of no use without them.
+pub(super) const OF_THE_BYTES: [&str; 2] = ["idx", "grams"];
 
 impl Store {
-    /// Lists the segments in a folder. Leftovers of interrupted compressions are removed.
-    pub(super) fn scan(dir: PathBuf) -> io::Result<Self> {
+    /// Lists the segments in a folder, and tells the offset behind all of them, those included that
+    /// are too damaged to be read. Leftovers of interrupted compressions are removed.
+    pub(super) fn scan(dir: PathBuf) -> io::Result<(Self, u64)> {
         let mut segments: Vec<Segment> = Vec::new();
+        let mut head = 0;
         for entry in fs::read_dir(&dir)? {
             let path = entry?.path();
             let Some(name) = path.file_name().and_then(|name| name.to_str()) else { continue };
             if name.ends_with(".tmp") {
-                fs::remove_file(&path)?;
+                if let Err(error) = fs::remove_file(&path) {
+                    tracing::warn!(path = %path.display(), %error, "a leftover stays");
+                }
                 continue;
             }
-            let (stem, compressed) = match name.strip_suffix(".raw") {
-                Some(stem) => (stem, false),
-                None => match name.strip_suffix(".raw.zst") {
-                    Some(stem) => (stem, true),
-                    None => continue,
-                },
-            };
-            let Ok(start) = stem.parse::<u64>() else { continue };
-            let len = if compressed {
-                match super::compress::decompressed_len(&path) {
-                    Ok(len) => len,
-                    Err(error) => {
-                        tracing::warn!(path = %path.display(), %error, "a damaged segment is left out");
-                        continue;
-                    }
+            let Some((start, compressed)) = parse(name) else { continue };
+            let len = len(&path, compressed);
+            let end = len.and_then(|len| {
+                let end = start.checked_add(len).filter(|end| *end <= MAX_OFFSET);
+                end.ok_or_else(|| io::Error::other(format!("no console reaches offset {start}")))
+            });
+            match end {
+                Ok(end) => {
+                    head = head.max(end);
+                    segments.push(Segment { start, len: Some(end - start), compressed });
                 }
-            } else {
-                fs::metadata(&path)?.len()
-            };
-            segments.push(Segment { start, len: Some(len), compressed });
+                Err(error) => {
+                    tracing::warn!(path = %path.display(), %error, "a damaged segment is left out");
+                    head = head.max(start.min(MAX_OFFSET));
+                }
+            }
         }
         // A crash between the rename and the removal leaves both files: the raw one then counts.
         segments.sort_by_key(|segment| (segment.start, segment.compressed));
         segments.dedup_by_key(|segment| segment.start);
-        Ok(Self { dir, segments: Mutex::new(segments), housekeeping: Mutex::new(()) })
+        // Where one reaches into the next, as only somebody else's doing can make it, the next one
+        // counts.
+        let starts: Vec<u64> = segments.iter().skip(1).map(|segment| segment.start).collect();
+        for (segment, next) in segments.iter_mut().zip(starts) {
+            segment.len = segment.len.map(|len| len.min(next - segment.start));
+        }
+        Ok((Self { dir, segments: Mutex::new(segments), housekeeping: Mutex::new(()) }, head))
     }
 
     pub fn dir(&self) -> &Path {
@@ -130,4 +142,25 @@ impl Store {
     pub(super) fn path(&self, start: u64, suffix: &str) -> PathBuf {
         self.dir.join(format!("{start:020}.{suffix}"))
     }
+}
+
+/// The start of the segment whose bytes a file has, and whether they are compressed.
+fn parse(name: &str) -> Option<(u64, bool)> {
+    let (stem, suffix) = name.split_once('.')?;
+    let compressed = match suffix {
+        "raw" => false,
+        "raw.zst" => true,
+        _ => return None,
+    };
+    let start = stem.parse().ok()?;
+    (stem == format!("{start:020}")).then_some((start, compressed))
+}
+
+/// The number of bytes that a file holds of the stream.
+fn len(path: &Path, compressed: bool) -> io::Result<u64> {
+    let file = fs::metadata(path)?;
+    if !file.is_file() {
+        return Err(io::Error::other("it is no file"));
+    }
+    if compressed { super::source::decompressed_len(path) } else { Ok(file.len()) }
 }

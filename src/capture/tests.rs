@@ -1,3 +1,6 @@
+mod damage;
+mod search;
+
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -105,8 +108,11 @@ fn a_crash_that_tore_index_and_events_costs_neither_bytes_nor_later_records() {
     writer.append(30_000, b", after");
     writer.record(&message(24, "later"));
     assert_eq!(read_all(writer.store(), 0, 24).0, b"before, unindexed, after");
-    assert_eq!(writer.store().events(0, 10).unwrap(), [message(6, "whole"), message(24, "later")]);
-    assert_eq!(writer.store().events(7, 10).unwrap(), [message(24, "later")]);
+    assert_eq!(
+        writer.store().events(0, 10, |_| true).unwrap(),
+        [message(6, "whole"), message(24, "later")]
+    );
+    assert_eq!(writer.store().events(7, 10, |_| true).unwrap(), [message(24, "later")]);
 }
 
 #[test]
@@ -154,7 +160,7 @@ fn a_full_disk_makes_a_gap_and_shifts_nothing_however_often_it_is_tried() {
     let gap = writer.append(30_000, b"back").unwrap();
     assert_eq!(gap.offset, 1000);
     assert!(matches!(gap.what, What::Gap { to: 1008, .. }), "{gap:?}");
-    assert_eq!(writer.store().events(0, 10).unwrap(), [gap]);
+    assert_eq!(writer.store().events(0, 10, |_| true).unwrap(), [gap]);
     let (bytes, gaps) = read_all(writer.store(), 998, writer.head());
     assert_eq!((bytes.as_slice(), gaps), (&b"xxback"[..], vec![(1000, 1008)]));
     let head = writer.head();

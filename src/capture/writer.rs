@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use rustix::fs::{FlockOperation, flock};
 
 use super::index::{IndexWriter, Mark};
-use super::segment::Segment;
+use super::segment::{OF_THE_BYTES, Segment};
 use super::{Housekeeping, OpenError, Store, events};
 use crate::config::CaptureOptions;
 use crate::model::{Event, Name, What};
@@ -31,7 +31,7 @@ pub struct Writer {
     /// What is to be written beside the bytes when [`Writer::settle`] is called.
     later: Vec<Later>,
     /// Set when a segment was closed, until [`Writer::housekeeping`] takes it.
-    rotated: bool,
+    pub(super) rotated: bool,
     /// Held for as long as the writer lives.
     _lock: File,
 }
@@ -79,12 +79,8 @@ impl Writer {
             Err(rustix::io::Errno::WOULDBLOCK) => return Err(OpenError::Locked(dir)),
             Err(error) => return Err(failed(error.into())),
         }
-        let store = Store::scan(dir.clone()).map_err(failed)?;
-        let (last, head) = {
-            let segments = store.lock();
-            let last = segments.last().copied();
-            (last, last.and_then(|segment| segment.end()).unwrap_or(0))
-        };
+        let (store, head) = Store::scan(dir.clone()).map_err(failed)?;
+        let last = store.lock().last().copied();
         let mut writer = Self {
             store: Arc::new(store),
             options,
@@ -96,7 +92,8 @@ impl Writer {
             _lock: lock,
         };
         // The last segment is continued, so that many restarts do not make many small files.
-        if let Some(last) = last.filter(|last| !last.compressed) {
+        let continued = |last: &Segment| !last.compressed && last.end() == Some(head);
+        if let Some(last) = last.filter(continued) {
             writer.open = Some(writer.open_files(last.start).map_err(failed)?);
             if let Some(segment) = writer.store.lock().last_mut() {
                 segment.len = None;
@@ -281,6 +278,15 @@ impl Writer {
     fn open_files(&self, start: u64) -> io::Result<Files> {
         fs::create_dir_all(self.store.dir())?;
         let raw = File::options().append(true).create(true).open(self.store.path(start, "raw"))?;
+        if raw.metadata()?.len() == 0 {
+            // Left over from other bytes at the same offset.
+            for suffix in OF_THE_BYTES {
+                match fs::remove_file(self.store.path(start, suffix)) {
+                    Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+                    _ => {}
+                }
+            }
+        }
         Ok(Files {
             start,
             raw: Arc::new(raw),

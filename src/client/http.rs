@@ -1,11 +1,13 @@
 //! One HTTP request to a daemon: JSON in, JSON out.
 
+use std::pin::Pin;
 use std::time::Duration;
 
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full, Limited};
+use hyper::body::Incoming;
 use hyper::header::{CONTENT_TYPE, HOST};
-use hyper::{Method, Request, StatusCode};
+use hyper::{Method, Request, Response, StatusCode};
 use hyper_util::rt::TokioIo;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -16,6 +18,9 @@ use crate::model::{Failure, Kind};
 
 /// The largest answer that is read, in bytes.
 const MAX_ANSWER: usize = 64 * 1024 * 1024;
+
+/// A connection, to be driven for as long as its answer is read.
+pub(super) type Connection = Pin<Box<dyn Future<Output = hyper::Result<()>> + Send>>;
 
 /// The body of every answer that is not a success.
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
@@ -101,13 +106,32 @@ impl Http {
         path: &str,
         body: Option<Vec<u8>>,
     ) -> Result<Bytes, Failure> {
-        let broken = |error: &(dyn std::error::Error + 'static)| {
-            let what = crate::model::failure::chain(error);
-            Failure::new(Kind::Lab, format!("the connection to {} broke: {what}", self.endpoint))
+        let (response, mut connection) = self.start(method, path, body).await?;
+        let status = response.status();
+        let body = async {
+            let body = Limited::new(response.into_body(), MAX_ANSWER).collect().await;
+            body.map_err(|error| Failure::new(Kind::Lab, error.to_string()))
         };
+        let mut body = std::pin::pin!(body);
+        let body = tokio::select! {
+            body = &mut body => body?,
+            _ = &mut connection => body.await?,
+        };
+        let body = body.to_bytes();
+        if status.is_success() { Ok(body) } else { Err(self.refusal(path, status, &body)) }
+    }
+
+    /// Makes a request and waits for the head of its answer. The connection has to be driven for
+    /// the body to come.
+    pub(super) async fn start(
+        &self,
+        method: Method,
+        path: &str,
+        body: Option<Vec<u8>>,
+    ) -> Result<(Response<Incoming>, Connection), Failure> {
         let stream = TokioIo::new(self.endpoint.connect().await?);
         let (mut sender, connection) =
-            hyper::client::conn::http1::handshake(stream).await.map_err(|e| broken(&e))?;
+            hyper::client::conn::http1::handshake(stream).await.map_err(|e| self.broken(&e))?;
         let host = match &self.endpoint {
             Endpoint::Tcp(address) => address.as_str(),
             Endpoint::Unix(_) => "localhost",
@@ -118,24 +142,29 @@ impl Http {
         }
         let request = request.body(Full::new(Bytes::from(body.unwrap_or_default())));
         let request = request.map_err(|error| Failure::from_error(Kind::User, &error))?;
-        let exchange = async {
-            let response = sender.send_request(request).await.map_err(|e| broken(&e))?;
-            let status = response.status();
-            let body = Limited::new(response.into_body(), MAX_ANSWER).collect().await;
-            let body = body.map_err(|error| Failure::new(Kind::Lab, error.to_string()))?;
-            Ok::<_, Failure>((status, body.to_bytes()))
+        // The connection is driven beside the exchange, so that no task outlives the request.
+        let mut connection: Connection = Box::pin(connection);
+        let response = {
+            let mut response = std::pin::pin!(sender.send_request(request));
+            tokio::select! {
+                response = &mut response => response,
+                _ = &mut connection => response.await,
+            }
         };
-        // The connection is driven here, beside the exchange, so that no task outlives the request.
-        let mut connection = std::pin::pin!(connection);
-        let mut exchange = std::pin::pin!(exchange);
-        let (status, body) = tokio::select! {
-            done = &mut exchange => done?,
-            _ = &mut connection => exchange.await?,
-        };
-        if status.is_success() { Ok(body) } else { Err(self.refusal(path, status, &body)) }
+        Ok((response.map_err(|error| self.broken(&error))?, connection))
     }
 
-    fn refusal(&self, path: &str, status: StatusCode, body: &[u8]) -> Failure {
+    pub(super) fn timeout(&self) -> Duration {
+        self.timeout
+    }
+
+    pub(super) fn broken(&self, error: &(dyn std::error::Error + 'static)) -> Failure {
+        let what = crate::model::failure::chain(error);
+        Failure::new(Kind::Lab, format!("the connection to {} broke: {what}", self.endpoint))
+    }
+
+    /// What an answer says that is not a success.
+    pub(super) fn refusal(&self, path: &str, status: StatusCode, body: &[u8]) -> Failure {
         match serde_json::from_slice::<ErrorBody>(body) {
             Ok(ErrorBody { error }) => {
                 Failure { kind: error.kind, message: error.message, hint: error.hint }

@@ -5,11 +5,14 @@ mod endpoint;
 pub mod history;
 mod http;
 pub mod lab;
+mod lines;
 pub mod outlet;
 mod resource;
+pub mod search;
 mod sockets;
 
 pub use attach::Attachment;
 pub use endpoint::{Endpoint, Stream};
 pub use http::{ErrorBody, ErrorText, Http};
+pub use lines::Lines;
 pub use resource::{ConsoleRef, OutletRef, Resource};

@@ -14,6 +14,7 @@ mod pending;
 mod ring;
 mod roster;
 mod screen;
+mod search;
 mod session;
 mod state;
 mod supervisor;
@@ -37,6 +38,7 @@ pub use line::LineChange;
 pub use past::{Past, PastError};
 pub use roster::Roster;
 pub use screen::Screen;
+pub use search::Search;
 pub use session::{Attach, Item, Session, Stream, WriteError};
 
 /// How many messages of typed bytes may wait for the port. Who types beyond that waits.

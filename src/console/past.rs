@@ -7,7 +7,7 @@ use std::sync::Arc;
 use super::Console;
 use super::screen::MAX_SCREEN;
 use crate::capture::{Piece, Read, Reader};
-use crate::model::Event;
+use crate::model::{Event, Mark, Point, units};
 
 /// At most this many bytes are read at a time.
 const BATCH: usize = 256 * 1024;
@@ -21,6 +21,8 @@ pub enum PastError {
     Gone { from: u64, first: u64, head: u64 },
     #[error("offset {from} is beyond the head, which is {head}")]
     Future { from: u64, head: u64 },
+    #[error("nothing on the timeline tells of a {mark}; it goes back to offset {first}")]
+    NoMark { mark: Mark, first: u64 },
     #[error("a screen of {rows} by {cols} is too large; {MAX_SCREEN} each way will do")]
     Screen { rows: NonZeroU16, cols: NonZeroU16 },
     #[error("the capture cannot be read: {0}")]
@@ -92,23 +94,56 @@ impl Console {
         Ok(Past { at, to, reader: Some(Reader::new(self.store.clone())) })
     }
 
-    /// The offset of the first byte that came at or after a time; the head if none did.
+    /// The offset of a point: of the first byte that came at or after a time, the head if none did.
     ///
     /// # Errors
-    /// When the capture cannot be read.
-    pub async fn offset_at(&self, time_us: u64) -> Result<u64, PastError> {
+    /// When a mark is not on the timeline, or the capture cannot be read.
+    pub async fn offset_of(&self, point: Point) -> Result<u64, PastError> {
+        match point {
+            Point::Offset(offset) => Ok(offset),
+            Point::Time(time_us) => self.offset_at(time_us).await,
+            Point::Ago(_) => self.offset_at(point.time_us(units::now_us()).unwrap_or(0)).await,
+            Point::Mark(mark) => {
+                let store = Arc::clone(&self.store);
+                let found = blocking(move || store.mark(mark)).await?;
+                let first = self.store.first().unwrap_or_else(|| self.head());
+                found.ok_or(PastError::NoMark { mark, first })
+            }
+        }
+    }
+
+    async fn offset_at(&self, time_us: u64) -> Result<u64, PastError> {
         let reader = Reader::new(self.store.clone());
         let found = blocking(move || reader.offset_at(time_us)).await?;
         Ok(found.unwrap_or_else(|| self.head()))
     }
 
-    /// The newest events from an offset on, oldest first.
+    /// The newest events between two points, oldest first. Where a point is a time it is the
+    /// events' own time that counts.
     ///
     /// # Errors
-    /// When the capture cannot be read.
-    pub async fn events_since(&self, from: u64) -> Result<Vec<Event>, PastError> {
+    /// When a mark is not on the timeline, or the capture cannot be read.
+    pub async fn events(
+        &self,
+        from: Option<Point>,
+        to: Option<Point>,
+    ) -> Result<Vec<Event>, PastError> {
+        let now_us = units::now_us();
+        let offset = match from {
+            Some(from) => self.offset_of(from).await?,
+            None => 0,
+        };
+        let end = match to {
+            Some(to) if to.time_us(now_us).is_none() => self.offset_of(to).await?,
+            _ => u64::MAX,
+        };
+        let time_of = |point: Option<Point>| point.and_then(|point| point.time_us(now_us));
+        let (since_us, until_us) = (time_of(from).unwrap_or(0), time_of(to).unwrap_or(u64::MAX));
         let store = Arc::clone(&self.store);
-        Ok(blocking(move || store.events(from, MAX_EVENTS)).await?)
+        let wanted = move |event: &Event| {
+            event.offset < end && (since_us..until_us).contains(&event.time_us)
+        };
+        Ok(blocking(move || store.events(offset, MAX_EVENTS, wanted)).await?)
     }
 }
 

@@ -6,9 +6,11 @@ pub mod latin1;
 pub mod line;
 pub mod name;
 pub mod outlet;
+pub mod point;
 pub mod units;
 
 pub use event::{Event, What};
 pub use failure::{Failure, Kind};
 pub use name::{MAX_NAME, Name, user_text};
 pub use outlet::{OutletInfo, PowerRequest, Report, State, Verb, Verified};
+pub use point::{Mark, Point};

@@ -3,16 +3,22 @@
 use std::time::Duration;
 
 use bytesize::ByteSize;
-use jiff::SignedDuration;
+use jiff::{SignedDuration, Span, SpanRelativeTo};
 
-/// Reads a duration such as `500ms`, `5s`, `1m30s` or `2h`.
+const DAY: SpanRelativeTo<'_> = SpanRelativeTo::days_are_24_hours();
+
+/// Reads a duration such as `500ms`, `5s`, `1m30s`, `2h` or `7d`. A day has 24 hours.
 ///
 /// # Errors
 /// Says what was expected when the text is no duration or a negative one.
 pub fn duration(text: &str) -> Result<Duration, String> {
-    let expected = || format!("{text:?} is no duration; write it like 500ms, 5s, 1m30s or 2h");
-    let signed: SignedDuration = text.parse().map_err(|_| expected())?;
-    Duration::try_from(signed).map_err(|_| expected())
+    let span = |text: &str| text.parse::<Span>().ok()?.to_duration(DAY).ok();
+    let signed = text.parse::<SignedDuration>().ok().or_else(|| span(text));
+    signed
+        // jiff reads 10:30:05 as a duration, too; people mean a time of day.
+        .filter(|_| !text.contains(':'))
+        .and_then(|signed| Duration::try_from(signed).ok())
+        .ok_or_else(|| format!("{text:?} is no duration; write it like 500ms, 5s, 1m30s, 2h or 7d"))
 }
 
 /// Reads a size in bytes such as `4096`, `64KiB`, `1GiB` or `5MB`.
@@ -47,6 +53,9 @@ mod tests {
     fn durations_and_sizes_read_as_people_write_them() {
         assert_eq!(duration("1m30s"), Ok(Duration::from_secs(90)));
         assert_eq!(duration("500ms"), Ok(Duration::from_millis(500)));
+        assert_eq!(duration("2w1d12h"), Ok(Duration::from_secs(15 * 86_400 + 43_200)));
+        assert!(duration("1mo").is_err());
+        assert!(duration("10:30:05").is_err());
         assert!(duration("-5s").is_err());
         assert!(duration("5").is_err());
         assert_eq!(size("64MiB"), Ok(64 << 20));

@@ -20,7 +20,7 @@ pub const MAX_CLIENT_MESSAGE: usize = 64 * 1024;
 pub struct Query {
     #[serde(default)]
     pub mode: Mode,
-    /// `head` (the default), `screen`, an offset in decimal, or a time as RFC 3339.
+    /// `head` (the default), `screen`, or a [`crate::model::Point`] in the past.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub from: Option<String>,
     /// The name that others see. Without authentication it is what the client says it is.

@@ -3,6 +3,9 @@
 pub mod attach;
 pub mod escape;
 pub mod frame;
+pub mod lines;
+pub mod pattern;
 pub mod rfc2217;
+pub mod search;
 pub mod telnet;
 pub mod websocket;

@@ -17,6 +17,7 @@ mod demo;
 mod dispatch;
 mod house;
 mod import;
+mod past;
 mod power;
 mod real_board;
 mod reload;

@@ -3,8 +3,8 @@
 use std::num::NonZeroU16;
 
 use super::link::Incoming;
-use crate::model::Event;
 use crate::model::event::Mode;
+use crate::model::{Event, Point};
 use crate::wire::attach::{Answer, FromServer, PortState, Session};
 use crate::wire::frame::Frame;
 
@@ -28,9 +28,8 @@ pub enum From {
     Head,
     /// With [`Item::Screen`], then the next byte.
     Screen,
-    Offset(u64),
-    /// With the first byte at or after a time, as RFC 3339.
-    Time(String),
+    /// With the first byte at or after a point in the past.
+    Past(Point),
 }
 
 /// What comes from a console.

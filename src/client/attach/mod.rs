@@ -25,7 +25,7 @@ use self::link::{Incoming, Link};
 use super::ConsoleRef;
 use super::sockets::successors;
 use crate::model::event::Mode;
-use crate::model::{Failure, Kind};
+use crate::model::{Failure, Kind, Point};
 use crate::wire::attach::{Answer, FromServer, MAX_CLIENT_MESSAGE, Query, Request, Verb};
 
 /// The pause before the first try to reconnect; each further one doubles it.
@@ -95,8 +95,7 @@ impl Attachment {
         let from = match &options.from {
             From::Head => "head".to_owned(),
             From::Screen => "screen".to_owned(),
-            From::Offset(offset) => offset.to_string(),
-            From::Time(time) => time.clone(),
+            From::Past(point) => point.to_string(),
         };
         let (rows, cols) = options.size.unzip();
         let query =
@@ -104,7 +103,7 @@ impl Attachment {
         let (link, hello) = Link::open(&console, &query).await?;
         let mut inbox = Inbox::default();
         let mut cursor = Cursor::new(&hello);
-        if let From::Offset(asked) = options.from {
+        if let From::Past(Point::Offset(asked)) = options.from {
             cursor = Cursor::new(&Hello { from: asked.min(hello.from), ..hello.clone() });
             cursor.skip_to(hello.from, &mut inbox);
         }

@@ -4,6 +4,7 @@ pub mod console;
 pub mod demo;
 pub mod dispatcher;
 pub mod lava;
+mod point;
 pub mod power;
 mod report;
 pub mod serial;

@@ -19,6 +19,8 @@ const OWNERS: &[(&str, &[&str])] = &[
     ("object_store", &["store"]),
     ("prometheus_client", &["front/http"]),
     ("ratatui", &["front/tui"]),
+    ("regex", &["wire/pattern"]),
+    ("regex_syntax", &["wire/pattern"]),
     ("reqwest", &["image"]),
     ("russh", &["front/ssh"]),
     ("sd_notify", &["daemon"]),
@@ -30,6 +32,7 @@ const OWNERS: &[(&str, &[&str])] = &[
     ("tracing_subscriber", &["daemon"]),
     ("vt100", &["console"]),
     ("zeekstd", &["capture"]),
+    ("zstd_safe", &["capture"]),
 ];
 
 /// The modules that own boards, ports and outlets.

@@ -21,12 +21,13 @@ use tokio::signal::unix::{SignalKind, signal};
 use self::action::Target;
 use self::output::Output;
 use self::session::Session;
+use super::point::point;
 use super::user::user;
 use crate::client::Attachment;
 use crate::client::attach::{From, Options};
 use crate::client::lab::Lab;
 use crate::model::event::Mode;
-use crate::model::{Failure, Kind, units};
+use crate::model::{Failure, Kind, Point, units};
 use crate::sys::{RawMode, terminal_size};
 
 /// Attaches to a board's console by the board's name.
@@ -64,6 +65,11 @@ pub struct ConsoleArgs {
     /// Take the console from whoever has it, as ~$force does.
     #[arg(long)]
     force: bool,
+    /// Show what came from this point on, then go on live: an age such as 10m or 7d, a time such as
+    /// 10:30, "2026-11-21 10:30" or 2026-11-21T10:30:00Z, a mark (reset: before the board's last
+    /// reset; boot), or an offset.
+    #[arg(long, value_name = "POINT", value_parser = point)]
+    since: Option<Point>,
     /// Without a terminal: stay after the end of the input until the board has printed nothing for
     /// so long, at most ten times as long. [default: 1s if anything was typed to the board]
     #[arg(long, value_name = "TIME", value_parser = units::duration)]
@@ -106,8 +112,12 @@ async fn attach(args: ConsoleArgs) -> Result<Option<Kind>, Failure> {
         _ => Mode::Rw,
     };
     let size = Some(std::io::stdout()).filter(std::io::IsTerminal::is_terminal).and_then(screen);
-    let from = if size.is_some() { From::Screen } else { From::Head };
-    let redraw = size.is_some();
+    let from = match args.since {
+        Some(point) => From::Past(point),
+        None if size.is_some() => From::Screen,
+        None => From::Head,
+    };
+    let redraw = from == From::Screen;
     let options = Options { mode, from, user: Some(user()), size };
     let attachment = Attachment::open(console, options).await?;
     let interactive = std::io::stdin().is_terminal();

@@ -19,7 +19,8 @@ use super::super::websocket::{
     self, CloseCode, CloseFrame, Error, Handshake, Message, Paused, Receiver, Sender,
 };
 use super::super::{ApiError, Params, Peer, Socket};
-use super::{Consoles, find, from_text};
+use super::past::offset_of;
+use super::{Consoles, find};
 use crate::console::{Attach, Console, Item, Session, Stream};
 use crate::front::hand_over::{ClientState, HandOver, HandedClient, ProtocolState};
 use crate::wire::attach::{self, FromServer, MAX_CLIENT_MESSAGE, Request};
@@ -79,7 +80,7 @@ async fn begin(
             let offset = screen.offset;
             Ok((Some(offset), Some(FromServer::Screen { offset, rows, cols, draw: screen.draw })))
         }
-        Some(from) => Ok((Some(from_text(console, from).await?), None)),
+        Some(from) => Ok((Some(offset_of(console, "from", from).await?), None)),
     }
 }
 

@@ -3,23 +3,23 @@
 mod attach;
 mod metrics;
 mod openapi;
+mod past;
+mod past;
 mod reload;
+mod search;
 
 use std::sync::Arc;
 
 use axum::Json;
 use axum::Router;
-use axum::body::{Body, Bytes};
+use axum::body::Bytes;
 use axum::extract::{Path, State};
-use axum::http::header::CONTENT_TYPE;
-use axum::http::{HeaderName, StatusCode};
-use axum::response::IntoResponse;
 use axum::routing::{get, post};
 use serde::Deserialize;
 use tokio_util::task::TaskTracker;
 
-use super::{ApiError, Params, refuse_foreign_pages};
-use crate::console::{Console, Past, PastError, Roster, Status};
+use super::{ApiError, refuse_foreign_pages};
+use crate::console::{Console, Roster, Status};
 use crate::front::hand_over::HandOver;
 use crate::model::{Event, Failure, Kind, Name, What};
 
@@ -27,12 +27,6 @@ pub use attach::AttachedClient;
 pub use openapi::openapi;
 pub use reload::{Changes, Reload};
 
-/// The header of a history answer that tells the offset of its first byte.
-const OFFSET_HEADER: HeaderName = HeaderName::from_static("x-lava-offset");
-
-/// The header of a history answer that tells the offset behind its last byte: where the range ends, or
-/// where the first hole in it begins.
-const END_HEADER: HeaderName = HeaderName::from_static("x-lava-end");
 /// The largest body of a request, in bytes.
 const MAX_BODY: usize = 64 * 1024;
 
@@ -52,12 +46,14 @@ pub fn router(
         .route("/healthz", get(async || "ok\n"))
         .route("/openapi.json", get(async || Json(openapi())))
         .route("/metrics", get(metrics::metrics))
-        .route("/reload", post(reload::reload))
+mod past;
+mod reload;
+mod search;
         .route("/consoles", get(list))
         .route("/consoles/{name}", get(status))
         .route("/consoles/{name}/attach", get(attach::attach))
-        .route("/consoles/{name}/history", get(history))
-        .route("/consoles/{name}/events", get(events).post(record))
+        .route("/consoles/{name}/history", get(past::history))
+        .route("/consoles/{name}/events", get(past::events).post(record))
         .route("/consoles/{name}/break", post(send_break))
         .route("/consoles/{name}/message", post(message))
         .fallback(async || ApiError::not_found("there is no such page; see /openapi.json"))
@@ -67,16 +63,6 @@ pub fn router(
         .layer(axum::Extension(reload))
         .layer(axum::Extension(hand_over))
         .with_state(consoles)
-}
-
-/// A range of the past.
-#[derive(Debug, Deserialize, utoipa::IntoParams)]
-#[serde(deny_unknown_fields)]
-struct Range {
-    /// An offset, or a time as RFC 3339. The oldest held offset when left out.
-    from: Option<String>,
-    /// The offset behind the last byte. The head when left out.
-    to: Option<u64>,
 }
 
 /// An event that somebody puts on the timeline.
@@ -114,56 +100,6 @@ async fn status(
     Path(name): Path<String>,
 ) -> Result<Json<Status>, ApiError> {
     Ok(Json(find(&consoles, &name)?.status()))
-}
-
-#[utoipa::path(get, path = "/consoles/{name}/history", params(("name" = String, Path), Range),
-    responses((status = 200, description = "the bytes; x-lava-offset has the first one's offset",
-               content_type = "application/octet-stream"),
-              (status = 410, description = "not held any more"),
-              (status = 416, description = "beyond the head")))]
-async fn history(
-    State(consoles): State<Consoles>,
-    Path(name): Path<String>,
-    Params(range): Params<Range>,
-) -> Result<impl IntoResponse, ApiError> {
-    let console = find(&consoles, &name)?;
-    let from = match &range.from {
-        Some(from) => from_text(&console, from).await?,
-        None => console.status().first,
-    };
-    let past = console.past(from, range.to)?;
-    let (offset, end) = (past.offset().to_string(), past.end().to_string());
-    let bytes = async |mut past: Past| -> std::io::Result<Option<(Bytes, Past)>> {
-        let Some(pieces) = past.next().await? else { return Ok(None) };
-        let pieces: Vec<Bytes> = pieces.into_iter().map(|piece| piece.bytes).collect();
-        Ok(Some((pieces.concat().into(), past)))
-    };
-    let body = Body::from_stream(futures_util::stream::try_unfold(past, bytes));
-    Ok((
-        [
-            (CONTENT_TYPE, "application/octet-stream".to_owned()),
-            (OFFSET_HEADER, offset),
-            (END_HEADER, end),
-        ],
-        body,
-    ))
-}
-
-#[utoipa::path(get, path = "/consoles/{name}/events", params(("name" = String, Path), Range),
-    responses((status = 200, description = "the newest 10,000 events, oldest first")))]
-async fn events(
-    State(consoles): State<Consoles>,
-    Path(name): Path<String>,
-    Params(range): Params<Range>,
-) -> Result<Json<Vec<Event>>, ApiError> {
-    let console = find(&consoles, &name)?;
-    let from = match &range.from {
-        Some(from) => from_text(&console, from).await?,
-        None => 0,
-    };
-    let mut events = console.events_since(from).await?;
-    events.retain(|event| range.to.is_none_or(|to| event.offset < to));
-    Ok(Json(events))
 }
 
 #[utoipa::path(post, path = "/consoles/{name}/events", params(("name" = String, Path)),
@@ -222,34 +158,9 @@ fn find(consoles: &Roster, name: &str) -> Result<Arc<Console>, ApiError> {
     })
 }
 
-/// An offset in decimal, or the offset of a time in RFC 3339.
-async fn from_text(console: &Console, text: &str) -> Result<u64, ApiError> {
-    if let Ok(offset) = text.parse() {
-        return Ok(offset);
-    }
-    let time: jiff::Timestamp = text.parse().map_err(|_| {
-        let message =
-            format!("from={text}: neither an offset nor a time such as 2026-11-21T10:00:00Z");
-        Failure::new(Kind::User, message)
-    })?;
-    Ok(console.offset_at(u64::try_from(time.as_microsecond()).unwrap_or(0)).await?)
-}
-
 /// A request's body, with our own words for what is wrong with it.
 fn json<T: for<'de> Deserialize<'de>>(body: &[u8]) -> Result<T, ApiError> {
     serde_json::from_slice(body).map_err(|error| {
         Failure::new(Kind::User, format!("the body is not understood: {error}")).into()
     })
-}
-
-impl From<PastError> for ApiError {
-    fn from(error: PastError) -> Self {
-        let (status, kind) = match error {
-            PastError::Gone { .. } => (StatusCode::GONE, Kind::User),
-            PastError::Future { .. } => (StatusCode::RANGE_NOT_SATISFIABLE, Kind::User),
-            PastError::Screen { .. } => (StatusCode::BAD_REQUEST, Kind::User),
-            PastError::Io(_) => (StatusCode::INTERNAL_SERVER_ERROR, Kind::Infra),
-        };
-        Self::new(status, Failure::from_error(kind, &error))
-    }
 }

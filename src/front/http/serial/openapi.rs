@@ -10,8 +10,9 @@ pub fn openapi() -> utoipa::openapi::OpenApi {
         paths(
             super::list,
             super::status,
-            super::history,
-            super::events,
+            super::past::history,
+            super::past::events,
+            super::search::search,
             super::record,
             super::send_break,
             super::message,

@@ -1,4 +1,4 @@
-//! What is done with closed segments: compressing, and deleting the oldest.
+//! What is done with closed segments: indexing, compressing, and deleting the oldest.
 
 use std::fs::{self, File};
 use std::io::{self, Read as _, Write as _};
@@ -6,16 +6,21 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use zeekstd::{EncodeOptions, FrameSizePolicy, SeekTable};
+use zeekstd::{EncodeOptions, FrameSizePolicy};
 
-use super::Store;
 use super::segment::SUFFIXES;
+use super::source::Source;
+use super::{Store, grams};
 use crate::config::CaptureOptions;
 
 /// Uncompressed bytes per zstd frame: what has to be decompressed to read one byte.
 const FRAME: u32 = 256 * 1024;
 
-/// Compresses the closed segments of a capture and applies its retention. Blocks on files for up
+/// Segments of fewer bytes are searched without an index: it would be large beside them, and save
+/// milliseconds.
+const INDEXED: u64 = 2 * 1024 * 1024;
+
+/// Indexes and compresses the closed segments of a capture and applies its retention. Blocks on files for up
 /// to seconds; may be dropped or killed at any point.
 #[derive(Debug)]
 pub struct Housekeeping {
@@ -29,8 +34,37 @@ impl Housekeeping {
         let one_at_a_time = self.store.housekeeping.lock();
         // Deleting first: on a full disk it is what makes room to compress.
         self.retain();
+        self.index();
         self.compress();
         drop(one_at_a_time);
+    }
+
+    /// Indexes the closed segments that are worth it and have no index, or one of fewer bytes.
+    fn index(&self) {
+        let closed = self.store.lock().clone().into_iter();
+        let closed = closed.filter_map(|segment| Some((segment.start, segment.len?)));
+        for (start, len) in closed.filter(|(_, len)| *len >= INDEXED) {
+            if let Err(error) = self.index_segment(start, len) {
+                let dir = self.store.dir().display();
+                tracing::warn!(%dir, start, %error, "a segment could not be indexed");
+            }
+        }
+    }
+
+    fn index_segment(&self, start: u64, len: u64) -> io::Result<()> {
+        let path = |suffix| self.store.path(start, suffix);
+        if grams::Index::open(&path("grams"), len).is_ok_and(|index| index.indexed() == len) {
+            return Ok(());
+        }
+        let temporary = path("grams.tmp");
+        let mut source = Source::open(&path("raw"), &path("raw.zst"))?;
+        let written = File::create(&temporary)
+            .and_then(|file| grams::build(&mut source, len, grams::BLOCK, io::BufWriter::new(file)))
+            .and_then(|()| fs::rename(&temporary, path("grams")));
+        if written.is_err() {
+            let _ = fs::remove_file(&temporary);
+        }
+        written
     }
 
     fn compress(&self) {
@@ -91,7 +125,8 @@ impl Housekeeping {
 
 fn compress_file(from: &Path, to: &Path) -> io::Result<()> {
     let mut input = File::open(from)?;
-    let options = EncodeOptions::new().frame_size_policy(FrameSizePolicy::Uncompressed(FRAME));
+    let frames = FrameSizePolicy::Uncompressed(FRAME);
+    let options = EncodeOptions::new().frame_size_policy(frames).checksum_flag(true);
     let output = File::create(to)?;
     let mut encoder = options.into_encoder(output.try_clone()?).map_err(io::Error::other)?;
     let mut buffer = vec![0; FRAME as usize];
@@ -103,10 +138,4 @@ fn compress_file(from: &Path, to: &Path) -> io::Result<()> {
     }
     encoder.finish().map_err(io::Error::other)?;
     output.sync_all()
-}
-
-/// The number of bytes in a compressed segment.
-pub(super) fn decompressed_len(path: &Path) -> io::Result<u64> {
-    let mut file = File::open(path)?;
-    Ok(SeekTable::from_seekable(&mut file).map_err(io::Error::other)?.size_decomp())
 }

@@ -1,0 +1,75 @@
+//! Searching the consoles of a daemon.
+
+use super::lines::Lines;
+use super::resource::percent_encoded;
+use super::{Endpoint, Http};
+use crate::model::{Failure, Kind, Point};
+use crate::wire::search::{Answer, End, Match};
+
+/// What is searched for, and where.
+#[derive(Debug, Clone)]
+pub struct Query<'a> {
+    pub grep: &'a str,
+    pub ignore_case: bool,
+    pub from: Option<Point>,
+    pub to: Option<Point>,
+    /// The names that the daemon knows the consoles by.
+    pub consoles: &'a [&'a str],
+    /// The most lines that are given.
+    pub limit: u64,
+}
+
+/// A search under way.
+#[derive(Debug)]
+pub struct Search {
+    lines: Lines,
+    end: Option<End>,
+}
+
+impl Search {
+    /// Asks a daemon.
+    ///
+    /// # Errors
+    /// The daemon's own failure where it refused; else [`Kind::Lab`].
+    pub async fn begin(daemon: &Endpoint, query: &Query<'_>) -> Result<Self, Failure> {
+        let mut path = format!(
+            "/search?grep={}&ignore_case={}&limit={}&console={}",
+            percent_encoded(query.grep),
+            query.ignore_case,
+            query.limit,
+            query.consoles.join(",")
+        );
+        for (key, point) in [("from", query.from), ("to", query.to)] {
+            if let Some(point) = point {
+                path.push_str(&format!("&{key}={}", percent_encoded(&point.to_string())));
+            }
+        }
+        Ok(Self { lines: Http::new(daemon.clone()).lines(&path).await?, end: None })
+    }
+
+    /// The next line that was found; `None` behind the last one. Cancel safe.
+    ///
+    /// # Errors
+    /// [`Kind::Lab`] when the answer breaks off or is not understood.
+    pub async fn next(&mut self) -> Result<Option<Match>, Failure> {
+        while self.end.is_none() {
+            let broken = |what: String| Failure::new(Kind::Lab, format!("a search {what}"));
+            let line = self.lines.next().await?;
+            let line = line.ok_or_else(|| broken("broke off".into()))?;
+            if line.is_empty() {
+                continue;
+            }
+            let answer = serde_json::from_slice(&line);
+            match answer.map_err(|error| broken(format!("was answered in other words: {error}")))? {
+                Answer::Line(found) => return Ok(Some(found)),
+                Answer::End(end) => self.end = Some(end),
+            }
+        }
+        Ok(None)
+    }
+
+    /// How it ended, when it has.
+    pub fn end(&self) -> Option<&End> {
+        self.end.as_ref()
+    }
+}
