@@ -4,7 +4,6 @@ mod attach;
 mod metrics;
 mod openapi;
 mod past;
-mod past;
 mod reload;
 mod search;
 
@@ -46,9 +45,8 @@ pub fn router(
         .route("/healthz", get(async || "ok\n"))
         .route("/openapi.json", get(async || Json(openapi())))
         .route("/metrics", get(metrics::metrics))
-mod past;
-mod reload;
-mod search;
+        .route("/reload", post(reload::reload))
+        .route("/search", get(search::search))
         .route("/consoles", get(list))
         .route("/consoles/{name}", get(status))
         .route("/consoles/{name}/attach", get(attach::attach))
