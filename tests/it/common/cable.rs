@@ -18,6 +18,7 @@ impl Cable {
     /// Holds out the cable; the adapter is plugged in as soon as the daemon tries it.
     pub(crate) fn at(path: &Path) -> Self {
         let listener = UnixListener::bind(path).unwrap();
+        listener.set_nonblocking(true).unwrap();
         Self { path: path.to_owned(), listener, plugged: None }
     }
 
@@ -70,7 +71,13 @@ impl Cable {
 
     fn plugged(&mut self) -> &mut (UnixStream, Heard) {
         self.plugged.get_or_insert_with(|| {
-            let stream = self.listener.accept().unwrap().0;
+            let mut stream = None;
+            wait_until(LIMIT, "the adapter is plugged in", || {
+                stream = self.listener.accept().ok();
+                stream.is_some()
+            });
+            let (stream, _) = stream.unwrap();
+            stream.set_nonblocking(false).unwrap();
             let heard = Heard::from(stream.try_clone().unwrap());
             (stream, heard)
         })

@@ -198,13 +198,21 @@ impl Played {
     fn start(kind: &str) -> Self {
         let lab = TestLab::new();
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        listener.set_nonblocking(true).unwrap();
         let serial = one(&lab, &format!("{kind}:{}", listener.local_addr().unwrap()));
         Self { listener, serial, _lab: lab }
     }
 
     /// The next connection that is made to it.
     fn accept(&self) -> Client {
-        Client::on(self.listener.accept().unwrap().0)
+        let mut socket = None;
+        wait_until(LIMIT, "it connects", || {
+            socket = self.listener.accept().ok();
+            socket.is_some()
+        });
+        let (socket, _) = socket.unwrap();
+        socket.set_nonblocking(false).unwrap();
+        Client::on(socket)
     }
 }
 
