@@ -51,7 +51,7 @@ impl Record {
 /// The number of a record, if these bytes are one.
 fn parse(bytes: &[u8]) -> Option<u64> {
     let (digits, text) = bytes.split_first_chunk::<DIGITS>()?;
-    let digits = digits.iter().map(|digit| digit.is_ascii_digit().then_some(*digit - b'0'));
+    let digits = digits.iter().map(|digit| digit.is_ascii_digit().then(|| *digit - b'0'));
     let number =
         digits.into_iter().try_fold(0, |number, digit| Some(number * 10 + u64::from(digit?)));
     number.filter(|_| text == TEXT)

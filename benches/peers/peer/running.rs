@@ -79,6 +79,15 @@ impl<'a> Running<'a> {
         self.daemon.as_ref().map(|daemon| usage::pss(daemon.id()))
     }
 
+    /// Fails if somebody else has the boards' terminals open, who takes some of what they print:
+    /// a console server that was left behind and finds its terminal's name again, most likely.
+    pub(crate) fn alone(&self) -> Result<()> {
+        match usage::stranger(std::process::id(), &self.site.ttys) {
+            Some(stranger) => bail!("{stranger} has one of the terminals open as well"),
+            None => Ok(()),
+        }
+    }
+
     fn run(&mut self, mut command: Command) -> Result<()> {
         let log = self.site.dir().join("daemon.log");
         let out = File::create(&log)?;

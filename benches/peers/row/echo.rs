@@ -17,6 +17,7 @@ pub(crate) fn measure(on: &mut Measured) -> Result<()> {
     let mut running = Running::start(on.peer, 1)?;
     running.tell(0..1, Does::Echo)?;
     let times = round_trips(Client::attach(&running.target(0, 0))?, KEYS)?;
+    running.alone()?;
     on.add(Figure::EchoP50, percentile(&times, 50));
     on.add(Figure::EchoP99, percentile(&times, 99));
     Ok(())

@@ -29,6 +29,7 @@ fn to(on: &mut Measured, clients: usize, [rate, cpu, lost]: [Figure; 3]) -> Resu
     std::thread::sleep(TIME);
     let readings = readers.stop()?;
     let (elapsed, cpu_after) = (begin.elapsed(), running.cpu());
+    running.alone()?;
     let megabytes = bytes(&readings) as f64 / 1e6 / clients as f64;
     on.add(rate, megabytes / elapsed.as_secs_f64());
     if let (Some(before), Some(after)) = (cpu_before, cpu_after) {

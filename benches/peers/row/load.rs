@@ -29,6 +29,7 @@ pub(crate) fn measure(on: &mut Measured) -> Result<()> {
     let (begin, before) = (Instant::now(), running.cpu());
     let times = round_trips(typist, KEYS)?;
     let (elapsed, after) = (begin.elapsed(), running.cpu());
+    running.alone()?;
     on.add(Figure::LoadedEchoP50, percentile(&times, 50));
     on.add(Figure::LoadedEchoP99, percentile(&times, 99));
     if let (Some(before), Some(after)) = (before, after) {

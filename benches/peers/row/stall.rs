@@ -30,6 +30,7 @@ pub(crate) fn measure(on: &mut Measured) -> Result<()> {
     let stopped = Client::attach_with(&running.target(0, 1), Some(BUFFER))?;
     running.tell(0..1, Does::Print(RATE))?;
     std::thread::sleep(STOPS);
+    running.alone()?;
     if let (Some(before), Some(after)) = (before, running.pss()) {
         on.add(Figure::StallGrowth, after - before);
     }
