@@ -5,9 +5,11 @@ pub mod demo;
 pub mod dispatcher;
 pub mod lava;
 pub mod power;
-mod report;
+pub(in crate::front) mod report;
 pub mod serial;
 mod user;
+
+pub(in crate::front) use console::notice;
 
 use std::process::ExitCode;
 
