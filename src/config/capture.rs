@@ -47,13 +47,17 @@ impl CaptureOptions {
 /// Where captures are when nothing says so: `$STATE_DIRECTORY/captures` under systemd,
 /// `/var/lib/lava/captures` for root, else in the user's state folder.
 pub fn default_capture_dir() -> PathBuf {
+    state_dir().join("captures")
+}
+
+/// What outlives a daemon is in this folder.
+pub(super) fn state_dir() -> PathBuf {
     let set = |name| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
-    let state = set("STATE_DIRECTORY").unwrap_or_else(|| {
+    set("STATE_DIRECTORY").unwrap_or_else(|| {
         if rustix::process::getuid().is_root() {
             return "/var/lib/lava".into();
         }
         let home = || set("HOME").map(|home| home.join(".local/state"));
         set("XDG_STATE_HOME").or_else(home).unwrap_or_else(std::env::temp_dir).join("lava")
-    });
-    state.join("captures")
+    })
 }

@@ -5,6 +5,7 @@
 //! [`Problems`]. Nothing stops at the first one, and nothing is used if there is any.
 
 mod capture;
+pub mod conmux;
 mod files;
 pub mod lab;
 mod node;
@@ -16,6 +17,7 @@ mod secret;
 pub mod serial;
 mod table;
 pub mod toml;
+mod url;
 mod value;
 
 pub use capture::{CaptureOptions, default_capture_dir};

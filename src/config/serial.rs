@@ -7,6 +7,8 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
+use super::conmux::ConmuxListen;
+use super::url::resource_url;
 use super::{
     At, CaptureOptions, Node, PortSpec, Problems, Table, default_capture_dir, read_all, toml,
 };
@@ -18,6 +20,8 @@ pub struct SerialConfig {
     /// The files and folders that it was read from, if it was.
     pub paths: Vec<PathBuf>,
     pub http: Option<HttpListen>,
+    /// There when the consoles are served to conmux's clients too.
+    pub conmux: Option<ConmuxListen>,
     pub consoles: Vec<ConsoleConfig>,
 }
 
@@ -37,7 +41,12 @@ pub struct ConsoleConfig {
     /// A TCP port that passes bytes untouched: for ser2net's `tcp` users and labgrid's raw ports.
     pub raw: Option<SocketAddr>,
     pub telnet: Option<SocketAddr>,
-    /// Allow `raw` and `telnet` on addresses that are not loopback.
+    /// What conmux's clients connect to, once the registry has told them where it is.
+    pub conmux: Option<SocketAddr>,
+    /// The URL of the board's outlet, for the power commands of conmux's clients. Without it the
+    /// outlet is looked up as `lava-console` does.
+    pub outlet: Option<String>,
+    /// Allow `raw`, `telnet` and `conmux` on addresses that are not loopback.
     pub insecure: bool,
     /// Where it is recorded: `[capture]`.
     pub capture: CaptureOptions,
@@ -51,6 +60,8 @@ pub enum Protocol {
     Raw,
     /// RFC 854 and friends.
     Telnet,
+    /// conmux's CONNECT, then bytes with `~$` escapes.
+    Conmux,
 }
 
 impl Protocol {
@@ -58,6 +69,7 @@ impl Protocol {
         match self {
             Self::Raw => "raw",
             Self::Telnet => "telnet",
+            Self::Conmux => "conmux",
         }
     }
 }
@@ -93,7 +105,7 @@ impl SerialConfig {
     }
 
     fn from_documents(documents: &[(String, Node)], problems: &Problems) -> Self {
-        let mut config = Self { paths: Vec::new(), http: None, consoles: Vec::new() };
+        let mut config = Self { paths: Vec::new(), http: None, conmux: None, consoles: Vec::new() };
         let mut capture = CaptureOptions::new(default_capture_dir());
         let mut seen = Seen::default();
         for (file, node) in documents {
@@ -101,6 +113,11 @@ impl SerialConfig {
             if let Some(table) = top.table("http") {
                 seen.once(&top, "http", "[http]".into());
                 config.http = HttpListen::from_table(&table);
+                table.finish();
+            }
+            if let Some(table) = top.table("conmux") {
+                seen.once(&top, "conmux", "[conmux]".into());
+                config.conmux = ConmuxListen::from_table(&table);
                 table.finish();
             }
             if let Some(table) = top.table("capture") {
@@ -112,9 +129,9 @@ impl SerialConfig {
                 let console = ConsoleConfig::from_table(&table);
                 if let Some(console) = &console {
                     seen.once(&table, "name", format!("the name {}", console.name));
-                    for (key, address) in [("raw", console.raw), ("telnet", console.telnet)] {
-                        if let Some(address) = address.filter(|address| address.port() != 0) {
-                            seen.once(&table, key, address.to_string());
+                    for (protocol, address) in console.lines() {
+                        if address.port() != 0 {
+                            seen.once(&table, protocol.as_str(), address.to_string());
                         }
                     }
                 }
@@ -125,6 +142,11 @@ impl SerialConfig {
         }
         for console in &mut config.consoles {
             console.capture = capture.clone();
+            if console.conmux.is_none()
+                && let Some(conmux) = &config.conmux
+            {
+                console.conmux = Some(conmux.any_port());
+            }
         }
         if config.consoles.is_empty()
             && problems.is_empty()
@@ -154,15 +176,21 @@ impl ConsoleConfig {
         };
         let raw = table.optional("raw");
         let telnet = table.optional("telnet");
+        let conmux = table.optional("conmux");
+        let outlet = table.parsed("outlet", |url| resource_url(url, "outlet"));
         let insecure = table.optional("insecure").unwrap_or(false);
         // Its place is known when all files are read.
         let capture = CaptureOptions::new(default_capture_dir());
-        Some(Self { name: name?, port: port?, raw, telnet, insecure, capture })
+        Some(Self { name: name?, port: port?, raw, telnet, conmux, outlet, insecure, capture })
     }
 
     /// Where it listens, and for what.
     pub fn lines(&self) -> impl Iterator<Item = (Protocol, SocketAddr)> {
-        let lines = [(Protocol::Raw, self.raw), (Protocol::Telnet, self.telnet)];
+        let lines = [
+            (Protocol::Raw, self.raw),
+            (Protocol::Telnet, self.telnet),
+            (Protocol::Conmux, self.conmux),
+        ];
         lines.into_iter().filter_map(|(protocol, address)| Some((protocol, address?)))
     }
 }

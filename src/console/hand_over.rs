@@ -28,6 +28,9 @@ pub struct Handed {
 pub struct HandedState {
     /// The text form of the port that is open.
     pub(super) port: String,
+    /// Who has closed the port, if somebody has.
+    #[serde(default)]
+    pub(super) down: Option<String>,
     /// The offset that the next byte will have, also when the capture could not be written lately.
     pub(super) head: u64,
     pub(super) line: Line,

@@ -33,6 +33,16 @@ pub(super) enum Request {
     Capture(Box<CaptureOptions>),
     /// Open a lost port now.
     Retry,
+    /// Close the port until it is to be opened again, or open it.
+    Down(Box<Down>),
+}
+
+#[derive(Debug)]
+pub(super) struct Down {
+    pub(super) who: String,
+    pub(super) down: bool,
+    /// Why nothing was done, if so.
+    pub(super) answer: oneshot::Sender<Result<(), String>>,
 }
 
 #[derive(Debug)]

@@ -5,6 +5,7 @@
 //! or, when it has fallen behind that, the capture. So a client that stopped reading costs nobody
 //! anything and loses nothing.
 
+mod down;
 mod hand_over;
 mod input;
 mod line;
@@ -131,7 +132,8 @@ impl Console {
             handed.reserve_sessions();
             if handed.port == state.spec {
                 line = handed.line;
-                resumed = Some(supervisor::Resumed { port, typed: handed.typed });
+                let (typed, down) = (handed.typed, handed.down);
+                resumed = Some(supervisor::Resumed { port, typed, down });
             }
             (state.lock, state.events) = (handed.lock, handed.events);
             if let Some(gap) = writer.skip_to(handed.head, units::now_us()) {
@@ -156,6 +158,7 @@ impl Console {
             typed: typing,
             requests: asked,
             lifetime,
+            down: None,
         };
         Ok((console, supervisor.run(resumed)))
     }

@@ -37,6 +37,8 @@ const WRITE_LIMIT: Duration = Duration::from_secs(10);
 const SYNC: Duration = Duration::from_secs(1);
 /// The first and the longest wait before a lost port is opened again.
 const BACK_OFF: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(2));
+/// Why a port is not open that somebody has closed.
+const CLOSED: &str = "somebody has closed it";
 /// A port that was open for this long is opened again without a wait.
 const STEADY: Duration = Duration::from_secs(5);
 
@@ -47,6 +49,8 @@ pub(super) struct Supervisor {
     pub(super) typed: mpsc::Receiver<Box<Typed>>,
     pub(super) requests: mpsc::Receiver<Request>,
     pub(super) lifetime: Lifetime,
+    /// Who has closed the port, if somebody has.
+    pub(super) down: Option<String>,
 }
 
 /// What happened at the port in one step.
@@ -72,6 +76,7 @@ enum Idle<T> {
 pub(super) struct Resumed {
     pub(super) port: Option<HandedPort>,
     pub(super) typed: Vec<HandedInput>,
+    pub(super) down: Option<String>,
 }
 
 /// Why a port is not served any more.
@@ -98,6 +103,13 @@ impl Supervisor {
             let spec = self.spec.clone();
             let (opened, pending) = match resumed.take() {
                 Some((port, pending)) => (Ok(port), pending),
+                None if self.down.is_some() => {
+                    match self.idle(std::future::pending::<()>()).await {
+                        Idle::Done(()) | Idle::Retry => continue,
+                        Idle::HandOver => break Some((None, Pending::default())),
+                        Idle::ShuttingDown => break None,
+                    }
+                }
                 None => match self.idle(Box::pin(port::open(&spec))).await {
                     Idle::Done(opened) => (opened, Pending::default()),
                     Idle::Retry => continue,
@@ -138,7 +150,11 @@ impl Supervisor {
 
     /// The port that was handed over, if it can be gone on with.
     fn resume(&mut self, resumed: Option<Resumed>) -> Option<(Box<dyn Port>, Pending)> {
-        let Resumed { port, typed } = resumed?;
+        let Resumed { port, typed, down } = resumed?;
+        if down.is_some() {
+            self.console.state().port = PortState::Closed { reason: CLOSED.into() };
+            self.down = down;
+        }
         let mut pending = Pending::default();
         for input in typed {
             pending.push(input.who, input.bytes);
@@ -170,6 +186,7 @@ impl Supervisor {
         let state = self.console.state();
         let state = HandedState {
             port: state.spec.clone(),
+            down: self.down.clone(),
             head: self.writer.head(),
             line: *self.console.line.borrow(),
             lock: state.lock.clone(),
@@ -183,7 +200,9 @@ impl Supervisor {
     fn lost(&mut self, reason: String) {
         let closed = PortState::Closed { reason: reason.clone() };
         let before = std::mem::replace(&mut self.console.state().port, closed.clone());
-        if before != closed {
+        if self.down.is_some() {
+            self.event(self.down.clone(), What::PortDown);
+        } else if before != closed {
             tracing::warn!(console = %self.console.name, %reason, "the port is gone");
             self.event(None, What::PortLost { reason });
         }
@@ -213,6 +232,14 @@ impl Supervisor {
                     }
                     Request::Capture(options) => self.writer.change_options(*options),
                     Request::Retry => return Idle::Retry,
+                    Request::Down(request) => {
+                        if self.set_down(*request) {
+                            if self.down.is_some() {
+                                self.lost(CLOSED.into());
+                            }
+                            return Idle::Retry;
+                        }
+                    }
                 },
             }
         }
@@ -298,6 +325,11 @@ impl Supervisor {
                     }
                     Request::Capture(options) => self.writer.change_options(*options),
                     Request::Retry => {}
+                    Request::Down(request) => {
+                        if self.set_down(*request) {
+                            return Ended::Gone(CLOSED.into());
+                        }
+                    }
                 },
                 step = std::future::poll_fn(|cx| poll_port(port, pending.front(), cx)) => {
                     if let Some((who, bytes)) = pending.took(step.wrote) {

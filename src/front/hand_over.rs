@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use tokio_util::sync::CancellationToken;
 
 use crate::console::SessionMark;
+use crate::front::conmux::ConmuxState;
 use crate::front::line::TelnetState;
 use crate::model::{Name, latin1};
 
@@ -45,6 +46,7 @@ pub struct ClientState {
 pub enum ProtocolState {
     Raw,
     Telnet(TelnetState),
+    Conmux(ConmuxState),
     WebSocket {
         /// The begin of a message that was received.
         #[serde(with = "latin1")]

@@ -1,6 +1,8 @@
 //! What people and programs see of Lavamux.
 
+mod accept;
 pub mod cli;
+pub mod conmux;
 pub mod hand_over;
 pub mod http;
 pub mod line;

@@ -55,6 +55,10 @@ pub enum What {
     PortOpen { settings: String },
     /// The port is gone; it is tried again until it comes back.
     PortLost { reason: String },
+    /// Somebody has the port closed, for another program to use it; it stays so until it is opened.
+    PortDown,
+    /// Somebody has the port opened again.
+    PortUp,
     /// Somebody tells everyone on this console something.
     Message { text: String },
     /// A power operation on the board's outlet.

@@ -1,6 +1,7 @@
 //! Codecs that know no socket: bytes and messages in, bytes and messages out.
 
 pub mod attach;
+pub mod conmux;
 pub mod escape;
 pub mod frame;
 pub mod lines;

@@ -12,6 +12,7 @@ mod common;
 
 mod architecture;
 mod bad_input;
+mod conmux;
 mod console;
 mod demo;
 mod dispatch;

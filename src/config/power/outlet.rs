@@ -6,6 +6,7 @@ use std::time::Duration;
 use super::common::{Word, duration};
 use super::{Driver, PduConfig};
 use crate::config::Table;
+use crate::config::url::resource_url;
 use crate::model::Name;
 
 #[derive(Debug, Clone)]
@@ -56,7 +57,7 @@ pub(super) fn read_into(pdus: &mut [(Name, Option<PduConfig>)], tops: &[Table<'_
 
 fn read_one(table: &Table<'_>, name: Option<Name>) -> Option<OutletConfig> {
     let port = table.required::<Word>("port");
-    let console = table.parsed("console", console_url);
+    let console = table.parsed("console", |url| resource_url(url, "console"));
     let off_time = duration(table, "off_time", OFF_TIME, Duration::ZERO..=LONGEST_OFF_TIME);
     let board = table.parsed("board", |text| match text.strip_prefix("unix:") {
         Some(path) if !path.is_empty() => Ok(PathBuf::from(path)),
@@ -93,22 +94,4 @@ fn check_driver(table: &Table<'_>, outlet: &OutletConfig, driver: &Driver) {
     if outlet.board.is_some() && !matches!(driver, Driver::Sim) {
         table.problem("board", "only outlets of a PDU with driver \"sim\" have virtual boards");
     }
-}
-
-/// Checks as much of a console's URL as can be wrong by a slip of the hand.
-fn console_url(text: &str) -> Result<String, String> {
-    let daemon = text.rsplit_once("/consoles/").filter(|(_, name)| name.parse::<Name>().is_ok());
-    let sound = daemon.is_some_and(|(daemon, _)| {
-        let host = daemon.strip_prefix("http://").and_then(|host| host.rsplit_once(':'));
-        let socket = daemon.strip_prefix("unix:").and_then(|path| path.strip_suffix(':'));
-        host.is_some_and(|(name, port)| !name.is_empty() && port.parse::<u16>().is_ok())
-            || socket.is_some_and(|path| !path.is_empty())
-    });
-    if sound {
-        return Ok(text.to_owned());
-    }
-    Err(format!(
-        "{text:?} is no console's URL; write it like http://127.0.0.1:7100/consoles/panda01 or \
-         unix:SOCKET:/consoles/panda01"
-    ))
 }

@@ -273,12 +273,14 @@ fn serial_config(ports: Ports, folder: &Folder, racks: &[Rack]) -> Result<Serial
             port: PortSpec::Unix(rack.sockets.line.clone()),
             raw: Some(ports.raw(number)),
             telnet: Some(ports.telnet(number)),
+            conmux: None,
+            outlet: None,
             insecure: false,
             capture: CaptureOptions::new(folder.captures()),
         });
     }
     let http = Some(HttpListen { listen: ports.serial(), insecure: false });
-    Ok(SerialConfig { paths: Vec::new(), http, consoles })
+    Ok(SerialConfig { paths: Vec::new(), http, conmux: None, consoles })
 }
 
 fn power_config(ports: Ports, racks: &[Rack]) -> Result<PowerConfig, Failure> {

@@ -16,6 +16,7 @@ use crate::model::{Failure, Name};
 #[serde(rename_all = "kebab-case")]
 pub(super) enum Purpose {
     Http,
+    ConmuxRegistry,
     Line(Name, Protocol),
 }
 
@@ -55,6 +56,7 @@ impl Bound {
         }
         let told = match &purpose {
             Purpose::Http => "http".to_owned(),
+            Purpose::ConmuxRegistry => "conmux's registry".to_owned(),
             Purpose::Line(console, protocol) => format!("{protocol} of {console}"),
         };
         bind(&told, address, insecure).await.map(Arc::new)

@@ -95,6 +95,9 @@ impl Serial {
         if let Some(http) = &self.plan.http {
             tell("http", http);
         }
+        if let Some((_, registry)) = &self.plan.conmux {
+            tell("conmux-registry", registry);
+        }
         for console in self.plan.consoles.iter().take(TOLD) {
             for (protocol, listener) in &console.lines {
                 tell(&format!("{}.{protocol}", console.config.name), listener);

@@ -8,6 +8,7 @@ use tokio::net::TcpListener;
 
 use super::listeners::{Bound, Purpose};
 use super::serving::Serving;
+use crate::config::conmux::ConmuxListen;
 use crate::config::serial::{ConsoleConfig, HttpListen, Protocol, SerialConfig};
 use crate::console::{Console, Handed};
 use crate::model::{Failure, Kind, Name};
@@ -17,6 +18,7 @@ use crate::model::{Failure, Kind, Name};
 pub(super) struct Plan {
     pub(super) http_config: Option<HttpListen>,
     pub(super) http: Option<Arc<TcpListener>>,
+    pub(super) conmux: Option<(ConmuxListen, Arc<TcpListener>)>,
     pub(super) consoles: Vec<Planned>,
 }
 
@@ -50,16 +52,26 @@ impl Plan {
             Some(http) => Some(bound.listen(Purpose::Http, http.listen, http.insecure).await?),
             None => None,
         };
+        let conmux = match config.conmux {
+            Some(conmux) => {
+                let purpose = Purpose::ConmuxRegistry;
+                let bound = bound.listen(purpose, conmux.registry, conmux.insecure).await?;
+                Some((conmux, bound))
+            }
+            None => None,
+        };
+        let open_conmux = conmux.as_ref().is_some_and(|(conmux, _)| conmux.insecure);
         let mut consoles = Vec::with_capacity(config.consoles.len());
         for console in config.consoles {
             let mut lines = BTreeMap::new();
             for (protocol, address) in console.lines() {
                 let purpose = Purpose::Line(console.name.clone(), protocol);
-                lines.insert(protocol, bound.listen(purpose, address, console.insecure).await?);
+                let insecure = console.insecure || protocol == Protocol::Conmux && open_conmux;
+                lines.insert(protocol, bound.listen(purpose, address, insecure).await?);
             }
             consoles.push(Planned { config: console, lines });
         }
-        Ok(Self { http_config: config.http, http, consoles })
+        Ok(Self { http_config: config.http, http, conmux, consoles })
     }
 
     /// Opens the captures that are not open yet; consoles of another process go on where that ended.

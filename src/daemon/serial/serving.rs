@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::net::TcpListener;
+use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -15,8 +16,10 @@ use super::handed::HandedSerial;
 use super::listeners::{Bound, Purpose};
 use super::plan::{New, Planned, Started};
 use crate::capture::OpenError;
+use crate::config::conmux::ConmuxListen;
 use crate::config::serial::{ConsoleConfig, Protocol};
 use crate::console::{Console, Handed, Lifetime, Roster};
+use crate::front::conmux::{self, Directory};
 use crate::front::hand_over::{HandOver, HandedClient, ProtocolState};
 use crate::front::http::serial::{AttachedClient, Changes};
 use crate::front::http::{App, Listener, serve};
@@ -31,6 +34,9 @@ pub(super) struct Serving {
     roster: Arc<Roster>,
     consoles: BTreeMap<Name, Served>,
     http: Option<(SocketAddr, Door)>,
+    registry: Option<(SocketAddr, Door)>,
+    /// What the registry tells.
+    directory: Arc<Directory>,
     /// What is served by HTTP.
     app: App,
     lives: Lives,
@@ -57,6 +63,8 @@ struct Served {
     /// Ends when the port is closed and all is written.
     owner: JoinHandle<Option<Handed>>,
     lines: BTreeMap<Protocol, Door>,
+    /// The URL of its board's outlet.
+    outlet: watch::Sender<Option<String>>,
 }
 
 /// A listener and what is served at it. Its clients go with it.
@@ -68,7 +76,16 @@ struct Door {
 impl Serving {
     /// Serves nothing so far; `app` is to serve `roster` by HTTP.
     pub(super) fn new(roster: Arc<Roster>, app: App, lives: Lives) -> Self {
-        Self { roster, consoles: BTreeMap::new(), http: None, app, lives }
+        let directory = Arc::default();
+        Self {
+            roster,
+            consoles: BTreeMap::new(),
+            http: None,
+            registry: None,
+            directory,
+            app,
+            lives,
+        }
     }
 
     /// The folder that the console of a name records in; `None` when there is no such console.
@@ -104,6 +121,9 @@ impl Serving {
         let mut bound = Bound::default();
         if let Some((address, door)) = &self.http {
             bound.add(Purpose::Http, *address, door.listener.clone());
+        }
+        if let Some((address, door)) = &self.registry {
+            bound.add(Purpose::ConmuxRegistry, *address, door.listener.clone());
         }
         for (name, served) in &self.consoles {
             for (protocol, address) in served.config.lines() {
@@ -151,6 +171,10 @@ impl Serving {
             }
             self.open_doors(&name, lines);
         }
+        match plan.conmux {
+            Some((config, listener)) => self.open_registry(listener, config),
+            None => self.close_registry(),
+        }
         changes
     }
 
@@ -159,7 +183,9 @@ impl Serving {
         self.roster.insert(console.clone());
         let owner = self.lives.tasks.spawn(owner);
         let name = config.name.clone();
-        self.consoles.insert(name, Served { config, console, owner, lines: BTreeMap::new() });
+        let outlet = watch::Sender::new(config.outlet.clone());
+        let lines = BTreeMap::new();
+        self.consoles.insert(name, Served { config, console, owner, lines, outlet });
     }
 
     /// Ends a console and waits until its capture is free.
@@ -179,6 +205,7 @@ impl Serving {
         let Some(served) = self.consoles.get_mut(name) else { return false };
         let before = std::mem::replace(&mut served.config, config);
         let config = &served.config;
+        served.outlet.send_replace(config.outlet.clone());
         if config.port != before.port {
             // It fails only while everything shuts down. So below.
             let _ = served.console.change_port(config.port.clone()).await;
@@ -199,6 +226,7 @@ impl Serving {
                     listener.clone(),
                     protocol,
                     served.console.clone(),
+                    served.outlet.subscribe(),
                     close.clone(),
                     hand_over.clone(),
                 ));
@@ -216,6 +244,29 @@ impl Serving {
         let served = serve(Listener::Tcp(listener.clone()), self.app.clone(), close.clone());
         self.lives.clients.spawn(served);
         self.http = Some((address, Door { listener, close }));
+    }
+
+    fn open_registry(&mut self, listener: Arc<TcpListener>, config: ConmuxListen) {
+        let own = self.consoles.iter().filter_map(|(name, served)| {
+            let door = served.lines.get(&Protocol::Conmux)?;
+            Some((name.to_string(), door.listener.local_addr().ok()?))
+        });
+        self.directory.set(own.collect(), config.entries);
+        if self.registry.as_ref().is_some_and(|(_, door)| Arc::ptr_eq(&door.listener, &listener)) {
+            return;
+        }
+        self.close_registry();
+        let close = self.lives.shutdown.child_token();
+        let directory = self.directory.clone();
+        let served = conmux::serve_registry(listener.clone(), directory, close.clone());
+        self.lives.clients.spawn(served);
+        self.registry = Some((config.registry, Door { listener, close }));
+    }
+
+    fn close_registry(&mut self) {
+        if let Some((_, door)) = self.registry.take() {
+            door.close.cancel();
+        }
     }
 
     /// Goes on with clients of another process; those that cannot be gone on with are let go.
@@ -242,6 +293,7 @@ impl Serving {
         let protocol = match client.state.protocol {
             ProtocolState::Raw => Protocol::Raw,
             ProtocolState::Telnet(_) => Protocol::Telnet,
+            ProtocolState::Conmux(_) => Protocol::Conmux,
             ProtocolState::WebSocket { .. } => {
                 let client = AttachedClient::resume(&served.console, client)?;
                 let client = client.map(|client| client.run(hand_over));
@@ -250,6 +302,12 @@ impl Serving {
         };
         // Its door may not be there any more.
         let Some(door) = served.lines.get(&protocol) else { return Ok(false) };
+        if protocol == Protocol::Conmux {
+            let client = conmux::Client::resume(&served.console, client)?;
+            let outlet = served.outlet.subscribe();
+            let client = client.map(|client| client.run(outlet, door.close.clone(), hand_over));
+            return Ok(client.map(|client| self.lives.clients.spawn(client)).is_some());
+        }
         let client = line::Client::resume(&served.console, client)?;
         let client = client.map(|client| client.run(door.close.clone(), hand_over));
         Ok(client.map(|client| self.lives.clients.spawn(client)).is_some())
@@ -260,6 +318,7 @@ impl Serving {
     pub(super) async fn give_away(mut self) -> HandedSerial {
         let bound = self.bound();
         self.close_http();
+        self.close_registry();
         self.lives.hand_over.ask();
         self.lives.clients.close();
         if tokio::time::timeout(REST_LIMIT, self.lives.clients.wait()).await.is_err() {

@@ -6,9 +6,11 @@ pub mod dispatcher;
 pub mod lava;
 mod point;
 pub mod power;
-mod report;
+pub(in crate::front) mod report;
 pub mod serial;
 mod user;
+
+pub(in crate::front) use console::notice;
 
 use std::process::ExitCode;
 

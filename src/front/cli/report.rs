@@ -3,7 +3,7 @@
 use crate::model::{Report, Verb, Verified};
 
 /// `panda01 is on (read back from the PDU, 2.1 s)`: what was done, and what was verified.
-pub(super) fn text(report: &Report) -> String {
+pub(in crate::front) fn text(report: &Report) -> String {
     let did = match report.verb {
         Verb::Cycle => " was off, and now",
         Verb::On | Verb::Off | Verb::Status => "",

@@ -83,7 +83,17 @@ impl SerialArgs {
         Ok(SerialConfig {
             paths: Vec::new(),
             http: self.http.map(|listen| HttpListen { listen, insecure: false }),
-            consoles: vec![ConsoleConfig { name, port, raw, telnet, insecure: false, capture }],
+            conmux: None,
+            consoles: vec![ConsoleConfig {
+                name,
+                port,
+                raw,
+                telnet,
+                conmux: None,
+                outlet: None,
+                insecure: false,
+                capture,
+            }],
         })
     }
 }

@@ -1,4 +1,5 @@
-//! Consoles on plain TCP ports: raw, and telnet. Neither can authenticate anybody.
+//! Consoles on plain TCP ports: raw, telnet, and as conmux's clients want them. None can authenticate
+//! anybody.
 
 mod com_port;
 mod raw;
@@ -8,19 +9,18 @@ pub use telnet::TelnetState;
 
 use std::collections::VecDeque;
 use std::io::{self, IoSlice};
-use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Duration;
 
 use bytes::{Buf as _, Bytes};
 use tokio::io::{AsyncWrite, AsyncWriteExt as _};
 use tokio::net::tcp::ReadHalf;
 use tokio::net::{TcpListener, TcpStream};
 use tokio_util::sync::CancellationToken;
-use tokio_util::task::TaskTracker;
 
 use crate::config::serial::Protocol;
 use crate::console::{Attach, Console, Stream};
+use crate::front::accept;
+use crate::front::conmux::{self, Outlet};
 use crate::front::hand_over::{ClientState, HandOver, HandedClient, ProtocolState};
 use crate::model::event::Mode;
 use crate::sys::keep_alive;
@@ -35,34 +35,37 @@ pub async fn serve(
     listener: Arc<TcpListener>,
     protocol: Protocol,
     console: Arc<Console>,
+    outlet: Outlet,
     shutdown: CancellationToken,
     hand_over: HandOver,
 ) {
-    let clients = TaskTracker::new();
-    loop {
-        let accepted = tokio::select! {
-            () = shutdown.cancelled() => break,
-            () = hand_over.asked() => break,
-            accepted = listener.accept() => accepted,
-        };
-        match accepted {
-            Ok((stream, peer)) => match Client::begin(stream, peer, protocol, &console) {
-                Ok(client) => {
-                    clients.spawn(client.run(shutdown.clone(), hand_over.clone()));
+    let stop = async {
+        tokio::select! {
+            () = shutdown.cancelled() => {}
+            () = hand_over.asked() => {}
+        }
+    };
+    let what = format!("{protocol} of {}", console.name());
+    accept::serve(listener, &what, stop, |stream, peer| {
+        let (console, outlet) = (console.clone(), outlet.clone());
+        let (shutdown, hand_over) = (shutdown.clone(), hand_over.clone());
+        async move {
+            let name = console.name().clone();
+            let (via, peer) = (protocol.as_str(), peer.to_string());
+            let spoken = match protocol {
+                Protocol::Raw => Spoken::Raw(raw::UnderWay::default()),
+                Protocol::Telnet => Spoken::Telnet(Box::new(telnet::Connection::new())),
+                Protocol::Conmux => {
+                    return conmux::serve(stream, peer, console, outlet, shutdown, hand_over).await;
                 }
-                Err(error) => {
-                    tracing::debug!(console = %console.name(), %peer, %error, "a client is gone");
-                }
-            },
-            // Out of file descriptors: wait for some to come free instead of spinning.
-            Err(error) => {
-                tracing::warn!(console = %console.name(), %error, "cannot accept a client");
-                tokio::time::sleep(Duration::from_millis(100)).await;
+            };
+            match Client::begin(stream, via, &peer, spoken, &console) {
+                Ok(client) => client.run(shutdown, hand_over).await,
+                Err(error) => tracing::debug!(console = %name, %peer, %error, "a client is gone"),
             }
         }
-    }
-    clients.close();
-    clients.wait().await;
+    })
+    .await;
 }
 
 /// A client and its session.
@@ -84,19 +87,15 @@ impl Client {
     /// A client that has just come.
     fn begin(
         stream: TcpStream,
-        peer: SocketAddr,
-        protocol: Protocol,
+        via: &'static str,
+        peer: &str,
+        spoken: Spoken,
         console: &Arc<Console>,
     ) -> io::Result<Self> {
         stream.set_nodelay(true)?;
         keep_alive(&stream)?;
-        let (via, peer) = (protocol.as_str(), peer.to_string());
-        let user = format!("{via}:{peer}");
+        let (user, peer) = (format!("{via}:{peer}"), peer.to_owned());
         let (_, out) = console.attach(Attach { user, via, peer, mode: Mode::Rw, from: None });
-        let spoken = match protocol {
-            Protocol::Raw => Spoken::Raw(raw::UnderWay::default()),
-            Protocol::Telnet => Spoken::Telnet(Box::new(telnet::Connection::new())),
-        };
         Ok(Self { stream, out, spoken })
     }
 
@@ -116,7 +115,7 @@ impl Client {
                 let unsent = unsent.into();
                 Spoken::Telnet(Box::new(telnet::Connection { state, typing, unsent }))
             }
-            ProtocolState::WebSocket { .. } => return Ok(None),
+            ProtocolState::Conmux(_) | ProtocolState::WebSocket { .. } => return Ok(None),
         };
         rustix::io::ioctl_fionbio(&client.fd, true)?;
         let stream = TcpStream::from_std(client.fd.into())?;

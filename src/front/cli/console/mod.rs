@@ -4,7 +4,7 @@ mod action;
 mod command;
 mod draw;
 mod ending;
-mod notice;
+pub(in crate::front) mod notice;
 mod output;
 mod own;
 mod session;

@@ -6,7 +6,7 @@ use crate::model::{Event, Name, What, units};
 use crate::wire::attach::{PortState, Session};
 
 /// A user as conmux writes one: `user:alice`. Others, such as `job:42`, say what they are.
-pub(super) fn user(who: &str) -> String {
+pub(in crate::front) fn user(who: &str) -> String {
     if who.contains(':') { who.to_owned() } else { format!("user:{who}") }
 }
 
@@ -31,7 +31,7 @@ pub(super) fn greeting(name: &Name, wanted: Mode, hello: &Hello) -> Vec<String> 
 }
 
 /// Why one may not type, and what to do about it.
-pub(super) fn read_only(holder: Option<&Session>) -> String {
+pub(in crate::front) fn read_only(holder: Option<&Session>) -> String {
     match holder {
         Some(holder) => format!(
             "[read-only: {} has the console since {}; ~$force takes it]",
@@ -43,7 +43,7 @@ pub(super) fn read_only(holder: Option<&Session>) -> String {
 }
 
 /// This session's own mode has changed.
-pub(super) fn mode(mode: Mode, holder: Option<&Session>) -> String {
+pub(in crate::front) fn mode(mode: Mode, holder: Option<&Session>) -> String {
     match mode {
         Mode::Spy => read_only(holder),
         Mode::Rw => "[you may type]".into(),
@@ -52,7 +52,7 @@ pub(super) fn mode(mode: Mode, holder: Option<&Session>) -> String {
 }
 
 /// An event; `None` for what is of no interest to somebody who sees the bytes.
-pub(super) fn event(name: &Name, event: &Event) -> Option<String> {
+pub(in crate::front) fn event(name: &Name, event: &Event) -> Option<String> {
     let who = event.who.as_deref().map_or_else(|| "somebody".to_owned(), user);
     Some(match &event.what {
         What::Attach { mode: Mode::Spy } => format!("({who}) connected [spy]"),
@@ -100,6 +100,8 @@ pub(super) fn event(name: &Name, event: &Event) -> Option<String> {
         }
         What::PortOpen { settings } => format!("[{name}: the port is open: {settings}]"),
         What::PortLost { reason } => format!("[{name}: the port is gone: {reason}; retrying]"),
+        What::PortDown => format!("({who}) closed the port"),
+        What::PortUp => format!("({who}) has the port opened"),
         What::Gap { to, reason } => {
             format!("[{name}: {} bytes are missing: {reason}]", to.saturating_sub(event.offset))
         }

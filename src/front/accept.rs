@@ -1,0 +1,43 @@
+//! Accepting clients, and waiting for their ends.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::net::{TcpListener, TcpStream};
+use tokio_util::task::TaskTracker;
+
+/// How long to wait when no client can be accepted.
+const PAUSE: Duration = Duration::from_millis(100);
+
+/// Serves every client of a listener by a task of its own until `stop`; returns when all of them have
+/// ended. `what` names the listener in messages.
+pub(super) async fn serve<F>(
+    listener: Arc<TcpListener>,
+    what: &str,
+    stop: impl Future<Output = ()>,
+    mut client: impl FnMut(TcpStream, SocketAddr) -> F,
+) where
+    F: Future<Output = ()> + Send + 'static,
+{
+    let clients = TaskTracker::new();
+    let mut stop = std::pin::pin!(stop);
+    loop {
+        let accepted = tokio::select! {
+            () = &mut stop => break,
+            accepted = listener.accept() => accepted,
+        };
+        match accepted {
+            Ok((stream, peer)) => {
+                clients.spawn(client(stream, peer));
+            }
+            // Out of file descriptors: wait for some to come free instead of spinning.
+            Err(error) => {
+                tracing::warn!(%what, %error, "cannot accept a client");
+                tokio::time::sleep(PAUSE).await;
+            }
+        }
+    }
+    clients.close();
+    clients.wait().await;
+}

@@ -1,0 +1,193 @@
+//! A client of a console: both directions of its connection, from its CONNECT on.
+
+use std::io;
+use std::pin::pin;
+use std::sync::Arc;
+
+use bytes::{Bytes, BytesMut};
+use serde::{Deserialize, Serialize};
+use tokio::net::TcpStream;
+use tokio::sync::{mpsc, watch};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use super::connect;
+use super::power::Power;
+use super::receiver::Receiver;
+use super::sender::Sender;
+use crate::console::{Console, Stream};
+use crate::front::hand_over::{ClientState, HandOver, HandedClient, ProtocolState};
+use crate::model::latin1;
+use crate::wire::conmux::Typing;
+
+/// How many orders may wait for the sending side. A client that does not read them is not read
+/// either.
+const ORDERS: usize = 8;
+
+/// The URL of a console's outlet, as it is configured at the moment.
+pub type Outlet = watch::Receiver<Option<String>>;
+
+/// A client and its session.
+#[derive(Debug)]
+pub struct Client {
+    pub(super) stream: TcpStream,
+    pub(super) out: Stream,
+    pub(super) kind: Kind,
+    pub(super) typing: Typing,
+    /// Typed, and neither understood nor taken yet.
+    pub(super) unread: Bytes,
+    /// For the board, and not taken yet.
+    pub(super) typed: Bytes,
+    /// For the client, and not sent yet.
+    pub(super) unsent: BytesMut,
+}
+
+/// What a client's bytes are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(super) enum Kind {
+    /// For the board, with escapes.
+    Client,
+    /// Lines for everybody at the console, as a program tells how far it has come.
+    Status,
+}
+
+/// How far a client has come.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct ConmuxState {
+    kind: Kind,
+    /// The keys of the escape that is being typed.
+    #[serde(with = "latin1")]
+    begun: Bytes,
+}
+
+/// Serves a client that has just come until it goes, until `shutdown`, or until it is asked for.
+pub async fn serve(
+    stream: TcpStream,
+    peer: String,
+    console: Arc<Console>,
+    outlet: Outlet,
+    shutdown: CancellationToken,
+    hand_over: HandOver,
+) {
+    let connected = tokio::select! {
+        () = shutdown.cancelled() => return,
+        // It has no session yet, and will come again.
+        () = hand_over.asked() => return,
+        connected = connect::connect(stream, &peer, &console) => connected,
+    };
+    match connected {
+        Ok(Some(client)) => client.run(outlet, shutdown, hand_over).await,
+        Ok(None) => {}
+        Err(error) => {
+            tracing::debug!(console = %console.name(), %peer, %error, "a client did not connect");
+        }
+    }
+}
+
+impl Client {
+    /// Goes on with a client of another process; `None` when it is none of conmux, or its session is
+    /// not known.
+    ///
+    /// # Errors
+    /// When it is no connection.
+    pub fn resume(console: &Arc<Console>, client: HandedClient) -> io::Result<Option<Self>> {
+        let ClientState { session, protocol, typing, unsent, .. } = client.state;
+        let ProtocolState::Conmux(ConmuxState { kind, begun }) = protocol else { return Ok(None) };
+        rustix::io::ioctl_fionbio(&client.fd, true)?;
+        let stream = TcpStream::from_std(client.fd.into())?;
+        Ok(console.rejoin(session).map(|(_, out)| Self {
+            stream,
+            out,
+            kind,
+            typing: Typing::resume(console.name().as_str(), &begun),
+            unread: Bytes::new(),
+            typed: typing,
+            unsent: unsent.into(),
+        }))
+    }
+
+    /// Serves the client until it goes, until `shutdown`, or until it is asked for.
+    pub async fn run(mut self, outlet: Outlet, shutdown: CancellationToken, hand_over: HandOver) {
+        let tasks = TaskTracker::new();
+        let ended = tokio::select! {
+            () = shutdown.cancelled() => return,
+            ended = self.serve(outlet, &tasks, &hand_over) => ended,
+        };
+        match ended {
+            Ok(()) if hand_over.is_asked() => self.give(&hand_over),
+            Ok(()) => return self.finish(&tasks, &shutdown).await,
+            Err(error) => {
+                let session = self.out.session();
+                let console = session.console().name();
+                tracing::debug!(%console, user = session.user(), %error, "a client is gone");
+                self.finish(&tasks, &shutdown).await;
+            }
+        }
+    }
+
+    /// What the client has begun goes on without it. Others see it as attached until that is done.
+    async fn finish(self, tasks: &TaskTracker, shutdown: &CancellationToken) {
+        tasks.close();
+        tokio::select! {
+            () = shutdown.cancelled() => {}
+            () = tasks.wait() => {}
+        }
+    }
+
+    async fn serve(
+        &mut self,
+        outlet: Outlet,
+        tasks: &TaskTracker,
+        hand_over: &HandOver,
+    ) -> io::Result<()> {
+        let session = self.out.session().clone();
+        let (from, to) = self.stream.split();
+        let (order, orders) = mpsc::channel(ORDERS);
+        let power = Power {
+            console: session.console().clone(),
+            user: session.user().to_owned(),
+            outlet,
+            orders: order.clone(),
+            running: Power::room(),
+            tasks: tasks.clone(),
+            hand_over: hand_over.clone(),
+        };
+        let receiver = Receiver {
+            session: &session,
+            kind: self.kind,
+            typing: &mut self.typing,
+            typed: BytesMut::from(&std::mem::take(&mut self.typed)[..]),
+            orders: order,
+            power,
+            told: None,
+            hand_over,
+        };
+        let unread = std::mem::take(&mut self.unread);
+        let sender = Sender { kind: self.kind, orders, unsent: &mut self.unsent, hand_over };
+        {
+            let mut up = pin!(receiver.run(from, unread));
+            let mut down = pin!(sender.run(to, &mut self.out));
+            tokio::select! {
+                ended = &mut up => {
+                    self.typed = ended?.freeze();
+                    // What was ordered is still sent, and what was begun is told of.
+                    down.await?;
+                }
+                ended = &mut down => ended?,
+            }
+        }
+        Ok(())
+    }
+
+    fn give(self, hand_over: &HandOver) {
+        let Ok(stream) = self.stream.into_std() else { return };
+        let begun = Bytes::copy_from_slice(self.typing.begun());
+        let protocol = ProtocolState::Conmux(ConmuxState { kind: self.kind, begun });
+        let console = self.out.session().console().name().clone();
+        let (typing, unsent) = (self.typed, self.unsent.freeze());
+        let session = self.out.leave();
+        let state = ClientState { console, session, protocol, typing, unsent };
+        hand_over.give(HandedClient { fd: stream.into(), state });
+    }
+}
