@@ -2,13 +2,17 @@
 
 pub mod event;
 pub mod failure;
+pub mod keys;
 pub mod latin1;
 pub mod line;
 pub mod name;
 pub mod outlet;
+pub mod pace;
 pub mod units;
 
 pub use event::{Event, What};
 pub use failure::{Failure, Kind};
+pub use keys::{Keys, Step};
 pub use name::{Name, user_text};
 pub use outlet::{OutletInfo, PowerRequest, Report, State, Verb, Verified};
+pub use pace::{Interval, Pace};

@@ -3,6 +3,9 @@
 pub mod attach;
 pub mod escape;
 pub mod frame;
+mod keymap;
+pub mod line;
+pub mod request;
 pub mod rfc2217;
 pub mod telnet;
 pub mod websocket;

@@ -92,7 +92,8 @@ impl Client {
         keep_alive(&stream)?;
         let (via, peer) = (protocol.as_str(), peer.to_string());
         let user = format!("{via}:{peer}");
-        let (_, out) = console.attach(Attach { user, via, peer, mode: Mode::Rw, from: None });
+        let attach = Attach { user, via, peer, mode: Mode::Rw, from: None, stay: false };
+        let (_, out) = console.attach(attach);
         let spoken = match protocol {
             Protocol::Raw => Spoken::Raw(raw::UnderWay::default()),
             Protocol::Telnet => Spoken::Telnet(Box::new(telnet::Connection::new())),

@@ -108,7 +108,7 @@ async fn attach(args: ConsoleArgs) -> Result<Option<Kind>, Failure> {
     let size = Some(std::io::stdout()).filter(std::io::IsTerminal::is_terminal).and_then(screen);
     let from = if size.is_some() { From::Screen } else { From::Head };
     let redraw = size.is_some();
-    let options = Options { mode, from, user: Some(user()), size };
+    let options = Options { mode, from, user: Some(user()), size, stay: false };
     let attachment = Attachment::open(console, options).await?;
     let interactive = std::io::stdin().is_terminal();
     let raw = if interactive {
