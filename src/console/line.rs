@@ -180,7 +180,7 @@ impl Supervisor {
     /// Reads what the other end says, and again later as long as somebody watches it.
     pub(super) fn poll_line(&mut self, port: &mut dyn Port, wires: &mut Wires) {
         wires.poll_at = None;
-        self.correct_line(port);
+        self.correct_line(port, wires);
         if self.console.line.receiver_count() == 0 {
             return;
         }
@@ -199,9 +199,11 @@ impl Supervisor {
     }
 
     /// Tells everyone where a port's other end has set its line differently from what was asked.
-    fn correct_line(&mut self, port: &mut dyn Port) {
+    fn correct_line(&mut self, port: &mut dyn Port, wires: &Wires) {
         let Some((settings, outputs)) = port.line() else { return };
         let before = self.line();
+        // During a pulse they are not what they are to be.
+        let outputs = if wires.pulse.is_some() { before.outputs } else { outputs };
         self.change_line(None, before, Line { settings, outputs, ..before });
     }
 
