@@ -81,6 +81,7 @@ fn fan_out(readers: usize) {
                     peer: String::new(),
                     mode: Mode::Spy,
                     from: Some(0),
+                    stay: false,
                 });
                 tasks.spawn(async move {
                     let mut total = 0;

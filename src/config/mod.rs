@@ -8,6 +8,7 @@ mod capture;
 pub mod conmux;
 mod files;
 pub mod lab;
+mod manners;
 mod node;
 mod port;
 pub mod power;
@@ -22,6 +23,7 @@ mod value;
 
 pub use capture::{CaptureOptions, default_capture_dir};
 pub use files::{read_all, read_text};
+pub use manners::{Breaks, Idle, IdleSend, Manners};
 pub use node::{Key, Node, Place, Value};
 pub use port::{PortError, PortSpec};
 pub use problems::{Problem, Problems};

@@ -8,9 +8,11 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 
 use super::conmux::ConmuxListen;
+use super::manners::read_breaks;
 use super::url::resource_url;
 use super::{
-    At, CaptureOptions, Node, PortSpec, Problems, Table, default_capture_dir, read_all, toml,
+    At, Breaks, CaptureOptions, Manners, Node, PortSpec, Problems, Table, default_capture_dir,
+    read_all, toml,
 };
 use crate::model::{Failure, Name};
 
@@ -50,6 +52,7 @@ pub struct ConsoleConfig {
     pub insecure: bool,
     /// Where it is recorded: `[capture]`.
     pub capture: CaptureOptions,
+    pub manners: Manners,
 }
 
 /// What is spoken on a console's TCP port.
@@ -107,6 +110,7 @@ impl SerialConfig {
     fn from_documents(documents: &[(String, Node)], problems: &Problems) -> Self {
         let mut config = Self { paths: Vec::new(), http: None, conmux: None, consoles: Vec::new() };
         let mut capture = CaptureOptions::new(default_capture_dir());
+        let mut breaks = Breaks::new();
         let mut seen = Seen::default();
         for (file, node) in documents {
             let Some(top) = Table::new(node, At::top(file, problems)) else { continue };
@@ -124,6 +128,10 @@ impl SerialConfig {
                 seen.once(&top, "capture", "[capture]".into());
                 capture.read(&table);
                 table.finish();
+            }
+            if let Some(table) = top.table("break") {
+                seen.once(&top, "break", "[break]".into());
+                breaks = read_breaks(&table);
             }
             for table in top.tables("console") {
                 let console = ConsoleConfig::from_table(&table);
@@ -147,6 +155,7 @@ impl SerialConfig {
             {
                 console.conmux = Some(conmux.any_port());
             }
+            console.manners.add_breaks(&breaks);
         }
         if config.consoles.is_empty()
             && problems.is_empty()
@@ -181,7 +190,18 @@ impl ConsoleConfig {
         let insecure = table.optional("insecure").unwrap_or(false);
         // Its place is known when all files are read.
         let capture = CaptureOptions::new(default_capture_dir());
-        Some(Self { name: name?, port: port?, raw, telnet, conmux, outlet, insecure, capture })
+        let manners = Manners::from_table(table);
+        Some(Self {
+            name: name?,
+            port: port?,
+            raw,
+            telnet,
+            conmux,
+            outlet,
+            insecure,
+            capture,
+            manners,
+        })
     }
 
     /// Where it listens, and for what.
@@ -213,7 +233,11 @@ impl Seen {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
+    use super::super::{Idle, IdleSend};
     use super::*;
+    use crate::model::Step;
 
     fn read(files: &[(&str, &str)]) -> Result<SerialConfig, String> {
         let problems = Problems::default();
@@ -257,6 +281,55 @@ mod tests {
             "b.toml:2:8: console[0].name: the name panda01 is already used at a.toml:2:8\n\
              b.toml:8:7: console[1].raw: 127.0.0.1:7101 is already used at a.toml:4:7"
         );
+    }
+
+    #[test]
+    fn how_a_console_behaves_is_read_and_breaks_are_inherited() {
+        let config = read(&[
+            ("a.toml", "[break]\ndefault = '\\z(500)'\ncisco = '\\z\\d\\z'\n"),
+            (
+                "b.toml",
+                "[[console]]\nname = \"panda01\"\nport = \"sim:uart\"\npace = \"100B/s\"\n\
+                 line_pace = \"1s\"\nidle = \"30m\"\nidle_then = \"leave\"\nidle_send = '\\r'\n\
+                 idle_send_after = \"5m\"\non_open = \"\\r\"\nbreak = { cisco = '^C' }\n",
+            ),
+        ])
+        .unwrap();
+        let manners = &config.consoles[0].manners;
+        assert_eq!(manners.pace.byte.time(), Duration::from_millis(10));
+        assert_eq!(manners.pace.line.time(), Duration::from_secs(1));
+        assert_eq!(manners.idle, Some(Idle { after: Duration::from_secs(1800), leaves: true }));
+        let (keys, after) = ("\\r".parse().unwrap(), Duration::from_secs(300));
+        assert_eq!(manners.idle_send, Some(IdleSend { keys, after }));
+        assert_eq!(manners.on_open.as_ref().unwrap().steps(), [Step::Type(b"\r".to_vec())]);
+        let breaks: Vec<_> =
+            manners.breaks.iter().map(|(name, keys)| format!("{name}={keys}")).collect();
+        assert_eq!(breaks, ["cisco=^C", "default=\\z(500)"]);
+    }
+
+    #[test]
+    fn what_is_wrong_with_its_behaviour_is_told_with_its_place() {
+        let told = read(&[(
+            "a.toml",
+            "[break]\nx = '\\q'\n\"a b\" = 'x'\ny = 7\n[[console]]\nname = \"panda01\"\n\
+             port = \"sim:uart\"\npace = \"fast\"\nidle = \"1ms\"\nidle_then = \"sleep\"\n\
+             idle_send = '\\r'\n[[console]]\nname = \"panda02\"\nport = \"sim:uart\"\n\
+             idle_then = \"spy\"\n",
+        )])
+        .unwrap_err();
+        for (line, expected) in told.lines().zip([
+            "a.toml:2:5: break.x: \\q is none of \\z (break)",
+            "a.toml:3:1: break.a b: a name consists of",
+            "a.toml:4:5: break.y: expected a text",
+            "a.toml:8:8: console[0].pace: \"fast\" is no pace",
+            "a.toml:9:8: console[0].idle: that is no time to be idle",
+            "a.toml:10:13: console[0].idle_then: \"sleep\" is neither",
+            "a.toml:11:13: console[0].idle_send: it needs \"idle_send_after\"",
+            "a.toml:15:13: console[1].idle_then: it needs \"idle\"",
+        ]) {
+            assert!(line.starts_with(expected), "{line}\nis not\n{expected}");
+        }
+        assert_eq!(told.lines().count(), 8, "{told}");
     }
 
     #[test]

@@ -3,15 +3,14 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
 use super::lock::WriteLock;
+use super::pending::Part;
 use super::session::{NEXT_SESSION, Session, Stream};
 use super::state::RecentEvents;
 use super::{Console, Item};
 use crate::model::event::Mode;
-use crate::model::latin1;
 use crate::model::line::Line;
 use crate::port::HandedPort;
 
@@ -37,15 +36,7 @@ pub struct HandedState {
     pub(super) lock: WriteLock,
     pub(super) events: RecentEvents,
     /// What was typed, and has not reached the port.
-    pub(super) typed: Vec<HandedInput>,
-}
-
-/// Typed bytes, and who typed them.
-#[derive(Debug, Serialize, Deserialize)]
-pub(super) struct HandedInput {
-    pub(super) who: String,
-    #[serde(with = "latin1")]
-    pub(super) bytes: Bytes,
+    pub(super) typed: Vec<Part>,
 }
 
 /// How far a session has come.
@@ -83,7 +74,7 @@ impl Console {
     pub fn rejoin(self: &Arc<Self>, mark: SessionMark) -> Option<(Arc<Session>, Stream)> {
         let (user, mode, holder) = {
             let state = self.state();
-            let row = state.lock.session(mark.session)?;
+            let row = state.lock.asked(mark.session)?;
             (row.user.clone(), state.lock.mode(mark.session), state.lock.holder())
         };
         let session = Arc::new(Session::new(self.clone(), mark.session, user));

@@ -9,11 +9,13 @@ use std::time::Duration;
 use tokio::sync::oneshot;
 use tokio::time::Instant;
 
-use super::input::{Break, MAX_BREAK_MS};
+use super::input::Break;
 use super::supervisor::Supervisor;
 use crate::model::What;
-use crate::model::line::{Flow, Line, LineSettings, Outputs, Parity, StopBits};
+use crate::model::keys::MAX_BREAK_MS;
+use crate::model::line::{Flow, Known, Line, LineSettings, Outputs, Parity, StopBits};
 use crate::port::{ControlError, Port};
+use crate::wire::line::LineWishes;
 
 /// How often the modem lines and counters are read while somebody watches.
 const POLL: Duration = Duration::from_millis(100);
@@ -32,6 +34,8 @@ pub enum LineChange {
     Break(bool),
     /// Forgets what the client typed and the board has not got yet.
     PurgeTyped,
+    /// Several things at once.
+    Set(LineWishes),
     /// Nothing is changed; but the modem lines are read now, and from now on while watched.
     Watch,
 }
@@ -48,7 +52,17 @@ pub(super) struct LineRequest {
 #[derive(Debug, Default)]
 pub(super) struct Wires {
     breaking: Option<Breaking>,
+    pulse: Option<Pulse>,
     poll_at: Option<Instant>,
+    /// When something last went over the line, or it was opened.
+    heard: Option<Instant>,
+}
+
+/// Outputs that are set for a time, other than [`Line`] says.
+#[derive(Debug)]
+struct Pulse {
+    end: Instant,
+    who: String,
 }
 
 /// A break condition that the port sends.
@@ -71,6 +85,7 @@ impl LineChange {
             Self::Dtr(on) => line.outputs.dtr = on,
             Self::Rts(on) => line.outputs.rts = on,
             Self::Break(on) => line.breaking = on,
+            Self::Set(wishes) => wishes.put(line),
             Self::PurgeTyped | Self::Watch => {}
         }
     }
@@ -81,8 +96,26 @@ impl Wires {
         self.breaking.as_ref().map(|breaking| breaking.end)
     }
 
+    /// The same, for a break that has a length.
+    pub(super) fn timed_break_end(&self) -> Option<Instant> {
+        self.breaking.as_ref().filter(|breaking| breaking.held.is_none()).map(|it| it.end)
+    }
+
     pub(super) fn poll_at(&self) -> Option<Instant> {
         self.poll_at
+    }
+
+    pub(super) fn pulse_end(&self) -> Option<Instant> {
+        self.pulse.as_ref().map(|pulse| pulse.end)
+    }
+
+    /// Something went over the line.
+    pub(super) fn heard(&mut self) {
+        self.heard = Some(Instant::now());
+    }
+
+    pub(super) fn heard_at(&self) -> Instant {
+        self.heard.unwrap_or_else(Instant::now)
     }
 }
 
@@ -92,12 +125,15 @@ impl Supervisor {
         let fresh = LineSettings { framing: self.spec.framing(), flow: Flow::default() };
         let opened = Line { settings: fresh, outputs: Outputs::default(), ..self.line() };
         let mut line = Line { breaking: false, ..self.line() };
-        if let Err(error) = set(port, opened, line) {
-            tracing::warn!(console = %self.console.name, %error, "the line is not set as it was");
-            (line.settings, line.outputs) = (opened.settings, opened.outputs);
+        match set(port, opened, line) {
+            Ok(set) => line.known.remembered = set == Set::Remembered,
+            Err(error) => {
+                tracing::warn!(console = %self.console.name, %error, "the line is not set as it was");
+                (line.settings, line.outputs) = (opened.settings, opened.outputs);
+            }
         }
         self.publish_line(line);
-        let mut wires = Wires::default();
+        let mut wires = Wires { heard: Some(Instant::now()), ..Wires::default() };
         self.poll_line(port, &mut wires);
         wires
     }
@@ -115,27 +151,36 @@ impl Supervisor {
         change.put(&mut line);
         let done = match (&mut port, change) {
             (Some(port), LineChange::Break(on)) => self.hold_break(&mut **port, wires, &who, on),
-            (Some(port), LineChange::PurgeTyped) => unsupported_is_done(port.purge_output()),
+            (Some(port), LineChange::PurgeTyped) => set_or_remembered(port.purge_output()),
+            (Some(port), LineChange::Set(wishes @ LineWishes { pulse_ms: Some(ms), .. })) => {
+                line.outputs = before.outputs;
+                set(&mut **port, before, line)
+                    .and_then(|_| self.begin_pulse(&mut **port, wires, &who, wishes, ms))
+            }
             (Some(port), _) => set(&mut **port, before, line),
-            (None, LineChange::Break(true)) => {
+            (None, LineChange::Break(true))
+            | (None, LineChange::Set(LineWishes { pulse_ms: Some(_), .. })) => {
                 Err(ControlError::Unsupported("the port is not open"))
             }
-            (None, _) => Ok(()),
+            (None, _) => Ok(Set::Remembered),
         };
-        if done.is_ok() {
+        if let Ok(set) = done {
+            if (line.settings, line.outputs) != (before.settings, before.outputs) {
+                line.known.remembered = set == Set::Remembered;
+            }
             self.change_line(Some(who), before, line);
         }
         if let Some(port) = port {
             self.poll_line(port, wires);
         }
         // Whoever asked may be gone by now.
-        let _ = answer.send(done.map_err(|error| error.to_string()));
+        let _ = answer.send(done.map(|_| ()).map_err(|error| error.to_string()));
     }
 
     /// Reads what the other end says, and again later as long as somebody watches it.
     pub(super) fn poll_line(&mut self, port: &mut dyn Port, wires: &mut Wires) {
         wires.poll_at = None;
-        self.correct_line(port);
+        self.correct_line(port, wires);
         if self.console.line.receiver_count() == 0 {
             return;
         }
@@ -144,17 +189,21 @@ impl Supervisor {
             wires.poll_at = Some(Instant::now() + POLL);
         }
         let line = self.line();
+        let known = Known { inputs: inputs.is_ok(), errors: errors.is_ok(), ..line.known };
         self.publish_line(Line {
             inputs: inputs.unwrap_or_default(),
             errors: errors.unwrap_or(line.errors),
+            known,
             ..line
         });
     }
 
     /// Tells everyone where a port's other end has set its line differently from what was asked.
-    fn correct_line(&mut self, port: &mut dyn Port) {
+    fn correct_line(&mut self, port: &mut dyn Port, wires: &Wires) {
         let Some((settings, outputs)) = port.line() else { return };
         let before = self.line();
+        // During a pulse they are not what they are to be.
+        let outputs = if wires.pulse.is_some() { before.outputs } else { outputs };
         self.change_line(None, before, Line { settings, outputs, ..before });
     }
 
@@ -173,14 +222,57 @@ impl Supervisor {
 
     /// Sends a break of a known length.
     pub(super) fn begin_break(&mut self, port: &mut dyn Port, wires: &mut Wires, request: Break) {
-        let begun = port.set_break(true).map_err(|error| error.to_string());
-        if begun.is_ok() {
-            let end = Instant::now() + Duration::from_millis(request.ms);
-            wires.breaking = Some(Breaking { end, held: None });
-            self.publish_line(Line { breaking: true, ..self.line() });
-            self.event(Some(request.who), What::Break { ms: request.ms });
-        }
+        let begun = self.start_break(port, wires, request.who, request.ms);
         let _ = request.answer.send(begun);
+    }
+
+    /// Begins a break of a known length.
+    ///
+    /// # Errors
+    /// Why it did not begin.
+    pub(super) fn start_break(
+        &mut self,
+        port: &mut dyn Port,
+        wires: &mut Wires,
+        who: String,
+        ms: u64,
+    ) -> Result<(), String> {
+        port.set_break(true).map_err(|error| error.to_string())?;
+        let end = Instant::now() + Duration::from_millis(ms);
+        wires.breaking = Some(Breaking { end, held: None });
+        self.publish_line(Line { breaking: true, ..self.line() });
+        self.event(Some(who), What::Break { ms });
+        Ok(())
+    }
+
+    /// Sets the outputs for a time.
+    fn begin_pulse(
+        &mut self,
+        port: &mut dyn Port,
+        wires: &mut Wires,
+        who: &str,
+        wishes: LineWishes,
+        ms: u64,
+    ) -> Result<Set, ControlError> {
+        let mut line = self.line();
+        wishes.put(&mut line);
+        port.set_outputs(line.outputs)?;
+        let end = Instant::now() + Duration::from_millis(ms);
+        wires.pulse = Some(Pulse { end, who: who.to_owned() });
+        let Outputs { dtr, rts } = line.outputs;
+        self.event(Some(who.to_owned()), What::ModemLines { dtr, rts });
+        Ok(Set::Done)
+    }
+
+    /// Sets the outputs as they are to be.
+    pub(super) fn end_pulse(&mut self, port: &mut dyn Port, wires: &mut Wires) {
+        let Some(Pulse { who, .. }) = wires.pulse.take() else { return };
+        let Outputs { dtr, rts } = self.line().outputs;
+        if let Err(error) = port.set_outputs(Outputs { dtr, rts }) {
+            tracing::warn!(console = %self.console.name, %error, "a pulse was not ended");
+        }
+        self.event(Some(who), What::ModemLines { dtr, rts });
+        self.poll_line(port, wires);
     }
 
     /// Ends the break that is on, if one is.
@@ -202,7 +294,7 @@ impl Supervisor {
         wires: &mut Wires,
         who: &str,
         on: bool,
-    ) -> Result<(), ControlError> {
+    ) -> Result<Set, ControlError> {
         if !on {
             self.end_break(port, wires);
         } else if wires.breaking.is_none() {
@@ -212,10 +304,10 @@ impl Supervisor {
                     let end = now + Duration::from_millis(MAX_BREAK_MS);
                     wires.breaking = Some(Breaking { end, held: Some((who.to_owned(), now)) });
                 }
-                Err(error) => return unsupported_is_done(Err(error)),
+                Err(error) => return set_or_remembered(Err(error)),
             }
         }
-        Ok(())
+        Ok(Set::Done)
     }
 
     fn line(&self) -> Line {
@@ -228,20 +320,32 @@ impl Supervisor {
     }
 }
 
-/// Makes the port from what it was to what it is to be.
-fn set(port: &mut dyn Port, before: Line, after: Line) -> Result<(), ControlError> {
-    if after.settings != before.settings {
-        unsupported_is_done(port.set_line(after.settings))?;
-    }
-    if after.outputs != before.outputs {
-        unsupported_is_done(port.set_outputs(after.outputs))?;
-    }
-    Ok(())
+/// What has become of a wish.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Set {
+    Done,
+    /// The port cannot do it.
+    Remembered,
 }
 
-fn unsupported_is_done(done: Result<(), ControlError>) -> Result<(), ControlError> {
+/// Makes the port from what it was to what it is to be.
+fn set(port: &mut dyn Port, before: Line, after: Line) -> Result<Set, ControlError> {
+    let mut done = Set::Done;
+    if after.settings != before.settings {
+        done = set_or_remembered(port.set_line(after.settings))?;
+    }
+    if after.outputs != before.outputs
+        && set_or_remembered(port.set_outputs(after.outputs))? == Set::Remembered
+    {
+        done = Set::Remembered;
+    }
+    Ok(done)
+}
+
+fn set_or_remembered(done: Result<(), ControlError>) -> Result<Set, ControlError> {
     match done {
-        Err(ControlError::Unsupported(_)) => Ok(()),
-        done => done,
+        Ok(()) => Ok(Set::Done),
+        Err(ControlError::Unsupported(_)) => Ok(Set::Remembered),
+        Err(error) => Err(error),
     }
 }

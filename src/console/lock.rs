@@ -69,6 +69,26 @@ impl WriteLock {
         Some(self.pass_on())
     }
 
+    /// A session takes part as this from now on: `Some` new holder if it had the lock and has not now.
+    pub(super) fn set_mode(&mut self, id: SessionId, mode: Mode) -> Option<Option<SessionRow>> {
+        if let Some(session) = self.sessions.iter_mut().find(|session| session.session == id) {
+            session.mode = mode;
+        }
+        self.displaced.retain(|displaced| *displaced != id);
+        match mode {
+            Mode::Exclusive if self.holder.is_none() => self.holder = Some(id),
+            Mode::Exclusive => {}
+            Mode::Rw | Mode::Spy if self.holder == Some(id) => return Some(self.pass_on()),
+            Mode::Rw | Mode::Spy => {}
+        }
+        None
+    }
+
+    /// A session as it asked to be.
+    pub(super) fn asked(&self, id: SessionId) -> Option<&SessionRow> {
+        self.sessions.iter().find(|session| session.session == id)
+    }
+
     /// The mode in which a session is at the moment.
     pub(super) fn mode(&self, id: SessionId) -> Mode {
         let Some(session) = self.sessions.iter().find(|session| session.session == id) else {
@@ -84,11 +104,6 @@ impl WriteLock {
     /// All sessions, each with the mode in which it is at the moment.
     pub(super) fn sessions(&self) -> Vec<SessionRow> {
         self.sessions.iter().map(|session| self.current(session)).collect()
-    }
-
-    /// A session as it asked to be.
-    pub(super) fn session(&self, id: SessionId) -> Option<&SessionRow> {
-        self.sessions.iter().find(|session| session.session == id)
     }
 
     pub(super) fn holder(&self) -> Option<SessionRow> {
@@ -129,6 +144,8 @@ mod tests {
                 via: "raw".into(),
                 peer: String::new(),
                 since_us: 0,
+                idle_s: 0,
+                stay: false,
             });
         }
         lock
@@ -153,6 +170,21 @@ mod tests {
         assert_eq!(lock.detach(8).flatten().map(|to| to.session), Some(7));
         assert_eq!(lock.mode(7), Mode::Exclusive);
         assert_eq!(lock.release(9), None);
+    }
+
+    #[test]
+    fn who_becomes_a_spy_gives_the_lock_back_and_is_not_given_it_again() {
+        let mut lock = lock_with(&[(1, Mode::Exclusive), (2, Mode::Rw)]);
+        lock.force(2);
+        // Taken from 1, which does not want it any more.
+        assert_eq!(lock.set_mode(1, Mode::Spy), None);
+        assert_eq!(lock.set_mode(2, Mode::Spy), Some(None));
+        assert_eq!([1, 2].map(|id| lock.mode(id)), [Mode::Spy, Mode::Spy]);
+        assert_eq!(lock.set_mode(1, Mode::Exclusive), None);
+        assert_eq!(lock.set_mode(2, Mode::Exclusive), None);
+        assert_eq!([1, 2].map(|id| lock.mode(id)), [Mode::Exclusive, Mode::Spy]);
+        let passed = lock.set_mode(1, Mode::Rw);
+        assert_eq!(passed.flatten().map(|to| to.session), Some(2));
     }
 
     #[test]

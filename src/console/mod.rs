@@ -5,21 +5,28 @@
 //! or, when it has fallen behind that, the capture. So a client that stopped reading costs nobody
 //! anything and loses nothing.
 
+mod attendance;
 mod down;
 mod hand_over;
 mod input;
 mod line;
 mod lock;
+mod manners;
 mod past;
 mod pending;
+mod receipt;
+mod request;
 mod ring;
 mod roster;
 mod screen;
 mod search;
+mod send;
 mod session;
 mod state;
 mod supervisor;
+mod typing;
 
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::{mpsc, watch};
@@ -27,16 +34,19 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::capture::{self, Store};
-use crate::config::{CaptureOptions, PortSpec};
+use crate::config::{CaptureOptions, Manners, PortSpec};
 use crate::model::line::{Line, LineSettings};
 use crate::model::{Event, Name, What, units, user_text};
 use crate::wire::attach::{PortState, Session as SessionRow};
+use crate::wire::line::LineState;
 use input::{Request, Typed};
 use state::State;
 
+pub use attendance::Told;
 pub use hand_over::{Handed, HandedState, SessionMark};
 pub use line::LineChange;
 pub use past::{Past, PastError};
+pub use request::{Asker, RequestError};
 pub use roster::Roster;
 pub use screen::Screen;
 pub use search::Search;
@@ -82,6 +92,8 @@ pub struct Console {
     shutdown: CancellationToken,
     /// How the line is set and what its wires say. Changed by the supervisor only.
     line: watch::Sender<Line>,
+    /// Also woken, unchanged, when sessions are to see whether they are over.
+    manners: watch::Sender<Arc<Manners>>,
 }
 
 /// A console at one moment, as `GET /consoles` shows it.
@@ -105,6 +117,13 @@ pub struct Status {
     pub sessions: Vec<SessionRow>,
     #[schema(value_type = Option<Object>)]
     pub holder: Option<SessionRow>,
+    /// The line; where one console is asked for, not in a list.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub line: Option<LineState>,
+    /// The break sequences: name, and what is sent. Also where one console is asked for.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[schema(value_type = Object)]
+    pub sequences: BTreeMap<Name, String>,
 }
 
 impl Console {
@@ -150,6 +169,7 @@ impl Console {
             requests,
             shutdown: lifetime.shutdown.clone(),
             line: watch::Sender::new(line),
+            manners: watch::Sender::default(),
         });
         let supervisor = supervisor::Supervisor {
             console: console.clone(),
@@ -159,6 +179,7 @@ impl Console {
             requests: asked,
             lifetime,
             down: None,
+            unrecorded: None,
         };
         Ok((console, supervisor.run(resumed)))
     }
@@ -182,8 +203,10 @@ impl Console {
             first: self.store.first().unwrap_or(head),
             head,
             capture_error: state.capture_error.clone(),
-            sessions: state.lock.sessions(),
+            sessions: state.sessions(),
             holder: state.lock.holder(),
+            line: None,
+            sequences: BTreeMap::new(),
         }
     }
 

@@ -5,27 +5,23 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use bytes::Bytes;
-use tokio::sync::{oneshot, watch};
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
 
-use super::input::{Break, MAX_BREAK_MS, Request, Typed};
-use super::line::{LineChange, LineRequest};
+use super::input::{Request, Typed};
+use super::line::LineChange;
 use super::lock::SessionId;
+use super::request::Asker;
 use super::ring::Held;
 use super::{Console, Head};
 use crate::capture::{Piece, Read, Reader};
 use crate::model::event::Mode;
 use crate::model::line::Line;
 use crate::model::{Event, What, units, user_text};
-use crate::wire::attach::{Answer, PortState, Session as SessionRow, Verb};
+use crate::wire::attach::{Answer, Session as SessionRow, Verb};
 
 /// At most about this many bytes are given at a time.
 const BATCH: usize = 256 * 1024;
-/// The longest message to everyone, in bytes.
-const MAX_MESSAGE: usize = 4096;
-/// The break that is sent when no length is given, in milliseconds, as Linux' tcsendbreak does.
-const DEFAULT_BREAK_MS: u64 = 250;
-/// Typed bytes go to the port in messages of at most this length, which bounds its queue.
-const MAX_INPUT: usize = 1024;
 
 /// The number of the next session of this process.
 pub(super) static NEXT_SESSION: AtomicU64 = AtomicU64::new(1);
@@ -40,6 +36,8 @@ pub struct Attach {
     pub mode: Mode,
     /// The offset of the first byte to read; the head when `None` or beyond it.
     pub from: Option<u64>,
+    /// It is not let go for being idle.
+    pub stay: bool,
 }
 
 /// An attached client: writes and requests. The session ends when this and its [`Stream`] are
@@ -115,7 +113,10 @@ impl Console {
                 via: attach.via.to_owned(),
                 peer: attach.peer,
                 since_us: units::now_us(),
+                idle_s: 0,
+                stay: attach.stay,
             });
+            state.attendance.touch(id);
             state.lock.mode(id)
         };
         session.announce(What::Attach { mode });
@@ -172,61 +173,27 @@ impl Session {
             let room = self.console.typed.reserve().await;
             let room = room.map_err(|_| WriteError::ShuttingDown)?;
             let forced = self.may_write()?;
-            let part = bytes.split_to(bytes.len().min(MAX_INPUT));
-            room.send(Box::new(Typed { who: self.user.clone(), bytes: part, forced }));
+            let part = bytes.split_to(bytes.len().min(self.console.piece()));
+            room.send(Box::new(Typed::new(self.user.clone(), part, forced)));
         }
         Ok(())
     }
 
     /// Whether this session may write now, and how often the lock was forced until now.
     fn may_write(&self) -> Result<u64, WriteError> {
-        {
-            let state = self.console.state();
-            if state.lock.mode(self.id) == Mode::Spy {
-                let holder = state.lock.holder().map(Box::new);
-                return Err(holder.map_or(WriteError::Spy, |holder| WriteError::Held { holder }));
-            }
-            match &state.port {
-                PortState::Open => Ok(state.lock.forced()),
-                PortState::Starting => Err(WriteError::Closed("it is being opened".into())),
-                PortState::Closed { reason } => Err(WriteError::Closed(reason.clone())),
-            }
-        }
+        self.console.state().attendance.touch(self.id);
+        Asker::of_session(self).may_write()
     }
 
     /// Carries out a request and answers it.
     pub async fn request(&self, verb: Verb) -> Answer {
-        let refused = |reason: String| Answer::Refused { reason };
-        match verb {
-            Verb::Force => {
-                let from = self.console.state().lock.force(self.id);
-                self.announce(What::Forced { from: from.map(|session| session.user) });
-                Answer::Done
-            }
-            Verb::Release => {
-                // On a line of its own: the state must not be locked while the event is published.
-                let passed = self.console.state().lock.release(self.id);
-                let Some(to) = passed else {
-                    return refused("you do not hold the console".into());
-                };
-                self.announce(What::Released { to: to.map(|session| session.user) });
-                Answer::Done
-            }
-            Verb::Break { ms } => {
-                if self.mode() == Mode::Spy {
-                    return refused("read-only: a break needs the right to write".into());
-                }
-                match self.console.send_break(&self.user, ms).await {
-                    Ok(()) => Answer::Done,
-                    Err(reason) => refused(reason),
-                }
-            }
-            Verb::Message { text } => match self.console.message(&self.user, text).await {
-                Ok(_) => Answer::Done,
-                Err(reason) => refused(reason),
-            },
-            Verb::Who => Answer::Sessions { sessions: self.console.state().lock.sessions() },
-        }
+        self.carry_out(verb, &CancellationToken::new()).await
+    }
+
+    /// The same; what takes a while is called back when `cancel` says so, and when this is dropped.
+    pub async fn carry_out(&self, verb: Verb, cancel: &CancellationToken) -> Answer {
+        let answer = Asker::of_session(self).carry_out(verb, cancel).await;
+        answer.unwrap_or_else(|error| Answer::Refused { reason: error.to_string() })
     }
 
     /// How the line is set, and what its wires said last.
@@ -239,15 +206,8 @@ impl Session {
     /// # Errors
     /// Why it was not done: this session may not write now, or the port refused.
     pub async fn change_line(&self, change: LineChange) -> Result<(), String> {
-        if self.mode() == Mode::Spy && change != LineChange::Watch {
-            return Err("read-only: to set the line needs the right to write".into());
-        }
-        let (answer, answered) = oneshot::channel();
-        let request = LineRequest { who: self.user.clone(), change, answer };
-        let gone = || "the console is shutting down".to_owned();
-        let sent = self.console.requests.send(Request::Line(Box::new(request))).await;
-        sent.map_err(|_| gone())?;
-        answered.await.unwrap_or_else(|_| Err(gone()))
+        let changed = Asker::of_session(self).change_line(change).await;
+        changed.map_err(|error| error.to_string())
     }
 
     /// Follows the line: from now on its wires are read again and again where the port has any.
@@ -260,7 +220,7 @@ impl Session {
     }
 
     /// Publishes an event of this session and sees to it that it is captured.
-    fn announce(&self, what: What) {
+    pub(super) fn announce(&self, what: What) {
         let event = self.console.publish(Some(self.user.clone()), what);
         // With a full queue the event is shown but not captured: better than to wait for a port.
         if self.console.requests.try_send(Request::Record(Box::new(event))).is_err() {
@@ -274,42 +234,15 @@ impl Drop for Session {
         if *self.left.get_mut() {
             return;
         }
-        let passed = self.console.state().lock.detach(self.id);
+        let passed = {
+            let mut state = self.console.state();
+            state.attendance.leave(self.id);
+            state.lock.detach(self.id)
+        };
         self.announce(What::Detach);
         if let Some(to) = passed {
             self.announce(What::Released { to: to.map(|session| session.user) });
         }
-    }
-}
-
-impl Console {
-    /// Sends a break of `ms` milliseconds (250 when `None`).
-    ///
-    /// # Errors
-    /// Why it was not sent.
-    pub async fn send_break(&self, who: &str, ms: Option<u64>) -> Result<(), String> {
-        let ms = ms.unwrap_or(DEFAULT_BREAK_MS);
-        if !(1..=MAX_BREAK_MS).contains(&ms) {
-            return Err(format!("a break lasts 1 to {MAX_BREAK_MS} ms, not {ms}"));
-        }
-        let (answer, answered) = oneshot::channel();
-        let request = Request::Break(Box::new(Break { who: who.to_owned(), ms, answer }));
-        let gone = |_| "the console is shutting down".to_owned();
-        self.requests.send(request).await.map_err(gone)?;
-        answered.await.unwrap_or_else(|_| Err("the port is not open".into()))
-    }
-
-    /// Tells everyone on this console something.
-    ///
-    /// # Errors
-    /// Why it was not told.
-    pub async fn message(&self, who: &str, text: String) -> Result<Event, String> {
-        if text.len() > MAX_MESSAGE {
-            return Err(format!("a message has at most {MAX_MESSAGE} bytes"));
-        }
-        let text = text.replace(char::is_control, " ");
-        let event = self.event(Some(who.to_owned()), What::Message { text }).await;
-        event.map_err(|error| error.to_string())
     }
 }
 

@@ -4,10 +4,11 @@ use std::collections::VecDeque;
 
 use serde::{Deserialize, Serialize};
 
+use super::attendance::Attendance;
 use super::lock::WriteLock;
 use super::ring::Ring;
 use crate::model::Event;
-use crate::wire::attach::PortState;
+use crate::wire::attach::{PortState, Session as SessionRow};
 
 /// How many events are kept for sessions to read. A session that was stopped for longer finds them
 /// in the capture.
@@ -17,6 +18,7 @@ const EVENTS: usize = 256;
 pub(super) struct State {
     pub(super) ring: Ring,
     pub(super) lock: WriteLock,
+    pub(super) attendance: Attendance,
     pub(super) events: RecentEvents,
     /// The port's text form, for people.
     pub(super) spec: String,
@@ -30,10 +32,20 @@ impl State {
             spec,
             ring: Ring::default(),
             lock: WriteLock::default(),
+            attendance: Attendance::default(),
             events: RecentEvents::default(),
             port: PortState::Starting,
             capture_error: None,
         }
+    }
+
+    /// All sessions as they are at the moment.
+    pub(super) fn sessions(&self) -> Vec<SessionRow> {
+        let mut sessions = self.lock.sessions();
+        for row in &mut sessions {
+            row.idle_s = self.attendance.idle(row.session).as_secs();
+        }
+        sessions
     }
 }
 

@@ -15,24 +15,21 @@ use tokio::io::ReadBuf;
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep_until};
 
-use super::hand_over::{HandedInput, HandedState};
+use super::hand_over::HandedState;
 use super::input::{Request, Typed};
 use super::line::{LineChange, Wires};
-use super::pending::Pending;
+use super::pending::{Part, Pending};
+use super::typing::Unrecorded;
 use super::{Console, Handed, Lifetime};
 use crate::capture::Writer;
 use crate::config::PortSpec;
 use crate::model::line::LineSettings;
-use crate::model::{Event, What, latin1, units};
+use crate::model::{What, units};
 use crate::port::{self, HandedPort, Port};
 use crate::wire::attach::PortState;
 
 /// The most that is read at a time.
 const READ: usize = 64 * 1024;
-/// The most typed bytes that wait inside for the port to take them.
-const PENDING: usize = 4 * 1024;
-/// Typed bytes that the port did not take for this long are dropped.
-const WRITE_LIMIT: Duration = Duration::from_secs(10);
 /// How often the capture is synced: what a power loss can cost.
 const SYNC: Duration = Duration::from_secs(1);
 /// The first and the longest wait before a lost port is opened again.
@@ -51,6 +48,8 @@ pub(super) struct Supervisor {
     pub(super) lifetime: Lifetime,
     /// Who has closed the port, if somebody has.
     pub(super) down: Option<String>,
+    /// Input that the port took, and the capture has not got yet.
+    pub(super) unrecorded: Option<Unrecorded>,
 }
 
 /// What happened at the port in one step.
@@ -75,7 +74,7 @@ enum Idle<T> {
 /// A port that another process has had, and what it was still to be given.
 pub(super) struct Resumed {
     pub(super) port: Option<HandedPort>,
-    pub(super) typed: Vec<HandedInput>,
+    pub(super) typed: Vec<Part>,
     pub(super) down: Option<String>,
 }
 
@@ -155,10 +154,7 @@ impl Supervisor {
             self.console.state().port = PortState::Closed { reason: CLOSED.into() };
             self.down = down;
         }
-        let mut pending = Pending::default();
-        for input in typed {
-            pending.push(input.who, input.bytes);
-        }
+        let mut pending: Pending = typed.into_iter().collect();
         match port.map(port::resume) {
             Some(Ok(port)) => {
                 self.console.state().port = PortState::Open;
@@ -182,7 +178,7 @@ impl Supervisor {
         while let Ok(typed) = self.typed.try_recv() {
             self.accept(*typed, &mut pending);
         }
-        let typed = pending.take_all().into_iter();
+        let typed = pending.into_parts();
         let state = self.console.state();
         let state = HandedState {
             port: state.spec.clone(),
@@ -191,7 +187,7 @@ impl Supervisor {
             line: *self.console.line.borrow(),
             lock: state.lock.clone(),
             events: state.events.clone(),
-            typed: typed.map(|(who, bytes)| HandedInput { who, bytes }).collect(),
+            typed,
         };
         Handed { state, port: port.and_then(Port::hand_over) }
     }
@@ -217,11 +213,14 @@ impl Supervisor {
                 () = shutdown.cancelled() => return Idle::ShuttingDown,
                 () = hand_over.cancelled() => return Idle::HandOver,
                 done = &mut waited_for => return Idle::Done(done),
-                Some(typed) = self.typed.recv() => self.drop_input(typed.who, typed.bytes.len()),
+                Some(typed) = self.typed.recv() => self.drop_typed(*typed),
                 Some(request) = self.requests.recv() => match request {
                     Request::Record(event) => self.writer.record(&event),
                     Request::Break(request) => {
                         let _ = request.answer.send(Err("the port is not open".into()));
+                    }
+                    Request::Sequence(request) => {
+                        request.receipt.refused("the port is not open".into());
                     }
                     Request::Line(request) => {
                         self.line_request(None, &mut Wires::default(), *request);
@@ -264,10 +263,13 @@ impl Supervisor {
             let settings = self.spec.to_string();
             self.event(None, What::PortOpen { settings });
             wires = self.restore_line(&mut *port);
+            self.greet(&mut pending);
         }
         match self.serve_with(&mut *port, &mut pending, &mut wires).await {
             Ended::HandOver => {
                 self.end_break(&mut *port, &mut wires);
+                self.end_pulse(&mut *port, &mut wires);
+                self.flush_input();
                 Served::HandOver(port, pending)
             }
             Ended::Gone(reason) => {
@@ -290,6 +292,7 @@ impl Supervisor {
         let Lifetime { shutdown, hand_over, .. } = self.lifetime.clone();
         let mut sync_at: Option<Instant> = None;
         loop {
+            self.send_breaks(port, wires, pending);
             tokio::select! {
                 // Requests before the port: a flood from the board must not keep people from typing.
                 biased;
@@ -302,17 +305,17 @@ impl Supervisor {
                     self.sync();
                     self.console.state().ring.trim(units::now_us());
                 }
-                () = at(pending.since.map(|since| since + WRITE_LIMIT)) => {
-                    self.drop_pending(pending);
-                }
-                Some(typed) = self.typed.recv(), if pending.bytes < PENDING => {
+                () = at(pending.give_up_at(self.write_limit())) => self.drop_pending(pending),
+                () = at(self.due(wires, pending)) => self.on_time(port, wires, pending),
+                Some(typed) = self.typed.recv(), if self.has_room(pending) => {
                     self.accept(*typed, pending);
                 }
                 Some(request) = self.requests.recv() => match request {
-                    Request::Record(event) => self.writer.record(&event),
+                    Request::Record(event) => self.record(&event),
                     Request::Break(request) => {
                         self.begin_break(port, wires, *request);
                     }
+                    Request::Sequence(request) => self.begin_sequence(*request, pending),
                     Request::Line(request) => {
                         if request.change == LineChange::PurgeTyped {
                             self.purge_typed(&request.who, pending);
@@ -332,8 +335,11 @@ impl Supervisor {
                     }
                 },
                 step = std::future::poll_fn(|cx| poll_port(port, pending.front(), cx)) => {
-                    if let Some((who, bytes)) = pending.took(step.wrote) {
-                        self.record_input(who, &bytes);
+                    if let Some(taken) = pending.took(step.wrote, Instant::now()) {
+                        self.record_input(taken);
+                    }
+                    if step.wrote > 0 || step.read.is_some() {
+                        wires.heard();
                     }
                     if let Some(bytes) = step.read {
                         self.append(bytes);
@@ -376,53 +382,10 @@ impl Supervisor {
         self.keep_house();
     }
 
-    /// Takes typed bytes on their way, unless who typed them has lost the lock since.
-    fn accept(&mut self, typed: Typed, pending: &mut Pending) {
-        if typed.forced == self.console.state().lock.forced() {
-            pending.push(typed.who, typed.bytes);
-        } else {
-            self.drop_input(typed.who, typed.bytes.len());
-        }
-    }
-
-    /// Forgets what somebody typed, also where it still waits for room.
-    fn purge_typed(&mut self, who: &str, pending: &mut Pending) {
-        let mut forgotten = pending.forget(who);
-        while pending.bytes < PENDING
-            && let Ok(typed) = self.typed.try_recv()
-        {
-            self.accept(*typed, pending);
-            forgotten += pending.forget(who);
-        }
-        if forgotten > 0 {
-            self.drop_input(who.to_owned(), forgotten);
-        }
-    }
-
-    /// Tells that accepted input did not reach the board.
-    fn drop_input(&mut self, who: String, bytes: usize) {
-        self.event(Some(who), What::InputDropped { bytes: bytes as u64 });
-    }
-
-    fn drop_pending(&mut self, pending: &mut Pending) {
-        for (who, bytes) in pending.take_all() {
-            self.drop_input(who, bytes.len());
-        }
-    }
-
     /// Publishes an event and captures it.
     pub(super) fn event(&mut self, who: Option<String>, what: What) {
         let event = self.console.publish(who, what);
-        self.writer.record(&event);
-    }
-
-    /// Captures who typed what. It is not shown to sessions: they see the board's echo.
-    fn record_input(&mut self, who: String, bytes: &[u8]) {
-        let text = latin1::text(bytes);
-        let offset = self.writer.head();
-        let event =
-            Event { offset, time_us: units::now_us(), who: Some(who), what: What::Input { text } };
-        self.writer.record_later(event);
+        self.record(&event);
     }
 
     fn sync(&mut self) {
@@ -492,7 +455,7 @@ fn gone(error: &io::Error) -> String {
 }
 
 /// Waits for a time; for ever when there is none.
-async fn at(time: Option<Instant>) {
+pub(super) async fn at(time: Option<Instant>) {
     match time {
         Some(time) => sleep_until(time).await,
         None => std::future::pending().await,

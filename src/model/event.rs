@@ -32,12 +32,21 @@ pub enum What {
     Forced {
         /// Who held it until now, if anybody.
         from: Option<String>,
+        /// Who has it now, when it was taken for another session.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        to: Option<String>,
     },
     /// The write lock was given back, or went back to the session it was taken from.
     Released {
         /// Who has it now, if anybody.
         to: Option<String>,
     },
+    /// The session takes part in this mode from now on.
+    Mode { mode: Mode },
+    /// Somebody let this session go.
+    Kicked { session: u64, user: String },
+    /// The session has typed nothing for so many seconds: it is let go, or a spy from now on.
+    Idle { seconds: u64, leaves: bool },
     /// Bytes that somebody wrote to the board.
     Input {
         /// The bytes, each as the Unicode character of the same number (ISO 8859-1).
@@ -47,6 +56,16 @@ pub enum What {
     InputDropped { bytes: u64 },
     /// A break condition was sent for so many milliseconds.
     Break { ms: u64 },
+    /// A named sequence of breaks, pauses and characters is sent; its breaks and characters follow.
+    BreakSequence { name: Name },
+    /// A file is sent: `begin`, `done` or `failed`.
+    SendFile {
+        file: String,
+        bytes: u64,
+        phase: Phase,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        detail: Option<String>,
+    },
     /// The line is set anew; `settings` tells how, for example `9600e7 rtscts`.
     LineSettings { settings: String },
     /// The wires that we drive were set.
@@ -61,6 +80,8 @@ pub enum What {
     PortUp,
     /// Somebody tells everyone on this console something.
     Message { text: String },
+    /// Somebody writes something into the record; nobody is shown it.
+    Note { text: String },
     /// A power operation on the board's outlet.
     Power {
         outlet: Name,

@@ -4,6 +4,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 /// How characters go over a serial line. As text: `115200n8`, `9600e72`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -16,7 +17,7 @@ pub struct Framing {
     pub stop_bits: StopBits,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Parity {
     None,
@@ -28,24 +29,28 @@ pub enum Parity {
     Space,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub enum StopBits {
+    #[serde(rename = "1")]
     One,
     /// Where there are 5 data bits; Linux has no other line with it.
+    #[serde(rename = "1.5")]
     OneAndHalf,
+    #[serde(rename = "2")]
     Two,
 }
 
 /// How the two ends hold each other up.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, ToSchema)]
 pub enum Flow {
     #[default]
+    #[serde(rename = "none")]
     None,
     /// XON and XOFF.
+    #[serde(rename = "xonxoff")]
     Software,
     /// RTS and CTS.
+    #[serde(rename = "rtscts")]
     Hardware,
 }
 
@@ -64,7 +69,7 @@ pub struct Outputs {
 }
 
 /// The wires that the other end drives.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Inputs {
     pub cts: bool,
     pub dsr: bool,
@@ -73,7 +78,7 @@ pub struct Inputs {
 }
 
 /// What went wrong on a line, and the breaks that came, counted since the port was opened or longer.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, ToSchema)]
 pub struct LineErrors {
     pub overruns: u32,
     pub parity: u32,
@@ -90,6 +95,18 @@ pub struct Line {
     pub breaking: bool,
     pub inputs: Inputs,
     pub errors: LineErrors,
+    /// What of this the port itself has told; the rest is what clients are to believe.
+    #[serde(default)]
+    pub known: Known,
+}
+
+/// What a port can tell of its line, and do with it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Known {
+    pub inputs: bool,
+    pub errors: bool,
+    /// The settings or the outputs are only remembered: the port is not open, or no such line.
+    pub remembered: bool,
 }
 
 impl Default for Framing {

@@ -2,15 +2,19 @@
 
 pub mod event;
 pub mod failure;
+pub mod keys;
 pub mod latin1;
 pub mod line;
 pub mod name;
 pub mod outlet;
+pub mod pace;
 pub mod point;
 pub mod units;
 
 pub use event::{Event, What};
 pub use failure::{Failure, Kind};
+pub use keys::{Keys, Step};
 pub use name::{MAX_NAME, Name, user_text};
 pub use outlet::{OutletInfo, PowerRequest, Report, State, Verb, Verified};
+pub use pace::{Interval, Pace};
 pub use point::{Mark, Point};

@@ -31,6 +31,15 @@ pub fn size(text: &str) -> Result<u64, String> {
         .map_err(|_| format!("{text:?} is no size; write it like 4096, 64KiB or 1GiB"))
 }
 
+/// A time in seconds for people: `45 s`, `30 min`, `2 h`; the whole ones of the largest that fits.
+pub fn time_span(seconds: u64) -> String {
+    match seconds {
+        0..120 => format!("{seconds} s"),
+        120..7200 => format!("{} min", seconds / 60),
+        _ => format!("{} h", seconds / 3600),
+    }
+}
+
 /// Microseconds since the Unix epoch, now. The unit of every time on the wire and on disk.
 pub fn now_us() -> u64 {
     let now = std::time::SystemTime::now();

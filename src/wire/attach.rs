@@ -4,10 +4,13 @@
 //! first says [`FromServer::Hello`], then, if asked for, [`FromServer::Screen`]; from then on
 //! binary frames ([`super::frame`]) and events come in the order of the timeline.
 
+use std::collections::BTreeMap;
 use std::num::NonZeroU16;
 
 use serde::{Deserialize, Serialize};
 
+use super::line::LineState;
+pub use super::request::Verb;
 use crate::model::event::Mode;
 use crate::model::{Event, Name};
 
@@ -31,6 +34,9 @@ pub struct Query {
     pub rows: Option<NonZeroU16>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cols: Option<NonZeroU16>,
+    /// Do not let the session go for being idle: for programs that wait.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub stay: bool,
 }
 
 /// What the server says in text.
@@ -76,6 +82,10 @@ pub enum FromServer {
     },
     /// The bytes from `from` to `to` are not held any more; the stream goes on at `to`.
     Gap { from: u64, to: u64 },
+    /// Something that concerns this session only: it is idle, and will be let go.
+    Notice { text: String },
+    /// The session is over, and not to be taken up again: it was idle, or somebody let it go.
+    Ended { reason: String },
     /// The answer to the request with this id.
     Reply {
         id: u64,
@@ -89,8 +99,43 @@ pub enum FromServer {
 #[serde(tag = "answer", rename_all = "kebab-case")]
 pub enum Answer {
     Done,
-    Refused { reason: String },
-    Sessions { sessions: Vec<Session> },
+    Refused {
+        reason: String,
+    },
+    Sessions {
+        sessions: Vec<Session>,
+    },
+    /// The break sequences: name, and what is sent.
+    Sequences {
+        sequences: BTreeMap<Name, String>,
+    },
+    Line(LineState),
+    /// So many bytes were sent; and so many were not, when it ended before, for this reason.
+    Sent {
+        bytes: u64,
+        #[serde(default, skip_serializing_if = "is_zero")]
+        missing: u64,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        reason: Option<String>,
+        /// What is missing can be sent at once: only the daemon's process is another one now.
+        #[serde(default, skip_serializing_if = "is_false")]
+        again: bool,
+    },
+}
+
+impl Answer {
+    /// So many bytes were sent, and so many were not, for this reason if there are any.
+    pub fn sent(bytes: u64, missing: u64, reason: impl Into<String>) -> Self {
+        let reason = (missing > 0).then(|| reason.into());
+        Self::Sent { bytes, missing, reason, again: false }
+    }
+
+    /// What is missing of what was sent can be sent at once.
+    pub fn again(&mut self) {
+        if let Self::Sent { missing: 1.., again, .. } = self {
+            *again = true;
+        }
+    }
 }
 
 /// A request by a client. Every one gets exactly one [`FromServer::Reply`] with its id.
@@ -99,24 +144,6 @@ pub struct Request {
     pub id: u64,
     #[serde(flatten)]
     pub verb: Verb,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "request", rename_all = "kebab-case")]
-pub enum Verb {
-    /// Take the write lock, from its holder if there is one.
-    Force,
-    /// Give the write lock back to the session it was taken from, or to everybody.
-    Release,
-    /// Send a break condition of so many milliseconds (250 when left out).
-    Break {
-        #[serde(default)]
-        ms: Option<u64>,
-    },
-    /// Tell everyone on this console something.
-    Message { text: String },
-    /// List the sessions.
-    Who,
 }
 
 /// One session on a console.
@@ -131,6 +158,12 @@ pub struct Session {
     pub peer: String,
     /// Since when, in microseconds since the Unix epoch.
     pub since_us: u64,
+    /// For how many seconds it has typed nothing and asked for nothing.
+    #[serde(default)]
+    pub idle_s: u64,
+    /// It is not let go for being idle.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub stay: bool,
 }
 
 /// Whether a console's port is open.
@@ -146,13 +179,27 @@ pub enum PortState {
     },
 }
 
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "as serde calls it")]
+fn is_zero(number: &u64) -> bool {
+    *number == 0
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "as serde calls it")]
+fn is_false(value: &bool) -> bool {
+    !*value
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::wire::request::SendBreak;
 
     #[test]
     fn messages_are_flat_json_objects() {
-        let request = Request { id: 1, verb: Verb::Break { ms: Some(500) } };
+        let request = Request {
+            id: 1,
+            verb: Verb::Break(SendBreak { ms: Some(500), ..SendBreak::default() }),
+        };
         let json = serde_json::to_string(&request).unwrap();
         assert_eq!(json, r#"{"id":1,"request":"break","ms":500}"#);
         assert_eq!(serde_json::from_str::<Request>(&json).unwrap(), request);

@@ -11,6 +11,7 @@
 mod common;
 
 mod architecture;
+mod attach;
 mod bad_input;
 mod conmux;
 mod console;

@@ -16,6 +16,8 @@ pub struct Options {
     pub from: From,
     /// The name that others see.
     pub user: Option<String>,
+    /// Not to be let go for being idle: for programs that wait.
+    pub stay: bool,
     /// For [`From::Screen`]: rows and columns of the terminal; 24 and 80 when `None`.
     pub size: Option<(NonZeroU16, NonZeroU16)>,
 }
@@ -54,6 +56,12 @@ pub enum Item {
     Answer {
         id: u64,
         answer: Answer,
+    },
+    /// Something that the daemon tells this session.
+    Notice(String),
+    /// The session is over, because it was idle or somebody let it go. Nothing comes after it.
+    Ended {
+        reason: String,
     },
     /// The connection is gone and is being made again. Requests not answered yet will not be, and
     /// what was typed last may not have arrived: it is never sent twice.

@@ -61,6 +61,8 @@ enum State {
         /// The next try, its pause included. Kept here so that a dropped wait does not restart it.
         opening: Pin<Box<dyn Future<Output = Reopened> + Send>>,
     },
+    /// The daemon has let this session go.
+    Ended,
 }
 
 type Opened = Result<(Box<Link>, Hello), Failure>;
@@ -98,8 +100,8 @@ impl Attachment {
             From::Past(point) => point.to_string(),
         };
         let (rows, cols) = options.size.unzip();
-        let query =
-            Query { mode: options.mode, from: Some(from), user: options.user.clone(), rows, cols };
+        let (mode, user, stay) = (options.mode, options.user.clone(), options.stay);
+        let query = Query { mode, from: Some(from), user, rows, cols, stay };
         let (link, hello) = Link::open(&console, &query).await?;
         let mut inbox = Inbox::default();
         let mut cursor = Cursor::new(&hello);
@@ -290,6 +292,7 @@ impl Attachment {
                     self.reopen(failed);
                 }
             },
+            State::Ended => return Poll::Pending,
         }
         Poll::Ready(())
     }
@@ -316,6 +319,11 @@ impl Attachment {
                     };
                     out.push(Item::Mode { mode, by, holder });
                 }
+                FromServer::Notice { text } => out.push(Item::Notice(text)),
+                FromServer::Ended { reason } => {
+                    out.push(Item::Ended { reason });
+                    self.state = State::Ended;
+                }
                 FromServer::Hello { .. } => self.lose("the daemon said hello twice".into()),
             },
         }
@@ -334,6 +342,7 @@ impl Attachment {
             mode: self.wanted,
             from: Some(self.cursor.next().to_string()),
             user: self.options.user.clone(),
+            stay: self.options.stay,
             ..Query::default()
         };
         let pause = (FIRST_PAUSE * 2_u32.pow(failed.min(8))).min(LONGEST_PAUSE);

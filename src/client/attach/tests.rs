@@ -13,6 +13,7 @@ use super::*;
 use crate::model::{Event, What};
 use crate::wire::attach::PortState;
 use crate::wire::frame::Frame;
+use crate::wire::request::SendBreak;
 
 struct Daemon(TcpListener);
 
@@ -163,9 +164,10 @@ async fn an_answer_overtakes_nothing_and_loses_nothing() {
         served.say(&FromServer::Reply { id: request.id, answer: Answer::Done }).await;
         request.verb
     };
-    let (answer, verb) = tokio::join!(attachment.request(Verb::Break { ms: Some(1) }), daemon_side);
+    let asked = Verb::Break(SendBreak { ms: Some(1), sequence: None });
+    let (answer, verb) = tokio::join!(attachment.request(asked.clone()), daemon_side);
     assert_eq!(answer, Ok(Answer::Done));
-    assert_eq!(verb, Verb::Break { ms: Some(1) });
+    assert_eq!(verb, asked);
     assert_eq!(bytes(&mut attachment).await, "meanwhile");
 }
 

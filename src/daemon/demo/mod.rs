@@ -16,7 +16,7 @@ use super::serial::{HandedSerial, Serial};
 use crate::client::{Endpoint, Http};
 use crate::config::power::{Driver, OutletConfig, PduConfig, PowerConfig};
 use crate::config::serial::{ConsoleConfig, HttpListen, SerialConfig};
-use crate::config::{CaptureOptions, PortSpec};
+use crate::config::{CaptureOptions, Manners, PortSpec};
 use crate::console::Status;
 use crate::model::{Failure, Kind, Name};
 use crate::sim::board::Board;
@@ -277,6 +277,7 @@ fn serial_config(ports: Ports, folder: &Folder, racks: &[Rack]) -> Result<Serial
             outlet: None,
             insecure: false,
             capture: CaptureOptions::new(folder.captures()),
+            manners: Manners::default(),
         });
     }
     let http = Some(HttpListen { listen: ports.serial(), insecure: false });

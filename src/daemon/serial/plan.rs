@@ -90,6 +90,7 @@ impl Plan {
                 let started = serving.start(config, handed.remove(&config.name));
                 let (console, owner) =
                     started.map_err(|error| Failure::from_error(Kind::Infra, &error))?;
+                console.set_manners(config.manners.clone());
                 new.insert(config.name.clone(), New { console, owner: Box::pin(owner) });
             }
         }

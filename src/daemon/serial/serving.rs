@@ -210,6 +210,9 @@ impl Serving {
             // It fails only while everything shuts down. So below.
             let _ = served.console.change_port(config.port.clone()).await;
         }
+        if config.manners != before.manners {
+            served.console.set_manners(config.manners.clone());
+        }
         if config.capture != before.capture {
             let _ = served.console.change_capture(config.capture.clone()).await;
         }

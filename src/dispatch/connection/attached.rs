@@ -9,7 +9,7 @@ use bytes::Bytes;
 use futures_util::future::BoxFuture;
 
 use super::{Connection, Incoming};
-use crate::client::attach::{From, Hello, Item, Options};
+use crate::client::attach::{Hello, Item, Options};
 use crate::client::{Attachment, ConsoleRef};
 use crate::dispatch::error::Error;
 use crate::model::What;
@@ -30,7 +30,8 @@ impl Attached {
     /// [`Error::Infrastructure`] when the console cannot be reached or somebody else holds it.
     pub async fn open(console: ConsoleRef, job: &str) -> Result<Self, Error> {
         let user = Some(format!("job:{job}"));
-        let options = Options { mode: Mode::Exclusive, from: From::Head, user, size: None };
+        // A job may wait for its board for hours.
+        let options = Options { mode: Mode::Exclusive, user, stay: true, ..Options::default() };
         let name = console.name().to_owned();
         let attachment = Attachment::open(console, options).await?;
         let hello = attachment.hello().clone();
@@ -80,7 +81,8 @@ impl Attached {
                 self.port(&port);
                 self.mode(mode, holder(who.as_ref()));
             }
-            Item::Screen(_) | Item::Answer { .. } | Item::Renumbered { .. } => {}
+            Item::Ended { reason } => self.ready.push_back(Incoming::PortLost { reason }),
+            Item::Screen(_) | Item::Answer { .. } | Item::Notice(_) | Item::Renumbered { .. } => {}
         }
     }
 

@@ -7,7 +7,7 @@ use clap::Parser;
 
 use super::print;
 use crate::config::serial::{ConsoleConfig, HttpListen, SerialConfig};
-use crate::config::{CaptureOptions, PortSpec, default_capture_dir};
+use crate::config::{CaptureOptions, Manners, PortSpec, default_capture_dir};
 use crate::model::{Failure, Kind, Name};
 
 /// Serves serial consoles to any number of people and programs, and captures every byte.
@@ -80,6 +80,7 @@ impl SerialArgs {
         };
         let (raw, telnet) = (self.raw, self.telnet);
         let capture = CaptureOptions::new(self.capture.unwrap_or_else(default_capture_dir));
+        let manners = Manners::default();
         Ok(SerialConfig {
             paths: Vec::new(),
             http: self.http.map(|listen| HttpListen { listen, insecure: false }),
@@ -93,6 +94,7 @@ impl SerialArgs {
                 outlet: None,
                 insecure: false,
                 capture,
+                manners,
             }],
         })
     }

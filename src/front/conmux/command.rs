@@ -3,6 +3,7 @@
 use crate::front::cli::notice;
 use crate::model;
 use crate::wire::attach::{Session, Verb};
+use crate::wire::request::{OfSession, SendBreak, Text};
 
 /// What `~$help` prints.
 const HELP: &[(&str, &str)] = &[
@@ -47,17 +48,17 @@ pub(super) fn parse(line: &str) -> Result<Option<Command>, String> {
         "" => return Ok(None),
         "help" => Command::Help,
         "quit" => Command::Quit,
-        "break" if rest.is_empty() => Command::Ask(Verb::Break { ms: None }),
+        "break" if rest.is_empty() => Command::Ask(Verb::Break(SendBreak::default())),
         "break" => match rest.parse() {
-            Ok(ms) => Command::Ask(Verb::Break { ms: Some(ms) }),
+            Ok(ms) => Command::Ask(Verb::Break(SendBreak { ms: Some(ms), sequence: None })),
             Err(_) => return Err(format!("break: {rest:?} is no number of milliseconds\n")),
         },
-        "msg" => Command::Ask(Verb::Message { text: rest.to_owned() }),
+        "msg" => Command::Ask(Verb::Message(Text { text: rest.to_owned() })),
         "close" => Command::Down(true),
         "open" => Command::Down(false),
         "who" => Command::Ask(Verb::Who),
-        "force" => Command::Ask(Verb::Force),
-        "release" => Command::Ask(Verb::Release),
+        "force" => Command::Ask(Verb::Force(OfSession::default())),
+        "release" => Command::Ask(Verb::Release(OfSession::default())),
         "hardreset" => power(model::Verb::Cycle),
         "on" => power(model::Verb::On),
         "off" => power(model::Verb::Off),
@@ -94,7 +95,7 @@ mod tests {
     }
 
     fn message(text: &str) -> Verb {
-        Verb::Message { text: text.into() }
+        Verb::Message(Text { text: text.into() })
     }
 
     #[test]

@@ -47,6 +47,7 @@ pub(super) async fn connect(
         peer: peer.to_owned(),
         mode: Mode::Rw,
         from: None,
+        stay: false,
     };
     if wanted.hidden {
         // It asks for the state of the console, as `conmux-console --status` does. Nobody is told of

@@ -18,6 +18,7 @@ use crate::front::hand_over::HandOver;
 use crate::wire::attach::{Answer, Verb};
 use crate::wire::conmux::Typing;
 use crate::wire::escape::Typed;
+use crate::wire::request::Text;
 
 /// How much is read from a client at a time, in bytes.
 const READ: usize = 4 * 1024;
@@ -167,7 +168,7 @@ impl Receiver<'_> {
             Ok(Some(Command::Ask(verb))) => verb,
             Err(told) => return self.say(&told).await,
         };
-        let is_break = matches!(verb, Verb::Break { .. });
+        let is_break = matches!(verb, Verb::Break(_));
         match self.session.request(verb).await {
             Answer::Done => Ok(()),
             Answer::Refused { reason } if is_break => {
@@ -175,6 +176,8 @@ impl Receiver<'_> {
             }
             Answer::Refused { reason } => self.say(&format!("{reason}\n")).await,
             Answer::Sessions { sessions } => self.say(&command::who(&sessions)).await,
+            // Of what no command here asks.
+            Answer::Sequences { .. } | Answer::Line(_) | Answer::Sent { .. } => Ok(()),
         }
     }
 
@@ -188,7 +191,7 @@ impl Receiver<'_> {
             let line = String::from_utf8_lossy(&line);
             let text = line.trim_matches(|c| matches!(c, '\r' | '\n' | '\0'));
             if !text.is_empty() {
-                let verb = Verb::Message { text: text.to_owned() };
+                let verb = Verb::Message(Text { text: text.to_owned() });
                 if let Answer::Refused { reason } = self.session.request(verb).await {
                     self.say(&format!("{reason}\n")).await?;
                 }

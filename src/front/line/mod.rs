@@ -95,7 +95,8 @@ impl Client {
         stream.set_nodelay(true)?;
         keep_alive(&stream)?;
         let (user, peer) = (format!("{via}:{peer}"), peer.to_owned());
-        let (_, out) = console.attach(Attach { user, via, peer, mode: Mode::Rw, from: None });
+        let (_, out) =
+            console.attach(Attach { user, via, peer, mode: Mode::Rw, from: None, stay: false });
         Ok(Self { stream, out, spoken })
     }
 

@@ -8,7 +8,7 @@ use tokio::net::TcpStream;
 use tokio::net::tcp::{ReadHalf, WriteHalf};
 
 use super::{read_some, write_some};
-use crate::console::{Item, Session, Stream, WriteError};
+use crate::console::{Item, Session, Stream, Told, WriteError};
 use crate::front::hand_over::HandOver;
 
 /// Bytes under way, in both directions.
@@ -34,7 +34,14 @@ pub(super) async fn serve(
         ended = up(from, &session, typing) => ended,
         ended = down(to, out, unsent) => ended,
         () = hand_over.asked() => Ok(()),
+        // A raw port has no way to tell why.
+        () = ended(&session) => Ok(()),
     }
+}
+
+/// Waits until the client is to be let go.
+async fn ended(session: &Session) {
+    while let Told::Notice(_) = session.told().await {}
 }
 
 /// What the client types. Cancel safe.

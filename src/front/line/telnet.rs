@@ -3,6 +3,7 @@
 use std::io;
 use std::pin::pin;
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use serde::{Deserialize, Serialize};
@@ -13,16 +14,19 @@ use tokio::sync::mpsc;
 
 use super::com_port::{ComPort, ComPortState};
 use super::read_some;
-use crate::console::{Item, Session, Stream};
+use crate::console::{Item, Session, Stream, Told};
 use crate::front::hand_over::HandOver;
 use crate::model::What;
 use crate::wire::attach::{Answer, Verb};
+use crate::wire::request::SendBreak;
 use crate::wire::rfc2217::{COM_PORT, Purge, Request};
 use crate::wire::telnet::{Received, Telnet};
 
 /// How many orders may wait for the sending side. A client that does not read them is not read
 /// either.
 const ORDERS: usize = 8;
+/// How long a client that is let go may take to read why.
+const LAST_WORDS: Duration = Duration::from_secs(2);
 
 /// What telnet remembers of a connection.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -52,6 +56,10 @@ enum Order {
     Skip,
     /// Send no bytes of the board, or send them again.
     Suspend(bool),
+    /// Tell a person something; a program takes everything for the board's.
+    Tell(String),
+    /// Send what is left, and end.
+    End,
 }
 
 /// The receiving side of a connection.
@@ -100,6 +108,7 @@ impl Connection {
         let TelnetState { telnet, com_port, suspended } = self.state.clone();
         let telnet = Mutex::new(telnet);
         let (order, orders) = mpsc::channel(ORDERS);
+        let last = order.downgrade();
         let com_port = match com_port {
             Some(state) => Some(ComPort::resume(&session, state).await),
             None => None,
@@ -126,12 +135,35 @@ impl Connection {
                     (com_port, typing, down.await?)
                 }
                 ended = &mut down => return ended.map(|_| ()),
+                () = tell(&session, last) => {
+                    // The client has so long to take it.
+                    let _ = tokio::time::timeout(LAST_WORDS, down).await;
+                    return Ok(());
+                }
             }
         };
         self.typing = typing.freeze();
         let telnet = telnet.into_inner().unwrap_or_else(PoisonError::into_inner);
         self.state = TelnetState { telnet, com_port: com_port.map(ComPort::into_state), suspended };
         Ok(())
+    }
+}
+
+/// Tells a person what the daemon has to say, until the client is to be let go.
+async fn tell(session: &Session, orders: mpsc::WeakSender<Order>) {
+    loop {
+        let told = session.told().await;
+        // Without the receiving side the client is going already.
+        let Some(orders) = orders.upgrade() else { return std::future::pending().await };
+        let (said, ended) = match told {
+            Told::Notice(said) => (said, false),
+            Told::Ended(said) => (said, true),
+        };
+        let _ = orders.try_send(Order::Tell(said));
+        if ended {
+            let _ = orders.try_send(Order::End);
+            return;
+        }
     }
 }
 
@@ -152,6 +184,11 @@ impl Sender<'_> {
                     Some(Order::Send(bytes)) => self.unsent.extend_from_slice(&bytes),
                     Some(Order::Skip) => out.skip_to_head(),
                     Some(Order::Suspend(now)) => self.suspended = now,
+                    Some(Order::Tell(said)) => tell_person(&said, &lock(self.telnet), self.unsent),
+                    Some(Order::End) => {
+                        to.write_all(self.unsent).await?;
+                        return Ok(self.suspended);
+                    }
                     None => return Ok(self.suspended),
                 },
                 written = to.write_buf(&mut *self.unsent), if sends && !self.unsent.is_empty() => {
@@ -279,9 +316,15 @@ async fn changed(com_port: &mut Option<ComPort>) {
 }
 
 async fn send_break(session: &Session) -> Result<(), String> {
-    match session.request(Verb::Break { ms: None }).await {
+    match session.request(Verb::Break(SendBreak::default())).await {
         Answer::Refused { reason } => Err(format!("no break: {reason}")),
         _ => Ok(()),
+    }
+}
+
+fn tell_person(said: &str, codec: &Telnet, out: &mut BytesMut) {
+    if !codec.is_com_port() {
+        out.extend_from_slice(format!("\r\n[{said}]\r\n").as_bytes());
     }
 }
 

@@ -16,6 +16,7 @@ pub(crate) struct WebSocket {
     writer: Mutex<Socket<TcpStream>>,
     bytes: Heard,
     frames: Arc<Mutex<Vec<(u64, usize)>>>,
+    times: Arc<Mutex<Vec<u64>>>,
     messages: Arc<Mutex<Vec<Value>>>,
 }
 
@@ -37,6 +38,8 @@ impl WebSocket {
         );
         let bytes = Heard::default();
         let frames = Arc::new(Mutex::new(Vec::new()));
+        let times = Arc::new(Mutex::new(Vec::new()));
+        let when = Arc::clone(&times);
         let messages = Arc::new(Mutex::new(Vec::new()));
         let (heard, seen, said) = (bytes.clone(), Arc::clone(&frames), Arc::clone(&messages));
         std::thread::spawn(move || {
@@ -45,6 +48,8 @@ impl WebSocket {
                     Message::Binary(message) => {
                         let frame = Frame::decode(message).unwrap();
                         seen.lock().unwrap().push((frame.offset, frame.bytes.len()));
+                        let each = frame.bytes.iter().map(|_| frame.time_us);
+                        when.lock().unwrap().extend(each);
                         heard.push(&frame.bytes);
                     }
                     Message::Text(text) => {
@@ -55,7 +60,7 @@ impl WebSocket {
             }
             heard.end();
         });
-        Self { stream, writer: Mutex::new(writer), bytes, frames, messages }
+        Self { stream, writer: Mutex::new(writer), bytes, frames, times, messages }
     }
 
     /// The bytes of the console, in the order in which they came.
@@ -66,6 +71,11 @@ impl WebSocket {
     /// Offset and length of every frame so far.
     pub(crate) fn frames(&self) -> Vec<(u64, usize)> {
         self.frames.lock().unwrap().clone()
+    }
+
+    /// The time of every byte so far, in microseconds since the epoch.
+    pub(crate) fn times(&self) -> Vec<u64> {
+        self.times.lock().unwrap().clone()
     }
 
     /// Every text message so far.

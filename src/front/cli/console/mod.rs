@@ -118,7 +118,7 @@ async fn attach(args: ConsoleArgs) -> Result<Option<Kind>, Failure> {
         None => From::Head,
     };
     let redraw = from == From::Screen;
-    let options = Options { mode, from, user: Some(user()), size };
+    let options = Options { mode, from, user: Some(user()), size, stay: false };
     let attachment = Attachment::open(console, options).await?;
     let interactive = std::io::stdin().is_terminal();
     let raw = if interactive {

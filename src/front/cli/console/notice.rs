@@ -58,12 +58,37 @@ pub(in crate::front) fn event(name: &Name, event: &Event) -> Option<String> {
         What::Attach { mode: Mode::Spy } => format!("({who}) connected [spy]"),
         What::Attach { .. } => format!("({who}) connected"),
         What::Detach => format!("({who}) disconnected"),
-        What::Forced { from: Some(from) } => {
-            format!("({who}) took the console from {}", user(from))
+        What::Forced { from, to } => {
+            let from = from.as_ref().map(|from| format!(" from {}", user(from)));
+            let to = to.as_ref().map(|to| format!(" for {}", user(to)));
+            format!(
+                "({who}) took the console{}{}",
+                from.unwrap_or_default(),
+                to.unwrap_or_default()
+            )
         }
-        What::Forced { from: None } => format!("({who}) took the console"),
         What::Released { to: Some(to) } => format!("({who}) gave the console to {}", user(to)),
         What::Released { to: None } => format!("({who}) released the console"),
+        What::Mode { mode: Mode::Spy } => format!("({who}) only looks from now on"),
+        What::Mode { mode: Mode::Rw } => format!("({who}) types from now on"),
+        What::Mode { mode: Mode::Exclusive } => format!("({who}) wants the console alone"),
+        What::Kicked { user: kicked, .. } => format!("({who}) let {} go", user(kicked)),
+        What::Idle { seconds, leaves } => {
+            let then = if *leaves { "is let go" } else { "is a spy from now on" };
+            format!("({who}) typed nothing for {}, and {then}", units::time_span(*seconds))
+        }
+        What::BreakSequence { name } => format!("({who}) sends the break sequence {name}"),
+        What::SendFile { file, bytes, phase, detail } => {
+            let file = printable(file);
+            match phase {
+                Phase::Begin => format!("({who}) sends {file}, {bytes} bytes"),
+                Phase::Done => format!("[{file} is sent]"),
+                Phase::Failed => {
+                    let why = detail.as_deref().map(printable).unwrap_or_default();
+                    format!("[{file} was not sent to its end: {why}]")
+                }
+            }
+        }
         What::Break { ms } => format!("({who}) sent a break of {ms} ms"),
         What::LineSettings { settings } => {
             format!("({who}) set the line to {}", printable(settings))
@@ -105,7 +130,7 @@ pub(in crate::front) fn event(name: &Name, event: &Event) -> Option<String> {
         What::Gap { to, reason } => {
             format!("[{name}: {} bytes are missing: {reason}]", to.saturating_sub(event.offset))
         }
-        What::Input { .. } | What::Action { .. } => return None,
+        What::Input { .. } | What::Note { .. } | What::Action { .. } => return None,
     })
 }
 
@@ -137,8 +162,11 @@ mod tests {
         assert_eq!(told("bob", set), "(user:bob) set the line to 9600e7 rtscts");
         let lines = What::ModemLines { dtr: false, rts: true };
         assert_eq!(told("bob", lines), "(user:bob) set DTR off and RTS on");
-        assert_eq!(told("bob", What::Forced { from: None }), "(user:bob) took the console");
-        let forced = What::Forced { from: Some("job:42".into()) };
+        assert_eq!(
+            told("bob", What::Forced { from: None, to: None }),
+            "(user:bob) took the console"
+        );
+        let forced = What::Forced { from: Some("job:42".into()), to: None };
         assert_eq!(told("bob", forced), "(user:bob) took the console from job:42");
         assert_eq!(told("alice", power(Phase::Begin, None)), "(user:alice) initiated a hard reset");
         assert_eq!(

@@ -19,6 +19,7 @@ use crate::model::event::Mode;
 use crate::model::{self, Failure, Kind, units};
 use crate::wire::attach::{Answer, Session as Other, Verb};
 use crate::wire::escape::{Escapes, Typed};
+use crate::wire::request::{OfSession, SendBreak, Text};
 
 /// How long a lone `~` is held before it goes to the board.
 const TILDE_HOLD: Duration = Duration::from_secs(2);
@@ -285,13 +286,13 @@ impl Session {
                 self.running = Some(Running::Log(action));
                 return;
             }
-            Command::Break { ms } => Verb::Break { ms },
-            Command::Message(text) => Verb::Message { text },
+            Command::Break { ms } => Verb::Break(SendBreak { ms, sequence: None }),
+            Command::Message(text) => Verb::Message(Text { text }),
             Command::Who => Verb::Who,
-            Command::Force => Verb::Force,
-            Command::Release => Verb::Release,
+            Command::Force => Verb::Force(OfSession::default()),
+            Command::Release => Verb::Release(OfSession::default()),
         };
-        let force = verb == Verb::Force;
+        let force = matches!(verb, Verb::Force(_));
         match self.attachment.ask(verb).await {
             Ok(id) => self.running = Some(Running::Request { id, force }),
             Err(error) => self.fail(Kind::Lab, &format!("[{error}]")),
@@ -366,6 +367,11 @@ impl Session {
                 }
             }
             Item::Resumed(hello) => self.back(hello),
+            Item::Notice(text) => self.output.say(&format!("[{text}]")),
+            Item::Ended { reason } => {
+                self.output.say(&format!("[{reason}]"));
+                self.quit = true;
+            }
             Item::Renumbered { .. } => {
                 self.output.say("[the console's record is a new one; something may be missing]");
             }
@@ -403,6 +409,7 @@ impl Session {
             // What was typed behind `~$force` need not wait for the news of the new mode.
             Answer::Done => self.spy &= !force,
             Answer::Refused { reason } => self.fail(Kind::Failed, &format!("[{reason}]")),
+            Answer::Sequences { .. } | Answer::Line(_) | Answer::Sent { .. } => {}
             Answer::Sessions { sessions } => {
                 for other in sessions {
                     let since = units::time_text(other.since_us);

@@ -19,9 +19,10 @@ use super::super::websocket::{
     self, CloseCode, CloseFrame, Error, Handshake, Message, Paused, Receiver, Sender,
 };
 use super::super::{ApiError, Params, Peer, Socket};
+use super::jobs::Jobs;
 use super::past::offset_of;
 use super::{Consoles, find};
-use crate::console::{Attach, Console, Item, Session, Stream};
+use crate::console::{Attach, Console, Item, Session, Stream, Told};
 use crate::front::hand_over::{ClientState, HandOver, HandedClient, ProtocolState};
 use crate::wire::attach::{self, FromServer, MAX_CLIENT_MESSAGE, Request};
 
@@ -47,8 +48,9 @@ pub(super) async fn attach(
 ) -> Result<Response, ApiError> {
     let console = find(&consoles, &name)?;
     let (from, screen) = begin(&console, &query).await?;
+    let stay = query.stay;
     let user = query.user.unwrap_or_else(|| format!("websocket:{}", peer.0));
-    let attach = Attach { user, via: "websocket", peer: peer.0, mode: query.mode, from };
+    let attach = Attach { user, via: "websocket", peer: peer.0, mode: query.mode, from, stay };
     let (response, upgraded) = handshake.accept();
     tasks.spawn(async move {
         let socket = match upgraded.await {
@@ -142,12 +144,19 @@ impl AttachedClient {
             to.feed(message).await?;
         }
         let (answers, answered) = mpsc::channel(ANSWERS);
+        let last = answers.downgrade();
         let up = Up { from, session: &session, answers, typing, hand_over };
         let down = Down { to, answers: answered, hand_over };
         let ((from, typing), to) = {
             let (mut up, mut down) = (pin!(up.run()), pin!(down.run(&mut out)));
             tokio::select! {
                 ended = &mut down => return ended.map(|_| ()),
+                () = tell(&session, last) => {
+                    // The client goes by itself when it has heard of it, or is let go.
+                    let gone = futures_util::future::select(up, down);
+                    let _ = tokio::time::timeout(LAST_ANSWERS, gone).await;
+                    return Ok(());
+                }
                 ended = &mut up => {
                     if hand_over.is_asked() {
                         (ended?, down.await?)
@@ -172,6 +181,25 @@ impl AttachedClient {
     }
 }
 
+/// Tells the client what the daemon has to say, until it is to be let go.
+async fn tell(session: &Session, answers: mpsc::WeakSender<Message>) {
+    loop {
+        let told = session.told().await;
+        // Without the sender the client is going already.
+        let Some(answers) = answers.upgrade() else { return std::future::pending().await };
+        match told {
+            Told::Notice(notice) => {
+                let _ = answers.send(text(&FromServer::Notice { text: notice })).await;
+            }
+            Told::Ended(reason) => {
+                // A client that reads nothing goes without a word.
+                let _ = answers.try_send(text(&FromServer::Ended { reason }));
+                return;
+            }
+        }
+    }
+}
+
 fn hello(session: &Session, out: &Stream) -> FromServer {
     let status = session.console().status();
     FromServer::Hello {
@@ -189,21 +217,30 @@ fn hello(session: &Session, out: &Stream) -> FromServer {
 impl Up<'_> {
     /// What the client sends: bytes to type, and requests. Gives what is left when it is asked for.
     async fn run(mut self) -> Result<(Receiver, Bytes), Error> {
+        let mut jobs = Jobs::new(self.session);
         loop {
             let typed = tokio::select! {
                 typed = self.session.write(&mut self.typing) => typed,
+                done = jobs.next() => {
+                    self.answer_all(done).await;
+                    continue;
+                }
                 () = self.hand_over.asked() => break,
             };
             if let Err(error) = typed {
                 self.typing.clear();
                 // The bytes have no id to answer to; 0 is none that a request has.
                 let answer = attach::Answer::Refused { reason: error.to_string() };
-                if !self.answer(text(&FromServer::Reply { id: 0, answer })).await {
+                if !self.answer_all([FromServer::Reply { id: 0, answer }]).await {
                     break;
                 }
             }
             let message = tokio::select! {
                 message = self.from.next() => message,
+                done = jobs.next() => {
+                    self.answer_all(done).await;
+                    continue;
+                }
                 () = self.hand_over.asked() => break,
             };
             let answer = match message.transpose()? {
@@ -212,10 +249,7 @@ impl Up<'_> {
                     continue;
                 }
                 Some(Message::Text(request)) => match serde_json::from_str::<Request>(&request) {
-                    Ok(Request { id, verb }) => {
-                        let answer = self.session.request(verb).await;
-                        text(&FromServer::Reply { id, answer })
-                    }
+                    Ok(Request { id, verb }) => jobs.ask(id, verb).await,
                     Err(error) => {
                         let reason = format!("not a request: {error}").into();
                         let frame = CloseFrame { code: CloseCode::Invalid, reason };
@@ -227,16 +261,24 @@ impl Up<'_> {
                 Some(Message::Close(_)) | None => break,
                 Some(Message::Ping(_) | Message::Pong(_) | Message::Frame(_)) => continue,
             };
-            if !self.answer(answer).await {
+            if !self.answer_all(answer).await {
                 break;
             }
+        }
+        if self.hand_over.is_asked() {
+            self.answer_all(jobs.stop().await).await;
         }
         Ok((self.from, self.typing))
     }
 
-    /// Has an answer sent; false when nobody sends it any more.
-    async fn answer(&self, answer: Message) -> bool {
-        self.answers.send(answer).await.is_ok()
+    /// Has answers sent; false when nobody sends them any more.
+    async fn answer_all(&self, answers: impl IntoIterator<Item = FromServer>) -> bool {
+        for answer in answers {
+            if self.answers.send(text(&answer)).await.is_err() {
+                return false;
+            }
+        }
+        true
     }
 }
 

@@ -1,6 +1,8 @@
 //! The HTTP interface of `lava-serial`.
 
 mod attach;
+mod control;
+mod jobs;
 mod metrics;
 mod openapi;
 mod past;
@@ -52,8 +54,7 @@ pub fn router(
         .route("/consoles/{name}/attach", get(attach::attach))
         .route("/consoles/{name}/history", get(past::history))
         .route("/consoles/{name}/events", get(past::events).post(record))
-        .route("/consoles/{name}/break", post(send_break))
-        .route("/consoles/{name}/message", post(message))
+        .merge(control::routes())
         .fallback(async || ApiError::not_found("there is no such page; see /openapi.json"))
         .layer(axum::extract::DefaultBodyLimit::max(MAX_BODY))
         .layer(axum::middleware::from_fn(refuse_foreign_pages))
@@ -71,21 +72,6 @@ struct NewEvent {
     what: What,
 }
 
-#[derive(Debug, Deserialize, utoipa::ToSchema)]
-#[serde(deny_unknown_fields)]
-struct BreakRequest {
-    /// In milliseconds; 250 when left out.
-    ms: Option<u64>,
-    user: Option<String>,
-}
-
-#[derive(Debug, Deserialize, utoipa::ToSchema)]
-#[serde(deny_unknown_fields)]
-struct MessageRequest {
-    text: String,
-    user: Option<String>,
-}
-
 #[utoipa::path(get, path = "/consoles", responses((status = 200, body = Vec<Status>)))]
 async fn list(State(consoles): State<Consoles>) -> Json<Vec<Status>> {
     Json(consoles.all().iter().map(|console| console.status()).collect())
@@ -97,7 +83,9 @@ async fn status(
     State(consoles): State<Consoles>,
     Path(name): Path<String>,
 ) -> Result<Json<Status>, ApiError> {
-    Ok(Json(find(&consoles, &name)?.status()))
+    let console = find(&consoles, &name)?;
+    let line = Some(console.line_now().await);
+    Ok(Json(Status { line, sequences: console.sequences(), ..console.status() }))
 }
 
 #[utoipa::path(post, path = "/consoles/{name}/events", params(("name" = String, Path)),
@@ -116,34 +104,6 @@ async fn record(
     }
     let event = console.event(who, what).await;
     Ok(Json(event.map_err(|error| Failure::from_error(Kind::Interrupted, &error))?))
-}
-
-#[utoipa::path(post, path = "/consoles/{name}/break", params(("name" = String, Path)),
-    request_body = BreakRequest, responses((status = 200, description = "the break was sent")))]
-async fn send_break(
-    State(consoles): State<Consoles>,
-    Path(name): Path<String>,
-    body: Bytes,
-) -> Result<(), ApiError> {
-    let console = find(&consoles, &name)?;
-    let request: BreakRequest = json(&body)?;
-    let user = request.user.as_deref().unwrap_or("http");
-    let sent = console.send_break(user, request.ms).await;
-    sent.map_err(|reason| Failure::new(Kind::Failed, reason).into())
-}
-
-#[utoipa::path(post, path = "/consoles/{name}/message", params(("name" = String, Path)),
-    request_body = MessageRequest, responses((status = 200, description = "everyone was told")))]
-async fn message(
-    State(consoles): State<Consoles>,
-    Path(name): Path<String>,
-    body: Bytes,
-) -> Result<Json<Event>, ApiError> {
-    let console = find(&consoles, &name)?;
-    let request: MessageRequest = json(&body)?;
-    let user = request.user.as_deref().unwrap_or("http");
-    let told = console.message(user, request.text).await;
-    Ok(Json(told.map_err(|reason| Failure::new(Kind::User, reason))?))
 }
 
 /// The console of a name.

@@ -14,8 +14,14 @@ pub fn openapi() -> utoipa::openapi::OpenApi {
             super::past::events,
             super::search::search,
             super::record,
-            super::send_break,
-            super::message,
+            super::control::force,
+            super::control::release,
+            super::control::send_break,
+            super::control::message,
+            super::control::note,
+            super::control::kick,
+            super::control::line,
+            super::control::send,
             super::reload::reload,
         )
     )]
