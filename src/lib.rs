@@ -9,6 +9,7 @@
 //! - [`config`]: TOML and YAML documents with places, and all their problems at once.
 //! - [`yaml`]: the only user of the YAML library.
 //! - [`sim`]: virtual boards for `lava demo` and tests, and a simulated UART.
+//! - [`adapter`]: the serial adapters of this host: their names, their comings and goings.
 //! - [`port`]: the transports behind a console.
 //! - [`capture`]: the durable record of a console.
 //! - [`console`]: ring, attach, write lock, screen.
@@ -20,6 +21,7 @@
 //! - [`front`]: what people and programs see: command lines, HTTP, telnet, raw TCP.
 //! - [`daemon`]: start-up, readiness, signals, shutdown.
 
+pub mod adapter;
 pub mod capture;
 pub mod client;
 pub mod config;

@@ -4,8 +4,11 @@
 //! it through [`Table`]s, which note each wrong type, missing value and unknown key in
 //! [`Problems`]. Nothing stops at the first one, and nothing is used if there is any.
 
+mod addresses;
 mod capture;
+pub mod discover;
 mod files;
+mod glob;
 pub mod lab;
 mod node;
 mod port;
@@ -18,8 +21,10 @@ mod table;
 pub mod toml;
 mod value;
 
+pub use addresses::Addresses;
 pub use capture::{CaptureOptions, default_capture_dir};
 pub use files::{read_all, read_text};
+pub use glob::Glob;
 pub use node::{Key, Node, Place, Value};
 pub use port::{PortError, PortSpec};
 pub use problems::{Problem, Problems};

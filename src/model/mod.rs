@@ -10,5 +10,5 @@ pub mod units;
 
 pub use event::{Event, What};
 pub use failure::{Failure, Kind};
-pub use name::{Name, user_text};
+pub use name::{Name, shown, user_text};
 pub use outlet::{OutletInfo, PowerRequest, Report, State, Verb, Verified};

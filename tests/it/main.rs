@@ -10,6 +10,7 @@
 
 mod common;
 
+mod adapter;
 mod architecture;
 mod bad_input;
 mod console;
