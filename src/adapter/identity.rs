@@ -27,7 +27,9 @@ impl Identity {
     pub fn of(adapter: &Adapter, others: &[Adapter]) -> Self {
         let same = |other: &&Adapter| serial_name(other) == serial_name(adapter);
         let mut same = others.iter().filter(|other| other.tty != adapter.tty).filter(same);
-        match (serial_name(adapter), &adapter.by_id) {
+        // A path is shown to people.
+        let by_id = adapter.by_id.as_ref().filter(|by_id| !by_id.contains(char::is_control));
+        match (serial_name(adapter), by_id) {
             (Some(name), Some(by_id)) if same.next().is_none() => {
                 Self { name, path: ["serial", "by-id", by_id].iter().collect() }
             }

@@ -67,7 +67,9 @@ fn read(link: &Path, tty: Name, consoles: &[&str]) -> Option<Adapter> {
         }
         None => (None, None),
     };
-    let driver = way.iter().find_map(|(_, dir)| target_name(dir, "driver"));
+    // Newer kernels put a bus of their own between a line and its hardware.
+    let hardware = way.iter().filter(|(kind, _)| kind != "serial-base");
+    let driver = hardware.map(|(_, dir)| dir).find_map(|dir| target_name(dir, "driver"));
     let kernel_console = consoles.contains(&tty.as_str());
     Some(Adapter { tty, usb, by_id, by_path, driver, kernel_console })
 }

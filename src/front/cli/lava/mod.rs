@@ -3,6 +3,7 @@
 mod boards;
 mod log;
 mod power;
+mod serial;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -32,6 +33,7 @@ enum Verb {
     Demo(demo::DemoArgs),
     Log(log::LogArgs),
     Power(power::PowerArgs),
+    Serial(serial::SerialArgs),
 }
 
 /// Where a verb looks boards up.
@@ -60,6 +62,7 @@ pub fn run(args: LavaArgs) -> ExitCode {
         Verb::Demo(args) => super::exit(serve(demo::run(args))),
         Verb::Log(args) => super::exit(wait(log::run(args))),
         Verb::Power(args) => super::exit(wait(power::run(args))),
+        Verb::Serial(args) => super::exit(wait(serial::run(args))),
     }
 }
 
