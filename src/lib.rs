@@ -10,6 +10,7 @@
 //! - [`yaml`]: the only user of the YAML library.
 //! - [`sim`]: virtual boards for `lava demo` and tests, and a simulated UART.
 //! - [`import`]: the configuration files of other console servers, read into ours.
+//! - [`adapter`]: the serial adapters of this host: their names, their comings and goings.
 //! - [`port`]: the transports behind a console.
 //! - [`capture`]: the durable record of a console.
 //! - [`console`]: ring, attach, write lock, screen.
@@ -21,6 +22,7 @@
 //! - [`front`]: what people and programs see: command lines, HTTP, telnet, raw TCP.
 //! - [`daemon`]: start-up, readiness, signals, shutdown.
 
+pub mod adapter;
 pub mod capture;
 pub mod client;
 pub mod config;

@@ -1,7 +1,7 @@
 //! Finding a board by its name.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use futures_util::future::join_all;
@@ -188,6 +188,12 @@ fn entry(entry: crate::config::lab::BoardEntry) -> Result<Board, Failure> {
         outlet: parsed(entry.outlet).map_err(wrong)?,
         name: entry.name.clone(),
     })
+}
+
+/// The consoles of the daemons whose sockets are in a folder. Who does not answer has none.
+pub async fn host_consoles<T: DeserializeOwned>(dir: &Path) -> Vec<T> {
+    let listed: Listed<T> = listed(sockets_in(dir, "serial"), "/consoles").await;
+    listed.items.into_iter().map(|(_, console)| console).collect()
 }
 
 /// What the daemons of a kind list.

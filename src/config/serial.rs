@@ -8,23 +8,28 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 
 use super::conmux::ConmuxListen;
+use super::discover::{Discover, Rule};
 use super::manners::read_breaks;
 use super::url::resource_url;
 use super::{
-    At, Breaks, CaptureOptions, Manners, Node, PortSpec, Problems, Table, default_capture_dir,
-    read_all, toml,
+    Addresses, At, Breaks, CaptureOptions, Manners, Node, PortSpec, Problems, Table,
+    default_capture_dir, read_all, toml,
 };
 use crate::model::{Failure, Name};
 
 /// What a `lava-serial` process serves.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct SerialConfig {
     /// The files and folders that it was read from, if it was.
     pub paths: Vec<PathBuf>,
+    /// The adapter that it was read for, if only one is to be served.
+    pub only: Option<String>,
     pub http: Option<HttpListen>,
     /// There when the consoles are served to conmux's clients too.
     pub conmux: Option<ConmuxListen>,
     pub consoles: Vec<ConsoleConfig>,
+    /// Adapters that are found by themselves become consoles, too.
+    pub discover: Option<Discover>,
 }
 
 /// `[http]`: where a daemon serves HTTP beside its Unix socket.
@@ -89,9 +94,18 @@ impl SerialConfig {
     /// # Errors
     /// [`crate::model::Kind::Config`] with every problem in all of them.
     pub fn read(paths: &[PathBuf]) -> Result<Self, Failure> {
+        Self::read_for(paths, None)
+    }
+
+    /// The same for one adapter only, with what the files say of it: its rules, and where it is
+    /// recorded. `[http]` and every `[[console]]` are left to other processes.
+    ///
+    /// # Errors
+    /// As [`Self::read`].
+    pub fn read_for(paths: &[PathBuf], only: Option<String>) -> Result<Self, Failure> {
         let problems = Problems::default();
         let documents = read_all(paths, &problems);
-        let config = Self::from_documents(&documents, &problems);
+        let config = Self::from_documents(&documents, &problems, only);
         problems.check(Some(Self { paths: paths.to_owned(), ..config }))
     }
 
@@ -103,15 +117,29 @@ impl SerialConfig {
         let problems = Problems::default();
         let document = toml::parse(text, &At::top(file, &problems));
         let documents: Vec<_> = document.map(|node| (file.to_owned(), node)).into_iter().collect();
-        let config = Self::from_documents(&documents, &problems);
+        let config = Self::from_documents(&documents, &problems, None);
         problems.check(Some(config))
     }
 
-    fn from_documents(documents: &[(String, Node)], problems: &Problems) -> Self {
-        let mut config = Self { paths: Vec::new(), http: None, conmux: None, consoles: Vec::new() };
+    /// What its files say now.
+    ///
+    /// # Errors
+    /// As [`Self::read`].
+    pub fn read_again(&self) -> Result<Self, Failure> {
+        Self::read_for(&self.paths, self.only.clone())
+    }
+
+    fn from_documents(
+        documents: &[(String, Node)],
+        problems: &Problems,
+        only: Option<String>,
+    ) -> Self {
+        let mut config = Self::default();
         let mut capture = CaptureOptions::new(default_capture_dir());
         let mut breaks = Breaks::new();
         let mut seen = Seen::default();
+        let mut rules = Vec::new();
+        let mut matched = None;
         for (file, node) in documents {
             let Some(top) = Table::new(node, At::top(file, problems)) else { continue };
             if let Some(table) = top.table("http") {
@@ -136,15 +164,32 @@ impl SerialConfig {
             for table in top.tables("console") {
                 let console = ConsoleConfig::from_table(&table);
                 if let Some(console) = &console {
-                    seen.once(&table, "name", format!("the name {}", console.name));
+                    seen.name(&table, &console.name);
                     for (protocol, address) in console.lines() {
-                        if address.port() != 0 {
-                            seen.once(&table, protocol.as_str(), address.to_string());
-                        }
+                        seen.address(&table, protocol.as_str(), Some(address));
                     }
                 }
                 table.finish();
                 config.consoles.extend(console);
+            }
+            if let Some(table) = top.table("discover") {
+                seen.once(&top, "discover", "[discover]".into());
+                config.discover = Some(Discover::from_table(&table, capture.clone()));
+                table.finish();
+            }
+            if let Some(node) = top.node("match") {
+                matched.get_or_insert((top.at().clone(), node.place));
+            }
+            for table in top.tables("match") {
+                let rule = Rule::from_table(&table);
+                if let Some(name) = &rule.name {
+                    seen.name(&table, name);
+                }
+                for (key, addresses) in [("raw", rule.raw), ("telnet", rule.telnet)] {
+                    seen.address(&table, key, addresses.and_then(Addresses::single));
+                }
+                table.finish();
+                rules.push(rule);
             }
             top.finish();
         }
@@ -157,11 +202,31 @@ impl SerialConfig {
             }
             console.manners.add_breaks(&breaks);
         }
+        if let Some(only) = only {
+            let discover = config.discover.take();
+            let discover = discover.unwrap_or_else(|| Discover::new(capture.clone()));
+            let discover = Some(Discover { only: Some(only.clone()), ..discover });
+            config = Self { discover, only: Some(only), ..Self::default() };
+        }
+        match &mut config.discover {
+            Some(discover) => {
+                discover.rules = rules;
+                discover.capture = capture;
+            }
+            None => {
+                if let Some((at, place)) = matched {
+                    let what = "nothing is found by itself, so nothing is matched: add [discover]";
+                    at.key("match").problem(place, what);
+                }
+            }
+        }
         if config.consoles.is_empty()
+            && config.discover.is_none()
             && problems.is_empty()
             && let Some((file, node)) = documents.first()
         {
-            At::top(file, problems).problem(node.place, "there is no [[console]] in any file");
+            let what = "there is no [[console]] in any file, and no [discover]";
+            At::top(file, problems).problem(node.place, what);
         }
         config
     }
@@ -177,6 +242,13 @@ impl HttpListen {
 }
 
 impl ConsoleConfig {
+    /// A console that listens nowhere of its own.
+    pub fn new(name: Name, port: PortSpec, capture: CaptureOptions) -> Self {
+        let manners = Manners::default();
+        let (raw, telnet, conmux, outlet) = (None, None, None, None);
+        Self { name, port, raw, telnet, conmux, outlet, insecure: false, capture, manners }
+    }
+
     fn from_table(table: &Table<'_>) -> Option<Self> {
         let name = table.required("name");
         let port = match table.node("port") {
@@ -220,6 +292,17 @@ impl ConsoleConfig {
 struct Seen(HashMap<String, String>);
 
 impl Seen {
+    fn name(&mut self, table: &Table<'_>, name: &Name) {
+        self.once(table, "name", format!("the name {name}"));
+    }
+
+    /// Port 0 is another one each time.
+    fn address(&mut self, table: &Table<'_>, key: &str, address: Option<SocketAddr>) {
+        if let Some(address) = address.filter(|address| address.port() != 0) {
+            self.once(table, key, address.to_string());
+        }
+    }
+
     fn once(&mut self, table: &Table<'_>, key: &str, what: String) {
         let place = table.node(key).map_or(table.place(), |node| node.place);
         let here = format!("{}:{place}", table.at().file);
@@ -247,7 +330,7 @@ mod tests {
                 Some(((*file).to_owned(), toml::parse(text, &At::top(file, &problems))?))
             })
             .collect();
-        let config = SerialConfig::from_documents(&documents, &problems);
+        let config = SerialConfig::from_documents(&documents, &problems, None);
         problems.check(Some(config)).map_err(|failure| failure.message)
     }
 
@@ -330,6 +413,62 @@ mod tests {
             assert!(line.starts_with(expected), "{line}\nis not\n{expected}");
         }
         assert_eq!(told.lines().count(), 8, "{told}");
+    }
+
+    #[test]
+    fn what_adapters_become_is_told_by_rules() {
+        let config = read(&[
+            (
+                "a.toml",
+                "[discover]\nline = \"9600e7\"\ntelnet = \"127.0.0.1:7300-7399\"\n\
+                 [[match]]\nserial = \"A50285BI\"\ninterface = 1\nname = \"panda01\"\n",
+            ),
+            ("b.toml", "[[match]]\nvendor = \"Arduino*\"\nignore = true\n"),
+        ]);
+        let discover = config.unwrap().discover.unwrap();
+        assert_eq!(discover.line.to_string(), "9600e7");
+        assert_eq!(discover.rules.len(), 2);
+        assert_eq!(discover.rules[0].interface, Some(1));
+        assert!(discover.rules[1].ignore);
+    }
+
+    #[test]
+    fn for_one_adapter_only_its_rules_are_read() {
+        let file = tempfile::NamedTempFile::with_suffix(".toml").unwrap();
+        let text = "[http]\nlisten = \"127.0.0.1:7100\"\n[capture]\ndir = \"/captures\"\n\
+                    [[console]]\nname = \"a\"\nport = \"unix:/x\"\n\
+                    [[match]]\nserial = \"A\"\nname = \"b\"\n";
+        std::fs::write(file.path(), text).unwrap();
+        let paths = [file.path().to_owned()];
+        let config = SerialConfig::read_for(&paths, Some("usb-A".into())).unwrap();
+        assert_eq!((&config.http, config.consoles.len()), (&None, 0));
+        let discover = config.discover.as_ref().unwrap();
+        assert_eq!((discover.only.as_deref(), discover.rules.len()), (Some("usb-A"), 1));
+        assert_eq!(discover.capture.dir, PathBuf::from("/captures"));
+        assert_eq!(config.read_again().unwrap(), config);
+    }
+
+    #[test]
+    fn rules_that_mean_nothing_are_mistakes() {
+        let told = read(&[(
+            "a.toml",
+            "[discover]\n[[console]]\nname = \"panda01\"\nport = \"unix:/x\"\n\
+             [[match]]\nname = \"panda01\"\nserial = \"A\"\n\
+             [[match]]\nname = \"panda02\"\n\
+             [[match]]\npath = \"*\"\nraw = \"7001\"\nignore = true\n",
+        )]);
+        assert_eq!(
+            told.unwrap_err(),
+            "a.toml:6:8: match[0].name: the name panda01 is already used at a.toml:3:8\n\
+             a.toml:8:1: match[1]: it matches every adapter: say which are meant with vendor, \
+             product, serial, path or interface\n\
+             a.toml:12:7: match[2].raw: \"7001\" is no address; write it like 127.0.0.1:7001, or \
+             127.0.0.1:7300-7399 for one of a range\n\
+             a.toml:12:7: match[2].raw: an adapter that is ignored has none"
+        );
+        let told = read(&[("a.toml", "[[match]]\nserial = \"A\"\nname = \"x\"\n")]);
+        let what = "match: nothing is found by itself, so nothing is matched: add [discover]";
+        assert_eq!(told.unwrap_err(), format!("a.toml:1:1: {what}"));
     }
 
     #[test]

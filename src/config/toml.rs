@@ -22,6 +22,11 @@ pub fn parse(text: &str, at: &At<'_>) -> Option<Node> {
     Some(Node { place: Place { line: 1, column: 1 }, value })
 }
 
+/// A text as TOML has it, with its quotes.
+pub fn quoted(text: &str) -> String {
+    ::toml::Value::from(text).to_string()
+}
+
 /// The parser's message, in our words where people make the mistake often.
 fn syntax(text: &str, span: &Range<usize>, message: &str) -> String {
     let before = text.get(..span.start).unwrap_or_default().trim_end_matches([' ', '\t']);

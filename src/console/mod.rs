@@ -228,6 +228,10 @@ impl Console {
         self.requests.send(request).await.map_err(|_| WriteError::ShuttingDown)
     }
 
+    pub fn is_open(&self) -> bool {
+        self.state().port == PortState::Open
+    }
+
     /// Has a lost port tried at once: its device may be back.
     pub fn retry(&self) {
         // With a full queue it is tried again soon anyway.

@@ -18,12 +18,7 @@ pub async fn bind(
     address: SocketAddr,
     insecure: bool,
 ) -> Result<TcpListener, Failure> {
-    if !address.ip().is_loopback() && !insecure {
-        let what =
-            format!("{purpose}: {address} is open to the network, and nothing authenticates");
-        return Err(Failure::new(Kind::Config, what)
-            .hint("listen on 127.0.0.1 and reach it through ssh -L, or set `insecure = true`"));
-    }
+    may_listen(purpose, address, insecure)?;
     TcpListener::bind(address).await.map_err(|error| {
         let failure =
             Failure::new(Kind::Infra, format!("{purpose}: cannot listen on {address}: {error}"));
@@ -37,4 +32,17 @@ pub async fn bind(
             _ => failure,
         }
     })
+}
+
+/// Whether it is allowed to listen on an address.
+///
+/// # Errors
+/// [`Kind::Config`] when the address is not loopback and `insecure` was not set.
+pub fn may_listen(purpose: &str, address: SocketAddr, insecure: bool) -> Result<(), Failure> {
+    if address.ip().is_loopback() || insecure {
+        return Ok(());
+    }
+    let what = format!("{purpose}: {address} is open to the network, and nothing authenticates");
+    Err(Failure::new(Kind::Config, what)
+        .hint("listen on 127.0.0.1 and reach it through ssh -L, or set `insecure = true`"))
 }

@@ -14,7 +14,7 @@ pub mod units;
 pub use event::{Event, What};
 pub use failure::{Failure, Kind};
 pub use keys::{Keys, Step};
-pub use name::{MAX_NAME, Name, user_text};
+pub use name::{MAX_NAME, Name, shown, user_text};
 pub use outlet::{OutletInfo, PowerRequest, Report, State, Verb, Verified};
 pub use pace::{Interval, Pace};
 pub use point::{Mark, Point};

@@ -108,9 +108,21 @@ const MAX_USER: usize = 64;
 /// What somebody calls themselves, made fit for other people's terminals: control characters become
 /// `?`, and it ends after [`MAX_USER`] bytes.
 pub fn user_text(said: &str) -> String {
+    fit(said, MAX_USER)
+}
+
+/// The longest text of a device that is shown, in bytes: what USB can carry.
+const MAX_SHOWN: usize = 255;
+
+/// What a device says of itself, made fit for a terminal in the same way.
+pub fn shown(said: &str) -> String {
+    fit(said, MAX_SHOWN)
+}
+
+fn fit(said: &str, most: usize) -> String {
     let mut text = String::new();
     for c in said.chars().take_while(|c| *c != '\0') {
-        if text.len() + c.len_utf8() > MAX_USER {
+        if text.len() + c.len_utf8() > most {
             break;
         }
         text.push(if c.is_control() { '?' } else { c });

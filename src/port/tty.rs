@@ -10,6 +10,7 @@ use rustix::io::Errno;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::{ControlError, HandedKind, HandedPort, Port};
+use crate::adapter::{Roots, device_of};
 use crate::model::line::{Framing, Inputs, LineErrors, LineSettings, Outputs};
 use crate::sys::{
     Fd, flush_output, is_pty, line_errors, modem_inputs, open_tty, set_break, set_modem_outputs,
@@ -22,9 +23,21 @@ pub(super) struct Tty(Fd);
 
 impl Tty {
     pub(super) fn open(path: &Path, framing: Framing) -> io::Result<Self> {
-        let named =
-            |error: io::Error| io::Error::new(error.kind(), format!("{}: {error}", path.display()));
-        Fd::new(open_tty(path, framing).map_err(named)?).map(Self).map_err(named)
+        let mut place = path.display().to_string();
+        let opened = device_of(&Roots::of_host(), path).and_then(|device| {
+            if device != path {
+                place = format!("{place} ({})", device.display());
+            }
+            Fd::new(open_tty(&device, framing)?)
+        });
+        opened.map(Self).map_err(|error| {
+            let kind = error.kind();
+            let what = match kind {
+                io::ErrorKind::NotFound => format!("{place}: there is no such device"),
+                _ => format!("{place}: {error}"),
+            };
+            io::Error::new(kind, what)
+        })
     }
 
     /// Goes on with an open line.

@@ -10,6 +10,7 @@
 
 mod common;
 
+mod adapter;
 mod architecture;
 mod attach;
 mod bad_input;

@@ -281,7 +281,7 @@ fn serial_config(ports: Ports, folder: &Folder, racks: &[Rack]) -> Result<Serial
         });
     }
     let http = Some(HttpListen { listen: ports.serial(), insecure: false });
-    Ok(SerialConfig { paths: Vec::new(), http, conmux: None, consoles })
+    Ok(SerialConfig { http, consoles, ..SerialConfig::default() })
 }
 
 fn power_config(ports: Ports, racks: &[Rack]) -> Result<PowerConfig, Failure> {

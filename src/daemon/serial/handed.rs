@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use tokio::net::{TcpListener, UnixListener};
 
 use super::listeners::{Bound, Purpose};
+use crate::adapter::Finder;
 use crate::console::{Handed, HandedState};
 use crate::daemon::RuntimeSocket;
 use crate::front::hand_over::{ClientState, HandedClient};
@@ -27,6 +28,7 @@ pub struct HandedSerial {
     pub(super) bound: Bound,
     pub(super) consoles: BTreeMap<Name, Handed>,
     pub(super) clients: Vec<HandedClient>,
+    pub(super) finder: Finder,
 }
 
 /// The same with indices instead of open files.
@@ -37,6 +39,9 @@ struct Document {
     listeners: Vec<(Purpose, SocketAddr, usize)>,
     consoles: Vec<DocumentedConsole>,
     clients: Vec<(ClientState, usize)>,
+    /// Which adapters have become which consoles.
+    #[serde(default)]
+    finder: Finder,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -65,7 +70,7 @@ impl HandedSerial {
         let socket = document.socket.and_then(|(path, index)| {
             Some((RuntimeSocket::resume(path), UnixListener::from_std(file(index)?.into()).ok()?))
         });
-        let mut handed = Self { socket, ..Self::default() };
+        let mut handed = Self { socket, finder: document.finder, ..Self::default() };
         for (purpose, address, index) in document.listeners {
             if let Some(listener) = file(index).and_then(|f| TcpListener::from_std(f.into()).ok()) {
                 handed.bound.add(purpose, address, Arc::new(listener));
@@ -97,6 +102,7 @@ impl HandedSerial {
             listeners: Vec::new(),
             consoles: Vec::new(),
             clients: Vec::new(),
+            finder: self.finder,
         };
         if let Some((socket, listener)) = self.socket {
             document.socket = Some((socket.leave(), put(listener.into_std()?.into())));

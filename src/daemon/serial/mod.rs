@@ -2,6 +2,7 @@
 //! while it runs: a changed configuration is read again on SIGHUP or `POST /reload`.
 
 mod handed;
+mod hotplug;
 mod listeners;
 mod plan;
 mod replace;
@@ -20,6 +21,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 pub use self::handed::HandedSerial;
+use self::hotplug::{Happened, Hotplug};
 use self::plan::Plan;
 pub use self::replace::{luggage, serve};
 use self::serving::{Lives, Serving};
@@ -39,8 +41,8 @@ const RELOADS: usize = 8;
 /// A `lava-serial` whose listeners are bound, and which has not begun to serve.
 #[derive(Debug)]
 pub struct Serial {
-    /// The files that the configuration came from, to be read again; none if it came from elsewhere.
-    paths: Vec<PathBuf>,
+    config: SerialConfig,
+    hotplug: Hotplug,
     plan: Plan,
     socket: (RuntimeSocket, UnixListener),
     consoles: BTreeMap<Name, Handed>,
@@ -72,14 +74,14 @@ impl Serial {
     /// # Errors
     /// The first one that cannot be bound.
     pub async fn bind(config: SerialConfig, handed: HandedSerial) -> Result<Self, Failure> {
-        let HandedSerial { socket, bound, consoles, clients } = handed;
-        let paths = config.paths.clone();
-        let plan = Plan::bind(config, &bound).await?;
+        let HandedSerial { socket, bound, consoles, clients, finder } = handed;
+        let mut hotplug = Hotplug::new(finder);
+        let plan = Plan::bind(&config, &mut hotplug, &bound).await?;
         let socket = match socket {
             Some(socket) => socket,
             None => RuntimeSocket::bind(&runtime_dir(), "serial")?,
         };
-        Ok(Self { paths, plan, socket, consoles, clients })
+        Ok(Self { config, hotplug, plan, socket, consoles, clients })
     }
 
     /// What is said when it is ready: `http=127.0.0.1:7100 panda01.raw=127.0.0.1:7101 …`.
@@ -134,14 +136,14 @@ impl Serial {
         let clients = lives.clients.clone();
         let app =
             router(roster.clone(), Reload::new(reload), lives.hand_over.clone(), clients.clone());
-        let mut serving = Serving::new(roster, app.clone(), lives.clone());
-        let started = self.plan.start(&serving, &mut self.consoles)?;
-        serving.carry_out(started).await;
-        serving.take_up(self.clients);
+        let serving = Serving::new(roster, app.clone(), lives.clone());
+        let mut running = Running { config: self.config, hotplug: self.hotplug, serving };
+        running.serve(self.plan, &mut self.consoles).await?;
+        running.serving.take_up(self.clients);
         let (socket, listener) = self.socket;
         let (listener, local) = (Arc::new(listener), shutdown.child_token());
         clients.spawn(http::serve(Listener::Unix(listener.clone()), app, local.clone()));
-        let mut hangups = hangups(&self.paths)?;
+        let mut hangups = hangups(&running.config.paths)?;
         let mut hand_over = std::pin::pin!(hand_over);
         ready();
         loop {
@@ -149,19 +151,24 @@ impl Serial {
                 () = shutdown.cancelled() => break,
                 successor = &mut hand_over => {
                     local.cancel();
-                    let mut handed = serving.give_away().await;
+                    let mut handed = running.serving.give_away().await;
+                    handed.finder = running.hotplug.into_finder();
                     // Its task has ended, and with it the other owner of the listener.
                     handed.socket = Arc::into_inner(listener).map(|listener| (socket, listener));
                     return Ok(Ended::HandedOver(handed, successor));
                 }
-                () = hangup(&mut hangups) => match reload_from(&self.paths, &mut serving).await {
+                () = hangup(&mut hangups) => match running.reload().await {
                     Ok(changes) => tracing::info!("the configuration was read again: {changes}"),
                     Err(failure) => tracing::error!("nothing is changed: {failure}"),
                 },
                 Some(answer) = reloads.recv() => {
                     // Whoever asked may be gone by now.
-                    let _ = answer.send(reload_from(&self.paths, &mut serving).await);
+                    let _ = answer.send(running.reload().await);
                 }
+                happened = running.hotplug.happened() => match happened {
+                    Happened::Devices => running.serving.retry(),
+                    Happened::Look => running.look_again().await,
+                },
             }
         }
         let ended = async {
@@ -177,17 +184,54 @@ impl Serial {
     }
 }
 
-/// Reads the configuration again and serves it: all of it, or nothing is changed. Consoles that are
-/// configured as they were do not notice.
-async fn reload_from(paths: &[PathBuf], serving: &mut Serving) -> Result<Changes, Failure> {
-    if paths.is_empty() {
-        let what = "it was started without --config: there is no file to read again";
-        return Err(Failure::new(Kind::User, what));
+/// What is served, and why.
+struct Running {
+    /// As it was read last.
+    config: SerialConfig,
+    hotplug: Hotplug,
+    serving: Serving,
+}
+
+impl Running {
+    /// Serves a plan: all of it, or nothing is changed.
+    async fn serve(
+        &mut self,
+        plan: Plan,
+        handed: &mut BTreeMap<Name, Handed>,
+    ) -> Result<Changes, Failure> {
+        let started = plan.start(&mut self.hotplug, &self.serving, handed)?;
+        self.hotplug.looked();
+        let changes = self.serving.carry_out(started).await;
+        self.hotplug.watch(self.serving.devices());
+        Ok(changes)
     }
-    let config = SerialConfig::read(paths)?;
-    let plan = Plan::bind(config, &serving.bound()).await?;
-    let started = plan.start(serving, &mut BTreeMap::new())?;
-    Ok(serving.carry_out(started).await)
+
+    /// Reads the configuration again and serves it: all of it, or nothing is changed. Consoles that
+    /// are configured as they were do not notice.
+    async fn reload(&mut self) -> Result<Changes, Failure> {
+        if self.config.paths.is_empty() {
+            let what = "it was started without --config: there is no file to read again";
+            return Err(Failure::new(Kind::User, what));
+        }
+        let config = self.config.read_again()?;
+        let plan = Plan::bind(&config, &mut self.hotplug, &self.serving.bound()).await?;
+        let changes = self.serve(plan, &mut BTreeMap::new()).await?;
+        self.config = config;
+        Ok(changes)
+    }
+
+    /// Serves the adapters that have come.
+    async fn look_again(&mut self) {
+        if self.config.discover.is_none() {
+            return;
+        }
+        let plan = Plan::bind(&self.config, &mut self.hotplug, &self.serving.bound()).await;
+        match async { self.serve(plan?, &mut BTreeMap::new()).await }.await {
+            Ok(changes) if changes.is_none() => {}
+            Ok(changes) => tracing::info!("the adapters have changed: {changes}"),
+            Err(failure) => tracing::error!("adapters that have come are not served: {failure}"),
+        }
+    }
 }
 
 fn hangups(paths: &[PathBuf]) -> Result<Option<Signal>, Failure> {

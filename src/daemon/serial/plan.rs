@@ -6,11 +6,14 @@ use std::sync::Arc;
 
 use tokio::net::TcpListener;
 
+use super::hotplug::Hotplug;
 use super::listeners::{Bound, Purpose};
 use super::serving::Serving;
 use crate::config::conmux::ConmuxListen;
+use crate::config::discover::Discover;
 use crate::config::serial::{ConsoleConfig, HttpListen, Protocol, SerialConfig};
 use crate::console::{Console, Handed};
+use crate::daemon::may_listen;
 use crate::model::{Failure, Kind, Name};
 
 /// A configuration whose listeners are bound.
@@ -27,6 +30,8 @@ pub(super) struct Plan {
 pub(super) struct Planned {
     pub(super) config: ConsoleConfig,
     pub(super) lines: BTreeMap<Protocol, Arc<TcpListener>>,
+    /// It is an adapter that was found: the others do not depend on it.
+    pub(super) found: bool,
 }
 
 /// A plan whose new consoles have their captures open.
@@ -43,16 +48,26 @@ pub(super) struct New {
 }
 
 impl Plan {
-    /// Binds what `config` asks for and is not bound yet.
+    /// Binds what `config` asks for and is not bound yet. Adapters that were found make do with what
+    /// there is.
     ///
     /// # Errors
     /// The first listener that cannot be bound.
-    pub(super) async fn bind(config: SerialConfig, bound: &Bound) -> Result<Self, Failure> {
+    pub(super) async fn bind(
+        config: &SerialConfig,
+        hotplug: &mut Hotplug,
+        bound: &Bound,
+    ) -> Result<Self, Failure> {
         let http = match &config.http {
             Some(http) => Some(bound.listen(Purpose::Http, http.listen, http.insecure).await?),
             None => None,
         };
-        let conmux = match config.conmux {
+        let adapters = config.discover.iter().flat_map(Discover::addresses);
+        for (protocol, address) in adapters {
+            let insecure = config.discover.as_ref().is_some_and(|discover| discover.insecure);
+            may_listen(&format!("{protocol} of adapters"), address, insecure)?;
+        }
+        let conmux = match config.conmux.clone() {
             Some(conmux) => {
                 let purpose = Purpose::ConmuxRegistry;
                 let bound = bound.listen(purpose, conmux.registry, conmux.insecure).await?;
@@ -62,38 +77,51 @@ impl Plan {
         };
         let open_conmux = conmux.as_ref().is_some_and(|(conmux, _)| conmux.insecure);
         let mut consoles = Vec::with_capacity(config.consoles.len());
-        for console in config.consoles {
+        for console in &config.consoles {
             let mut lines = BTreeMap::new();
             for (protocol, address) in console.lines() {
                 let purpose = Purpose::Line(console.name.clone(), protocol);
                 let insecure = console.insecure || protocol == Protocol::Conmux && open_conmux;
                 lines.insert(protocol, bound.listen(purpose, address, insecure).await?);
             }
-            consoles.push(Planned { config: console, lines });
+            consoles.push(Planned { config: console.clone(), lines, found: false });
         }
-        Ok(Self { http_config: config.http, http, conmux, consoles })
+        consoles.extend(hotplug.find(config, bound).await);
+        Ok(Self { http_config: config.http.clone(), http, conmux, consoles })
     }
 
     /// Opens the captures that are not open yet; consoles of another process go on where that ended.
-    /// Nothing is served differently so far.
+    /// An adapter that was found is left out if its capture cannot be opened. Nothing is served
+    /// differently so far.
     ///
     /// # Errors
     /// The first capture that cannot be opened.
     pub(super) fn start(
-        self,
+        mut self,
+        hotplug: &mut Hotplug,
         serving: &Serving,
         handed: &mut BTreeMap<Name, Handed>,
     ) -> Result<Started, Failure> {
         let mut new = BTreeMap::new();
-        for Planned { config, .. } in &self.consoles {
+        let mut consoles = Vec::with_capacity(self.consoles.len());
+        for planned in self.consoles {
+            let config = &planned.config;
             if serving.records_in(&config.name) != Some(config.capture.dir.as_path()) {
-                let started = serving.start(config, handed.remove(&config.name));
-                let (console, owner) =
-                    started.map_err(|error| Failure::from_error(Kind::Infra, &error))?;
-                console.set_manners(config.manners.clone());
-                new.insert(config.name.clone(), New { console, owner: Box::pin(owner) });
+                match serving.start(config, handed.remove(&config.name)) {
+                    Ok((console, owner)) => {
+                        console.set_manners(config.manners.clone());
+                        new.insert(config.name.clone(), New { console, owner: Box::pin(owner) });
+                    }
+                    Err(error) if planned.found => {
+                        hotplug.left_out(&config.name, &error);
+                        continue;
+                    }
+                    Err(error) => return Err(Failure::from_error(Kind::Infra, &error)),
+                }
             }
+            consoles.push(planned);
         }
+        self.consoles = consoles;
         Ok(Started { plan: self, new })
     }
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -16,6 +16,7 @@ use super::handed::HandedSerial;
 use super::listeners::{Bound, Purpose};
 use super::plan::{New, Planned, Started};
 use crate::capture::OpenError;
+use crate::config::PortSpec;
 use crate::config::conmux::ConmuxListen;
 use crate::config::serial::{ConsoleConfig, Protocol};
 use crate::console::{Console, Handed, Lifetime, Roster};
@@ -136,6 +137,26 @@ impl Serving {
         bound
     }
 
+    /// The devices of the consoles that are serial lines.
+    pub(super) fn devices(&self) -> Vec<PathBuf> {
+        let ports = self.consoles.values().map(|served| &served.config.port);
+        let devices = ports.filter_map(|port| match port {
+            PortSpec::Tty { path, .. } => Some(path.clone()),
+            _ => None,
+        });
+        devices.collect()
+    }
+
+    /// Has the serial lines tried that are not open: their devices may be back.
+    pub(super) fn retry(&self) {
+        for served in self.consoles.values() {
+            if matches!(served.config.port, PortSpec::Tty { .. }) && !served.console.is_open() {
+                tracing::debug!(console = %served.config.name, "its device may be back");
+                served.console.retry();
+            }
+        }
+    }
+
     /// Serves what is planned. Nothing can fail here; who is not concerned does not notice.
     pub(super) async fn carry_out(&mut self, started: Started) -> Changes {
         let Started { plan, mut new } = started;
@@ -154,12 +175,12 @@ impl Serving {
             _ => self.close_http(),
         }
         // First everybody lets go of the listeners that have moved, then their new owners begin.
-        for Planned { config, lines } in &plan.consoles {
+        for Planned { config, lines, .. } in &plan.consoles {
             if let Some(served) = self.consoles.get_mut(&config.name) {
                 served.keep_doors(lines);
             }
         }
-        for Planned { config, lines } in plan.consoles {
+        for Planned { config, lines, .. } in plan.consoles {
             let name = config.name.clone();
             match new.remove(&name) {
                 Some(new) => {
@@ -335,7 +356,8 @@ impl Serving {
                 consoles.insert(name, handed);
             }
         }
-        HandedSerial { socket: None, bound, consoles, clients: self.lives.hand_over.take() }
+        let clients = self.lives.hand_over.take();
+        HandedSerial { bound, consoles, clients, ..HandedSerial::default() }
     }
 
     /// Requests under way and attached clients are served to their end.

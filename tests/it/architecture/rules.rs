@@ -14,7 +14,7 @@ const OWNERS: &[(&str, &[&str])] = &[
     ("hyper", &["client", "front/http"]),
     ("hyper_util", &["client", "front/http"]),
     ("indicatif", &["front/cli"]),
-    ("inotify", &["port"]),
+    ("inotify", &["adapter"]),
     ("minijinja", &["template"]),
     ("object_store", &["store"]),
     ("prometheus_client", &["front/http"]),

@@ -19,6 +19,7 @@ mod http;
 mod lab;
 mod process;
 mod terminal;
+mod tree;
 mod wait;
 mod websocket;
 
@@ -31,5 +32,6 @@ pub(crate) use http::{Answer, http, http_unix};
 pub(crate) use lab::{TestLab, run};
 pub(crate) use process::{Process, signal};
 pub(crate) use terminal::Terminal;
+pub(crate) use tree::{Tree, UsbAdapter, udev_link};
 pub(crate) use wait::{LIMIT, wait_until};
 pub(crate) use websocket::WebSocket;

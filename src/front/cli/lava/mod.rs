@@ -4,6 +4,7 @@ mod boards;
 mod import;
 mod log;
 mod power;
+mod serial;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -34,6 +35,7 @@ enum Verb {
     Import(import::ImportArgs),
     Log(log::LogArgs),
     Power(power::PowerArgs),
+    Serial(serial::SerialArgs),
 }
 
 /// Where a verb looks boards up.
@@ -63,6 +65,7 @@ pub fn run(args: LavaArgs) -> ExitCode {
         Verb::Import(args) => super::exit(import::run(&args)),
         Verb::Log(args) => super::exit(wait(log::run(args))),
         Verb::Power(args) => super::exit(wait(power::run(args))),
+        Verb::Serial(args) => super::exit(wait(serial::run(args))),
     }
 }
 

@@ -27,6 +27,13 @@ pub struct Changes {
     pub unchanged: usize,
 }
 
+impl Changes {
+    /// Whether everything is as it was.
+    pub fn is_none(&self) -> bool {
+        self.added.is_empty() && self.removed.is_empty() && self.changed.is_empty()
+    }
+}
+
 impl Reload {
     pub fn new(requests: mpsc::Sender<Answer>) -> Self {
         Self(requests)

@@ -1,0 +1,113 @@
+//! Reading `/sys/class/tty`.
+
+use std::fs::File;
+use std::io::{self, Read as _};
+use std::path::{Path, PathBuf};
+
+use super::{Adapter, Roots, Usb, names};
+use crate::model::Name;
+
+/// The most adapters that are looked at.
+const MAX_ADAPTERS: usize = 1024;
+/// The most bytes of an attribute that are read; the kernel gives no more.
+const MAX_ATTRIBUTE: u64 = 4096;
+
+/// Every serial line with hardware behind it, in the order of their names (ttyUSB2 before ttyUSB10).
+///
+/// # Errors
+/// When there is no `/sys/class/tty` to read.
+pub fn list(roots: &Roots) -> io::Result<Vec<Adapter>> {
+    let class = roots.sys.join("class/tty");
+    let named =
+        |error: io::Error| io::Error::new(error.kind(), format!("{}: {error}", class.display()));
+    let consoles = attribute(&class.join("console"), "active").unwrap_or_default();
+    let consoles: Vec<&str> = consoles.split_ascii_whitespace().collect();
+    let ttys = std::fs::read_dir(&class).map_err(named)?.filter_map(|entry| {
+        let entry = entry.ok()?;
+        // A device that goes away meanwhile is as good as gone.
+        read(&class.join(entry.file_name()), entry.file_name().to_str()?.parse().ok()?, &consoles)
+    });
+    let mut adapters: Vec<Adapter> = ttys.take(MAX_ADAPTERS).collect();
+    adapters.sort_by_key(|adapter| order(adapter.tty.as_str()));
+    Ok(adapters)
+}
+
+/// `("ttyUSB", 10)`.
+fn order(tty: &str) -> (String, u64) {
+    let name = tty.trim_end_matches(|c: char| c.is_ascii_digit());
+    (name.to_owned(), tty[name.len()..].parse().unwrap_or(0))
+}
+
+/// One line; `None` when it is no hardware.
+fn read(link: &Path, tty: Name, consoles: &[&str]) -> Option<Adapter> {
+    // Most of them are virtual: found out without reading more.
+    let target = std::fs::read_link(link).ok()?;
+    if target.components().any(|part| part.as_os_str() == "virtual") {
+        return None;
+    }
+    let place = link.canonicalize().ok()?;
+    // A UART that was never found has the type 0.
+    if !place.join("device").exists() || attribute(&place, "type").as_deref() == Some("0") {
+        return None;
+    }
+    let way: Vec<(String, PathBuf)> = place
+        .ancestors()
+        .skip(1)
+        .take_while(|dir| dir.file_name().is_some_and(|name| name != "devices"))
+        .filter_map(|dir| Some((target_name(dir, "subsystem")?, dir.to_owned())))
+        .collect();
+    let (usb, port) = usb(&way);
+    let (by_id, by_path) = match &usb {
+        Some(usb) => {
+            let pieces: Vec<(String, String)> = way
+                .iter()
+                .filter_map(|(kind, dir)| Some((kind.clone(), dir.file_name()?.to_str()?.into())))
+                .collect();
+            (Some(names::by_id(usb, port)), names::by_path(&pieces, port))
+        }
+        None => (None, None),
+    };
+    // Newer kernels put a bus of their own between a line and its hardware.
+    let hardware = way.iter().filter(|(kind, _)| kind != "serial-base");
+    let driver = hardware.map(|(_, dir)| dir).find_map(|dir| target_name(dir, "driver"));
+    let kernel_console = consoles.contains(&tty.as_str());
+    Some(Adapter { tty, usb, by_id, by_path, driver, kernel_console })
+}
+
+/// What is said of the USB device on the way, and the line's number where the driver has several.
+fn usb(way: &[(String, PathBuf)]) -> (Option<Usb>, Option<u8>) {
+    let find = |kind: &str, attribute_name: &str| {
+        let dirs = way.iter().filter(|(subsystem, _)| subsystem == kind);
+        dirs.map(|(_, dir)| dir).find_map(|dir| Some((dir, attribute(dir, attribute_name)?)))
+    };
+    let port = find("usb-serial", "port_number").and_then(|(_, port)| port.trim().parse().ok());
+    let Some((_, interface)) = find("usb", "bInterfaceNumber") else { return (None, port) };
+    let Some((device, vendor_id)) = find("usb", "idVendor") else { return (None, port) };
+    let text = |name| attribute(device, name).filter(|text| !text.trim().is_empty());
+    let number = |text: Option<String>| text.and_then(|text| text.trim().parse().ok());
+    let usb = Usb {
+        vendor_id,
+        product_id: attribute(device, "idProduct").unwrap_or_default(),
+        vendor: text("manufacturer"),
+        product: text("product"),
+        serial: text("serial"),
+        interface: u8::from_str_radix(interface.trim(), 16).unwrap_or(0),
+        interfaces: number(attribute(device, "bNumInterfaces")).unwrap_or(1),
+        port: port.unwrap_or(0),
+    };
+    (Some(usb), port)
+}
+
+/// An attribute's text without its line end.
+fn attribute(dir: &Path, name: &str) -> Option<String> {
+    let mut bytes = Vec::new();
+    File::open(dir.join(name)).ok()?.take(MAX_ATTRIBUTE).read_to_end(&mut bytes).ok()?;
+    let text = String::from_utf8_lossy(&bytes);
+    Some(text.trim_end_matches(['\n', '\r', '\0']).to_owned())
+}
+
+/// The name of what a link in a device's folder points to.
+fn target_name(dir: &Path, link: &str) -> Option<String> {
+    let target = std::fs::read_link(dir.join(link)).ok()?;
+    Some(target.file_name()?.to_str()?.to_owned())
+}
