@@ -21,7 +21,7 @@ fuzz_target!(|input: (u8, u16, &[u8])| {
 
     let mut peer = new(!role);
     peer.decode(&answers).unwrap();
-    let quiet = (0..20).any(|_| {
+    let quiet = (0..200).any(|_| {
         let (ours, theirs) = (whole.answers(), peer.answers());
         // Ends whatever sequence the input had begun.
         run(&mut whole, &[&[0, 255, 240, 255, 240], &theirs]);

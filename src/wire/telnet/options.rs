@@ -18,12 +18,16 @@ struct Negotiated {
     him: Side,
 }
 
-/// One side of an option: its state by RFC 1143, and whether we agree to it.
+/// One side of an option: its state by RFC 1143, and how often we still agree to it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 struct Side {
     state: Q,
-    allowed: bool,
+    agrees: u8,
 }
+
+/// How often we agree to one side of an option. The Q method keeps two peers from answering each
+/// other for ever only as long as they agree on what was said; this does so in any case.
+const AGREES: u8 = 8;
 
 /// The states of RFC 1143 section 7. We never ask to end an option, so WANTNO is not needed, nor
 /// the queue bit.
@@ -87,7 +91,10 @@ impl Options {
         };
         let side = if matches!(verb, WILL | WONT) { &mut option.him } else { &mut option.us };
         let (state, answer) = match (verb, side.state) {
-            (WILL | DO, Q::No) if side.allowed => (Q::Yes, Some(agree)),
+            (WILL | DO, Q::No) if side.agrees > 0 => {
+                side.agrees -= 1;
+                (Q::Yes, Some(agree))
+            }
             (WILL | DO, Q::No) => (Q::No, Some(refuse)),
             (WILL | DO, Q::Yes | Q::WantYes) => (Q::Yes, None),
             (_, Q::Yes) => (Q::No, Some(refuse)),
@@ -106,7 +113,7 @@ impl Options {
 
 impl Negotiated {
     fn new(code: u8, us: bool, him: bool) -> Self {
-        let side = |allowed| Side { state: Q::No, allowed };
+        let side = |allowed| Side { state: Q::No, agrees: if allowed { AGREES } else { 0 } };
         Self { code, us: side(us), him: side(him) }
     }
 }
