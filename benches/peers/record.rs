@@ -96,9 +96,10 @@ impl Check {
         }
     }
 
-    /// Where in the board's output the reader is, in bytes.
-    pub(crate) fn position(&self) -> u64 {
-        self.due * RECORD as u64 + self.part.len() as u64
+    /// What did not come of so many bytes that the board has printed by now.
+    pub(crate) fn missed(&self, printed: u64) -> u64 {
+        let position = self.due * RECORD as u64 + self.part.len() as u64;
+        self.tally.lost + printed.saturating_sub(position)
     }
 
     pub(crate) fn feed(&mut self, mut bytes: &[u8]) {
