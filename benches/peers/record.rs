@@ -1,29 +1,36 @@
 //! What the boards print: numbered records, so that a reader sees what is lost, repeated or damaged.
 //!
 //! ```text
-//! 0000000042 the quick brown fox \r\n
+//! 0000000042 lazy dog 0000000042
 //! ```
+//! The number stands at both ends: two halves that were not printed together are no record.
 
-/// The length of a record in bytes.
+/// The length of a record in bytes, its line end included.
 pub(crate) const RECORD: usize = 32;
-/// The digits of a record's number, at its beginning.
 const DIGITS: usize = 10;
-const TEXT: &[u8; RECORD - DIGITS] = b" the quick brown fox\r\n";
+const TEXT: &[u8; 10] = b" lazy dog ";
+const END: &[u8; 2] = b"\r\n";
 
-/// A record and the number it has. Counting on is much cheaper than formatting: a board that
-/// prints as fast as it can must not be what is measured.
+/// A record. Counting on is much cheaper than formatting: a board that prints as fast as it can
+/// must not be what is measured.
 #[derive(Debug, Clone)]
 pub(crate) struct Record {
     bytes: [u8; RECORD],
 }
 
 impl Record {
-    pub(crate) fn number(number: u64) -> Self {
+    pub(crate) fn number(mut number: u64) -> Self {
+        let mut digits = [0; DIGITS];
+        for digit in digits.iter_mut().rev() {
+            *digit = b'0' + (number % 10) as u8;
+            number /= 10;
+        }
         let mut bytes = [0; RECORD];
-        bytes[DIGITS..].copy_from_slice(TEXT);
-        let mut record = Self { bytes };
-        record.set(number);
-        record
+        let parts: [&[u8]; 4] = [&digits, TEXT, &digits, END];
+        for (byte, part) in bytes.iter_mut().zip(parts.concat()) {
+            *byte = part;
+        }
+        Self { bytes }
     }
 
     pub(crate) fn bytes(&self) -> &[u8; RECORD] {
@@ -31,30 +38,23 @@ impl Record {
     }
 
     pub(crate) fn next(&mut self) {
-        for digit in self.bytes[..DIGITS].iter_mut().rev() {
-            if *digit < b'9' {
-                *digit += 1;
+        const AGAIN: usize = DIGITS + TEXT.len();
+        for at in (0..DIGITS).rev() {
+            let carries = self.bytes[at] == b'9';
+            let digit = if carries { b'0' } else { self.bytes[at] + 1 };
+            self.bytes[at] = digit;
+            self.bytes[AGAIN + at] = digit;
+            if !carries {
                 return;
             }
-            *digit = b'0';
-        }
-    }
-
-    fn set(&mut self, mut number: u64) {
-        for digit in self.bytes[..DIGITS].iter_mut().rev() {
-            *digit = b'0' + (number % 10) as u8;
-            number /= 10;
         }
     }
 }
 
 /// The number of a record, if these bytes are one.
 fn parse(bytes: &[u8]) -> Option<u64> {
-    let (digits, text) = bytes.split_first_chunk::<DIGITS>()?;
-    let digits = digits.iter().map(|digit| digit.is_ascii_digit().then(|| *digit - b'0'));
-    let number =
-        digits.into_iter().try_fold(0, |number, digit| Some(number * 10 + u64::from(digit?)));
-    number.filter(|_| text == TEXT)
+    let number = std::str::from_utf8(bytes.get(..DIGITS)?).ok()?.parse().ok()?;
+    (bytes == Record::number(number).bytes()).then_some(number)
 }
 
 /// What a reader was given, held against what the board printed from its record 0 on.
@@ -96,9 +96,10 @@ impl Check {
         }
     }
 
-    /// Where in the board's output the reader is, in bytes.
-    pub(crate) fn position(&self) -> u64 {
-        self.due * RECORD as u64 + self.part.len() as u64
+    /// What did not come of so many bytes that the board has printed by now.
+    pub(crate) fn missed(&self, printed: u64) -> u64 {
+        let position = self.due * RECORD as u64 + self.part.len() as u64;
+        self.tally.lost + printed.saturating_sub(position)
     }
 
     pub(crate) fn feed(&mut self, mut bytes: &[u8]) {
@@ -153,7 +154,7 @@ impl Check {
             self.tally.repeated += distance;
         }
         self.due = number;
-        self.next.set(number);
+        self.next = Record::number(number);
         self.came();
     }
 

@@ -112,7 +112,7 @@ fn cell(values: &[f64]) -> String {
 }
 
 /// Three digits that count.
-pub(crate) fn short(value: f64) -> String {
+fn short(value: f64) -> String {
     if value == 0.0 {
         return "0".to_owned();
     }

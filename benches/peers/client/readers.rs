@@ -101,9 +101,6 @@ fn read_until_over(mut clients: Vec<Client>, shared: &Shared) -> Result<Vec<Read
             }
         }
     }
-    for reading in &mut readings {
-        reading.waited();
-    }
     Ok(readings)
 }
 
@@ -114,13 +111,11 @@ impl Reading {
 
     fn came(&mut self, bytes: &[u8]) {
         if !bytes.is_empty() {
-            self.waited();
-            self.last = Some(Instant::now());
+            let now = Instant::now();
+            let pause = self.last.map_or(Duration::ZERO, |last| now.duration_since(last));
+            self.pause = self.pause.max(pause);
+            self.last = Some(now);
             self.check.feed(bytes);
         }
-    }
-
-    fn waited(&mut self) {
-        self.pause = self.pause.max(self.last.map_or(Duration::ZERO, |last| last.elapsed()));
     }
 }

@@ -22,6 +22,9 @@ const START: Duration = Duration::from_secs(180);
 const TRY: Duration = Duration::from_millis(2);
 /// How long it may take after SIGTERM.
 const END: Duration = Duration::from_secs(10);
+/// From a client's attaching to the first byte that counts: ser2net, for one, opens a console's
+/// terminal only then, and discards what is in it.
+const SETTLED: Duration = Duration::from_millis(300);
 /// TCP ports are taken from here, below those that the kernel gives out.
 const PORTS: Range<u16> = 20_000..32_000;
 
@@ -59,6 +62,11 @@ impl<'a> Running<'a> {
     /// Attaches so many clients to one console.
     pub(crate) fn attach(&self, console: usize, clients: usize) -> Result<Vec<Client>> {
         (0..clients).map(|client| Client::attach(&self.target(console, client))).collect()
+    }
+
+    /// Waits until what has just been attached is served.
+    pub(crate) fn settle(&self) {
+        std::thread::sleep(SETTLED);
     }
 
     pub(crate) fn tell(&mut self, boards: Range<usize>, does: Does) -> Result<()> {

@@ -24,6 +24,7 @@ pub(crate) fn measure(on: &mut Measured) -> Result<()> {
 fn to(on: &mut Measured, clients: usize, [rate, cpu, lost]: [Figure; 3]) -> Result<()> {
     let mut running = Running::start(on.peer, 1)?;
     let readers = Readers::start(running.attach(0, clients)?);
+    running.settle();
     let (begin, cpu_before) = (Instant::now(), running.cpu());
     running.tell(0..1, Does::FlatOut)?;
     std::thread::sleep(TIME);

@@ -24,6 +24,7 @@ pub(crate) fn measure(on: &mut Measured) -> Result<()> {
     let clients = (0..CONSOLES).map(|console| Client::attach(&running.target(console, 0)));
     let readers = Readers::start(clients.collect::<Result<_>>()?);
     let typist = Client::attach(&running.target(CONSOLES, 0))?;
+    running.settle();
     running.tell(0..CONSOLES, Does::Print(RATE))?;
     std::thread::sleep(STEADY);
     let (begin, before) = (Instant::now(), running.cpu());

@@ -10,7 +10,7 @@ use anyhow::Result;
 
 use crate::client::Reading;
 use crate::peer::{self, Peer};
-use crate::report::{Figure, Report, short};
+use crate::report::{Figure, Report};
 
 /// Some rows of the table which are measured together, as in `--rows`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
@@ -64,11 +64,10 @@ impl Measured<'_> {
             bytes += tally.bytes;
             lost += tally.lost;
             if tally.repeated > 0 {
-                let repeated = short(tally.repeated as f64 / 1e6);
-                self.note(what, &format!("{repeated} MB came twice"));
+                self.note(what, "some came twice");
             }
             if tally.damaged > 0 && tally.lost == 0 {
-                self.note(what, &format!("damaged in {} places", tally.damaged));
+                self.note(what, "something else came in between");
             }
         }
         if readings.iter().any(|reading| reading.thrown_out) {

@@ -8,7 +8,7 @@ use super::Measured;
 use crate::client::{Client, Readers};
 use crate::farm::Does;
 use crate::peer::Running;
-use crate::report::{Figure, short};
+use crate::report::Figure;
 
 /// In bytes per second.
 const RATE: u64 = 1_000_000;
@@ -28,36 +28,32 @@ pub(crate) fn measure(on: &mut Measured) -> Result<()> {
     let before = running.pss();
     let other = Readers::start(running.attach(0, 1)?);
     let stopped = Client::attach_with(&running.target(0, 1), Some(BUFFER))?;
+    running.settle();
     running.tell(0..1, Does::Print(RATE))?;
     std::thread::sleep(STOPS);
-    running.alone()?;
     if let (Some(before), Some(after)) = (before, running.pss()) {
         on.add(Figure::StallGrowth, after - before);
     }
     let stopped = Readers::start(vec![stopped]);
     std::thread::sleep(READS_ON);
-    let other = other.stop()?;
     running.tell(0..1, Does::Stop)?;
     let settled = stopped.settle(LEFT);
     let printed = running.printed(0)?;
-    let stopped = stopped.stop()?;
-    let lost = on.lost(WHAT, &other);
-    if lost > 0.0 {
-        on.note(WHAT, &format!("the other loses {} %", short(lost)));
-    }
+    let (stopped, other) = (stopped.stop()?, other.stop()?);
+    running.alone()?;
     on.lost(WHAT, &stopped);
+    on.lost(WHAT, &other);
     for reading in &other {
         on.add(Figure::StallPause, reading.pause.as_secs_f64());
+        if reading.check.missed(printed) > 0 {
+            on.note(WHAT, "the other, which goes on reading, misses some as well");
+        }
     }
     for reading in &stopped {
-        let mut missed = reading.check.tally.lost;
-        let left = printed.saturating_sub(reading.check.position());
-        if settled {
-            missed += left;
-        } else {
-            on.note(WHAT, &format!("{} MB were still to come to it", short(left as f64 / 1e6)));
+        if !settled {
+            on.note(WHAT, "when it reads on, it does not come to the end");
         }
-        on.add(Figure::StallMissed, missed as f64 / 1e6);
+        on.add(Figure::StallMissed, reading.check.missed(printed) as f64 / 1e6);
     }
     Ok(())
 }
