@@ -1,10 +1,12 @@
 //! Codecs that know no socket: bytes and messages in, bytes and messages out.
 
+pub mod asciicast;
 pub mod attach;
 pub mod escape;
 pub mod frame;
 pub mod lines;
 pub mod pattern;
+pub mod plain;
 pub mod rfc2217;
 pub mod search;
 pub mod telnet;

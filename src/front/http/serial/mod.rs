@@ -51,6 +51,7 @@ pub fn router(
         .route("/consoles/{name}", get(status))
         .route("/consoles/{name}/attach", get(attach::attach))
         .route("/consoles/{name}/history", get(past::history))
+        .route("/consoles/{name}/offset", get(past::offset))
         .route("/consoles/{name}/events", get(past::events).post(record))
         .route("/consoles/{name}/break", post(send_break))
         .route("/consoles/{name}/message", post(message))
