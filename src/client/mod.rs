@@ -1,18 +1,18 @@
 //! Talks HTTP and WebSocket to the daemons. Every front and the dispatcher use it.
 
 pub mod attach;
+mod body;
 mod endpoint;
 pub mod history;
 mod http;
 pub mod lab;
-mod lines;
 pub mod outlet;
 mod resource;
 pub mod search;
 mod sockets;
 
 pub use attach::Attachment;
+pub use body::Body;
 pub use endpoint::{Endpoint, Stream};
 pub use http::{ErrorBody, ErrorText, Http};
-pub use lines::Lines;
-pub use resource::{ConsoleRef, OutletRef, Resource};
+pub use resource::{ConsoleRef, OutletRef, Resource, percent_encoded};

@@ -61,7 +61,7 @@ impl fmt::Display for Resource {
 }
 
 /// A text as it is written in a URL's query.
-pub(super) fn percent_encoded(text: &str) -> String {
+pub fn percent_encoded(text: &str) -> String {
     let mut encoded = String::with_capacity(text.len());
     for byte in text.bytes() {
         match byte {

@@ -1,10 +1,14 @@
 //! Searching the consoles of a daemon.
 
-use super::lines::Lines;
+use bytes::{Buf as _, Bytes, BytesMut};
+
 use super::resource::percent_encoded;
-use super::{Endpoint, Http};
+use super::{Body, Endpoint, Http};
 use crate::model::{Failure, Kind, Point};
 use crate::wire::search::{Answer, End, Match};
+
+/// The longest line of an answer that is read, in bytes.
+const MAX_LINE: usize = 1024 * 1024;
 
 /// What is searched for, and where.
 #[derive(Debug, Clone)]
@@ -22,7 +26,9 @@ pub struct Query<'a> {
 /// A search under way.
 #[derive(Debug)]
 pub struct Search {
-    lines: Lines,
+    body: Body,
+    /// The beginning of a line.
+    pending: BytesMut,
     end: Option<End>,
 }
 
@@ -44,7 +50,8 @@ impl Search {
                 path.push_str(&format!("&{key}={}", percent_encoded(&point.to_string())));
             }
         }
-        Ok(Self { lines: Http::new(daemon.clone()).lines(&path).await?, end: None })
+        let body = Http::new(daemon.clone()).body(&path).await?;
+        Ok(Self { body, pending: BytesMut::new(), end: None })
     }
 
     /// The next line that was found; `None` behind the last one. Cancel safe.
@@ -54,8 +61,7 @@ impl Search {
     pub async fn next(&mut self) -> Result<Option<Match>, Failure> {
         while self.end.is_none() {
             let broken = |what: String| Failure::new(Kind::Lab, format!("a search {what}"));
-            let line = self.lines.next().await?;
-            let line = line.ok_or_else(|| broken("broke off".into()))?;
+            let line = self.line().await?.ok_or_else(|| broken("broke off".into()))?;
             if line.is_empty() {
                 continue;
             }
@@ -66,6 +72,26 @@ impl Search {
             }
         }
         Ok(None)
+    }
+
+    /// The next line of the answer, without its end.
+    async fn line(&mut self) -> Result<Option<Bytes>, Failure> {
+        let mut searched = 0;
+        loop {
+            let rest = &self.pending[searched..];
+            if let Some(end) = rest.iter().position(|byte| *byte == b'\n') {
+                let line = self.pending.split_to(searched + end).freeze();
+                self.pending.advance(1);
+                return Ok(Some(line));
+            }
+            searched = self.pending.len();
+            if searched > MAX_LINE {
+                let what = format!("a line of an answer has more than {MAX_LINE} bytes");
+                return Err(Failure::new(Kind::Lab, what));
+            }
+            let Some(bytes) = self.body.next().await? else { return Ok(None) };
+            self.pending.extend_from_slice(&bytes);
+        }
     }
 
     /// How it ended, when it has.

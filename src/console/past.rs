@@ -35,6 +35,8 @@ pub struct Past {
     at: u64,
     to: u64,
     reader: Option<Reader>,
+    /// Whether it goes on behind a hole.
+    over_holes: bool,
 }
 
 impl Past {
@@ -53,23 +55,26 @@ impl Past {
     /// # Errors
     /// When reading was interrupted by a panic.
     pub async fn next(&mut self) -> io::Result<Option<Vec<Piece>>> {
-        let Some(mut reader) = self.reader.take().filter(|_| self.at < self.to) else {
-            return Ok(None);
-        };
-        let (from, to) = (self.at, self.to);
-        let read = tokio::task::spawn_blocking(move || {
-            let read = reader.read(from, to, BATCH);
-            (reader, read)
-        });
-        let (reader, read) = read.await.map_err(io::Error::other)?;
-        match read {
-            Read::Pieces(pieces) => {
-                self.reader = Some(reader);
-                self.at = pieces.last().map_or(self.to, Piece::end);
-                Ok(Some(pieces))
+        while let Some(mut reader) = self.reader.take().filter(|_| self.at < self.to) {
+            let (from, to) = (self.at, self.to);
+            let read = tokio::task::spawn_blocking(move || {
+                let read = reader.read(from, to, BATCH);
+                (reader, read)
+            });
+            let (reader, read) = read.await.map_err(io::Error::other)?;
+            match read {
+                Read::Pieces(pieces) => {
+                    self.reader = Some(reader);
+                    self.at = pieces.last().map_or(self.to, Piece::end);
+                    return Ok(Some(pieces));
+                }
+                Read::Gap { to } => {
+                    self.at = to;
+                    self.reader = Some(reader).filter(|_| self.over_holes);
+                }
             }
-            Read::Gap { .. } => Ok(None),
         }
+        Ok(None)
     }
 }
 
@@ -91,7 +96,17 @@ impl Console {
         let to = to.unwrap_or(head).min(head);
         let (at, end) = self.store.run(from, head).unwrap_or((to, to));
         let (at, to) = (at.min(to), end.min(to));
-        Ok(Past { at, to, reader: Some(Reader::new(self.store.clone())) })
+        let reader = Some(Reader::new(self.store.clone()));
+        Ok(Past { at, to, reader, over_holes: false })
+    }
+
+    /// All that is held of the stream from `from` up to `to`, or up to the head, whatever holes
+    /// there are.
+    pub fn held(&self, from: u64, to: Option<u64>) -> Past {
+        let head = self.head();
+        let to = to.unwrap_or(head).min(head);
+        let at = from.max(self.store.first().unwrap_or(head)).min(to);
+        Past { at, to, reader: Some(Reader::new(self.store.clone())), over_holes: true }
     }
 
     /// The offset of a point: of the first byte that came at or after a time, the head if none did.

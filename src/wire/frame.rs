@@ -8,8 +8,11 @@
 //! ```
 //! Both numbers are big-endian. The offset is that of the first byte; the time is Unix time in
 //! microseconds. Binary frames the other way are bytes to type and have no header.
+//!
+//! Where there are no messages, as in `history?format=frames`, each frame has its length in front, as
+//! u32 big-endian.
 
-use bytes::{BufMut, Bytes, BytesMut};
+use bytes::{Buf as _, BufMut, Bytes, BytesMut};
 
 /// Length of the header in bytes.
 pub const HEADER: usize = 16;
@@ -24,6 +27,43 @@ pub struct Frame {
     pub bytes: Bytes,
 }
 
+/// The longest frame that is read from a stream, in bytes.
+const MAX_FRAME: usize = 16 * 1024 * 1024;
+
+/// Frames out of a stream of bytes.
+#[derive(Debug, Default)]
+pub struct Frames(BytesMut);
+
+/// A stream that does not consist of frames.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("a frame has {HEADER} to {MAX_FRAME} bytes; this one has {0}")]
+pub struct WrongLength(pub usize);
+
+impl Frames {
+    /// Takes the next bytes of the stream.
+    pub fn push(&mut self, bytes: &[u8]) {
+        self.0.extend_from_slice(bytes);
+    }
+
+    /// The next frame, if all of it has come.
+    ///
+    /// # Errors
+    /// When the stream is not one of frames; nothing can be read from it any more.
+    pub fn next(&mut self) -> Result<Option<Frame>, WrongLength> {
+        let Some(length) = self.0.first_chunk() else { return Ok(None) };
+        let length = u32::from_be_bytes(*length) as usize;
+        if !(HEADER..=MAX_FRAME).contains(&length) {
+            return Err(WrongLength(length));
+        }
+        if self.0.len() < 4 + length {
+            return Ok(None);
+        }
+        self.0.advance(4);
+        let frame = Frame::decode(self.0.split_to(length).freeze());
+        frame.map(Some).map_err(|Truncated(length)| WrongLength(length))
+    }
+}
+
 /// A frame that is shorter than its header.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("a frame has at least {HEADER} bytes; this one has {0}")]
@@ -33,6 +73,14 @@ impl Frame {
     /// The offset of the byte after this piece.
     pub fn end(&self) -> u64 {
         self.offset + self.bytes.len() as u64
+    }
+
+    /// With its length in front.
+    pub fn encode_into(&self, out: &mut Vec<u8>) {
+        out.put_u32((HEADER + self.bytes.len()) as u32);
+        out.put_u64(self.offset);
+        out.put_u64(self.time_us);
+        out.put_slice(&self.bytes);
     }
 
     pub fn encode(&self) -> Bytes {
@@ -67,6 +115,34 @@ mod tests {
         ) {
             let frame = Frame { offset, time_us, bytes: bytes.into() };
             prop_assert_eq!(Frame::decode(frame.encode()), Ok(frame));
+        }
+
+        #[test]
+        fn frames_come_out_of_a_stream_however_it_is_cut(
+            lengths in proptest::collection::vec(0_usize..40, 0..6), cut in 1_usize..50,
+        ) {
+            let frame = |(at, length): (usize, &usize)| {
+                Frame { offset: at as u64, time_us: 7, bytes: vec![b'x'; *length].into() }
+            };
+            let sent: Vec<Frame> = lengths.iter().enumerate().map(frame).collect();
+            let mut stream = Vec::new();
+            sent.iter().for_each(|frame| frame.encode_into(&mut stream));
+            let (mut frames, mut received) = (Frames::default(), Vec::new());
+            for bytes in stream.chunks(cut) {
+                frames.push(bytes);
+                while let Some(frame) = frames.next().unwrap() {
+                    received.push(frame);
+                }
+            }
+            prop_assert_eq!(received, sent);
+        }
+
+        #[test]
+        fn a_stream_of_something_else_is_refused(bytes: [u8; 4]) {
+            let mut frames = Frames::default();
+            frames.push(&bytes);
+            let length = u32::from_be_bytes(bytes) as usize;
+            prop_assert_eq!(frames.next().is_ok(), (HEADER..=MAX_FRAME).contains(&length));
         }
     }
 

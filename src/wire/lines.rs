@@ -65,6 +65,11 @@ impl Lines {
         &self.pending
     }
 
+    /// When the line that has not ended yet began, in microseconds since the Unix epoch.
+    pub fn pending_since(&self) -> u64 {
+        self.begin.1
+    }
+
     fn end(&self) -> u64 {
         self.begin.0 + self.pending.len() as u64
     }

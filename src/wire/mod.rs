@@ -1,5 +1,6 @@
 //! Codecs that know no socket: bytes and messages in, bytes and messages out.
 
+pub mod asciicast;
 pub mod attach;
 pub mod conmux;
 pub mod escape;
@@ -8,7 +9,11 @@ mod keymap;
 pub mod line;
 pub mod lines;
 pub mod pattern;
+<<<<<<< HEAD
 pub mod request;
+=======
+pub mod plain;
+>>>>>>> past
 pub mod rfc2217;
 pub mod search;
 pub mod telnet;

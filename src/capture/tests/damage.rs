@@ -120,10 +120,12 @@ fn an_index_left_from_other_bytes_tells_no_times_of_the_new_ones() {
     let dir = tempfile::tempdir().unwrap();
     let mut writer = Writer::open(&name(), small(dir.path())).unwrap();
     writer.append(10_000, b"old");
+    writer.settle();
     drop(writer);
     fs::remove_file(file(dir.path(), 0, "raw")).unwrap();
     let mut writer = Writer::open(&name(), small(dir.path())).unwrap();
     writer.append(20_000, b"new");
+    writer.settle();
     let reader = Reader::new(writer.store().clone());
     assert_eq!(reader.offset_at(0).unwrap(), Some(0));
     assert_eq!(reader.offset_at(10_001).unwrap(), Some(0));

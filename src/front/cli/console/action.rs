@@ -95,7 +95,9 @@ async fn note(
 /// Reads the last `lines` lines of the console.
 pub(super) fn log(console: ConsoleRef, lines: usize) -> Action {
     Box::pin(async move {
-        let bytes = history::last_lines(&console, lines).await?;
+        let frames = history::last_lines(&console, lines, 0, None).await?;
+        let bytes: Vec<u8> = frames.iter().flat_map(|frame| frame.bytes.to_vec()).collect();
+        let bytes = bytes.into();
         Ok(Done::Log { lines, bytes })
     })
 }

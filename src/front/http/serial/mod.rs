@@ -53,6 +53,7 @@ pub fn router(
         .route("/consoles/{name}", get(status))
         .route("/consoles/{name}/attach", get(attach::attach))
         .route("/consoles/{name}/history", get(past::history))
+        .route("/consoles/{name}/offset", get(past::offset))
         .route("/consoles/{name}/events", get(past::events).post(record))
         .merge(control::routes())
         .fallback(async || ApiError::not_found("there is no such page; see /openapi.json"))

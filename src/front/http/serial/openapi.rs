@@ -11,6 +11,7 @@ pub fn openapi() -> utoipa::openapi::OpenApi {
             super::list,
             super::status,
             super::past::history,
+            super::past::offset,
             super::past::events,
             super::search::search,
             super::record,

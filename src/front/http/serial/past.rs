@@ -10,6 +10,7 @@ use serde::Deserialize;
 
 use super::super::{ApiError, Params};
 use super::{Consoles, find};
+use crate::capture::Piece;
 use crate::console::{Console, Past, PastError};
 use crate::model::{Event, Failure, Kind, Point};
 
@@ -33,7 +34,45 @@ pub(super) struct Range {
     to: Option<String>,
 }
 
-#[utoipa::path(get, path = "/consoles/{name}/history", params(("name" = String, Path), Range),
+/// A range of the past, and in which form it is wanted.
+#[derive(Debug, Deserialize, utoipa::IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(super) struct Wanted {
+    /// Where it begins; see there.
+    from: Option<String>,
+    /// Where it ends.
+    to: Option<String>,
+    /// `bytes` (the default), up to the first hole; or `frames`, all that is held: each piece
+    /// with its length (u32 big-endian, of what follows), offset and time (u64 big-endian, in
+    /// microseconds since the Unix epoch).
+    #[serde(default)]
+    format: Format,
+}
+
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, utoipa::ToSchema)]
+#[serde(rename_all = "kebab-case")]
+enum Format {
+    #[default]
+    Bytes,
+    Frames,
+}
+
+/// Where a point is.
+#[derive(Debug, Deserialize, utoipa::IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(super) struct At {
+    /// A time as RFC 3339, an age such as `10m` or `7d`, a mark (`reset`, `boot`), or an offset.
+    point: String,
+}
+
+#[derive(Debug, serde::Serialize, utoipa::ToSchema)]
+pub(super) struct Place {
+    offset: u64,
+}
+
+#[utoipa::path(get, path = "/consoles/{name}/history", params(("name" = String, Path), Wanted),
     responses((status = 200, description = "the bytes; x-lava-offset has the first one's offset",
                content_type = "application/octet-stream"),
               (status = 404, description = "no such console, or no such mark on its timeline"),
@@ -42,26 +81,27 @@ pub(super) struct Range {
 pub(super) async fn history(
     State(consoles): State<Consoles>,
     Path(name): Path<String>,
-    Params(range): Params<Range>,
+    Params(wanted): Params<Wanted>,
 ) -> Result<impl IntoResponse, ApiError> {
     let console = find(&consoles, &name)?;
-    let (from, to) = range.points()?;
-    let from = match from {
-        Some(from) => console.offset_of(from).await?,
+    let from = match &wanted.from {
+        Some(from) => offset_of(&console, "from", from).await?,
         None => console.status().first,
     };
-    let to = match to {
-        Some(to) => Some(console.offset_of(to).await?),
+    let to = match &wanted.to {
+        Some(to) => Some(offset_of(&console, "to", to).await?),
         None => None,
     };
-    let past = console.past(from, to)?;
-    let (offset, end) = (past.offset().to_string(), past.end().to_string());
-    let bytes = async |mut past: Past| -> std::io::Result<Option<(Bytes, Past)>> {
-        let Some(pieces) = past.next().await? else { return Ok(None) };
-        let pieces: Vec<Bytes> = pieces.into_iter().map(|piece| piece.bytes).collect();
-        Ok(Some((pieces.concat().into(), past)))
+    let past = match wanted.format {
+        Format::Bytes => console.past(from, to)?,
+        Format::Frames => console.held(from, to),
     };
-    let body = Body::from_stream(futures_util::stream::try_unfold(past, bytes));
+    let (offset, end) = (past.offset().to_string(), past.end().to_string());
+    let next = move |mut past: Past| async move {
+        let pieces = past.next().await?;
+        std::io::Result::Ok(pieces.map(|pieces| (encoded(&pieces, wanted.format), past)))
+    };
+    let body = Body::from_stream(futures_util::stream::try_unfold(past, next));
     Ok((
         [
             (CONTENT_TYPE, "application/octet-stream".to_owned()),
@@ -70,6 +110,29 @@ pub(super) async fn history(
         ],
         body,
     ))
+}
+
+fn encoded(pieces: &[Piece], format: Format) -> Bytes {
+    let mut text = Vec::new();
+    for piece in pieces {
+        match format {
+            Format::Bytes => text.extend_from_slice(&piece.bytes),
+            Format::Frames => piece.encode_into(&mut text),
+        }
+    }
+    text.into()
+}
+
+#[utoipa::path(get, path = "/consoles/{name}/offset", params(("name" = String, Path), At),
+    responses((status = 200, description = "the offset of the point", body = Place),
+              (status = 404, description = "no such console, or no such mark on its timeline")))]
+pub(super) async fn offset(
+    State(consoles): State<Consoles>,
+    Path(name): Path<String>,
+    Params(at): Params<At>,
+) -> Result<Json<Place>, ApiError> {
+    let offset = offset_of(&*find(&consoles, &name)?, "point", &at.point).await?;
+    Ok(Json(Place { offset }))
 }
 
 #[utoipa::path(get, path = "/consoles/{name}/events", params(("name" = String, Path), Range),

@@ -1,0 +1,166 @@
+//! `lava log NAME…`: what boards printed, what happened to them, and which lines match.
+
+mod events;
+mod grep;
+mod output;
+mod show;
+mod timeline;
+
+use clap::Args;
+use futures_util::future::try_join_all;
+
+use self::output::Stop;
+use self::show::{Form, Show};
+use super::super::point::point;
+use super::LabArgs;
+use crate::client::{ConsoleRef, history};
+use crate::model::{Failure, Kind, Name, Point};
+
+/// Prints what boards' consoles have recorded: every byte as it came, lines, or events.
+///
+/// A POINT is an age such as 10m or 7d, a time such as 10:30, "2026-11-21 10:30" or
+/// 2026-11-21T10:30:00Z, a mark (reset: before the board's last reset; boot), or an offset.
+#[derive(Debug, Args)]
+pub(super) struct LogArgs {
+    /// The boards. Of several, lines are printed, with their boards' names.
+    #[arg(value_name = "NAME", required_unless_present = "all")]
+    names: Vec<String>,
+    /// All boards of the lab that have a console.
+    #[arg(long, conflicts_with = "names")]
+    all: bool,
+    #[command(flatten)]
+    lab: LabArgs,
+    /// From this point on.
+    #[arg(long, value_name = "POINT", value_parser = point)]
+    since: Option<Point>,
+    /// Up to this point.
+    #[arg(long, value_name = "POINT", value_parser = point, conflicts_with = "follow")]
+    until: Option<Point>,
+    /// Only the last N lines, or events.
+    #[arg(long, value_name = "N")]
+    last: Option<usize>,
+    /// Go on with what comes.
+    #[arg(long, short)]
+    follow: bool,
+    /// Only lines that match a regular expression; found by an index where one is.
+    #[arg(long, value_name = "RE", conflicts_with_all = ["events", "asciicast"])]
+    grep: Option<String>,
+    /// With --grep: ignore case.
+    #[arg(long, short, requires = "grep")]
+    ignore_case: bool,
+    /// With --grep: also N lines before and behind.
+    #[arg(long, short = 'C', value_name = "N", requires = "grep", default_value_t = 0)]
+    context: usize,
+    /// Before each line who typed at it; only USER's lines with =USER. With --events: only what was
+    /// typed, or what USER did. With --asciicast: what was typed is recorded, too.
+    #[arg(long, value_name = "USER", num_args = 0..=1, require_equals = true,
+          default_missing_value = "")]
+    who: Option<String>,
+    /// The events instead of the bytes: who came and went, power, breaks, jobs, typed input.
+    #[arg(long, conflicts_with = "asciicast")]
+    events: bool,
+    /// Before each line when it came.
+    #[arg(long)]
+    timestamps: bool,
+    /// A recording to be played by asciinema, asciicast v3.
+    #[arg(long, conflicts_with_all = ["timestamps", "json", "all"])]
+    asciicast: bool,
+    /// A line of JSON for each line or event.
+    #[arg(long)]
+    json: bool,
+}
+
+/// A board's console.
+#[derive(Debug, Clone)]
+struct Source {
+    board: Name,
+    console: ConsoleRef,
+}
+
+pub(super) async fn run(args: LogArgs) -> Result<(), Failure> {
+    let sources = sources(&args).await?;
+    if args.asciicast && sources.len() > 1 {
+        return Err(Failure::new(Kind::User, "a recording is of one board"));
+    }
+    let ran = if args.events {
+        events::run(&args, &sources).await
+    } else if let Some(text) = &args.grep {
+        grep::run(&args, &sources, text).await
+    } else {
+        everything(&args, &sources).await
+    };
+    match ran {
+        Ok(()) | Err(Stop::NobodyReads) => Ok(()),
+        Err(Stop::Failed(failure)) => Err(failure),
+    }
+}
+
+/// The consoles that are asked for.
+async fn sources(args: &LogArgs) -> Result<Vec<Source>, Failure> {
+    let lab = args.lab.locate()?;
+    if args.all {
+        let boards = lab.boards().await?.into_iter();
+        let source = |board: crate::client::lab::Board| {
+            Some(Source { board: board.name, console: board.console? })
+        };
+        return Ok(boards.filter_map(source).collect());
+    }
+    let mut sources = Vec::new();
+    for name in &args.names {
+        let board = lab.board(name).await?;
+        let console = board.console.ok_or_else(|| {
+            Failure::new(Kind::User, format!("board {} has no console {lab}", board.name))
+        })?;
+        sources.push(Source { board: board.name, console });
+    }
+    Ok(sources)
+}
+
+/// The bytes or lines, as they came.
+async fn everything(args: &LogArgs, sources: &[Source]) -> Result<(), Stop> {
+    let several = sources.len() > 1;
+    let form = match () {
+        () if args.asciicast => Form::Cast,
+        () if several || args.timestamps || args.json || args.who.is_some() => Form::Lines,
+        () => Form::Bytes,
+    };
+    let mut shows = Vec::new();
+    for source in sources {
+        let mut show = Show::new(args, source, form, several);
+        let (mut from, to) = match range(args, source).await {
+            // Of many boards, some were never reset.
+            Err(failure) if args.all && failure.kind == Kind::User => {
+                output::note(&format!("{}: {}", source.board, failure.message));
+                continue;
+            }
+            range => range?,
+        };
+        if let Some(last) = args.last {
+            let frames = history::last_lines(&source.console, last, from, to).await?;
+            let head = to.map_or_else(|| None, Some);
+            from = match (frames.first(), head) {
+                (Some(first), _) => first.offset,
+                (None, Some(to)) => to,
+                (None, None) => history::held(&source.console).await?.head,
+            };
+        }
+        if args.follow {
+            shows.push((show, from));
+        } else {
+            show.past(from, to).await?;
+        }
+    }
+    try_join_all(shows.into_iter().map(|(mut show, from)| async move { show.follow(from).await }))
+        .await?;
+    Ok(())
+}
+
+/// The offsets between which a console's past is asked for.
+async fn range(args: &LogArgs, source: &Source) -> Result<(u64, Option<u64>), Failure> {
+    let offset = async |point: Option<Point>| match point {
+        Some(Point::Offset(offset)) => Ok(Some(offset)),
+        Some(point) => history::offset_of(&source.console, point).await.map(Some),
+        None => Ok(None),
+    };
+    Ok((offset(args.since).await?.unwrap_or(0), offset(args.until).await?))
+}
