@@ -9,11 +9,8 @@ mod keymap;
 pub mod line;
 pub mod lines;
 pub mod pattern;
-<<<<<<< HEAD
-pub mod request;
-=======
 pub mod plain;
->>>>>>> past
+pub mod request;
 pub mod rfc2217;
 pub mod search;
 pub mod telnet;
