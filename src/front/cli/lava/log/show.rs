@@ -94,7 +94,8 @@ impl Show {
     /// Shows what came from an offset on, and goes on with what comes, across restarts of the daemon.
     pub(super) async fn follow(&mut self, from: u64) -> Result<(), Stop> {
         let from = From::Past(Point::Offset(from));
-        let options = Options { mode: Mode::Spy, from, user: Some(user()), size: None };
+        let options =
+            Options { mode: Mode::Spy, from, user: Some(user()), size: None, stay: false };
         let mut attachment = Attachment::open(self.source.console.clone(), options).await?;
         loop {
             let prompt = self.terminal && !self.prompted && !self.lines.pending().is_empty();
