@@ -44,7 +44,7 @@ fn found(bare: &dyn peer::Peer, faults: &[Does]) -> Result<Tally> {
     }
     std::thread::sleep(BETWEEN);
     running.tell(0..1, Does::Stop)?;
-    readers.settle(Duration::from_secs(5));
+    readers.settle(3 * BETWEEN, Duration::from_secs(5));
     let readings = readers.stop()?;
     running.alone()?;
     ensure!(readings.len() == 1 && !readings[0].thrown_out, "the reader is gone");

@@ -16,9 +16,6 @@ const BUFFER: usize = 256 * 1024;
 /// How soon the thread sees that it is over, if nothing comes.
 const LOOK: Duration = Duration::from_millis(10);
 
-/// Nothing more is to come if nothing came for so long.
-const SETTLED: Duration = Duration::from_millis(500);
-
 pub(crate) struct Readers {
     shared: Arc<Shared>,
     thread: JoinHandle<Result<Vec<Reading>>>,
@@ -52,8 +49,8 @@ impl Readers {
         Self { shared, thread }
     }
 
-    /// Waits until nothing comes any more, and tells whether that was before so long had passed.
-    pub(crate) fn settle(&self, limit: Duration) -> bool {
+    /// Waits until nothing has come for so long, and tells whether it was before the limit.
+    pub(crate) fn settle(&self, quiet: Duration, limit: Duration) -> bool {
         let begin = Instant::now();
         let mut before = None;
         while begin.elapsed() < limit {
@@ -62,7 +59,7 @@ impl Readers {
                 return true;
             }
             before = Some(now);
-            std::thread::sleep(SETTLED);
+            std::thread::sleep(quiet);
         }
         false
     }
