@@ -6,14 +6,14 @@ use std::time::Duration;
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full, Limited};
 use hyper::body::Incoming;
-use hyper::header::{CONTENT_TYPE, HOST};
+use hyper::header::{AUTHORIZATION, CONTENT_TYPE, HOST};
 use hyper::{Method, Request, Response, StatusCode};
 use hyper_util::rt::TokioIo;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::Endpoint;
+use super::{Endpoint, Login};
 use crate::model::{Failure, Kind};
 
 /// The largest answer that is read, in bytes.
@@ -37,17 +37,35 @@ pub struct ErrorText {
     pub hint: Option<String>,
 }
 
+impl ErrorBody {
+    /// The failure, as it comes from a daemon.
+    pub(super) fn failure(self, status: StatusCode, from: &Endpoint) -> Failure {
+        let ErrorText { kind, message, hint } = self.error;
+        if status == StatusCode::UNAUTHORIZED && !from.is_private() {
+            let what = format!("{message}; no token was shown, for {from} can be read on the way");
+            return Failure::new(kind, what).hint("use https://, or a tunnel to 127.0.0.1");
+        }
+        Failure { kind, message, hint }
+    }
+}
+
 /// A daemon's HTTP interface. Each request has a connection of its own.
 #[derive(Debug, Clone)]
 pub struct Http {
     endpoint: Endpoint,
+    login: Login,
     /// How long a whole request may take.
     timeout: Duration,
 }
 
 impl Http {
     pub fn new(endpoint: Endpoint) -> Self {
-        Self { endpoint, timeout: Duration::from_secs(30) }
+        Self { endpoint, login: Login::default(), timeout: Duration::from_secs(30) }
+    }
+
+    /// The same with another token or CA.
+    pub fn with_login(self, login: Login) -> Self {
+        Self { login, ..self }
     }
 
     /// The same with another limit on how long a whole request may take.
@@ -129,14 +147,14 @@ impl Http {
         path: &str,
         body: Option<Vec<u8>>,
     ) -> Result<(Response<Incoming>, Connection), Failure> {
-        let stream = TokioIo::new(self.endpoint.connect().await?);
+        let stream = TokioIo::new(self.endpoint.connect(&self.login).await?);
         let (mut sender, connection) =
             hyper::client::conn::http1::handshake(stream).await.map_err(|e| self.broken(&e))?;
-        let host = match &self.endpoint {
-            Endpoint::Tcp(address) => address.as_str(),
-            Endpoint::Unix(_) => "localhost",
-        };
+        let host = self.endpoint.host();
         let mut request = Request::builder().method(method).uri(path).header(HOST, host);
+        if let Some(token) = self.endpoint.authorization(&self.login)? {
+            request = request.header(AUTHORIZATION, token);
+        }
         if body.is_some() {
             request = request.header(CONTENT_TYPE, "application/json");
         }
@@ -166,9 +184,7 @@ impl Http {
     /// What an answer says that is not a success.
     pub(super) fn refusal(&self, path: &str, status: StatusCode, body: &[u8]) -> Failure {
         match serde_json::from_slice::<ErrorBody>(body) {
-            Ok(ErrorBody { error }) => {
-                Failure { kind: error.kind, message: error.message, hint: error.hint }
-            }
+            Ok(body) => body.failure(status, &self.endpoint),
             Err(_) => {
                 let text: String = String::from_utf8_lossy(body).chars().take(200).collect();
                 let what = format!("{}{path} answered {status}: {}", self.endpoint, text.trim());

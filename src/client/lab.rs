@@ -9,8 +9,8 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
 use super::sockets::sockets_in;
-use super::{ConsoleRef, Endpoint, Http, OutletRef};
-use crate::config::lab::Inventory;
+use super::{ConsoleRef, Endpoint, Http, Login, OutletRef, Resource};
+use crate::config::lab::{BoardEntry, Inventory, LoginFiles};
 use crate::config::runtime_dir;
 use crate::model::{Failure, Kind, Name, OutletInfo};
 
@@ -179,15 +179,20 @@ fn ambiguous<'a>(name: &str, boards: impl Iterator<Item = &'a Board>) -> Failure
         .hint("say which is meant in an inventory, and name that with --lab FILE")
 }
 
-fn entry(entry: crate::config::lab::BoardEntry) -> Result<Board, Failure> {
-    let parsed = |url: Option<String>| url.map(|url| url.parse()).transpose();
-    let wrong =
-        |error: String| Failure::new(Kind::Config, format!("board {}: {error}", entry.name));
-    Ok(Board {
-        console: parsed(entry.console).map_err(wrong)?,
-        outlet: parsed(entry.outlet).map_err(wrong)?,
-        name: entry.name.clone(),
-    })
+fn entry(entry: BoardEntry) -> Result<Board, Failure> {
+    let BoardEntry { name, console, outlet, login, console_login, outlet_login } = entry;
+    let found = |url: Option<String>, host: LoginFiles| -> Result<Option<Resource>, Failure> {
+        let Some(url) = url else { return Ok(None) };
+        let wrong = |error| Failure::new(Kind::Config, format!("board {name}: {error}"));
+        let resource: Resource = url.parse().map_err(wrong)?;
+        let login = Login {
+            token_file: login.token_file.clone().or(host.token_file),
+            ca: login.ca.clone().or(host.ca),
+        };
+        Ok(Some(Resource { login, ..resource }))
+    };
+    let (console, outlet) = (found(console, console_login)?, found(outlet, outlet_login)?);
+    Ok(Board { name, console, outlet })
 }
 
 /// The consoles of the daemons whose sockets are in a folder. Who does not answer has none.
@@ -209,7 +214,7 @@ struct Listed<T> {
 /// Asks each of the daemons. A socket that nobody listens on was left by a daemon that is gone.
 async fn listed<T: DeserializeOwned>(sockets: Vec<Endpoint>, path: &str) -> Listed<T> {
     let ask = async |socket: Endpoint| {
-        if socket.connect().await.is_err() {
+        if socket.connect(&Login::default()).await.is_err() {
             return None;
         }
         let http = Http::new(socket.clone()).with_timeout(LIST_TIMEOUT);

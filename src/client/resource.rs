@@ -3,12 +3,12 @@
 use std::fmt;
 use std::str::FromStr;
 
-use super::{Endpoint, Http};
+use super::{Endpoint, Http, Login};
 
-/// A console's URL, `http://HOST:PORT/consoles/NAME` or `unix:SOCKET:/consoles/NAME`.
+/// A console's URL, `http://HOST:PORT/consoles/NAME`, the same with `https`, or `unix:SOCKET:/consoles/NAME`.
 pub type ConsoleRef = Resource;
 
-/// An outlet's URL, `http://HOST:PORT/outlets/NAME` or `unix:SOCKET:/outlets/NAME`.
+/// An outlet's URL, `http://HOST:PORT/outlets/NAME`, the same with `https`, or `unix:SOCKET:/outlets/NAME`.
 pub type OutletRef = Resource;
 
 /// The URL of one thing that a daemon serves.
@@ -17,12 +17,14 @@ pub struct Resource {
     pub endpoint: Endpoint,
     /// The path on the daemon, such as `/consoles/NAME`, without a slash at the end.
     pub path: String,
+    /// How we are let in there.
+    pub login: Login,
 }
 
 impl Resource {
     /// The thing `name` in the collection `/consoles` or `/outlets` of a daemon.
     pub fn new(endpoint: Endpoint, collection: &str, name: &str) -> Self {
-        Self { endpoint, path: format!("{collection}/{name}") }
+        Self { endpoint, path: format!("{collection}/{name}"), login: Login::default() }
     }
 
     /// The name that the daemon knows it by: the last piece of its path.
@@ -32,7 +34,7 @@ impl Resource {
 
     /// Its daemon, for one request at a time.
     pub fn http(&self) -> Http {
-        Http::new(self.endpoint.clone())
+        Http::new(self.endpoint.clone()).with_login(self.login.clone())
     }
 }
 
@@ -47,14 +49,14 @@ impl FromStr for Resource {
                 "{url:?} names nothing there; it ends in /consoles/NAME or /outlets/NAME"
             ));
         }
-        Ok(Self { endpoint, path })
+        Ok(Self { endpoint, path, login: Login::default() })
     }
 }
 
 impl fmt::Display for Resource {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.endpoint {
-            Endpoint::Tcp(_) => write!(f, "{}{}", self.endpoint, self.path),
+            Endpoint::Tcp(_) | Endpoint::Tls(_) => write!(f, "{}{}", self.endpoint, self.path),
             Endpoint::Unix(_) => write!(f, "{}:{}", self.endpoint, self.path),
         }
     }
@@ -80,8 +82,11 @@ mod tests {
 
     #[test]
     fn a_console_or_an_outlet_is_written_as_its_url() {
-        for url in ["http://127.0.0.1:7100/consoles/panda01", "unix:/run/a.sock:/consoles/panda01"]
-        {
+        for url in [
+            "http://127.0.0.1:7100/consoles/panda01",
+            "https://lab.example:7100/consoles/panda01",
+            "unix:/run/a.sock:/consoles/panda01",
+        ] {
             let console: ConsoleRef = url.parse().unwrap();
             assert_eq!(console.name(), "panda01");
             assert_eq!(console.to_string(), url);

@@ -1,6 +1,6 @@
 //! The inventory, `lab.toml`: which boards there are, and where their consoles and outlets are.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::{At, Problems, Table, read_all};
 use crate::model::{Failure, Name};
@@ -16,10 +16,38 @@ pub struct Inventory {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BoardEntry {
     pub name: Name,
-    /// `http://HOST:PORT/consoles/NAME` or `unix:SOCKET:/consoles/NAME`.
+    /// `http://HOST:PORT/consoles/NAME`, the same with `https`, or `unix:SOCKET:/consoles/NAME`.
     pub console: Option<String>,
     /// The same with `/outlets/NAME`.
     pub outlet: Option<String>,
+    /// What is said of this board, and of the hosts of its console and its outlet.
+    pub login: LoginFiles,
+    pub console_login: LoginFiles,
+    pub outlet_login: LoginFiles,
+}
+
+/// How daemons let us in, and how we know them. What is left out is had from the environment.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct LoginFiles {
+    pub token_file: Option<PathBuf>,
+    /// The CA of their certificates.
+    pub ca: Option<PathBuf>,
+}
+
+/// One `[[host]]`: what is the same for all that a daemon serves.
+struct Host {
+    /// `https://HOST:PORT`
+    url: String,
+    login: LoginFiles,
+}
+
+impl LoginFiles {
+    /// Reads `token_file` and `ca`: paths seen from the folder of the configuration file.
+    pub fn from_table(table: &Table<'_>) -> Self {
+        let folder = Path::new(table.at().file).parent().unwrap_or(Path::new(""));
+        let file = |key| table.optional::<PathBuf>(key).map(|path| folder.join(path));
+        Self { token_file: file("token_file"), ca: file("ca") }
+    }
 }
 
 impl Inventory {
@@ -32,8 +60,9 @@ impl Inventory {
         let mut boards = Vec::new();
         for (file, node) in read_all(&[path.to_owned()], &problems) {
             if let Some(top) = Table::new(&node, At::top(&file, &problems)) {
+                let hosts: Vec<Host> = top.tables("host").into_iter().filter_map(host).collect();
                 for table in top.tables("board") {
-                    boards.extend(board(table, &boards));
+                    boards.extend(board(table, &boards, &hosts));
                 }
                 top.finish();
             }
@@ -42,7 +71,22 @@ impl Inventory {
     }
 }
 
-fn board(table: Table<'_>, known: &[BoardEntry]) -> Option<BoardEntry> {
+fn host(table: Table<'_>) -> Option<Host> {
+    let url = table.required::<String>("url");
+    let url = url.map(|url| url.trim_end_matches('/').to_owned());
+    if let Some(url) = &url {
+        let host = url.strip_prefix("https://").or_else(|| url.strip_prefix("http://"));
+        let host = host.filter(|host| host.contains(':') && !host.contains('/'));
+        if host.is_none() {
+            table.problem("url", format!("expected https://HOST:PORT, found {url:?}"));
+        }
+    }
+    let login = LoginFiles::from_table(&table);
+    table.finish();
+    Some(Host { url: url?, login })
+}
+
+fn board(table: Table<'_>, known: &[BoardEntry], hosts: &[Host]) -> Option<BoardEntry> {
     let name: Option<Name> = table.required("name");
     let console = table.parsed("console", |text| url(text, "consoles"));
     let outlet = table.parsed("outlet", |text| url(text, "outlets"));
@@ -52,18 +96,29 @@ fn board(table: Table<'_>, known: &[BoardEntry]) -> Option<BoardEntry> {
     if known.iter().any(|board| Some(&board.name) == name.as_ref()) {
         table.problem("name", "there is a board of this name already");
     }
+    let login = LoginFiles::from_table(&table);
     table.finish();
-    Some(BoardEntry { name: name?, console, outlet })
+    let of_host = |url: &Option<String>| {
+        let at = |host: &&Host| {
+            let rest = url.as_ref().and_then(|url| url.strip_prefix(&host.url));
+            rest.is_some_and(|path| path.starts_with('/'))
+        };
+        hosts.iter().find(at).map(|host| host.login.clone()).unwrap_or_default()
+    };
+    let (console_login, outlet_login) = (of_host(&console), of_host(&outlet));
+    Some(BoardEntry { name: name?, console, outlet, login, console_login, outlet_login })
 }
 
 fn url(text: &str, collection: &str) -> Result<String, String> {
-    let there = text.starts_with("http://") || text.starts_with("unix:");
+    let schemes = ["http://", "https://", "unix:"];
+    let there = schemes.into_iter().any(|scheme| text.starts_with(scheme));
     let name = text.rsplit_once('/').map_or("", |(_, name)| name);
     if there && text.contains(&format!("/{collection}/")) && !name.is_empty() {
         return Ok(text.to_owned());
     }
     Err(format!(
-        "expected http://HOST:PORT/{collection}/NAME or unix:SOCKET:/{collection}/NAME, found {text:?}"
+        "expected https://HOST:PORT/{collection}/NAME (or http) or unix:SOCKET:/{collection}/NAME, \
+         found {text:?}"
     ))
 }
 
@@ -89,6 +144,22 @@ mod tests {
     }
 
     #[test]
+    fn a_board_is_let_in_as_its_host_says_or_as_it_says_itself() {
+        let boards = read(
+            "[[host]]\nurl = \"https://lab:7100\"\ntoken_file = \"lab.token\"\nca = \"/ca.pem\"\n\
+             [[board]]\nname = \"a\"\nconsole = \"https://lab:7100/consoles/a\"\n\
+             outlet = \"https://lab:71000/outlets/a\"\ntoken_file = \"/a.token\"\n",
+        );
+        let a = &boards.unwrap().boards[0];
+        assert_eq!(a.login.token_file.as_deref(), Some(Path::new("/a.token")));
+        assert_eq!(a.console_login.ca.as_deref(), Some(Path::new("/ca.pem")));
+        assert!(a.console_login.token_file.as_ref().unwrap().ends_with("lab.token"));
+        assert_eq!(a.outlet_login, LoginFiles::default());
+        let told = read("[[host]]\nurl = \"lab\"\n").unwrap_err();
+        assert_eq!(told, "lab.toml:2:7: host[0].url: expected https://HOST:PORT, found \"lab\"");
+    }
+
+    #[test]
     fn everything_wrong_is_told_with_its_place() {
         let told = read(
             "[[board]]\nname = \"a\"\nconsole = \"panda\"\n\n[[board]]\nname = \"a\"\n\
@@ -96,7 +167,7 @@ mod tests {
         );
         assert_eq!(
             told.unwrap_err(),
-            "lab.toml:3:11: board[0].console: expected http://HOST:PORT/consoles/NAME or \
+            "lab.toml:3:11: board[0].console: expected https://HOST:PORT/consoles/NAME (or http) or \
              unix:SOCKET:/consoles/NAME, found \"panda\"\n\
              lab.toml:5:1: board[1]: a board has a \"console\", an \"outlet\" or both\n\
              lab.toml:6:8: board[1].name: there is a board of this name already\n\

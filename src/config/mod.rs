@@ -4,12 +4,14 @@
 //! it through [`Table`]s, which note each wrong type, missing value and unknown key in
 //! [`Problems`]. Nothing stops at the first one, and nothing is used if there is any.
 
+mod access;
 mod addresses;
 mod capture;
 pub mod conmux;
 pub mod discover;
 mod files;
 mod glob;
+mod http;
 pub mod lab;
 mod manners;
 mod node;
@@ -24,10 +26,12 @@ pub mod toml;
 mod url;
 mod value;
 
+pub use access::{AccessConfig, CertificateUser, TokenUser};
 pub use addresses::Addresses;
 pub use capture::{CaptureOptions, default_capture_dir};
 pub use files::{read_all, read_text};
 pub use glob::Glob;
+pub use http::{HttpListen, TlsFiles};
 pub use manners::{Breaks, Idle, IdleSend, Manners};
 pub use node::{Key, Node, Place, Value};
 pub use port::{PortError, PortSpec};

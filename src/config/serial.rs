@@ -12,8 +12,8 @@ use super::discover::{Discover, Rule};
 use super::manners::read_breaks;
 use super::url::resource_url;
 use super::{
-    Addresses, At, Breaks, CaptureOptions, Manners, Node, PortSpec, Problems, Table,
-    default_capture_dir, read_all, toml,
+    AccessConfig, Addresses, At, Breaks, CaptureOptions, HttpListen, Manners, Node, PortSpec,
+    Problems, Table, default_capture_dir, read_all, toml,
 };
 use crate::model::{Failure, Name};
 
@@ -27,17 +27,10 @@ pub struct SerialConfig {
     pub http: Option<HttpListen>,
     /// There when the consoles are served to conmux's clients too.
     pub conmux: Option<ConmuxListen>,
+    pub access: AccessConfig,
     pub consoles: Vec<ConsoleConfig>,
     /// Adapters that are found by themselves become consoles, too.
     pub discover: Option<Discover>,
-}
-
-/// `[http]`: where a daemon serves HTTP beside its Unix socket.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct HttpListen {
-    pub listen: SocketAddr,
-    /// Allow an address that is not loopback although nothing authenticates.
-    pub insecure: bool,
 }
 
 /// `[[console]]`
@@ -152,6 +145,7 @@ impl SerialConfig {
                 config.conmux = ConmuxListen::from_table(&table);
                 table.finish();
             }
+            config.access.read(&top);
             if let Some(table) = top.table("capture") {
                 seen.once(&top, "capture", "[capture]".into());
                 capture.read(&table);
@@ -229,15 +223,6 @@ impl SerialConfig {
             At::top(file, problems).problem(node.place, what);
         }
         config
-    }
-}
-
-impl HttpListen {
-    /// Reads `[http]`.
-    pub fn from_table(table: &Table<'_>) -> Option<Self> {
-        let listen = table.required("listen");
-        let insecure = table.optional("insecure").unwrap_or(false);
-        Some(Self { listen: listen?, insecure })
     }
 }
 

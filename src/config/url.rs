@@ -11,7 +11,8 @@ pub(super) fn resource_url(text: &str, what: &str) -> Result<String, String> {
     let collection = format!("/{what}s/");
     let daemon = text.rsplit_once(&collection).filter(|(_, name)| name.parse::<Name>().is_ok());
     let sound = daemon.is_some_and(|(daemon, _)| {
-        let host = daemon.strip_prefix("http://").and_then(|host| host.rsplit_once(':'));
+        let host = daemon.strip_prefix("http://").or_else(|| daemon.strip_prefix("https://"));
+        let host = host.and_then(|host| host.rsplit_once(':'));
         let socket = daemon.strip_prefix("unix:").and_then(|path| path.strip_suffix(':'));
         host.is_some_and(|(name, port)| !name.is_empty() && port.parse::<u16>().is_ok())
             || socket.is_some_and(|path| !path.is_empty())

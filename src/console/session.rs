@@ -196,6 +196,22 @@ impl Session {
         answer.unwrap_or_else(|error| Answer::Refused { reason: error.to_string() })
     }
 
+    /// The session may only look from now on: everyone is told, and what it held goes to the next.
+    pub fn restrict(&self) {
+        let passed = {
+            let mut state = self.console.state();
+            let asked = state.lock.asked(self.id).map(|session| session.mode);
+            if asked.is_none_or(|mode| mode == Mode::Spy) {
+                return;
+            }
+            state.lock.set_mode(self.id, Mode::Spy)
+        };
+        self.announce(What::Mode { mode: Mode::Spy });
+        if let Some(to) = passed {
+            self.announce(What::Released { to: to.map(|session| session.user) });
+        }
+    }
+
     /// How the line is set, and what its wires said last.
     pub fn line(&self) -> Line {
         *self.console.line.borrow()

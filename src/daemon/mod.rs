@@ -9,7 +9,7 @@ mod sockets;
 
 pub use crate::config::runtime_dir;
 pub use runtime_dir::RuntimeSocket;
-pub use sockets::{bind, may_listen};
+pub use sockets::{Safety, bind, permit};
 
 use std::io::Write as _;
 

@@ -12,11 +12,13 @@ use tokio::net::{TcpListener, UnixListener};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use super::{RuntimeSocket, SHUTDOWN_LIMIT, bind, runtime_dir};
-use crate::client::{ConsoleRef, Http};
+use super::{RuntimeSocket, SHUTDOWN_LIMIT, Safety, bind, runtime_dir};
+use crate::client::{ConsoleRef, Http, Login};
+use crate::config::lab::LoginFiles;
 use crate::config::power::PowerConfig;
+use crate::front::http::access::Access;
 use crate::front::http::power::router;
-use crate::front::http::{Listener, serve};
+use crate::front::http::{Listener, Tls, TlsConfig, serve};
 use crate::model::{Failure, Kind};
 use crate::power::{Consoles, Holder, Note, Power};
 
@@ -31,6 +33,7 @@ const EXIT_TIME: Duration = Duration::from_millis(500);
 pub struct PowerDaemon {
     config: PowerConfig,
     http: Option<TcpListener>,
+    tls: Tls,
     socket: (RuntimeSocket, UnixListener),
 }
 
@@ -42,11 +45,15 @@ impl PowerDaemon {
     /// The first one that cannot be bound.
     pub async fn bind(config: PowerConfig) -> Result<Self, Failure> {
         let http = match &config.http {
-            Some(http) => Some(bind("http", http.listen, http.insecure).await?),
+            Some(http) => {
+                let safety = Safety::of_http(http, &config.access);
+                Some(bind("http", http.listen, safety).await?)
+            }
             None => None,
         };
+        let tls = Tls::new(TlsConfig::of(config.http.as_ref())?);
         let socket = RuntimeSocket::bind(&runtime_dir(), "power")?;
-        Ok(Self { config, http, socket })
+        Ok(Self { config, http, tls, socket })
     }
 
     /// What is said when it is ready: `outlets=3 pdus=1 socket=… http=127.0.0.1:7200`.
@@ -66,7 +73,7 @@ impl PowerDaemon {
     /// Serves until `shutdown`; `ready` is called when clients are served.
     pub async fn run(self, shutdown: CancellationToken, ready: impl FnOnce()) {
         let (_socket, socket) = self.socket;
-        let tcp = self.http.map(|listener| Listener::Tcp(Arc::new(listener)));
+        let tcp = self.http.map(|listener| Listener::Tcp(Arc::new(listener), self.tls));
         let listeners = tcp.into_iter().chain([Listener::Unix(Arc::new(socket))]);
         ready();
         run(self.config, listeners, shutdown).await;
@@ -82,8 +89,11 @@ pub async fn run(
     shutdown: CancellationToken,
 ) {
     let tasks = TaskTracker::new();
-    let consoles: Arc<dyn Consoles> = Arc::new(HttpConsoles);
-    let app = router(Arc::new(Power::start(config.pdus, &consoles, &tasks, &shutdown)));
+    let LoginFiles { token_file, ca } = config.consoles;
+    let login = Login { token_file, ca };
+    let consoles: Arc<dyn Consoles> = Arc::new(HttpConsoles { login });
+    let power = Arc::new(Power::start(config.pdus, &consoles, &tasks, &shutdown));
+    let app = router(power, Access::new(config.access));
     for listener in listeners {
         tasks.spawn(serve(listener, app.clone(), shutdown.clone()));
     }
@@ -96,7 +106,9 @@ pub async fn run(
 
 /// Consoles behind the HTTP interface of their daemons.
 #[derive(Debug)]
-struct HttpConsoles;
+struct HttpConsoles {
+    login: Login,
+}
 
 /// As much of a console's status as matters here.
 #[derive(Deserialize)]
@@ -106,10 +118,11 @@ struct Status {
 
 impl HttpConsoles {
     /// The console's daemon, and the console's path there.
-    fn find(console: &str) -> Result<(Http, String), Failure> {
-        let ConsoleRef { endpoint, path } =
+    fn find(&self, console: &str) -> Result<(Http, String), Failure> {
+        let ConsoleRef { endpoint, path, .. } =
             console.parse().map_err(|error: String| Failure::new(Kind::Config, error))?;
-        Ok((Http::new(endpoint).with_timeout(CONSOLE_TIMEOUT), path))
+        let http = Http::new(endpoint).with_login(self.login.clone());
+        Ok((http.with_timeout(CONSOLE_TIMEOUT), path))
     }
 }
 
@@ -117,7 +130,7 @@ impl Consoles for HttpConsoles {
     fn record<'a>(&'a self, console: &'a str, note: &'a Note) -> BoxFuture<'a, ()> {
         async move {
             let recorded = async {
-                let (http, path) = Self::find(console)?;
+                let (http, path) = self.find(console)?;
                 http.post::<IgnoredAny>(&format!("{path}/events"), note).await
             };
             if let Err(Failure { message, .. }) = recorded.await {
@@ -130,7 +143,7 @@ impl Consoles for HttpConsoles {
 
     fn holder<'a>(&'a self, console: &'a str) -> BoxFuture<'a, Result<Option<Holder>, Failure>> {
         async move {
-            let (http, path) = Self::find(console)?;
+            let (http, path) = self.find(console)?;
             Ok(http.get::<Status>(&path).await?.holder)
         }
         .boxed()

@@ -9,6 +9,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::console::SessionMark;
 use crate::front::conmux::ConmuxState;
+use crate::front::http::access::Who;
 use crate::front::line::TelnetState;
 use crate::model::{Name, latin1};
 
@@ -31,6 +32,9 @@ pub struct HandedClient {
 pub struct ClientState {
     pub console: Name,
     pub session: SessionMark,
+    /// Who it is.
+    #[serde(default)]
+    pub who: Who,
     pub protocol: ProtocolState,
     /// What it has typed, and the console has not taken yet.
     #[serde(with = "latin1")]

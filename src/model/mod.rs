@@ -9,12 +9,16 @@ pub mod name;
 pub mod outlet;
 pub mod pace;
 pub mod point;
+mod right;
+mod token;
 pub mod units;
 
 pub use event::{Event, What};
 pub use failure::{Failure, Kind};
 pub use keys::{Keys, Step};
-pub use name::{MAX_NAME, Name, shown, user_text};
+pub use name::{MAX_NAME, Name, calls_oneself, shown, user_text};
 pub use outlet::{OutletInfo, PowerRequest, Report, State, Verb, Verified};
 pub use pace::{Interval, Pace};
 pub use point::{Mark, Point};
+pub use right::{Pattern, PatternError, Right, Rights};
+pub use token::{TOKEN_BYTES, TokenHash, TokenHashError, token_of};

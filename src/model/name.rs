@@ -130,6 +130,20 @@ fn fit(said: &str, most: usize) -> String {
     text
 }
 
+/// Whether a user calls themselves so: `alice (ci-42)`, who has shown alice's token, is `ci-42`, and so
+/// is `power (alice (ci-42))`, for whom another daemon has spoken.
+pub fn calls_oneself(mut user: &str, name: &str) -> bool {
+    loop {
+        if user == name {
+            return true;
+        }
+        match user.strip_suffix(')').and_then(|user| user.split_once(" (")) {
+            Some((_, said)) => user = said,
+            None => return false,
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -139,6 +153,14 @@ mod tests {
         assert_eq!(user_text("alice"), "alice");
         assert_eq!(user_text("\x1b[2Jmallory\n"), "?[2Jmallory?");
         assert_eq!(user_text(&"é".repeat(100)).len(), 64);
+    }
+
+    #[test]
+    fn what_one_calls_oneself_stands_behind_the_name_that_was_proved() {
+        for user in ["ci-42", "alice (ci-42)", "power (alice (ci-42))"] {
+            assert!(calls_oneself(user, "ci-42"), "{user}");
+        }
+        assert!(!calls_oneself("alice (ci-42)", "alice") && !calls_oneself("x ci-42)", "ci-42"));
     }
 
     #[test]

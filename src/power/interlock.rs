@@ -5,7 +5,7 @@
 
 use super::consoles::{Consoles, Holder};
 use super::{Asked, OperationError};
-use crate::model::{Name, units};
+use crate::model::{Name, calls_oneself, units};
 
 /// What the interlock has found out about an operation that may go on.
 #[derive(Debug, Default)]
@@ -52,10 +52,12 @@ impl Leave {
     }
 }
 
-/// Whether two users are one: a person may be written `alice` or, as conmux does, `user:alice`.
-fn is_same(one: &str, other: &str) -> bool {
+/// Whether who holds a board is who asks: a person may be written `alice` or, as conmux does,
+/// `user:alice`. Who is `alice (job:7)` there, having shown a token, may be `job:7` here, where nobody
+/// shows one; not the reverse, for then anybody with a token could say so.
+fn is_same(holder: &str, asking: &str) -> bool {
     let plain = |user| str::strip_prefix(user, "user:").unwrap_or(user).to_owned();
-    plain(one) == plain(other)
+    plain(holder) == plain(asking) || calls_oneself(holder, asking)
 }
 
 #[cfg(test)]
@@ -67,6 +69,8 @@ mod tests {
         assert!(is_same("alice", "user:alice") && is_same("user:alice", "alice"));
         assert!(is_same("job:7", "job:7"));
         assert!(!is_same("job:7", "job:70") && !is_same("job:7", "7"));
+        assert!(is_same("ci (job:7)", "ci (job:7)") && is_same("ci (job:7)", "job:7"));
+        assert!(!is_same("job:7", "bob (job:7)") && !is_same("ci (job:7)", "bob (job:7)"));
         assert!(!is_same("alice", "Alice") && !is_same("alice", "bob"));
     }
 

@@ -9,6 +9,7 @@ mod modem;
 mod pty;
 mod terminal;
 mod tty;
+mod user;
 
 pub use child::die_with_parent;
 pub use fd::Fd;
@@ -18,3 +19,4 @@ pub use modem::{line_errors, modem_inputs, set_modem_outputs};
 pub use pty::{PtyChild, spawn_on_pty};
 pub use terminal::{RawMode, terminal_size};
 pub use tty::{flush_output, is_pty, open_tty, set_break, set_tty};
+pub use user::user_name;

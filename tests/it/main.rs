@@ -26,4 +26,6 @@ mod real_board;
 mod reload;
 mod restart;
 mod rfc2217;
+mod rights;
 mod serial;
+mod tls;

@@ -6,14 +6,16 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::{SinkExt as _, StreamExt as _};
+use hyper::header::AUTHORIZATION;
 use tokio::time::{Interval, MissedTickBehavior};
 use tokio_tungstenite::WebSocketStream;
+use tokio_tungstenite::tungstenite::client::IntoClientRequest as _;
 use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
 use tokio_tungstenite::tungstenite::{Error, Message};
 
 use super::{Hello, Opened};
 use crate::client::resource::percent_encoded;
-use crate::client::{ConsoleRef, Endpoint, ErrorBody, Stream};
+use crate::client::{ConsoleRef, ErrorBody, Stream};
 use crate::model::{Failure, Kind};
 use crate::wire::attach::{FromServer, MAX_CLIENT_MESSAGE, Query};
 use crate::wire::frame::Frame;
@@ -64,18 +66,20 @@ impl Link {
     }
 
     async fn connect(console: &ConsoleRef, query: &Query) -> Result<Self, Failure> {
-        let stream = console.endpoint.connect().await?;
-        let host = match &console.endpoint {
-            Endpoint::Tcp(address) => address.as_str(),
-            Endpoint::Unix(_) => "localhost",
-        };
+        let stream = console.endpoint.connect(&console.login).await?;
+        let host = console.endpoint.host();
         let url = format!("ws://{host}{}/attach?{}", console.path, encode(query));
+        let request = url.into_client_request();
+        let mut request = request.map_err(|error| Failure::from_error(Kind::User, &error))?;
+        if let Some(token) = console.endpoint.authorization(&console.login)? {
+            request.headers_mut().insert(AUTHORIZATION, token);
+        }
         let config = WebSocketConfig::default()
             .read_buffer_size(64 * 1024)
             .max_write_buffer_size(4 * MAX_CLIENT_MESSAGE)
             .max_message_size(Some(MAX_SERVER_MESSAGE))
             .max_frame_size(Some(MAX_SERVER_MESSAGE));
-        let upgrading = tokio_tungstenite::client_async_with_config(url, stream, Some(config));
+        let upgrading = tokio_tungstenite::client_async_with_config(request, stream, Some(config));
         let (socket, _) = upgrading.await.map_err(|error| refusal(console, error))?;
         let mut tick = tokio::time::interval(QUIET);
         tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -191,9 +195,7 @@ fn refusal(console: &ConsoleRef, error: Error) -> Failure {
     let (head, body) = response.into_parts();
     let body = body.unwrap_or_default();
     match serde_json::from_slice::<ErrorBody>(&body) {
-        Ok(ErrorBody { error }) => {
-            Failure { kind: error.kind, message: error.message, hint: error.hint }
-        }
+        Ok(body) => body.failure(head.status, &console.endpoint),
         Err(_) => lab(console, &format!("answered {}", head.status)),
     }
 }

@@ -18,14 +18,17 @@ pub use snmp::{Access, Auth, AuthProtocol, Cipher, Privacy, Snmp, User};
 
 use std::path::PathBuf;
 
-use super::serial::HttpListen;
-use super::{At, Node, Problems, Table, read_all, toml};
+use super::lab::LoginFiles;
+use super::{AccessConfig, At, HttpListen, Node, Problems, Table, read_all, toml};
 use crate::model::Failure;
 
 /// What a `lava-power` process serves. Names of PDUs and of outlets are unique in it.
 #[derive(Debug, Clone)]
 pub struct PowerConfig {
     pub http: Option<HttpListen>,
+    pub access: AccessConfig,
+    /// How the consoles' daemons let us in: `[consoles]`.
+    pub consoles: LoginFiles,
     pub pdus: Vec<PduConfig>,
 }
 
@@ -60,6 +63,15 @@ fn from_documents(documents: &[(String, Node)], problems: &Problems) -> PowerCon
         .filter_map(|(file, node)| Table::new(node, At::top(file, problems)))
         .collect();
     let http = http(&tops);
+    let mut access = AccessConfig::default();
+    let mut consoles = LoginFiles::default();
+    for top in &tops {
+        access.read(top);
+        if let Some(table) = top.table("consoles") {
+            consoles = LoginFiles::from_table(&table);
+            table.finish();
+        }
+    }
     let mut pdus = pdu::read(&tops);
     outlet::read_into(&mut pdus, &tops);
     let outlets = tops.iter().flat_map(|top| top.tables("outlet")).count();
@@ -72,7 +84,12 @@ fn from_documents(documents: &[(String, Node)], problems: &Problems) -> PowerCon
     {
         At::top(file, problems).problem(node.place, "there is no [[outlet]] in any file");
     }
-    PowerConfig { http, pdus: pdus.into_iter().filter_map(|(_, pdu)| pdu).collect() }
+    PowerConfig {
+        http,
+        access,
+        consoles,
+        pdus: pdus.into_iter().filter_map(|(_, pdu)| pdu).collect(),
+    }
 }
 
 fn http(tops: &[Table<'_>]) -> Option<HttpListen> {

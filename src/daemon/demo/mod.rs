@@ -14,9 +14,10 @@ use super::power::PowerDaemon;
 use super::runtime_dir;
 use super::serial::{HandedSerial, Serial};
 use crate::client::{Endpoint, Http};
+use crate::config::lab::LoginFiles;
 use crate::config::power::{Driver, OutletConfig, PduConfig, PowerConfig};
-use crate::config::serial::{ConsoleConfig, HttpListen, SerialConfig};
-use crate::config::{CaptureOptions, Manners, PortSpec};
+use crate::config::serial::{ConsoleConfig, SerialConfig};
+use crate::config::{AccessConfig, CaptureOptions, HttpListen, Manners, PortSpec};
 use crate::console::Status;
 use crate::model::{Failure, Kind, Name};
 use crate::sim::board::Board;
@@ -280,7 +281,7 @@ fn serial_config(ports: Ports, folder: &Folder, racks: &[Rack]) -> Result<Serial
             manners: Manners::default(),
         });
     }
-    let http = Some(HttpListen { listen: ports.serial(), insecure: false });
+    let http = Some(HttpListen::plain(ports.serial()));
     Ok(SerialConfig { http, consoles, ..SerialConfig::default() })
 }
 
@@ -297,8 +298,9 @@ fn power_config(ports: Ports, racks: &[Rack]) -> Result<PowerConfig, Failure> {
     }
     let (timeout, verify) = (PDU_TIMEOUT, PDU_TIMEOUT);
     let pdu = PduConfig { name: name(PDU)?, driver: Driver::Sim, timeout, verify, outlets };
-    let http = Some(HttpListen { listen: ports.power(), insecure: false });
-    Ok(PowerConfig { http, pdus: vec![pdu] })
+    let http = Some(HttpListen::plain(ports.power()));
+    let (access, consoles) = (AccessConfig::default(), LoginFiles::default());
+    Ok(PowerConfig { http, access, consoles, pdus: vec![pdu] })
 }
 
 fn name(text: &str) -> Result<Name, Failure> {

@@ -13,6 +13,7 @@ use super::listeners::{Bound, Purpose};
 use super::plan::Planned;
 use crate::adapter::{Finder, Found, Roots, Watch, list};
 use crate::config::serial::{ConsoleConfig, Protocol, SerialConfig};
+use crate::daemon::Safety;
 use crate::model::{Failure, Name};
 
 /// A new adapter becomes a console so long after its device has come: by then it has all its links
@@ -162,7 +163,7 @@ async fn bind(
         let mut lines: BTreeMap<Protocol, Arc<TcpListener>> = BTreeMap::new();
         for (protocol, address) in config.lines() {
             let purpose = Purpose::Line(config.name.clone(), protocol);
-            match bound.listen(purpose, address, config.insecure).await {
+            match bound.listen(purpose, address, Safety::of_line(config.insecure)).await {
                 Ok(listener) => {
                     lines.insert(protocol, listener);
                 }

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use tokio::net::TcpListener;
 
 use crate::config::serial::Protocol;
-use crate::daemon::bind;
+use crate::daemon::{Safety, bind, permit};
 use crate::model::{Failure, Name};
 
 /// Whose listener it is.
@@ -46,19 +46,20 @@ impl Bound {
         &self,
         purpose: Purpose,
         address: SocketAddr,
-        insecure: bool,
+        safety: Safety,
     ) -> Result<Arc<TcpListener>, Failure> {
+        let told = match &purpose {
+            Purpose::Http => "http".to_owned(),
+            Purpose::ConmuxRegistry => "conmux's registry".to_owned(),
+            Purpose::Line(console, protocol) => format!("{protocol} of {console}"),
+        };
+        permit(&told, address, safety)?;
         let same = self.0.get(&purpose).filter(|(asked, _)| *asked == address);
         // Port 0 is a new port for everybody.
         let moved = || self.0.values().find(|(asked, _)| asked.port() != 0 && *asked == address);
         if let Some((_, listener)) = same.or_else(moved) {
             return Ok(listener.clone());
         }
-        let told = match &purpose {
-            Purpose::Http => "http".to_owned(),
-            Purpose::ConmuxRegistry => "conmux's registry".to_owned(),
-            Purpose::Line(console, protocol) => format!("{protocol} of {console}"),
-        };
-        bind(&told, address, insecure).await.map(Arc::new)
+        bind(&told, address, safety).await.map(Arc::new)
     }
 }

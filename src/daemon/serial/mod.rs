@@ -29,8 +29,9 @@ use super::{RuntimeSocket, runtime_dir};
 use crate::config::serial::SerialConfig;
 use crate::console::{Handed, Roster};
 use crate::front::hand_over::{HandOver, HandedClient};
+use crate::front::http::access::Access;
 use crate::front::http::serial::{Changes, Reload, router};
-use crate::front::http::{self, Listener};
+use crate::front::http::{self, Listener, TlsConfig};
 use crate::model::{Failure, Kind, Name};
 
 /// The ready line tells the addresses of at most this many consoles.
@@ -72,11 +73,12 @@ impl Serial {
     /// is gone on with.
     ///
     /// # Errors
-    /// The first one that cannot be bound.
+    /// The first one that cannot be bound, or a certificate that cannot be read.
     pub async fn bind(config: SerialConfig, handed: HandedSerial) -> Result<Self, Failure> {
         let HandedSerial { socket, bound, consoles, clients, finder } = handed;
         let mut hotplug = Hotplug::new(finder);
-        let plan = Plan::bind(&config, &mut hotplug, &bound).await?;
+        let tls = TlsConfig::of(config.http.as_ref())?;
+        let plan = Plan::bind(&config, tls, &mut hotplug, &bound).await?;
         let socket = match socket {
             Some(socket) => socket,
             None => RuntimeSocket::bind(&runtime_dir(), "serial")?,
@@ -134,9 +136,15 @@ impl Serial {
         let (reload, mut reloads) = mpsc::channel(RELOADS);
         let roster = Arc::<Roster>::default();
         let clients = lives.clients.clone();
-        let app =
-            router(roster.clone(), Reload::new(reload), lives.hand_over.clone(), clients.clone());
-        let serving = Serving::new(roster, app.clone(), lives.clone());
+        let access = Access::new(self.plan.access.clone());
+        let app = router(
+            roster.clone(),
+            access.clone(),
+            Reload::new(reload),
+            lives.hand_over.clone(),
+            clients.clone(),
+        );
+        let serving = Serving::new(roster, app.clone(), access, lives.clone());
         let mut running = Running { config: self.config, hotplug: self.hotplug, serving };
         running.serve(self.plan, &mut self.consoles).await?;
         running.serving.take_up(self.clients);
@@ -214,7 +222,8 @@ impl Running {
             return Err(Failure::new(Kind::User, what));
         }
         let config = self.config.read_again()?;
-        let plan = Plan::bind(&config, &mut self.hotplug, &self.serving.bound()).await?;
+        let tls = TlsConfig::of(config.http.as_ref())?;
+        let plan = Plan::bind(&config, tls, &mut self.hotplug, &self.serving.bound()).await?;
         let changes = self.serve(plan, &mut BTreeMap::new()).await?;
         self.config = config;
         Ok(changes)
@@ -225,7 +234,8 @@ impl Running {
         if self.config.discover.is_none() {
             return;
         }
-        let plan = Plan::bind(&self.config, &mut self.hotplug, &self.serving.bound()).await;
+        let (bound, tls) = (self.serving.bound(), self.serving.tls());
+        let plan = Plan::bind(&self.config, tls, &mut self.hotplug, &bound).await;
         match async { self.serve(plan?, &mut BTreeMap::new()).await }.await {
             Ok(changes) if changes.is_none() => {}
             Ok(changes) => tracing::info!("the adapters have changed: {changes}"),

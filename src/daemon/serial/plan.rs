@@ -11,9 +11,11 @@ use super::listeners::{Bound, Purpose};
 use super::serving::Serving;
 use crate::config::conmux::ConmuxListen;
 use crate::config::discover::Discover;
-use crate::config::serial::{ConsoleConfig, HttpListen, Protocol, SerialConfig};
+use crate::config::serial::{ConsoleConfig, Protocol, SerialConfig};
+use crate::config::{AccessConfig, HttpListen};
 use crate::console::{Console, Handed};
-use crate::daemon::may_listen;
+use crate::daemon::{Safety, permit};
+use crate::front::http::TlsConfig;
 use crate::model::{Failure, Kind, Name};
 
 /// A configuration whose listeners are bound.
@@ -21,6 +23,8 @@ use crate::model::{Failure, Kind, Name};
 pub(super) struct Plan {
     pub(super) http_config: Option<HttpListen>,
     pub(super) http: Option<Arc<TcpListener>>,
+    pub(super) tls: Option<TlsConfig>,
+    pub(super) access: AccessConfig,
     pub(super) conmux: Option<(ConmuxListen, Arc<TcpListener>)>,
     pub(super) consoles: Vec<Planned>,
 }
@@ -55,22 +59,28 @@ impl Plan {
     /// The first listener that cannot be bound.
     pub(super) async fn bind(
         config: &SerialConfig,
+        tls: Option<TlsConfig>,
         hotplug: &mut Hotplug,
         bound: &Bound,
     ) -> Result<Self, Failure> {
         let http = match &config.http {
-            Some(http) => Some(bound.listen(Purpose::Http, http.listen, http.insecure).await?),
+            Some(http) => {
+                let safety = Safety::of_http(http, &config.access);
+                Some(bound.listen(Purpose::Http, http.listen, safety).await?)
+            }
             None => None,
         };
         let adapters = config.discover.iter().flat_map(Discover::addresses);
         for (protocol, address) in adapters {
             let insecure = config.discover.as_ref().is_some_and(|discover| discover.insecure);
-            may_listen(&format!("{protocol} of adapters"), address, insecure)?;
+            permit(&format!("{protocol} of adapters"), address, Safety::of_line(insecure))?;
         }
         let conmux = match config.conmux.clone() {
             Some(conmux) => {
                 let purpose = Purpose::ConmuxRegistry;
-                let bound = bound.listen(purpose, conmux.registry, conmux.insecure).await?;
+                let bound =
+                    bound.listen(purpose, conmux.registry, Safety::of_line(conmux.insecure));
+                let bound = bound.await?;
                 Some((conmux, bound))
             }
             None => None,
@@ -82,12 +92,14 @@ impl Plan {
             for (protocol, address) in console.lines() {
                 let purpose = Purpose::Line(console.name.clone(), protocol);
                 let insecure = console.insecure || protocol == Protocol::Conmux && open_conmux;
-                lines.insert(protocol, bound.listen(purpose, address, insecure).await?);
+                let safety = Safety::of_line(insecure);
+                lines.insert(protocol, bound.listen(purpose, address, safety).await?);
             }
             consoles.push(Planned { config: console.clone(), lines, found: false });
         }
         consoles.extend(hotplug.find(config, bound).await);
-        Ok(Self { http_config: config.http.clone(), http, conmux, consoles })
+        let (http_config, access) = (config.http.clone(), config.access.clone());
+        Ok(Self { http_config, http, tls, access, conmux, consoles })
     }
 
     /// Opens the captures that are not open yet; consoles of another process go on where that ended.

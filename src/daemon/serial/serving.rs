@@ -22,8 +22,9 @@ use crate::config::serial::{ConsoleConfig, Protocol};
 use crate::console::{Console, Handed, Lifetime, Roster};
 use crate::front::conmux::{self, Directory};
 use crate::front::hand_over::{HandOver, HandedClient, ProtocolState};
+use crate::front::http::access::Access;
 use crate::front::http::serial::{AttachedClient, Changes};
-use crate::front::http::{App, Listener, serve};
+use crate::front::http::{App, Listener, Tls, TlsConfig, serve};
 use crate::front::line;
 use crate::model::Name;
 
@@ -38,8 +39,10 @@ pub(super) struct Serving {
     registry: Option<(SocketAddr, Door)>,
     /// What the registry tells.
     directory: Arc<Directory>,
-    /// What is served by HTTP.
+    tls: Tls,
+    /// What is served by HTTP, and to whom.
     app: App,
+    access: Access,
     lives: Lives,
 }
 
@@ -75,8 +78,8 @@ struct Door {
 }
 
 impl Serving {
-    /// Serves nothing so far; `app` is to serve `roster` by HTTP.
-    pub(super) fn new(roster: Arc<Roster>, app: App, lives: Lives) -> Self {
+    /// Serves nothing so far; `app` is to serve `roster` by HTTP, to those whom `access` lets in.
+    pub(super) fn new(roster: Arc<Roster>, app: App, access: Access, lives: Lives) -> Self {
         let directory = Arc::default();
         Self {
             roster,
@@ -84,9 +87,16 @@ impl Serving {
             http: None,
             registry: None,
             directory,
+            tls: Tls::default(),
             app,
+            access,
             lives,
         }
+    }
+
+    /// How TLS is spoken.
+    pub(super) fn tls(&self) -> Option<TlsConfig> {
+        self.tls.now()
     }
 
     /// The folder that the console of a name records in; `None` when there is no such console.
@@ -161,6 +171,8 @@ impl Serving {
     pub(super) async fn carry_out(&mut self, started: Started) -> Changes {
         let Started { plan, mut new } = started;
         let mut changes = Changes::default();
+        self.access.set(plan.access);
+        self.tls.set(plan.tls);
         let gone = self.consoles.keys().filter(|name| {
             new.contains_key(*name) || !plan.consoles.iter().any(|it| it.config.name == **name)
         });
@@ -265,7 +277,11 @@ impl Serving {
         }
         self.close_http();
         let close = self.lives.shutdown.child_token();
-        let served = serve(Listener::Tcp(listener.clone()), self.app.clone(), close.clone());
+        let served = serve(
+            Listener::Tcp(listener.clone(), self.tls.clone()),
+            self.app.clone(),
+            close.clone(),
+        );
         self.lives.clients.spawn(served);
         self.http = Some((address, Door { listener, close }));
     }
@@ -319,7 +335,7 @@ impl Serving {
             ProtocolState::Telnet(_) => Protocol::Telnet,
             ProtocolState::Conmux(_) => Protocol::Conmux,
             ProtocolState::WebSocket { .. } => {
-                let client = AttachedClient::resume(&served.console, client)?;
+                let client = AttachedClient::resume(&served.console, client, &self.access)?;
                 let client = client.map(|client| client.run(hand_over));
                 return Ok(client.map(|client| self.lives.clients.spawn(client)).is_some());
             }

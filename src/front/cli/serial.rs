@@ -7,8 +7,9 @@ use clap::Parser;
 
 use super::print;
 use crate::config::discover::Discover;
-use crate::config::serial::{ConsoleConfig, HttpListen, SerialConfig};
-use crate::config::{CaptureOptions, PortSpec, default_capture_dir};
+use crate::config::serial::{ConsoleConfig, SerialConfig};
+use crate::config::{CaptureOptions, HttpListen, PortSpec, default_capture_dir};
+use crate::front::http::TlsConfig;
 use crate::model::{Failure, Kind, Name};
 
 /// Where configuration is on a host that has it installed.
@@ -76,13 +77,14 @@ impl SerialArgs {
         let check = self.check;
         let config = self.read()?;
         if check {
+            TlsConfig::of(config.http.as_ref())?;
             print(format!("good: {} consoles\n", config.consoles.len()).as_bytes())?;
         }
         Ok((!check).then_some(config))
     }
 
     fn read(self) -> Result<SerialConfig, Failure> {
-        let http = self.http.map(|listen| HttpListen { listen, insecure: false });
+        let http = self.http.map(HttpListen::plain);
         let Some(name) = self.name else {
             let (paths, only) = match self.instance {
                 Some(instance) => instance_files(instance),

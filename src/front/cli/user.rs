@@ -1,37 +1,11 @@
 //! Who sits at this terminal.
 
+use crate::sys::user_name;
+
 /// The name that others see: `$LAVA_USER`, else `$LOGNAME`, else `$USER`, else what `/etc/passwd` calls
 /// the user of this process, else its number.
 pub(super) fn user() -> String {
     let set = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
     let named = ["LAVA_USER", "LOGNAME", "USER"].into_iter().find_map(set);
-    named.unwrap_or_else(|| {
-        let uid = rustix::process::getuid().as_raw();
-        let passwd = std::fs::read_to_string("/etc/passwd").unwrap_or_default();
-        name_of(uid, &passwd).map_or_else(|| format!("uid-{uid}"), str::to_owned)
-    })
-}
-
-/// The name of a user number, in the form of passwd(5).
-fn name_of(uid: u32, passwd: &str) -> Option<&str> {
-    passwd.lines().find_map(|line| {
-        let mut fields = line.split(':');
-        let name = fields.next()?;
-        let number: u32 = fields.nth(1)?.parse().ok()?;
-        (number == uid).then_some(name)
-    })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_user_is_found_by_number() {
-        let passwd =
-            "root:x:0:0:root:/root:/bin/bash\nbroken\nalice:x:1000:1000::/home/alice:/bin/sh\n";
-        assert_eq!(name_of(1000, passwd), Some("alice"));
-        assert_eq!(name_of(0, passwd), Some("root"));
-        assert_eq!(name_of(7, passwd), None);
-    }
+    named.unwrap_or_else(|| user_name(rustix::process::getuid().as_raw()))
 }

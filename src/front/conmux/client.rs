@@ -17,6 +17,7 @@ use super::receiver::Receiver;
 use super::sender::Sender;
 use crate::console::{Console, Stream};
 use crate::front::hand_over::{ClientState, HandOver, HandedClient, ProtocolState};
+use crate::front::http::access::Who;
 use crate::model::latin1;
 use crate::wire::conmux::Typing;
 
@@ -187,7 +188,7 @@ impl Client {
         let console = self.out.session().console().name().clone();
         let (typing, unsent) = (self.typed, self.unsent.freeze());
         let session = self.out.leave();
-        let state = ClientState { console, session, protocol, typing, unsent };
+        let state = ClientState { console, session, who: Who::Anyone, protocol, typing, unsent };
         hand_over.give(HandedClient { fd: stream.into(), state });
     }
 }

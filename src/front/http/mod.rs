@@ -1,5 +1,7 @@
 //! HTTP for the daemons: the listener that closes bad clients, and failures as JSON.
 
+pub mod access;
+mod certificate;
 mod error;
 mod pages;
 pub mod power;
@@ -7,6 +9,7 @@ mod query;
 pub mod serial;
 mod serve;
 mod socket;
+mod tls;
 mod websocket;
 
 pub use error::ApiError;
@@ -14,6 +17,22 @@ pub use pages::refuse_foreign_pages;
 pub use query::Params;
 pub use serve::{Listener, Peer, serve};
 pub use socket::Socket;
+pub use tls::{Tls, TlsConfig};
 
 /// What a daemon serves by HTTP.
 pub type App = axum::Router;
+
+/// How clients log in, for the descriptions.
+struct Bearer;
+
+impl utoipa::Modify for Bearer {
+    fn modify(&self, openapi: &mut utoipa::openapi::OpenApi) {
+        use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
+        let how = "Without a [[token]] in the configuration, and for the daemon's own user on its Unix \
+                   socket, nobody has to log in. conf/rights.md tells which request needs which right: \
+                   401 is an unknown client, 403 a known one that may not, 429 too many wrong tokens.";
+        let scheme = HttpBuilder::new().scheme(HttpAuthScheme::Bearer).description(Some(how));
+        let components = openapi.components.get_or_insert_default();
+        components.add_security_scheme("token", SecurityScheme::Http(scheme.build()));
+    }
+}

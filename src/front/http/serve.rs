@@ -1,6 +1,7 @@
 //! Accepts HTTP connections and closes those that misbehave.
 
 use std::io;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -8,23 +9,37 @@ use axum::Router;
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
-use tokio::net::{TcpListener, UnixListener};
+use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
+use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::Socket;
+use super::access::Origin;
+use super::tls::{Tls, TlsConfig};
 use crate::sys::keep_alive;
 
 /// A client has this long to send its whole request header.
 const HEADER_TIMEOUT: Duration = Duration::from_secs(10);
+/// … and as long for shaking hands before that.
+const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
+/// So many connections of a listener are served at a time; more wait. An attached WebSocket does not count.
+const MAX_CONNECTIONS: usize = 1024;
 /// The largest request header, in bytes; also what an idle connection may buffer.
 const MAX_HEADER: usize = 16 * 1024;
 
 /// Where HTTP is listened for.
 #[derive(Debug)]
 pub enum Listener {
-    Tcp(Arc<TcpListener>),
+    Tcp(Arc<TcpListener>, Tls),
     Unix(Arc<UnixListener>),
+}
+
+/// A connection of which nothing was read yet.
+#[derive(Debug)]
+enum Accepted {
+    Tcp(TcpStream, SocketAddr),
+    Unix(UnixStream, u32),
 }
 
 /// Who is at the other end of a connection, as text; an extension of every request.
@@ -32,34 +47,79 @@ pub enum Listener {
 pub struct Peer(pub String);
 
 impl Listener {
-    async fn accept(&self) -> io::Result<(Socket, Peer)> {
+    async fn accept(&self) -> io::Result<Accepted> {
         match self {
-            Self::Tcp(listener) => {
+            Self::Tcp(listener, _) => {
                 let (stream, address) = listener.accept().await?;
                 stream.set_nodelay(true)?;
                 keep_alive(&stream)?;
-                Ok((Socket::Tcp(stream), Peer(address.to_string())))
+                Ok(Accepted::Tcp(stream, address))
             }
             Self::Unix(listener) => {
                 let (stream, _) = listener.accept().await?;
-                Ok((Socket::Unix(stream), Peer("unix".into())))
+                let uid = stream.peer_cred()?.uid();
+                Ok(Accepted::Unix(stream, uid))
             }
         }
+    }
+
+    fn tls(&self) -> Option<TlsConfig> {
+        match self {
+            Self::Tcp(_, tls) => tls.now(),
+            Self::Unix(_) => None,
+        }
+    }
+}
+
+impl Accepted {
+    /// Shakes hands if that is to be.
+    async fn begin(self, tls: Option<TlsConfig>) -> io::Result<(Socket, Peer, Origin)> {
+        let (stream, address) = match self {
+            Self::Tcp(stream, address) => (stream, address),
+            Self::Unix(stream, uid) => {
+                return Ok((Socket::Unix(stream), Peer("unix".into()), Origin::Unix { uid }));
+            }
+        };
+        let peer = Peer(address.to_string());
+        let address = address.ip();
+        let Some(tls) = tls else {
+            let origin = Origin::Tcp { address, certificate: Vec::new() };
+            return Ok((Socket::Tcp(stream), peer, origin));
+        };
+        let shaken = tokio::time::timeout(HANDSHAKE_TIMEOUT, tls.accept(stream)).await;
+        let (stream, certificate) = shaken.map_err(|_| io::ErrorKind::TimedOut)??;
+        Ok((Socket::Tls(stream), peer, Origin::Tcp { address, certificate }))
     }
 }
 
 /// Serves `app` on a listener until `shutdown`; then lets requests under way finish.
 pub async fn serve(listener: Listener, app: Router, shutdown: CancellationToken) {
     let connections = TaskTracker::new();
+    let room = Arc::new(Semaphore::new(MAX_CONNECTIONS));
     loop {
+        let accepted = async {
+            // It is never closed.
+            let room = room.clone().acquire_owned().await.map_err(io::Error::other)?;
+            Ok::<_, io::Error>((listener.accept().await?, room))
+        };
         let accepted = tokio::select! {
             () = shutdown.cancelled() => break,
-            accepted = listener.accept() => accepted,
+            accepted = accepted => accepted,
         };
         match accepted {
-            Ok((stream, peer)) => {
-                let connection = connection(stream, peer, app.clone(), shutdown.clone());
-                connections.spawn(connection);
+            Ok((accepted, room)) => {
+                let (tls, app, shutdown) = (listener.tls(), app.clone(), shutdown.clone());
+                connections.spawn(async move {
+                    let began = tokio::select! {
+                        () = shutdown.cancelled() => return,
+                        began = accepted.begin(tls) => began,
+                    };
+                    match began {
+                        Ok(began) => connection(began, app, shutdown).await,
+                        Err(error) => tracing::debug!(%error, "no TLS connection was made"),
+                    }
+                    drop(room);
+                });
             }
             // Out of file descriptors: wait for some to come free instead of spinning.
             Err(error) => {
@@ -72,8 +132,12 @@ pub async fn serve(listener: Listener, app: Router, shutdown: CancellationToken)
     connections.wait().await;
 }
 
-async fn connection(stream: Socket, peer: Peer, app: Router, shutdown: CancellationToken) {
-    let app = app.layer(axum::Extension(peer));
+async fn connection(
+    (stream, peer, origin): (Socket, Peer, Origin),
+    app: Router,
+    shutdown: CancellationToken,
+) {
+    let app = app.layer(axum::Extension(peer)).layer(axum::Extension(origin));
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(HEADER_TIMEOUT)

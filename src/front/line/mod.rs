@@ -22,6 +22,7 @@ use crate::console::{Attach, Console, Stream};
 use crate::front::accept;
 use crate::front::conmux::{self, Outlet};
 use crate::front::hand_over::{ClientState, HandOver, HandedClient, ProtocolState};
+use crate::front::http::access::Who;
 use crate::model::event::Mode;
 use crate::sys::keep_alive;
 
@@ -165,7 +166,7 @@ impl Client {
         };
         let console = self.out.session().console().name().clone();
         let session = self.out.leave();
-        let state = ClientState { console, session, protocol, typing, unsent };
+        let state = ClientState { console, session, who: Who::Anyone, protocol, typing, unsent };
         hand_over.give(HandedClient { fd: stream.into(), state });
     }
 }

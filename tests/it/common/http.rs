@@ -19,9 +19,22 @@ pub(crate) struct Answer {
 /// `http(address, "GET", "/consoles", "")`; a body is sent as JSON.
 #[track_caller]
 pub(crate) fn http(address: SocketAddr, method: &str, path: &str, body: &str) -> Answer {
+    http_as(address, None, method, path, body)
+}
+
+/// The same with a token.
+#[track_caller]
+pub(crate) fn http_as(
+    address: SocketAddr,
+    token: Option<&str>,
+    method: &str,
+    path: &str,
+    body: &str,
+) -> Answer {
     let stream = TcpStream::connect(address).unwrap();
     stream.set_read_timeout(Some(LIMIT)).unwrap();
-    exchange(stream, method, path, body)
+    let header = token.map(|token| format!("authorization: Bearer {token}\r\n"));
+    exchange(stream, method, path, &header.unwrap_or_default(), body)
 }
 
 /// The same on a Unix socket.
@@ -29,7 +42,7 @@ pub(crate) fn http(address: SocketAddr, method: &str, path: &str, body: &str) ->
 pub(crate) fn http_unix(socket: &Path, method: &str, path: &str, body: &str) -> Answer {
     let stream = UnixStream::connect(socket).unwrap();
     stream.set_read_timeout(Some(LIMIT)).unwrap();
-    exchange(stream, method, path, body)
+    exchange(stream, method, path, "", body)
 }
 
 impl Answer {
@@ -47,10 +60,16 @@ impl Answer {
     }
 }
 
-fn exchange(mut stream: impl Read + Write, method: &str, path: &str, body: &str) -> Answer {
+fn exchange(
+    mut stream: impl Read + Write,
+    method: &str,
+    path: &str,
+    header: &str,
+    body: &str,
+) -> Answer {
     let kind = if body.is_empty() { "" } else { "content-type: application/json\r\n" };
     let request = format!(
-        "{method} {path} HTTP/1.1\r\nhost: test\r\nconnection: close\r\n{kind}content-length: {}\r\n\r\n{body}",
+        "{method} {path} HTTP/1.1\r\nhost: test\r\nconnection: close\r\n{header}{kind}content-length: {}\r\n\r\n{body}",
         body.len()
     );
     stream.write_all(request.as_bytes()).unwrap();

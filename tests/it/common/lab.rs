@@ -60,6 +60,9 @@ impl TestLab {
         {
             command.env_remove(inherited);
         }
+        for inherited in ["LAVA_TOKEN", "LAVA_TOKEN_FILE", "LAVA_CA"] {
+            command.env_remove(inherited);
+        }
         command
     }
 

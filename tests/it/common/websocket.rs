@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex};
 
 use lavamux::wire::frame::Frame;
 use serde_json::Value;
+use tokio_tungstenite::tungstenite::client::IntoClientRequest as _;
 use tokio_tungstenite::tungstenite::{Message, WebSocket as Socket, client};
 
 use super::heard::Heard;
@@ -27,10 +28,26 @@ impl WebSocket {
     /// When the server refuses.
     #[track_caller]
     pub(crate) fn attach(address: SocketAddr, console: &str, query: &str) -> Self {
+        Self::attach_as(address, None, console, query)
+    }
+
+    /// The same with a token.
+    #[track_caller]
+    pub(crate) fn attach_as(
+        address: SocketAddr,
+        token: Option<&str>,
+        console: &str,
+        query: &str,
+    ) -> Self {
         let url = format!("ws://{address}/consoles/{console}/attach?{query}");
         let stream = TcpStream::connect(address).unwrap();
         stream.set_nodelay(true).unwrap();
-        let (mut socket, _) = client(url, stream.try_clone().unwrap()).unwrap();
+        let mut request = url.into_client_request().unwrap();
+        if let Some(token) = token {
+            let value = format!("Bearer {token}").parse().unwrap();
+            request.headers_mut().insert("authorization", value);
+        }
+        let (mut socket, _) = client(request, stream.try_clone().unwrap()).unwrap();
         let writer = Socket::from_raw_socket(
             stream.try_clone().unwrap(),
             tokio_tungstenite::tungstenite::protocol::Role::Client,

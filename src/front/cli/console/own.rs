@@ -9,7 +9,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use crate::model::event::Phase;
-use crate::model::{Event, Name, Verb, What};
+use crate::model::{Event, Name, Verb, What, calls_oneself};
 
 /// How long after the answer its events may still come.
 const LATE: Duration = Duration::from_secs(3);
@@ -32,7 +32,8 @@ impl OwnPower {
     /// Whether an event is not to be shown, because the person knows it, or will from the answer.
     pub(super) fn hides(&mut self, event: &Event) -> bool {
         let What::Power { verb, phase, .. } = &event.what else { return false };
-        let ours = event.who.as_ref() == Some(&self.who) && verb == self.verb.as_str();
+        let own = event.who.as_deref().is_some_and(|who| calls_oneself(who, &self.who));
+        let ours = own && verb == self.verb.as_str();
         if !ours || self.answered.is_some_and(|at| at.elapsed() > LATE) {
             return false;
         }

@@ -5,6 +5,7 @@ mod import;
 mod log;
 mod power;
 mod serial;
+mod token;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -36,6 +37,7 @@ enum Verb {
     Log(log::LogArgs),
     Power(power::PowerArgs),
     Serial(serial::SerialArgs),
+    Token(token::TokenArgs),
 }
 
 /// Where a verb looks boards up.
@@ -66,6 +68,7 @@ pub fn run(args: LavaArgs) -> ExitCode {
         Verb::Log(args) => super::exit(wait(log::run(args))),
         Verb::Power(args) => super::exit(wait(power::run(args))),
         Verb::Serial(args) => super::exit(wait(serial::run(args))),
+        Verb::Token(args) => super::exit(token::run(args)),
     }
 }
 

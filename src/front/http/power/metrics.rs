@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 
+use axum::Extension;
 use axum::extract::State;
 use axum::http::header::CONTENT_TYPE;
 use axum::response::IntoResponse;
@@ -13,7 +14,8 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::Registry;
 
 use super::super::ApiError;
-use crate::model::{Failure, Kind};
+use super::super::access::Caller;
+use crate::model::{Failure, Kind, Right};
 use crate::power::Power;
 
 type Labels<const N: usize> = [(&'static str, String); N];
@@ -21,10 +23,14 @@ type Labels<const N: usize> = [(&'static str, String); N];
 /// Made from the tally at each request.
 pub(super) async fn metrics(
     State(power): State<Arc<Power>>,
+    Extension(caller): Extension<Caller>,
 ) -> Result<impl IntoResponse, ApiError> {
     let figures = power.tally();
     let operations = Family::<Labels<3>, Counter<u64, AtomicU64>>::default();
     for (counted, count) in figures.operations {
+        if !caller.may(Right::See, counted.outlet.as_str()) {
+            continue;
+        }
         let labels = [
             ("outlet", counted.outlet.to_string()),
             ("verb", counted.verb.to_string()),
@@ -33,7 +39,8 @@ pub(super) async fn metrics(
         operations.get_or_create(&labels).inc_by(count);
     }
     let reachable = Family::<Labels<1>, Gauge>::default();
-    for (pdu, answers) in figures.reachable {
+    let all = caller.on_all() >= Some(Right::See);
+    for (pdu, answers) in figures.reachable.into_iter().filter(|_| all) {
         reachable.get_or_create(&[("pdu", pdu.to_string())]).set(answers.into());
     }
     let mut registry = Registry::with_prefix("lava_power");

@@ -2,6 +2,7 @@
 
 mod metrics;
 mod openapi;
+mod rights;
 
 use std::sync::Arc;
 
@@ -13,9 +14,10 @@ use axum::routing::{get, post};
 use axum::{Extension, Json, Router};
 use serde::Deserialize;
 
+use super::access::{Access, Caller, Guard, guard, missing};
 use super::{ApiError, Params, Peer, refuse_foreign_pages};
 use crate::client::ErrorBody;
-use crate::model::{Failure, Kind, OutletInfo, PowerRequest, Report, Verb};
+use crate::model::{Failure, Kind, OutletInfo, PowerRequest, Report, Right, Verb};
 use crate::power::{Asked, Power, PowerError};
 
 pub use openapi::openapi;
@@ -27,7 +29,7 @@ const MAX_USER: usize = 64;
 const MAX_REASON: usize = 500;
 
 /// The routes; the document at `/openapi.json` tells what they take and give.
-pub fn router(power: Arc<Power>) -> Router {
+pub fn router(power: Arc<Power>, access: Access) -> Router {
     Router::new()
         .route("/healthz", get(async || "ok\n"))
         .route("/metrics", get(metrics::metrics))
@@ -42,11 +44,17 @@ pub fn router(power: Arc<Power>) -> Router {
         })
         .method_not_allowed_fallback(wrong_method)
         .layer(DefaultBodyLimit::max(MAX_BODY))
+        .layer(axum::middleware::from_fn_with_state(
+            Guard { access, table: rights::TABLE, thing: "outlet" },
+            guard,
+        ))
         .layer(axum::middleware::from_fn(refuse_foreign_pages))
         .with_state(power)
 }
 
 type Answer<T> = Result<Json<T>, ApiError>;
+/// Who asks.
+type By = (Extension<Peer>, Extension<Caller>);
 /// Who asks for an outlet's state.
 #[derive(Debug, Deserialize)]
 struct Asker {
@@ -57,8 +65,12 @@ type Body = Result<Bytes, BytesRejection>;
 
 /// All outlets. No PDU is asked.
 #[utoipa::path(get, path = "/outlets", responses((status = 200, body = Vec<OutletInfo>)))]
-async fn outlets(State(power): State<Arc<Power>>) -> Json<Vec<OutletInfo>> {
-    Json(power.outlets().cloned().collect())
+async fn outlets(
+    State(power): State<Arc<Power>>,
+    Extension(caller): Extension<Caller>,
+) -> Json<Vec<OutletInfo>> {
+    let seen = power.outlets().filter(|outlet| caller.may(Right::See, outlet.name.as_str()));
+    Json(seen.cloned().collect())
 }
 
 /// The outlet's state, read from its PDU now.
@@ -77,10 +89,13 @@ async fn status(
     Path(name): Path<String>,
     Params(Asker { user }): Params<Asker>,
     Extension(Peer(peer)): Extension<Peer>,
+    Extension(caller): Extension<Caller>,
 ) -> Answer<Report> {
     check("user", user.as_deref(), MAX_USER).map_err(|what| Failure::new(Kind::User, what))?;
-    let asked = Asked { who: user.unwrap_or(peer), reason: None, force: false };
-    Ok(Json(power.request(&name, Verb::Status, asked).await?))
+    let who = caller.user(user, || peer);
+    let asked = Asked { who, reason: None, force: false };
+    let report = power.request(&name, Verb::Status, asked).await;
+    Ok(Json(report.map_err(|error| discreet(error, &caller))?))
 }
 
 /// Switches the outlet on and reads it back.
@@ -93,13 +108,8 @@ async fn status(
     (status = 502, body = ErrorBody, description = "it was not switched, or nobody can tell"),
     (status = 503, body = ErrorBody, description = "too many operations wait for the PDU"),
 ))]
-async fn on(
-    power: State<Arc<Power>>,
-    name: Path<String>,
-    peer: Extension<Peer>,
-    body: Body,
-) -> Answer<Report> {
-    switch(power, name, peer, body, Verb::On).await
+async fn on(power: State<Arc<Power>>, name: Path<String>, by: By, body: Body) -> Answer<Report> {
+    switch(power, name, by, body, Verb::On).await
 }
 
 /// Switches the outlet off and reads it back.
@@ -112,13 +122,8 @@ async fn on(
     (status = 502, body = ErrorBody, description = "it was not switched, or nobody can tell"),
     (status = 503, body = ErrorBody, description = "too many operations wait for the PDU"),
 ))]
-async fn off(
-    power: State<Arc<Power>>,
-    name: Path<String>,
-    peer: Extension<Peer>,
-    body: Body,
-) -> Answer<Report> {
-    switch(power, name, peer, body, Verb::Off).await
+async fn off(power: State<Arc<Power>>, name: Path<String>, by: By, body: Body) -> Answer<Report> {
+    switch(power, name, by, body, Verb::Off).await
 }
 
 /// Switches the outlet off, waits, and switches it on again, reading back both times.
@@ -131,19 +136,14 @@ async fn off(
     (status = 502, body = ErrorBody, description = "it was not switched, or nobody can tell"),
     (status = 503, body = ErrorBody, description = "too many operations wait for the PDU"),
 ))]
-async fn cycle(
-    power: State<Arc<Power>>,
-    name: Path<String>,
-    peer: Extension<Peer>,
-    body: Body,
-) -> Answer<Report> {
-    switch(power, name, peer, body, Verb::Cycle).await
+async fn cycle(power: State<Arc<Power>>, name: Path<String>, by: By, body: Body) -> Answer<Report> {
+    switch(power, name, by, body, Verb::Cycle).await
 }
 
 async fn switch(
     State(power): State<Arc<Power>>,
     Path(name): Path<String>,
-    Extension(Peer(peer)): Extension<Peer>,
+    (Extension(Peer(peer)), Extension(caller)): By,
     body: Body,
     verb: Verb,
 ) -> Answer<Report> {
@@ -151,8 +151,23 @@ async fn switch(
         ApiError::new(rejection.status(), Failure::new(Kind::User, rejection.body_text()))
     })?;
     let PowerRequest { user, reason, force } = request(&body)?;
-    let asked = Asked { who: user.unwrap_or(peer), reason, force };
-    Ok(Json(power.request(&name, verb, asked).await?))
+    if force && !caller.may(Right::Control, &name) {
+        return Err(missing(&caller, caller.on(&name), Right::Control, &name));
+    }
+    let asked = Asked { who: caller.user(user, || peer), reason, force };
+    let report = power.request(&name, verb, asked).await;
+    Ok(Json(report.map_err(|error| discreet(error, &caller))?))
+}
+
+/// The same without the name of an outlet that the caller may not see.
+fn discreet(error: PowerError, caller: &Caller) -> PowerError {
+    match error {
+        PowerError::UnknownOutlet { name, near } => {
+            let near = near.filter(|near| caller.may(Right::See, near));
+            PowerError::UnknownOutlet { name, near }
+        }
+        error => error,
+    }
 }
 
 /// The request in a body; an empty one says nothing of who and why.

@@ -2,10 +2,14 @@
 
 use utoipa::OpenApi as _;
 
+use super::super::Bearer;
+
 /// As served at `/openapi.json` and checked in at `conf/openapi/lava-power.json`.
 pub fn openapi() -> utoipa::openapi::OpenApi {
     #[derive(utoipa::OpenApi)]
     #[openapi(
+        modifiers(&Bearer),
+        security((), ("token" = [])),
         info(title = "lava-power", description = "The outlets of a board lab"),
         paths(super::outlets, super::status, super::on, super::off, super::cycle)
     )]

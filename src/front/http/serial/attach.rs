@@ -8,28 +8,33 @@ use std::time::Duration;
 
 use axum::Extension;
 use axum::body::Bytes;
-use axum::extract::{Path, State};
+use axum::extract::Path;
 use axum::response::Response;
 use futures_util::{FutureExt as _, SinkExt as _, StreamExt as _};
 use tokio::sync::mpsc;
 use tokio::time::MissedTickBehavior;
 use tokio_util::task::TaskTracker;
 
+use super::super::access::{Access, Standing};
 use super::super::websocket::{
-    self, CloseCode, CloseFrame, Error, Handshake, Message, Paused, Receiver, Sender,
+    self, CloseCode, CloseFrame, Error, Handshake, Message, Paused, Receiver, Sender, WebSocket,
 };
 use super::super::{ApiError, Params, Peer, Socket};
+use super::consoles::Consoles;
 use super::jobs::Jobs;
 use super::past::offset_of;
-use super::{Consoles, find};
+use super::rights;
 use crate::console::{Attach, Console, Item, Session, Stream, Told};
 use crate::front::hand_over::{ClientState, HandOver, HandedClient, ProtocolState};
-use crate::wire::attach::{self, FromServer, MAX_CLIENT_MESSAGE, Request};
+use crate::model::Right;
+use crate::wire::attach::{self, FromServer, MAX_CLIENT_MESSAGE, Request, Verb};
 
 /// How many answers may wait to be sent. A client that does not read them is not read either.
 const ANSWERS: usize = 16;
 /// How long the last answers may take to be sent to a client that is leaving.
 const LAST_ANSWERS: Duration = Duration::from_secs(5);
+/// How long a client that the next process cannot go on with may take to go.
+const GOODBYE: Duration = Duration::from_secs(1);
 /// How often a client hears from us even when there is nothing to say. It may wait long for an answer
 /// of its own: what it types is taken only as fast as the board takes it.
 const PING: Duration = Duration::from_secs(5);
@@ -38,7 +43,7 @@ const SCREEN: (NonZeroU16, NonZeroU16) =
     (NonZeroU16::new(24).unwrap(), NonZeroU16::new(80).unwrap());
 
 pub(super) async fn attach(
-    State(consoles): State<Consoles>,
+    consoles: Consoles,
     Path(name): Path<String>,
     Params(query): Params<attach::Query>,
     Extension(peer): Extension<Peer>,
@@ -46,11 +51,13 @@ pub(super) async fn attach(
     Extension(hand_over): Extension<HandOver>,
     handshake: Handshake,
 ) -> Result<Response, ApiError> {
-    let console = find(&consoles, &name)?;
+    let console = consoles.find(&name)?;
+    let caller = consoles.caller().clone();
     let (from, screen) = begin(&console, &query).await?;
     let stay = query.stay;
-    let user = query.user.unwrap_or_else(|| format!("websocket:{}", peer.0));
-    let attach = Attach { user, via: "websocket", peer: peer.0, mode: query.mode, from, stay };
+    let user = caller.user(query.user, || format!("websocket:{}", peer.0));
+    let mode = rights::mode(query.mode, caller.on(&name));
+    let attach = Attach { user, via: "websocket", peer: peer.0, mode, from, stay };
     let (response, upgraded) = handshake.accept();
     tasks.spawn(async move {
         let socket = match upgraded.await {
@@ -63,7 +70,8 @@ pub(super) async fn attach(
         let (session, out) = console.attach(attach);
         let hello = text(&hello(&session, &out));
         let greeting = std::iter::once(hello).chain(screen.as_ref().map(text)).collect();
-        let client = AttachedClient { socket, out, typing: Bytes::new(), greeting };
+        let standing = caller.standing(console.name().clone());
+        let client = AttachedClient { socket, out, standing, typing: Bytes::new(), greeting };
         client.run(hand_over).await;
     });
     Ok(response)
@@ -91,6 +99,7 @@ async fn begin(
 pub struct AttachedClient {
     socket: Paused,
     out: Stream,
+    standing: Standing,
     /// Typed, and not taken yet.
     typing: Bytes,
     /// What is said first.
@@ -101,6 +110,7 @@ pub struct AttachedClient {
 struct Up<'a> {
     from: Receiver,
     session: &'a Session,
+    standing: Standing,
     answers: mpsc::Sender<Message>,
     /// Typed, and not taken yet.
     typing: Bytes,
@@ -120,12 +130,17 @@ impl AttachedClient {
     ///
     /// # Errors
     /// When it is no connection.
-    pub fn resume(console: &Arc<Console>, client: HandedClient) -> io::Result<Option<Self>> {
-        let ClientState { session, protocol, typing, unsent, .. } = client.state;
+    pub fn resume(
+        console: &Arc<Console>,
+        client: HandedClient,
+        access: &Access,
+    ) -> io::Result<Option<Self>> {
+        let ClientState { session, who, protocol, typing, unsent, .. } = client.state;
         let ProtocolState::WebSocket { unread } = protocol else { return Ok(None) };
         let socket = Paused { socket: Socket::from_fd(client.fd)?, unsent, unread };
         let out = console.rejoin(session).map(|(_, out)| out);
-        Ok(out.map(|out| Self { socket, out, typing, greeting: Vec::new() }))
+        let standing = access.caller(who).standing(console.name().clone());
+        Ok(out.map(|out| Self { socket, out, standing, typing, greeting: Vec::new() }))
     }
 
     /// Serves the client until it goes, until the console shuts down, or until it is asked for.
@@ -137,7 +152,8 @@ impl AttachedClient {
     }
 
     async fn serve(self, hand_over: &HandOver) -> Result<(), Error> {
-        let Self { socket, mut out, typing, greeting } = self;
+        let Self { socket, mut out, standing, typing, greeting } = self;
+        let who = standing.caller().who().clone();
         let session = out.session().clone();
         let (mut to, from) = websocket::resume(socket, MAX_CLIENT_MESSAGE).await.split();
         for message in greeting {
@@ -145,7 +161,7 @@ impl AttachedClient {
         }
         let (answers, answered) = mpsc::channel(ANSWERS);
         let last = answers.downgrade();
-        let up = Up { from, session: &session, answers, typing, hand_over };
+        let up = Up { from, session: &session, standing, answers, typing, hand_over };
         let down = Down { to, answers: answered, hand_over };
         let ((from, typing), to) = {
             let (mut up, mut down) = (pin!(up.run()), pin!(down.run(&mut out)));
@@ -168,13 +184,18 @@ impl AttachedClient {
                 }
             }
         };
-        let Some(Paused { socket, unsent, unread }) = websocket::pause(to, from) else {
-            return Ok(());
+        let Paused { socket, unsent, unread } = match websocket::pause(to, from) {
+            Ok(paused) => paused,
+            Err(None) => return Ok(()),
+            Err(Some(socket)) => {
+                let goodbye = goodbye(socket, &session, typing);
+                return tokio::time::timeout(GOODBYE, goodbye).await.unwrap_or(Ok(()));
+            }
         };
         let console = session.console().name().clone();
         let protocol = ProtocolState::WebSocket { unread };
         let session = out.leave();
-        let state = ClientState { console, session, protocol, typing, unsent };
+        let state = ClientState { console, session, who, protocol, typing, unsent };
         let fd = socket.into_fd().map_err(Error::Io)?;
         hand_over.give(HandedClient { fd, state });
         Ok(())
@@ -198,6 +219,23 @@ async fn tell(session: &Session, answers: mpsc::WeakSender<Message>) {
             }
         }
     }
+}
+
+/// Lets a client go whom the next process cannot go on with. What it has typed is still typed.
+async fn goodbye(
+    mut socket: Box<WebSocket>,
+    session: &Session,
+    mut typing: Bytes,
+) -> Result<(), Error> {
+    // What cannot be typed now could not be later; there is nobody to tell any more.
+    let _ = session.write(&mut typing).await;
+    websocket::farewell(&mut socket).await?;
+    while let Some(message) = socket.next().await {
+        if let Message::Binary(mut bytes) = message? {
+            let _ = session.write(&mut bytes).await;
+        }
+    }
+    Ok(())
 }
 
 fn hello(session: &Session, out: &Stream) -> FromServer {
@@ -225,6 +263,10 @@ impl Up<'_> {
                     self.answer_all(done).await;
                     continue;
                 }
+                right = self.standing.changed() => match self.heed(right) {
+                    true => continue,
+                    false => break,
+                },
                 () = self.hand_over.asked() => break,
             };
             if let Err(error) = typed {
@@ -241,15 +283,31 @@ impl Up<'_> {
                     self.answer_all(done).await;
                     continue;
                 }
+                right = self.standing.changed() => match self.heed(right) {
+                    true => continue,
+                    false => break,
+                },
                 () = self.hand_over.asked() => break,
             };
             let answer = match message.transpose()? {
+                // Whatever its mode is: somebody else may have given it the lock.
+                Some(Message::Binary(_)) if !self.standing.may(Right::Write) => {
+                    let reason = "read-only: you do not have the right to write here".to_owned();
+                    let answer = attach::Answer::Refused { reason };
+                    Some(FromServer::Reply { id: 0, answer })
+                }
                 Some(Message::Binary(bytes)) => {
                     self.typing = bytes;
                     continue;
                 }
                 Some(Message::Text(request)) => match serde_json::from_str::<Request>(&request) {
-                    Ok(Request { id, verb }) => jobs.ask(id, verb).await,
+                    Ok(Request { id, verb }) => match self.refusal(&verb) {
+                        Some(reason) => {
+                            let answer = attach::Answer::Refused { reason };
+                            Some(FromServer::Reply { id, answer })
+                        }
+                        None => jobs.ask(id, verb).await,
+                    },
                     Err(error) => {
                         let reason = format!("not a request: {error}").into();
                         let frame = CloseFrame { code: CloseCode::Invalid, reason };
@@ -279,6 +337,30 @@ impl Up<'_> {
             }
         }
         true
+    }
+
+    /// Does what a change of the client's rights asks for; false when it is to go.
+    fn heed(&self, right: Option<Right>) -> bool {
+        if right >= Some(Right::Write) {
+            return true;
+        }
+        self.session.restrict();
+        if right >= Some(Right::Spy) {
+            return true;
+        }
+        let reason = "you may not read this console any more".to_owned();
+        let frame = CloseFrame { code: CloseCode::Policy, reason: reason.clone().into() };
+        // Who does not read its answers goes without a word.
+        let _ = self.answers.try_send(text(&FromServer::Ended { reason }));
+        let _ = self.answers.try_send(Message::Close(Some(frame)));
+        false
+    }
+
+    /// Why a request is not carried out, if it is not.
+    fn refusal(&self, verb: &Verb) -> Option<String> {
+        let needed = rights::of_verb(verb);
+        let why = || format!("this needs the right to {needed} here, which you do not have");
+        (!self.standing.may(needed)).then(why)
     }
 }
 

@@ -5,7 +5,7 @@ use std::pin::pin;
 use std::sync::Arc;
 
 use axum::body::{Body, Bytes};
-use axum::extract::{Path, Request, State};
+use axum::extract::{Path, Request};
 use axum::http::header::CONTENT_TYPE;
 use axum::routing::post;
 use axum::{Extension, Json, Router};
@@ -15,11 +15,13 @@ use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 use tokio_util::sync::CancellationToken;
 
+use super::super::access::{Caller, missing};
 use super::super::{ApiError, Params};
-use super::{Consoles, MAX_BODY, find, json};
+use super::consoles::{AllConsoles, Consoles};
+use super::{MAX_BODY, json};
 use crate::console::{Asker, Console, RequestError};
 use crate::front::hand_over::HandOver;
-use crate::model::{Failure, Interval, Kind};
+use crate::model::{Failure, Interval, Kind, Right};
 use crate::wire::attach::{Answer, Verb};
 use crate::wire::line::{LineState, SetLine};
 use crate::wire::request::{Kick, MAX_SEND, OfSession, Send, SendBreak, Text};
@@ -27,7 +29,7 @@ use crate::wire::request::{Kick, MAX_SEND, OfSession, Send, SendBreak, Text};
 /// Who asks, when nothing is said.
 const NOBODY: &str = "http";
 
-pub(super) fn routes() -> Router<Consoles> {
+pub(super) fn routes() -> Router<AllConsoles> {
     Router::new()
         .route("/consoles/{name}/force", post(force))
         .route("/consoles/{name}/release", post(release))
@@ -57,7 +59,7 @@ struct SendQuery {
     request_body = OfSession, responses((status = 200, description = "the session has the console"),
         (status = 400, description = "there is no such session")))]
 async fn force(
-    State(consoles): State<Consoles>,
+    consoles: Consoles,
     Path(name): Path<String>,
     body: Bytes,
 ) -> Result<Json<Answer>, ApiError> {
@@ -68,7 +70,7 @@ async fn force(
     request_body = OfSession, responses((status = 200, description = "it was given back"),
         (status = 400, description = "nobody holds the console")))]
 async fn release(
-    State(consoles): State<Consoles>,
+    consoles: Consoles,
     Path(name): Path<String>,
     body: Bytes,
 ) -> Result<Json<Answer>, ApiError> {
@@ -79,7 +81,7 @@ async fn release(
     request_body = SendBreak, responses((status = 200, description = "the break is sent"),
         (status = 409, description = "somebody else has the console")))]
 async fn send_break(
-    State(consoles): State<Consoles>,
+    consoles: Consoles,
     Path(name): Path<String>,
     body: Bytes,
 ) -> Result<Json<Answer>, ApiError> {
@@ -89,7 +91,7 @@ async fn send_break(
 #[utoipa::path(post, path = "/consoles/{name}/message", params(("name" = String, Path)),
     request_body = Text, responses((status = 200, description = "everyone is told")))]
 async fn message(
-    State(consoles): State<Consoles>,
+    consoles: Consoles,
     Path(name): Path<String>,
     body: Bytes,
 ) -> Result<Json<Answer>, ApiError> {
@@ -99,7 +101,7 @@ async fn message(
 #[utoipa::path(post, path = "/consoles/{name}/note", params(("name" = String, Path)),
     request_body = Text, responses((status = 200, description = "it is in the record")))]
 async fn note(
-    State(consoles): State<Consoles>,
+    consoles: Consoles,
     Path(name): Path<String>,
     body: Bytes,
 ) -> Result<Json<Answer>, ApiError> {
@@ -110,7 +112,7 @@ async fn note(
     request_body = Kick, responses((status = 200, description = "the session is let go"),
         (status = 400, description = "there is no such session")))]
 async fn kick(
-    State(consoles): State<Consoles>,
+    consoles: Consoles,
     Path(name): Path<String>,
     body: Bytes,
 ) -> Result<Json<Answer>, ApiError> {
@@ -121,7 +123,7 @@ async fn kick(
     request_body = SetLine, responses((status = 200, body = LineState),
         (status = 409, description = "somebody else has the console")))]
 async fn line(
-    State(consoles): State<Consoles>,
+    consoles: Consoles,
     Path(name): Path<String>,
     body: Bytes,
 ) -> Result<Json<Answer>, ApiError> {
@@ -134,16 +136,16 @@ async fn line(
         (status = 409, description = "somebody else has the console"),
         (status = 502, description = "a part was sent; the message tells how much, and why")))]
 async fn send(
-    State(consoles): State<Consoles>,
+    consoles: Consoles,
     Path(name): Path<String>,
     Params(query): Params<SendQuery>,
     Extension(hand_over): Extension<HandOver>,
     request: Request,
 ) -> Result<Json<Answer>, ApiError> {
-    let console = find(&consoles, &name)?;
+    let console = consoles.find(&name)?;
     // Another process goes on with the console, but not with this: it ends with an answer.
     let cancel = CancellationToken::new();
-    let sent = send_request(&console, query, request, &cancel);
+    let sent = send_request(&console, consoles.caller(), query, request, &cancel);
     let mut sent = pin!(sent);
     tokio::select! {
         sent = &mut sent => sent,
@@ -156,20 +158,21 @@ async fn send(
 
 async fn send_request(
     console: &Arc<Console>,
+    caller: &Caller,
     query: SendQuery,
     request: Request,
     cancel: &CancellationToken,
 ) -> Result<Json<Answer>, ApiError> {
     let kind = request.headers().get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok());
     if kind == Some("application/octet-stream") {
-        return send_stream(console, query, request.into_body(), cancel).await;
+        return send_stream(console, caller, query, request.into_body(), cancel).await;
     }
     let body = axum::body::to_bytes(request.into_body(), MAX_BODY).await;
     let body = body.map_err(|error| Failure::from_error(Kind::User, &error))?;
     let (user, mut asked): (_, Send) = asked(&body)?;
     asked.pace = asked.pace.or(query.pace);
     asked.line_pace = asked.line_pace.or(query.line_pace);
-    let user = user.or(query.user).unwrap_or_else(|| NOBODY.into());
+    let user = caller.user(user.or(query.user), || NOBODY.into());
     let answer = Asker::new(console, &user).carry_out(Verb::Send(asked), cancel).await;
     let answer = answer.map_err(|error| failure(&error))?;
     all_sent(answer, 0)
@@ -178,12 +181,13 @@ async fn send_request(
 /// Sends a body of any length, as fast as the board takes it.
 async fn send_stream(
     console: &Arc<Console>,
+    caller: &Caller,
     query: SendQuery,
     body: Body,
     cancel: &CancellationToken,
 ) -> Result<Json<Answer>, ApiError> {
     let SendQuery { user, pace, line_pace } = query;
-    let user = user.unwrap_or_else(|| NOBODY.into());
+    let user = caller.user(user, || NOBODY.into());
     let asker = Asker::new(console, &user);
     let paces = Send { pace, line_pace, ..Send::default() };
     let mut body = body.into_data_stream();
@@ -191,6 +195,11 @@ async fn send_stream(
     while let Some(bytes) = body.next().await {
         let mut bytes = bytes.map_err(|error| Failure::from_error(Kind::User, &error))?;
         while !bytes.is_empty() {
+            // It may take hours, and the right be gone meanwhile.
+            let (name, has) = (console.name().as_str(), caller.on(console.name().as_str()));
+            if has < Some(Right::Write) {
+                return Err(missing(caller, has, Right::Write, name));
+            }
             let part = bytes.split_to(bytes.len().min(MAX_SEND));
             let answer = asker.send(part, &paces, cancel).await;
             let Json(answer) = all_sent(answer.map_err(|error| failure(&error))?, sent)?;
@@ -222,9 +231,9 @@ async fn ask<T: DeserializeOwned>(
     body: &[u8],
     verb: impl FnOnce(T) -> Verb,
 ) -> Result<Json<Answer>, ApiError> {
-    let console = find(consoles, name)?;
+    let console = consoles.find(name)?;
     let (user, request) = asked(body)?;
-    let user = user.unwrap_or_else(|| NOBODY.into());
+    let user = consoles.caller().user(user, || NOBODY.into());
     // Whoever goes away calls it back: all of this is dropped then.
     let cancel = CancellationToken::new();
     let answer = Asker::new(&console, &user).carry_out(verb(request), &cancel).await;

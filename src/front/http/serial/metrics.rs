@@ -2,7 +2,6 @@
 
 use std::sync::atomic::AtomicU64;
 
-use axum::extract::State;
 use axum::http::header::CONTENT_TYPE;
 use axum::response::IntoResponse;
 use prometheus_client::encoding::text::encode;
@@ -19,9 +18,7 @@ use crate::wire::attach::PortState;
 type Labels = [(&'static str, String); 1];
 
 /// Made from the consoles' own figures at each request, so that counting costs them nothing.
-pub(super) async fn metrics(
-    State(consoles): State<Consoles>,
-) -> Result<impl IntoResponse, ApiError> {
+pub(super) async fn metrics(consoles: Consoles) -> Result<impl IntoResponse, ApiError> {
     let bytes = Family::<Labels, Counter<u64, AtomicU64>>::default();
     let open = Family::<Labels, Gauge>::default();
     let sessions = Family::<Labels, Gauge>::default();

@@ -1,12 +1,14 @@
 //! The HTTP interface of `lava-serial`.
 
 mod attach;
+mod consoles;
 mod control;
 mod jobs;
 mod metrics;
 mod openapi;
 mod past;
 mod reload;
+mod rights;
 mod search;
 
 use std::sync::Arc;
@@ -14,15 +16,17 @@ use std::sync::Arc;
 use axum::Json;
 use axum::Router;
 use axum::body::Bytes;
-use axum::extract::{Path, State};
+use axum::extract::Path;
 use axum::routing::{get, post};
 use serde::Deserialize;
 use tokio_util::task::TaskTracker;
 
+use self::consoles::{AllConsoles, Consoles};
+use super::access::{Access, Guard, guard};
 use super::{ApiError, refuse_foreign_pages};
-use crate::console::{Console, Roster, Status};
+use crate::console::{Roster, Status};
 use crate::front::hand_over::HandOver;
-use crate::model::{Event, Failure, Kind, Name, What};
+use crate::model::{Event, Failure, Kind, What};
 
 pub use attach::AttachedClient;
 pub use openapi::openapi;
@@ -31,14 +35,12 @@ pub use reload::{Changes, Reload};
 /// The largest body of a request, in bytes.
 const MAX_BODY: usize = 64 * 1024;
 
-/// The consoles of the process.
-pub type Consoles = Arc<Roster>;
-
 /// All routes.
 ///
 /// Attached clients are served on `tasks`, which ends when the consoles have.
 pub fn router(
-    consoles: Consoles,
+    consoles: Arc<Roster>,
+    access: Access,
     reload: Reload,
     hand_over: HandOver,
     tasks: TaskTracker,
@@ -58,11 +60,16 @@ pub fn router(
         .merge(control::routes())
         .fallback(async || ApiError::not_found("there is no such page; see /openapi.json"))
         .layer(axum::extract::DefaultBodyLimit::max(MAX_BODY))
+        .layer(axum::middleware::from_fn_with_state(
+            Guard { access: access.clone(), table: rights::TABLE, thing: "console" },
+            guard,
+        ))
         .layer(axum::middleware::from_fn(refuse_foreign_pages))
+        .layer(axum::Extension(access))
         .layer(axum::Extension(tasks))
         .layer(axum::Extension(reload))
         .layer(axum::Extension(hand_over))
-        .with_state(consoles)
+        .with_state(AllConsoles::new(consoles))
 }
 
 /// An event that somebody puts on the timeline.
@@ -74,17 +81,14 @@ struct NewEvent {
 }
 
 #[utoipa::path(get, path = "/consoles", responses((status = 200, body = Vec<Status>)))]
-async fn list(State(consoles): State<Consoles>) -> Json<Vec<Status>> {
+async fn list(consoles: Consoles) -> Json<Vec<Status>> {
     Json(consoles.all().iter().map(|console| console.status()).collect())
 }
 
 #[utoipa::path(get, path = "/consoles/{name}", params(("name" = String, Path)),
     responses((status = 200, body = Status), (status = 404, description = "no such console")))]
-async fn status(
-    State(consoles): State<Consoles>,
-    Path(name): Path<String>,
-) -> Result<Json<Status>, ApiError> {
-    let console = find(&consoles, &name)?;
+async fn status(consoles: Consoles, Path(name): Path<String>) -> Result<Json<Status>, ApiError> {
+    let console = consoles.find(&name)?;
     let line = Some(console.line_now().await);
     Ok(Json(Status { line, sequences: console.sequences(), ..console.status() }))
 }
@@ -92,29 +96,20 @@ async fn status(
 #[utoipa::path(post, path = "/consoles/{name}/events", params(("name" = String, Path)),
     responses((status = 200, description = "the event as it was recorded")))]
 async fn record(
-    State(consoles): State<Consoles>,
+    consoles: Consoles,
     Path(name): Path<String>,
     body: Bytes,
 ) -> Result<Json<Event>, ApiError> {
-    let console = find(&consoles, &name)?;
+    let console = consoles.find(&name)?;
     let NewEvent { who, what } = json(&body)?;
     // Only what happens outside of the console: what happens to it, it knows best itself.
     if !matches!(what, What::Power { .. } | What::Job { .. } | What::Action { .. }) {
         let message = "only events of the kinds power, job and action are taken here";
         return Err(Failure::new(Kind::User, message).into());
     }
-    let event = console.event(who, what).await;
+    let who = consoles.caller().user(who, String::new);
+    let event = console.event(Some(who).filter(|who| !who.is_empty()), what).await;
     Ok(Json(event.map_err(|error| Failure::from_error(Kind::Interrupted, &error))?))
-}
-
-/// The console of a name.
-fn find(consoles: &Roster, name: &str) -> Result<Arc<Console>, ApiError> {
-    consoles.get(name).ok_or_else(|| {
-        let all = consoles.all();
-        let known = all.iter().map(|console| console.name().as_str());
-        let near = Name::nearest(name, known).map(|near| format!("; did you mean {near:?}?"));
-        ApiError::not_found(format!("there is no console {name:?}{}", near.unwrap_or_default()))
-    })
 }
 
 /// A request's body, with our own words for what is wrong with it.

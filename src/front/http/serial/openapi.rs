@@ -2,10 +2,14 @@
 
 use utoipa::OpenApi as _;
 
+use super::super::Bearer;
+
 /// As served at `/openapi.json` and checked in at `conf/openapi/lava-serial.json`.
 pub fn openapi() -> utoipa::openapi::OpenApi {
     #[derive(utoipa::OpenApi)]
     #[openapi(
+        modifiers(&Bearer),
+        security((), ("token" = [])),
         info(title = "lava-serial", description = "Serial consoles, shared and captured"),
         paths(
             super::list,

@@ -2,14 +2,14 @@
 
 use axum::Json;
 use axum::body::{Body, Bytes};
-use axum::extract::{Path, State};
+use axum::extract::Path;
 use axum::http::header::CONTENT_TYPE;
 use axum::http::{HeaderName, StatusCode};
 use axum::response::IntoResponse;
 use serde::Deserialize;
 
 use super::super::{ApiError, Params};
-use super::{Consoles, find};
+use super::consoles::Consoles;
 use crate::capture::Piece;
 use crate::console::{Console, Past, PastError};
 use crate::model::{Event, Failure, Kind, Point};
@@ -79,11 +79,11 @@ pub(super) struct Place {
               (status = 410, description = "not held any more"),
               (status = 416, description = "beyond the head")))]
 pub(super) async fn history(
-    State(consoles): State<Consoles>,
+    consoles: Consoles,
     Path(name): Path<String>,
     Params(wanted): Params<Wanted>,
 ) -> Result<impl IntoResponse, ApiError> {
-    let console = find(&consoles, &name)?;
+    let console = consoles.find(&name)?;
     let from = match &wanted.from {
         Some(from) => offset_of(&console, "from", from).await?,
         None => console.status().first,
@@ -127,11 +127,11 @@ fn encoded(pieces: &[Piece], format: Format) -> Bytes {
     responses((status = 200, description = "the offset of the point", body = Place),
               (status = 404, description = "no such console, or no such mark on its timeline")))]
 pub(super) async fn offset(
-    State(consoles): State<Consoles>,
+    consoles: Consoles,
     Path(name): Path<String>,
     Params(at): Params<At>,
 ) -> Result<Json<Place>, ApiError> {
-    let offset = offset_of(&*find(&consoles, &name)?, "point", &at.point).await?;
+    let offset = offset_of(&*consoles.find(&name)?, "point", &at.point).await?;
     Ok(Json(Place { offset }))
 }
 
@@ -139,12 +139,12 @@ pub(super) async fn offset(
     responses((status = 200, description = "the newest 10,000 events, oldest first"),
               (status = 404, description = "no such console, or no such mark on its timeline")))]
 pub(super) async fn events(
-    State(consoles): State<Consoles>,
+    consoles: Consoles,
     Path(name): Path<String>,
     Params(range): Params<Range>,
 ) -> Result<Json<Vec<Event>>, ApiError> {
     let (from, to) = range.points()?;
-    Ok(Json(find(&consoles, &name)?.events(from, to).await?))
+    Ok(Json(consoles.find(&name)?.events(from, to).await?))
 }
 
 /// The offset of a point that is written in a query.

@@ -6,14 +6,13 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use axum::body::{Body, Bytes};
-use axum::extract::State;
 use axum::http::header::CONTENT_TYPE;
 use axum::response::IntoResponse;
 use serde::Deserialize;
 
 use super::super::{ApiError, Params};
+use super::consoles::Consoles;
 use super::past::point;
-use super::{Consoles, find};
 use crate::capture::Found;
 use crate::console::{Console, PastError, Search};
 use crate::model::{Failure, Kind, Point};
@@ -65,7 +64,7 @@ struct Running {
                content_type = "application/x-ndjson", body = Answer),
               (status = 404, description = "no such console")))]
 pub(super) async fn search(
-    State(consoles): State<Consoles>,
+    consoles: Consoles,
     Params(query): Params<Query>,
 ) -> Result<impl IntoResponse, ApiError> {
     let wrong = |what: String| Failure::new(Kind::User, what);
@@ -81,7 +80,7 @@ pub(super) async fn search(
     let waiting: VecDeque<Arc<Console>> = match &query.console {
         None => consoles.all().into(),
         Some(names) => {
-            names.split(',').map(|name| find(&consoles, name)).collect::<Result<_, _>>()?
+            names.split(',').map(|name| consoles.find(name)).collect::<Result<_, _>>()?
         }
     };
     let running = Running { pattern, range, waiting, now: None, left, end: End::default() };

@@ -50,6 +50,10 @@ impl<S> Kept<S> {
         }
     }
 
+    pub(super) fn stream(&self) -> &S {
+        &self.stream
+    }
+
     /// The connection and everything that is under way on it.
     pub(super) fn into_parts(mut self) -> Parts<S> {
         self.message.extend_from_slice(&self.unread);

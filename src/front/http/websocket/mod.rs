@@ -6,7 +6,9 @@ use std::io;
 
 use axum::body::Body;
 use axum::extract::FromRequestParts;
-use axum::http::header::{CONNECTION, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_KEY, UPGRADE};
+use axum::http::header::{
+    CONNECTION, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_PROTOCOL, UPGRADE,
+};
 use axum::http::request::Parts as RequestParts;
 use axum::http::{HeaderMap, HeaderName, Method, StatusCode};
 use axum::response::Response;
@@ -26,6 +28,8 @@ pub(super) use tokio_tungstenite::tungstenite::protocol::CloseFrame;
 pub(super) use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 pub(super) use tokio_tungstenite::tungstenite::{Error, Message};
 
+/// What is spoken on the WebSocket, for clients that want it named.
+const PROTOCOL: &str = "lava-attach";
 /// What the library may read ahead, in bytes: people type little.
 const READ_BUFFER: usize = 1024;
 
@@ -48,6 +52,8 @@ pub(super) struct Paused {
 #[derive(Debug)]
 pub(super) struct Handshake {
     accept: String,
+    /// The client wants to hear what is spoken.
+    names_protocol: bool,
     upgrade: OnUpgrade,
 }
 
@@ -58,8 +64,12 @@ impl Handshake {
             .status(StatusCode::SWITCHING_PROTOCOLS)
             .header(CONNECTION, "upgrade")
             .header(UPGRADE, "websocket")
-            .header(SEC_WEBSOCKET_ACCEPT, self.accept)
-            .body(Body::empty());
+            .header(SEC_WEBSOCKET_ACCEPT, self.accept);
+        let response = match self.names_protocol {
+            true => response.header(SEC_WEBSOCKET_PROTOCOL, PROTOCOL),
+            false => response,
+        };
+        let response = response.body(Body::empty());
         let upgraded = async {
             let upgraded = self.upgrade.await.map_err(io::Error::other)?;
             let parts = upgraded.downcast::<TokioIo<Socket>>();
@@ -94,7 +104,8 @@ impl<S: Sync> FromRequestParts<S> for Handshake {
         let accept = derive_accept_key(key.as_bytes());
         let upgrade = parts.extensions.remove::<OnUpgrade>();
         let upgrade = upgrade.ok_or_else(|| refused("this connection cannot be upgraded"))?;
-        Ok(Self { accept, upgrade })
+        let names_protocol = says(&parts.headers, &SEC_WEBSOCKET_PROTOCOL, PROTOCOL);
+        Ok(Self { accept, names_protocol, upgrade })
     }
 }
 
@@ -110,10 +121,25 @@ pub(super) async fn resume(paused: Paused, largest: usize) -> WebSocket {
 }
 
 /// Pauses a connection. What was handed to the sender is sent later.
-pub(super) fn pause(sender: Sender, receiver: Receiver) -> Option<Paused> {
-    let socket = sender.reunite(receiver).ok()?;
+///
+/// # Errors
+/// Gives it back when nobody else could go on with it; [`farewell`] ends it.
+pub(super) fn pause(sender: Sender, receiver: Receiver) -> Result<Paused, Option<Box<WebSocket>>> {
+    let socket = sender.reunite(receiver).map_err(|_| None)?;
+    if !socket.get_ref().stream().can_be_handed_over() {
+        return Err(Some(Box::new(socket)));
+    }
     let Parts { stream, unsent, unread } = socket.into_inner().into_parts();
-    Some(Paused { socket: stream, unsent, unread })
+    Ok(Paused { socket: stream, unsent, unread })
+}
+
+/// Tells a client that the daemon is replaced. What it has sent before it heard of that still comes.
+///
+/// # Errors
+/// When the connection is broken.
+pub(super) async fn farewell(socket: &mut WebSocket) -> Result<(), Error> {
+    let reason = "the daemon is replaced; come again".into();
+    socket.close(Some(CloseFrame { code: CloseCode::Restart, reason })).await
 }
 
 fn says(headers: &HeaderMap, name: &HeaderName, word: &str) -> bool {

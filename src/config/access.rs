@@ -1,0 +1,158 @@
+//! Who may do what: `[[token]]`, `[[certificate]]` and `[local]`.
+
+use super::{FromNode as _, Node, Table, Value};
+use crate::model::{Name, Pattern, Right, Rights, TokenHash};
+
+/// Who may do what by HTTP.
+///
+/// Without a token and a certificate nobody has to log in, and everybody may do everything.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct AccessConfig {
+    pub tokens: Vec<TokenUser>,
+    pub certificates: Vec<CertificateUser>,
+    /// What other users of this host may do on the Unix socket, without a token; its own user and root may
+    /// do everything. `None` is: nothing, once there are tokens.
+    pub local: Option<Rights>,
+}
+
+/// `[[token]]`. Several of a user may have a name in common.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TokenUser {
+    /// What others see and the record says.
+    pub name: Name,
+    pub hash: TokenHash,
+    pub rights: Rights,
+}
+
+/// `[[certificate]]`: who shows a client certificate of this name.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CertificateUser {
+    pub name: Name,
+    pub rights: Rights,
+}
+
+impl AccessConfig {
+    /// Whether nobody has to log in.
+    pub fn is_open(&self) -> bool {
+        self.tokens.is_empty() && self.certificates.is_empty()
+    }
+
+    /// Reads what the top of a file says of it, beside what other files have said.
+    pub fn read(&mut self, top: &Table<'_>) {
+        for table in top.tables("token") {
+            let name = table.required("name");
+            let hash = table.parsed("hash", str::parse::<TokenHash>);
+            if table.node("hash").is_none() {
+                table.required::<String>("hash");
+            }
+            let rights = rights(&table);
+            let user = name.zip(hash);
+            if let Some((_, hash)) = &user
+                && let Some(other) = self.tokens.iter().find(|token| token.hash == *hash)
+            {
+                table.problem("hash", format!("this is the token of {} already", other.name));
+            }
+            table.finish();
+            self.tokens.extend(user.map(|(name, hash)| TokenUser { name, hash, rights }));
+        }
+        for table in top.tables("certificate") {
+            let name: Option<Name> = table.required("name");
+            let rights = rights(&table);
+            if self.certificates.iter().any(|user| Some(&user.name) == name.as_ref()) {
+                table.problem("name", "there is a certificate of this name already");
+            }
+            table.finish();
+            self.certificates.extend(name.map(|name| CertificateUser { name, rights }));
+        }
+        if let Some(table) = top.table("local") {
+            if self.local.is_some() {
+                table.at().problem(table.place(), "another file has a [local] table too");
+            }
+            self.local = Some(rights(&table));
+            table.finish();
+        }
+    }
+}
+
+/// The keys `see`, `spy`, `write` and `control`, each a pattern or a list of patterns.
+fn rights(table: &Table<'_>) -> Rights {
+    let mut rights = Rights::default();
+    for right in Right::ALL {
+        let key = right.as_str();
+        let Some(node) = table.node(key) else { continue };
+        let at = table.at().key(key);
+        let one = [node.clone()];
+        let (nodes, listed): (&[Node], bool) = match &node.value {
+            Value::List(nodes) => (nodes, true),
+            _ => (&one, false),
+        };
+        for (index, node) in nodes.iter().enumerate() {
+            let at = if listed { at.index(index) } else { at.clone() };
+            let Some(text) = String::from_node(node, &at) else { continue };
+            match text.parse::<Pattern>() {
+                Ok(pattern) => rights.grant(pattern, right),
+                Err(error) => at.problem(node.place, error.to_string()),
+            }
+        }
+    }
+    rights
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{At, Problems, toml};
+    use super::*;
+
+    fn read(text: &str) -> Result<AccessConfig, String> {
+        let problems = Problems::default();
+        let at = At::top("a.toml", &problems);
+        let mut access = AccessConfig::default();
+        let node = toml::parse(text, &at);
+        if let Some(top) = node.as_ref().and_then(|node| Table::new(node, at)) {
+            access.read(&top);
+            top.finish();
+        }
+        problems.check(Some(access)).map_err(|failure| failure.message)
+    }
+
+    #[test]
+    fn rights_are_read_by_name_and_pattern() {
+        let hash = TokenHash::of("secret").unwrap();
+        let access = read(&format!(
+            "[[token]]\nname = \"alice\"\nhash = \"{hash}\"\nsee = \"*\"\nwrite = [\"panda*\", \"b1\"]\n\
+             [[certificate]]\nname = \"ci.example\"\ncontrol = \"*\"\n[local]\nspy = \"*\"\n"
+        ))
+        .unwrap();
+        assert!(!access.is_open());
+        let alice = &access.tokens[0];
+        assert_eq!((alice.name.as_str(), alice.hash), ("alice", hash));
+        assert_eq!(alice.rights.on("panda07"), Some(Right::Write));
+        assert_eq!(alice.rights.on("b2"), Some(Right::See));
+        assert_eq!(access.certificates[0].rights.on_all(), Some(Right::Control));
+        assert_eq!(access.local.unwrap().on("x"), Some(Right::Spy));
+    }
+
+    #[test]
+    fn everything_wrong_is_told_with_its_place() {
+        let hash = TokenHash::of("secret").unwrap();
+        let told = read(&format!(
+            "[[token]]\nname = \"alice\"\nhash = \"secret\"\nrwite = \"*\"\n\
+             [[token]]\nname = \"bob\"\nhash = \"{hash}\"\nwrite = [\"a/b\", 7]\n\
+             [[token]]\nname = \"eve\"\nhash = \"{hash}\"\n[[token]]\nname = \"x\"\n\
+             [[certificate]]\nname = \"c\"\n[[certificate]]\nname = \"c\"\n"
+        ))
+        .unwrap_err();
+        for expected in [
+            "a.toml:3:8: token[0].hash: it is written sha256: and 64 hexadecimal digits",
+            "a.toml:4:1: token[0]: unknown key \"rwite\"; did you mean \"write\"?",
+            "a.toml:8:10: token[1].write[0]: a pattern consists of",
+            "a.toml:8:17: token[1].write[1]: expected a text",
+            "a.toml:11:8: token[2].hash: this is the token of bob already",
+            "a.toml:12:1: token[3]: \"hash\" is missing",
+            "a.toml:17:8: certificate[1].name: there is a certificate of this name already",
+        ] {
+            assert!(told.contains(expected), "{told}\nhas no\n{expected}");
+        }
+        assert_eq!(told.lines().count(), 7, "{told}");
+    }
+}

@@ -1,0 +1,127 @@
+//! Wrong tokens, counted by where they come from.
+//!
+//! Nobody guesses a token; what is kept from growing here is the log. So who has a good token is served
+//! in any case, and nobody can lock others out.
+
+use std::collections::HashMap;
+use std::net::{IpAddr, Ipv6Addr};
+use std::time::{Duration, Instant};
+
+/// So many addresses are remembered.
+const SOURCES: usize = 1024;
+/// So many wrong tokens of an address are answered and logged each …
+const TRIES: u32 = 10;
+/// … and of all addresses together are logged …
+const LOGGED: u32 = 100;
+/// … in this time.
+const WINDOW: Duration = Duration::from_secs(60);
+
+/// The wrong tokens of the last minute.
+#[derive(Debug, Default)]
+pub(super) struct Attempts {
+    sources: HashMap<IpAddr, Tries>,
+    all: Option<Tries>,
+}
+
+/// What is to be said of a wrong token.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Verdict {
+    Wrong { told: bool },
+    TooMany { told: bool },
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Tries {
+    count: u32,
+    since: Instant,
+}
+
+impl Verdict {
+    /// Whether the log is to tell of it.
+    pub(super) fn is_told(self) -> bool {
+        let (Self::Wrong { told } | Self::TooMany { told }) = self;
+        told
+    }
+}
+
+impl Attempts {
+    /// Counts a wrong token.
+    pub(super) fn failed(&mut self, from: IpAddr, now: Instant) -> Verdict {
+        let from = network(from);
+        if !self.sources.contains_key(&from) {
+            self.make_room(now);
+        }
+        let count = self.sources.entry(from).or_insert(Tries::new(now)).add(now);
+        let told = count <= TRIES && self.all.get_or_insert(Tries::new(now)).add(now) <= LOGGED;
+        if count <= TRIES { Verdict::Wrong { told } } else { Verdict::TooMany { told } }
+    }
+
+    /// Forgets those that have been quiet, and if there are none, the one that began first.
+    fn make_room(&mut self, now: Instant) {
+        if self.sources.len() < SOURCES {
+            return;
+        }
+        self.sources.retain(|_, tries| now.duration_since(tries.since) < WINDOW);
+        if self.sources.len() >= SOURCES {
+            let oldest = self.sources.iter().min_by_key(|(_, tries)| tries.since);
+            if let Some(from) = oldest.map(|(from, _)| *from) {
+                self.sources.remove(&from);
+            }
+        }
+    }
+}
+
+impl Tries {
+    fn new(now: Instant) -> Self {
+        Self { count: 0, since: now }
+    }
+
+    fn add(&mut self, now: Instant) -> u32 {
+        if now.duration_since(self.since) >= WINDOW {
+            *self = Self::new(now);
+        }
+        self.count = self.count.saturating_add(1);
+        self.count
+    }
+}
+
+/// Of IPv6 addresses everybody has 2^64.
+fn network(address: IpAddr) -> IpAddr {
+    match address.to_canonical() {
+        IpAddr::V6(address) => {
+            Ipv6Addr::from_bits(address.to_bits() & !u128::from(u64::MAX)).into()
+        }
+        v4 @ IpAddr::V4(_) => v4,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn after_ten_wrong_tokens_in_a_minute_an_address_is_refused_and_not_logged() {
+        let (mut attempts, now) = (Attempts::default(), Instant::now());
+        let from: IpAddr = "192.0.2.7".parse().unwrap();
+        for _ in 0..TRIES {
+            assert_eq!(attempts.failed(from, now), Verdict::Wrong { told: true });
+        }
+        assert_eq!(attempts.failed(from, now), Verdict::TooMany { told: false });
+        let other = "192.0.2.8".parse().unwrap();
+        assert_eq!(attempts.failed(other, now), Verdict::Wrong { told: true });
+        assert_eq!(attempts.failed(from, now + WINDOW), Verdict::Wrong { told: true });
+    }
+
+    #[test]
+    fn any_number_of_addresses_costs_as_much_as_a_thousand() {
+        let (mut attempts, now) = (Attempts::default(), Instant::now());
+        let mut told = 0;
+        for number in 0..5_000_u32 {
+            told += u32::from(attempts.failed(IpAddr::V4(number.into()), now).is_told());
+        }
+        assert_eq!(attempts.sources.len(), SOURCES);
+        assert_eq!(told, LOGGED);
+        let (one, two) = ("2001:db8::1".parse().unwrap(), "2001:db8::ffff".parse().unwrap());
+        assert_eq!(network(one), network(two));
+    }
+}

@@ -1,0 +1,188 @@
+//! Who is at the other end, and what they may.
+
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+use tokio::sync::watch;
+
+use super::Access;
+use crate::config::AccessConfig;
+use crate::model::{Name, Right, Rights, TokenHash};
+use crate::sys::user_name;
+
+/// Who somebody is. What they may is looked up each time.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Who {
+    /// Nobody has had to log in.
+    #[default]
+    Anyone,
+    /// The user that the daemon runs as, or root, on the Unix socket.
+    Owner,
+    /// Another user of this host, on the Unix socket.
+    Local { uid: u32 },
+    /// Who has shown the token of this hash.
+    Token { hash: TokenHash },
+    /// Who has shown a certificate of this name.
+    Certificate { name: String },
+}
+
+/// Somebody who has passed the [`super::Guard`].
+#[derive(Debug, Clone)]
+pub struct Caller {
+    access: Access,
+    who: Who,
+}
+
+/// Follows what somebody may do on one console.
+#[derive(Debug)]
+pub struct Standing {
+    caller: Caller,
+    console: Name,
+    config: watch::Receiver<Arc<AccessConfig>>,
+}
+
+impl Caller {
+    pub(super) fn new(access: Access, who: Who) -> Self {
+        Self { access, who }
+    }
+
+    pub fn who(&self) -> &Who {
+        &self.who
+    }
+
+    /// What they may do on the console or outlet of a name, now.
+    pub fn on(&self, name: &str) -> Option<Right> {
+        self.right(|rights| rights.on(name))
+    }
+
+    pub fn may(&self, right: Right, name: &str) -> bool {
+        self.on(name) >= Some(right)
+    }
+
+    /// What they may do on everything, now.
+    pub fn on_all(&self) -> Option<Right> {
+        self.right(Rights::on_all)
+    }
+
+    /// The name that they have proved to be theirs.
+    pub fn name(&self) -> Option<String> {
+        let config = self.access.config();
+        match &self.who {
+            Who::Anyone | Who::Owner => None,
+            Who::Local { .. } if config.is_open() => None,
+            Who::Local { uid } => Some(user_name(*uid)),
+            Who::Token { hash } => {
+                let user = config.tokens.iter().find(|user| user.hash == *hash);
+                Some(user.map_or_else(|| "nobody".into(), |user| user.name.to_string()))
+            }
+            Who::Certificate { name } => Some(name.clone()),
+        }
+    }
+
+    /// The name that others see: a proved one, with what they call themselves behind it, as
+    /// `alice (ci-42)`; else what they call themselves; else `nameless`.
+    pub fn user(&self, said: Option<String>, nameless: impl FnOnce() -> String) -> String {
+        let said = said.filter(|said| !said.is_empty());
+        match (self.name(), said) {
+            (Some(name), Some(said)) if said != name => format!("{name} ({said})"),
+            (Some(name), _) => name,
+            (None, said) => said.unwrap_or_else(nameless),
+        }
+    }
+
+    /// Follows what they may do on a console.
+    pub fn standing(&self, console: Name) -> Standing {
+        let mut config = self.access.0.config.subscribe();
+        // What has changed since they were let in is to be seen, too.
+        config.mark_changed();
+        Standing { caller: self.clone(), console, config }
+    }
+
+    fn right(&self, of: impl Fn(&Rights) -> Option<Right>) -> Option<Right> {
+        let config = self.access.config();
+        match &self.who {
+            Who::Owner => Some(Right::Control),
+            Who::Anyone => config.is_open().then_some(Right::Control),
+            Who::Local { .. } => match &config.local {
+                Some(rights) => of(rights),
+                None => config.is_open().then_some(Right::Control),
+            },
+            Who::Token { hash } => {
+                config.tokens.iter().find(|user| user.hash == *hash).and_then(|u| of(&u.rights))
+            }
+            Who::Certificate { name } => {
+                let user = config.certificates.iter().find(|user| user.name.as_str() == name);
+                user.and_then(|user| of(&user.rights))
+            }
+        }
+    }
+}
+
+impl Standing {
+    pub fn caller(&self) -> &Caller {
+        &self.caller
+    }
+
+    pub fn may(&self, right: Right) -> bool {
+        self.caller.may(right, self.console.as_str())
+    }
+
+    /// Waits until the rights may be others, and gives the present one; the first time it does not wait.
+    /// Cancel safe.
+    pub async fn changed(&mut self) -> Option<Right> {
+        if self.config.changed().await.is_err() {
+            // It lives as long as the caller, which is here.
+            std::future::pending::<()>().await;
+        }
+        self.caller.on(self.console.as_str())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::TokenUser;
+
+    fn config(right: Right) -> AccessConfig {
+        let mut rights = Rights::default();
+        rights.grant("panda*".parse().unwrap(), right);
+        let hash = TokenHash::of("secret").unwrap();
+        let tokens = vec![TokenUser { name: "alice".parse().unwrap(), hash, rights }];
+        AccessConfig { tokens, ..AccessConfig::default() }
+    }
+
+    fn alice(access: &Access) -> Caller {
+        access.caller(Who::Token { hash: TokenHash::of("secret").unwrap() })
+    }
+
+    #[test]
+    fn nobody_takes_the_name_of_another() {
+        let access = Access::new(config(Right::Write));
+        let user =
+            |said: Option<&str>| alice(&access).user(said.map(Into::into), || "tcp:1".into());
+        assert_eq!(user(None), "alice");
+        assert_eq!(user(Some("alice")), "alice");
+        assert_eq!(user(Some("bob")), "alice (bob)");
+        let open = Access::new(AccessConfig::default()).caller(Who::Anyone);
+        assert_eq!(open.user(Some("bob".into()), String::new), "bob");
+        assert_eq!(open.user(None, || "tcp:1".into()), "tcp:1");
+    }
+
+    #[tokio::test]
+    async fn a_right_changes_under_those_who_have_it() {
+        let access = Access::new(config(Right::Write));
+        let mut standing = alice(&access).standing("panda01".parse().unwrap());
+        assert_eq!(standing.changed().await, Some(Right::Write));
+        access.set(config(Right::Spy));
+        assert_eq!(standing.changed().await, Some(Right::Spy));
+        assert!(!standing.may(Right::Write));
+        access.set(AccessConfig::default());
+        assert_eq!(standing.changed().await, None);
+        // Who never had to log in has to, from now on.
+        let anyone = access.caller(Who::Anyone);
+        assert!(anyone.may(Right::Control, "panda01"));
+        access.set(config(Right::See));
+        assert_eq!(anyone.on("panda01"), None);
+    }
+}

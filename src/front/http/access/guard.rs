@@ -1,0 +1,147 @@
+//! The one place through which every request passes: who asks, and may they?
+
+use axum::RequestExt as _;
+use axum::extract::{MatchedPath, RawPathParams, Request, State};
+use axum::http::header::{AUTHORIZATION, SEC_WEBSOCKET_PROTOCOL, WWW_AUTHENTICATE};
+use axum::http::{HeaderMap, HeaderValue, Method, StatusCode};
+use axum::middleware::Next;
+use axum::response::{IntoResponse as _, Response};
+
+use super::{Access, Origin, missing};
+use crate::front::http::ApiError;
+use crate::model::{Failure, Kind, Right};
+
+/// A WebSocket of a browser cannot have a header of its own: it shows its token as a protocol of this
+/// beginning, beside the one it wants to speak.
+pub const TOKEN_PROTOCOL: &str = "lava-token.";
+
+/// What a request needs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Need {
+    /// Nothing: nobody is asked who they are.
+    Nothing,
+    /// This right on what the path names.
+    Named(Right),
+    /// It is about all things on which one has this right, and about no other.
+    Each(Right),
+    /// This right on everything there is.
+    All(Right),
+}
+
+/// Method, route, and what it needs.
+pub type Row = (&'static str, &'static str, Need);
+
+/// Lets requests in. A request that is not in the table is not let in at all.
+#[derive(Debug, Clone)]
+pub struct Guard {
+    pub access: Access,
+    pub table: &'static [Row],
+    /// What a path names, for messages: `console`.
+    pub thing: &'static str,
+}
+
+/// The middleware.
+pub async fn guard(State(guard): State<Guard>, mut request: Request, next: Next) -> Response {
+    match guard.let_in(&mut request).await {
+        Ok(()) => next.run(request).await,
+        Err(refused) => {
+            let unknown = refused.status == StatusCode::UNAUTHORIZED;
+            let mut response = refused.into_response();
+            if unknown {
+                let how = HeaderValue::from_static("Bearer realm=\"lava\"");
+                response.headers_mut().insert(WWW_AUTHENTICATE, how);
+            }
+            response
+        }
+    }
+}
+
+impl Guard {
+    /// Leaves the caller and the need in the request.
+    async fn let_in(&self, request: &mut Request) -> Result<(), ApiError> {
+        // Without a route it is a page that is not there, whoever asks.
+        let Some(route) = request.extensions().get::<MatchedPath>().cloned() else {
+            return Ok(());
+        };
+        let need = self.need(request.method(), route.as_str())?;
+        if need == Need::Nothing {
+            return Ok(());
+        }
+        let origin = request.extensions().get::<Origin>();
+        let origin = origin.ok_or_else(|| Failure::new(Kind::Bug, "a request from nowhere"))?;
+        let caller = self.access.identify(origin, token(request.headers()))?;
+        match need {
+            Need::Nothing | Need::Each(_) => {}
+            Need::All(right) => {
+                let has = caller.on_all();
+                if has < Some(right) {
+                    return Err(missing(&caller, has, right, "everything"));
+                }
+            }
+            Need::Named(right) => {
+                let params = request.extract_parts::<RawPathParams>().await.ok();
+                let name = params.as_ref().and_then(|params| {
+                    params.iter().find(|(key, _)| *key == "name").map(|(_, name)| name)
+                });
+                let name = name.unwrap_or_default();
+                let has = caller.on(name);
+                // The same whether it is there or not.
+                if has < Some(Right::See) {
+                    let what = format!("there is no {} {name:?}", self.thing);
+                    return Err(ApiError::not_found(what));
+                }
+                if has < Some(right) {
+                    return Err(missing(&caller, has, right, name));
+                }
+            }
+        }
+        request.extensions_mut().insert(caller);
+        request.extensions_mut().insert(need);
+        Ok(())
+    }
+
+    fn need(&self, method: &Method, route: &str) -> Result<Need, ApiError> {
+        let method = if method == Method::HEAD { "GET" } else { method.as_str() };
+        let found = self.table.iter().find(|(m, path, _)| *m == method && *path == route);
+        if let Some((_, _, need)) = found {
+            return Ok(*need);
+        }
+        if self.table.iter().any(|(_, path, _)| *path == route) {
+            let failure = Failure::new(Kind::User, "this page does not take that method")
+                .hint("GET reads, POST does; GET /openapi.json lists the pages");
+            return Err(ApiError::new(StatusCode::METHOD_NOT_ALLOWED, failure));
+        }
+        Err(Failure::new(Kind::Bug, format!("nobody has said who may {method} {route}")).into())
+    }
+}
+
+/// The token that a request shows.
+fn token(headers: &HeaderMap) -> Option<&str> {
+    if let Some(value) = headers.get(AUTHORIZATION) {
+        let (scheme, token) = value.to_str().ok()?.split_once(' ')?;
+        return scheme.eq_ignore_ascii_case("bearer").then(|| token.trim());
+    }
+    let offered = headers.get_all(SEC_WEBSOCKET_PROTOCOL).iter();
+    let mut offered =
+        offered.filter_map(|value| value.to_str().ok()).flat_map(|value| value.split(','));
+    offered.find_map(|protocol| protocol.trim().strip_prefix(TOKEN_PROTOCOL))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_token_is_in_one_of_two_headers() {
+        let of = |name, value: &str| {
+            let headers = HeaderMap::from_iter([(name, HeaderValue::from_str(value).unwrap())]);
+            token(&headers).map(ToOwned::to_owned)
+        };
+        assert_eq!(of(AUTHORIZATION, "Bearer lava_x").as_deref(), Some("lava_x"));
+        assert_eq!(of(AUTHORIZATION, "bearer  lava_x ").as_deref(), Some("lava_x"));
+        assert_eq!(of(AUTHORIZATION, "Basic bGF2YQ=="), None);
+        let offered = "lava-attach, lava-token.lava_x";
+        assert_eq!(of(SEC_WEBSOCKET_PROTOCOL, offered).as_deref(), Some("lava_x"));
+        assert_eq!(of(SEC_WEBSOCKET_PROTOCOL, "chat"), None);
+    }
+}

@@ -1,0 +1,234 @@
+//! Who may do what by HTTP: who somebody is, what they may, and the one place where it is checked.
+//!
+//! [`Access`] knows the configuration as it is at the moment, [`Guard`] asks it for every request, and
+//! what has passed finds the [`Caller`] among the request's extensions.
+
+mod attempts;
+mod caller;
+mod guard;
+#[cfg(test)]
+pub(in crate::front::http) mod table;
+
+use std::net::{IpAddr, Ipv6Addr};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Instant;
+
+use axum::http::StatusCode;
+use tokio::sync::watch;
+
+use self::attempts::{Attempts, Verdict};
+use super::ApiError;
+use crate::config::AccessConfig;
+use crate::model::{Failure, Kind, Right, TokenHash};
+
+pub use caller::{Caller, Standing, Who};
+pub use guard::{Guard, Need, Row, TOKEN_PROTOCOL, guard};
+
+/// Who may do what, now. It can change at any time.
+#[derive(Debug, Clone)]
+pub struct Access(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    config: watch::Sender<Arc<AccessConfig>>,
+    attempts: Mutex<Attempts>,
+}
+
+/// Where a connection is from, and what that says of who it is; an extension of every request.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Origin {
+    Tcp {
+        address: IpAddr,
+        /// The names in the client's certificate, which one of our CAs has signed.
+        certificate: Vec<String>,
+    },
+    /// A process of this host; the kernel says whose.
+    Unix { uid: u32 },
+}
+
+impl Access {
+    pub fn new(config: AccessConfig) -> Self {
+        let config = watch::Sender::new(Arc::new(config));
+        Self(Arc::new(Inner { config, attempts: Mutex::default() }))
+    }
+
+    /// From now on this counts, for those who are attached already, too.
+    pub fn set(&self, config: AccessConfig) {
+        self.0.config.send_if_modified(|present| {
+            let changed = **present != config;
+            if changed {
+                *present = Arc::new(config);
+            }
+            changed
+        });
+    }
+
+    /// Somebody of whom it is known already who they are.
+    pub fn caller(&self, who: Who) -> Caller {
+        Caller::new(self.clone(), who)
+    }
+
+    fn config(&self) -> Arc<AccessConfig> {
+        self.0.config.borrow().clone()
+    }
+
+    /// Who somebody is. A token counts more than a certificate.
+    ///
+    /// # Errors
+    /// 401 when it cannot be told; 429 to those who have tried too many tokens.
+    fn identify(&self, origin: &Origin, token: Option<&str>) -> Result<Caller, ApiError> {
+        let config = self.config();
+        let who = match (origin, token) {
+            (Origin::Unix { uid }, _) if is_trusted(*uid) => Who::Owner,
+            (Origin::Tcp { .. }, _) if config.is_open() => Who::Anyone,
+            (_, Some(token)) if !config.is_open() => self.of_token(&config, origin, token)?,
+            (Origin::Unix { uid }, _) => {
+                let who = Who::Local { uid: *uid };
+                if config.local.is_none() && !config.is_open() {
+                    return Err(unknown("this daemon belongs to another user of this host"));
+                }
+                who
+            }
+            (Origin::Tcp { certificate, .. }, _) => {
+                let known = |name: &&String| {
+                    config.certificates.iter().any(|user| user.name.as_str() == name.as_str())
+                };
+                match certificate.iter().find(known) {
+                    Some(name) => Who::Certificate { name: name.clone() },
+                    None if certificate.is_empty() => {
+                        return Err(unknown("this daemon does not serve people it does not know"));
+                    }
+                    None => {
+                        let named = certificate.join(", ");
+                        let what = format!("nobody here has a certificate of the name {named}");
+                        return Err(unknown(&what));
+                    }
+                }
+            }
+        };
+        Ok(self.caller(who))
+    }
+
+    fn of_token(
+        &self,
+        config: &AccessConfig,
+        origin: &Origin,
+        token: &str,
+    ) -> Result<Who, ApiError> {
+        let shown = TokenHash::of(token);
+        // All of them are looked at, so that the time tells nothing.
+        let known = config.tokens.iter().fold(None, |known, user| {
+            if Some(user.hash) == shown { Some(user.hash) } else { known }
+        });
+        if let Some(hash) = known {
+            return Ok(Who::Token { hash });
+        }
+        let from = match origin {
+            Origin::Tcp { address, .. } => *address,
+            Origin::Unix { .. } => Ipv6Addr::UNSPECIFIED.into(),
+        };
+        let verdict = {
+            let attempts = self.0.attempts.lock();
+            attempts.unwrap_or_else(PoisonError::into_inner).failed(from, Instant::now())
+        };
+        if verdict.is_told() {
+            tracing::warn!(?origin, "a login was refused: nobody has this token");
+        }
+        Err(match verdict {
+            Verdict::Wrong { .. } => unknown("nobody here has this token"),
+            Verdict::TooMany { .. } => {
+                let what = "too many wrong tokens came from there; try again in a minute";
+                ApiError::new(StatusCode::TOO_MANY_REQUESTS, Failure::new(Kind::Refused, what))
+            }
+        })
+    }
+}
+
+/// Whether a user of this host may do everything here anyhow: who we run as, and root.
+fn is_trusted(uid: u32) -> bool {
+    uid == 0 || uid == rustix::process::geteuid().as_raw()
+}
+
+/// 401
+fn unknown(what: &str) -> ApiError {
+    let failure = Failure::new(Kind::Refused, what).hint(
+        "show a token as \"Authorization: Bearer TOKEN\"; our programs take it from $LAVA_TOKEN, \
+         the file $LAVA_TOKEN_FILE, or ~/.config/lava/token",
+    );
+    ApiError::new(StatusCode::UNAUTHORIZED, failure)
+}
+
+/// 403: what is missing, and for what.
+pub(super) fn missing(caller: &Caller, has: Option<Right>, needed: Right, on: &str) -> ApiError {
+    let name = caller.name().unwrap_or_else(|| "you".into());
+    let has = has.map_or("nothing", Right::as_str);
+    let what = format!("{name} may {has} on {on}, and this needs {needed}");
+    let failure = Failure::new(Kind::Refused, what).hint(format!(
+        "the daemon's configuration says who may what: {needed} = […] of its [[token]] or [local]"
+    ));
+    ApiError::new(StatusCode::FORBIDDEN, failure)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::{CertificateUser, TokenUser};
+    use crate::model::Rights;
+
+    fn rights(right: Right) -> Rights {
+        let mut rights = Rights::default();
+        rights.grant("*".parse().unwrap(), right);
+        rights
+    }
+
+    fn access(local: Option<Right>) -> Access {
+        let hash = TokenHash::of("secret").unwrap();
+        let alice = TokenUser { name: "alice".parse().unwrap(), hash, rights: rights(Right::Spy) };
+        let farm = CertificateUser { name: "farm".parse().unwrap(), rights: rights(Right::Write) };
+        Access::new(AccessConfig {
+            tokens: vec![alice],
+            certificates: vec![farm],
+            local: local.map(rights),
+        })
+    }
+
+    /// Name and right of who is let in, or the status of the refusal.
+    fn let_in(access: &Access, origin: &Origin, token: Option<&str>) -> Result<String, u16> {
+        let caller = access.identify(origin, token).map_err(|refused| refused.status.as_u16())?;
+        let right = caller.on("panda01").map_or("nothing", Right::as_str);
+        Ok(format!("{} {right}", caller.name().unwrap_or_else(|| "-".into())))
+    }
+
+    #[test]
+    fn other_users_of_the_host_may_what_local_says_or_their_token() {
+        let uid = rustix::process::geteuid().as_raw();
+        let other = Origin::Unix { uid: 4_000_000_000 };
+        for trusted in [0, uid] {
+            assert_eq!(
+                let_in(&access(None), &Origin::Unix { uid: trusted }, None).unwrap(),
+                "- control"
+            );
+        }
+        assert_eq!(let_in(&access(None), &other, None), Err(401));
+        assert_eq!(let_in(&access(None), &other, Some("secret")).unwrap(), "alice spy");
+        assert_eq!(let_in(&access(None), &other, Some("wrong")), Err(401));
+        let local = access(Some(Right::See));
+        assert_eq!(let_in(&local, &other, None).unwrap(), "uid-4000000000 see");
+        let open = Access::new(AccessConfig::default());
+        assert_eq!(let_in(&open, &other, Some("wrong")).unwrap(), "- control");
+    }
+
+    #[test]
+    fn a_certificate_lets_in_by_any_of_its_names_and_a_token_counts_more() {
+        let origin = |names: &[&str]| Origin::Tcp {
+            address: IpAddr::from([127, 0, 0, 1]),
+            certificate: names.iter().map(ToString::to_string).collect(),
+        };
+        let access = access(None);
+        assert_eq!(let_in(&access, &origin(&["x", "farm"]), None).unwrap(), "farm write");
+        assert_eq!(let_in(&access, &origin(&["farm"]), Some("secret")).unwrap(), "alice spy");
+        assert_eq!(let_in(&access, &origin(&["farm"]), Some("wrong")), Err(401));
+        assert_eq!(let_in(&access, &origin(&["x"]), None), Err(401));
+        assert_eq!(let_in(&access, &origin(&[]), None), Err(401));
+    }
+}

@@ -1,0 +1,24 @@
+//! What each request to `lava-power` needs. What is not here is not let in.
+
+use super::super::access::{Need, Row};
+use crate::model::Right;
+
+/// The routes. To switch a board that somebody else holds, by force, needs control.
+pub(super) const TABLE: &[Row] = &[
+    ("GET", "/healthz", Need::Nothing),
+    ("GET", "/openapi.json", Need::Nothing),
+    ("GET", "/metrics", Need::Each(Right::See)),
+    ("GET", "/outlets", Need::Each(Right::See)),
+    ("GET", "/outlets/{name}", Need::Named(Right::See)),
+    ("POST", "/outlets/{name}/on", Need::Named(Right::Write)),
+    ("POST", "/outlets/{name}/off", Need::Named(Right::Write)),
+    ("POST", "/outlets/{name}/cycle", Need::Named(Right::Write)),
+];
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn every_route_has_its_right_and_is_told_with_it() {
+        crate::front::http::access::table::check("power", super::TABLE);
+    }
+}

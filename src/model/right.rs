@@ -1,0 +1,174 @@
+//! What somebody may do to a console or an outlet.
+
+use std::fmt;
+use std::str::FromStr;
+
+/// A right; each holds those before it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Right {
+    /// Know that it is there, how it is, and who is on it.
+    See,
+    /// Read what it prints, and what it has printed.
+    Spy,
+    /// Type; switch an outlet.
+    Write,
+    /// Everything else: take it from others, let them go, break, set the line.
+    Control,
+}
+
+impl Right {
+    pub const ALL: [Self; 4] = [Self::See, Self::Spy, Self::Write, Self::Control];
+
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::See => "see",
+            Self::Spy => "spy",
+            Self::Write => "write",
+            Self::Control => "control",
+        }
+    }
+}
+
+impl fmt::Display for Right {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
+    }
+}
+
+/// Names, written as in a shell: `*` is any text, also none, and `?` any one character.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Pattern(String);
+
+/// Why a text is no [`Pattern`].
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum PatternError {
+    #[error("a pattern cannot be empty; every name is \"*\"")]
+    Empty,
+    #[error("a pattern consists of what a name consists of, '*' and '?'; {0:?} is none of it")]
+    Character(char),
+}
+
+impl Pattern {
+    pub fn matches(&self, name: &str) -> bool {
+        let (pattern, name) = (self.0.as_bytes(), name.as_bytes());
+        let (mut p, mut n) = (0, 0);
+        // Where the last `*` is, and how far the text has come that it stands for.
+        let mut star = None;
+        while n < name.len() {
+            match pattern.get(p) {
+                Some(b'*') => {
+                    star = Some((p, n));
+                    p += 1;
+                }
+                Some(c) if *c == b'?' || *c == name[n] => (p, n) = (p + 1, n + 1),
+                _ => {
+                    let Some((at, taken)) = star else { return false };
+                    star = Some((at, taken + 1));
+                    (p, n) = (at + 1, taken + 1);
+                }
+            }
+        }
+        pattern[p..].iter().all(|c| *c == b'*')
+    }
+
+    /// Whether every name matches, whatever it is.
+    fn is_everything(&self) -> bool {
+        self.0.bytes().all(|c| c == b'*')
+    }
+}
+
+impl FromStr for Pattern {
+    type Err = PatternError;
+
+    fn from_str(text: &str) -> Result<Self, PatternError> {
+        let known = |c: char| c.is_ascii_alphanumeric() || "-_.*?".contains(c);
+        match text.chars().find(|c| !known(*c)) {
+            Some(wrong) => Err(PatternError::Character(wrong)),
+            None if text.is_empty() => Err(PatternError::Empty),
+            None => Ok(Self(text.to_owned())),
+        }
+    }
+}
+
+/// Who may what: the most that any of its patterns grants.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Rights(Vec<(Pattern, Right)>);
+
+impl Rights {
+    pub fn grant(&mut self, pattern: Pattern, right: Right) {
+        self.0.push((pattern, right));
+    }
+
+    /// The right on a thing of this name; `None` when it may not even be known to be there.
+    pub fn on(&self, name: &str) -> Option<Right> {
+        let matching = self.0.iter().filter(|(pattern, _)| pattern.matches(name));
+        matching.map(|(_, right)| *right).max()
+    }
+
+    /// The right on every thing there is and will be, as what concerns the whole daemon needs it.
+    pub fn on_all(&self) -> Option<Right> {
+        let everything = self.0.iter().filter(|(pattern, _)| pattern.is_everything());
+        everything.map(|(_, right)| *right).max()
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn pattern(text: &str) -> Pattern {
+        text.parse().unwrap()
+    }
+
+    #[test]
+    fn patterns_are_those_of_a_shell() {
+        for (text, yes, no) in [
+            ("panda01", "panda01", "panda011"),
+            ("panda*", "panda", "pand"),
+            ("*-lab2", "x-lab2", "x-lab2a"),
+            ("p*a0?", "panda07", "panda0"),
+            ("*", "", "never"),
+            ("*a*b", "xaxbxb", "xaxbxc"),
+        ] {
+            assert!(pattern(text).matches(yes), "{text} {yes}");
+            assert!(no == "never" || !pattern(text).matches(no), "{text} {no}");
+        }
+        assert_eq!("".parse::<Pattern>(), Err(PatternError::Empty));
+        assert_eq!("a/*".parse::<Pattern>(), Err(PatternError::Character('/')));
+    }
+
+    #[test]
+    fn the_most_that_is_granted_counts() {
+        let mut rights = Rights::default();
+        rights.grant(pattern("*"), Right::See);
+        rights.grant(pattern("panda*"), Right::Write);
+        rights.grant(pattern("panda0*"), Right::Spy);
+        assert_eq!(rights.on("panda01"), Some(Right::Write));
+        assert_eq!(rights.on("beagle"), Some(Right::See));
+        assert_eq!(rights.on_all(), Some(Right::See));
+        assert_eq!(Rights::default().on("panda01"), None);
+        assert!(
+            Right::See < Right::Spy && Right::Spy < Right::Write && Right::Write < Right::Control
+        );
+    }
+
+    proptest! {
+        #[test]
+        fn a_name_matches_itself_with_any_part_left_open(name in "[a-z0-9]{1,20}", at in 0..20usize) {
+            let (begin, end) = name.split_at(at.min(name.len()));
+            for text in [name.clone(), format!("{begin}*"), format!("*{end}")] {
+                prop_assert!(pattern(&text).matches(&name), "{}", text);
+            }
+        }
+
+        #[test]
+        fn many_stars_end_soon(text in "[a*]{1,60}", name in "a{0,64}") {
+            pattern(&text).matches(&name);
+        }
+    }
+}
