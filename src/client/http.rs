@@ -35,6 +35,21 @@ pub struct ErrorText {
     pub message: String,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub hint: Option<String>,
+    /// Of bytes that were to be sent: how many were.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sent: Option<u64>,
+}
+
+impl From<ErrorText> for Failure {
+    fn from(error: ErrorText) -> Self {
+        Self { kind: error.kind, message: error.message, hint: error.hint }
+    }
+}
+
+impl From<Failure> for ErrorText {
+    fn from(Failure { kind, message, hint }: Failure) -> Self {
+        Self { kind, message, hint, sent: None }
+    }
 }
 
 /// A daemon's HTTP interface. Each request has a connection of its own.
@@ -76,6 +91,27 @@ impl Http {
         self.decode(path, &self.send(Method::POST, path, Some(body)).await?)
     }
 
+    /// The same, with all that the daemon says of a failure.
+    ///
+    /// # Errors
+    /// As [`Self::get`].
+    pub async fn try_post<T: DeserializeOwned>(
+        &self,
+        path: &str,
+        body: &impl Serialize,
+    ) -> Result<T, ErrorText> {
+        let body =
+            serde_json::to_vec(body).map_err(|error| Failure::from_error(Kind::Bug, &error))?;
+        let (status, body) = self.answered(Method::POST, path, Some(body)).await?;
+        if status.is_success() {
+            return Ok(self.decode(path, &body)?);
+        }
+        Err(match serde_json::from_slice::<ErrorBody>(&body) {
+            Ok(ErrorBody { error }) => error,
+            Err(_) => self.refusal(path, status, &body).into(),
+        })
+    }
+
     fn decode<T: DeserializeOwned>(&self, path: &str, body: &[u8]) -> Result<T, Failure> {
         // An empty body is how a daemon says "done" when there is nothing to add.
         let body = if body.is_empty() { b"null" } else { body };
@@ -92,6 +128,16 @@ impl Http {
         path: &str,
         body: Option<Vec<u8>>,
     ) -> Result<Bytes, Failure> {
+        let (status, body) = self.answered(method, path, body).await?;
+        if status.is_success() { Ok(body) } else { Err(self.refusal(path, status, &body)) }
+    }
+
+    async fn answered(
+        &self,
+        method: Method,
+        path: &str,
+        body: Option<Vec<u8>>,
+    ) -> Result<(StatusCode, Bytes), Failure> {
         let exchange = self.exchange(method, path, body);
         tokio::time::timeout(self.timeout, exchange).await.unwrap_or_else(|_| {
             let seconds = self.timeout.as_secs_f32();
@@ -105,7 +151,7 @@ impl Http {
         method: Method,
         path: &str,
         body: Option<Vec<u8>>,
-    ) -> Result<Bytes, Failure> {
+    ) -> Result<(StatusCode, Bytes), Failure> {
         let (response, mut connection) = self.start(method, path, body).await?;
         let status = response.status();
         let body = async {
@@ -117,8 +163,7 @@ impl Http {
             body = &mut body => body?,
             _ = &mut connection => body.await?,
         };
-        let body = body.to_bytes();
-        if status.is_success() { Ok(body) } else { Err(self.refusal(path, status, &body)) }
+        Ok((status, body.to_bytes()))
     }
 
     /// Makes a request and waits for the head of its answer. The connection has to be driven for
@@ -166,9 +211,7 @@ impl Http {
     /// What an answer says that is not a success.
     pub(super) fn refusal(&self, path: &str, status: StatusCode, body: &[u8]) -> Failure {
         match serde_json::from_slice::<ErrorBody>(body) {
-            Ok(ErrorBody { error }) => {
-                Failure { kind: error.kind, message: error.message, hint: error.hint }
-            }
+            Ok(ErrorBody { error }) => error.into(),
             Err(_) => {
                 let text: String = String::from_utf8_lossy(body).chars().take(200).collect();
                 let what = format!("{}{path} answered {status}: {}", self.endpoint, text.trim());

@@ -1,6 +1,7 @@
 //! Talks HTTP and WebSocket to the daemons. Every front and the dispatcher use it.
 
 pub mod attach;
+pub mod control;
 mod endpoint;
 pub mod history;
 mod http;
@@ -9,6 +10,8 @@ mod lines;
 pub mod outlet;
 mod resource;
 pub mod search;
+mod select;
+pub mod send;
 mod sockets;
 
 pub use attach::Attachment;

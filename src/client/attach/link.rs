@@ -191,9 +191,7 @@ fn refusal(console: &ConsoleRef, error: Error) -> Failure {
     let (head, body) = response.into_parts();
     let body = body.unwrap_or_default();
     match serde_json::from_slice::<ErrorBody>(&body) {
-        Ok(ErrorBody { error }) => {
-            Failure { kind: error.kind, message: error.message, hint: error.hint }
-        }
+        Ok(ErrorBody { error }) => error.into(),
         Err(_) => lab(console, &format!("answered {}", head.status)),
     }
 }

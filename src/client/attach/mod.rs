@@ -224,7 +224,8 @@ impl Attachment {
         }
     }
 
-    fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Item> {
+    /// [`Self::next`] for whoever waits for several.
+    pub fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Item> {
         loop {
             if let Some(item) = self.inbox.pop() {
                 return Poll::Ready(item);
