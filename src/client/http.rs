@@ -35,6 +35,21 @@ pub struct ErrorText {
     pub message: String,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub hint: Option<String>,
+    /// Of bytes that were to be sent: how many were.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sent: Option<u64>,
+}
+
+impl From<ErrorText> for Failure {
+    fn from(error: ErrorText) -> Self {
+        Self { kind: error.kind, message: error.message, hint: error.hint }
+    }
+}
+
+impl From<Failure> for ErrorText {
+    fn from(Failure { kind, message, hint }: Failure) -> Self {
+        Self { kind, message, hint, sent: None }
+    }
 }
 
 impl ErrorBody {
@@ -94,6 +109,27 @@ impl Http {
         self.decode(path, &self.send(Method::POST, path, Some(body)).await?)
     }
 
+    /// The same, with all that the daemon says of a failure.
+    ///
+    /// # Errors
+    /// As [`Self::get`].
+    pub async fn try_post<T: DeserializeOwned>(
+        &self,
+        path: &str,
+        body: &impl Serialize,
+    ) -> Result<T, ErrorText> {
+        let body =
+            serde_json::to_vec(body).map_err(|error| Failure::from_error(Kind::Bug, &error))?;
+        let (status, body) = self.answered(Method::POST, path, Some(body)).await?;
+        if status.is_success() {
+            return Ok(self.decode(path, &body)?);
+        }
+        Err(match serde_json::from_slice::<ErrorBody>(&body) {
+            Ok(ErrorBody { error }) => error,
+            Err(_) => self.refusal(path, status, &body).into(),
+        })
+    }
+
     fn decode<T: DeserializeOwned>(&self, path: &str, body: &[u8]) -> Result<T, Failure> {
         // An empty body is how a daemon says "done" when there is nothing to add.
         let body = if body.is_empty() { b"null" } else { body };
@@ -110,6 +146,16 @@ impl Http {
         path: &str,
         body: Option<Vec<u8>>,
     ) -> Result<Bytes, Failure> {
+        let (status, body) = self.answered(method, path, body).await?;
+        if status.is_success() { Ok(body) } else { Err(self.refusal(path, status, &body)) }
+    }
+
+    async fn answered(
+        &self,
+        method: Method,
+        path: &str,
+        body: Option<Vec<u8>>,
+    ) -> Result<(StatusCode, Bytes), Failure> {
         let exchange = self.exchange(method, path, body);
         tokio::time::timeout(self.timeout, exchange).await.unwrap_or_else(|_| {
             let seconds = self.timeout.as_secs_f32();
@@ -123,7 +169,7 @@ impl Http {
         method: Method,
         path: &str,
         body: Option<Vec<u8>>,
-    ) -> Result<Bytes, Failure> {
+    ) -> Result<(StatusCode, Bytes), Failure> {
         let (response, mut connection) = self.start(method, path, body).await?;
         let status = response.status();
         let body = async {
@@ -135,8 +181,7 @@ impl Http {
             body = &mut body => body?,
             _ = &mut connection => body.await?,
         };
-        let body = body.to_bytes();
-        if status.is_success() { Ok(body) } else { Err(self.refusal(path, status, &body)) }
+        Ok((status, body.to_bytes()))
     }
 
     /// Makes a request and waits for the head of its answer. The connection has to be driven for

@@ -2,6 +2,7 @@
 
 pub mod attach;
 mod body;
+pub mod control;
 mod endpoint;
 pub mod history;
 mod http;
@@ -10,6 +11,8 @@ mod login;
 pub mod outlet;
 mod resource;
 pub mod search;
+mod select;
+pub mod send;
 mod sockets;
 
 pub use attach::Attachment;

@@ -1,12 +1,10 @@
 //! A port that somebody has closed, so that another program can use its device.
 
-use tokio::sync::oneshot;
-
-use super::Session;
 use super::input::{Down, Request};
+use super::request::{Asker, RequestError};
+use super::session::Session;
 use super::supervisor::Supervisor;
 use crate::model::What;
-use crate::model::event::Mode;
 
 impl Session {
     /// Closes the port, or opens it again. Clients stay; the port stays closed over a restart that
@@ -15,15 +13,18 @@ impl Session {
     /// # Errors
     /// Why nothing was done: it is so already, or this session may not write now.
     pub async fn set_down(&self, down: bool) -> Result<(), String> {
-        if self.mode() == Mode::Spy {
-            return Err("read-only: to close the port needs the right to write".into());
-        }
-        let (answer, answered) = oneshot::channel();
-        let request = Down { who: self.user().to_owned(), down, answer };
-        let gone = || "the console is shutting down".to_owned();
-        let sent = self.console().requests.send(Request::Down(Box::new(request))).await;
-        sent.map_err(|_| gone())?;
-        answered.await.unwrap_or_else(|_| Err(gone()))
+        let done = Asker::of_session(self).set_down(down).await;
+        done.map_err(|error| error.to_string())
+    }
+}
+
+impl Asker<'_> {
+    /// Closes the port, or opens it again.
+    pub(super) async fn set_down(self, down: bool) -> Result<(), RequestError> {
+        self.may_set()?;
+        let who = self.user.to_owned();
+        let request = |answer| Request::Down(Box::new(Down { who, down, answer }));
+        self.console.ask(request).await.map_err(RequestError::Port)
     }
 }
 

@@ -123,6 +123,8 @@ impl<'a> Asker<'a> {
                 }
                 return Ok(Answer::Line(console.line_now().await));
             }
+            Verb::Close => self.set_down(true).await?,
+            Verb::Open => self.set_down(false).await?,
             Verb::Send(send) => {
                 let bytes = send.payload().map_err(RequestError::Wrong)?;
                 return self.send(bytes, &send, cancel).await;
@@ -284,7 +286,7 @@ impl<'a> Asker<'a> {
     }
 
     /// The same, also while the port is not open.
-    fn may_set(self) -> Result<u64, WriteError> {
+    pub(super) fn may_set(self) -> Result<u64, WriteError> {
         let state = self.console.state();
         let holder = state.lock.holder();
         let may = match (self.session, &holder) {
@@ -331,7 +333,7 @@ impl Console {
     }
 
     /// Asks the supervisor for something that can go wrong.
-    async fn ask(
+    pub(super) async fn ask(
         &self,
         request: impl FnOnce(oneshot::Sender<Result<(), String>>) -> Request,
     ) -> Result<(), String> {

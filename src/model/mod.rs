@@ -2,6 +2,7 @@
 
 pub mod event;
 pub mod failure;
+pub mod glob;
 pub mod keys;
 pub mod latin1;
 pub mod line;
@@ -15,6 +16,7 @@ pub mod units;
 
 pub use event::{Event, What};
 pub use failure::{Failure, Kind};
+pub use glob::Glob;
 pub use keys::{Keys, Step};
 pub use name::{MAX_NAME, Name, calls_oneself, shown, user_text};
 pub use outlet::{OutletInfo, PowerRequest, Report, State, Verb, Verified};

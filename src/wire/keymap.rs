@@ -59,6 +59,7 @@ impl Keymap {
                 (".", "disconnect"),
                 ("a", "attach read/write"),
                 ("b", "send broadcast message"),
+                ("d", "down a console"),
                 ("e", "change escape sequence"),
                 ("f", "force attach read/write"),
                 ("i", "information dump"),
@@ -67,6 +68,7 @@ impl Keymap {
                 ("l1-9a-z", "send specific break sequence"),
                 ("m", "display message of the day"),
                 ("n", "write a note to the logfile"),
+                ("o", "(re)open the tty"),
                 ("p", "playback the last 60 lines"),
                 ("r", "replay the last 20 lines"),
                 ("s", "spy mode (read only)"),
@@ -114,6 +116,8 @@ fn conserver(byte: u8) -> Option<Key> {
         b'?' => Key::Run("help"),
         b'a' => Key::Run("rw"),
         b's' => Key::Run("spy"),
+        b'd' => Key::Run("close"),
+        b'o' => Key::Run("open"),
         b'f' => Key::Run("force"),
         b'i' => Key::Run("info"),
         b'x' => Key::Run("line"),
@@ -157,6 +161,14 @@ fn conman(byte: u8) -> Option<Key> {
 impl Introducer {
     pub(super) fn of(keys: Vec<u8>) -> Self {
         Self(keys)
+    }
+
+    /// Reads one, or `none`.
+    ///
+    /// # Errors
+    /// What is wrong with it.
+    pub fn or_none(text: &str) -> Result<Option<Self>, String> {
+        if text == "none" { Ok(None) } else { text.parse().map(Some) }
     }
 
     /// The bytes that they send.

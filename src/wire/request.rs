@@ -37,6 +37,10 @@ pub enum Verb {
     Kick(Kick),
     /// Set the line, and tell how it is.
     Line(SetLine),
+    /// Close the port, for another program to use it. Clients stay.
+    Close,
+    /// Open a port that was closed.
+    Open,
     /// Type bytes at a pace. Answered when the port has taken them all.
     Send(Send),
     /// Stop sending: the request of this id is answered with what was sent.
@@ -73,10 +77,21 @@ pub struct SendBreak {
     pub sequence: Option<Name>,
 }
 
+/// Of requests that say everything by their name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Nothing {}
+
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Text {
     pub text: String,
+}
+
+impl From<String> for Text {
+    fn from(text: String) -> Self {
+        Self { text }
+    }
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]

@@ -10,6 +10,7 @@ mod link;
 #[cfg(test)]
 mod tests;
 
+use std::collections::VecDeque;
 use std::fmt;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
@@ -26,14 +27,17 @@ use super::ConsoleRef;
 use super::sockets::successors;
 use crate::model::event::Mode;
 use crate::model::{Failure, Kind, Point};
-use crate::wire::attach::{Answer, FromServer, MAX_CLIENT_MESSAGE, Query, Request, Verb};
+use crate::wire::attach::{Answer, FromServer, Query, Request, Verb};
 
 /// The pause before the first try to reconnect; each further one doubles it.
 const FIRST_PAUSE: Duration = Duration::from_millis(50);
 /// The longest pause between two tries to reconnect.
 const LONGEST_PAUSE: Duration = Duration::from_secs(2);
-/// A daemon that takes no input for so long counts as lost.
-const SEND_TIMEOUT: Duration = Duration::from_secs(30);
+/// What is typed leaves in pieces of at most so many bytes: what is asked for meanwhile has to wait for
+/// the board to take one.
+const PIECE: usize = 1024;
+/// A daemon that takes no input for so long counts as lost, when we do not hear from it either.
+const SEND_TIMEOUT: Duration = Duration::from_secs(if cfg!(test) { 4 } else { 30 });
 /// How long a request that is waited for may take.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(30);
 /// How long a goodbye may take.
@@ -50,6 +54,8 @@ pub struct Attachment {
     cursor: Cursor,
     state: State,
     inbox: Inbox,
+    /// What is to be typed and has not begun to leave, in pieces.
+    typing: VecDeque<Bytes>,
     last_id: u64,
 }
 
@@ -118,6 +124,7 @@ impl Attachment {
             cursor,
             state: State::Attached(link),
             inbox,
+            typing: VecDeque::new(),
             last_id: 0,
         })
     }
@@ -160,10 +167,29 @@ impl Attachment {
     /// # Errors
     /// When not attached, or when the connection is lost meanwhile; [`Self::next`] then reports it.
     pub async fn type_bytes(&mut self, bytes: &[u8]) -> Result<(), SendError> {
-        for chunk in bytes.chunks(MAX_CLIENT_MESSAGE) {
-            self.send(Message::Binary(Bytes::copy_from_slice(chunk))).await?;
+        for piece in bytes.chunks(PIECE) {
+            self.send(Message::Binary(Bytes::copy_from_slice(piece))).await?;
         }
         Ok(())
+    }
+
+    /// Types bytes at the board without waiting for it: they leave as fast as the board takes them,
+    /// while [`Self::next`] is waited for. What has not begun to leave when the connection is lost
+    /// waits for the next one. The caller sees to it that it does not grow without end.
+    pub fn type_later(&mut self, mut bytes: Bytes) {
+        while !bytes.is_empty() {
+            self.typing.push_back(bytes.split_to(bytes.len().min(PIECE)));
+        }
+    }
+
+    /// How many bytes wait to be typed.
+    pub fn untyped(&self) -> usize {
+        self.typing.iter().map(Bytes::len).sum()
+    }
+
+    /// Types nothing of what waits to be typed.
+    pub fn forget_typing(&mut self) {
+        self.typing.clear();
     }
 
     /// Makes a request; [`Item::Answer`] with this id will answer it. Cancel safe like
@@ -198,7 +224,8 @@ impl Attachment {
         }
     }
 
-    fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Item> {
+    /// [`Self::next`] for whoever waits for several.
+    pub fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Item> {
         loop {
             if let Some(item) = self.inbox.pop() {
                 return Poll::Ready(item);
@@ -237,13 +264,17 @@ impl Attachment {
     /// fast as its client does.
     async fn send(&mut self, message: Message) -> Result<(), SendError> {
         let mut message = Some(message);
-        let sending = std::future::poll_fn(|cx| self.poll_send(cx, &mut message));
-        match tokio::time::timeout(SEND_TIMEOUT, sending).await {
-            Ok(sent) => sent,
-            Err(_) => {
+        loop {
+            let sending = std::future::poll_fn(|cx| self.poll_send(cx, &mut message));
+            if let Ok(sent) = tokio::time::timeout(SEND_TIMEOUT, sending).await {
+                return sent;
+            }
+            // While we hear from the daemon it is only its board that is slow. Whether it is there at
+            // all is seen while receiving, which a full inbox prevents.
+            if self.inbox.is_full() {
                 let reason = format!("the daemon took no input for {} s", SEND_TIMEOUT.as_secs());
                 self.lose(reason.clone());
-                Err(SendError::Lost(reason))
+                return Err(SendError::Lost(reason));
             }
         }
     }
@@ -254,11 +285,17 @@ impl Attachment {
         message: &mut Option<Message>,
     ) -> Poll<Result<(), SendError>> {
         loop {
+            // What was typed before comes first.
+            let typed = self.poll_typing(cx).is_ready();
             let State::Attached(link) = &mut self.state else {
                 return Poll::Ready(Err(SendError::Away));
             };
             let taken = message.is_none();
-            let sent = if taken { link.poll_sent(cx) } else { link.poll_send(cx, message) };
+            let sent = match taken {
+                _ if !typed => Poll::Pending,
+                true => link.poll_sent(cx),
+                false => link.poll_send(cx, message),
+            };
             match sent {
                 Poll::Ready(Err(reason)) => {
                     self.lose(reason.clone());
@@ -272,8 +309,25 @@ impl Attachment {
         }
     }
 
+    /// Gets on with typing; ready when all of it has been handed over, or the connection is lost.
+    fn poll_typing(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        while let (Some(first), State::Attached(link)) = (self.typing.front(), &mut self.state) {
+            let mut message = Some(Message::Binary(first.clone()));
+            let sent = link.poll_send(cx, &mut message);
+            if message.is_none() {
+                self.typing.pop_front();
+            }
+            if let Err(reason) = ready!(sent) {
+                self.lose(reason);
+            }
+        }
+        Poll::Ready(())
+    }
+
     /// Receives one message, or gets on with reconnecting. What comes of it is put into the inbox.
     fn poll_step(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        // Whether there is more of it makes no difference to what is received.
+        let _ = self.poll_typing(cx);
         match &mut self.state {
             State::Attached(link) => match ready!(link.poll_receive(cx)) {
                 Ok(incoming) => self.accept(incoming),

@@ -207,6 +207,73 @@ async fn typing_goes_on_while_the_board_floods() {
 }
 
 #[tokio::test]
+async fn a_paste_takes_as_long_as_the_board_needs() {
+    let (daemon, console) = Daemon::start().await;
+    let (mut attachment, mut served) = attached(&daemon, &console, Options::default()).await;
+    // More than the socket buffers hold, and nothing is taken for longer than a send may take.
+    let typed = vec![b'x'; 8 << 20];
+    let daemon_side = async {
+        tokio::time::sleep(SEND_TIMEOUT + SEND_TIMEOUT / 4).await;
+        let mut taken = 0;
+        while taken < typed.len() {
+            taken += served.socket.next().await.unwrap().unwrap().into_data().len();
+        }
+    };
+    let (sent, ()) = tokio::join!(attachment.type_bytes(&typed), daemon_side);
+    assert_eq!(sent, Ok(()));
+}
+
+#[tokio::test]
+async fn what_is_typed_later_leaves_in_order_and_waits_for_a_new_connection() {
+    let (daemon, console) = Daemon::start().await;
+    let (mut attachment, mut served) = attached(&daemon, &console, Options::default()).await;
+    attachment.type_later(Bytes::from(vec![b'a'; 5000]));
+    assert_eq!(attachment.untyped(), 5000);
+    let daemon_side = async {
+        let mut taken = Vec::new();
+        while taken.len() < 5000 {
+            let message = served.socket.next().await.unwrap().unwrap();
+            assert!(message.is_binary(), "a request does not overtake what was typed before it");
+            taken.extend_from_slice(&message.into_data());
+        }
+        let asked = served.socket.next().await.unwrap().unwrap().into_text().unwrap();
+        let request: Request = serde_json::from_str(&asked).unwrap();
+        served.say(&FromServer::Reply { id: request.id, answer: Answer::Done }).await;
+        (taken, served)
+    };
+    let (answer, (taken, served)) = tokio::join!(attachment.request(Verb::Who), daemon_side);
+    assert_eq!((answer, taken), (Ok(Answer::Done), vec![b'a'; 5000]));
+
+    drop(served);
+    assert!(matches!(attachment.next().await, Item::Lost { .. }));
+    attachment.type_later(Bytes::from_static(b"later"));
+    let (_, mut served) = tokio::join!(attachment.next(), daemon.greet(0, 0));
+    let daemon_side = async { served.socket.next().await.unwrap().unwrap().into_data() };
+    let later = tokio::select! {
+        later = daemon_side => later,
+        item = attachment.next() => panic!("{item:?}"),
+    };
+    assert_eq!((later, attachment.untyped()), (Bytes::from_static(b"later"), 0));
+}
+
+#[tokio::test]
+async fn who_is_let_go_does_not_come_back() {
+    let (daemon, console) = Daemon::start().await;
+    let (mut attachment, mut served) = attached(&daemon, &console, Options::default()).await;
+    served.say(&FromServer::Notice { text: "soon".into() }).await;
+    served.say(&FromServer::Ended { reason: "idle".into() }).await;
+    drop(served);
+    assert_eq!(attachment.next().await, Item::Notice("soon".into()));
+    assert_eq!(attachment.next().await, Item::Ended { reason: "idle".into() });
+    assert_eq!(attachment.type_bytes(b"x").await, Err(SendError::Away));
+    tokio::select! {
+        item = attachment.next() => panic!("{item:?}"),
+        _ = daemon.accept() => panic!("it is there again"),
+        () = tokio::time::sleep(4 * FIRST_PAUSE) => {}
+    }
+}
+
+#[tokio::test]
 async fn who_was_forced_off_does_not_take_the_lock_back_by_reconnecting() {
     let (daemon, console) = Daemon::start().await;
     let options = Options { mode: Mode::Exclusive, ..Options::default() };

@@ -3,7 +3,9 @@
 pub mod console;
 pub mod demo;
 pub mod dispatcher;
+mod keys;
 pub mod lava;
+mod line_text;
 mod point;
 pub mod power;
 pub(in crate::front) mod report;

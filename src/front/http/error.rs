@@ -12,11 +12,18 @@ use crate::model::{Failure, Kind};
 pub struct ApiError {
     pub status: StatusCode,
     pub failure: Failure,
+    /// Of bytes that were to be sent: how many were.
+    sent: Option<u64>,
 }
 
 impl ApiError {
     pub fn new(status: StatusCode, failure: Failure) -> Self {
-        Self { status, failure }
+        Self { status, failure, sent: None }
+    }
+
+    /// Tells how many of the bytes were sent that were to be.
+    pub fn sent(self, bytes: u64) -> Self {
+        Self { sent: Some(bytes), ..self }
     }
 
     /// 404: there is no such console, outlet or page.
@@ -34,13 +41,13 @@ impl From<Failure> for ApiError {
             Kind::Interrupted => StatusCode::SERVICE_UNAVAILABLE,
             Kind::Infra | Kind::Bug => StatusCode::INTERNAL_SERVER_ERROR,
         };
-        Self { status, failure }
+        Self::new(status, failure)
     }
 }
 
 impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
-        let Failure { kind, message, hint } = self.failure;
-        (self.status, Json(ErrorBody { error: ErrorText { kind, message, hint } })).into_response()
+        let error = ErrorText { sent: self.sent, ..self.failure.into() };
+        (self.status, Json(ErrorBody { error })).into_response()
     }
 }

@@ -6,11 +6,13 @@ use std::time::Duration;
 use bytes::Bytes;
 use serde::Serialize;
 
-use super::super::report;
+use super::super::{line_text, report};
+use super::notice;
 use crate::client::lab::Lab;
-use crate::client::{ConsoleRef, history, outlet};
+use crate::client::{ConsoleRef, control, history, outlet};
 use crate::model::event::Phase;
 use crate::model::{Event, Failure, Kind, Name, PowerRequest, Report, Verb, What};
+use crate::wire::attach::PortState;
 
 /// How long a note on the timeline may take.
 const NOTE_TIMEOUT: Duration = Duration::from_secs(1);
@@ -30,6 +32,8 @@ pub(super) enum Done {
     Report(Report),
     /// The last so many lines that the board printed.
     Log { lines: usize, bytes: Bytes },
+    /// Lines for the person.
+    Said(Vec<String>),
 }
 
 /// An action under way. Dropping it stops waiting for it; what was asked for is not undone.
@@ -90,6 +94,37 @@ async fn note(
     let http = console.http().with_timeout(NOTE_TIMEOUT);
     let path = format!("{}/events", console.path);
     let _: Result<Event, Failure> = http.post(&path, &Note { who: &target.user, what }).await;
+}
+
+/// Lets others' sessions go, and tells whose.
+pub(super) fn kick(console: ConsoleRef, user: String, whom: String) -> Action {
+    Box::pin(async move {
+        // Everybody is told of it by an event.
+        control::kick(&console, &user, &whom).await.map(|_| Done::Said(Vec::new()))
+    })
+}
+
+/// Looks at everything there is to know of a console.
+pub(super) fn info(console: ConsoleRef) -> Action {
+    Box::pin(async move {
+        let status = control::status(&console).await?;
+        let port = match &status.state {
+            PortState::Open => "open".into(),
+            PortState::Starting => "being opened".into(),
+            PortState::Closed { reason } => format!("not open: {reason}"),
+        };
+        let mut lines =
+            vec![format!("{} at {console}", status.name), format!("port {}, {port}", status.port)];
+        lines.extend(status.line.iter().map(|line| format!("line {}", line_text::text(line))));
+        lines.push(format!("record from {} to {}", status.first, status.head));
+        lines.extend(status.capture_error.map(|error| format!("not recorded: {error}")));
+        for session in &status.sessions {
+            let holds = status.holder.as_ref().is_some_and(|it| it.session == session.session);
+            let holds = if holds { ", has the console" } else { "" };
+            lines.push(format!("({}) {}{holds}", notice::user(&session.user), session.mode));
+        }
+        Ok(Done::Said(lines))
+    })
 }
 
 /// Reads the last `lines` lines of the console.

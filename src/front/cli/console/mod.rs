@@ -1,13 +1,17 @@
 //! `lava-console NAME`: a person, or a script, at a board's console.
 
 mod action;
-mod command;
+pub(super) mod command;
 mod draw;
 mod ending;
+mod incoming;
 pub(in crate::front) mod notice;
 mod output;
 mod own;
+mod sending;
 mod session;
+mod suspend;
+mod words;
 
 use std::io::IsTerminal as _;
 use std::num::NonZeroU16;
@@ -19,8 +23,9 @@ use clap::Parser;
 use tokio::signal::unix::{SignalKind, signal};
 
 use self::action::Target;
-use self::output::Output;
 use self::session::Session;
+use self::suspend::Terminal;
+use super::keys::KeyArgs;
 use super::point::point;
 use super::user::user;
 use crate::client::Attachment;
@@ -28,12 +33,12 @@ use crate::client::attach::{From, Options};
 use crate::client::lab::Lab;
 use crate::model::event::Mode;
 use crate::model::{Failure, Kind, Point, units};
-use crate::sys::{RawMode, terminal_size};
+use crate::sys::terminal_size;
 
 /// Attaches to a board's console by the board's name.
 ///
 /// What is typed goes to the board, except for commands: ~$help and Enter lists them, ~$quit and
-/// Enter leaves. Standard output has the board's bytes as they are; when it is no terminal, our own
+/// Enter leaves (--keymap and --escape change the keys). Standard output has the board's bytes as they are; when it is no terminal, our own
 /// messages go to standard error.
 ///
 /// Without a terminal, standard input is typed to the board and its ~$ commands are carried out;
@@ -74,6 +79,8 @@ pub struct ConsoleArgs {
     /// so long, at most ten times as long. [default: 1s if anything was typed to the board]
     #[arg(long, value_name = "TIME", value_parser = units::duration)]
     linger: Option<Duration>,
+    #[command(flatten)]
+    keys: KeyArgs,
 }
 
 /// Runs the program; everything is already said when it returns.
@@ -101,6 +108,7 @@ pub fn run(args: ConsoleArgs) -> ExitCode {
 
 /// Attaches and stays; gives the kind of the first command that failed.
 async fn attach(args: ConsoleArgs) -> Result<Option<Kind>, Failure> {
+    let escapes = args.keys.escapes(&args.name)?;
     let lab = Lab::locate(args.server.as_deref(), args.lab)?;
     let board = lab.board(&args.name).await?;
     let console = board.console.ok_or_else(|| {
@@ -120,25 +128,17 @@ async fn attach(args: ConsoleArgs) -> Result<Option<Kind>, Failure> {
     let redraw = from == From::Screen;
     let options = Options { mode, from, user: Some(user()), size, stay: false };
     let attachment = Attachment::open(console, options).await?;
-    let interactive = std::io::stdin().is_terminal();
-    let raw = if interactive {
-        let raw = RawMode::enter(std::io::stdin());
-        Some(raw.map_err(|error| Failure::from_error(Kind::Infra, &error))?)
-    } else {
-        None
-    };
-    let output = Output::new(raw.is_some());
+    let terminal = std::io::stdin().is_terminal().then(Terminal::enter).transpose();
+    let terminal = terminal.map_err(|error| Failure::from_error(Kind::Infra, &error))?;
     let target = Target { lab, board: board.name, user: user() };
-    let mut session = Session::new(attachment, target, output, mode, interactive, args.linger);
+    let mut session = Session::new(attachment, target, escapes, mode, terminal, args.linger);
     if !redraw {
         session.greet(None);
     }
     if args.force {
         session.force();
     }
-    let ended = session.run().await;
-    drop(raw);
-    ended
+    session.run().await
 }
 
 /// The size to ask for: the terminal's, less the rows of the greeting.

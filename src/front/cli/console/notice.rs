@@ -1,5 +1,6 @@
 //! What a person at a console is told of what others do, in the words that conmux's users know.
 
+use super::words::Words;
 use crate::client::attach::Hello;
 use crate::model::event::{Mode, Phase};
 use crate::model::{Event, Name, What, units};
@@ -11,13 +12,14 @@ pub(in crate::front) fn user(who: &str) -> String {
 }
 
 /// The lines that greet: the console and its port, who else is there, and why one may not type.
-pub(super) fn greeting(name: &Name, wanted: Mode, hello: &Hello) -> Vec<String> {
+pub(super) fn greeting(name: &Name, wanted: Mode, hello: &Hello, words: &Words) -> Vec<String> {
     let channel = match &hello.port {
         PortState::Open => "connected",
         PortState::Starting => "transition",
         PortState::Closed { .. } => "disconnected",
     };
-    let mut lines = vec![format!("Connected to {name} [channel {channel}] (~$quit to exit)")];
+    let connected = words.connected(name.as_str(), channel);
+    let mut lines: Vec<String> = connected.lines().map(str::to_owned).collect();
     if let PortState::Closed { reason } = &hello.port {
         lines.push(format!("[{name}: the port is not open: {reason}]"));
     }
@@ -25,7 +27,7 @@ pub(super) fn greeting(name: &Name, wanted: Mode, hello: &Hello) -> Vec<String> 
         lines.push(format!("({}) is already connected", user(&other.user)));
     }
     if hello.mode == Mode::Spy && wanted != Mode::Spy {
-        lines.push(read_only(hello.holder.as_ref()));
+        lines.push(words.read_only(hello.holder.as_ref()));
     }
     lines
 }

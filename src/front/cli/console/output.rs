@@ -44,7 +44,7 @@ impl Output {
         if !self.is_terminal {
             return self.board(bytes);
         }
-        self.say(&format!("--- {title} ---"));
+        self.say(title);
         self.board(bytes);
         // The past may end in the middle of a colour.
         self.pending.extend_from_slice(b"\x1b[m");

@@ -8,48 +8,55 @@ use tokio::time::{Instant, sleep_until};
 
 use super::super::report;
 use super::action::{self, Action, Done, Target};
-use super::command::{self, Command, HELP};
+use super::command::{self, Command};
 use super::ending::{Ending, Over};
+use super::notice;
 use super::output::Output;
 use super::own::OwnPower;
-use super::{draw, notice};
+use super::sending::Sending;
+use super::suspend::Terminal;
+use super::words::Words;
 use crate::client::Attachment;
-use crate::client::attach::{Hello, Item, Screen};
 use crate::model::event::Mode;
-use crate::model::{self, Failure, Kind, units};
-use crate::wire::attach::{Answer, Session as Other, Verb};
+use crate::model::{self, Failure, Kind};
+use crate::wire::attach::{Session as Other, Verb};
 use crate::wire::escape::{Escapes, Typed};
-use crate::wire::request::{OfSession, SendBreak, Text};
 
-/// How long a lone `~` is held before it goes to the board.
-const TILDE_HOLD: Duration = Duration::from_secs(2);
+/// How long the begin of an escape, such as a lone `~`, is held before it goes to the board.
+const ESCAPE_HOLD: Duration = Duration::from_secs(2);
 /// So many typed pieces may wait for a command to finish; then no more keys are read.
 pub(super) const MAX_STEPS: usize = 64;
+/// So many power operations that were asked for here are known again by their events.
+const OWN_POWER: usize = 4;
+/// Ctrl-C ends what is being sent.
+const CTRL_C: u8 = 0x03;
 
 pub(super) struct Session {
-    attachment: Attachment,
-    target: Target,
-    output: Output,
+    pub(super) attachment: Attachment,
+    pub(super) target: Target,
+    pub(super) output: Output,
     escapes: Escapes,
     /// The mode that was asked for.
-    wanted: Mode,
-    interactive: bool,
-    ending: Ending,
+    pub(super) wanted: Mode,
+    pub(super) interactive: bool,
+    /// The terminal that is typed at, where there is one.
+    pub(super) terminal: Option<Terminal>,
+    pub(super) ending: Ending,
     /// The lines that greet, until they are shown.
-    greeting: Option<Vec<String>>,
-    holder: Option<Other>,
+    pub(super) greeting: Option<Vec<String>>,
+    pub(super) holder: Option<Other>,
     /// Whether typing is known to be refused, so that it need not be tried.
-    spy: bool,
+    pub(super) spy: bool,
     /// What was typed and is not carried out yet, in order.
     steps: VecDeque<Step>,
-    running: Option<Running>,
-    /// The power operation that was asked for last.
-    power: Option<OwnPower>,
+    pub(super) running: Option<Running>,
+    /// The power operations that were asked for last.
+    pub(super) power: Vec<OwnPower>,
     /// The last thing said about input that was not taken; said once.
-    told: Option<String>,
-    quit: bool,
+    pub(super) told: Option<String>,
+    pub(super) quit: bool,
     held: Option<Instant>,
-    failed: Option<Kind>,
+    pub(super) failed: Option<Kind>,
 }
 
 enum Step {
@@ -59,49 +66,68 @@ enum Step {
 
 impl Step {
     fn needs_console(&self) -> bool {
-        !matches!(self, Self::Command(Command::Quit | Command::Help | Command::Power(..)))
+        !matches!(
+            self,
+            Self::Command(
+                Command::Quit
+                    | Command::Help
+                    | Command::Version
+                    | Command::Suspend
+                    | Command::Motd
+                    | Command::Power(..)
+            )
+        )
     }
 }
 
-enum Running {
+pub(super) enum Running {
     /// The answer to a request to the console's daemon is waited for.
     Request {
         id: u64,
         force: bool,
     },
     Power(Action),
-    Log(Action),
+    Look(Action),
+    Send(Box<Sending>),
 }
 
 impl Session {
     pub(super) fn new(
         attachment: Attachment,
         target: Target,
-        output: Output,
+        escapes: Escapes,
         wanted: Mode,
-        interactive: bool,
+        terminal: Option<Terminal>,
         linger: Option<Duration>,
     ) -> Self {
-        let greeting = notice::greeting(&target.board, wanted, attachment.hello());
+        let words = Words::of(&escapes);
+        let greeting = notice::greeting(&target.board, wanted, attachment.hello(), &words);
+        let interactive = terminal.is_some();
         Self {
-            escapes: Escapes::new(target.board.as_str()),
+            escapes,
             holder: attachment.hello().holder.clone(),
             spy: attachment.mode() == Mode::Spy,
             greeting: Some(greeting),
             attachment,
             target,
-            output,
+            output: Output::new(interactive),
             wanted,
             interactive,
+            terminal,
             ending: Ending::new(linger),
             steps: VecDeque::new(),
             running: None,
-            power: None,
+            power: Vec::new(),
             told: None,
             quit: false,
             held: None,
             failed: None,
         }
+    }
+
+    /// How this person is talked to.
+    pub(super) fn words(&self) -> Words {
+        Words::of(&self.escapes)
     }
 
     /// Takes the write lock before anything else.
@@ -130,7 +156,7 @@ impl Session {
                     Ok(length) => {
                         let typed = self.escapes.feed(&keys[..length]);
                         self.take(typed);
-                        self.held = self.escapes.holds().then(|| Instant::now() + TILDE_HOLD);
+                        self.held = self.escapes.holds().then(|| Instant::now() + ESCAPE_HOLD);
                     }
                 },
                 done = finished(&mut self.running) => self.done(done),
@@ -177,7 +203,8 @@ impl Session {
     fn over(&self) -> Option<(Instant, Over)> {
         // What is under way has limits of its own.
         let waits = self.interactive || self.running.is_some();
-        if waits { None } else { self.ending.over(self.steps.len()) }
+        let untyped = usize::from(self.attachment.untyped() > 0);
+        if waits { None } else { self.ending.over(self.steps.len() + untyped) }
     }
 
     fn say_over(&mut self, over: Over) {
@@ -213,6 +240,7 @@ impl Session {
             let quitting =
                 self.steps.iter().any(|step| matches!(step, Step::Command(Command::Quit)));
             match typed {
+                Typed::Board(bytes) if bytes.contains(&CTRL_C) && self.cancel_sending() => {}
                 Typed::Echo(bytes) => self.output.own(&String::from_utf8_lossy(&bytes)),
                 Typed::Board(bytes) if !quitting => self.steps.push_back(Step::Board(bytes)),
                 Typed::Board(_) => {}
@@ -222,7 +250,10 @@ impl Session {
                         self.steps.push_back(Step::Command(command));
                     }
                     Ok(_) => {}
-                    Err(message) => self.fail(Kind::User, &message),
+                    Err(message) => {
+                        let message = message.replace("~$", &self.words().prefix());
+                        self.fail(Kind::User, &message);
+                    }
                 },
             }
         }
@@ -230,17 +261,20 @@ impl Session {
 
     /// Carries out what can be carried out now. Keys need not wait for an outlet to be switched.
     async fn steps(&mut self) {
+        self.send_on().await;
         while let Some(step) = self.steps.front() {
             let switching = matches!(self.running, Some(Running::Power(_)));
             if self.running.is_some() && !(switching && matches!(step, Step::Board(_))) {
                 return;
             }
-            // A script's input waits for a lost connection; a person's is dropped, and said to be.
-            if !self.interactive && !self.attachment.is_attached() && step.needs_console() {
+            // A script's input waits for a lost connection; a person's is dropped, and said to be. What
+            // the board has not taken yet comes first.
+            let away = !self.interactive && !self.attachment.is_attached();
+            if step.needs_console() && (away || self.attachment.untyped() > 0) {
                 return;
             }
             match self.steps.pop_front() {
-                Some(Step::Board(bytes)) => self.board(&bytes).await,
+                Some(Step::Board(bytes)) => self.board(bytes),
                 Some(Step::Command(command)) => self.command(command).await,
                 None => {}
             }
@@ -248,55 +282,101 @@ impl Session {
         }
     }
 
-    async fn board(&mut self, bytes: &[u8]) {
+    fn board(&mut self, bytes: Vec<u8>) {
         if self.attachment.is_attached() && self.spy {
-            let told = notice::read_only(self.holder.as_ref());
+            let told = self.words().read_only(self.holder.as_ref());
             return self.not_taken(Kind::Refused, told);
         }
         self.ending.typed = true;
-        if self.attachment.type_bytes(bytes).await.is_err() {
-            self.not_taken(Kind::Lab, "[not connected: what is typed is dropped]".into());
+        if !self.attachment.is_attached() {
+            let told = "[not connected: what is typed is dropped]".into();
+            return self.not_taken(Kind::Lab, told);
         }
+        self.attachment.type_later(bytes.into());
     }
 
     async fn command(&mut self, command: Command) {
-        let verb = match command {
+        let console = self.attachment.console().clone();
+        let action = match command {
             Command::Quit => {
                 self.quit = true;
                 return;
             }
-            Command::Help => {
-                self.output.say("Console commands:");
-                for (usage, what) in HELP {
-                    self.output.say(&format!("{usage:<20} {what}"));
-                }
-                return;
+            Command::Help => return self.help(),
+            Command::Version => {
+                let line = format!("[version `lavamux {}']", env!("CARGO_PKG_VERSION"));
+                return self.output.say(&line);
             }
+            Command::Motd => return self.output.say("[there is no message of the day]"),
+            Command::Suspend => return self.suspend().await,
             Command::Power(verb, reason) => {
                 if verb != model::Verb::Status {
-                    self.power = Some(OwnPower::new(&self.target.user, verb));
+                    if self.power.len() == OWN_POWER {
+                        self.power.remove(0);
+                    }
+                    self.power.push(OwnPower::new(&self.target.user, verb));
                 }
-                let console = self.attachment.console().clone();
                 let action = action::power(self.target.clone(), console, verb, reason);
                 self.running = Some(Running::Power(action));
                 return;
             }
-            Command::Log { lines } => {
-                let action = action::log(self.attachment.console().clone(), lines);
-                self.running = Some(Running::Log(action));
-                return;
+            Command::Send { file, pace, line_pace } => {
+                return self.begin_sending(&file, pace, line_pace);
             }
-            Command::Break { ms } => Verb::Break(SendBreak { ms, sequence: None }),
-            Command::Message(text) => Verb::Message(Text { text }),
-            Command::Who => Verb::Who,
-            Command::Force => Verb::Force(OfSession::default()),
-            Command::Release => Verb::Release(OfSession::default()),
+            Command::Log { lines } => action::log(console, lines),
+            Command::Info => action::info(console),
+            Command::Kick(whom) => action::kick(console, self.target.user.clone(), whom),
+            Command::Break(asked) => return self.ask(Verb::Break(asked)).await,
+            Command::Breaks => return self.ask(Verb::Sequences).await,
+            Command::Message(text) => return self.ask(Verb::Message(text.into())).await,
+            Command::Note(text) => return self.ask(Verb::Note(text.into())).await,
+            Command::Who => return self.ask(Verb::Who).await,
+            Command::Force => return self.ask(Verb::Force(Default::default())).await,
+            Command::Release => return self.ask(Verb::Release(Default::default())).await,
+            Command::Close => return self.ask(Verb::Close).await,
+            Command::Open => return self.ask(Verb::Open).await,
+            Command::Mode(mode) => return self.ask(Verb::Mode { mode }).await,
+            Command::Line(set) => return self.ask(Verb::Line(set)).await,
         };
+        self.running = Some(Running::Look(action));
+    }
+
+    async fn ask(&mut self, verb: Verb) {
         let force = matches!(verb, Verb::Force(_));
+        if let Verb::Mode { mode } = verb {
+            self.wanted = mode;
+        }
         match self.attachment.ask(verb).await {
             Ok(id) => self.running = Some(Running::Request { id, force }),
             Err(error) => self.fail(Kind::Lab, &format!("[{error}]")),
         }
+    }
+
+    fn help(&mut self) {
+        let (title, letters) = self.words().help();
+        self.output.say(title);
+        for (letter, what) in letters {
+            self.output.say(&format!(" {letter:<10} {what}"));
+        }
+        if !letters.is_empty() {
+            self.output.say("Commands in words:");
+        }
+        for (usage, what) in command::HELP {
+            self.output.say(&format!("{usage:<24} {what}"));
+        }
+    }
+
+    /// Stops this program until its shell lets it go on.
+    async fn suspend(&mut self) {
+        let Some(mut terminal) = self.terminal.take() else {
+            return self.fail(Kind::User, "suspend: there is no terminal");
+        };
+        // Whoever looks at the terminal meanwhile is to see everything so far.
+        let _ = self.output.finish().await;
+        if let Err(error) = terminal.suspend() {
+            self.fail(Kind::Infra, &format!("[suspend: {error}]"));
+        }
+        self.terminal = Some(terminal);
     }
 
     fn done(&mut self, done: Result<Done, Failure>) {
@@ -304,7 +384,7 @@ impl Session {
         self.ending.acted = Instant::now();
         match done {
             Ok(Done::Report(report)) => {
-                let own = self.power.as_mut().filter(|_| report.verb != model::Verb::Status);
+                let own = self.power.last_mut().filter(|_| report.verb != model::Verb::Status);
                 let before = own.and_then(|own| own.done(&report.outlet));
                 if let Some(line) = before.and_then(|e| notice::event(&self.target.board, &e)) {
                     self.output.say(&line);
@@ -312,18 +392,23 @@ impl Session {
                 self.output.say(&format!("[{}]", report::text(&report)));
             }
             Ok(Done::Log { lines, bytes }) => {
-                let title = format!("the last {lines} lines of the log");
+                let title = self.words().replay(lines);
+                let title = title.unwrap_or(format!("--- the last {lines} lines of the log ---"));
                 self.output.past(&bytes, &title);
             }
+            Ok(Done::Said(lines)) => lines.iter().for_each(|line| self.output.say(line)),
             Err(failure) if failure.kind == Kind::Refused => {
                 // Nothing has begun.
-                self.power = None;
-                let what = failure.message;
-                let line = format!("[{what}; ~$force takes the console, then try again]");
+                self.power.pop();
+                let how = self
+                    .words()
+                    .key("force")
+                    .map(|key| format!("; {key} takes the console, then try again"));
+                let line = format!("[{}{}]", failure.message, how.unwrap_or_default());
                 self.fail(Kind::Refused, &line);
             }
             Err(failure) => {
-                if let Some(own) = &mut self.power {
+                if let Some(own) = self.power.last_mut() {
                     own.failed();
                 }
                 let lines = failure.to_string();
@@ -332,111 +417,7 @@ impl Session {
         }
     }
 
-    fn item(&mut self, item: Item) {
-        if !matches!(item, Item::Screen(_)) {
-            self.greet(None);
-        }
-        match item {
-            Item::Bytes(frame) => {
-                self.ending.printed = Instant::now();
-                self.output.board(&frame.bytes);
-            }
-            Item::Screen(screen) => self.greet(Some(&screen)),
-            Item::Event(event) => {
-                let known = self.power.as_mut().is_some_and(|own| own.hides(&event));
-                if !known && let Some(line) = notice::event(&self.target.board, &event) {
-                    self.output.say(&line);
-                }
-            }
-            Item::Mode { mode, holder, .. } => {
-                self.told = None;
-                self.spy = mode == Mode::Spy;
-                self.output.say(&notice::mode(mode, holder.as_ref()));
-                self.holder = holder;
-            }
-            Item::Gap { from, to } => {
-                self.output.say(&format!("[{} bytes are not held any more]", to - from));
-            }
-            Item::Answer { id, answer } => self.answer(id, answer),
-            Item::Lost { reason } => {
-                self.ending.away = Some(Instant::now());
-                self.output.say(&format!("[lost: {reason}; reconnecting]"));
-                if let Some(Running::Request { .. }) = self.running {
-                    self.running = None;
-                    self.fail(Kind::Lab, "[it is not known whether the command was carried out]");
-                }
-            }
-            Item::Resumed(hello) => self.back(hello),
-            Item::Notice(text) => self.output.say(&format!("[{text}]")),
-            Item::Ended { reason } => {
-                self.output.say(&format!("[{reason}]"));
-                self.quit = true;
-            }
-            Item::Renumbered { .. } => {
-                self.output.say("[the console's record is a new one; something may be missing]");
-            }
-        }
-    }
-
-    fn back(&mut self, hello: Hello) {
-        self.told = None;
-        self.ending.away = None;
-        self.ending.printed = Instant::now();
-        self.spy = hello.mode == Mode::Spy;
-        self.output.say("[back]");
-        if hello.mode == Mode::Spy && self.wanted != Mode::Spy {
-            self.output.say(&notice::read_only(hello.holder.as_ref()));
-        }
-        self.holder = hello.holder;
-    }
-
-    fn answer(&mut self, id: u64, answer: Answer) {
-        // 0 is about typed bytes, which have no id.
-        if id == 0 {
-            if let Answer::Refused { reason } = answer {
-                let kind = if self.spy { Kind::Refused } else { Kind::Lab };
-                self.not_taken(kind, format!("[not typed: {reason}]"));
-            }
-            return;
-        }
-        let Some(Running::Request { id: asked, force }) = self.running else { return };
-        if asked != id {
-            return;
-        }
-        self.running = None;
-        self.ending.acted = Instant::now();
-        match answer {
-            // What was typed behind `~$force` need not wait for the news of the new mode.
-            Answer::Done => self.spy &= !force,
-            Answer::Refused { reason } => self.fail(Kind::Failed, &format!("[{reason}]")),
-            Answer::Sequences { .. } | Answer::Line(_) | Answer::Sent { .. } => {}
-            Answer::Sessions { sessions } => {
-                for other in sessions {
-                    let since = units::time_text(other.since_us);
-                    let line = format!(
-                        "({}) {} by {} from {} since {since}",
-                        notice::user(&other.user),
-                        other.mode,
-                        other.via,
-                        other.peer
-                    );
-                    self.output.say(&line);
-                }
-            }
-        }
-    }
-
-    /// Shows the lines that greet, once; before anything else comes.
-    pub(super) fn greet(&mut self, screen: Option<&Screen>) {
-        let Some(greeting) = self.greeting.take() else { return };
-        if screen.is_some() {
-            self.output.board(&draw::greet(&greeting, screen));
-        } else {
-            greeting.iter().for_each(|line| self.output.say(line));
-        }
-    }
-
-    fn not_taken(&mut self, kind: Kind, message: String) {
+    pub(super) fn not_taken(&mut self, kind: Kind, message: String) {
         self.failed.get_or_insert(kind);
         if self.told.as_ref() != Some(&message) {
             self.output.say(&message);
@@ -444,7 +425,7 @@ impl Session {
         }
     }
 
-    fn fail(&mut self, kind: Kind, message: &str) {
+    pub(super) fn fail(&mut self, kind: Kind, message: &str) {
         self.failed.get_or_insert(kind);
         self.output.say(message);
     }
@@ -453,7 +434,7 @@ impl Session {
 /// Waits for the action under way, if there is one; else for ever. Cancel safe.
 async fn finished(running: &mut Option<Running>) -> Result<Done, Failure> {
     match running {
-        Some(Running::Power(action) | Running::Log(action)) => action.await,
-        Some(Running::Request { .. }) | None => std::future::pending().await,
+        Some(Running::Power(action) | Running::Look(action)) => action.await,
+        Some(Running::Request { .. } | Running::Send(_)) | None => std::future::pending().await,
     }
 }

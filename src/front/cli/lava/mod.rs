@@ -1,11 +1,23 @@
 //! The verbs of `lava`, one file each.
 
 mod boards;
+mod breaks;
+mod broadcast;
+mod close;
+mod crowd;
+mod force;
 mod import;
+mod kick;
+mod line;
 mod log;
+mod msg;
 mod power;
+mod send;
 mod serial;
+mod several;
 mod token;
+mod watch;
+mod who;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -31,13 +43,25 @@ pub struct LavaArgs {
 #[derive(Debug, Subcommand)]
 enum Verb {
     Boards(boards::BoardsArgs),
+    Break(breaks::BreakArgs),
+    Broadcast(broadcast::BroadcastArgs),
+    Close(close::CloseArgs),
     Console(console::ConsoleArgs),
     Demo(demo::DemoArgs),
+    Force(force::ForceArgs),
     Import(import::ImportArgs),
+    Kick(kick::KickArgs),
+    Line(line::LineArgs),
     Log(log::LogArgs),
+    Msg(msg::MsgArgs),
+    Open(close::OpenArgs),
     Power(power::PowerArgs),
+    Release(force::ReleaseArgs),
+    Send(send::SendArgs),
     Serial(serial::SerialArgs),
     Token(token::TokenArgs),
+    Watch(watch::WatchArgs),
+    Who(who::WhoArgs),
 }
 
 /// Where a verb looks boards up.
@@ -62,9 +86,21 @@ impl LabArgs {
 pub fn run(args: LavaArgs) -> ExitCode {
     match args.verb {
         Verb::Boards(args) => super::exit(wait(boards::run(args))),
+        Verb::Break(args) => super::exit(wait(breaks::run(args))),
+        Verb::Broadcast(args) => broadcast::run(args),
+        Verb::Close(args) => super::exit(wait(close::close(args))),
+        Verb::Open(args) => super::exit(wait(close::open(args))),
         Verb::Console(args) => console::run(args),
         Verb::Demo(args) => super::exit(serve(demo::run(args))),
+        Verb::Force(args) => super::exit(wait(force::force(args))),
         Verb::Import(args) => super::exit(import::run(&args)),
+        Verb::Kick(args) => super::exit(wait(kick::run(args))),
+        Verb::Line(args) => super::exit(wait(line::run(args))),
+        Verb::Msg(args) => super::exit(wait(msg::run(args))),
+        Verb::Release(args) => super::exit(wait(force::release(args))),
+        Verb::Send(args) => super::exit(wait(send::run(args))),
+        Verb::Watch(args) => super::exit(wait(watch::run(args))),
+        Verb::Who(args) => super::exit(wait(who::run(args))),
         Verb::Log(args) => super::exit(wait(log::run(args))),
         Verb::Power(args) => super::exit(wait(power::run(args))),
         Verb::Serial(args) => super::exit(wait(serial::run(args))),

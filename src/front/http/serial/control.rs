@@ -24,7 +24,7 @@ use crate::front::hand_over::HandOver;
 use crate::model::{Failure, Interval, Kind, Right};
 use crate::wire::attach::{Answer, Verb};
 use crate::wire::line::{LineState, SetLine};
-use crate::wire::request::{Kick, MAX_SEND, OfSession, Send, SendBreak, Text};
+use crate::wire::request::{Kick, MAX_SEND, Nothing, OfSession, Send, SendBreak, Text};
 
 /// Who asks, when nothing is said.
 const NOBODY: &str = "http";
@@ -38,6 +38,8 @@ pub(super) fn routes() -> Router<AllConsoles> {
         .route("/consoles/{name}/note", post(note))
         .route("/consoles/{name}/kick", post(kick))
         .route("/consoles/{name}/line", post(line))
+        .route("/consoles/{name}/close", post(close))
+        .route("/consoles/{name}/open", post(open))
         .route("/consoles/{name}/send", post(send))
 }
 
@@ -130,6 +132,30 @@ async fn line(
     ask(&consoles, &name, &body, Verb::Line).await
 }
 
+#[utoipa::path(post, path = "/consoles/{name}/close", params(("name" = String, Path)),
+    request_body = Nothing, responses((status = 200, description = "the port is closed, and stays so"),
+        (status = 409, description = "somebody else has the console"),
+        (status = 502, description = "it is closed already")))]
+async fn close(
+    State(consoles): State<Consoles>,
+    Path(name): Path<String>,
+    body: Bytes,
+) -> Result<Json<Answer>, ApiError> {
+    ask(&consoles, &name, &body, |Nothing {}| Verb::Close).await
+}
+
+#[utoipa::path(post, path = "/consoles/{name}/open", params(("name" = String, Path)),
+    request_body = Nothing, responses((status = 200, description = "the port is opened"),
+        (status = 409, description = "somebody else has the console"),
+        (status = 502, description = "it is open already")))]
+async fn open(
+    State(consoles): State<Consoles>,
+    Path(name): Path<String>,
+    body: Bytes,
+) -> Result<Json<Answer>, ApiError> {
+    ask(&consoles, &name, &body, |Nothing {}| Verb::Open).await
+}
+
 #[utoipa::path(post, path = "/consoles/{name}/send", params(("name" = String, Path), SendQuery),
     request_body(content((Send = "application/json"), (Vec<u8> = "application/octet-stream"))),
     responses((status = 200, description = "the port has taken it all"),
@@ -151,7 +177,11 @@ async fn send(
         sent = &mut sent => sent,
         () = hand_over.asked() => {
             cancel.cancel();
-            sent.await
+            sent.await.map_err(|mut error| {
+                // What is missing can be sent to the next one.
+                error.failure.kind = Kind::Interrupted;
+                error
+            })
         }
     }
 }
@@ -173,9 +203,7 @@ async fn send_request(
     asked.pace = asked.pace.or(query.pace);
     asked.line_pace = asked.line_pace.or(query.line_pace);
     let user = caller.user(user.or(query.user), || NOBODY.into());
-    let answer = Asker::new(console, &user).carry_out(Verb::Send(asked), cancel).await;
-    let answer = answer.map_err(|error| failure(&error))?;
-    all_sent(answer, 0)
+    all_sent(Asker::new(console, &user).carry_out(Verb::Send(asked), cancel).await, 0)
 }
 
 /// Sends a body of any length, as fast as the board takes it.
@@ -201,27 +229,26 @@ async fn send_stream(
                 return Err(missing(caller, has, Right::Write, name));
             }
             let part = bytes.split_to(bytes.len().min(MAX_SEND));
-            let answer = asker.send(part, &paces, cancel).await;
-            let Json(answer) = all_sent(answer.map_err(|error| failure(&error))?, sent)?;
-            if let Answer::Sent { bytes, .. } = answer {
-                sent = bytes;
-            }
+            let length = part.len() as u64;
+            let Json(_) = all_sent(asker.send(part, &paces, cancel).await, sent)?;
+            sent += length;
         }
     }
     Ok(Json(Answer::sent(sent, 0, "")))
 }
 
-/// A part is a failure that tells how much it is. `before` was sent already.
-fn all_sent(answer: Answer, before: u64) -> Result<Json<Answer>, ApiError> {
-    match answer {
-        Answer::Sent { bytes, missing, reason, .. } if missing > 0 => {
-            let sent = before + bytes;
-            let what = format!("only {sent} bytes were sent: {}", reason.unwrap_or_default());
-            Err(Failure::new(Kind::Failed, what).into())
+/// When not all was sent, it is a failure that tells how much was. `before` was sent already.
+fn all_sent(answer: Result<Answer, RequestError>, before: u64) -> Result<Json<Answer>, ApiError> {
+    let (sent, kind, reason) = match answer {
+        Ok(Answer::Sent { bytes, missing, reason, .. }) if missing > 0 => {
+            (before + bytes, Kind::Failed, reason.unwrap_or_default())
         }
-        Answer::Sent { bytes, .. } => Ok(Json(Answer::sent(before + bytes, 0, ""))),
-        other => Ok(Json(other)),
-    }
+        Err(error) if before > 0 => (before, error.kind(), error.to_string()),
+        Err(error) => return Err(ApiError::from(failure(&error)).sent(0)),
+        Ok(answer) => return Ok(Json(answer)),
+    };
+    let what = format!("only {sent} bytes were sent: {reason}");
+    Err(ApiError::from(Failure::new(kind, what)).sent(sent))
 }
 
 /// Reads the body of a request, and carries it out.

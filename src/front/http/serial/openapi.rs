@@ -26,6 +26,8 @@ pub fn openapi() -> utoipa::openapi::OpenApi {
             super::control::note,
             super::control::kick,
             super::control::line,
+            super::control::close,
+            super::control::open,
             super::control::send,
             super::reload::reload,
         )

@@ -1,0 +1,84 @@
+//! `lava who [BOARD...]`: who is at the consoles.
+
+use clap::Args;
+use serde::Serialize;
+
+use super::several::{at_each, outcome};
+use super::{LabArgs, print, print_json};
+use crate::client::control;
+use crate::model::{Failure, Name, units};
+use crate::wire::attach::Session;
+
+/// Lists who is at the boards' consoles, since when, and who has them.
+#[derive(Debug, Args)]
+pub(super) struct WhoArgs {
+    /// The boards: names, or patterns such as 'rack*'. All of them when left out.
+    #[arg(value_name = "BOARD")]
+    boards: Vec<String>,
+    #[command(flatten)]
+    lab: LabArgs,
+    /// A line of JSON for each session.
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Debug, Serialize)]
+struct Row {
+    board: Name,
+    /// Whether it has the write lock.
+    holds: bool,
+    #[serde(flatten)]
+    session: Session,
+}
+
+pub(super) async fn run(args: WhoArgs) -> Result<(), Failure> {
+    let lab = args.lab.locate()?;
+    let all = args.boards.is_empty();
+    let meant = if all { vec!["*".to_owned()] } else { args.boards };
+    let consoles = lab.consoles(&meant).await?;
+    let results = at_each(&consoles, async |_, console| control::status(console).await).await;
+    let mut rows = Vec::new();
+    let told = outcome(results, |board, status| {
+        let holder = status.holder.map(|holder| holder.session);
+        rows.extend(status.sessions.into_iter().map(|session| Row {
+            board: board.clone(),
+            holds: holder == Some(session.session),
+            session,
+        }));
+        Ok(())
+    });
+    if args.json {
+        rows.iter().try_for_each(print_json)?;
+    } else {
+        print(table(&rows).as_bytes())?;
+    }
+    told
+}
+
+fn table(rows: &[Row]) -> String {
+    if rows.is_empty() {
+        return "nobody is attached\n".into();
+    }
+    let wide =
+        |cell: fn(&Row) -> usize, least: usize| rows.iter().map(cell).max().unwrap_or(0).max(least);
+    let board = wide(|row| row.board.as_str().len(), 5);
+    let user = wide(|row| row.session.user.chars().count(), 4);
+    let mut text = format!(
+        "{:board$}  {:>7}  {:user$}  {:9}  {:9}  {:8}  {:24}  FROM\n",
+        "BOARD", "SESSION", "USER", "MODE", "VIA", "IDLE", "SINCE"
+    );
+    for Row { board: name, holds, session } in rows {
+        // Who has the console is marked: `exclusive` alone may only be waited for.
+        let mode = if *holds { format!("{}*", session.mode) } else { session.mode.to_string() };
+        text.push_str(&format!(
+            "{name:board$}  {:>7}  {:user$}  {mode:9}  {:9}  {:8}  {:24}  {}\n",
+            session.session,
+            session.user,
+            session.via,
+            units::time_span(session.idle_s),
+            units::time_text(session.since_us),
+            session.peer
+        ));
+    }
+    text
+}
