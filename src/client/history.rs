@@ -59,7 +59,7 @@ impl Past {
     /// The next piece; `None` behind the last one.
     pub async fn next(&mut self) -> Result<Option<Frame>, Failure> {
         loop {
-            let frame = self.frames.next();
+            let frame = self.frames.pop();
             match frame.map_err(|error| Failure::from_error(Kind::Lab, &error))? {
                 Some(frame) => return Ok(Some(frame)),
                 None => match self.body.next().await? {

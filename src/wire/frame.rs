@@ -49,7 +49,7 @@ impl Frames {
     ///
     /// # Errors
     /// When the stream is not one of frames; nothing can be read from it any more.
-    pub fn next(&mut self) -> Result<Option<Frame>, WrongLength> {
+    pub fn pop(&mut self) -> Result<Option<Frame>, WrongLength> {
         let Some(length) = self.0.first_chunk() else { return Ok(None) };
         let length = u32::from_be_bytes(*length) as usize;
         if !(HEADER..=MAX_FRAME).contains(&length) {
@@ -130,7 +130,7 @@ mod tests {
             let (mut frames, mut received) = (Frames::default(), Vec::new());
             for bytes in stream.chunks(cut) {
                 frames.push(bytes);
-                while let Some(frame) = frames.next().unwrap() {
+                while let Some(frame) = frames.pop().unwrap() {
                     received.push(frame);
                 }
             }
@@ -142,7 +142,7 @@ mod tests {
             let mut frames = Frames::default();
             frames.push(&bytes);
             let length = u32::from_be_bytes(bytes) as usize;
-            prop_assert_eq!(frames.next().is_ok(), (HEADER..=MAX_FRAME).contains(&length));
+            prop_assert_eq!(frames.pop().is_ok(), (HEADER..=MAX_FRAME).contains(&length));
         }
     }
 

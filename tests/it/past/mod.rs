@@ -1,5 +1,6 @@
 //! What consoles said long ago: found again in megabytes, printed, followed.
 
+mod log;
 mod search;
 
 use std::fs;
@@ -11,7 +12,7 @@ use lavamux::model::Name;
 use crate::common::{Daemon, TestLab};
 
 /// The time of the first byte that is recorded, in microseconds since the epoch.
-const BEGIN_US: u64 = 1_795_000_000_000_000;
+const BEGIN_US: u64 = 1_700_000_000_000_000;
 
 /// A console's record of long ago, made before any daemon runs: `lines` come a millisecond apart.
 fn record<'a>(lab: &TestLab, console: &str, lines: impl IntoIterator<Item = &'a [u8]>) {

@@ -38,16 +38,19 @@ pub(super) async fn run(args: &LogArgs, sources: &[Source], text: &str) -> Resul
     let pattern = Arc::new(pattern.map_err(|error| Failure::from_error(Kind::User, &error))?);
     let show =
         |source| Show::new(args, source, Form::Lines, sources.len() > 1).grep(pattern.clone());
-    let mut live = Vec::new();
-    for source in sources.iter().filter(|_| args.follow) {
-        live.push(whole_lines(source).await?);
+    let shows: Vec<Show> = sources.iter().map(show).collect();
+    let (mut live, mut attachments) = (Vec::new(), Vec::new());
+    for (source, show) in sources.iter().zip(&shows).filter(|_| args.follow) {
+        let from = whole_lines(source).await?;
+        // Before the search: whatever happens to the daemon meanwhile, nothing is missed.
+        attachments.push(show.attach(from).await?);
+        live.push(from);
     }
-    let shows = sources.iter().map(show).collect();
     let mut grep = Grep { args, sources, shows, live, shown: vec![0; sources.len()] };
     let failed = grep.past(text).await?;
     if args.follow {
-        let following = grep.shows.iter_mut().zip(&grep.live);
-        try_join_all(following.map(|(show, from)| show.follow(*from))).await?;
+        let following = grep.shows.iter_mut().zip(attachments);
+        try_join_all(following.map(|(show, attachment)| show.follow(attachment))).await?;
     }
     failed.map_or(Ok(()), |failure| Err(failure.into()))
 }

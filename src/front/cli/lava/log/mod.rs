@@ -137,21 +137,23 @@ async fn everything(args: &LogArgs, sources: &[Source]) -> Result<(), Stop> {
         };
         if let Some(last) = args.last {
             let frames = history::last_lines(&source.console, last, from, to).await?;
-            let head = to.map_or_else(|| None, Some);
-            from = match (frames.first(), head) {
+            from = match (frames.first(), to) {
                 (Some(first), _) => first.offset,
                 (None, Some(to)) => to,
                 (None, None) => history::held(&source.console).await?.head,
             };
         }
         if args.follow {
-            shows.push((show, from));
+            let attachment = show.attach(from).await?;
+            shows.push((show, attachment));
         } else {
             show.past(from, to).await?;
         }
     }
-    try_join_all(shows.into_iter().map(|(mut show, from)| async move { show.follow(from).await }))
-        .await?;
+    let following = shows
+        .into_iter()
+        .map(|(mut show, attachment)| async move { show.follow(attachment).await });
+    try_join_all(following).await?;
     Ok(())
 }
 

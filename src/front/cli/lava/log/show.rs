@@ -12,7 +12,7 @@ use crate::client::attach::{From, Item, Options};
 use crate::client::{Attachment, history};
 use crate::front::cli::user::user;
 use crate::model::event::Mode;
-use crate::model::{Event, Point, What};
+use crate::model::{Event, Failure, Point, What};
 use crate::wire::asciicast::Asciicast;
 use crate::wire::frame::Frame;
 use crate::wire::lines::{Line, Lines};
@@ -91,12 +91,16 @@ impl Show {
         self.finish(end).await
     }
 
-    /// Shows what came from an offset on, and goes on with what comes, across restarts of the daemon.
-    pub(super) async fn follow(&mut self, from: u64) -> Result<(), Stop> {
+    /// Attaches, for what came from an offset on and what will come.
+    pub(super) async fn attach(&self, from: u64) -> Result<Attachment, Failure> {
         let from = From::Past(Point::Offset(from));
         let options =
             Options { mode: Mode::Spy, from, user: Some(user()), size: None, stay: false };
-        let mut attachment = Attachment::open(self.source.console.clone(), options).await?;
+        Attachment::open(self.source.console.clone(), options).await
+    }
+
+    /// Shows what comes, across restarts of the daemon.
+    pub(super) async fn follow(&mut self, mut attachment: Attachment) -> Result<(), Stop> {
         loop {
             let prompt = self.terminal && !self.prompted && !self.lines.pending().is_empty();
             let item = tokio::select! {
