@@ -8,6 +8,9 @@ use super::found::{Console, Imported, Listen, Outlet};
 const POWER: &str = "Below is for lava-power: a file such as /etc/lava/power.toml, without the \"# \". Check \
                      the programs: they get no shell, and no terminal.";
 
+/// The port that conmux's clients know.
+const REGISTRY: u16 = 63_000;
+
 /// Everything as one file for lava-serial, with what is for lava-power in comments at its end.
 /// `insecure` keeps listeners on every address that they were on.
 pub fn whole(found: &Imported, title: &str, insecure: bool) -> String {
@@ -25,7 +28,16 @@ pub fn whole(found: &Imported, title: &str, insecure: bool) -> String {
 
 /// The consoles, as lava-serial reads them.
 pub fn serial_toml(found: &Imported, insecure: bool) -> String {
-    found.consoles().iter().map(|console| console_toml(console, insecure)).collect()
+    let registry = found.registry();
+    let mut text = match (registry, insecure) {
+        (false, _) => String::new(),
+        (true, false) => format!("\n[conmux]\nregistry = \"127.0.0.1:{REGISTRY}\"\n"),
+        (true, true) => format!("\n[conmux]\nregistry = \"0.0.0.0:{REGISTRY}\"\ninsecure = true\n"),
+    };
+    for console in found.consoles() {
+        text.push_str(&console_toml(console, insecure, registry));
+    }
+    text
 }
 
 /// The outlets, as lava-power reads them; empty without any.
@@ -34,21 +46,26 @@ pub fn power_toml(found: &Imported) -> String {
     outlets.join("\n")
 }
 
-fn console_toml(console: &Console, insecure: bool) -> String {
+fn console_toml(console: &Console, insecure: bool, registry: bool) -> String {
     let mut text = format!(
         "\n# {}\n[[console]]\nname = {}\nport = {}\n",
         printable(&console.origin.to_string()),
         quoted(console.name.as_str()),
         quoted(&console.port)
     );
-    for (key, listen) in [("raw", console.raw), ("telnet", console.telnet)] {
-        if let Some(listen) = listen {
-            text.push_str(&format!("{key} = \"{}\"\n", listen.address(insecure)));
-        }
+    for (key, listen) in console.listens.all() {
+        text.push_str(&format!(
+            "{key} = \"{}\"
+",
+            listen.address(insecure)
+        ));
     }
-    let exposed = |listen: Option<Listen>| listen.is_some_and(|listen| !listen.is_loopback());
-    if insecure && (exposed(console.raw) || exposed(console.telnet)) {
-        text.push_str("insecure = true\n");
+    // A port of conmux's that the registry tells is on the registry's address.
+    if insecure && (console.listens.exposed() || registry) {
+        text.push_str(
+            "insecure = true
+",
+        );
     }
     text
 }

@@ -26,12 +26,14 @@ fn is_served(found: &mut Imported) {
         if found.consoles().is_empty() {
             continue;
         }
-        let text = text.replace("\"telnet:", "\"tcp:").replace("\"rfc2217:", "\"tcp:");
         let config = SerialConfig::parse("serial.toml", &text).map_err(|failure| failure.message);
         let config = config.unwrap_or_else(|message| panic!("{message}\nin:\n{text}"));
         assert_eq!(config.consoles.len(), found.consoles().len());
         for (console, read) in found.consoles().iter().zip(&config.consoles) {
-            assert_eq!(console.name, read.name);
+            assert_eq!(
+                (&console.name, console.port.parse().as_ref()),
+                (&read.name, Ok(&read.port))
+            );
         }
         assert!(insecure || config.consoles.iter().all(|console| !console.insecure));
     }

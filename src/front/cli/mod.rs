@@ -7,6 +7,7 @@ pub mod lava;
 mod point;
 pub mod power;
 pub(in crate::front) mod report;
+pub mod ser2net;
 pub mod serial;
 mod user;
 

@@ -12,7 +12,7 @@ use std::collections::hash_map::Entry;
 
 use self::console::Settings;
 use self::statements::{Statement, What, statements};
-use super::found::{Imported, Origin};
+use super::found::{Imported, Listens, Origin};
 use super::{ImportError, Include};
 
 /// Reads a file and those that it includes.
@@ -178,7 +178,7 @@ impl Cf {
             }
         }
         for (block, port) in whole {
-            let added = into.add(&block.origin, &block.name, port, None, None);
+            let added = into.add(&block.origin, &block.name, port, Listens::default());
             if let (Some(_), Some(host)) = (added, block.settings.elsewhere()) {
                 let text = format!("who has this file serves it; leave it to the file of {host}");
                 into.lost(&block.origin, &format!("console {}: master", block.name), text);

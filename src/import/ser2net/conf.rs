@@ -3,7 +3,7 @@
 
 use super::gensio::{self, Accepter, Serial};
 use super::option;
-use crate::import::found::{Imported, Origin};
+use crate::import::found::{Imported, Listens, Origin};
 
 /// Words at the beginning of a line that is no connection, and that only options make use of.
 const TEXTS: &[&str] =
@@ -88,12 +88,12 @@ impl Conf {
                 None
             }
         };
-        let (raw, telnet) = match state {
-            "raw" => (listen, None),
-            "telnet" => (None, listen),
+        let listens = match state {
+            "raw" => Listens { raw: listen, ..Listens::default() },
+            "telnet" => Listens { telnet: listen, ..Listens::default() },
             "rawlp" => {
                 into.lost(origin, &what, "a line is always set as its options say");
-                (listen, None)
+                Listens { raw: listen, ..Listens::default() }
             }
             "off" => return into.lost(origin, &what, "it is off, and so it is left out"),
             _ => {
@@ -116,7 +116,7 @@ impl Conf {
                     into.lost(origin, &option, why);
                 }
                 let name = device.rsplit('/').next().unwrap_or(device);
-                into.add(origin, name, connector.port, raw, telnet);
+                into.add(origin, name, connector.port, listens);
             }
             Err(why) => into.lost(origin, &what, format!("it is left out: {why}")),
         }

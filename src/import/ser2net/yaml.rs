@@ -11,7 +11,7 @@ use super::super::{DEPTH, INCLUDED, ImportError, Include};
 use super::gensio::{self, Accepter, Serial};
 use super::option;
 use crate::config::{At, Node, Problems, Value};
-use crate::import::found::{Imported, Listen, Origin};
+use crate::import::found::{Imported, Listens, Origin};
 
 /// The keys at the top of version 1, each for one thing …
 pub(super) const KEYS: &[&str] =
@@ -232,31 +232,26 @@ impl Yaml {
         if !enabled {
             return into.lost(origin, name, "it is not enabled, and so it is left out");
         }
-        let (raw, telnet) = self.listeners(origin, &accepter, into);
+        let listens = self.listeners(origin, &accepter, into);
         match gensio::connector(&connector, &self.serial, name) {
             Ok(connector) => {
                 for (option, why) in connector.lost {
                     into.lost(origin, &option, why);
                 }
-                into.add(origin, name, connector.port, raw, telnet);
+                into.add(origin, name, connector.port, listens);
             }
             Err(why) => into.lost(origin, name, format!("it is left out: {why}")),
         }
     }
 
-    fn listeners(
-        &self,
-        origin: &Origin,
-        accepter: &str,
-        into: &mut Imported,
-    ) -> (Option<Listen>, Option<Listen>) {
+    fn listeners(&self, origin: &Origin, accepter: &str, into: &mut Imported) -> Listens {
         match gensio::accepter(accepter) {
-            Ok(Accepter::Raw(listen)) => (Some(listen), None),
-            Ok(Accepter::Telnet(listen)) => (None, Some(listen)),
-            Ok(Accepter::Nowhere) => (None, None),
+            Ok(Accepter::Raw(listen)) => Listens { raw: Some(listen), ..Listens::default() },
+            Ok(Accepter::Telnet(listen)) => Listens { telnet: Some(listen), ..Listens::default() },
+            Ok(Accepter::Nowhere) => Listens::default(),
             Err(why) => {
                 into.lost(origin, &format!("accepter {accepter}"), why);
-                (None, None)
+                Listens::default()
             }
         }
     }
