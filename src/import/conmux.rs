@@ -5,6 +5,7 @@
 
 use super::command;
 use super::found::{Imported, Listen, Listens, Origin, Outlet};
+use crate::config::Manners;
 use crate::model::Name;
 
 /// The payload that clients ask for.
@@ -109,7 +110,7 @@ impl Cf {
         let name = match self.payload {
             Some((origin, port)) => {
                 let listens = Listens { conmux: self.listen, ..Listens::default() };
-                into.add(&origin, &name, port, listens)
+                into.add(&origin, &name, port, listens, Manners::default())
             }
             None => {
                 into.lost(

@@ -4,8 +4,8 @@ use std::collections::{BTreeSet, HashMap};
 use std::fmt;
 use std::net::IpAddr;
 
-use crate::config::PortSpec;
-use crate::model::{MAX_NAME, Name};
+use crate::config::{Breaks, Manners, PortSpec};
+use crate::model::{Keys, MAX_NAME, Name};
 
 /// The longest piece of a file that a note repeats, in characters.
 const SHOWN: usize = 60;
@@ -15,6 +15,8 @@ const SHOWN: usize = 60;
 pub struct Imported {
     consoles: Vec<Console>,
     outlets: Vec<Outlet>,
+    /// The break sequences of all consoles.
+    breaks: Breaks,
     notes: Vec<Note>,
     names: BTreeSet<String>,
     /// Which console has a line (a device, or the address of one).
@@ -32,6 +34,7 @@ pub struct Console {
     /// The text form of a [`PortSpec`].
     pub port: String,
     pub listens: Listens,
+    pub manners: Manners,
 }
 
 /// Where clients expect a console, by what is spoken there.
@@ -97,6 +100,10 @@ impl Imported {
         &self.outlets
     }
 
+    pub fn breaks(&self) -> &Breaks {
+        &self.breaks
+    }
+
     /// Whether clients look for a console in conmux's registry.
     pub fn registry(&self) -> bool {
         !self.registered.is_empty()
@@ -160,6 +167,7 @@ impl Imported {
         name: &str,
         port: String,
         mut listens: Listens,
+        manners: Manners,
     ) -> Option<Name> {
         let what = format!("console {name}");
         if let Err(why) = accepted(&port) {
@@ -177,13 +185,17 @@ impl Imported {
         let name = self.name(origin, name)?;
         self.lines.extend(line.map(|line| (line, self.consoles.len())));
         let origin = origin.clone();
-        self.consoles.push(Console { origin, name: name.clone(), port, listens });
+        self.consoles.push(Console { origin, name: name.clone(), port, listens, manners });
         Some(name)
     }
 
     /// Clients look for this console in conmux's registry.
     pub(super) fn register(&mut self, origin: &Origin, name: &str) {
         self.registered.push((origin.clone(), name.to_owned()));
+    }
+
+    pub(super) fn add_break(&mut self, name: Name, keys: Keys) {
+        self.breaks.insert(name, keys);
     }
 
     pub(super) fn add_outlet(&mut self, outlet: Outlet) {

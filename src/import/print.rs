@@ -3,6 +3,7 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use super::found::{Console, Imported, Listen, Outlet};
+use crate::config::{Idle, IdleSend, Manners};
 
 /// Above what lava-power is to get.
 const POWER: &str = "Below is for lava-power: a file such as /etc/lava/power.toml, without the \"# \". Check \
@@ -34,6 +35,12 @@ pub fn serial_toml(found: &Imported, insecure: bool) -> String {
         (true, false) => format!("\n[conmux]\nregistry = \"127.0.0.1:{REGISTRY}\"\n"),
         (true, true) => format!("\n[conmux]\nregistry = \"0.0.0.0:{REGISTRY}\"\ninsecure = true\n"),
     };
+    if !found.breaks().is_empty() {
+        text.push_str("\n[break]\n");
+        for (name, keys) in found.breaks() {
+            text.push_str(&format!("{} = {}\n", quoted(name.as_str()), quoted(&keys.to_string())));
+        }
+    }
     for console in found.consoles() {
         text.push_str(&console_toml(console, insecure, registry));
     }
@@ -54,18 +61,31 @@ fn console_toml(console: &Console, insecure: bool, registry: bool) -> String {
         quoted(&console.port)
     );
     for (key, listen) in console.listens.all() {
-        text.push_str(&format!(
-            "{key} = \"{}\"
-",
-            listen.address(insecure)
-        ));
+        text.push_str(&format!("{key} = \"{}\"\n", listen.address(insecure)));
     }
     // A port of conmux's that the registry tells is on the registry's address.
     if insecure && (console.listens.exposed() || registry) {
-        text.push_str(
-            "insecure = true
-",
-        );
+        text.push_str("insecure = true\n");
+    }
+    text.push_str(&manners_toml(&console.manners));
+    text
+}
+
+fn manners_toml(manners: &Manners) -> String {
+    let mut text = String::new();
+    if let Some(Idle { after, leaves }) = &manners.idle {
+        let then = if *leaves { "leave" } else { "spy" };
+        text.push_str(&format!("idle = \"{}s\"\nidle_then = \"{then}\"\n", after.as_secs()));
+    }
+    if let Some(IdleSend { keys, after }) = &manners.idle_send {
+        let (keys, after) = (quoted(&keys.to_string()), after.as_secs());
+        text.push_str(&format!("idle_send = {keys}\nidle_send_after = \"{after}s\"\n"));
+    }
+    if let Some(keys) = &manners.on_open {
+        text.push_str(&format!("on_open = {}\n", quoted(&keys.to_string())));
+    }
+    for (name, keys) in &manners.breaks {
+        text.push_str(&format!("break.{name} = {}\n", quoted(&keys.to_string())));
     }
     text
 }

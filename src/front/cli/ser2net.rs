@@ -9,9 +9,9 @@ use std::path::PathBuf;
 use clap::Parser;
 
 use super::print;
-use crate::config::serial::{ConsoleConfig, SerialConfig};
-use crate::config::{CaptureOptions, Manners, PortSpec, default_capture_dir, read_text};
-use crate::import::{self, Console, Format, ImportError, Imported, Severity};
+use crate::config::serial::SerialConfig;
+use crate::config::{PortSpec, read_text};
+use crate::import::{self, Format, ImportError, Imported, Severity};
 use crate::model::{Failure, Kind, Name};
 
 /// The version whose options and files are understood. labgrid's exporter reads it, to choose
@@ -70,8 +70,11 @@ impl Ser2netArgs {
             return Err(Failure::new(Kind::User, "no line is told that could be served")
                 .hint("give it as labgrid does, by -Y or -C, or a file by -c; ser2net -h tells all options"));
         }
-        let consoles = found.consoles().iter().map(console).collect::<Result<_, _>>()?;
-        Ok(Some(SerialConfig { consoles, ..SerialConfig::default() }))
+        let mut config = SerialConfig::parse("ser2net", &import::serial_toml(&found, true))?;
+        for console in &mut config.consoles {
+            console.name = device(&console.port).unwrap_or_else(|| console.name.clone());
+        }
+        Ok(Some(config))
     }
 
     fn read(&self, found: &mut Imported) -> Result<(), Failure> {
@@ -92,24 +95,6 @@ impl Ser2netArgs {
         }
         Ok(())
     }
-}
-
-/// A console as it was told, on the addresses that were asked for.
-fn console(told: &Console) -> Result<ConsoleConfig, Failure> {
-    let port: PortSpec =
-        told.port.parse().map_err(|error| Failure::from_error(Kind::User, &error))?;
-    let listens = told.listens;
-    Ok(ConsoleConfig {
-        name: device(&port).unwrap_or_else(|| told.name.clone()),
-        port,
-        raw: listens.raw.map(|listen| listen.address(true)),
-        telnet: listens.telnet.map(|listen| listen.address(true)),
-        conmux: None,
-        outlet: None,
-        insecure: listens.exposed(),
-        capture: CaptureOptions::new(default_capture_dir()),
-        manners: Manners::default(),
-    })
 }
 
 /// A line's name by its device: every process that labgrid starts calls its line con01.
@@ -142,6 +127,7 @@ fn lines(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::serial::ConsoleConfig;
 
     fn config(args: &[&str]) -> Vec<ConsoleConfig> {
         let args = Ser2netArgs::try_parse_from([&["ser2net"], args].concat()).unwrap();

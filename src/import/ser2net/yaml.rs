@@ -10,7 +10,7 @@ use std::collections::HashMap;
 use super::super::{DEPTH, INCLUDED, ImportError, Include};
 use super::gensio::{self, Accepter, Serial};
 use super::option;
-use crate::config::{At, Node, Problems, Value};
+use crate::config::{At, Manners, Node, Problems, Value};
 use crate::import::found::{Imported, Listens, Origin};
 
 /// The keys at the top of version 1, each for one thing …
@@ -208,6 +208,7 @@ impl Yaml {
         };
         let given = node.get("name").and_then(text);
         let (mut accepter, mut connector, mut enabled) = (None, None, true);
+        let mut manners = Manners::default();
         for (key, node) in entries {
             let origin = Origin::new(&self.file, key.place.line);
             let value = text(node).and_then(|value| self.expand(&value)).unwrap_or_default();
@@ -216,11 +217,8 @@ impl Yaml {
                 "connector" => connector = Some(value),
                 "name" => {}
                 "enable" => enabled = !matches!(value.as_str(), "off" | "false" | "no"),
-                "timeout" if matches!(value.as_str(), "0" | "") => {}
-                "timeout" => {
-                    into.lost(&origin, &format!("timeout {value}"), "a client that is idle stays");
-                }
-                "options" => self.options(node, into),
+                "timeout" => option::timeout(&origin, &value, &mut manners, into),
+                "options" => self.options(node, &mut manners, into),
                 // ser2net's own example has options here, and ser2net refuses them.
                 key => into.lost(&origin, key, "this key is not known in a connection"),
             }
@@ -238,7 +236,7 @@ impl Yaml {
                 for (option, why) in connector.lost {
                     into.lost(origin, &option, why);
                 }
-                into.add(origin, name, connector.port, listens);
+                into.add(origin, name, connector.port, listens, manners);
             }
             Err(why) => into.lost(origin, name, format!("it is left out: {why}")),
         }
@@ -256,11 +254,12 @@ impl Yaml {
         }
     }
 
-    fn options(&self, node: &Node, into: &mut Imported) {
+    fn options(&self, node: &Node, manners: &mut Manners, into: &mut Imported) {
         let Value::Map(entries) = &node.value else { return };
         for (key, node) in entries {
             let value = text(node).and_then(|value| self.expand(&value)).unwrap_or_default();
-            option::tell(&Origin::new(&self.file, key.place.line), &key.name, &value, into);
+            let origin = Origin::new(&self.file, key.place.line);
+            option::take(&origin, &key.name, &value, manners, into);
         }
     }
 
