@@ -4,7 +4,8 @@
 //! inside which nothing is escaped. A `\` at the end joins the next line.
 
 use super::command;
-use super::found::{Imported, Origin};
+use super::found::{Imported, Listens, Origin};
+use crate::config::Manners;
 
 /// ConMan's own default.
 const SEROPTS: &str = "9600,8n1";
@@ -113,7 +114,7 @@ impl Conf {
         };
         let dev = dev.replace("%N", name);
         match self.port(origin, name, &dev, seropts, user.as_deref(), into) {
-            Ok(port) => drop(into.add(origin, name, port, None, None)),
+            Ok(port) => drop(into.add(origin, name, port, Listens::default(), Manners::default())),
             Err(why) => {
                 into.lost(origin, &format!("console {name}"), format!("it is left out: {why}"));
             }

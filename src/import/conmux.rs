@@ -4,7 +4,8 @@
 //! the next line; words are split at spaces, not at tabs, and quoted as in a shell.
 
 use super::command;
-use super::found::{Imported, Origin, Outlet};
+use super::found::{Imported, Listen, Listens, Origin, Outlet};
+use crate::config::Manners;
 use crate::model::Name;
 
 /// The payload that clients ask for.
@@ -12,7 +13,7 @@ const CONSOLE: &str = "console";
 
 /// Reads one file.
 pub(super) fn read(file: &str, text: &str, into: &mut Imported) {
-    let mut cf = Cf { name: None, payload: None, commands: Vec::new() };
+    let mut cf = Cf { name: None, listen: None, payload: None, commands: Vec::new() };
     for (line, statement) in statements(text) {
         let origin = Origin::new(file, line);
         if let Some(comment) = statement.strip_prefix('#') {
@@ -30,6 +31,8 @@ pub(super) fn read(file: &str, text: &str, into: &mut Imported) {
 /// What a file has told so far.
 struct Cf {
     name: Option<String>,
+    /// Its port for conmux's clients, where it is not in the registry.
+    listen: Option<Listen>,
     /// Where the console is, and its port.
     payload: Option<(Origin, String)>,
     /// A word behind `~$`, and the program that it starts.
@@ -42,13 +45,15 @@ impl Cf {
         match words.as_slice() {
             [] => {}
             ["listener", place] if place.bytes().all(|byte| byte.is_ascii_digit()) => {
-                let text = "conmux's own protocol is not served on a port of its own; lava-console \
-                            finds the console by its name";
-                into.lost(origin, &format!("listener {place}"), text);
+                match place.parse() {
+                    Ok(port) if port != 0 => self.listen = Some(Listen { host: None, port }),
+                    _ => into.lost(origin, text, "it is no port number from 1 to 65535"),
+                }
             }
             ["listener", place] => {
                 let name = place.rsplit('/').next().unwrap_or(place);
                 self.name = Some(name.to_owned());
+                into.register(origin, name);
             }
             ["socket" | "application", payload, ..] if *payload != CONSOLE => {
                 into.lost(origin, text, "clients attach to the payload \"console\" only");
@@ -103,7 +108,10 @@ impl Cf {
         let stem = file.rsplit('/').next().unwrap_or(file);
         let name = self.name.unwrap_or_else(|| stem.trim_end_matches(".cf").to_owned());
         let name = match self.payload {
-            Some((origin, port)) => into.add(&origin, &name, port, None, None),
+            Some((origin, port)) => {
+                let listens = Listens { conmux: self.listen, ..Listens::default() };
+                into.add(&origin, &name, port, listens, Manners::default())
+            }
             None => {
                 into.lost(
                     &Origin::new(file, 1),
@@ -155,9 +163,7 @@ fn power(name: Option<Name>, commands: &[(Origin, String, Vec<String>)], into: &
             _ => into.lost(
                 origin,
                 &what,
-                format!(
-                    "lava-console has no commands of a board's own; run it yourself: {program}"
-                ),
+                format!("consoles have no commands of their own; run it yourself: {program}"),
             ),
         }
     }
@@ -168,8 +174,7 @@ fn power(name: Option<Name>, commands: &[(Origin, String, Vec<String>)], into: &
 fn flags(origin: &Origin, comment: &str, into: &mut Imported) {
     let Some(flags) = comment.trim_start().strip_prefix("FLAGS:") else { return };
     for flag in flags.split_whitespace() {
-        let text =
-            "no helper is started beside a console; run it yourself, attached by lava-console";
+        let text = "it is not started with the console; start it, as conmux-attach NAME HELPER";
         into.lost(origin, &format!("{flag}-helper"), text);
     }
 }

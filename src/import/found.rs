@@ -4,8 +4,8 @@ use std::collections::{BTreeSet, HashMap};
 use std::fmt;
 use std::net::IpAddr;
 
-use crate::config::PortSpec;
-use crate::model::{MAX_NAME, Name};
+use crate::config::{Breaks, Manners, PortSpec};
+use crate::model::{Keys, MAX_NAME, Name};
 
 /// The longest piece of a file that a note repeats, in characters.
 const SHOWN: usize = 60;
@@ -15,11 +15,15 @@ const SHOWN: usize = 60;
 pub struct Imported {
     consoles: Vec<Console>,
     outlets: Vec<Outlet>,
+    /// The break sequences of all consoles.
+    breaks: Breaks,
     notes: Vec<Note>,
     names: BTreeSet<String>,
     /// Which console has a line (a device, or the address of one).
     lines: HashMap<String, usize>,
     addresses: BTreeSet<u16>,
+    /// What clients look for in conmux's registry.
+    registered: Vec<(Origin, String)>,
 }
 
 /// A console that lava-serial can serve.
@@ -29,8 +33,16 @@ pub struct Console {
     pub name: Name,
     /// The text form of a [`PortSpec`].
     pub port: String,
+    pub listens: Listens,
+    pub manners: Manners,
+}
+
+/// Where clients expect a console, by what is spoken there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Listens {
     pub raw: Option<Listen>,
     pub telnet: Option<Listen>,
+    pub conmux: Option<Listen>,
 }
 
 /// A TCP port that somebody expects a console at.
@@ -88,6 +100,15 @@ impl Imported {
         &self.outlets
     }
 
+    pub fn breaks(&self) -> &Breaks {
+        &self.breaks
+    }
+
+    /// Whether clients look for a console in conmux's registry.
+    pub fn registry(&self) -> bool {
+        !self.registered.is_empty()
+    }
+
     /// In the order of their places within each file.
     pub fn notes(&self) -> Vec<&Note> {
         let mut files: Vec<&str> = Vec::new();
@@ -106,20 +127,22 @@ impl Imported {
     /// Notes for every listener that is on other addresses than loopback's.
     pub fn exposed(&mut self) {
         let listens = self.consoles.iter().flat_map(|console| {
-            [console.raw, console.telnet].into_iter().flatten().map(move |listen| (console, listen))
+            console.listens.all().map(move |(_, listen)| (&console.origin, listen))
         });
         let exposed = listens.filter(|(_, listen)| !listen.is_loopback());
-        let notes: Vec<Note> = exposed
-            .map(|(console, listen)| Note {
-                origin: console.origin.clone(),
-                severity: Severity::Lost,
-                what: format!("port {}", listen.port),
-                text: "nobody logs in there, so it is on 127.0.0.1 only; reach it through ssh -L, \
-                       or import with --insecure to have it on the addresses that it was on"
-                    .to_owned(),
-            })
-            .collect();
-        self.notes.extend(notes);
+        let ports = exposed.map(|(origin, listen)| (origin, format!("port {}", listen.port)));
+        let names =
+            self.registered.iter().map(|(origin, name)| (origin, format!("listener {name}")));
+        let exposed: Vec<(Origin, String)> =
+            ports.chain(names).map(|(origin, what)| (origin.clone(), what)).collect();
+        for (origin, what) in exposed {
+            self.lost(
+                &origin,
+                &what,
+                "nobody logs in there, so it is on 127.0.0.1 only; reach it through ssh -L, or import \
+                 with --insecure to have it on the addresses that it was on",
+            );
+        }
     }
 
     /// What a statement asked for is missing; `text` tells why, and what to do instead.
@@ -143,26 +166,36 @@ impl Imported {
         origin: &Origin,
         name: &str,
         port: String,
-        raw: Option<Listen>,
-        telnet: Option<Listen>,
+        mut listens: Listens,
+        manners: Manners,
     ) -> Option<Name> {
         let what = format!("console {name}");
         if let Err(why) = accepted(&port) {
             self.lost(origin, &what, format!("it is left out: {why}"));
             return None;
         }
-        let raw = raw.filter(|listen| self.is_free(origin, *listen));
-        let telnet = telnet.filter(|listen| self.is_free(origin, *listen));
+        for listen in [&mut listens.raw, &mut listens.telnet, &mut listens.conmux] {
+            listen.take_if(|listen| !self.is_free(origin, *listen));
+        }
         let line = line(&port);
         if let Some(first) = line.as_ref().and_then(|line| self.lines.get(line)).copied() {
-            self.share(first, origin, &what, &port, raw, telnet);
+            self.share(first, origin, &what, &port, listens);
             return Some(self.consoles[first].name.clone());
         }
         let name = self.name(origin, name)?;
         self.lines.extend(line.map(|line| (line, self.consoles.len())));
         let origin = origin.clone();
-        self.consoles.push(Console { origin, name: name.clone(), port, raw, telnet });
+        self.consoles.push(Console { origin, name: name.clone(), port, listens, manners });
         Some(name)
+    }
+
+    /// Clients look for this console in conmux's registry.
+    pub(super) fn register(&mut self, origin: &Origin, name: &str) {
+        self.registered.push((origin.clone(), name.to_owned()));
+    }
+
+    pub(super) fn add_break(&mut self, name: Name, keys: Keys) {
+        self.breaks.insert(name, keys);
     }
 
     pub(super) fn add_outlet(&mut self, outlet: Outlet) {
@@ -170,23 +203,18 @@ impl Imported {
     }
 
     /// Puts the listeners of a second console on a line where the first one has none.
-    fn share(
-        &mut self,
-        first: usize,
-        origin: &Origin,
-        what: &str,
-        port: &str,
-        raw: Option<Listen>,
-        telnet: Option<Listen>,
-    ) {
+    fn share(&mut self, first: usize, origin: &Origin, what: &str, port: &str, listens: Listens) {
         let console = &mut self.consoles[first];
         let mut text = format!(
             "its line is {}'s ({}), and a line is one console",
             console.name, console.origin
         );
-        for (key, has, wants) in
-            [("raw", &mut console.raw, raw), ("telnet", &mut console.telnet, telnet)]
-        {
+        let has = &mut console.listens;
+        for (key, has, wants) in [
+            ("raw", &mut has.raw, listens.raw),
+            ("telnet", &mut has.telnet, listens.telnet),
+            ("conmux", &mut has.conmux, listens.conmux),
+        ] {
             let Some(wanted) = wants else { continue };
             if has.is_none() {
                 *has = wants;
@@ -238,6 +266,19 @@ impl Imported {
     }
 }
 
+impl Listens {
+    /// Each with the key that lava-serial has for it.
+    pub fn all(self) -> impl Iterator<Item = (&'static str, Listen)> {
+        let all = [("raw", self.raw), ("telnet", self.telnet), ("conmux", self.conmux)];
+        all.into_iter().filter_map(|(key, listen)| Some((key, listen?)))
+    }
+
+    /// Whether one of them is on other addresses than loopback's.
+    pub fn exposed(self) -> bool {
+        self.all().any(|(_, listen)| !listen.is_loopback())
+    }
+}
+
 impl Listen {
     pub fn is_loopback(self) -> bool {
         self.host.is_some_and(|host| host.is_loopback())
@@ -268,8 +309,7 @@ impl fmt::Display for Note {
 
 /// Whether lava-serial takes a port.
 fn accepted(port: &str) -> Result<(), String> {
-    let shim = port.replace("telnet:", "tcp:").replace("rfc2217:", "tcp:");
-    shim.parse::<PortSpec>().map(drop).map_err(|error| error.to_string())
+    port.parse::<PortSpec>().map(drop).map_err(|error| error.to_string())
 }
 
 /// What two ports have in common when they are one line: the device, or the whole text.

@@ -16,7 +16,7 @@ pub mod ser2net;
 #[cfg(test)]
 mod tests;
 
-pub use found::{Console, Imported, Listen, Note, Origin, Outlet, Severity};
+pub use found::{Console, Imported, Listen, Listens, Note, Origin, Outlet, Severity};
 pub use print::{power_toml, serial_toml, whole};
 
 /// Whose configuration a file is.

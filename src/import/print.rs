@@ -3,10 +3,14 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use super::found::{Console, Imported, Listen, Outlet};
+use crate::config::{Idle, IdleSend, Manners};
 
 /// Above what lava-power is to get.
 const POWER: &str = "Below is for lava-power: a file such as /etc/lava/power.toml, without the \"# \". Check \
                      the programs: they get no shell, and no terminal.";
+
+/// The port that conmux's clients know.
+const REGISTRY: u16 = 63_000;
 
 /// Everything as one file for lava-serial, with what is for lava-power in comments at its end.
 /// `insecure` keeps listeners on every address that they were on.
@@ -25,7 +29,22 @@ pub fn whole(found: &Imported, title: &str, insecure: bool) -> String {
 
 /// The consoles, as lava-serial reads them.
 pub fn serial_toml(found: &Imported, insecure: bool) -> String {
-    found.consoles().iter().map(|console| console_toml(console, insecure)).collect()
+    let registry = found.registry();
+    let mut text = match (registry, insecure) {
+        (false, _) => String::new(),
+        (true, false) => format!("\n[conmux]\nregistry = \"127.0.0.1:{REGISTRY}\"\n"),
+        (true, true) => format!("\n[conmux]\nregistry = \"0.0.0.0:{REGISTRY}\"\ninsecure = true\n"),
+    };
+    if !found.breaks().is_empty() {
+        text.push_str("\n[break]\n");
+        for (name, keys) in found.breaks() {
+            text.push_str(&format!("{} = {}\n", quoted(name.as_str()), quoted(&keys.to_string())));
+        }
+    }
+    for console in found.consoles() {
+        text.push_str(&console_toml(console, insecure, registry));
+    }
+    text
 }
 
 /// The outlets, as lava-power reads them; empty without any.
@@ -34,21 +53,39 @@ pub fn power_toml(found: &Imported) -> String {
     outlets.join("\n")
 }
 
-fn console_toml(console: &Console, insecure: bool) -> String {
+fn console_toml(console: &Console, insecure: bool, registry: bool) -> String {
     let mut text = format!(
         "\n# {}\n[[console]]\nname = {}\nport = {}\n",
         printable(&console.origin.to_string()),
         quoted(console.name.as_str()),
         quoted(&console.port)
     );
-    for (key, listen) in [("raw", console.raw), ("telnet", console.telnet)] {
-        if let Some(listen) = listen {
-            text.push_str(&format!("{key} = \"{}\"\n", listen.address(insecure)));
-        }
+    for (key, listen) in console.listens.all() {
+        text.push_str(&format!("{key} = \"{}\"\n", listen.address(insecure)));
     }
-    let exposed = |listen: Option<Listen>| listen.is_some_and(|listen| !listen.is_loopback());
-    if insecure && (exposed(console.raw) || exposed(console.telnet)) {
+    // A port of conmux's that the registry tells is on the registry's address.
+    if insecure && (console.listens.exposed() || registry) {
         text.push_str("insecure = true\n");
+    }
+    text.push_str(&manners_toml(&console.manners));
+    text
+}
+
+fn manners_toml(manners: &Manners) -> String {
+    let mut text = String::new();
+    if let Some(Idle { after, leaves }) = &manners.idle {
+        let then = if *leaves { "leave" } else { "spy" };
+        text.push_str(&format!("idle = \"{}s\"\nidle_then = \"{then}\"\n", after.as_secs()));
+    }
+    if let Some(IdleSend { keys, after }) = &manners.idle_send {
+        let (keys, after) = (quoted(&keys.to_string()), after.as_secs());
+        text.push_str(&format!("idle_send = {keys}\nidle_send_after = \"{after}s\"\n"));
+    }
+    if let Some(keys) = &manners.on_open {
+        text.push_str(&format!("on_open = {}\n", quoted(&keys.to_string())));
+    }
+    for (name, keys) in &manners.breaks {
+        text.push_str(&format!("break.{name} = {}\n", quoted(&keys.to_string())));
     }
     text
 }

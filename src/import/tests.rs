@@ -26,12 +26,14 @@ fn is_served(found: &mut Imported) {
         if found.consoles().is_empty() {
             continue;
         }
-        let text = text.replace("\"telnet:", "\"tcp:").replace("\"rfc2217:", "\"tcp:");
         let config = SerialConfig::parse("serial.toml", &text).map_err(|failure| failure.message);
         let config = config.unwrap_or_else(|message| panic!("{message}\nin:\n{text}"));
         assert_eq!(config.consoles.len(), found.consoles().len());
         for (console, read) in found.consoles().iter().zip(&config.consoles) {
-            assert_eq!(console.name, read.name);
+            assert_eq!(
+                (&console.name, console.port.parse().as_ref()),
+                (&read.name, Ok(&read.port))
+            );
         }
         assert!(insecure || config.consoles.iter().all(|console| !console.insecure));
     }
@@ -114,6 +116,11 @@ const CONSERVER: &[&str] = &[
     "master m;",
     "rw u;",
     "break 1 {",
+    "string \"\\z^C\\d\\q\";",
+    "delay 5;",
+    "break 1;",
+    "idletimeout 5m;",
+    "idlestring \"^\\d\";",
     "access * {",
     "config * {",
     "trusted",
@@ -141,6 +148,8 @@ const SER2NET: &[&str] = &[
     "*d",
     "  options:\n",
     "    banner: ",
+    "    openstr: \\r^\\n\n",
+    "  timeout: 30\n",
     "  enable: off\n",
     "default:\n  name: speed\n  value: 300e72\n",
     "include: f\n",

@@ -20,6 +20,7 @@ mod demo;
 mod dispatch;
 mod house;
 mod import;
+mod labgrid;
 mod past;
 mod power;
 mod real_board;

@@ -9,6 +9,7 @@ mod line_text;
 mod point;
 pub mod power;
 pub(in crate::front) mod report;
+pub mod ser2net;
 pub mod serial;
 mod user;
 

@@ -1,11 +1,13 @@
 //! The command line of `lava-serial`.
 
+use std::ffi::OsString;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use clap::Parser;
 
 use super::print;
+use super::ser2net::Ser2netArgs;
 use crate::config::discover::Discover;
 use crate::config::serial::{ConsoleConfig, SerialConfig};
 use crate::config::{CaptureOptions, HttpListen, PortSpec, default_capture_dir};
@@ -15,7 +17,13 @@ use crate::model::{Failure, Kind, Name};
 /// Where configuration is on a host that has it installed.
 const ETC: &str = "/etc/lava";
 
+/// The name that it can be called by instead, or its first argument.
+const SER2NET: &str = "ser2net";
+
 /// Serves serial consoles to any number of people and programs, and captures every byte.
+///
+/// Called as `ser2net`, or with that as its first argument, it takes ser2net's options, as labgrid
+/// gives them: `lava-serial ser2net -h` tells which.
 ///
 /// Exit codes: 0 ended when told to; 2 wrong usage or configuration; 3 a listener, a capture or a
 /// folder cannot be used.
@@ -65,6 +73,22 @@ pub struct SerialArgs {
     /// The folder of the captures.
     #[arg(long, value_name = "DIR", conflicts_with_all = ["config", "instance"])]
     capture: Option<PathBuf>,
+}
+
+/// What the command line wants to be served; `None` when it wanted something else, which is done.
+///
+/// # Errors
+/// Everything that is wrong with it.
+pub fn config() -> Result<Option<SerialConfig>, Failure> {
+    let args: Vec<OsString> = std::env::args_os().collect();
+    let called = args.first().map(Path::new).and_then(Path::file_name);
+    if called.is_some_and(|name| name == SER2NET) {
+        return Ser2netArgs::parse_from(args).into_config();
+    }
+    if args.get(1).is_some_and(|word| word == SER2NET) {
+        return Ser2netArgs::parse_from(&args[1..]).into_config();
+    }
+    SerialArgs::parse_from(args).into_config()
 }
 
 impl SerialArgs {

@@ -1,24 +1,34 @@
 //! The values of `console` and `default` blocks, and the port that they come to.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use super::super::command;
 use super::super::found::{Imported, Origin};
 use super::list;
 use super::subst::{Values, substitute};
+use crate::config::{IdleSend, Manners};
+use crate::model::{Keys, Name};
 
-/// The values of a block that make a port. Those of an included block take the place of its own.
+/// conserver's own pause, in milliseconds.
+const DELAY_MS: u64 = 250;
+
+/// The values of a block that make a console. Those of an included block take the place of its own.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Settings(BTreeMap<&'static str, String>);
 
-/// The keys that make a port.
+/// The keys that make a console.
 const KEYS: &[&str] = &[
     "baud",
+    "break",
+    "delay",
     "device",
     "devicesubst",
     "exec",
     "execsubst",
     "host",
+    "idlestring",
+    "idletimeout",
     "master",
     "parity",
     "port",
@@ -26,6 +36,7 @@ const KEYS: &[&str] = &[
     "portinc",
     "protocol",
     "replstring",
+    "string",
     "type",
     "uds",
     "udssubst",
@@ -37,11 +48,16 @@ impl Settings {
         self.0.extend(other.0.iter().map(|(key, value)| (*key, value.clone())));
     }
 
+    /// Takes a value of a known key.
+    pub(super) fn keep(&mut self, key: &str, value: &str) {
+        let known = KEYS.iter().find(|known| **known == key);
+        self.0.extend(known.map(|key| (*key, value.to_owned())));
+    }
+
     /// Takes a value, or tells why it is not taken.
     pub(super) fn set(&mut self, origin: &Origin, key: &str, value: &str, into: &mut Imported) {
-        if let Some(key) = KEYS.iter().find(|known| **known == key) {
-            self.0.insert(key, value.to_owned());
-            return;
+        if KEYS.contains(&key) {
+            return self.keep(key, value);
         }
         let what = format!("{key} {value}");
         match key {
@@ -70,18 +86,13 @@ impl Settings {
             "initcmd" => into.lost(
                 origin,
                 &what,
-                "nothing is run when a port opens; run it yourself, attached by lava-console",
+                "no program is run when a port opens; on_open has what is sent then, or run it \
+                 yourself, attached by lava-console",
             ),
-            "idletimeout" if value.trim_matches(['0', 's', 'm', 'h']).is_empty() => {}
-            "idletimeout" | "idlestring" => {
-                into.lost(origin, &what, "nothing is sent when a console is idle");
-            }
             "motd" if value.is_empty() => {}
             "motd" => into.lost(origin, &what, "nobody is greeted; lava-console tells who is attached"),
             "breaklist" if matches!(value, "" | "*") => {}
-            "break" | "breaklist" => {
-                into.lost(origin, &what, "there is one break, of 250 ms or as long as is asked for");
-            }
+            "breaklist" => into.lost(origin, &what, "every console has every break of [break]"),
             "tasklist" if value.is_empty() || value == "*" => {}
             "tasklist" => into.lost(origin, &what, "no commands of a console's own are run"),
             "execrunas" => into.lost(
@@ -225,6 +236,86 @@ pub(super) fn port(
         "" => Err("it has no type".to_owned()),
         other => Err(format!("its type {other:?} is not known")),
     }
+}
+
+/// What a console does beside passing bytes on.
+pub(super) fn manners(origin: &Origin, settings: &Settings, into: &mut Imported) -> Manners {
+    let mut manners = Manners::default();
+    let timeout = settings.get("idletimeout");
+    match seconds(timeout) {
+        Some(0) => {}
+        Some(seconds) => {
+            let string = settings.some("idlestring").unwrap_or("\\n");
+            match keys(string, DELAY_MS) {
+                Ok(keys) => {
+                    let after = Duration::from_secs(seconds);
+                    manners.idle_send = Some(IdleSend { keys, after });
+                }
+                Err(why) => into.lost(origin, &format!("idlestring {string}"), why),
+            }
+        }
+        None => into.lost(origin, &format!("idletimeout {timeout}"), "it is no number[s|m|h]"),
+    }
+    if let Ok(number) = settings.some("break") {
+        match into.breaks().get(number).cloned() {
+            Some(keys) => manners.breaks.extend(default_name().map(|name| (name, keys))),
+            None => {
+                into.lost(origin, &format!("break {number}"), "there is no break of this number")
+            }
+        }
+    }
+    manners
+}
+
+/// What a `break` block sends.
+///
+/// # Errors
+/// Why it cannot be sent.
+pub(super) fn break_keys(settings: &Settings) -> Result<Keys, String> {
+    let delay = settings.number("delay")?.unwrap_or(DELAY_MS);
+    keys(settings.get("string"), delay)
+}
+
+/// conserver's notation is ours, but that a backslash before any other letter is that letter, and
+/// that all pauses of a sequence are of one length.
+fn keys(text: &str, delay: u64) -> Result<Keys, String> {
+    let mut keys = String::new();
+    let mut chars = text.chars();
+    while let Some(c) = chars.next() {
+        match c {
+            '\\' => match chars.next() {
+                Some('d') if delay == DELAY_MS => keys.push_str("\\d"),
+                Some('d') if delay == 0 => {}
+                Some('d') => keys.push_str(&format!("\\d({delay})")),
+                Some(c) if c.is_ascii_alphabetic() && !"abfnrtvz".contains(c) => keys.push(c),
+                Some('8' | '9') | None => {
+                    return Err("it ends in the middle of something".to_owned());
+                }
+                Some(c) => keys.extend(['\\', c]),
+            },
+            c => keys.push(c),
+        }
+    }
+    keys.parse::<Keys>().map_err(|error| error.to_string())
+}
+
+/// `5m` in seconds; nothing is none.
+fn seconds(text: &str) -> Option<u64> {
+    let (digits, unit) = match text.strip_suffix(['s', 'm', 'h']) {
+        Some(digits) => (digits, &text[digits.len()..]),
+        None => (text, "s"),
+    };
+    let number: u64 = if digits.is_empty() { 0 } else { digits.parse().ok()? };
+    number.checked_mul(match unit {
+        "h" => 3600,
+        "m" => 60,
+        _ => 1,
+    })
+}
+
+/// What a break without a name is called.
+fn default_name() -> Option<Name> {
+    "default".parse().ok()
 }
 
 /// A parity other than none makes 7 data bits, as conserver sets them.

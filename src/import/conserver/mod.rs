@@ -12,8 +12,9 @@ use std::collections::hash_map::Entry;
 
 use self::console::Settings;
 use self::statements::{Statement, What, statements};
-use super::found::{Imported, Origin};
+use super::found::{Imported, Listens, Origin};
 use super::{ImportError, Include};
+use crate::model::Name;
 
 /// Reads a file and those that it includes.
 pub(super) fn read(
@@ -40,7 +41,7 @@ pub(super) fn read(
                     );
                 }
             }
-            What::End => block.take().into_iter().for_each(|block| cf.end(block)),
+            What::End => block.take().into_iter().for_each(|block| cf.end(block, into)),
             What::Wrong { text, why } => into.lost(&origin, &text, why),
         }
     }
@@ -65,6 +66,7 @@ struct Block {
 enum Kind {
     Console,
     Default,
+    Break,
     Access,
     Config,
     /// Told as a whole when it begins.
@@ -79,14 +81,7 @@ impl Cf {
             "default" => Kind::Default,
             "access" => Kind::Access,
             "config" => Kind::Config,
-            "break" => {
-                into.lost(
-                    &origin,
-                    &told,
-                    "there is one break, of 250 ms or as long as is asked for",
-                );
-                Kind::Other
-            }
+            "break" => Kind::Break,
             "group" => {
                 into.lost(
                     &origin,
@@ -135,14 +130,30 @@ impl Cf {
                 }
             }
             Kind::Console | Kind::Default => block.settings.set(origin, key, value, into),
+            Kind::Break => match key {
+                "string" | "delay" => block.settings.keep(key, value),
+                // Nobody is asked; a break is sent by its name, not by one key.
+                "confirm" => {}
+                _ => into.lost(origin, &what, "this key is not known"),
+            },
             Kind::Access => access(origin, key, value, into),
             Kind::Config => config(origin, key, &what, into),
             Kind::Other => {}
         }
     }
 
-    fn end(&mut self, block: Block) {
+    fn end(&mut self, block: Block, into: &mut Imported) {
         match block.kind {
+            Kind::Break => {
+                let keys = console::break_keys(&block.settings);
+                match (block.name.parse::<Name>(), keys) {
+                    (Ok(name), Ok(keys)) => into.add_break(name, keys),
+                    (_, Err(why)) => {
+                        into.lost(&block.origin, &format!("break {}", block.name), why)
+                    }
+                    (Err(error), _) => into.lost(&block.origin, "break", error.to_string()),
+                }
+            }
             Kind::Default => {
                 self.defaults.insert(block.name.to_lowercase(), block.settings);
             }
@@ -178,7 +189,8 @@ impl Cf {
             }
         }
         for (block, port) in whole {
-            let added = into.add(&block.origin, &block.name, port, None, None);
+            let manners = console::manners(&block.origin, &block.settings, into);
+            let added = into.add(&block.origin, &block.name, port, Listens::default(), manners);
             if let (Some(_), Some(host)) = (added, block.settings.elsewhere()) {
                 let text = format!("who has this file serves it; leave it to the file of {host}");
                 into.lost(&block.origin, &format!("console {}: master", block.name), text);

@@ -3,7 +3,8 @@
 
 use super::gensio::{self, Accepter, Serial};
 use super::option;
-use crate::import::found::{Imported, Origin};
+use crate::config::Manners;
+use crate::import::found::{Imported, Listens, Origin};
 
 /// Words at the beginning of a line that is no connection, and that only options make use of.
 const TEXTS: &[&str] =
@@ -31,8 +32,8 @@ pub(super) fn read(file: &str, text: &str, into: &mut Imported) {
 struct Conf {
     /// How a line is set that does not tell.
     serial: Serial,
-    /// The kinds and names of texts.
-    texts: Vec<(String, String)>,
+    /// The kinds and names of texts, and the texts.
+    texts: Vec<(String, String, String)>,
 }
 
 impl Conf {
@@ -40,7 +41,8 @@ impl Conf {
         let fields: Vec<&str> = line.splitn(4, ':').collect();
         match fields.as_slice() {
             [kind, name, ..] if TEXTS.contains(kind) => {
-                self.texts.push(((*kind).to_owned(), (*name).to_owned()));
+                let text = line.splitn(3, ':').nth(2).unwrap_or_default().to_owned();
+                self.texts.push((kind.to_ascii_lowercase(), (*name).to_owned(), text));
             }
             ["DEFAULT", name, value, ..] => self.set_default(origin, name, value, into),
             ["CONTROLPORT", ..] => {
@@ -88,24 +90,23 @@ impl Conf {
                 None
             }
         };
-        let (raw, telnet) = match state {
-            "raw" => (listen, None),
-            "telnet" => (None, listen),
+        let listens = match state {
+            "raw" => Listens { raw: listen, ..Listens::default() },
+            "telnet" => Listens { telnet: listen, ..Listens::default() },
             "rawlp" => {
                 into.lost(origin, &what, "a line is always set as its options say");
-                (listen, None)
+                Listens { raw: listen, ..Listens::default() }
             }
             "off" => return into.lost(origin, &what, "it is off, and so it is left out"),
             _ => {
                 return into.lost(origin, &what, "its state is none of raw, rawlp, telnet and off");
             }
         };
-        if timeout.trim() != "0" {
-            into.lost(origin, &format!("timeout {timeout}"), "a client that is idle stays");
-        }
+        let mut manners = Manners::default();
+        option::timeout(origin, timeout, &mut manners, into);
         let connector = if device.starts_with('/') {
             let mut serial = self.serial.clone();
-            self.options(origin, options, &mut serial, into);
+            self.options(origin, options, &mut serial, &mut manners, into);
             gensio::connector(&format!("serialdev,{device}"), &serial, device)
         } else {
             gensio::connector(device, &self.serial, device)
@@ -116,20 +117,25 @@ impl Conf {
                     into.lost(origin, &option, why);
                 }
                 let name = device.rsplit('/').next().unwrap_or(device);
-                into.add(origin, name, connector.port, raw, telnet);
+                into.add(origin, name, connector.port, listens, manners);
             }
             Err(why) => into.lost(origin, &what, format!("it is left out: {why}")),
         }
     }
 
-    fn options(&self, origin: &Origin, options: &str, serial: &mut Serial, into: &mut Imported) {
+    fn options(
+        &self,
+        origin: &Origin,
+        options: &str,
+        serial: &mut Serial,
+        manners: &mut Manners,
+        into: &mut Imported,
+    ) {
         for word in options.split_whitespace() {
             let (key, value) = word.split_once('=').unwrap_or((word, "true"));
-            let named = self.texts.iter().find(|(_, name)| name == word);
+            let named = self.texts.iter().find(|(_, name, _)| name == word);
             match (key, named) {
-                (_, Some((kind, _))) => {
-                    option::tell(origin, &kind.to_ascii_lowercase(), word, into);
-                }
+                (_, Some((kind, _, text))) => option::take(origin, kind, text, manners, into),
                 ("tr" | "tw" | "tb", _) => option::tell(origin, "trace-file", value, into),
                 ("timestamp" | "hexdump" | "tr-timestamp" | "tr-hexdump", _) => {
                     option::tell(origin, &format!("trace-{key}"), value, into);

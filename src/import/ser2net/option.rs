@@ -1,6 +1,10 @@
 //! The options of a connection that are ser2net's own, by their names in YAML.
 
+use std::time::Duration;
+
+use crate::config::{Idle, Manners};
 use crate::import::found::{Imported, Origin};
+use crate::model::Keys;
 
 /// The least that chardelay and buffers do is done without being asked; any number of clients may
 /// connect, so nobody is kicked out; what is off is off.
@@ -16,6 +20,56 @@ const NEEDLESS: &[&str] = &[
     "chardelay-min",
     "chardelay-scale",
 ];
+
+/// Takes an option that a console has too; tells what becomes of any other.
+pub(super) fn take(
+    origin: &Origin,
+    name: &str,
+    value: &str,
+    manners: &mut Manners,
+    into: &mut Imported,
+) {
+    match (name, keys(value)) {
+        ("openstr", Some(keys)) => {
+            manners.on_open = Some(keys);
+            let text =
+                "it is sent whenever the port is opened, whether somebody is connected or not";
+            into.changed(origin, &format!("openstr: {value}"), text);
+        }
+        _ => tell(origin, name, value, into),
+    }
+}
+
+/// Takes the time after which an idle client is let go, in seconds; 0 is never.
+pub(super) fn timeout(origin: &Origin, value: &str, manners: &mut Manners, into: &mut Imported) {
+    match value.trim().parse() {
+        Ok(0) => {}
+        Ok(seconds) => {
+            manners.idle = Some(Idle { after: Duration::from_secs(seconds), leaves: true });
+            let text = "a client is idle that types nothing, also while the board prints";
+            into.changed(origin, &format!("timeout {value}"), text);
+        }
+        Err(_) => into.lost(origin, &format!("timeout {value}"), "it is no number of seconds"),
+    }
+}
+
+/// ser2net's strings have C's escapes, which are ours too, and others for names and times, which
+/// nobody here knows.
+fn keys(text: &str) -> Option<Keys> {
+    let mut keys = String::new();
+    let mut chars = text.chars();
+    while let Some(c) = chars.next() {
+        match c {
+            '\\' => match chars.next()? {
+                c if "abfnrtvx01234567\\?'\"".contains(c) => keys.extend(['\\', c]),
+                _ => return None,
+            },
+            '^' => keys.push_str("\\^"),
+            c => keys.push(c),
+        }
+    }
+    keys.parse().ok()
+}
 
 /// Tells what becomes of an option.
 pub(super) fn tell(origin: &Origin, name: &str, value: &str, into: &mut Imported) {
@@ -36,7 +90,7 @@ pub(super) fn tell(origin: &Origin, name: &str, value: &str, into: &mut Imported
         "openstr" | "closestr" => into.lost(
             origin,
             &what,
-            "nothing is sent when a client comes or goes, for the line stays open; send it yourself",
+            "on_open has what is sent when the port is opened, without names and times; it stays open",
         ),
         "closeon" | "sendon" => into.lost(origin, &what, "bytes are passed on as they come, and clients stay"),
         "telnet-brk-on-sync" => {

@@ -10,8 +10,8 @@ use std::collections::HashMap;
 use super::super::{DEPTH, INCLUDED, ImportError, Include};
 use super::gensio::{self, Accepter, Serial};
 use super::option;
-use crate::config::{At, Node, Problems, Value};
-use crate::import::found::{Imported, Listen, Origin};
+use crate::config::{At, Manners, Node, Problems, Value};
+use crate::import::found::{Imported, Listens, Origin};
 
 /// The keys at the top of version 1, each for one thing …
 pub(super) const KEYS: &[&str] =
@@ -208,6 +208,7 @@ impl Yaml {
         };
         let given = node.get("name").and_then(text);
         let (mut accepter, mut connector, mut enabled) = (None, None, true);
+        let mut manners = Manners::default();
         for (key, node) in entries {
             let origin = Origin::new(&self.file, key.place.line);
             let value = text(node).and_then(|value| self.expand(&value)).unwrap_or_default();
@@ -216,11 +217,8 @@ impl Yaml {
                 "connector" => connector = Some(value),
                 "name" => {}
                 "enable" => enabled = !matches!(value.as_str(), "off" | "false" | "no"),
-                "timeout" if matches!(value.as_str(), "0" | "") => {}
-                "timeout" => {
-                    into.lost(&origin, &format!("timeout {value}"), "a client that is idle stays");
-                }
-                "options" => self.options(node, into),
+                "timeout" => option::timeout(&origin, &value, &mut manners, into),
+                "options" => self.options(node, &mut manners, into),
                 // ser2net's own example has options here, and ser2net refuses them.
                 key => into.lost(&origin, key, "this key is not known in a connection"),
             }
@@ -232,40 +230,36 @@ impl Yaml {
         if !enabled {
             return into.lost(origin, name, "it is not enabled, and so it is left out");
         }
-        let (raw, telnet) = self.listeners(origin, &accepter, into);
+        let listens = self.listeners(origin, &accepter, into);
         match gensio::connector(&connector, &self.serial, name) {
             Ok(connector) => {
                 for (option, why) in connector.lost {
                     into.lost(origin, &option, why);
                 }
-                into.add(origin, name, connector.port, raw, telnet);
+                into.add(origin, name, connector.port, listens, manners);
             }
             Err(why) => into.lost(origin, name, format!("it is left out: {why}")),
         }
     }
 
-    fn listeners(
-        &self,
-        origin: &Origin,
-        accepter: &str,
-        into: &mut Imported,
-    ) -> (Option<Listen>, Option<Listen>) {
+    fn listeners(&self, origin: &Origin, accepter: &str, into: &mut Imported) -> Listens {
         match gensio::accepter(accepter) {
-            Ok(Accepter::Raw(listen)) => (Some(listen), None),
-            Ok(Accepter::Telnet(listen)) => (None, Some(listen)),
-            Ok(Accepter::Nowhere) => (None, None),
+            Ok(Accepter::Raw(listen)) => Listens { raw: Some(listen), ..Listens::default() },
+            Ok(Accepter::Telnet(listen)) => Listens { telnet: Some(listen), ..Listens::default() },
+            Ok(Accepter::Nowhere) => Listens::default(),
             Err(why) => {
                 into.lost(origin, &format!("accepter {accepter}"), why);
-                (None, None)
+                Listens::default()
             }
         }
     }
 
-    fn options(&self, node: &Node, into: &mut Imported) {
+    fn options(&self, node: &Node, manners: &mut Manners, into: &mut Imported) {
         let Value::Map(entries) = &node.value else { return };
         for (key, node) in entries {
             let value = text(node).and_then(|value| self.expand(&value)).unwrap_or_default();
-            option::tell(&Origin::new(&self.file, key.place.line), &key.name, &value, into);
+            let origin = Origin::new(&self.file, key.place.line);
+            option::take(&origin, &key.name, &value, manners, into);
         }
     }
 

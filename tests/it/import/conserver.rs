@@ -61,6 +61,7 @@ fn conserver_and_its_import_agree_about_a_file_with_everything_in_it() {
         &format!(
             r#"# A comment; with {{ signs }} in it
 config * {{ sslrequired no; logfile /var/log/conserver; }}
+break 1 {{ string "\z\d\z"; delay 500; }}
 default full {{ rw *; }}
 default * {{ logfile /var/log/&.log; timestamp ""; include full; master localhost; }}
 default ts {{ type host; host ts1; portbase 2000; portinc 2; }}
@@ -79,12 +80,12 @@ console shell {{ type exec; exec ""; }}
 console twice {{ type exec; exec first; }}
 console Twice {{ type exec; exec "second one"  ; }}
 console sock {{ type uds; uds /run/X/$.sock; udssubst X=cs; initcmd "echo; hi"; }}
-console spread {{ type exec;
+default nudge {{ idletimeout 5m; idlestring "\d^M"; }}
+console spread {{ type exec; include nudge; break 1;
     exec ssh  ts1 # a comment
       port	1; }}
 console broken {{ type exec; exec a }}
 console unfinished {{ type host; host h; }}
-break 1 {{ string "\z"; }}
 access * {{ trusted 127.0.0.1; }}
 "#,
             dir = lab.dir().display()
@@ -100,16 +101,28 @@ access * {{ trusted 127.0.0.1; }}
     assert_eq!(expected.len(), 11);
     assert_eq!(expected["board02"], "tty:/dev/tty0b-111,9600e7");
 
-    let said = told(&import(&lab, "conserver", &cf));
+    let output = import(&lab, "conserver", &cf);
+    let printed: toml::Table = String::from_utf8_lossy(&output.stdout).parse().unwrap();
+    assert_eq!(printed["break"]["1"].as_str(), Some(r"\z\d(500)\z"));
+    let spread = printed["console"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .find(|c| c["name"].as_str() == Some("spread"));
+    let spread = spread.unwrap();
+    assert_eq!(spread["break"]["default"].as_str(), Some(r"\z\d(500)\z"));
+    assert_eq!(spread["idle_send"].as_str(), Some(r"\d^M"));
+    assert_eq!(spread["idle_send_after"].as_str(), Some("300s"));
+
+    let said = told(&output);
     for line in [
         ":2: sslrequired no: there is no TLS",
-        ":9: #include ",
-        ":10: aliases t,tw: a console has one name",
-        ":16: options crtscts: a line is opened without flow control",
-        ":20: initcmd echo; hi: nothing is run when a port opens",
-        ":24: broken: the block is not whole",
-        ":25: console unfinished: it is left out: it has no port",
-        ":26: break 1: there is one break",
+        ":10: #include ",
+        ":11: aliases t,tw: a console has one name",
+        ":17: options crtscts: a line is opened without flow control",
+        ":21: initcmd echo; hi: no program is run when a port opens",
+        ":26: broken: the block is not whole",
+        ":27: console unfinished: it is left out: it has no port",
     ] {
         assert!(said.contains(&format!("conserver.cf{line}")), "{line}\nis not in\n{said}");
     }

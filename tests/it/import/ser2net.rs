@@ -99,6 +99,8 @@ fn both_versions_and_the_old_lines_say_the_same() {
     name = "c1"
     port = "tty:/dev/ttyUSB0,115200n8"
     raw = "127.0.0.1:2001"
+    idle = "30s"
+    idle_then = "leave"
 
     [[console]]
     name = "c2"
@@ -113,7 +115,7 @@ fn both_versions_and_the_old_lines_say_the_same() {
     assert_eq!(third.trim(), first.split("\n\n[[console]]\nname = \"c4\"").next().unwrap().trim());
     for line in [
         "one.yaml:2: port 2001: nobody logs in there, so it is on 127.0.0.1 only",
-        "one.yaml:4: timeout 30: a client that is idle stays",
+        "one.yaml:4: note: timeout 30: a client is idle that types nothing",
         "one.yaml:7: banner: hello\\r\\n: nobody is greeted",
         "one.yaml:8: port 2002: nobody logs in there",
         "one.yaml:11: c3: it is not enabled, and so it is left out",
@@ -122,8 +124,8 @@ fn both_versions_and_the_old_lines_say_the_same() {
         assert!(said.contains(line), "{line}\nis not in\n{said}");
     }
     for line in [
-        "ser2net.conf:3: timeout 30",
-        "ser2net.conf:3: banner: ban",
+        "ser2net.conf:3: note: timeout 30",
+        "ser2net.conf:3: banner: hello",
         "ser2net.conf:6: localhost,2003:off",
     ] {
         assert!(said_of_old.contains(line), "{line}\nis not in\n{said_of_old}");

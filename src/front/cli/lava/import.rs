@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use clap::{Args, ValueEnum};
 
 use super::super::print;
-use crate::config::read_text;
+use crate::config::{Glob, read_text};
 use crate::import::{self, Format, Imported, Severity};
 use crate::model::{Failure, Kind};
 
@@ -113,28 +113,16 @@ fn included(beside: &Path, wanted: &str) -> Result<Vec<(String, String)>, String
 fn matching(pattern: &Path) -> Result<Vec<PathBuf>, String> {
     let folder =
         pattern.parent().filter(|folder| *folder != Path::new("")).unwrap_or(Path::new("."));
-    let name = pattern.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    let name: Glob = pattern.file_name().unwrap_or_default().to_string_lossy().parse()?;
     let entries = folder.read_dir().map_err(|error| format!("cannot be read: {error}"))?;
     let fits_name = |path: &PathBuf| {
         let file = path.file_name().unwrap_or_default().to_string_lossy();
-        !file.starts_with('.') && fits(name.as_bytes(), file.as_bytes())
+        !file.starts_with('.') && name.matches(&file)
     };
     let mut paths: Vec<PathBuf> =
         entries.filter_map(|entry| Some(entry.ok()?.path())).filter(fits_name).collect();
     paths.sort();
     Ok(paths)
-}
-
-fn fits(pattern: &[u8], name: &[u8]) -> bool {
-    match (pattern.split_first(), name.split_first()) {
-        (None, None) => true,
-        (Some((b'*', rest)), _) => {
-            fits(rest, name) || name.split_first().is_some_and(|(_, after)| fits(pattern, after))
-        }
-        (Some((b'?', rest)), Some((_, after))) => fits(rest, after),
-        (Some((a, rest)), Some((b, after))) => a == b && fits(rest, after),
-        _ => false,
-    }
 }
 
 /// Prints the notes, and gives how many are of things that are missing.
