@@ -19,7 +19,7 @@
 //! - [`image`]: download, unpack, and archives for boards.
 //! - [`client`]: talks HTTP and WebSocket to the daemons.
 //! - [`dispatch`]: LAVA jobs as a pipeline of actions.
-//! - [`front`]: what people and programs see: command lines, HTTP, telnet, raw TCP.
+//! - [`front`]: what people and programs see: command lines, HTTP, telnet, raw TCP, conmux.
 //! - [`daemon`]: start-up, readiness, signals, shutdown.
 
 pub mod adapter;

@@ -109,6 +109,12 @@ impl Housekeeping {
             total += size;
             sizes.push((segment, size, newest));
         }
+        // A clock that was wrong and then set back must not keep what is older than what it tells.
+        let mut latest: Option<SystemTime> = None;
+        for (_, _, newest) in sizes.iter_mut().rev() {
+            latest = latest.into_iter().chain(*newest).min();
+            *newest = latest;
+        }
         for (segment, size, newest) in sizes {
             let age = newest.and_then(|time| SystemTime::now().duration_since(time).ok());
             let old = self.options.keep_age.zip(age).is_some_and(|(most, age)| age > most);

@@ -10,6 +10,8 @@ const RECORD: u64 = 16;
 /// Bytes that come within this many µs of a record belong to it. It bounds the index to a thousand
 /// records a second however fast the line is, and is what the times are exact to.
 const RESOLUTION_US: u64 = 1_000;
+/// A clock that is set back by less than this, in µs, is taken to stand still meanwhile.
+const STEP_BACK_US: u64 = 1_000_000;
 /// How many records are read at a time.
 const BATCH: usize = 4096;
 
@@ -20,7 +22,20 @@ pub(super) struct Mark {
     pub(super) time_us: u64,
 }
 
-/// Appends records.
+/// What an index knows of a time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Known {
+    Nothing,
+    /// All of its bytes came before.
+    Before,
+    /// From this offset on they came at that time or later; all of them when it is the first.
+    From {
+        offset: u64,
+        all: bool,
+    },
+}
+
+/// Appends records. Their times never go back: see [`IndexWriter::is_before`].
 #[derive(Debug)]
 pub(super) struct IndexWriter {
     file: File,
@@ -35,12 +50,21 @@ impl IndexWriter {
         if len % RECORD != 0 {
             file.set_len(len - len % RECORD)?;
         }
-        Ok(Self { file, last_us: None })
+        let last = match len / RECORD {
+            0 => None,
+            count => IndexReader::open(path)?.get(count - 1).ok(),
+        };
+        Ok(Self { file, last_us: last.map(|mark| mark.time_us) })
+    }
+
+    /// Whether the clock was set back, so that what comes now has to go into an index of its own.
+    pub(super) fn is_before(&self, time_us: u64) -> bool {
+        self.last_us.is_some_and(|last| time_us.saturating_add(STEP_BACK_US) < last)
     }
 
     /// Notes that the byte at `mark.offset` came at `mark.time_us`.
     pub(super) fn note(&mut self, mark: Mark) -> io::Result<()> {
-        if self.last_us.is_some_and(|last| mark.time_us.wrapping_sub(last) < RESOLUTION_US) {
+        if self.last_us.is_some_and(|last| mark.time_us < last.saturating_add(RESOLUTION_US)) {
             return Ok(());
         }
         let mut record = [0; RECORD as usize];
@@ -80,11 +104,15 @@ impl IndexReader {
         }
     }
 
-    /// The offset of the first byte that came at or after a time, if the index has one.
-    pub(super) fn offset_at(&self, time_us: u64) -> io::Result<Option<u64>> {
+    /// The first byte that came at or after a time.
+    pub(super) fn at_time(&self, time_us: u64) -> io::Result<Known> {
         let count = self.len()?;
         let at = self.search(count, |mark| mark.time_us < time_us)?;
-        if at == count { Ok(None) } else { Ok(Some(self.get(at)?.offset)) }
+        Ok(match at {
+            _ if count == 0 => Known::Nothing,
+            at if at == count => Known::Before,
+            at => Known::From { offset: self.get(at)?.offset, all: at == 0 },
+        })
     }
 
     /// The number of records that come before the first one for which `before` is false.

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use super::Store;
-use super::index::{IndexReader, Mark};
+use super::index::{IndexReader, Known, Mark};
 use super::segment::Segment;
 use super::source::Source;
 use crate::wire::frame::Frame;
@@ -110,23 +110,32 @@ impl Reader {
     }
 
     /// The offset of the first held byte that came at or after a time; `None` if all came before.
+    /// Where the clock was set back, what came before that counts as of no later than then.
     ///
     /// # Errors
     /// When an index cannot be read.
     pub fn offset_at(&self, time_us: u64) -> io::Result<Option<u64>> {
         let segments: Vec<Segment> = self.store.lock().clone();
-        for segment in segments {
+        let mut first = None;
+        for segment in segments.into_iter().rev() {
             let index = match IndexReader::open(&self.store.path(segment.start, "idx")) {
                 Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
                 index => index?,
             };
-            if let Some(offset) = index.offset_at(time_us)? {
-                // What a damaged index says is kept within its segment.
-                let end = segment.end().unwrap_or(u64::MAX);
-                return Ok(Some(offset.clamp(segment.start, end)));
+            match index.at_time(time_us)? {
+                Known::Nothing => {}
+                Known::Before => break,
+                Known::From { offset, all } => {
+                    // What a damaged index says is kept within its segment.
+                    let end = segment.end().unwrap_or(u64::MAX);
+                    first = Some(offset.clamp(segment.start, end));
+                    if !all {
+                        break;
+                    }
+                }
             }
         }
-        Ok(None)
+        Ok(first)
     }
 
     fn open(&mut self, segment: Segment) -> io::Result<&mut OpenSegment> {

@@ -87,6 +87,61 @@ fn pieces_have_the_times_at_which_their_bytes_came() {
 }
 
 #[test]
+fn a_clock_that_is_set_back_breaks_no_look_at_a_time() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut writer = Writer::open(&name(), small(dir.path())).unwrap();
+    let mut append = |second: u64, bytes: &[u8]| {
+        writer.append(second * 1_000_000, bytes);
+        writer.settle();
+    };
+    // An hour ahead; set right; a little back, which is no step; and on.
+    for (second, bytes) in [(3700, b"ahead"), (3701, b"still"), (100, b"right"), (110, b"later")] {
+        append(second, bytes);
+    }
+    writer.append(109_500_000, b"slew!");
+    writer.settle();
+    let at =
+        |second: u64| Reader::new(writer.store().clone()).offset_at(second * 1_000_000).unwrap();
+    // What was printed while it was ahead came before it was set right.
+    assert_eq!([0, 100, 101, 110].map(at), [Some(0), Some(0), Some(15), Some(15)]);
+    assert_eq!([111, 3600, 3700, 4000].map(at), [None; 4]);
+    drop(writer);
+
+    // So over a restart.
+    let mut writer = Writer::open(&name(), small(dir.path())).unwrap();
+    writer.append(50_000_000, b"again");
+    writer.settle();
+    let store = writer.store();
+    assert_eq!(read_all(store, 0, 30).0, b"aheadstillrightlaterslew!again");
+    let at = |second: u64| Reader::new(store.clone()).offset_at(second * 1_000_000).unwrap();
+    assert_eq!([50, 51].map(at), [Some(0), None]);
+}
+
+#[test]
+fn a_segment_of_the_future_does_not_keep_the_older_ones() {
+    let dir = tempfile::tempdir().unwrap();
+    let age = std::time::Duration::from_secs(3600);
+    let options = CaptureOptions { keep_age: Some(age), ..small(dir.path()) };
+    let mut writer = Writer::open(&name(), options).unwrap();
+    for at in 0..5_u64 {
+        writer.append(at * 10_000, &[b'x'; 1000]);
+    }
+    let folder = dir.path().join("panda01");
+    let touch = |start: u64, time: std::time::SystemTime| {
+        for suffix in ["raw", "idx", "jsonl"] {
+            let file = folder.join(format!("{start:020}.{suffix}"));
+            std::fs::File::options().append(true).open(file).unwrap().set_modified(time).unwrap();
+        }
+    };
+    let now = std::time::SystemTime::now();
+    // Written while the clock was wrong, and two hours ago.
+    touch(0, now + age * 1000);
+    touch(1000, now - age * 2);
+    writer.housekeeping().unwrap().run();
+    assert_eq!(writer.store().first(), Some(2000));
+}
+
+#[test]
 fn a_crash_that_tore_index_and_events_costs_neither_bytes_nor_later_records() {
     let dir = tempfile::tempdir().unwrap();
     let mut writer = Writer::open(&name(), small(dir.path())).unwrap();

@@ -226,7 +226,9 @@ impl Writer {
     fn write(&mut self, offset: u64, time_us: u64, bytes: &[u8]) -> Result<(), (u64, io::Error)> {
         let full = self.open.as_ref().is_none_or(|files| {
             let size = (offset - files.start + bytes.len() as u64).max(files.event_bytes);
-            offset > files.start && size > self.options.segment
+            // An index is sorted by time: a clock that was set back begins another one.
+            let apart = size > self.options.segment || files.index.is_before(time_us);
+            offset > files.start && apart
         });
         if full {
             self.roll(offset).map_err(|error| (0, error))?;

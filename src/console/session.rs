@@ -30,7 +30,7 @@ pub(super) static NEXT_SESSION: AtomicU64 = AtomicU64::new(1);
 #[derive(Debug, Clone)]
 pub struct Attach {
     pub user: String,
-    /// `websocket`, `telnet` or `raw`.
+    /// `websocket`, `telnet`, `raw` or `conmux`.
     pub via: &'static str,
     pub peer: String,
     pub mode: Mode,

@@ -355,6 +355,9 @@ impl Supervisor {
                     // Let the readers have it before more is read or written.
                     tokio::task::yield_now().await;
                     self.writer.settle();
+                    if self.writer.broken().is_some() {
+                        self.tell_capture();
+                    }
                 }
             }
         }
@@ -380,6 +383,12 @@ impl Supervisor {
         });
         drop(state);
         self.keep_house();
+    }
+
+    /// Tells whether the capture can be written.
+    fn tell_capture(&mut self) {
+        let broken = self.writer.broken().map(str::to_owned);
+        self.console.state().capture_error = broken;
     }
 
     /// Publishes an event and captures it.

@@ -10,16 +10,14 @@ use tokio_util::task::TaskTracker;
 /// How long to wait when no client can be accepted.
 const PAUSE: Duration = Duration::from_millis(100);
 
-/// Serves every client of a listener by a task of its own until `stop`; returns when all of them have
-/// ended. `what` names the listener in messages.
-pub(super) async fn serve<F>(
+/// Accepts the clients of a listener until `stop`. `begin` spawns a task for each; returns when all of
+/// them have ended. `what` names the listener in messages.
+pub(super) async fn serve(
     listener: Arc<TcpListener>,
     what: &str,
     stop: impl Future<Output = ()>,
-    mut client: impl FnMut(TcpStream, SocketAddr) -> F,
-) where
-    F: Future<Output = ()> + Send + 'static,
-{
+    mut begin: impl FnMut(&TaskTracker, TcpStream, SocketAddr),
+) {
     let clients = TaskTracker::new();
     let mut stop = std::pin::pin!(stop);
     loop {
@@ -28,9 +26,7 @@ pub(super) async fn serve<F>(
             accepted = listener.accept() => accepted,
         };
         match accepted {
-            Ok((stream, peer)) => {
-                clients.spawn(client(stream, peer));
-            }
+            Ok((stream, peer)) => begin(&clients, stream, peer),
             // Out of file descriptors: wait for some to come free instead of spinning.
             Err(error) => {
                 tracing::warn!(%what, %error, "cannot accept a client");

@@ -68,6 +68,10 @@ impl Attached {
             }
             Item::Event(event) => match event.what {
                 What::PortLost { reason } => self.ready.push_back(Incoming::PortLost { reason }),
+                What::PortDown => {
+                    let reason = "somebody has closed it".to_owned();
+                    self.ready.push_back(Incoming::PortLost { reason });
+                }
                 What::PortOpen { .. } => self.ready.push_back(Incoming::PortOpen),
                 _ => {}
             },

@@ -26,23 +26,19 @@ pub async fn serve_registry(
     directory: Arc<Directory>,
     close: CancellationToken,
 ) {
-    accept::serve(
-        listener,
-        "conmux's registry",
-        close.clone().cancelled_owned(),
-        |stream, peer| {
-            let (directory, close) = (directory.clone(), close.clone());
-            async move {
-                let ended = tokio::select! {
-                    () = close.cancelled() => return,
-                    ended = answer_all(stream, &directory) => ended,
-                };
-                if let Err(error) = ended {
-                    tracing::debug!(%peer, %error, "a client of the registry is gone");
-                }
+    let stop = close.clone().cancelled_owned();
+    accept::serve(listener, "conmux's registry", stop, |clients, stream, peer| {
+        let (directory, close) = (directory.clone(), close.clone());
+        clients.spawn(async move {
+            let ended = tokio::select! {
+                () = close.cancelled() => return,
+                ended = answer_all(stream, &directory) => ended,
+            };
+            if let Err(error) = ended {
+                tracing::debug!(%peer, %error, "a client of the registry is gone");
             }
-        },
-    )
+        });
+    })
     .await;
 }
 

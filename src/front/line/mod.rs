@@ -47,22 +47,25 @@ pub async fn serve(
         }
     };
     let what = format!("{protocol} of {}", console.name());
-    accept::serve(listener, &what, stop, |stream, peer| {
-        let (console, outlet) = (console.clone(), outlet.clone());
+    accept::serve(listener, &what, stop, |clients, stream, peer| {
         let (shutdown, hand_over) = (shutdown.clone(), hand_over.clone());
-        async move {
-            let name = console.name().clone();
-            let (via, peer) = (protocol.as_str(), peer.to_string());
-            let spoken = match protocol {
-                Protocol::Raw => Spoken::Raw(raw::UnderWay::default()),
-                Protocol::Telnet => Spoken::Telnet(Box::new(telnet::Connection::new())),
-                Protocol::Conmux => {
-                    return conmux::serve(stream, peer, console, outlet, shutdown, hand_over).await;
-                }
-            };
-            match Client::begin(stream, via, &peer, spoken, &console) {
-                Ok(client) => client.run(shutdown, hand_over).await,
-                Err(error) => tracing::debug!(console = %name, %peer, %error, "a client is gone"),
+        let (via, peer) = (protocol.as_str(), peer.to_string());
+        let spoken = match protocol {
+            Protocol::Raw => Spoken::Raw(raw::UnderWay::default()),
+            Protocol::Telnet => Spoken::Telnet(Box::new(telnet::Connection::new())),
+            Protocol::Conmux => {
+                let (console, outlet) = (console.clone(), outlet.clone());
+                let client = conmux::serve(stream, peer, console, outlet, shutdown, hand_over);
+                clients.spawn(client);
+                return;
+            }
+        };
+        match Client::begin(stream, via, &peer, spoken, &console) {
+            Ok(client) => {
+                clients.spawn(client.run(shutdown, hand_over));
+            }
+            Err(error) => {
+                tracing::debug!(console = %console.name(), %peer, %error, "a client is gone");
             }
         }
     })

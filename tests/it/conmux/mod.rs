@@ -8,9 +8,8 @@ use std::io::{Read as _, Write as _};
 use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpStream};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::process::Command;
-use std::sync::atomic::{AtomicU32, Ordering};
 
-use crate::common::{Daemon, Heard, LIMIT, TestLab, wait_until};
+use crate::common::{Daemon, Heard, LIMIT, TestLab, own_host, wait_until};
 
 /// A board's serial line, played here, its console and its outlet.
 struct Conmux {
@@ -170,13 +169,4 @@ impl Drop for Wire {
     fn drop(&mut self) {
         let _ = self.socket.shutdown(Shutdown::Both);
     }
-}
-
-/// A loopback address for this test alone: conmux's programs know one port only.
-fn own_host() -> Ipv4Addr {
-    static NEXT: AtomicU32 = AtomicU32::new(0);
-    let own =
-        std::process::id().wrapping_mul(16).wrapping_add(NEXT.fetch_add(1, Ordering::Relaxed));
-    let [_, high, middle, low] = own.to_be_bytes();
-    Ipv4Addr::new(127, 1 + high % 250, middle, low.clamp(1, 254))
 }

@@ -1,7 +1,7 @@
 //! conmux's registry: where its programs find the consoles.
 
-use super::{Conmux, Wire, own_host};
-use crate::common::{LIMIT, TestLab, run};
+use super::{Conmux, Wire};
+use crate::common::{LIMIT, TestLab, own_host, run};
 
 fn registry(conmux: &Conmux) -> Wire {
     Wire::new(conmux.serial.address("conmux-registry"))
