@@ -18,6 +18,7 @@ mod demo;
 mod dispatch;
 mod house;
 mod power;
+mod real_adapter;
 mod real_board;
 mod reload;
 mod restart;

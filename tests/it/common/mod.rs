@@ -13,6 +13,7 @@
 mod board;
 mod client;
 mod daemon;
+mod guest;
 mod heard;
 mod http;
 mod lab;
@@ -25,6 +26,7 @@ mod websocket;
 pub(crate) use board::{RealBoard, RealPdu, boot_file, rig, udp_port};
 pub(crate) use client::Client;
 pub(crate) use daemon::Daemon;
+pub(crate) use guest::{Guest, PATIENCE};
 pub(crate) use heard::Heard;
 pub(crate) use http::{Answer, http, http_unix};
 pub(crate) use lab::{TestLab, run};
