@@ -92,3 +92,45 @@ fn plain(text: &str, other: char) -> String {
     let allowed = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
     text.chars().map(|c| if allowed(c) { c } else { other }).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::Usb;
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        /// What a device says of itself is shown to people, and becomes names of files.
+        #[test]
+        fn no_device_gets_through_to_a_terminal(
+            text in proptest::collection::vec("\\PC{0,12}|.{0,12}|[\u{80}-\u{9f}]{1,3}", 4),
+            place in "[a-z0-9:.-]{1,90}",
+        ) {
+            let some = |at: usize| Some(text[at].clone());
+            let usb = Usb {
+                vendor_id: "0403".into(),
+                product_id: "6001".into(),
+                vendor: some(0),
+                product: some(1),
+                serial: some(2),
+                interface: 1,
+                interfaces: 2,
+                port: 0,
+            };
+            let adapter = Adapter {
+                tty: "ttyUSB0".parse().unwrap(),
+                by_id: Some(names::by_id(&usb, Some(0))),
+                usb: Some(usb),
+                by_path: Some(place),
+                driver: some(3),
+                kernel_console: false,
+            };
+            let shown = [
+                adapter.description(),
+                Identity::of(&adapter, &[]).path.display().to_string(),
+                Identity::by_place(&adapter).path.display().to_string(),
+            ];
+            prop_assert!(!shown.concat().contains(char::is_control), "{:?}", shown);
+        }
+    }
+}

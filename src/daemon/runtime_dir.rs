@@ -22,12 +22,15 @@ impl RuntimeSocket {
         let failed = |error: std::io::Error| {
             Failure::new(Kind::Infra, format!("cannot listen on {}: {error}", path.display()))
         };
-        use std::os::unix::fs::DirBuilderExt as _;
+        use std::os::unix::fs::{DirBuilderExt as _, PermissionsExt as _};
         let mut builder = std::fs::DirBuilder::new();
         builder.recursive(true).mode(0o700).create(dir).map_err(failed)?;
         // A socket of our own process id is left over from a process that is gone.
         let _ = std::fs::remove_file(&path);
         let listener = UnixListener::bind(&path).map_err(failed)?;
+        // For the daemons' user and group: of a service that is the group `lava`.
+        let group = std::fs::Permissions::from_mode(0o660);
+        std::fs::set_permissions(&path, group).map_err(failed)?;
         Ok((Self { path }, listener))
     }
 

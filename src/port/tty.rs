@@ -2,9 +2,11 @@
 
 use std::io;
 use std::os::fd::OwnedFd;
+use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 use std::pin::Pin;
 use std::task::{Context, Poll};
+use std::time::{Duration, SystemTime};
 
 use rustix::io::Errno;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
@@ -17,26 +19,25 @@ use crate::sys::{
     set_tty,
 };
 
+/// Who may open a new device is said within this time.
+const SETTLE: Duration = Duration::from_secs(3);
+
 /// An open serial line.
 #[derive(Debug)]
 pub(super) struct Tty(Fd);
 
 impl Tty {
+    /// # Errors
+    /// What the system says, with the device.
     pub(super) fn open(path: &Path, framing: Framing) -> io::Result<Self> {
-        let mut place = path.display().to_string();
-        let opened = device_of(&Roots::of_host(), path).and_then(|device| {
-            if device != path {
-                place = format!("{place} ({})", device.display());
+        let device = device_of(&Roots::of_host(), path);
+        let device = device.map_err(|error| named(path, path, &error))?;
+        let opened = open_tty(&device, framing).and_then(Fd::new);
+        opened.map(Self).map_err(|error| match error.kind() {
+            io::ErrorKind::PermissionDenied if is_new(&device) => {
+                named(path, path, &io::ErrorKind::NotFound.into())
             }
-            Fd::new(open_tty(&device, framing)?)
-        });
-        opened.map(Self).map_err(|error| {
-            let kind = error.kind();
-            let what = match kind {
-                io::ErrorKind::NotFound => format!("{place}: there is no such device"),
-                _ => format!("{place}: {error}"),
-            };
-            io::Error::new(kind, what)
+            _ => named(path, &device, &error),
         })
     }
 
@@ -44,6 +45,29 @@ impl Tty {
     pub(super) fn resume(fd: OwnedFd) -> io::Result<Self> {
         Fd::new(fd).map(Self)
     }
+}
+
+/// Tells which device an error is about.
+fn named(path: &Path, device: &Path, error: &io::Error) -> io::Error {
+    let mut what = path.display().to_string();
+    if device != path {
+        what.push_str(&format!(" ({})", device.display()));
+    }
+    match error.kind() {
+        io::ErrorKind::NotFound => what.push_str(": there is no such device"),
+        _ => what.push_str(&format!(": {error}")),
+    }
+    io::Error::new(error.kind(), what)
+}
+
+/// Whether a device is so new that nobody may have said yet who may open it: it is as good as not
+/// there, and nobody needs to be told of it.
+fn is_new(device: &Path) -> bool {
+    let changed = device.metadata().ok().and_then(|it| u64::try_from(it.ctime()).ok());
+    let age = changed.and_then(|seconds| {
+        SystemTime::now().duration_since(SystemTime::UNIX_EPOCH + Duration::from_secs(seconds)).ok()
+    });
+    age.is_some_and(|age| age < SETTLE)
 }
 
 impl Port for Tty {

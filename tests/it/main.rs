@@ -24,6 +24,7 @@ mod import;
 mod labgrid;
 mod past;
 mod power;
+mod real_adapter;
 mod real_board;
 mod reload;
 mod restart;

@@ -4,10 +4,11 @@ use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
 use std::os::unix::fs::symlink;
 
+use rustix::process::Signal;
 use serde_json::{Value, json};
 
 use crate::common::{
-    Daemon, LIMIT, TestLab, Tree, UsbAdapter, WebSocket, http, udev_link, wait_until,
+    Daemon, LIMIT, TestLab, Tree, UsbAdapter, WebSocket, http, signal, udev_link, wait_until,
 };
 
 /// A host with adapters, and a daemon that serves what it finds.
@@ -106,6 +107,26 @@ fn an_adapter_becomes_a_console_and_stays_it_wherever_it_is_plugged_in() {
     assert_eq!(&typed, b"boot");
     host.wait_for_state("usb-B61396CJ", "open");
     drop(other);
+}
+
+#[test]
+fn an_unplugged_adapter_keeps_its_clients_while_the_program_is_replaced() {
+    let host = Host::start("[discover]\nraw = \"127.0.0.1:0\"\n");
+    let line = host.tree.plug_one("1", &UsbAdapter::ftdi("A50285BI"), "ttyUSB0");
+    host.wait_for_state("usb-A50285BI", "open");
+    let alice = WebSocket::attach(host.http(), "usb-A50285BI", "user=alice");
+    alice.expect_message("alice is attached", |message| message["type"] == "hello");
+    host.tree.unplug(line);
+    host.wait_for_state("usb-A50285BI", "closed");
+
+    signal(host.serial.pid(), Signal::USR2);
+    wait_until(LIMIT, "the next program is ready", || {
+        host.serial.output().text().matches("ready: ").count() == 2
+    });
+    let line = host.tree.plug_one("2", &UsbAdapter::ftdi("A50285BI"), "ttyUSB1");
+    host.wait_for_state("usb-A50285BI", "open");
+    line.board.near().write_all(b"still here").unwrap();
+    alice.heard().find(LIMIT, 0, b"still here").unwrap();
 }
 
 #[test]
