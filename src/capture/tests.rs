@@ -120,7 +120,7 @@ fn a_clock_that_is_set_back_breaks_no_look_at_a_time() {
 #[test]
 fn a_segment_of_the_future_does_not_keep_the_older_ones() {
     let dir = tempfile::tempdir().unwrap();
-    let age = std::time::Duration::from_secs(3600);
+    let age = Duration::from_secs(3600);
     let options = CaptureOptions { keep_age: Some(age), ..small(dir.path()) };
     let mut writer = Writer::open(&name(), options).unwrap();
     for at in 0..5_u64 {

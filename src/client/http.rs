@@ -55,12 +55,13 @@ impl From<Failure> for ErrorText {
 impl ErrorBody {
     /// The failure, as it comes from a daemon.
     pub(super) fn failure(self, status: StatusCode, from: &Endpoint) -> Failure {
-        let ErrorText { kind, message, hint } = self.error;
+        let failure = Failure::from(self.error);
         if status == StatusCode::UNAUTHORIZED && !from.is_private() {
+            let Failure { kind, message, .. } = failure;
             let what = format!("{message}; no token was shown, for {from} can be read on the way");
             return Failure::new(kind, what).hint("use https://, or a tunnel to 127.0.0.1");
         }
-        Failure { kind, message, hint }
+        failure
     }
 }
 

@@ -110,7 +110,7 @@ fn a_missing_device_is_waited_for() {
     let state = || http(serial.address("http"), "GET", "/consoles/panda01", "").json();
     wait_until(LIMIT, "the console says what is missing", || {
         let state = state();
-        state["state"] == "closed" && state["reason"].as_str().unwrap().contains("No such file")
+        state["state"] == "closed" && state["reason"].as_str().unwrap().contains("no such device")
     });
     let mut early = Client::raw(serial.address("raw"));
 

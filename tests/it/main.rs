@@ -31,5 +31,5 @@ mod restart;
 mod rfc2217;
 mod rights;
 mod serial;
-mod tls;
 mod strangers;
+mod tls;

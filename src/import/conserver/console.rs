@@ -220,6 +220,9 @@ pub(super) fn port(
         "host" => {
             let kind = if settings.get("protocol") == "raw" { "tcp" } else { "telnet" };
             settings.some("port")?;
+            if values.net_port == 0 {
+                return Err("its port is 0".into());
+            }
             Ok(command::address(kind, settings.some("host")?, &values.net_port.to_string()))
         }
         "uds" => Ok(format!("unix:{}", put(settings.some("uds")?, "udssubst"))),
@@ -260,7 +263,7 @@ pub(super) fn manners(origin: &Origin, settings: &Settings, into: &mut Imported)
         match into.breaks().get(number).cloned() {
             Some(keys) => manners.breaks.extend(default_name().map(|name| (name, keys))),
             None => {
-                into.lost(origin, &format!("break {number}"), "there is no break of this number")
+                into.lost(origin, &format!("break {number}"), "there is no break of this number");
             }
         }
     }

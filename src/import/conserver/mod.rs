@@ -149,7 +149,7 @@ impl Cf {
                 match (block.name.parse::<Name>(), keys) {
                     (Ok(name), Ok(keys)) => into.add_break(name, keys),
                     (_, Err(why)) => {
-                        into.lost(&block.origin, &format!("break {}", block.name), why)
+                        into.lost(&block.origin, &format!("break {}", block.name), why);
                     }
                     (Err(error), _) => into.lost(&block.origin, "break", error.to_string()),
                 }

@@ -233,9 +233,9 @@ fn who_holds_the_console_is_not_disturbed() {
     assert!(told.starts_with("[read-only: job:42 has the console since "), "{told}");
     alice.types("y~$close\n~$break\n");
     alice.hears("\r\nCommand(panda01)> close\n");
-    alice.hears("read-only: to close the port needs the right to write\n");
+    alice.hears("read-only: job:42 has the console\n");
     alice.hears("\r\nCommand(panda01)> break\n");
-    alice.hears("no break: read-only: a break needs the right to write\n");
+    alice.hears("no break: read-only: job:42 has the console\n");
     alice.types("~$force\n~$who\nz");
     alice.hears("\r\nCommand(panda01)> force\n");
     assert_eq!(conmux.typed(1), "z");

@@ -4,8 +4,11 @@ use std::io::{Read as _, Write as _};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::path::Path;
 use std::process::Stdio;
+use std::time::{Duration, Instant};
 
-use crate::common::{Heard, LIMIT, Process, TestLab, wait_until};
+use rustix::process::Signal;
+
+use crate::common::{Heard, LIMIT, Process, TestLab, signal, wait_until};
 
 /// Debian's ser2net in front of a serial line.
 pub(super) struct Ser2net {
@@ -78,7 +81,7 @@ pub(super) fn free_address() -> SocketAddr {
 
 /// Debian's conserver, with consoles as its configuration has them.
 pub(super) struct Conserver {
-    _process: Process,
+    process: Process,
     port: String,
 }
 
@@ -100,13 +103,24 @@ impl Conserver {
         let process = Process::spawn(&mut conserver);
         let address = format!("127.0.0.1:{port}");
         wait_until(LIMIT, "conserver listens", || TcpStream::connect(&address).is_ok());
-        Self { _process: process, port }
+        Self { process, port }
     }
 
     /// The command line of its client, for one of its consoles.
     pub(super) fn console(&self, name: &str) -> Vec<String> {
         let words = ["-M", "127.0.0.1", "-p", &self.port, "-l", "tester", name];
         std::iter::once("console").chain(words).map(str::to_owned).collect()
+    }
+}
+
+impl Drop for Conserver {
+    /// It ends the children that serve its consoles when it is asked to end, not when it is killed.
+    fn drop(&mut self) {
+        signal(self.process.pid(), Signal::TERM);
+        let begin = Instant::now();
+        while self.process.exited().is_none() && begin.elapsed() < LIMIT {
+            std::thread::sleep(Duration::from_millis(5));
+        }
     }
 }
 

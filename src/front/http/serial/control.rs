@@ -137,7 +137,7 @@ async fn line(
         (status = 409, description = "somebody else has the console"),
         (status = 502, description = "it is closed already")))]
 async fn close(
-    State(consoles): State<Consoles>,
+    consoles: Consoles,
     Path(name): Path<String>,
     body: Bytes,
 ) -> Result<Json<Answer>, ApiError> {
@@ -149,7 +149,7 @@ async fn close(
         (status = 409, description = "somebody else has the console"),
         (status = 502, description = "it is open already")))]
 async fn open(
-    State(consoles): State<Consoles>,
+    consoles: Consoles,
     Path(name): Path<String>,
     body: Bytes,
 ) -> Result<Json<Answer>, ApiError> {

@@ -17,6 +17,7 @@ pub(super) const TABLE: &[Row] = &[
     // Who may not write attaches as a spy.
     ("GET", "/consoles/{name}/attach", Need::Named(Right::Spy)),
     ("GET", "/consoles/{name}/history", Need::Named(Right::Spy)),
+    ("GET", "/consoles/{name}/offset", Need::Named(Right::Spy)),
     ("GET", "/consoles/{name}/events", Need::Named(Right::Spy)),
     // Jobs and power operations: whoever causes them may write.
     ("POST", "/consoles/{name}/events", Need::Named(Right::Write)),
@@ -29,6 +30,8 @@ pub(super) const TABLE: &[Row] = &[
     ("POST", "/consoles/{name}/break", Need::Named(Right::Control)),
     ("POST", "/consoles/{name}/line", Need::Named(Right::Control)),
     ("POST", "/consoles/{name}/kick", Need::Named(Right::Control)),
+    ("POST", "/consoles/{name}/close", Need::Named(Right::Control)),
+    ("POST", "/consoles/{name}/open", Need::Named(Right::Control)),
     ("GET", "/search", Need::Each(Right::Spy)),
     ("POST", "/reload", Need::All(Right::Control)),
 ];
@@ -46,6 +49,7 @@ pub(super) fn of_verb(verb: &Verb) -> Right {
         // Only to be told how it is.
         Verb::Line(line) if *line == SetLine::default() => Right::Spy,
         Verb::Force(_) | Verb::Break(_) | Verb::Line(_) | Verb::Kick(_) => Right::Control,
+        Verb::Close | Verb::Open => Right::Control,
     }
 }
 
@@ -83,6 +87,8 @@ mod tests {
             (r#""break""#, "control"),
             (r#""line","baud":9600"#, "control"),
             (r#""kick","session":1"#, "control"),
+            (r#""close""#, "control"),
+            (r#""open""#, "control"),
         ] {
             let verb = serde_json::from_str(&format!(r#"{{"request":{request}}}"#)).unwrap();
             assert_eq!(of_verb(&verb).as_str(), right, "{request}");
