@@ -104,6 +104,11 @@ impl IndexReader {
         }
     }
 
+    /// When the first byte came.
+    pub(super) fn begin_us(&self) -> io::Result<Option<u64>> {
+        if self.len()? == 0 { Ok(None) } else { Ok(Some(self.get(0)?.time_us)) }
+    }
+
     /// The first byte that came at or after a time.
     pub(super) fn at_time(&self, time_us: u64) -> io::Result<Known> {
         let count = self.len()?;

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use rustix::fs::{FlockOperation, flock};
 
-use super::index::{IndexWriter, Mark};
+use super::index::{IndexReader, IndexWriter, Mark};
 use super::segment::{OF_THE_BYTES, Segment};
 use super::{Housekeeping, OpenError, Store, events};
 use crate::config::CaptureOptions;
@@ -15,6 +15,11 @@ use crate::model::{Event, Name, What};
 
 /// How long to wait after a failed write before trying again.
 const RETRY: Duration = Duration::from_secs(1);
+/// Segments are kept for an age in at least so many parts.
+const PARTS: u32 = 8;
+/// How often a capture is tended, if its age limit does not want it more often.
+const TENDED: Duration = Duration::from_secs(3600);
+const LEAST_TENDED: Duration = Duration::from_secs(1);
 
 /// The one writer of a console's capture.
 ///
@@ -220,6 +225,28 @@ impl Writer {
     pub fn housekeeping(&mut self) -> Option<Housekeeping> {
         std::mem::take(&mut self.rotated)
             .then(|| Housekeeping { store: self.store.clone(), options: self.options.clone() })
+    }
+
+    /// When [`Self::tend`] is due again.
+    pub fn tended_every(&self) -> Duration {
+        let eighth = self.options.keep_age.map(|age| age / PARTS);
+        eighth.map_or(TENDED, |eighth| eighth.clamp(LEAST_TENDED, TENDED))
+    }
+
+    /// Does what only time makes due, however little the console prints: a segment that is old
+    /// enough is closed, so that it is deleted in time; and housekeeping looks at the others' age.
+    pub fn tend(&mut self, now_us: u64) {
+        self.rotated = true;
+        let Some((age, files)) = self.options.keep_age.zip(self.open.as_ref()) else { return };
+        let begun = IndexReader::open(&self.store.path(files.start, "idx"));
+        let begun_us = begun.and_then(|index| index.begin_us()).ok().flatten();
+        let old = begun_us.is_some_and(|begun_us| {
+            u128::from(now_us.saturating_sub(begun_us)) > (age / PARTS).as_micros()
+        });
+        if old && self.head > files.start {
+            self.settle();
+            self.close(self.head);
+        }
     }
 
     /// On failure tells how many of the bytes were written before it.

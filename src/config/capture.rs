@@ -17,8 +17,16 @@ pub struct CaptureOptions {
     pub segment: u64,
     /// The oldest segments of a console are deleted when its files hold more bytes than this.
     pub keep: u64,
-    /// Segments whose last byte is older than this are deleted.
+    /// Segments whose last byte is older than this are deleted. A console that prints little has its
+    /// open segment closed after an eighth of it, so that it is forgotten, too.
     pub keep_age: Option<Duration>,
+}
+
+/// How much of one console is kept, where it differs from the others.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) struct Retention {
+    keep: Option<u64>,
+    keep_age: Option<Duration>,
 }
 
 impl CaptureOptions {
@@ -41,6 +49,26 @@ impl CaptureOptions {
             self.keep = keep;
         }
         self.keep_age = table.optional("keep_age").or(self.keep_age);
+    }
+
+    /// The same with what a `[[console]]` says of itself.
+    pub(super) fn with(&self, own: &Retention) -> Self {
+        let keep = own.keep.unwrap_or(self.keep);
+        Self {
+            dir: self.dir.clone(),
+            // What is open is not deleted: it may be no more than a part of what is kept.
+            segment: self.segment.min((keep / 4).max(MIN_SEGMENT)),
+            keep,
+            keep_age: own.keep_age.or(self.keep_age),
+        }
+    }
+}
+
+impl Retention {
+    /// Reads what a `[[console]]` table says.
+    pub(super) fn from_table(table: &Table<'_>) -> Self {
+        let keep = table.optional("keep").map(|Size(keep)| keep);
+        Self { keep, keep_age: table.optional("keep_age") }
     }
 }
 

@@ -7,6 +7,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
+use super::capture::Retention;
 use super::conmux::ConmuxListen;
 use super::discover::{Discover, Rule};
 use super::manners::read_breaks;
@@ -131,7 +132,7 @@ impl SerialConfig {
         let mut capture = CaptureOptions::new(default_capture_dir());
         let mut breaks = Breaks::new();
         let mut seen = Seen::default();
-        let mut rules = Vec::new();
+        let (mut retentions, mut rules) = (Vec::new(), Vec::new());
         let mut matched = None;
         for (file, node) in documents {
             let Some(top) = Table::new(node, At::top(file, problems)) else { continue };
@@ -157,7 +158,9 @@ impl SerialConfig {
             }
             for table in top.tables("console") {
                 let console = ConsoleConfig::from_table(&table);
+                let retention = Retention::from_table(&table);
                 if let Some(console) = &console {
+                    retentions.push(retention);
                     seen.name(&table, &console.name);
                     for (protocol, address) in console.lines() {
                         seen.address(&table, protocol.as_str(), Some(address));
@@ -187,8 +190,8 @@ impl SerialConfig {
             }
             top.finish();
         }
-        for console in &mut config.consoles {
-            console.capture = capture.clone();
+        for (console, retention) in config.consoles.iter_mut().zip(&retentions) {
+            console.capture = capture.with(retention);
             if console.conmux.is_none()
                 && let Some(conmux) = &config.conmux
             {
@@ -330,6 +333,23 @@ mod tests {
         assert_eq!(config.consoles[0].name.as_str(), "panda01");
         assert_eq!(config.consoles[0].port.to_string(), "tty:/dev/ttyUSB0,115200n8");
         assert_eq!(config.consoles[0].telnet, Some("127.0.0.1:7001".parse().unwrap()));
+    }
+
+    #[test]
+    fn a_console_may_be_kept_for_longer_or_shorter_than_the_others() {
+        let config = read(&[
+            ("a.toml", "[[console]]\nname = \"a\"\nport = \"unix:/a\"\nkeep = \"10MiB\"\n"),
+            ("b.toml", "[[console]]\nname = \"b\"\nport = \"unix:/b\"\nkeep_age = \"7d\"\n"),
+            ("c.toml", "[capture]\ndir = \"/c\"\nkeep = \"1GiB\"\nkeep_age = \"30d\"\n"),
+        ]);
+        let config = config.unwrap();
+        let [a, b] = &config.consoles[..] else { panic!("{config:?}") };
+        let days = |days: u64| Some(Duration::from_secs(days * 86_400));
+        assert_eq!((a.capture.keep, a.capture.keep_age), (10 << 20, days(30)));
+        assert_eq!((b.capture.keep, b.capture.keep_age), (1 << 30, days(7)));
+        assert_eq!(a.capture.dir, b.capture.dir);
+        // Files are small enough that the limit can be kept.
+        assert_eq!((a.capture.segment, b.capture.segment), (10 << 18, 64 << 20));
     }
 
     #[test]

@@ -30,6 +30,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::{mpsc, watch};
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -174,6 +175,7 @@ impl Console {
         let supervisor = supervisor::Supervisor {
             console: console.clone(),
             spec,
+            tend_at: Instant::now() + writer.tended_every(),
             writer,
             typed: typing,
             requests: asked,

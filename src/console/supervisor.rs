@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use tokio::io::ReadBuf;
-use tokio::sync::mpsc;
+use tokio::sync::{Semaphore, mpsc};
 use tokio::time::{Instant, sleep_until};
 
 use super::hand_over::HandedState;
@@ -22,7 +22,7 @@ use super::pending::{Part, Pending};
 use super::typing::Unrecorded;
 use super::{Console, Handed, Lifetime};
 use crate::capture::Writer;
-use crate::config::PortSpec;
+use crate::config::{CaptureOptions, PortSpec};
 use crate::model::line::LineSettings;
 use crate::model::{What, units};
 use crate::port::{self, HandedPort, Port};
@@ -39,6 +39,9 @@ const CLOSED: &str = "somebody has closed it";
 /// A port that was open for this long is opened again without a wait.
 const STEADY: Duration = Duration::from_secs(5);
 
+/// So many consoles of a process keep house at a time: it takes memory and a core.
+static AT_WORK: Semaphore = Semaphore::const_new(1);
+
 pub(super) struct Supervisor {
     pub(super) console: Arc<Console>,
     pub(super) spec: PortSpec,
@@ -46,6 +49,8 @@ pub(super) struct Supervisor {
     pub(super) typed: mpsc::Receiver<Box<Typed>>,
     pub(super) requests: mpsc::Receiver<Request>,
     pub(super) lifetime: Lifetime,
+    /// When the capture is tended next.
+    pub(super) tend_at: Instant,
     /// Who has closed the port, if somebody has.
     pub(super) down: Option<String>,
     /// Input that the port took, and the capture has not got yet.
@@ -212,6 +217,7 @@ impl Supervisor {
             tokio::select! {
                 () = shutdown.cancelled() => return Idle::ShuttingDown,
                 () = hand_over.cancelled() => return Idle::HandOver,
+                () = sleep_until(self.tend_at) => self.tend(),
                 done = &mut waited_for => return Idle::Done(done),
                 Some(typed) = self.typed.recv() => self.drop_typed(*typed),
                 Some(request) = self.requests.recv() => match request {
@@ -229,7 +235,7 @@ impl Supervisor {
                         self.change_port(*spec);
                         return Idle::Retry;
                     }
-                    Request::Capture(options) => self.writer.change_options(*options),
+                    Request::Capture(options) => self.change_capture(*options),
                     Request::Retry => return Idle::Retry,
                     Request::Down(request) => {
                         if self.set_down(*request) {
@@ -300,10 +306,13 @@ impl Supervisor {
                 () = hand_over.cancelled() => return Ended::HandOver,
                 () = at(wires.break_end()) => self.end_break(port, wires),
                 () = at(wires.poll_at()) => self.poll_line(port, wires),
-                () = at(sync_at) => {
-                    sync_at = None;
-                    self.sync();
-                    self.console.state().ring.trim(units::now_us());
+                () = sleep_until(sync_at.unwrap_or(self.tend_at)) => {
+                    if sync_at.take().is_some() {
+                        self.sync();
+                        self.console.state().ring.trim(units::now_us());
+                    } else {
+                        self.tend();
+                    }
                 }
                 () = at(pending.give_up_at(self.write_limit())) => self.drop_pending(pending),
                 () = at(self.due(wires, pending)) => self.on_time(port, wires, pending),
@@ -326,7 +335,7 @@ impl Supervisor {
                         self.change_port(*spec);
                         return Ended::Gone("another port is configured".into());
                     }
-                    Request::Capture(options) => self.writer.change_options(*options),
+                    Request::Capture(options) => self.change_capture(*options),
                     Request::Retry => {}
                     Request::Down(request) => {
                         if self.set_down(*request) {
@@ -408,10 +417,31 @@ impl Supervisor {
         }
     }
 
+    fn change_capture(&mut self, options: CaptureOptions) {
+        self.writer.change_options(options);
+        self.tend();
+    }
+
+    /// What is due from time to time, however quiet the console is.
+    fn tend(&mut self) {
+        self.tend_at = Instant::now() + self.writer.tended_every();
+        self.writer.tend(units::now_us());
+        self.keep_house();
+    }
+
     fn keep_house(&mut self) {
-        if let Some(work) = self.writer.housekeeping() {
-            self.lifetime.tasks.spawn_blocking(move || work.run());
-        }
+        let Some(work) = self.writer.housekeeping() else { return };
+        let Lifetime { tasks, shutdown, hand_over } = self.lifetime.clone();
+        tasks.spawn(async move {
+            let turn = tokio::select! {
+                () = shutdown.cancelled() => return,
+                () = hand_over.cancelled() => return,
+                turn = AT_WORK.acquire() => turn,
+            };
+            // A panic in it was logged, and what is left is done next time.
+            let _ = tokio::task::spawn_blocking(move || work.run()).await;
+            drop(turn);
+        });
     }
 }
 

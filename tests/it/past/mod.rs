@@ -1,5 +1,6 @@
 //! What consoles said long ago: found again in megabytes, printed, followed.
 
+mod keep;
 mod log;
 mod search;
 
