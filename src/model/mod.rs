@@ -2,6 +2,7 @@
 
 pub mod event;
 pub mod failure;
+pub mod health;
 pub mod keys;
 pub mod latin1;
 pub mod line;
@@ -13,6 +14,7 @@ pub mod units;
 
 pub use event::{Event, What};
 pub use failure::{Failure, Kind};
+pub use health::{Health, Mismatch, Seen, Sight};
 pub use keys::{Keys, Step};
 pub use name::{MAX_NAME, Name, shown, user_text};
 pub use outlet::{OutletInfo, PowerRequest, Report, State, Verb, Verified};

@@ -18,6 +18,7 @@ mod conmux;
 mod console;
 mod demo;
 mod dispatch;
+mod health;
 mod house;
 mod import;
 mod labgrid;
