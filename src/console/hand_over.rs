@@ -5,9 +5,11 @@ use std::sync::atomic::Ordering;
 
 use serde::{Deserialize, Serialize};
 
+use super::health::Vitals;
 use super::lock::WriteLock;
 use super::pending::Part;
 use super::session::{NEXT_SESSION, Session, Stream};
+use super::signs::Signs;
 use super::state::RecentEvents;
 use super::{Console, Item};
 use crate::model::event::Mode;
@@ -37,6 +39,10 @@ pub struct HandedState {
     pub(super) events: RecentEvents,
     /// What was typed, and has not reached the port.
     pub(super) typed: Vec<Part>,
+    #[serde(default)]
+    pub(super) vitals: Vitals,
+    #[serde(default)]
+    pub(super) signs: Signs,
 }
 
 /// How far a session has come.

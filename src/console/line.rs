@@ -198,6 +198,15 @@ impl Supervisor {
         });
     }
 
+    /// Reads what the line has counted, also when nobody watches.
+    pub(super) fn count_errors(&self, port: &mut dyn Port) {
+        if let Ok(errors) = port.errors() {
+            let line = self.line();
+            let known = Known { errors: true, ..line.known };
+            self.publish_line(Line { errors, known, ..line });
+        }
+    }
+
     /// Tells everyone where a port's other end has set its line differently from what was asked.
     fn correct_line(&mut self, port: &mut dyn Port, wires: &Wires) {
         let Some((settings, outputs)) = port.line() else { return };

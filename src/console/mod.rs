@@ -8,6 +8,7 @@
 mod attendance;
 mod down;
 mod hand_over;
+mod health;
 mod input;
 mod line;
 mod lock;
@@ -22,6 +23,7 @@ mod screen;
 mod search;
 mod send;
 mod session;
+mod signs;
 mod state;
 mod supervisor;
 mod typing;
@@ -37,10 +39,11 @@ use tokio_util::task::TaskTracker;
 use crate::capture::{self, Store};
 use crate::config::{CaptureOptions, Manners, PortSpec};
 use crate::model::line::{Line, LineSettings};
-use crate::model::{Event, Name, What, units, user_text};
+use crate::model::{Event, Health, Name, What, units, user_text};
 use crate::wire::attach::{PortState, Session as SessionRow};
 use crate::wire::line::LineState;
 use input::{Request, Typed};
+use signs::Signs;
 use state::State;
 
 pub use attendance::Told;
@@ -118,6 +121,8 @@ pub struct Status {
     pub sessions: Vec<SessionRow>,
     #[schema(value_type = Option<Object>)]
     pub holder: Option<SessionRow>,
+    /// How the line and the board are, as far as its bytes tell.
+    pub health: Health,
     /// The line; where one console is asked for, not in a list.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub line: Option<LineState>,
@@ -147,7 +152,7 @@ impl Console {
         let settings = LineSettings { framing: spec.framing(), ..LineSettings::default() };
         let mut line = Line { settings, ..Line::default() };
         let mut state = State::new(spec.to_string());
-        let mut resumed = None;
+        let (mut resumed, mut signs) = (None, Signs::default());
         if let Some(Handed { state: handed, port }) = handed {
             handed.reserve_sessions();
             if handed.port == state.spec {
@@ -156,6 +161,7 @@ impl Console {
                 resumed = Some(supervisor::Resumed { port, typed, down });
             }
             (state.lock, state.events) = (handed.lock, handed.events);
+            (state.vitals, signs) = (handed.vitals, handed.signs);
             if let Some(gap) = writer.skip_to(handed.head, units::now_us()) {
                 state.events.push(gap);
             }
@@ -182,6 +188,8 @@ impl Console {
             lifetime,
             down: None,
             unrecorded: None,
+            signs,
+            silent_at: None,
         };
         Ok((console, supervisor.run(resumed)))
     }
@@ -196,6 +204,8 @@ impl Console {
     }
 
     pub fn status(&self) -> Status {
+        let line = *self.line.borrow();
+        let errors = line.known.errors.then_some(line.errors);
         let state = self.state();
         let head = self.head();
         Status {
@@ -207,6 +217,7 @@ impl Console {
             capture_error: state.capture_error.clone(),
             sessions: state.sessions(),
             holder: state.lock.holder(),
+            health: state.vitals.health(units::now_us(), errors),
             line: None,
             sequences: BTreeMap::new(),
         }

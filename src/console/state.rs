@@ -5,6 +5,7 @@ use std::collections::VecDeque;
 use serde::{Deserialize, Serialize};
 
 use super::attendance::Attendance;
+use super::health::Vitals;
 use super::lock::WriteLock;
 use super::ring::Ring;
 use crate::model::Event;
@@ -24,6 +25,7 @@ pub(super) struct State {
     pub(super) spec: String,
     pub(super) port: PortState,
     pub(super) capture_error: Option<String>,
+    pub(super) vitals: Vitals,
 }
 
 impl State {
@@ -36,6 +38,7 @@ impl State {
             events: RecentEvents::default(),
             port: PortState::Starting,
             capture_error: None,
+            vitals: Vitals::default(),
         }
     }
 

@@ -19,6 +19,7 @@ use super::hand_over::HandedState;
 use super::input::{Request, Typed};
 use super::line::{LineChange, Wires};
 use super::pending::{Part, Pending};
+use super::signs::Signs;
 use super::typing::Unrecorded;
 use super::{Console, Handed, Lifetime};
 use crate::capture::Writer;
@@ -55,6 +56,10 @@ pub(super) struct Supervisor {
     pub(super) down: Option<String>,
     /// Input that the port took, and the capture has not got yet.
     pub(super) unrecorded: Option<Unrecorded>,
+    /// What the board's words tell of it.
+    pub(super) signs: Signs,
+    /// When a board that was switched on ought to have printed something.
+    pub(super) silent_at: Option<Instant>,
 }
 
 /// What happened at the port in one step.
@@ -193,6 +198,8 @@ impl Supervisor {
             lock: state.lock.clone(),
             events: state.events.clone(),
             typed,
+            vitals: state.vitals.clone(),
+            signs: std::mem::take(&mut self.signs),
         };
         Handed { state, port: port.and_then(Port::hand_over) }
     }
@@ -221,7 +228,7 @@ impl Supervisor {
                 done = &mut waited_for => return Idle::Done(done),
                 Some(typed) = self.typed.recv() => self.drop_typed(*typed),
                 Some(request) = self.requests.recv() => match request {
-                    Request::Record(event) => self.writer.record(&event),
+                    Request::Record(event) => self.record_foreign(&event),
                     Request::Break(request) => {
                         let _ = request.answer.send(Err("the port is not open".into()));
                     }
@@ -309,18 +316,21 @@ impl Supervisor {
                 () = sleep_until(sync_at.unwrap_or(self.tend_at)) => {
                     if sync_at.take().is_some() {
                         self.sync();
+                        self.count_errors(port);
+                        self.flush_signs();
                         self.console.state().ring.trim(units::now_us());
                     } else {
                         self.tend();
                     }
                 }
+                () = at(self.silent_at) => self.silent(),
                 () = at(pending.give_up_at(self.write_limit())) => self.drop_pending(pending),
                 () = at(self.due(wires, pending)) => self.on_time(port, wires, pending),
                 Some(typed) = self.typed.recv(), if self.has_room(pending) => {
                     self.accept(*typed, pending);
                 }
                 Some(request) = self.requests.recv() => match request {
-                    Request::Record(event) => self.record(&event),
+                    Request::Record(event) => self.record_foreign(&event),
                     Request::Break(request) => {
                         self.begin_break(port, wires, *request);
                     }
@@ -377,7 +387,9 @@ impl Supervisor {
         let time_us = units::now_us();
         let offset = self.writer.head();
         let gap = self.writer.append(time_us, &bytes);
+        let looked_at = bytes.clone();
         let mut state = self.console.state();
+        let mismatch = state.vitals.heard(time_us, bytes.len());
         state.ring.push(offset, time_us, bytes);
         if state.capture_error.as_deref() != self.writer.broken() {
             state.capture_error = self.writer.broken().map(str::to_owned);
@@ -392,6 +404,7 @@ impl Supervisor {
         });
         drop(state);
         self.keep_house();
+        self.look_at(offset, time_us, &looked_at, mismatch);
     }
 
     /// Tells whether the capture can be written.

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::Name;
+use super::{Mismatch, Name, Seen};
 
 /// One event on a console's timeline.
 ///
@@ -93,6 +93,11 @@ pub enum What {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         detail: Option<String>,
     },
+    /// The board printed something that people want to know of, in the line whose first byte is at
+    /// offset `at`.
+    Seen { what: Seen, at: u64, line: String },
+    /// The board's power and what it prints do not agree.
+    Mismatch { what: Mismatch },
     /// A job began or ended on this console.
     Job { id: String, phase: Phase },
     /// An action of a job began or ended.

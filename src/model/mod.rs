@@ -3,6 +3,7 @@
 pub mod event;
 pub mod failure;
 pub mod glob;
+pub mod health;
 pub mod keys;
 pub mod latin1;
 pub mod line;
@@ -17,6 +18,7 @@ pub mod units;
 pub use event::{Event, What};
 pub use failure::{Failure, Kind};
 pub use glob::Glob;
+pub use health::{Health, Mismatch, Seen, Sight};
 pub use keys::{Keys, Step};
 pub use name::{MAX_NAME, Name, calls_oneself, shown, user_text};
 pub use outlet::{OutletInfo, PowerRequest, Report, State, Verb, Verified};

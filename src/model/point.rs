@@ -8,7 +8,7 @@ use jiff::civil::{DateTime, Time};
 use jiff::{SignedDuration, Timestamp, Zoned};
 
 use super::event::Phase;
-use super::{Event, What, units};
+use super::{Event, Seen, What, units};
 
 /// A point in a console's stream. Its text is the same in the HTTP interface, in the query of an
 /// attach request and on command lines.
@@ -95,6 +95,7 @@ impl Mark {
             (Self::Reset, What::Power { verb, phase: Phase::Begin, .. }) => {
                 verb == "on" || verb == "cycle"
             }
+            (Self::Boot, What::Seen { what: Seen::Boot, .. }) => true,
             _ => false,
         }
     }
@@ -115,11 +116,15 @@ impl Mark {
                     continue;
                 }
             }
+            let place = match &event.what {
+                What::Seen { at, .. } => *at,
+                _ => event.offset,
+            };
             if self.is(&event.what) {
-                return Some(event.offset);
+                return Some(place);
             }
             if other.is_none() && self.other().is(&event.what) {
-                other = Some(event.offset);
+                other = Some(place);
             }
         }
         other
@@ -261,6 +266,11 @@ mod tests {
         events.push(event(40, "on", Phase::Begin));
         assert_eq!(find(Mark::Reset, &events), Some(40));
         assert_eq!(find(Mark::Reset, &events[..1]), None);
+        let seen = |what| What::Seen { what, at: 50, line: "U-Boot 2023.01".into() };
+        events.push(Event { offset: 80, time_us: 1, who: None, what: seen(Seen::Boot) });
+        events.push(Event { offset: 90, time_us: 1, who: None, what: seen(Seen::Kernel) });
+        assert_eq!(find(Mark::Boot, &events), Some(50), "where the banner begins");
+        assert_eq!(find(Mark::Reset, &events), Some(40));
     }
 
     proptest! {

@@ -132,7 +132,10 @@ pub(in crate::front) fn event(name: &Name, event: &Event) -> Option<String> {
         What::Gap { to, reason } => {
             format!("[{name}: {} bytes are missing: {reason}]", to.saturating_sub(event.offset))
         }
-        What::Input { .. } | What::Note { .. } | What::Action { .. } => return None,
+        What::Mismatch { what } => format!("[{name}: {what}]"),
+        What::Input { .. } | What::Note { .. } | What::Action { .. } | What::Seen { .. } => {
+            return None;
+        }
     })
 }
 

@@ -8,11 +8,14 @@ use serde::{Deserialize, Serialize};
 
 use super::{LabArgs, print, print_json};
 use crate::client::{ConsoleRef, OutletRef, lab::Board, outlet};
-use crate::model::{Failure, Name, PowerRequest, State, Verb};
+use crate::model::{Failure, Health, Name, PowerRequest, State, Verb, units};
 use crate::wire::attach::{PortState, Session};
 
 /// How long a console's daemon may take to answer before the board is listed without it.
 const STATE_TIMEOUT: Duration = Duration::from_secs(3);
+
+/// A console that has said nothing for so long is called quiet.
+const QUIET_MS: u64 = 60_000;
 
 /// Lists the boards: whether their consoles are open, who has them, who is attached.
 #[derive(Debug, Args)]
@@ -42,6 +45,8 @@ struct Row {
     power: Option<State>,
     /// Whether the board has an outlet.
     outlet: bool,
+    /// What the console's line and bytes tell; null without a console.
+    health: Option<Health>,
 }
 
 #[derive(Deserialize)]
@@ -50,6 +55,8 @@ struct Console {
     state: PortState,
     sessions: Vec<Session>,
     holder: Option<Session>,
+    #[serde(default)]
+    health: Health,
 }
 
 pub(super) async fn run(args: BoardsArgs) -> Result<(), Failure> {
@@ -81,7 +88,7 @@ async fn row(board: &Board, power: bool) -> Row {
         }
     };
     let (console, power) = tokio::join!(console, power);
-    let (state, holder, attached) = match console {
+    let (state, holder, attached, health) = match console {
         Some(Ok(console)) => {
             let state = match console.state {
                 PortState::Open => "open".into(),
@@ -89,13 +96,55 @@ async fn row(board: &Board, power: bool) -> Row {
                 PortState::Closed { reason } => format!("closed: {reason}"),
             };
             let attached = console.sessions.into_iter().map(|session| session.user).collect();
-            (Some(state), console.holder.map(|holder| holder.user), attached)
+            let holder = console.holder.map(|holder| holder.user);
+            (Some(state), holder, attached, Some(console.health))
         }
-        Some(Err(failure)) => (Some(format!("unreachable: {}", failure.message)), None, Vec::new()),
-        None => (None, None, Vec::new()),
+        Some(Err(failure)) => {
+            (Some(format!("unreachable: {}", failure.message)), None, Vec::new(), None)
+        }
+        None => (None, None, Vec::new(), None),
     };
-    let outlet = board.outlet.is_some();
-    Row { board: board.name.clone(), at: None, console: state, holder, attached, power, outlet }
+    Row {
+        board: board.name.clone(),
+        at: None,
+        console: state,
+        holder,
+        attached,
+        power,
+        outlet: board.outlet.is_some(),
+        health,
+    }
+}
+
+/// What of a line's health is worth a word: `, booted 5 min ago, panic 2 min ago: Kernel panic - …`.
+fn words(health: &Health) -> String {
+    let now_us = units::now_us();
+    let mut words = Vec::new();
+    if let Some(boot) = &health.boot {
+        let seconds = now_us.saturating_sub(boot.time_us) / 1_000_000;
+        words.push(format!("booted {} ago", units::time_span(seconds)));
+    }
+    if let Some(trouble) = &health.trouble {
+        words.push(format!("{}: {}", trouble.ago(now_us), trouble.line));
+    }
+    if let Some(idle_ms) = health.idle_ms.filter(|idle_ms| *idle_ms >= QUIET_MS) {
+        words.push(format!("quiet for {}", units::time_span(idle_ms / 1000)));
+    }
+    if let Some(mismatch) = health.mismatch {
+        words.push(mismatch.to_string());
+    }
+    if let Some(errors) = &health.errors {
+        for (count, what) in [
+            (errors.overruns, "overruns"),
+            (errors.parity, "parity errors"),
+            (errors.framing, "framing errors"),
+        ] {
+            if count > 0 {
+                words.push(format!("{count} {what}"));
+            }
+        }
+    }
+    words.iter().map(|word| format!(", {word}")).collect()
 }
 
 async fn console_state(console: &ConsoleRef) -> Result<Console, Failure> {
@@ -120,11 +169,12 @@ fn table(rows: &[Row]) -> String {
             None => "none",
         };
         text.push_str(&format!(
-            "{:width$}  {power:7}  {:12}  {:12}  {}{}\n",
+            "{:width$}  {power:7}  {:12}  {:12}  {}{}{}\n",
             row.board,
             row.holder.as_deref().unwrap_or("-"),
             if row.attached.is_empty() { "-".to_owned() } else { row.attached.join(",") },
             row.console.as_deref().unwrap_or("none"),
+            row.health.as_ref().map(words).unwrap_or_default(),
             row.at.as_ref().map(|at| format!(" ({at})")).unwrap_or_default(),
         ));
     }
