@@ -1,5 +1,6 @@
 //! People and scripts at a console by its board's name: `lava-console` and `lava`.
 
+mod control;
 mod since;
 mod trouble;
 

@@ -2,8 +2,10 @@
 
 mod idle;
 mod line;
+mod many;
 mod modes;
 mod send;
+mod verbs;
 
 use serde_json::Value;
 

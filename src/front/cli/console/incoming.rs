@@ -102,7 +102,7 @@ impl Session {
         if self.sent(id, &answer) {
             return;
         }
-        let Some(Running::Request { id: asked, force }) = self.running else { return };
+        let Some(Running::Request { id: asked, mode }) = self.running else { return };
         if asked != id {
             return;
         }
@@ -110,7 +110,7 @@ impl Session {
         self.ending.acted = Instant::now();
         match answer {
             // What was typed behind `~$force` need not wait for the news of the new mode.
-            Answer::Done => self.spy &= !force,
+            Answer::Done => self.spy = mode.map_or(self.spy, |mode| mode == Mode::Spy),
             Answer::Refused { reason } => {
                 let line = self.words().refused(&reason, self.holder.as_ref());
                 self.fail(Kind::Failed, &line);

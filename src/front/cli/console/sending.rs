@@ -138,10 +138,10 @@ impl Session {
         true
     }
 
-    /// Stops sending; false when nothing is being sent.
+    /// Stops sending; false when nothing is being sent, or that was said already.
     pub(super) fn cancel_sending(&mut self) -> bool {
         match &mut self.running {
-            Some(Running::Send(sending)) => {
+            Some(Running::Send(sending)) if !sending.cancelled => {
                 sending.cancelled = true;
                 true
             }

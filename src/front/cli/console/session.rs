@@ -84,7 +84,8 @@ pub(super) enum Running {
     /// The answer to a request to the console's daemon is waited for.
     Request {
         id: u64,
-        force: bool,
+        /// The mode that this session has when it is done, if that changes.
+        mode: Option<Mode>,
     },
     Power(Action),
     Look(Action),
@@ -236,11 +237,18 @@ impl Session {
 
     /// Takes what was typed. After `quit` nothing is taken but a second one, which does not wait.
     fn take(&mut self, typed: impl IntoIterator<Item = Typed>) {
-        for typed in typed {
+        for mut typed in typed {
+            // The Ctrl-C that ends sending is not the board's.
+            if let Typed::Board(bytes) = &mut typed
+                && let Some(at) = bytes.iter().position(|byte| *byte == CTRL_C)
+                && self.cancel_sending()
+            {
+                bytes.remove(at);
+            }
             let quitting =
                 self.steps.iter().any(|step| matches!(step, Step::Command(Command::Quit)));
             match typed {
-                Typed::Board(bytes) if bytes.contains(&CTRL_C) && self.cancel_sending() => {}
+                Typed::Board(bytes) if bytes.is_empty() => {}
                 Typed::Echo(bytes) => self.output.own(&String::from_utf8_lossy(&bytes)),
                 Typed::Board(bytes) if !quitting => self.steps.push_back(Step::Board(bytes)),
                 Typed::Board(_) => {}
@@ -342,12 +350,16 @@ impl Session {
     }
 
     async fn ask(&mut self, verb: Verb) {
-        let force = matches!(verb, Verb::Force(_));
-        if let Verb::Mode { mode } = verb {
-            self.wanted = mode;
-        }
+        let mode = match verb {
+            Verb::Force(_) => Some(Mode::Exclusive),
+            Verb::Mode { mode } => {
+                self.wanted = mode;
+                Some(mode)
+            }
+            _ => None,
+        };
         match self.attachment.ask(verb).await {
-            Ok(id) => self.running = Some(Running::Request { id, force }),
+            Ok(id) => self.running = Some(Running::Request { id, mode }),
             Err(error) => self.fail(Kind::Lab, &format!("[{error}]")),
         }
     }
