@@ -160,7 +160,7 @@ fn a_text_is_typed_at_many_boards_and_a_file_at_one_with_certainty() {
     let breaks = http(serial.address("http"), "GET", "/consoles/rack1/events", "").text();
     assert!(breaks.contains("\"kind\":\"break\",\"ms\":5"), "{breaks}");
 
-    let file: Vec<u8> = (0..100_000_u32).map(|n| (n * 7919 >> 8) as u8).collect();
+    let file: Vec<u8> = (0..100_000_u32).map(|n| ((n * 7919) >> 8) as u8).collect();
     std::fs::write(lab.path("boot.bin"), &file).unwrap();
     let path = lab.path("boot.bin").display().to_string();
     let (code, told, stderr) = lava(&lab, &["send", "rack2", "--file", &path], "");

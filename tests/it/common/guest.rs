@@ -91,7 +91,7 @@ impl Guest {
         let control = BufReader::new(connect(&dir.join("control")));
         let mut guest = Self { qemu, typed, said, kernel, control, dir, plugged: 0 };
         guest.answer();
-        guest.control("qmp_capabilities", json!({}));
+        guest.control("qmp_capabilities", &json!({}));
         if let Err(message) = guest.said.find(PATIENCE, 0, b"READY") {
             panic!("it did not boot: {message}\n{}", guest.kernel.text());
         }
@@ -131,7 +131,7 @@ impl Guest {
 
     /// Where its port 7100 is reached.
     pub(crate) fn http(&mut self) -> SocketAddr {
-        let table = self.control("human-monitor-command", json!({"command-line": "info usernet"}));
+        let table = self.control("human-monitor-command", &json!({"command-line": "info usernet"}));
         let line = table.as_str().unwrap().lines().find(|line| line.contains("HOST_FORWARD"));
         let words: Vec<&str> = line.unwrap().split_whitespace().collect();
         format!("{}:{}", words[2], words[3]).parse().unwrap()
@@ -146,23 +146,23 @@ impl Guest {
         let address = json!({"type": "unix", "data": {"path": path}});
         let data = json!({"addr": address, "server": true, "wait": false});
         let backend = json!({"type": "socket", "data": data});
-        self.control("chardev-add", json!({"id": id, "backend": backend}));
+        self.control("chardev-add", &json!({"id": id, "backend": backend}));
         // Connected before the adapter is there: no byte is lost.
         let wire = connect(&path);
         let device = format!("adapter{socket}");
         self.control(
             "device_add",
-            json!({"driver": "usb-serial", "id": device, "chardev": id, "serial": serial,
+            &json!({"driver": "usb-serial", "id": device, "chardev": id, "serial": serial,
                    "bus": "usb.0", "port": socket.to_string(), "always-plugged": true}),
         );
         wire
     }
 
     pub(crate) fn unplug(&mut self, socket: u8) {
-        self.control("device_del", json!({"id": format!("adapter{socket}")}));
+        self.control("device_del", &json!({"id": format!("adapter{socket}")}));
     }
 
-    fn control(&mut self, verb: &str, arguments: Value) -> Value {
+    fn control(&mut self, verb: &str, arguments: &Value) -> Value {
         let request = json!({"execute": verb, "arguments": arguments});
         self.control.get_mut().write_all(format!("{request}\n").as_bytes()).unwrap();
         loop {
