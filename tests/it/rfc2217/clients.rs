@@ -59,7 +59,7 @@ fn telnet_talks_breaks_and_asks_whether_we_are_there() {
     let (serial, mut cable) = cabled(&lab, "");
     cable.order("far 115200n8");
     let (mut telnet, tap) = client(&lab, serial.address("telnet"), "telnet HOST PORT");
-    telnet.expect("Escape character");
+    ready(&telnet, &mut cable);
     talk(&mut telnet, &mut cable);
     for command in ["send ayt", "send brk"] {
         telnet.type_text("\x1d");
