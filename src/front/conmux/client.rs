@@ -175,7 +175,11 @@ impl Client {
                     // What was ordered is still sent, and what was begun is told of.
                     down.await?;
                 }
-                ended = &mut down => ended?,
+                ended = &mut down => if let Err(error) = ended {
+                    // It does not listen any more; what it has said before still counts.
+                    self.typed = up.await?.freeze();
+                    return Err(error);
+                },
             }
         }
         Ok(())

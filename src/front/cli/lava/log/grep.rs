@@ -57,7 +57,7 @@ pub(super) async fn run(args: &LogArgs, sources: &[Source], text: &str) -> Resul
 
 impl Grep<'_> {
     /// Prints what is found. A daemon that does not answer is told, and is no reason to keep from
-    /// others' lines; gives the last such failure.
+    /// others' lines, nor from those to come; gives the last such failure.
     async fn past(&mut self, text: &str) -> Result<Option<Failure>, Stop> {
         let mut daemons: Vec<(&Endpoint, HashMap<&str, usize>)> = Vec::new();
         for (at, source) in self.sources.iter().enumerate() {
@@ -89,7 +89,8 @@ impl Grep<'_> {
             let searched = self.daemon(daemon, &query, &consoles, &mut last).await;
             match searched {
                 Err(Stop::Failed(failure))
-                    if self.sources.len() > 1 && failure.kind == Kind::Lab =>
+                    if (self.sources.len() > 1 || self.args.follow)
+                        && failure.kind == Kind::Lab =>
                 {
                     note(&failure.message);
                     failed = Some(failure);
