@@ -21,6 +21,7 @@ const MAX_FOUND: usize = 256;
 pub struct Finder {
     pub(super) held: BTreeMap<Name, Held>,
     /// Addresses that somebody else listens on.
+    #[serde(skip)]
     pub(super) busy: BTreeSet<SocketAddr>,
     /// How often it has looked.
     pub(super) looks: u64,
@@ -86,6 +87,11 @@ impl Finder {
     /// Somebody else listens on this address: the next look gives another one of the range.
     pub fn avoid(&mut self, address: SocketAddr) {
         self.busy.insert(address);
+    }
+
+    /// Every address may be had again.
+    pub fn avoid_none(&mut self) {
+        self.busy.clear();
     }
 
     /// What an adapter is known by. It does not change while it stays where it is.

@@ -7,7 +7,7 @@ use super::finder::{Finder, Held};
 use super::{Adapter, Identity, Roots};
 use crate::config::discover::{Discover, Rule};
 use crate::config::serial::{ConsoleConfig, SerialConfig};
-use crate::config::{Addresses, Glob, PortSpec};
+use crate::config::{Addresses, Glob};
 use crate::model::Name;
 
 /// Names and addresses being given away.
@@ -63,18 +63,14 @@ impl<'a> Naming<'a> {
             return;
         }
         let Some(name) = self.name(&adapter, &identity, rule, gone.is_some()) else { return };
-        let framing = rule.and_then(|rule| rule.line).unwrap_or(self.discover.line);
         let path = roots.dev.join(&identity.path);
-        let port = PortSpec::Tty { path, framing };
         let before = self.finder.held.get(&name);
         let raw = rule.and_then(|rule| rule.raw).or(self.discover.raw);
         let raw = self.address(&name, raw, before.and_then(|held| held.raw));
         let telnet = rule.and_then(|rule| rule.telnet).or(self.discover.telnet);
         let telnet = self.address(&name, telnet, before.and_then(|held| held.telnet));
-        let insecure = self.discover.insecure;
-        let capture = self.discover.capture.clone();
-        let console = ConsoleConfig::new(name.clone(), port, capture);
-        self.consoles.push(ConsoleConfig { raw, telnet, insecure, ..console });
+        let console = self.discover.console(name.clone(), path, rule);
+        self.consoles.push(ConsoleConfig { raw, telnet, ..console });
         let seen = gone.unwrap_or(self.finder.looks);
         self.held.insert(name, Held { adapter, identity, raw, telnet, seen });
     }

@@ -1,14 +1,17 @@
 //! Reading `/sys/class/tty`.
 
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{self, Read as _};
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
 
 use super::{Adapter, Roots, Usb, names};
 use crate::model::Name;
 
-/// The most adapters that are looked at.
-const MAX_ADAPTERS: usize = 1024;
+/// The most terminals that are looked at.
+const MAX_TTYS: usize = 4096;
 /// The most bytes of an attribute that are read; the kernel gives no more.
 const MAX_ATTRIBUTE: u64 = 4096;
 
@@ -22,14 +25,52 @@ pub fn list(roots: &Roots) -> io::Result<Vec<Adapter>> {
         |error: io::Error| io::Error::new(error.kind(), format!("{}: {error}", class.display()));
     let consoles = attribute(&class.join("console"), "active").unwrap_or_default();
     let consoles: Vec<&str> = consoles.split_ascii_whitespace().collect();
-    let ttys = std::fs::read_dir(&class).map_err(named)?.filter_map(|entry| {
-        let entry = entry.ok()?;
+    let mut known = KNOWN.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut now = BTreeMap::new();
+    for entry in std::fs::read_dir(&class).map_err(named)?.take(MAX_TTYS).flatten() {
+        let link = class.join(entry.file_name());
+        let Some(tty) = entry.file_name().to_str().and_then(|name| name.parse().ok()) else {
+            continue;
+        };
         // A device that goes away meanwhile is as good as gone.
-        read(&class.join(entry.file_name()), entry.file_name().to_str()?.parse().ok()?, &consoles)
-    });
-    let mut adapters: Vec<Adapter> = ttys.take(MAX_ADAPTERS).collect();
+        let Some(born) = born(&link) else { continue };
+        let read = match known.remove(&link) {
+            Some(known) if known.born == born => known,
+            _ => Known { born, adapter: read(&link, tty) },
+        };
+        now.insert(link, read);
+    }
+    let adapters = now.values().filter_map(|known| known.adapter.clone());
+    let mut adapters: Vec<Adapter> = adapters.collect();
+    for adapter in &mut adapters {
+        adapter.kernel_console = consoles.contains(&adapter.tty.as_str());
+    }
     adapters.sort_by_key(|adapter| order(adapter.tty.as_str()));
+    *known = now;
     Ok(adapters)
+}
+
+/// What was read of the devices that are there, since a device never changes what it says of itself.
+/// Looking for one that has come then costs little, however many others there are.
+static KNOWN: Mutex<BTreeMap<PathBuf, Known>> = Mutex::new(BTreeMap::new());
+
+/// A device, and what it is if it is hardware.
+struct Known {
+    born: Born,
+    adapter: Option<Adapter>,
+}
+
+/// Tells a device from others that had its place before: number and time of its folder.
+type Born = (u64, i64, i64);
+
+/// `None` when it is virtual, as most of them are, which is found out without reading more, or gone.
+fn born(link: &Path) -> Option<Born> {
+    let target = std::fs::read_link(link).ok()?;
+    if target.components().any(|part| part.as_os_str() == "virtual") {
+        return None;
+    }
+    let folder = link.metadata().ok()?;
+    Some((folder.ino(), folder.ctime(), folder.ctime_nsec()))
 }
 
 /// `("ttyUSB", 10)`.
@@ -39,12 +80,7 @@ fn order(tty: &str) -> (String, u64) {
 }
 
 /// One line; `None` when it is no hardware.
-fn read(link: &Path, tty: Name, consoles: &[&str]) -> Option<Adapter> {
-    // Most of them are virtual: found out without reading more.
-    let target = std::fs::read_link(link).ok()?;
-    if target.components().any(|part| part.as_os_str() == "virtual") {
-        return None;
-    }
+fn read(link: &Path, tty: Name) -> Option<Adapter> {
     let place = link.canonicalize().ok()?;
     // A UART that was never found has the type 0.
     if !place.join("device").exists() || attribute(&place, "type").as_deref() == Some("0") {
@@ -70,8 +106,7 @@ fn read(link: &Path, tty: Name, consoles: &[&str]) -> Option<Adapter> {
     // Newer kernels put a bus of their own between a line and its hardware.
     let hardware = way.iter().filter(|(kind, _)| kind != "serial-base");
     let driver = hardware.map(|(_, dir)| dir).find_map(|dir| target_name(dir, "driver"));
-    let kernel_console = consoles.contains(&tty.as_str());
-    Some(Adapter { tty, usb, by_id, by_path, driver, kernel_console })
+    Some(Adapter { tty, usb, by_id, by_path, driver, kernel_console: false })
 }
 
 /// What is said of the USB device on the way, and the line's number where the driver has several.

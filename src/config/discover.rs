@@ -1,9 +1,14 @@
 //! `[discover]` and `[[match]]`: adapters that become consoles by themselves.
 
 use std::net::SocketAddr;
+use std::path::PathBuf;
 
-use super::serial::Protocol;
-use super::{Addresses, At, CaptureOptions, FromNode, Glob, Node, Table};
+use super::capture::Retention;
+use super::serial::{ConsoleConfig, Protocol};
+use super::url::resource_url;
+use super::{
+    Addresses, At, Breaks, CaptureOptions, FromNode, Glob, Manners, Node, PortSpec, Table,
+};
 use crate::model::Name;
 use crate::model::line::{Framing, FramingError};
 
@@ -17,6 +22,8 @@ pub struct Discover {
     /// Where each console gets a raw port, if anywhere.
     pub raw: Option<Addresses>,
     pub telnet: Option<Addresses>,
+    /// Where it gets a port for conmux's clients: anywhere, when there is `[conmux]`.
+    pub(super) conmux: Option<SocketAddr>,
     /// Allow `raw` and `telnet` on addresses that are not loopback.
     pub insecure: bool,
     /// In the order of the files: the first that matches an adapter says what becomes of it.
@@ -24,11 +31,13 @@ pub struct Discover {
     /// Only this adapter: a console's name, or one of the names below /dev.
     pub only: Option<String>,
     /// Where consoles are recorded: `[capture]`.
-    pub capture: CaptureOptions,
+    pub(super) capture: CaptureOptions,
+    /// The break sequences of all consoles: `[break]`.
+    pub(super) breaks: Breaks,
 }
 
-/// `[[match]]`: which adapters it is for, and what is different for them. What it does not say is as
-/// in `[discover]`.
+/// `[[match]]`: which adapters it is for, and what is different for them: all that a `[[console]]` can
+/// say. What it does not say is as in `[discover]`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Rule {
     /// The USB ids in hexadecimal, or what the device calls its maker and itself.
@@ -46,6 +55,10 @@ pub struct Rule {
     pub telnet: Option<Addresses>,
     /// Leave these adapters alone.
     pub ignore: bool,
+    conmux: Option<SocketAddr>,
+    outlet: Option<String>,
+    retention: Retention,
+    manners: Manners,
 }
 
 impl Discover {
@@ -56,10 +69,33 @@ impl Discover {
             line: Framing::default(),
             raw: None,
             telnet: None,
+            conmux: None,
             insecure: false,
             rules: Vec::new(),
             only: None,
             capture,
+            breaks: Breaks::new(),
+        }
+    }
+
+    /// The same for this adapter only, if one is given.
+    pub fn for_adapter(self, only: Option<String>) -> Self {
+        Self { only, ..self }
+    }
+
+    /// The console of an adapter that `rule` is for. Its addresses are given to it elsewhere.
+    pub fn console(&self, name: Name, path: PathBuf, rule: Option<&Rule>) -> ConsoleConfig {
+        let framing = rule.and_then(|rule| rule.line).unwrap_or(self.line);
+        let capture = rule.map(|rule| self.capture.with(&rule.retention));
+        let capture = capture.unwrap_or_else(|| self.capture.clone());
+        let mut manners = rule.map(|rule| rule.manners.clone()).unwrap_or_default();
+        manners.add_breaks(&self.breaks);
+        ConsoleConfig {
+            conmux: rule.and_then(|rule| rule.conmux).or(self.conmux),
+            outlet: rule.and_then(|rule| rule.outlet.clone()),
+            insecure: self.insecure,
+            manners,
+            ..ConsoleConfig::new(name, PortSpec::Tty { path, framing }, capture)
         }
     }
 
@@ -74,7 +110,7 @@ impl Discover {
             .filter_map(|(protocol, addresses)| Some((protocol, addresses?.all().next()?)))
     }
 
-    /// Reads `[discover]`. Its rules and where it is recorded are known when all files are read.
+    /// Reads `[discover]`. The rest of it is known when all files are read.
     pub(super) fn from_table(table: &Table<'_>, capture: CaptureOptions) -> Self {
         let defaults = Self::new(capture);
         Self {
@@ -89,6 +125,12 @@ impl Discover {
 }
 
 impl Rule {
+    /// The addresses that are for one console only, with their keys.
+    pub(super) fn own_addresses(&self) -> [(&'static str, Option<SocketAddr>); 3] {
+        let single = |addresses: Option<Addresses>| addresses.and_then(Addresses::single);
+        [("raw", single(self.raw)), ("telnet", single(self.telnet)), ("conmux", self.conmux)]
+    }
+
     pub(super) fn from_table(table: &Table<'_>) -> Self {
         let rule = Self {
             vendor: table.optional("vendor"),
@@ -101,6 +143,10 @@ impl Rule {
             raw: table.optional("raw"),
             telnet: table.optional("telnet"),
             ignore: table.optional("ignore").unwrap_or(false),
+            conmux: table.optional("conmux"),
+            outlet: table.parsed("outlet", |url| resource_url(url, "outlet")),
+            retention: Retention::from_table(table),
+            manners: Manners::from_table(table),
         };
         let criteria = ["vendor", "product", "serial", "path", "interface"];
         if criteria.iter().all(|key| table.node(key).is_none()) {
@@ -109,7 +155,7 @@ impl Rule {
             table.at().problem(table.place(), what);
         }
         if rule.ignore {
-            for key in ["name", "line", "raw", "telnet"] {
+            for key in ["name", "line", "raw", "telnet", "conmux", "outlet"] {
                 if table.node(key).is_some() {
                     table.problem(key, "an adapter that is ignored has none");
                 }

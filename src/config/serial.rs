@@ -13,8 +13,8 @@ use super::discover::{Discover, Rule};
 use super::manners::read_breaks;
 use super::url::resource_url;
 use super::{
-    AccessConfig, Addresses, At, Breaks, CaptureOptions, HttpListen, Manners, Node, PortSpec,
-    Problems, Table, default_capture_dir, read_all, toml,
+    AccessConfig, At, Breaks, CaptureOptions, HttpListen, Manners, Node, PortSpec, Problems, Table,
+    default_capture_dir, read_all, toml,
 };
 use crate::model::{Failure, Name};
 
@@ -182,8 +182,8 @@ impl SerialConfig {
                 if let Some(name) = &rule.name {
                     seen.name(&table, name);
                 }
-                for (key, addresses) in [("raw", rule.raw), ("telnet", rule.telnet)] {
-                    seen.address(&table, key, addresses.and_then(Addresses::single));
+                for (key, address) in rule.own_addresses() {
+                    seen.address(&table, key, address);
                 }
                 table.finish();
                 rules.push(rule);
@@ -202,13 +202,16 @@ impl SerialConfig {
         if let Some(only) = only {
             let discover = config.discover.take();
             let discover = discover.unwrap_or_else(|| Discover::new(capture.clone()));
-            let discover = Some(Discover { only: Some(only.clone()), ..discover });
-            config = Self { discover, only: Some(only), ..Self::default() };
+            let discover = Some(discover.for_adapter(Some(only.clone())));
+            let access = config.access;
+            config = Self { discover, access, only: Some(only), ..Self::default() };
         }
         match &mut config.discover {
             Some(discover) => {
                 discover.rules = rules;
                 discover.capture = capture;
+                discover.breaks = breaks;
+                discover.conmux = config.conmux.as_ref().map(ConmuxListen::any_port);
             }
             None => {
                 if let Some((at, place)) = matched {

@@ -19,7 +19,7 @@ use crate::model::{Failure, Name};
 /// A new adapter becomes a console so long after its device has come: by then it has all its links
 /// and lines, and a `[[console]]` that means it is found to do so.
 const SETTLE: Duration = Duration::from_millis(300);
-/// When an adapter was left out, it is tried again after this time.
+/// What could not be had is tried again after this time.
 const AGAIN: Duration = Duration::from_secs(10);
 /// How often the addresses of adapters are given out anew because somebody else has one.
 const TRIES: usize = 16;
@@ -99,18 +99,20 @@ impl Hotplug {
     /// is left out, and told.
     pub(super) async fn find(&mut self, config: &SerialConfig, bound: &Bound) -> Vec<Planned> {
         self.notes.clear();
+        self.finder.avoid_none();
+        let open_conmux = config.conmux.as_ref().is_some_and(|conmux| conmux.insecure);
         for _ in 0..TRIES {
-            let consoles = self.look(config);
-            let (planned, refused) = bind(consoles, bound).await;
+            let (planned, refused) = bind(self.look(config), bound, open_conmux).await;
             if refused.is_empty() {
                 return planned;
             }
+            self.look_after(AGAIN);
             for (address, failure) in refused {
                 self.note(failure.message);
                 self.finder.avoid(address);
             }
         }
-        bind(self.look(config), bound).await.0
+        bind(self.look(config), bound, open_conmux).await.0
     }
 
     fn look(&mut self, config: &SerialConfig) -> Vec<ConsoleConfig> {
@@ -156,6 +158,7 @@ impl Hotplug {
 async fn bind(
     consoles: Vec<ConsoleConfig>,
     bound: &Bound,
+    open_conmux: bool,
 ) -> (Vec<Planned>, Vec<(SocketAddr, Failure)>) {
     let mut planned = Vec::with_capacity(consoles.len());
     let mut refused = Vec::new();
@@ -163,7 +166,8 @@ async fn bind(
         let mut lines: BTreeMap<Protocol, Arc<TcpListener>> = BTreeMap::new();
         for (protocol, address) in config.lines() {
             let purpose = Purpose::Line(config.name.clone(), protocol);
-            match bound.listen(purpose, address, Safety::of_line(config.insecure)).await {
+            let insecure = config.insecure || protocol == Protocol::Conmux && open_conmux;
+            match bound.listen(purpose, address, Safety::of_line(insecure)).await {
                 Ok(listener) => {
                     lines.insert(protocol, listener);
                 }

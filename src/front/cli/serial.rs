@@ -119,7 +119,7 @@ impl SerialArgs {
             }
             let capture = self.capture.unwrap_or_else(default_capture_dir);
             let discover = Discover::new(CaptureOptions::new(capture));
-            let discover = Some(Discover { only: only.clone(), ..discover });
+            let discover = Some(discover.for_adapter(only.clone()));
             return Ok(SerialConfig { only, http, discover, ..SerialConfig::default() });
         };
         let port = match (self.port, self.device) {

@@ -3,6 +3,7 @@
 use std::io;
 use std::pin::pin;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use serde::{Deserialize, Serialize};
@@ -14,8 +15,8 @@ use tokio_util::task::TaskTracker;
 use super::connect;
 use super::power::Power;
 use super::receiver::Receiver;
-use super::sender::Sender;
-use crate::console::{Console, Stream};
+use super::sender::{Order, Sender};
+use crate::console::{Console, Session, Stream, Told};
 use crate::front::hand_over::{ClientState, HandOver, HandedClient, ProtocolState};
 use crate::front::http::access::Who;
 use crate::model::latin1;
@@ -24,6 +25,9 @@ use crate::wire::conmux::Typing;
 /// How many orders may wait for the sending side. A client that does not read them is not read
 /// either.
 const ORDERS: usize = 8;
+
+/// How long a client that is let go may take to read why.
+const LAST_WORDS: Duration = Duration::from_secs(2);
 
 /// The URL of a console's outlet, as it is configured at the moment.
 pub type Outlet = watch::Receiver<Option<String>>;
@@ -82,6 +86,24 @@ pub async fn serve(
         Ok(None) => {}
         Err(error) => {
             tracing::debug!(console = %console.name(), %peer, %error, "a client did not connect");
+        }
+    }
+}
+
+/// Tells what the daemon has to say, until the client is to be let go.
+async fn tell(session: &Session, orders: mpsc::WeakSender<Order>) {
+    loop {
+        let told = session.told().await;
+        // Without the receiving side the client is going already.
+        let Some(orders) = orders.upgrade() else { return std::future::pending().await };
+        let (said, ended) = match told {
+            Told::Notice(said) => (said, false),
+            Told::Ended(said) => (said, true),
+        };
+        let _ = orders.try_send(Order::Send(format!("\n[{said}]\n").into()));
+        if ended {
+            let _ = orders.try_send(Order::Quit);
+            return;
         }
     }
 }
@@ -145,6 +167,7 @@ impl Client {
         let session = self.out.session().clone();
         let (from, to) = self.stream.split();
         let (order, orders) = mpsc::channel(ORDERS);
+        let last = order.downgrade();
         let power = Power {
             console: session.console().clone(),
             user: session.user().to_owned(),
@@ -174,6 +197,11 @@ impl Client {
                     self.typed = ended?.freeze();
                     // What was ordered is still sent, and what was begun is told of.
                     down.await?;
+                }
+                () = tell(&session, last) => {
+                    // The client has so long to take it.
+                    let _ = tokio::time::timeout(LAST_WORDS, down).await;
+                    return Ok(());
                 }
                 ended = &mut down => if let Err(error) = ended {
                     // It does not listen any more; what it has said before still counts.

@@ -66,8 +66,8 @@ impl Settings {
             "rw" | "ro" => into.lost(
                 origin,
                 &what,
-                "users have no rights of their own: who reaches a console may write, unless \
-                 somebody holds it exclusively",
+                "rights are those of tokens, by console: lava token new USER --write 'CONSOLES' (for \
+                 ro: --spy); without any token everybody on this host may write",
             ),
             "aliases" if value.is_empty() => {}
             "aliases" => into.lost(
@@ -127,7 +127,7 @@ impl Settings {
             "striphigh" => into.lost(origin, &what, "every byte is passed on as it is; 7 data bits \
                                              have the same effect on a serial line"),
             "unloved" => into.lost(origin, &what, "lava log reads what a console printed meanwhile"),
-            "!login" => into.lost(origin, &what, "nobody is kept from a console"),
+            "!login" => into.lost(origin, &what, "rights keep people from a console: a token is for those that it names"),
             "!autoreinit" => into.lost(origin, &what, "a port that is lost is always opened again"),
             "hupcl" => into.lost(origin, &what, "DTR is left as it is when a port is closed"),
             // What is so anyway.

@@ -86,7 +86,8 @@ impl Cf {
                 into.lost(
                     &origin,
                     &told,
-                    "there are no users to be grouped: who reaches a console may write",
+                    "rights are those of tokens, whose consoles are names and patterns: lava token new \
+                     USER --write 'CONSOLES'",
                 );
                 Kind::Other
             }
@@ -213,18 +214,18 @@ fn access(origin: &Origin, key: &str, value: &str, into: &mut Imported) {
     into.lost(
         origin,
         &format!("{key} {value}"),
-        "hosts and users are not told apart: consoles are reached on this host only, by those who may open lava-serial's \
-         socket; let others in through ssh",
+        "hosts are not told apart, people and programs are, by tokens: lava token new USER --write \
+         'CONSOLES'; [http] with TLS lets them in from other hosts",
     );
 }
 
 fn config(origin: &Origin, key: &str, what: &str, into: &mut Imported) {
     match key {
         "passwdfile" | "defaultaccess" => {
-            into.lost(origin, what, "there are no users and passwords; let people in through ssh");
+            into.lost(origin, what, "people log in with tokens: lava token new USER --write 'CONSOLES'");
         }
         "sslcredentials" | "sslcacertificatefile" | "sslreqclientcert" | "sslrequired" => {
-            into.lost(origin, what, "there is no TLS; let people in through ssh");
+            into.lost(origin, what, "[http] has TLS: cert, key, and client_ca for certificates of clients");
         }
         "redirect" => {
             into.lost(origin, what, "clients find a board's host in lab.toml, or are told it by --server");

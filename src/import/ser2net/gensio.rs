@@ -52,7 +52,9 @@ pub(super) fn accepter(text: &str) -> Result<Accepter, String> {
             "tcp" => return listen(inner).map(Accepter::Raw),
             "dummy" => return Ok(Accepter::Nowhere),
             "ssl" | "certauth" => {
-                return Err("there is no TLS; let people in through ssh".to_owned());
+                return Err("raw and telnet ports have no TLS; [http] has, with tokens, for lava-console and \
+                            programs"
+                    .to_owned());
             }
             other => return Err(format!("no listener speaks {other:?}")),
         }

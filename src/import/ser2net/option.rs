@@ -101,7 +101,8 @@ pub(super) fn tell(origin: &Origin, name: &str, value: &str, into: &mut Imported
         "remaddr" | "authdir" | "authdir-admin" | "pamauth" | "allowed-users" => into.lost(
             origin,
             &what,
-            "hosts and users are not told apart, so listeners are on loopback; let people in through ssh",
+            "raw and telnet ports know nobody, and so are on loopback; people log in by [http], with \
+             tokens and TLS",
         ),
         "connback" => into.lost(origin, &what, "no connections are made to clients"),
         "no-con-to-acc" | "no-acc-to-con" => {

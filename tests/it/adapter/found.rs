@@ -163,6 +163,28 @@ fn rules_say_what_adapters_become() {
 }
 
 #[test]
+fn a_found_console_is_like_any_other() {
+    let host = Host::start(
+        "[conmux]\nregistry = \"127.0.0.1:0\"\nentries = \"registry\"\n[break]\nreboot = \"x\"\n\
+         [discover]\n[[match]]\nserial = \"A50285BI\"\nname = \"panda01\"\non_open = \"hello\\\\r\"\n",
+    );
+    let line = host.tree.plug_one("1", &UsbAdapter::ftdi("A50285BI"), "ttyUSB0");
+    let mut typed = [0; 6];
+    line.board.near().read_exact(&mut typed).unwrap();
+    assert_eq!(&typed, b"hello\r", "what is sent whenever it is opened");
+    let mut conmux = TcpStream::connect(host.serial.address("conmux-registry")).unwrap();
+    conmux.write_all(b"LOOKUP service=panda01\n").unwrap();
+    let mut answer = String::new();
+    std::io::BufRead::read_line(&mut std::io::BufReader::new(conmux), &mut answer).unwrap();
+    assert!(answer.contains(" status=OK "), "{answer}");
+    let alice = WebSocket::attach(host.http(), "panda01", "user=alice");
+    alice.ask(r#"{"id":1,"request":"break","sequence":"reboot"}"#);
+    let mut typed = [0; 1];
+    line.board.near().read_exact(&mut typed).unwrap();
+    assert_eq!(&typed, b"x");
+}
+
+#[test]
 fn a_console_that_is_configured_has_its_adapter_by_any_name() {
     let lab = TestLab::new();
     let tree = Tree::new(&lab);

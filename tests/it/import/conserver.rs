@@ -117,7 +117,7 @@ access * {{ trusted 127.0.0.1; }}
 
     let said = told(&output);
     for line in [
-        ":2: sslrequired no: there is no TLS",
+        ":2: sslrequired no: [http] has TLS",
         ":10: #include ",
         ":11: aliases t,tw: a console has one name",
         ":17: options crtscts: a line is opened without flow control",

@@ -119,7 +119,7 @@ fn both_versions_and_the_old_lines_say_the_same() {
         "one.yaml:7: banner: hello\\r\\n: nobody is greeted",
         "one.yaml:8: port 2002: nobody logs in there",
         "one.yaml:11: c3: it is not enabled, and so it is left out",
-        "one.yaml:15: accepter telnet,ssl,tcp,2004: there is no TLS",
+        "one.yaml:15: accepter telnet,ssl,tcp,2004: raw and telnet ports have no TLS",
     ] {
         assert!(said.contains(line), "{line}\nis not in\n{said}");
     }
