@@ -56,6 +56,15 @@ pub struct OutletInfo {
     pub console: Option<String>,
 }
 
+/// What a PDU measures at an outlet; `None` of what it does not.
+#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize, ToSchema)]
+pub struct Reading {
+    pub volts: Option<f64>,
+    pub amperes: Option<f64>,
+    /// Active power.
+    pub watts: Option<f64>,
+}
+
 /// Who asks for an operation, and why.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]

@@ -14,7 +14,7 @@ use std::time::Duration;
 use futures_util::future::BoxFuture;
 
 use crate::config::power::{Driver, OutletConfig, PduConfig};
-use crate::model::{Kind, State};
+use crate::model::{Kind, Reading, State};
 
 /// One outlet of a PDU, as its driver sees it.
 ///
@@ -26,6 +26,11 @@ pub trait Outlet: Send + Sync + fmt::Debug {
 
     /// Asks the PDU for the outlet's state. `None` when there is no way to ask.
     fn status(&self) -> Option<Answer<'_, State>>;
+
+    /// Asks the PDU what flows through the outlet. `None` when it does not measure.
+    fn meter(&self) -> Option<Answer<'_, Reading>> {
+        None
+    }
 
     /// Asks the PDU for a cycle of its own, where that is possible and configured. Not idempotent.
     fn cycle(&self) -> Option<Answer<'_, ()>> {

@@ -12,9 +12,11 @@ mod snmp;
 
 pub use exec::Exec;
 pub use outlet::OutletConfig;
-pub use pdu::{Driver, PduConfig};
-pub use profile::{Get, OidTemplate, Profile, Set};
-pub use snmp::{Access, Auth, AuthProtocol, Cipher, Privacy, Snmp, User};
+pub use pdu::{DRIVERS, Driver, DriverEntry, PduConfig};
+pub use profile::BuiltIn;
+pub use snmp::{
+    Access, Auth, AuthProtocol, Cipher, Get, OidTemplate, Privacy, Profile, Set, Snmp, User,
+};
 
 use std::path::PathBuf;
 

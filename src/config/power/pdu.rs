@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use super::common::duration;
-use super::{Exec, OutletConfig, Snmp};
+use super::profile::BuiltIn;
+use super::{Exec, OutletConfig, Snmp, snmp};
 use crate::config::Table;
 use crate::model::Name;
 
@@ -28,14 +29,42 @@ pub enum Driver {
     Sim,
 }
 
-/// The name of a driver, the reader of its keys, and how long its PDUs may take to answer.
-type Entry = (&'static str, fn(&Table<'_>) -> Option<Driver>, Duration);
+/// A driver: its keys, and what there is to know of it.
+#[derive(Debug)]
+pub struct DriverEntry {
+    pub name: &'static str,
+    /// In one line, for people.
+    pub about: &'static str,
+    read: fn(&Table<'_>) -> Option<Driver>,
+    /// How long its PDUs may take to answer; where it starts programs, their own time is in it.
+    timeout: Duration,
+    /// The profiles of it that come with the program.
+    pub profiles: &'static [BuiltIn],
+}
 
-/// The registry of drivers. The program's own time is in it where a driver starts programs.
-const DRIVERS: &[Entry] = &[
-    ("exec", |table| Exec::read(table).map(Driver::Exec), Duration::from_secs(20)),
-    ("sim", |_| Some(Driver::Sim), Duration::from_secs(3)),
-    ("snmp", |table| Snmp::read(table).map(Box::new).map(Driver::Snmp), Duration::from_secs(5)),
+/// The registry of drivers, in the order of their names.
+pub const DRIVERS: &[DriverEntry] = &[
+    DriverEntry {
+        name: "exec",
+        about: "programs of your own",
+        read: |table| Exec::read(table).map(Driver::Exec),
+        timeout: Duration::from_secs(20),
+        profiles: &[],
+    },
+    DriverEntry {
+        name: "sim",
+        about: "outlets in memory, for trying things out",
+        read: |_| Some(Driver::Sim),
+        timeout: Duration::from_secs(3),
+        profiles: &[],
+    },
+    DriverEntry {
+        name: "snmp",
+        about: "SNMP versions 1, 2c and 3",
+        read: |table| Snmp::read(table).map(Box::new).map(Driver::Snmp),
+        timeout: Duration::from_secs(5),
+        profiles: snmp::BUILT_IN,
+    },
 ];
 
 const VERIFY: Duration = Duration::from_secs(10);
@@ -59,12 +88,12 @@ pub(super) fn read(tops: &[Table<'_>]) -> Vec<(Name, Option<PduConfig>)> {
 fn read_one(table: Table<'_>, name: Option<Name>) -> Option<PduConfig> {
     // Without a driver nobody knows which of the keys are right.
     let word = table.required::<String>("driver")?;
-    let Some((_, read, timeout)) = DRIVERS.iter().find(|(known, ..)| *known == word) else {
-        table.problem("driver", unknown("driver", &word, DRIVERS.iter().map(|(name, ..)| *name)));
+    let Some(entry) = DRIVERS.iter().find(|entry| entry.name == word) else {
+        table.problem("driver", unknown("driver", &word, DRIVERS.iter().map(|entry| entry.name)));
         return None;
     };
-    let driver = read(&table);
-    let timeout = duration(&table, "timeout", *timeout, SHORTEST_TIMEOUT..=LONGEST);
+    let driver = (entry.read)(&table);
+    let timeout = duration(&table, "timeout", entry.timeout, SHORTEST_TIMEOUT..=LONGEST);
     let verify = duration(&table, "verify", VERIFY, Duration::ZERO..=LONGEST);
     table.finish();
     Some(PduConfig { name: name?, driver: driver?, timeout, verify, outlets: Vec::new() })

@@ -1,183 +1,77 @@
-//! SNMP PDUs as data: which objects switch an outlet and tell its state.
+//! PDUs as data: files that say how the PDUs of a family are switched.
+//!
+//! Every driver that is told by data has a folder of them in `conf/profiles`, which come with the
+//! program; what is in such a file is the driver's matter.
 
 use std::path::Path;
 
 use super::pdu::unknown;
-use crate::config::{At, FromNode, Node, Table, read_text, toml};
+use crate::config::{At, Table, read_text};
 
-/// How a family of PDUs is switched over SNMP.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Profile {
-    pub on: Set,
-    pub off: Set,
-    /// The PDU's own cycle.
-    pub cycle: Option<Set>,
-    /// Without it nothing can be verified.
-    pub status: Option<Get>,
+/// The name of a profile that comes with the program, and its text.
+pub type BuiltIn = (&'static str, &'static str);
+
+/// The files of a folder in `conf/profiles`, by their names without `.toml`.
+macro_rules! built_in {
+    ($folder:literal: $($name:literal)*) => {
+        &[$((
+            $name,
+            include_str!(concat!(
+                env!("CARGO_MANIFEST_DIR"), "/conf/profiles/", $folder, "/", $name, ".toml"
+            )),
+        )),*]
+    };
 }
+pub(in crate::config::power) use built_in;
 
-/// To write this value to this object.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Set {
-    pub oid: OidTemplate,
-    pub value: i64,
-}
-
-/// To read this object; no value means both on and off.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Get {
-    pub oid: OidTemplate,
-    pub on: Vec<i64>,
-    pub off: Vec<i64>,
-}
-
-/// An OID in which `{port}` stands for the outlet. Becomes a sound OID with every port that consists
-/// of numbers and dots.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct OidTemplate(String);
-
-/// The profiles that come with the program, by name.
-const BUILT_IN: &[(&str, &str)] = &[
-    ("apc-masterswitch", include_str!("../../../conf/profiles/apc-masterswitch.toml")),
-    ("apc-rpdu", include_str!("../../../conf/profiles/apc-rpdu.toml")),
-    ("apc-rpdu2", include_str!("../../../conf/profiles/apc-rpdu2.toml")),
-];
-
-impl Profile {
-    /// The profile that a PDU's `profile` key names: one that comes with the program, or a file, seen
-    /// from the folder of the configuration.
-    pub(super) fn named_in(table: &Table<'_>) -> Option<Self> {
-        let name = table.required::<String>("profile")?;
-        let problems = table.at().problems;
-        if let Some((_, text)) = BUILT_IN.iter().find(|(known, _)| *known == name) {
-            return Self::parse(text, &At::top(&name, problems));
-        }
-        if !name.contains('/') && !name.ends_with(".toml") {
-            let known = unknown("profile", &name, BUILT_IN.iter().map(|(name, _)| *name));
-            table.problem("profile", known);
-            return None;
-        }
-        let file = Path::new(table.at().file).parent().unwrap_or(Path::new("")).join(&name);
-        let label = file.display().to_string();
-        match read_text(&file) {
-            Ok(text) => Self::parse(&text, &At::top(&label, problems)),
-            Err(reason) => {
-                table.problem("profile", format!("{label} {reason}"));
-                None
-            }
-        }
+/// The profile that a PDU's `profile` key names: one that comes with the program, or a file, seen from
+/// the folder of the configuration.
+pub(in crate::config::power) fn named_in<T>(
+    table: &Table<'_>,
+    built_in: &[BuiltIn],
+    parse: impl Fn(&str, &At<'_>) -> Option<T>,
+) -> Option<T> {
+    let name = table.required::<String>("profile")?;
+    let problems = table.at().problems;
+    if let Some((_, text)) = built_in.iter().find(|(known, _)| *known == name) {
+        return parse(text, &At::top(&name, problems));
     }
-
-    fn parse(text: &str, at: &At<'_>) -> Option<Self> {
-        let node = toml::parse(text, at)?;
-        let table = Table::new(&node, at.clone())?;
-        // For people; asked for so that nobody adds a profile out of thin air.
-        table.required::<String>("about");
-        table.required::<String>("source");
-        let set = |key: &str| table.table(key).map(Set::read);
-        let (on, off, cycle) = (set("on"), set("off"), set("cycle"));
-        let status = table.table("status").map(Get::read);
-        for (key, missing) in [("on", on.is_none()), ("off", off.is_none())] {
-            if missing && table.node(key).is_none() {
-                at.problem(table.place(), format!("the table [{key}] is missing"));
-            }
+    if !name.contains('/') && !name.ends_with(".toml") {
+        let known = unknown("profile", &name, built_in.iter().map(|(name, _)| *name));
+        table.problem("profile", known);
+        return None;
+    }
+    let file = Path::new(table.at().file).parent().unwrap_or(Path::new("")).join(&name);
+    let label = file.display().to_string();
+    match read_text(&file) {
+        Ok(text) => parse(&text, &At::top(&label, problems)),
+        Err(reason) => {
+            table.problem("profile", format!("{label} {reason}"));
+            None
         }
-        table.finish();
-        Some(Self { on: on??, off: off??, cycle: cycle.flatten(), status: status.flatten() })
-    }
-}
-
-impl Set {
-    fn read(table: Table<'_>) -> Option<Self> {
-        let (oid, value) = (table.required("oid"), table.required("value"));
-        table.finish();
-        Some(Self { oid: oid?, value: value? })
-    }
-}
-
-impl Get {
-    fn read(table: Table<'_>) -> Option<Self> {
-        let oid = table.required("oid");
-        let on = table.required::<Vec<i64>>("on");
-        let off = table.required::<Vec<i64>>("off");
-        if let (Some(on), Some(off)) = (&on, &off)
-            && let Some(both) = on.iter().find(|value| off.contains(value))
-        {
-            table.problem("off", format!("{both} means on already"));
-        }
-        table.finish();
-        Some(Self { oid: oid?, on: on?, off: off? })
-    }
-}
-
-impl OidTemplate {
-    fn parse(text: &str) -> Result<Self, String> {
-        let error =
-            || format!("{text:?} is no OID with {{port}}; write it like 1.3.6.1.4.1.318.{{port}}");
-        let text = text.strip_prefix('.').unwrap_or(text);
-        if text.matches("{port}").count() != 1 {
-            return Err(error());
-        }
-        let numbers = Self(text.to_owned()).with_port("1").ok_or_else(error)?;
-        // X.660: the first number is 0 to 2, the second below 40 under 0 and 1.
-        match numbers.as_slice() {
-            [0 | 1, 0..40, ..] | [2, _, ..] if !text.starts_with('{') => Ok(Self(text.to_owned())),
-            _ => Err(error()),
-        }
-    }
-
-    /// The numbers of the OID for one outlet; `None` when the port does not consist of numbers and
-    /// dots.
-    pub fn with_port(&self, port: &str) -> Option<Vec<u64>> {
-        let text = self.0.replace("{port}", port);
-        text.split('.').map(|part| part.parse::<u32>().ok().map(u64::from)).collect()
-    }
-}
-
-impl FromNode for OidTemplate {
-    fn from_node(node: &Node, at: &At<'_>) -> Option<Self> {
-        let text = String::from_node(node, at)?;
-        Self::parse(&text).map_err(|error| at.problem(node.place, error)).ok()
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::super::Problems;
-    use super::*;
+    use std::collections::BTreeSet;
+    use std::path::Path;
+
+    use super::super::pdu::DRIVERS;
 
     #[test]
-    fn the_profiles_that_come_with_the_program_are_sound() {
-        for (name, text) in BUILT_IN {
-            let problems = Problems::default();
-            let profile = Profile::parse(text, &At::top(name, &problems));
-            let profile = problems.check(profile).unwrap();
-            assert_ne!(profile.on, profile.off, "{name}");
-            assert!(profile.status.is_some(), "{name}");
+    fn every_file_comes_with_the_program() {
+        let known = DRIVERS.iter().filter(|driver| !driver.profiles.is_empty());
+        let known: Vec<_> = known.map(|driver| (driver.name, driver.profiles)).collect();
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("conf/profiles");
+        let names = |folder: &Path| -> BTreeSet<String> {
+            let entries = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+            entries.map(|path| path.file_stem().unwrap().to_str().unwrap().to_owned()).collect()
+        };
+        assert_eq!(names(&folder), known.iter().map(|(name, _)| (*name).to_owned()).collect());
+        for (name, built_in) in known {
+            let built_in = built_in.iter().map(|(name, _)| (*name).to_owned()).collect();
+            assert_eq!(names(&folder.join(name)), built_in, "{name}");
         }
-    }
-
-    #[test]
-    fn an_oid_has_one_place_for_the_port() {
-        let oid = OidTemplate::parse(".1.3.6.1.4.1.318.{port}.0").unwrap();
-        assert_eq!(oid.with_port("1.2").unwrap(), [1, 3, 6, 1, 4, 1, 318, 1, 2, 0]);
-        assert_eq!(oid.with_port("one"), None);
-        for wrong in ["1.3.6.1", "1.3.{port}.{port}", "{port}.3.6", "3.1.{port}", "1.3..{port}", ""]
-        {
-            assert!(OidTemplate::parse(wrong).is_err(), "{wrong}");
-        }
-    }
-
-    #[test]
-    fn a_profile_says_what_is_wrong_with_it() {
-        let problems = Problems::default();
-        let text = "about = \"x\"\n[on]\noid = \"1.3.6\"\nvalue = 1\n\
-                    [status]\noid = \"1.3.{port}\"\non = [1]\noff = [1]\n";
-        assert_eq!(Profile::parse(text, &At::top("pdu.toml", &problems)), None);
-        let told = problems.check(None::<Profile>).unwrap_err().to_string();
-        assert!(told.contains("pdu.toml:1:1: \"source\" is missing"), "{told}");
-        assert!(told.contains("pdu.toml:1:1: the table [off] is missing"), "{told}");
-        assert!(told.contains("pdu.toml:3:7: on.oid: \"1.3.6\" is no OID with {port}"), "{told}");
-        assert!(told.contains("pdu.toml:8:7: status.off: 1 means on already"), "{told}");
     }
 }

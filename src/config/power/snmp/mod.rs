@@ -1,8 +1,12 @@
 //! The keys of `driver = "snmp"`: where the agent is, who we are to it, and what its objects are.
 
+mod profile;
+
+pub(super) use profile::BUILT_IN;
+pub use profile::{Get, OidTemplate, Profile, Set};
+
 use std::net::{IpAddr, SocketAddr};
 
-use super::Profile;
 use super::common::{Word, one_of};
 use crate::config::{Secret, Table};
 
