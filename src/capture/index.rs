@@ -12,6 +12,10 @@ const RECORD: u64 = 16;
 const RESOLUTION_US: u64 = 1_000;
 /// A clock that is set back by less than this, in µs, is taken to stand still meanwhile.
 const STEP_BACK_US: u64 = 1_000_000;
+/// Records are written together that are of no more than this many µs: see [`IndexWriter::is_due`].
+const TOGETHER_US: u64 = 50_000;
+/// So many records are written together at most.
+const TOGETHER: usize = 64;
 /// How many records are read at a time.
 const BATCH: usize = 4096;
 
@@ -40,6 +44,10 @@ pub(super) enum Known {
 pub(super) struct IndexWriter {
     file: File,
     last_us: Option<u64>,
+    /// Records that are not written yet.
+    noted: Vec<u8>,
+    /// The time of the last record that was written.
+    written_us: Option<u64>,
 }
 
 impl IndexWriter {
@@ -54,7 +62,8 @@ impl IndexWriter {
             0 => None,
             count => IndexReader::open(path)?.get(count - 1).ok(),
         };
-        Ok(Self { file, last_us: last.map(|mark| mark.time_us) })
+        let last_us = last.map(|mark| mark.time_us);
+        Ok(Self { file, last_us, noted: Vec::new(), written_us: last_us })
     }
 
     /// Whether the clock was set back, so that what comes now has to go into an index of its own.
@@ -62,17 +71,33 @@ impl IndexWriter {
         self.last_us.is_some_and(|last| time_us.saturating_add(STEP_BACK_US) < last)
     }
 
-    /// Notes that the byte at `mark.offset` came at `mark.time_us`.
-    pub(super) fn note(&mut self, mark: Mark) -> io::Result<()> {
+    /// Notes that the byte at `mark.offset` came at `mark.time_us`, for [`Self::write`].
+    pub(super) fn note(&mut self, mark: Mark) {
         if self.last_us.is_some_and(|last| mark.time_us < last.saturating_add(RESOLUTION_US)) {
+            return;
+        }
+        self.noted.extend(mark.time_us.to_be_bytes());
+        self.noted.extend(mark.offset.to_be_bytes());
+        self.last_us = Some(mark.time_us);
+    }
+
+    /// Whether what was noted should be written soon: if it never is, the last bytes count as having
+    /// come up to [`TOGETHER_US`] before they did, and not more.
+    pub(super) fn is_due(&self) -> bool {
+        let late = self.written_us.zip(self.last_us);
+        let late = late.is_none_or(|(written, last)| last >= written.saturating_add(TOGETHER_US));
+        !self.noted.is_empty() && (late || self.noted.len() >= TOGETHER * RECORD as usize)
+    }
+
+    /// Writes what was noted. After an error the file may end with a part of a record.
+    pub(super) fn write(&mut self) -> io::Result<()> {
+        if self.noted.is_empty() {
             return Ok(());
         }
-        let mut record = [0; RECORD as usize];
-        record[..8].copy_from_slice(&mark.time_us.to_be_bytes());
-        record[8..].copy_from_slice(&mark.offset.to_be_bytes());
-        self.file.write_all(&record)?;
-        self.last_us = Some(mark.time_us);
-        Ok(())
+        // A console that prints nothing keeps no memory for it.
+        let noted = std::mem::take(&mut self.noted);
+        self.written_us = self.last_us;
+        self.file.write_all(&noted)
     }
 }
 

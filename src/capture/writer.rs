@@ -15,6 +15,8 @@ use crate::model::{Event, Name, What};
 
 /// How long to wait after a failed write before trying again.
 const RETRY: Duration = Duration::from_secs(1);
+/// So many events wait for [`Writer::settle`] at most.
+const LATER: usize = 32;
 /// Segments are kept for an age in at least so many parts.
 const PARTS: u32 = 8;
 /// How often a capture is tended, if its age limit does not want it more often.
@@ -33,8 +35,8 @@ pub struct Writer {
     head: u64,
     open: Option<Files>,
     pub(super) broken: Option<Broken>,
-    /// What is to be written beside the bytes when [`Writer::settle`] is called.
-    later: Vec<Later>,
+    /// Events to be recorded when [`Writer::settle`] is called.
+    later: Vec<Event>,
     /// Set when a segment was closed, until [`Writer::housekeeping`] takes it.
     pub(super) rotated: bool,
     /// Held for as long as the writer lives.
@@ -51,13 +53,6 @@ struct Files {
     /// What was written to `events` by this process.
     event_bytes: u64,
     unsynced: bool,
-}
-
-/// Something that bytes do not wait for.
-#[derive(Debug)]
-enum Later {
-    Mark(Mark),
-    Event(Box<Event>),
 }
 
 /// The capture cannot be written at the moment.
@@ -168,22 +163,27 @@ impl Writer {
 
     /// Records an event when [`Self::settle`] is called: for what happens at each keystroke.
     pub fn record_later(&mut self, event: Event) {
-        self.later.push(Later::Event(Box::new(event)));
+        self.later.push(event);
+        if self.later.len() >= LATER {
+            self.settle();
+        }
+    }
+
+    /// Whether it is time to [`Self::settle`], as soon as nothing more urgent is to be done.
+    pub fn is_unsettled(&self) -> bool {
+        !self.later.is_empty() || self.open.as_ref().is_some_and(|files| files.index.is_due())
     }
 
     /// Writes what bytes do not wait for. A process that is killed before that loses it: of the last
     /// bytes their time, and who typed them.
     pub fn settle(&mut self) {
-        for later in std::mem::take(&mut self.later) {
-            match later {
-                Later::Event(event) => self.record_now(&event),
-                Later::Mark(mark) => {
-                    let noted = self.open.as_mut().map_or(Ok(()), |files| files.index.note(mark));
-                    if let Err(error) = noted {
-                        self.broke(self.head, &error);
-                    }
-                }
-            }
+        for event in std::mem::take(&mut self.later) {
+            self.record_now(&event);
+        }
+        if let Some(files) = &mut self.open
+            && let Err(error) = files.index.write()
+        {
+            self.broke(self.head, &error);
         }
     }
 
@@ -276,7 +276,7 @@ impl Writer {
                 Err(error) => return Err(((bytes.len() - rest.len()) as u64, error)),
             }
         }
-        self.later.push(Later::Mark(Mark { offset, time_us }));
+        files.index.note(Mark { offset, time_us });
         Ok(())
     }
 
@@ -292,7 +292,10 @@ impl Writer {
 
     /// Closes the open segment, whose last byte is before `end`. An empty one is not kept.
     fn close(&mut self, end: u64) {
-        let Some(files) = self.open.take() else { return };
+        let Some(mut files) = self.open.take() else { return };
+        if let Err(error) = files.index.write() {
+            tracing::debug!(dir = %self.store.dir().display(), %error, "times are lost");
+        }
         if end == files.start {
             self.store.lock().pop();
             self.store.remove(files.start);

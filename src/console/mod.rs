@@ -5,6 +5,7 @@
 //! or, when it has fallen behind that, the capture. So a client that stopped reading costs nobody
 //! anything and loses nothing.
 
+mod alarm;
 mod attendance;
 mod down;
 mod hand_over;

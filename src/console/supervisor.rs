@@ -15,6 +15,7 @@ use tokio::io::ReadBuf;
 use tokio::sync::{Semaphore, mpsc};
 use tokio::time::{Instant, sleep_until};
 
+use super::alarm::Alarm;
 use super::hand_over::HandedState;
 use super::input::{Request, Typed};
 use super::line::{LineChange, Wires};
@@ -35,6 +36,8 @@ const READ: usize = 64 * 1024;
 const SYNC: Duration = Duration::from_secs(1);
 /// The first and the longest wait before a lost port is opened again.
 const BACK_OFF: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(2));
+/// When a read gives so many bytes, another one follows at once.
+const MUCH: usize = 1024;
 /// Why a port is not open that somebody has closed.
 const CLOSED: &str = "somebody has closed it";
 /// A port that was open for this long is opened again without a wait.
@@ -303,29 +306,22 @@ impl Supervisor {
         wires: &mut Wires,
     ) -> Ended {
         let Lifetime { shutdown, hand_over, .. } = self.lifetime.clone();
+        let mut ending = std::pin::pin!(async {
+            tokio::select! {
+                () = shutdown.cancelled() => Ended::ShuttingDown,
+                () = hand_over.cancelled() => Ended::HandOver,
+            }
+        });
         let mut sync_at: Option<Instant> = None;
+        let mut alarm = Alarm::new(self.tend_at);
         loop {
             self.send_breaks(port, wires, pending);
+            alarm.set(self.next_due(wires, pending, sync_at));
             tokio::select! {
                 // Requests before the port: a flood from the board must not keep people from typing.
                 biased;
-                () = shutdown.cancelled() => return Ended::ShuttingDown,
-                () = hand_over.cancelled() => return Ended::HandOver,
-                () = at(wires.break_end()) => self.end_break(port, wires),
-                () = at(wires.poll_at()) => self.poll_line(port, wires),
-                () = sleep_until(sync_at.unwrap_or(self.tend_at)) => {
-                    if sync_at.take().is_some() {
-                        self.sync();
-                        self.count_errors(port);
-                        self.flush_signs();
-                        self.console.state().ring.trim(units::now_us());
-                    } else {
-                        self.tend();
-                    }
-                }
-                () = at(self.silent_at) => self.silent(),
-                () = at(pending.give_up_at(self.write_limit())) => self.drop_pending(pending),
-                () = at(self.due(wires, pending)) => self.on_time(port, wires, pending),
+                ended = &mut ending => return ended,
+                () = alarm.rings() => self.do_what_is_due(port, wires, pending, &mut sync_at),
                 Some(typed) = self.typed.recv(), if self.has_room(pending) => {
                     self.accept(*typed, pending);
                 }
@@ -357,7 +353,9 @@ impl Supervisor {
                     if let Some(taken) = pending.took(step.wrote, Instant::now()) {
                         self.record_input(taken);
                     }
-                    if step.wrote > 0 || step.read.is_some() {
+                    let read = step.read.as_ref().map_or(0, Bytes::len);
+                    let much = step.wrote + read >= MUCH;
+                    if step.wrote > 0 || read > 0 {
                         wires.heard();
                     }
                     if let Some(bytes) = step.read {
@@ -371,14 +369,71 @@ impl Supervisor {
                         let reason = port.epitaph().unwrap_or(reason);
                         return Ended::Gone(reason);
                     }
-                    // Let the readers have it before more is read or written.
-                    tokio::task::yield_now().await;
-                    self.writer.settle();
-                    if self.writer.broken().is_some() {
-                        self.tell_capture();
+                    if much {
+                        // Let the readers have it before more is read or written.
+                        tokio::task::yield_now().await;
+                        self.settle();
                     }
                 }
+                // The echo of what was typed does not wait for the record of it.
+                () = tokio::task::yield_now(), if self.writer.is_unsettled() => self.settle(),
             }
+        }
+    }
+
+    /// When [`Self::do_what_is_due`] has something to do.
+    fn next_due(&self, wires: &Wires, pending: &Pending, sync_at: Option<Instant>) -> Instant {
+        let times = [
+            wires.break_end(),
+            wires.poll_at(),
+            sync_at,
+            self.silent_at,
+            pending.give_up_at(self.write_limit()),
+            self.due(wires, pending),
+        ];
+        times.into_iter().flatten().fold(self.tend_at, Instant::min)
+    }
+
+    fn do_what_is_due(
+        &mut self,
+        port: &mut dyn Port,
+        wires: &mut Wires,
+        pending: &mut Pending,
+        sync_at: &mut Option<Instant>,
+    ) {
+        let now = Instant::now();
+        let is_due = |time: Option<Instant>| time.is_some_and(|time| time <= now);
+        if is_due(wires.break_end()) {
+            self.end_break(port, wires);
+        }
+        if is_due(wires.poll_at()) {
+            self.poll_line(port, wires);
+        }
+        if is_due(*sync_at) {
+            *sync_at = None;
+            self.sync();
+            self.count_errors(port);
+            self.flush_signs();
+            self.console.state().ring.trim(units::now_us());
+        }
+        if is_due(Some(self.tend_at)) {
+            self.tend();
+        }
+        if is_due(self.silent_at) {
+            self.silent();
+        }
+        if is_due(pending.give_up_at(self.write_limit())) {
+            self.drop_pending(pending);
+        }
+        if is_due(self.due(wires, pending)) {
+            self.on_time(port, wires, pending);
+        }
+    }
+
+    fn settle(&mut self) {
+        self.writer.settle();
+        if self.writer.broken().is_some() {
+            self.tell_capture();
         }
     }
 
@@ -420,6 +475,7 @@ impl Supervisor {
     }
 
     fn sync(&mut self) {
+        self.settle();
         if let Some(file) = self.writer.unsynced() {
             let name = self.console.name.clone();
             self.lifetime.tasks.spawn_blocking(move || {
@@ -478,7 +534,12 @@ fn poll_port(port: &mut dyn Port, input: &[u8], cx: &mut Context<'_>) -> Poll<St
                 Poll::Ready(Ok(())) if buffer.filled().len() == before => {
                     step.gone.get_or_insert_with(|| "the other side closed it".to_owned());
                 }
-                Poll::Ready(Ok(())) if buffer.remaining() > 0 => continue,
+                // When little came there is hardly more yet; the next step will tell.
+                Poll::Ready(Ok(()))
+                    if buffer.remaining() > 0 && buffer.filled().len() - before >= MUCH =>
+                {
+                    continue;
+                }
                 Poll::Ready(Err(error)) => step.gone = Some(gone(&error)),
                 Poll::Ready(Ok(())) | Poll::Pending => {}
             }

@@ -86,7 +86,7 @@ fn a_rare_line_is_found_in_megabytes_by_reading_little_of_them() {
     }
     // Three times: indexed now, indexed already, and with an index that somebody removed.
     for round in 0..3 {
-        writer.append(1, b"");
+        writer.append(2_000_000, b"");
         writer.housekeeping().unwrap_or_else(|| panic!("no work in round {round}")).run();
         let head = writer.head();
         let (found, read) = search(writer.store(), "Oops|kernel BUG", false, 0, head);

@@ -9,10 +9,12 @@ pub use telnet::TelnetState;
 
 use std::collections::VecDeque;
 use std::io::{self, IoSlice};
+use std::pin::Pin;
 use std::sync::Arc;
+use std::task::{Poll, ready};
 
 use bytes::{Buf as _, Bytes};
-use tokio::io::{AsyncWrite, AsyncWriteExt as _};
+use tokio::io::{AsyncRead as _, AsyncWrite, AsyncWriteExt as _, ReadBuf};
 use tokio::net::tcp::ReadHalf;
 use tokio::net::{TcpListener, TcpStream};
 use tokio_util::sync::CancellationToken;
@@ -175,16 +177,14 @@ impl Client {
 }
 
 /// Reads what there is; nothing is the end. Cancel safe. No buffer is held while nothing comes.
-async fn read_some(from: &ReadHalf<'_>) -> io::Result<Bytes> {
-    loop {
-        from.readable().await?;
+async fn read_some(from: &mut ReadHalf<'_>) -> io::Result<Bytes> {
+    std::future::poll_fn(|cx| {
         let mut scratch = [0; READ];
-        match from.try_read(&mut scratch) {
-            Ok(count) => return Ok(Bytes::copy_from_slice(&scratch[..count])),
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-            Err(error) => return Err(error),
-        }
-    }
+        let mut buffer = ReadBuf::new(&mut scratch);
+        ready!(Pin::new(&mut *from).poll_read(cx, &mut buffer))?;
+        Poll::Ready(Ok(Bytes::copy_from_slice(buffer.filled())))
+    })
+    .await
 }
 
 /// Writes what it can of `pieces`, and takes that out of them. Cancel safe.

@@ -45,7 +45,7 @@ async fn ended(session: &Session) {
 }
 
 /// What the client types. Cancel safe.
-async fn up(from: ReadHalf<'_>, session: &Session, typing: &mut Bytes) -> io::Result<()> {
+async fn up(mut from: ReadHalf<'_>, session: &Session, typing: &mut Bytes) -> io::Result<()> {
     loop {
         match session.write(typing).await {
             Err(WriteError::ShuttingDown) => return Ok(()),
@@ -56,7 +56,7 @@ async fn up(from: ReadHalf<'_>, session: &Session, typing: &mut Bytes) -> io::Re
             }
             Ok(()) => {}
         }
-        *typing = read_some(&from).await?;
+        *typing = read_some(&mut from).await?;
         if typing.is_empty() {
             return Ok(());
         }

@@ -208,7 +208,7 @@ impl Sender<'_> {
 
 impl Receiver<'_> {
     /// Receives until the client has closed its side, or is asked for. Gives what is left then.
-    async fn run(mut self, from: ReadHalf<'_>) -> io::Result<(Option<ComPort>, BytesMut)> {
+    async fn run(mut self, mut from: ReadHalf<'_>) -> io::Result<(Option<ComPort>, BytesMut)> {
         loop {
             let mut out = BytesMut::new();
             self.type_out(&mut out).await;
@@ -217,7 +217,7 @@ impl Receiver<'_> {
             }
             let sent = self.send(out).await;
             let received = tokio::select! {
-                read = read_some(&from) => Some(read?),
+                read = read_some(&mut from) => Some(read?),
                 () = changed(&mut self.com_port) => None,
                 () = self.hand_over.asked() => continue,
             };
