@@ -19,6 +19,7 @@ use tracing_subscriber::filter::{LevelFilter, Targets};
 use tracing_subscriber::prelude::*;
 
 use crate::model::{Failure, Kind};
+use crate::sys::forget_code;
 
 /// Every daemon ends within this time of being told to.
 pub const SHUTDOWN_LIMIT: std::time::Duration = std::time::Duration::from_secs(5);
@@ -75,4 +76,8 @@ pub fn ready(line: &str) {
     // A closed standard output is no reason to stop serving.
     let _ = writeln!(std::io::stdout(), "ready: {line}").and_then(|()| std::io::stdout().flush());
     let _ = sd_notify::notify(&[sd_notify::NotifyState::Ready]);
+    // An idle daemon should cost little; and without this advice it goes on just as well.
+    if let Err(error) = forget_code() {
+        tracing::debug!(%error, "the code of the start stays in memory");
+    }
 }

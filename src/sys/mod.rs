@@ -8,6 +8,7 @@ mod keepalive;
 mod modem;
 mod pty;
 mod terminal;
+mod text;
 mod tty;
 mod user;
 
@@ -18,5 +19,6 @@ pub use keepalive::keep_alive;
 pub use modem::{line_errors, modem_inputs, set_modem_outputs};
 pub use pty::{PtyChild, spawn_on_pty};
 pub use terminal::{RawMode, terminal_size};
+pub use text::forget_code;
 pub use tty::{flush_output, is_pty, open_tty, set_break, set_tty};
 pub use user::user_name;
