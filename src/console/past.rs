@@ -133,8 +133,8 @@ impl Console {
         Ok(found.unwrap_or_else(|| self.head()))
     }
 
-    /// The newest events between two points, oldest first. Where a point is a time it is the
-    /// events' own time that counts.
+    /// The newest events between two points that are `wanted`, oldest first. Where a point is a time
+    /// it is the events' own time that counts.
     ///
     /// # Errors
     /// When a mark is not on the timeline, or the capture cannot be read.
@@ -142,6 +142,7 @@ impl Console {
         &self,
         from: Option<Point>,
         to: Option<Point>,
+        wanted: impl Fn(&Event) -> bool + Send + 'static,
     ) -> Result<Vec<Event>, PastError> {
         let now_us = units::now_us();
         let offset = match from {
@@ -155,10 +156,10 @@ impl Console {
         let time_of = |point: Option<Point>| point.and_then(|point| point.time_us(now_us));
         let (since_us, until_us) = (time_of(from).unwrap_or(0), time_of(to).unwrap_or(u64::MAX));
         let store = Arc::clone(&self.store);
-        let wanted = move |event: &Event| {
-            event.offset < end && (since_us..until_us).contains(&event.time_us)
+        let within = move |event: &Event| {
+            event.offset < end && (since_us..until_us).contains(&event.time_us) && wanted(event)
         };
-        Ok(blocking(move || store.events(offset, MAX_EVENTS, wanted)).await?)
+        Ok(blocking(move || store.events(offset, MAX_EVENTS, within)).await?)
     }
 }
 

@@ -73,7 +73,12 @@ impl PowerDaemon {
     /// Serves until `shutdown`; `ready` is called when clients are served.
     pub async fn run(self, shutdown: CancellationToken, ready: impl FnOnce()) {
         let (_socket, socket) = self.socket;
-        let tcp = self.http.map(|listener| Listener::Tcp(Arc::new(listener), self.tls));
+        let insecure = self.config.http.as_ref().is_some_and(|http| http.insecure);
+        let tcp = self.http.map(|listener| Listener::Tcp {
+            listener: Arc::new(listener),
+            tls: self.tls,
+            insecure,
+        });
         let listeners = tcp.into_iter().chain([Listener::Unix(Arc::new(socket))]);
         ready();
         run(self.config, listeners, shutdown).await;

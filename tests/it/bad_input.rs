@@ -271,7 +271,7 @@ fn an_oversized_header_closes_that_client_only() {
     let serial = serial(&lab, "exec:cat");
     let good = WebSocket::attach(serial.address("http"), "panda01", "user=good");
     let mut bad = TcpStream::connect(serial.address("http")).unwrap();
-    bad.write_all(b"GET /consoles HTTP/1.1\r\nhost: test\r\nx: ").unwrap();
+    bad.write_all(b"GET /consoles HTTP/1.1\r\nhost: localhost\r\nx: ").unwrap();
     let _ = bad.write_all(&[b'x'; 256 * 1024]);
     assert_closed(&mut bad);
     still_works(&good, "after an oversized header");
@@ -298,7 +298,7 @@ fn config(lab: &TestLab, port: &str) -> String {
 fn upgrade(address: SocketAddr) -> TcpStream {
     let mut stream = TcpStream::connect(address).unwrap();
     stream.set_read_timeout(Some(LIMIT)).unwrap();
-    let request = "GET /consoles/panda01/attach?user=bad HTTP/1.1\r\nhost: test\r\n\
+    let request = "GET /consoles/panda01/attach?user=bad HTTP/1.1\r\nhost: localhost\r\n\
          connection: upgrade\r\nupgrade: websocket\r\nsec-websocket-version: 13\r\n\
          sec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
     stream.write_all(request.as_bytes()).unwrap();

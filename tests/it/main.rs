@@ -19,6 +19,7 @@ mod console;
 mod demo;
 mod dispatch;
 mod faults;
+mod flood;
 mod health;
 mod house;
 mod import;

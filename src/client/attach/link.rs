@@ -177,13 +177,17 @@ impl Link {
 }
 
 fn encode(query: &Query) -> String {
-    let mut text = format!("mode={}", query.mode);
-    for (key, value) in [("rows", query.rows), ("cols", query.cols)] {
+    let Query { mode, from, user, rows, cols, stay } = query;
+    let mut text = format!("mode={mode}");
+    for (key, value) in [("rows", rows), ("cols", cols)] {
         let _ = value.map(|value| write!(text, "&{key}={value}"));
     }
-    for (key, value) in [("from", &query.from), ("user", &query.user)] {
+    for (key, value) in [("from", from), ("user", user)] {
         let Some(value) = value else { continue };
         let _ = write!(text, "&{key}={}", percent_encoded(value));
+    }
+    if *stay {
+        text += "&stay=true";
     }
     text
 }
@@ -225,11 +229,12 @@ mod tests {
             mode: Mode::Spy,
             from: Some("2026-11-21T11:00:00+01:00".into()),
             user: Some("zoë&co".into()),
+            stay: true,
             ..Query::default()
         };
         assert_eq!(
             encode(&query),
-            "mode=spy&from=2026-11-21T11%3A00%3A00%2B01%3A00&user=zo%C3%AB%26co"
+            "mode=spy&from=2026-11-21T11%3A00%3A00%2B01%3A00&user=zo%C3%AB%26co&stay=true"
         );
     }
 }

@@ -16,9 +16,9 @@ use super::handed::HandedSerial;
 use super::listeners::{Bound, Purpose};
 use super::plan::{New, Planned, Started};
 use crate::capture::OpenError;
-use crate::config::PortSpec;
 use crate::config::conmux::ConmuxListen;
 use crate::config::serial::{ConsoleConfig, Protocol};
+use crate::config::{HttpListen, PortSpec};
 use crate::console::{Console, Handed, Lifetime, Roster};
 use crate::front::conmux::{self, Directory};
 use crate::front::hand_over::{HandOver, HandedClient, ProtocolState};
@@ -35,7 +35,7 @@ const REST_LIMIT: Duration = Duration::from_secs(2);
 pub(super) struct Serving {
     roster: Arc<Roster>,
     consoles: BTreeMap<Name, Served>,
-    http: Option<(SocketAddr, Door)>,
+    http: Option<(HttpListen, Door)>,
     registry: Option<(SocketAddr, Door)>,
     /// What the registry tells.
     directory: Arc<Directory>,
@@ -130,8 +130,8 @@ impl Serving {
     /// The listeners that are bound, for the next plan to keep.
     pub(super) fn bound(&self) -> Bound {
         let mut bound = Bound::default();
-        if let Some((address, door)) = &self.http {
-            bound.add(Purpose::Http, *address, door.listener.clone());
+        if let Some((config, door)) = &self.http {
+            bound.add(Purpose::Http, config.listen, door.listener.clone());
         }
         if let Some((address, door)) = &self.registry {
             bound.add(Purpose::ConmuxRegistry, *address, door.listener.clone());
@@ -183,7 +183,7 @@ impl Serving {
             }
         }
         match (plan.http, plan.http_config) {
-            (Some(listener), Some(config)) => self.open_http(listener, config.listen),
+            (Some(listener), Some(config)) => self.open_http(listener, config),
             _ => self.close_http(),
         }
         // First everybody lets go of the listeners that have moved, then their new owners begin.
@@ -271,19 +271,19 @@ impl Serving {
         }
     }
 
-    fn open_http(&mut self, listener: Arc<TcpListener>, address: SocketAddr) {
-        if self.http.as_ref().is_some_and(|(_, door)| Arc::ptr_eq(&door.listener, &listener)) {
+    fn open_http(&mut self, listener: Arc<TcpListener>, config: HttpListen) {
+        let same = |(present, door): &(HttpListen, Door)| {
+            present.insecure == config.insecure && Arc::ptr_eq(&door.listener, &listener)
+        };
+        if self.http.as_ref().is_some_and(same) {
             return;
         }
         self.close_http();
         let close = self.lives.shutdown.child_token();
-        let served = serve(
-            Listener::Tcp(listener.clone(), self.tls.clone()),
-            self.app.clone(),
-            close.clone(),
-        );
-        self.lives.clients.spawn(served);
-        self.http = Some((address, Door { listener, close }));
+        let tls = self.tls.clone();
+        let door = Listener::Tcp { listener: listener.clone(), tls, insecure: config.insecure };
+        self.lives.clients.spawn(serve(door, self.app.clone(), close.clone()));
+        self.http = Some((config, Door { listener, close }));
     }
 
     fn open_registry(&mut self, listener: Arc<TcpListener>, config: ConmuxListen) {

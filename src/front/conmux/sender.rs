@@ -14,6 +14,8 @@ use crate::console::{Item, Stream};
 use crate::front::hand_over::HandOver;
 use crate::model::event::Mode;
 
+/// So much may wait to be sent while more is ordered, in bytes.
+const MAX_UNSENT: usize = 64 * 1024;
 /// So much is still taken from the console for a client that has closed its side.
 const LAST_ITEMS: usize = 16;
 
@@ -43,10 +45,12 @@ impl Sender<'_> {
                 return Ok(());
             }
             let idle = self.unsent.is_empty();
+            // Before it is handed over all that was ordered has to be there.
+            let takes = !ends && (!sends || self.unsent.len() < MAX_UNSENT);
             tokio::select! {
                 // An answer comes before the events that it causes.
                 biased;
-                order = self.orders.recv(), if !ends => match order {
+                order = self.orders.recv(), if takes => match order {
                     Some(Order::Send(bytes)) => self.unsent.extend_from_slice(&bytes),
                     Some(Order::Quit) => ends = true,
                     None => {

@@ -31,14 +31,19 @@ const MAX_HEADER: usize = 16 * 1024;
 /// Where HTTP is listened for.
 #[derive(Debug)]
 pub enum Listener {
-    Tcp(Arc<TcpListener>, Tls),
+    Tcp {
+        listener: Arc<TcpListener>,
+        tls: Tls,
+        /// It is for everyone, wherever it is.
+        insecure: bool,
+    },
     Unix(Arc<UnixListener>),
 }
 
 /// A connection of which nothing was read yet.
 #[derive(Debug)]
 enum Accepted {
-    Tcp(TcpStream, SocketAddr),
+    Tcp { stream: TcpStream, address: SocketAddr, may_be_open: bool },
     Unix(UnixStream, u32),
 }
 
@@ -49,11 +54,12 @@ pub struct Peer(pub String);
 impl Listener {
     async fn accept(&self) -> io::Result<Accepted> {
         match self {
-            Self::Tcp(listener, _) => {
+            Self::Tcp { listener, insecure, .. } => {
                 let (stream, address) = listener.accept().await?;
                 stream.set_nodelay(true)?;
                 keep_alive(&stream)?;
-                Ok(Accepted::Tcp(stream, address))
+                let may_be_open = *insecure || listener.local_addr()?.ip().is_loopback();
+                Ok(Accepted::Tcp { stream, address, may_be_open })
             }
             Self::Unix(listener) => {
                 let (stream, _) = listener.accept().await?;
@@ -65,7 +71,7 @@ impl Listener {
 
     fn tls(&self) -> Option<TlsConfig> {
         match self {
-            Self::Tcp(_, tls) => tls.now(),
+            Self::Tcp { tls, .. } => tls.now(),
             Self::Unix(_) => None,
         }
     }
@@ -74,8 +80,8 @@ impl Listener {
 impl Accepted {
     /// Shakes hands if that is to be.
     async fn begin(self, tls: Option<TlsConfig>) -> io::Result<(Socket, Peer, Origin)> {
-        let (stream, address) = match self {
-            Self::Tcp(stream, address) => (stream, address),
+        let (stream, address, may_be_open) = match self {
+            Self::Tcp { stream, address, may_be_open } => (stream, address, may_be_open),
             Self::Unix(stream, uid) => {
                 return Ok((Socket::Unix(stream), Peer("unix".into()), Origin::Unix { uid }));
             }
@@ -83,12 +89,12 @@ impl Accepted {
         let peer = Peer(address.to_string());
         let address = address.ip();
         let Some(tls) = tls else {
-            let origin = Origin::Tcp { address, certificate: Vec::new() };
+            let origin = Origin::Tcp { address, may_be_open, certificate: Vec::new() };
             return Ok((Socket::Tcp(stream), peer, origin));
         };
         let shaken = tokio::time::timeout(HANDSHAKE_TIMEOUT, tls.accept(stream)).await;
         let (stream, certificate) = shaken.map_err(|_| io::ErrorKind::TimedOut)??;
-        Ok((Socket::Tls(stream), peer, Origin::Tcp { address, certificate }))
+        Ok((Socket::Tls(stream), peer, Origin::Tcp { address, may_be_open, certificate }))
     }
 }
 

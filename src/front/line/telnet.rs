@@ -25,6 +25,8 @@ use crate::wire::telnet::{Received, Telnet};
 /// How many orders may wait for the sending side. A client that does not read them is not read
 /// either.
 const ORDERS: usize = 8;
+/// So much may wait to be sent while more is ordered, in bytes.
+const MAX_UNSENT: usize = 64 * 1024;
 /// How long a client that is let go may take to read why.
 const LAST_WORDS: Duration = Duration::from_secs(2);
 
@@ -179,8 +181,10 @@ impl Sender<'_> {
         loop {
             let sends = !self.hand_over.is_asked();
             let idle = self.unsent.is_empty() && !self.suspended;
+            // Before it is handed over all that was ordered has to be there.
+            let takes = !sends || self.unsent.len() < MAX_UNSENT;
             tokio::select! {
-                order = self.orders.recv() => match order {
+                order = self.orders.recv(), if takes => match order {
                     Some(Order::Send(bytes)) => self.unsent.extend_from_slice(&bytes),
                     Some(Order::Skip) => out.skip_to_head(),
                     Some(Order::Suspend(now)) => self.suspended = now,

@@ -133,7 +133,7 @@ fn a_client_that_reads_nothing_is_let_go_all_the_same() {
     let alice = attach(&serial, "user=alice");
     // It asks for the stream, and never reads it.
     let mut stuck = std::net::TcpStream::connect(serial.address("http")).unwrap();
-    let request = "GET /consoles/panda01/attach?user=stuck HTTP/1.1\r\nhost: x\r\nconnection: upgrade\r\n\
+    let request = "GET /consoles/panda01/attach?user=stuck HTTP/1.1\r\nhost: localhost\r\nconnection: upgrade\r\n\
          upgrade: websocket\r\nsec-websocket-version: 13\r\n\
          sec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
     std::io::Write::write_all(&mut stuck, request.as_bytes()).unwrap();

@@ -35,7 +35,7 @@ fn noise(length: usize) -> Vec<u8> {
 fn send_bytes(serial: &Daemon, query: &str, bytes: &[u8]) -> (u16, String) {
     let mut stream = TcpStream::connect(serial.address("http")).unwrap();
     let head = format!(
-        "POST /consoles/panda01/send?{query} HTTP/1.1\r\nhost: test\r\nconnection: close\r\n\
+        "POST /consoles/panda01/send?{query} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\
          content-type: application/octet-stream\r\ncontent-length: {}\r\n\r\n",
         bytes.len()
     );
@@ -180,7 +180,7 @@ fn who_goes_away_sends_nothing_more() {
     let mut stream = TcpStream::connect(serial.address("http")).unwrap();
     let body = r#"{"text":"aaaaaaaaaaaaaaaaaaaa","pace":"500ms","user":"alice"}"#;
     let request = format!(
-        "POST /consoles/panda01/send HTTP/1.1\r\nhost: test\r\ncontent-length: {}\r\n\r\n{body}",
+        "POST /consoles/panda01/send HTTP/1.1\r\nhost: localhost\r\ncontent-length: {}\r\n\r\n{body}",
         body.len()
     );
     stream.write_all(request.as_bytes()).unwrap();

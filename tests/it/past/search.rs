@@ -97,7 +97,7 @@ fn searches_that_nobody_reads_hold_up_nobody() {
         .map(|_| {
             let mut client = TcpStream::connect(serial.address("http")).unwrap();
             client
-                .write_all(b"GET /search?grep=.&limit=1000000 HTTP/1.1\r\nhost: test\r\n\r\n")
+                .write_all(b"GET /search?grep=.&limit=1000000 HTTP/1.1\r\nhost: localhost\r\n\r\n")
                 .unwrap();
             let mut first = [0; 12];
             client.read_exact(&mut first).unwrap();

@@ -132,8 +132,11 @@ fn whoever_hung_up_before_its_turn_switches_nothing() {
         let first = scope.spawn(|| power.done("panda01", "on"));
         wait_until(LIMIT, "the PDU is busy", || log() == "on\n");
         let mut gone = TcpStream::connect(power.address).unwrap();
-        write!(gone, "POST /outlets/panda02/off HTTP/1.1\r\nhost: x\r\ncontent-length: 0\r\n\r\n")
-            .unwrap();
+        write!(
+            gone,
+            "POST /outlets/panda02/off HTTP/1.1\r\nhost: localhost\r\ncontent-length: 0\r\n\r\n"
+        )
+        .unwrap();
         // A second request on another connection shows that the first has arrived.
         assert_eq!(power.get("/healthz").status, 200);
         drop(gone);

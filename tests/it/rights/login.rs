@@ -6,7 +6,7 @@ use std::net::TcpStream;
 use rustix::process::Signal;
 
 use super::{Guarded, token, user};
-use crate::common::{LIMIT, TestLab, http, http_as, http_unix, signal, wait_until};
+use crate::common::{LIMIT, TestLab, http, http_as, http_unix, run, signal, wait_until};
 
 #[test]
 fn each_request_needs_its_right_and_what_one_may_not_see_is_not_there() {
@@ -20,6 +20,7 @@ fn each_request_needs_its_right_and_what_one_may_not_see_is_not_there() {
     let status = |name: &str, method: &str, path: &str| lab.told(name, method, path).0;
 
     assert_eq!(http(lab.http(), "GET", "/healthz", "").status, 200);
+    assert_eq!(http(lab.http(), "GET", "/openapi.json", "").status, 401);
     let nobody = lab.ask("", "GET", "/consoles", "");
     assert_eq!((nobody.status, nobody.header("www-authenticate").is_some()), (401, true));
     assert!(nobody.text().contains("LAVA_TOKEN"), "{}", nobody.text());
@@ -68,6 +69,63 @@ fn each_request_needs_its_right_and_what_one_may_not_see_is_not_there() {
     let absent = lab.told("bob", "GET", "/consoles/absent").1;
     assert_eq!(lab.told("bob", "GET", "/consoles/secret").1.replace("secret", "absent"), absent);
     assert!(!lab.told("bob", "GET", "/consoles/panda02").1.contains("did you mean"));
+}
+
+#[test]
+fn what_was_typed_is_read_by_those_who_may_type() {
+    let people = [user("alice", "write = \"*\""), user("bob", "spy = \"*\"")];
+    let lab = Guarded::start(&people.concat());
+    let alice = lab.attach("alice", "");
+    alice.type_text("hunter2\n");
+    alice.heard().find(LIMIT, 0, b"got hunter2").unwrap();
+    let events = |name: &str| lab.ask(name, "GET", "/consoles/panda01/events", "").text();
+    wait_until(LIMIT, "it is recorded", || events("alice").contains("hunter2"));
+    let told = events("bob");
+    assert!(told.contains("\"attach\"") && !told.contains("hunter2"), "{told}");
+
+    let inventory = lab.lab.write(
+        "lab.toml",
+        &format!(
+            "[[board]]\nname = \"panda01\"\nconsole = \"http://{}/consoles/panda01\"\n",
+            lab.http()
+        ),
+    );
+    let log = |name: &str, what: &str| {
+        let mut log = lab.lab.program("lava");
+        log.args(["log", "panda01", "--lab", &inventory, what, "--who"]);
+        let said = run(log.env("LAVA_TOKEN", token(name)), "", LIMIT);
+        String::from_utf8([said.stdout, said.stderr].concat()).unwrap()
+    };
+    assert!(log("alice", "--events").contains("hunter2"));
+    assert!(!log("bob", "--events").contains("hunter2"));
+    assert!(!log("bob", "--asciicast").contains("\"i\", \"hunter2"));
+}
+
+#[test]
+fn a_name_that_a_stranger_can_make_lead_here_is_not_served_on_loopback() {
+    let lab = Guarded::start("");
+    let status = |token: &str, host: &str| {
+        let mut stream = TcpStream::connect(lab.http()).unwrap();
+        stream.set_read_timeout(Some(LIMIT)).unwrap();
+        let request = format!(
+            "POST /consoles/panda01/note HTTP/1.1\r\nhost: {host}\r\norigin: http://{host}\r\n\
+             connection: close\r\n{token}content-length: 12\r\n\r\n{{\"text\":\"x\"}}"
+        );
+        stream.write_all(request.as_bytes()).unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        (answer.split(' ').nth(1).unwrap().to_owned(), answer)
+    };
+    let (refused, told) = status("", "evil.example:7100");
+    assert_eq!(refused, "403");
+    assert!(told.contains("write localhost or the address"), "{told}");
+    for host in ["localhost:7100", "127.0.0.1:7100", "[::1]"] {
+        assert_eq!(status("", host).0, "200", "{host}");
+    }
+    // A token is nothing that a browser has for a stranger's page.
+    lab.reload(&user("alice", "write = \"*\""));
+    let token = format!("authorization: Bearer {}\r\n", token("alice"));
+    assert_eq!(status(&token, "lab.example").0, "200");
 }
 
 #[test]

@@ -68,7 +68,7 @@ impl Guarded {
 }
 
 /// A `[[token]]` of this name, whose token is `lava_NAME`.
-pub(super) fn user(name: &str, rights: &str) -> String {
+pub(crate) fn user(name: &str, rights: &str) -> String {
     let hash = TokenHash::of(&token(name)).unwrap();
     format!("[[token]]\nname = \"{name}\"\nhash = \"{hash}\"\n{rights}\n")
 }

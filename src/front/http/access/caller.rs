@@ -7,7 +7,7 @@ use tokio::sync::watch;
 
 use super::Access;
 use crate::config::AccessConfig;
-use crate::model::{Name, Right, Rights, TokenHash};
+use crate::model::{Name, Right, Rights, TokenHash, user_text};
 use crate::sys::user_name;
 
 /// Who somebody is. What they may is looked up each time.
@@ -81,14 +81,15 @@ impl Caller {
     }
 
     /// The name that others see: a proved one, with what they call themselves behind it, as
-    /// `alice (ci-42)`; else what they call themselves; else `nameless`.
+    /// `alice (ci-42)`; else what they call themselves; else `nameless`. Fit for everybody's terminal.
     pub fn user(&self, said: Option<String>, nameless: impl FnOnce() -> String) -> String {
         let said = said.filter(|said| !said.is_empty());
-        match (self.name(), said) {
+        let user = match (self.name(), said) {
             (Some(name), Some(said)) if said != name => format!("{name} ({said})"),
             (Some(name), _) => name,
             (None, said) => said.unwrap_or_else(nameless),
-        }
+        };
+        user_text(&user)
     }
 
     /// Follows what they may do on a console.
@@ -166,6 +167,7 @@ mod tests {
         assert_eq!(user(Some("bob")), "alice (bob)");
         let open = Access::new(AccessConfig::default()).caller(Who::Anyone);
         assert_eq!(open.user(Some("bob".into()), String::new), "bob");
+        assert_eq!(open.user(Some("bob\r\n\x1b[2J".into()), String::new), "bob???[2J");
         assert_eq!(open.user(None, || "tcp:1".into()), "tcp:1");
     }
 

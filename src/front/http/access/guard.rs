@@ -2,13 +2,14 @@
 
 use axum::RequestExt as _;
 use axum::extract::{MatchedPath, RawPathParams, Request, State};
-use axum::http::header::{AUTHORIZATION, SEC_WEBSOCKET_PROTOCOL, WWW_AUTHENTICATE};
+use axum::http::header::{AUTHORIZATION, CONNECTION, SEC_WEBSOCKET_PROTOCOL, WWW_AUTHENTICATE};
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode};
 use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
 
-use super::{Access, Origin, missing};
+use super::{Access, Caller, Origin, Who, missing};
 use crate::front::http::ApiError;
+use crate::front::http::pages::is_sent_here;
 use crate::model::{Failure, Kind, Right};
 
 /// A WebSocket of a browser cannot have a header of its own: it shows its token as a protocol of this
@@ -40,13 +41,15 @@ pub struct Guard {
     pub thing: &'static str,
 }
 
-/// The middleware.
+/// The middleware. A connection goes on only behind the request of somebody who was let in: others
+/// could hold it for ever by asking more and more and reading nothing.
 pub async fn guard(State(guard): State<Guard>, mut request: Request, next: Next) -> Response {
     match guard.let_in(&mut request).await {
-        Ok(()) => next.run(request).await,
+        Ok(()) if request.extensions().get::<Caller>().is_some() => next.run(request).await,
+        Ok(()) => last(next.run(request).await),
         Err(refused) => {
             let unknown = refused.status == StatusCode::UNAUTHORIZED;
-            let mut response = refused.into_response();
+            let mut response = last(refused.into_response());
             if unknown {
                 let how = HeaderValue::from_static("Bearer realm=\"lava\"");
                 response.headers_mut().insert(WWW_AUTHENTICATE, how);
@@ -54,6 +57,12 @@ pub async fn guard(State(guard): State<Guard>, mut request: Request, next: Next)
             response
         }
     }
+}
+
+/// The last answer on its connection.
+pub fn last(mut response: Response) -> Response {
+    response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+    response
 }
 
 impl Guard {
@@ -70,6 +79,15 @@ impl Guard {
         let origin = request.extensions().get::<Origin>();
         let origin = origin.ok_or_else(|| Failure::new(Kind::Bug, "a request from nowhere"))?;
         let caller = self.access.identify(origin, token(request.headers()))?;
+        if *caller.who() == Who::Anyone && origin.is_loopback() && !is_sent_here(request.headers())
+        {
+            let what =
+                "this name is not known to be this host's, and a web page could be behind it";
+            let failure = Failure::new(Kind::Refused, what).hint(
+                "write localhost or the address in place of the name; or let people in by name",
+            );
+            return Err(ApiError::new(StatusCode::FORBIDDEN, failure));
+        }
         match need {
             Need::Nothing | Need::Each(_) => {}
             Need::All(right) => {

@@ -22,7 +22,7 @@ use crate::config::AccessConfig;
 use crate::model::{Failure, Kind, Right, TokenHash};
 
 pub use caller::{Caller, Standing, Who};
-pub use guard::{Guard, Need, Row, TOKEN_PROTOCOL, guard};
+pub use guard::{Guard, Need, Row, TOKEN_PROTOCOL, guard, last};
 
 /// Who may do what, now. It can change at any time.
 #[derive(Debug, Clone)]
@@ -39,11 +39,22 @@ struct Inner {
 pub enum Origin {
     Tcp {
         address: IpAddr,
+        /// The listener may let in those who have not logged in: it is at loopback, or is to be open to
+        /// everyone (`insecure = true`). While a changed configuration is put into effect, another
+        /// listener may still be there.
+        may_be_open: bool,
         /// The names in the client's certificate, which one of our CAs has signed.
         certificate: Vec<String>,
     },
     /// A process of this host; the kernel says whose.
     Unix { uid: u32 },
+}
+
+impl Origin {
+    /// Whether it is a TCP connection from this host.
+    pub(super) fn is_loopback(&self) -> bool {
+        matches!(self, Self::Tcp { address, .. } if address.to_canonical().is_loopback())
+    }
 }
 
 impl Access {
@@ -80,7 +91,7 @@ impl Access {
         let config = self.config();
         let who = match (origin, token) {
             (Origin::Unix { uid }, _) if is_trusted(*uid) => Who::Owner,
-            (Origin::Tcp { .. }, _) if config.is_open() => Who::Anyone,
+            (Origin::Tcp { may_be_open: true, .. }, _) if config.is_open() => Who::Anyone,
             (_, Some(token)) if !config.is_open() => self.of_token(&config, origin, token)?,
             (Origin::Unix { uid }, _) => {
                 let who = Who::Local { uid: *uid };
@@ -219,9 +230,23 @@ mod tests {
     }
 
     #[test]
+    fn a_listener_on_the_network_is_not_open_while_it_is_about_to_close() {
+        let open = Access::new(AccessConfig::default());
+        let origin = |may_be_open| Origin::Tcp {
+            address: IpAddr::from([192, 0, 2, 7]),
+            may_be_open,
+            certificate: Vec::new(),
+        };
+        assert_eq!(let_in(&open, &origin(true), None).unwrap(), "- control");
+        assert_eq!(let_in(&open, &origin(false), None), Err(401));
+        assert_eq!(let_in(&open, &origin(false), Some("secret")), Err(401));
+    }
+
+    #[test]
     fn a_certificate_lets_in_by_any_of_its_names_and_a_token_counts_more() {
         let origin = |names: &[&str]| Origin::Tcp {
             address: IpAddr::from([127, 0, 0, 1]),
+            may_be_open: true,
             certificate: names.iter().map(ToString::to_string).collect(),
         };
         let access = access(None);

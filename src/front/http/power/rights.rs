@@ -6,7 +6,7 @@ use crate::model::Right;
 /// The routes. To switch a board that somebody else holds, by force, needs control.
 pub(super) const TABLE: &[Row] = &[
     ("GET", "/healthz", Need::Nothing),
-    ("GET", "/openapi.json", Need::Nothing),
+    ("GET", "/openapi.json", Need::Each(Right::See)),
     ("GET", "/metrics", Need::Each(Right::See)),
     ("GET", "/outlets", Need::Each(Right::See)),
     ("GET", "/outlets/{name}", Need::Named(Right::See)),

@@ -12,7 +12,7 @@ use super::super::{ApiError, Params};
 use super::consoles::Consoles;
 use crate::capture::Piece;
 use crate::console::{Console, Past, PastError};
-use crate::model::{Event, Failure, Kind, Point};
+use crate::model::{Event, Failure, Kind, Point, Right, What};
 
 /// The header of a history answer that tells the offset of its first byte.
 const OFFSET_HEADER: HeaderName = HeaderName::from_static("x-lava-offset");
@@ -136,7 +136,8 @@ pub(super) async fn offset(
 }
 
 #[utoipa::path(get, path = "/consoles/{name}/events", params(("name" = String, Path), Range),
-    responses((status = 200, description = "the newest 10,000 events, oldest first"),
+    responses((status = 200, description = "the newest 10,000 events, oldest first; what was typed is \
+                                            among them for those who have the right to write"),
               (status = 404, description = "no such console, or no such mark on its timeline")))]
 pub(super) async fn events(
     consoles: Consoles,
@@ -144,7 +145,11 @@ pub(super) async fn events(
     Params(range): Params<Range>,
 ) -> Result<Json<Vec<Event>>, ApiError> {
     let (from, to) = range.points()?;
-    Ok(Json(consoles.find(&name)?.events(from, to).await?))
+    let console = consoles.find(&name)?;
+    // Passwords are typed, too: what others have typed is for those who may type themselves.
+    let typed = consoles.caller().may(Right::Write, &name);
+    let wanted = move |event: &Event| typed || !matches!(event.what, What::Input { .. });
+    Ok(Json(console.events(from, to, wanted).await?))
 }
 
 /// The offset of a point that is written in a query.

@@ -10,7 +10,7 @@ use crate::wire::request::OfSession;
 /// The routes.
 pub(super) const TABLE: &[Row] = &[
     ("GET", "/healthz", Need::Nothing),
-    ("GET", "/openapi.json", Need::Nothing),
+    ("GET", "/openapi.json", Need::Each(Right::See)),
     ("GET", "/metrics", Need::Each(Right::See)),
     ("GET", "/consoles", Need::Each(Right::See)),
     ("GET", "/consoles/{name}", Need::Named(Right::See)),

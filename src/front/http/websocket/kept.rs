@@ -11,12 +11,15 @@ use crate::wire::websocket::Boundary;
 
 /// How much is read from a client at a time, in bytes.
 const READ: usize = 4 * 1024;
+/// A client that has so much to take is not read before it has taken it, in bytes: pings are answered,
+/// and the answers are kept here. More than the writer gives at a time.
+const MAX_UNSENT: usize = 1024 * 1024;
 
 /// A connection that takes all that is written to it, and is given messages one after the other.
 ///
 /// The library above it then never holds anything but the message that it is reading, whose bytes
 /// are kept here as well. What has not left yet is here, too; the writer flushes before it writes
-/// more, which bounds it.
+/// more, which bounds it; and who does not take the answers to its pings is not read.
 #[derive(Debug)]
 pub(in crate::front::http) struct Kept<S> {
     stream: S,
@@ -27,6 +30,8 @@ pub(in crate::front::http) struct Kept<S> {
     boundary: Boundary,
     /// What was given to the library of a message that is not whole.
     message: BytesMut,
+    /// How long that may become, in bytes.
+    largest: usize,
 }
 
 /// A connection between two messages.
@@ -39,7 +44,8 @@ pub(super) struct Parts<S> {
 }
 
 impl<S> Kept<S> {
-    pub(super) fn new(parts: Parts<S>) -> Self {
+    /// Messages have at most `largest` bytes, with all that frames add to them.
+    pub(super) fn new(parts: Parts<S>, largest: usize) -> Self {
         let Parts { stream, unsent, unread } = parts;
         Self {
             stream,
@@ -47,6 +53,7 @@ impl<S> Kept<S> {
             unread: unread.into(),
             boundary: Boundary::default(),
             message: BytesMut::new(),
+            largest,
         }
     }
 
@@ -62,13 +69,16 @@ impl<S> Kept<S> {
     }
 }
 
-impl<S: AsyncRead + Unpin> AsyncRead for Kept<S> {
+impl<S: AsyncRead + AsyncWrite + Unpin> AsyncRead for Kept<S> {
     fn poll_read(
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         let this = self.get_mut();
+        if this.unsent.len() > MAX_UNSENT {
+            ready!(Pin::new(&mut *this).poll_flush(cx))?;
+        }
         if this.unread.is_empty() {
             // An idle client needs no buffer.
             let mut scratch = [0; READ];
@@ -87,6 +97,12 @@ impl<S: AsyncRead + Unpin> AsyncRead for Kept<S> {
             this.message = BytesMut::new();
         } else {
             this.message.extend_from_slice(&given);
+            // The library counts what a message says, but not parts that are empty.
+            if this.message.len() > this.largest {
+                let what =
+                    format!("a message of more than {} bytes, frames included", this.largest);
+                return Poll::Ready(Err(io::Error::new(io::ErrorKind::InvalidData, what)));
+            }
         }
         Poll::Ready(Ok(()))
     }

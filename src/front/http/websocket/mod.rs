@@ -112,7 +112,7 @@ impl<S: Sync> FromRequestParts<S> for Handshake {
 /// Goes on where a connection was paused, or has just begun.
 pub(super) async fn resume(paused: Paused, largest: usize) -> WebSocket {
     let Paused { socket, unsent, unread } = paused;
-    let kept = Kept::new(Parts { stream: socket, unsent, unread });
+    let kept = Kept::new(Parts { stream: socket, unsent, unread }, 2 * largest);
     let config = WebSocketConfig::default()
         .read_buffer_size(READ_BUFFER)
         .max_message_size(Some(largest))
