@@ -120,8 +120,8 @@ impl Settings {
             "crtscts" | "ixon" | "ixoff" | "ixany" => into.lost(
                 origin,
                 &what,
-                "a line is opened without flow control; an RFC 2217 client on the console's telnet port may \
-                 set it",
+                "a line is opened without flow control; lava line BOARD rtscts (or xonxoff), ~$line and RFC 2217 \
+                 clients set it",
             ),
             "ondemand" => into.lost(origin, &what, "a port is always open, so that everything is recorded"),
             "striphigh" => into.lost(origin, &what, "every byte is passed on as it is; 7 data bits \

@@ -185,8 +185,8 @@ fn ipmisol(text: &str, name: &str) -> Result<Connector, String> {
 impl Serial {
     /// Takes a setting: `9600n81`, `EVEN`, `2STOPBITS`, `local`, `speed=…`. Gives why not.
     pub(super) fn set(&mut self, option: &str) -> Option<&'static str> {
-        const FLOW: &str = "a line is opened without flow control; an RFC 2217 client on the \
-                            console's telnet port may set it";
+        const FLOW: &str = "a line is opened without flow control; lava line BOARD rtscts (or \
+                            xonxoff), ~$line and RFC 2217 clients set it";
         let option = option.to_ascii_lowercase();
         let option = option.strip_prefix("speed=").unwrap_or(&option);
         match option {
@@ -207,7 +207,7 @@ impl Serial {
             "dtrhi" | "rtshi" | "dtr=on" | "rts=on" => {}
             "dtrlo" | "rtslo" | "dtr=off" | "rts=off" => {
                 return Some(
-                    "both lines are on when a port is opened; an RFC 2217 client may set them",
+                    "both lines are on when a port is opened; lava line and ~$line switch them",
                 );
             }
             "" | "local" | "local=true" | "-xonxoff" | "-rtscts" | "xonxoff=false"

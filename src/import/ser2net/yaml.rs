@@ -13,6 +13,9 @@ use super::option;
 use crate::config::{At, Manners, Node, Problems, Value};
 use crate::import::found::{Imported, Listens, Origin};
 
+/// The most YAML documents of one file: each is padded so that its lines keep their numbers.
+const MAX_DOCUMENTS: usize = 64;
+
 /// The keys at the top of version 1, each for one thing …
 pub(super) const KEYS: &[&str] =
     &["connection", "rotator", "define", "default", "delete_default", "led", "admin", "include"];
@@ -319,16 +322,18 @@ fn each(node: &Node, mut f: impl FnMut(u32, &str, &Node)) {
     }
 }
 
-/// The YAML documents of a text, each with its lines where they were.
+/// The YAML documents of a text, each with its lines where they were; those beyond the limit are a part of
+/// the last one, which then is no good YAML.
 fn documents(text: &str) -> Vec<String> {
     let mut documents = vec![String::new()];
     for (number, line) in text.lines().enumerate() {
         let mark = line == "---" || line == "..." || line.starts_with("--- ");
-        if mark {
+        let split = mark && documents.len() < MAX_DOCUMENTS;
+        if split {
             documents.push("\n".repeat(number));
         }
         if let Some(document) = documents.last_mut() {
-            document.push_str(if mark || line.starts_with('%') { "" } else { line });
+            document.push_str(if split || line.starts_with('%') { "" } else { line });
             document.push('\n');
         }
     }
