@@ -77,7 +77,12 @@ impl ComPort {
             Request::Control(Control::Dtr(_)) => Answer::Dtr(line.outputs.dtr),
             Request::Control(Control::Rts(_)) => Answer::Rts(line.outputs.rts),
             Request::LineState => Answer::LineState(line_state::EMPTY),
-            Request::ModemState => self.state.modem_state(line),
+            Request::ModemState => {
+                let answer = self.state.modem_state(line);
+                // It is not told of that again.
+                self.state.told.inputs = line.inputs;
+                answer
+            }
             Request::LineStateMask(mask) => {
                 self.state.line_mask = mask.unwrap_or(self.state.line_mask);
                 Answer::LineStateMask(self.state.line_mask)
