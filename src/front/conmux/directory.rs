@@ -83,8 +83,15 @@ impl Directory {
             return Err(AddError::Full);
         }
         let before = content.others.insert(name.to_owned(), location.to_owned());
-        if before.as_deref() != Some(location) {
-            content.save()?;
+        if before.as_deref() != Some(location)
+            && let Err(error) = content.save()
+        {
+            // It is as it was, also for who asks again.
+            match before {
+                Some(before) => content.others.insert(name.to_owned(), before),
+                None => content.others.remove(name),
+            };
+            return Err(error.into());
         }
         Ok(())
     }
@@ -156,6 +163,20 @@ mod tests {
         let here = address("[::ffff:10.0.0.5]:63000");
         assert_eq!(location(address("127.0.0.1:7301"), here), "127.0.0.1:7301");
         assert_eq!(location(address("0.0.0.0:7301"), here), "10.0.0.5:7301");
+    }
+
+    #[test]
+    fn what_could_not_be_kept_is_not_there() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("file");
+        std::fs::write(&file, "in the way").unwrap();
+        let directory = Directory::default();
+        directory.set(BTreeMap::new(), file.join("registry"));
+        for _ in 0..2 {
+            let added = directory.add("juno", "lab2:4000");
+            assert!(matches!(added, Err(AddError::File(_))), "{added:?}");
+            assert_eq!(directory.find("juno", address("127.0.0.1:63000")), None);
+        }
     }
 
     #[test]
