@@ -18,6 +18,8 @@ const MOST: usize = 8;
 pub(super) struct Jobs<'a> {
     session: &'a Session,
     running: FuturesUnordered<BoxFuture<'a, (u64, Answer)>>,
+    /// The ids of those, and of what waits.
+    ids: Vec<u64>,
     /// What is sent goes one after the other: the first is running.
     sends: VecDeque<Waiting>,
     /// Cancelled when the client goes over to another process.
@@ -36,7 +38,8 @@ struct Waiting {
 impl<'a> Jobs<'a> {
     pub(super) fn new(session: &'a Session) -> Self {
         let stopping = CancellationToken::new();
-        Self { session, running: FuturesUnordered::new(), sends: VecDeque::new(), stopping }
+        let (running, ids, sends) = (FuturesUnordered::new(), Vec::new(), VecDeque::new());
+        Self { session, running, ids, sends, stopping }
     }
 
     /// Carries out a request. The answer is what is to be said at once, if anything is.
@@ -45,10 +48,14 @@ impl<'a> Jobs<'a> {
         let answer = match verb {
             Verb::Cancel { send } => self.cancel(send),
             verb if !verb.takes_time() => self.session.request(verb).await,
-            _ if self.running.len() + self.sends.len() >= MOST => {
+            _ if self.ids.contains(&id) => {
+                Answer::Refused { reason: "a request of this id is under way already".into() }
+            }
+            _ if self.ids.len() >= MOST => {
                 Answer::Refused { reason: format!("{MOST} requests are under way already") }
             }
             Verb::Send(send) => {
+                self.ids.push(id);
                 // What is wrong with it is told when its turn comes.
                 let bytes = send.payload().map_or(0, |bytes| bytes.len() as u64);
                 self.sends.push_back(Waiting { id, send: Some(send), bytes, cancel });
@@ -56,6 +63,7 @@ impl<'a> Jobs<'a> {
                 return None;
             }
             verb => {
+                self.ids.push(id);
                 self.run(id, verb, cancel);
                 return None;
             }
@@ -79,6 +87,7 @@ impl<'a> Jobs<'a> {
             }
             self.send_next();
         }
+        self.ids.retain(|id| !answers.iter().any(|(answered, _)| answered == id));
         if self.stopping.is_cancelled() {
             answers.iter_mut().for_each(|(_, answer)| answer.again());
         }
