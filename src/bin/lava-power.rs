@@ -14,13 +14,14 @@ fn main() -> ExitCode {
 }
 
 fn run(args: PowerArgs) -> Result<(), Failure> {
+    let paths = args.paths();
     let config = args.into_config()?;
     // One thread: PDUs are slow, and their tasks wait nearly all the time.
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(|error| Failure::from_error(Kind::Infra, &error))?;
     let served = runtime.block_on(async {
         let shutdown = daemon::shutdown_on_signals()?;
-        let power = PowerDaemon::bind(config).await?;
+        let power = PowerDaemon::bind(config).await?.reading_again(paths)?;
         let addresses = power.addresses();
         power.run(shutdown, || daemon::ready(&addresses)).await;
         Ok(())

@@ -1,6 +1,7 @@
 //! `lava-power`: binds its listeners, then serves outlets until it is told to end.
 
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,11 +10,13 @@ use futures_util::future::BoxFuture;
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 use tokio::net::{TcpListener, UnixListener};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use super::{RuntimeSocket, SHUTDOWN_LIMIT, Safety, bind, runtime_dir};
+use super::{RuntimeSocket, SHUTDOWN_LIMIT, Safety, bind, permit, runtime_dir};
 use crate::client::{ConsoleRef, Http, Login};
+use crate::config::HttpListen;
 use crate::config::lab::LoginFiles;
 use crate::config::power::PowerConfig;
 use crate::front::http::access::Access;
@@ -35,6 +38,19 @@ pub struct PowerDaemon {
     http: Option<TcpListener>,
     tls: Tls,
     socket: (RuntimeSocket, UnixListener),
+    /// What is read again on SIGHUP.
+    files: Option<(Vec<PathBuf>, Signal)>,
+}
+
+/// Reads the files again, as often as it is told to.
+struct Reload {
+    paths: Vec<PathBuf>,
+    hangups: Signal,
+    /// As it is served.
+    config: PowerConfig,
+    address: Option<SocketAddr>,
+    access: Access,
+    tls: Tls,
 }
 
 impl PowerDaemon {
@@ -53,7 +69,17 @@ impl PowerDaemon {
         };
         let tls = Tls::new(TlsConfig::of(config.http.as_ref())?);
         let socket = RuntimeSocket::bind(&runtime_dir(), "power")?;
-        Ok(Self { config, http, tls, socket })
+        Ok(Self { config, http, tls, socket, files: None })
+    }
+
+    /// Reads rights and certificates again from these files on SIGHUP.
+    ///
+    /// # Errors
+    /// When the signal cannot be handled.
+    pub fn reading_again(self, paths: Vec<PathBuf>) -> Result<Self, Failure> {
+        let hangups = signal(SignalKind::hangup());
+        let hangups = hangups.map_err(|error| Failure::from_error(Kind::Infra, &error))?;
+        Ok(Self { files: Some((paths, hangups)), ..self })
     }
 
     /// What is said when it is ready: `outlets=3 pdus=1 socket=… http=127.0.0.1:7200`.
@@ -72,6 +98,12 @@ impl PowerDaemon {
 
     /// Serves until `shutdown`; `ready` is called when clients are served.
     pub async fn run(self, shutdown: CancellationToken, ready: impl FnOnce()) {
+        let access = Access::new(self.config.access.clone());
+        let (address, config) = (self.http_address(), self.config.clone());
+        let reload = self.files.map(|(paths, hangups)| {
+            let (access, tls) = (access.clone(), self.tls.clone());
+            Reload { paths, hangups, config, address, access, tls }
+        });
         let (_socket, socket) = self.socket;
         let insecure = self.config.http.as_ref().is_some_and(|http| http.insecure);
         let tcp = self.http.map(|listener| Listener::Tcp {
@@ -81,7 +113,59 @@ impl PowerDaemon {
         });
         let listeners = tcp.into_iter().chain([Listener::Unix(Arc::new(socket))]);
         ready();
-        run(self.config, listeners, shutdown).await;
+        let reloads = async {
+            match reload {
+                Some(reload) => reload.run().await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            () = serve_all(self.config, access, listeners, shutdown) => {}
+            () = reloads => {}
+        }
+    }
+}
+
+impl Reload {
+    /// Never ends.
+    async fn run(mut self) {
+        while self.hangups.recv().await.is_some() {
+            if let Err(failure) = self.read() {
+                tracing::error!("nothing is changed: {failure}");
+            }
+        }
+        std::future::pending::<()>().await;
+    }
+
+    /// Puts the rights and the certificate of the files into effect.
+    ///
+    /// # Errors
+    /// Everything that is wrong with the files; nothing is changed then.
+    fn read(&self) -> Result<(), Failure> {
+        let config = PowerConfig::read(&self.paths)?;
+        let tls = TlsConfig::of(config.http.as_ref())?;
+        if let (Some(address), Some(served)) = (self.address, &self.config.http) {
+            // The listener stays where it is.
+            let http = config.http.clone().unwrap_or_else(|| HttpListen::plain(address));
+            let http = HttpListen { insecure: http.insecure && served.insecure, ..http };
+            permit("http", address, Safety::of_http(&http, &config.access))?;
+        }
+        let others = |config: &PowerConfig| {
+            let http = config.http.as_ref().map(|http| (http.listen, http.insecure));
+            format!("{http:?} {:?} {:?}", config.consoles, config.pdus)
+        };
+        let same = others(&config) == others(&self.config);
+        self.access.set(config.access);
+        self.tls.set(tls);
+        tracing::info!(
+            "rights and certificates were read again; PDUs and outlets are as at the start"
+        );
+        if !same {
+            tracing::warn!(
+                "the files have other PDUs, outlets or addresses than are served: restart lava-power for them"
+            );
+        }
+        Ok(())
     }
 }
 
@@ -93,12 +177,22 @@ pub async fn run(
     listeners: impl IntoIterator<Item = Listener>,
     shutdown: CancellationToken,
 ) {
+    let access = Access::new(config.access.clone());
+    serve_all(config, access, listeners, shutdown).await;
+}
+
+async fn serve_all(
+    config: PowerConfig,
+    access: Access,
+    listeners: impl IntoIterator<Item = Listener>,
+    shutdown: CancellationToken,
+) {
     let tasks = TaskTracker::new();
     let LoginFiles { token_file, ca } = config.consoles;
     let login = Login { token_file, ca };
     let consoles: Arc<dyn Consoles> = Arc::new(HttpConsoles { login });
     let power = Arc::new(Power::start(config.pdus, &consoles, &tasks, &shutdown));
-    let app = router(power, Access::new(config.access));
+    let app = router(power, access);
     for listener in listeners {
         tasks.spawn(serve(listener, app.clone(), shutdown.clone()));
     }

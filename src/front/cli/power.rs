@@ -20,6 +20,11 @@ pub struct PowerArgs {
 }
 
 impl PowerArgs {
+    /// The files and folders to read.
+    pub fn paths(&self) -> Vec<PathBuf> {
+        self.config.clone()
+    }
+
     /// What was asked for.
     ///
     /// # Errors

@@ -253,3 +253,33 @@ fn what_is_wrong_with_a_configuration_is_told_at_once_and_nothing_is_started() {
     assert_eq!(missing.status.code(), Some(2));
     assert_eq!(lab.run("lava-power", [""; 0], "").status.code(), Some(2));
 }
+
+#[test]
+fn a_hang_up_has_the_rights_read_again_and_nothing_else() {
+    use rustix::process::Signal;
+
+    use crate::common::{http_as, signal};
+    let lab = TestLab::new();
+    let (alice, sim) = (crate::rights::user("alice", "see = \"*\""), SIM.to_owned());
+    let power = Power::start(&lab, &(alice.clone() + &sim + &outlets(&["panda01"])));
+    let address = power.address;
+    let status =
+        |method: &str, path: &str| http_as(address, Some("lava_alice"), method, path, "").status;
+    assert_eq!(status("POST", "/outlets/panda01/on"), 403);
+    let changed = |text: &str, logged: &str, times: usize| {
+        lab.write("power.toml", &format!("{text}\n[http]\nlisten = \"127.0.0.1:0\"\n"));
+        signal(power.daemon.pid(), Signal::HUP);
+        wait_until(LIMIT, logged, || power.daemon.log().text().matches(logged).count() == times);
+    };
+    let alice_writes = crate::rights::user("alice", "write = \"*\"");
+    changed(&(alice_writes.clone() + &sim + &outlets(&["panda01"])), "were read again", 1);
+    assert_eq!(status("POST", "/outlets/panda01/on"), 200);
+    changed("nonsense = true", "nothing is changed", 1);
+    assert_eq!(status("POST", "/outlets/panda01/off"), 200);
+    let other = alice + &sim + &outlets(&["panda01", "panda02"]);
+    changed(&other, "restart lava-power", 1);
+    assert_eq!(
+        (status("POST", "/outlets/panda01/on"), status("GET", "/outlets/panda02")),
+        (403, 404)
+    );
+}
