@@ -1,17 +1,18 @@
 //! Who may do what: `[[token]]`, `[[certificate]]` and `[local]`.
 
-use super::{FromNode as _, Node, Table, Value};
+use super::{FromNode as _, HttpListen, Node, Table, Value};
 use crate::model::{Name, Pattern, Right, Rights, TokenHash};
 
 /// Who may do what by HTTP.
 ///
-/// Without a token and a certificate nobody has to log in, and everybody may do everything.
+/// Without any of it nobody has to log in, and everybody may do everything.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct AccessConfig {
     pub tokens: Vec<TokenUser>,
     pub certificates: Vec<CertificateUser>,
     /// What other users of this host may do on the Unix socket, without a token; its own user and root may
-    /// do everything. `None` is: nothing, once there are tokens.
+    /// do everything. `None` is: nothing, once there are tokens. Where it is said, nobody comes by TCP
+    /// without a login either.
     pub local: Option<Rights>,
 }
 
@@ -34,7 +35,19 @@ pub struct CertificateUser {
 impl AccessConfig {
     /// Whether nobody has to log in.
     pub fn is_open(&self) -> bool {
-        self.tokens.is_empty() && self.certificates.is_empty()
+        self.tokens.is_empty() && self.certificates.is_empty() && self.local.is_none()
+    }
+
+    /// Notes certificates that nobody can show.
+    pub(super) fn check(top: &Table<'_>, http: Option<&HttpListen>) {
+        let tls = http.and_then(|http| http.tls.as_ref());
+        if tls.is_some_and(|tls| tls.client_ca.is_some()) {
+            return;
+        }
+        for table in top.tables("certificate") {
+            let what = "nobody can show a certificate: [http] has no client_ca";
+            table.at().problem(table.place(), what);
+        }
     }
 
     /// Reads what the top of a file says of it, beside what other files have said.

@@ -91,6 +91,16 @@ impl FromStr for PortSpec {
 }
 
 impl PortSpec {
+    /// For people to see: the arguments of a program may be passwords, and are left out.
+    pub fn shown(&self) -> String {
+        match self {
+            Self::Exec { program, arguments } if !arguments.is_empty() => {
+                format!("exec:{program} …")
+            }
+            port => port.to_string(),
+        }
+    }
+
     /// How the line is set when the port is opened.
     pub fn framing(&self) -> Framing {
         match self {
@@ -193,6 +203,9 @@ mod tests {
             let spec: PortSpec = text.parse().unwrap();
             assert_eq!(spec.to_string(), text);
         }
+        let secret: PortSpec = "exec:ipmitool -P secret sol activate".parse().unwrap();
+        assert_eq!(secret.shown(), "exec:ipmitool …");
+        assert_eq!("exec:cat".parse::<PortSpec>().unwrap().shown(), "exec:cat");
         assert_eq!(
             "tty:/dev/ttyS0".parse::<PortSpec>().unwrap().to_string(),
             "tty:/dev/ttyS0,115200n8"

@@ -190,6 +190,12 @@ impl SerialConfig {
             }
             top.finish();
         }
+        for (file, node) in documents {
+            // [http] may be in another file.
+            if let Some(top) = Table::new(node, At::top(file, problems)) {
+                AccessConfig::check(&top, config.http.as_ref());
+            }
+        }
         for (console, retention) in config.consoles.iter_mut().zip(&retentions) {
             console.capture = capture.with(retention);
             if console.conmux.is_none()

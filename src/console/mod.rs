@@ -106,7 +106,7 @@ pub struct Console {
 pub struct Status {
     #[schema(value_type = String)]
     pub name: Name,
-    /// The port's text form, as `tty:/dev/ttyUSB0,115200n8`.
+    /// The port's text form, as `tty:/dev/ttyUSB0,115200n8`; a program without its arguments.
     pub port: String,
     #[serde(flatten)]
     #[schema(value_type = Object)]
@@ -152,7 +152,7 @@ impl Console {
         let (requests, asked) = mpsc::channel(REQUESTS);
         let settings = LineSettings { framing: spec.framing(), ..LineSettings::default() };
         let mut line = Line { settings, ..Line::default() };
-        let mut state = State::new(spec.to_string());
+        let mut state = State::new(&spec);
         let (mut resumed, mut signs) = (None, Signs::default());
         if let Some(Handed { state: handed, port }) = handed {
             handed.reserve_sessions();
@@ -211,7 +211,7 @@ impl Console {
         let head = self.head();
         Status {
             name: self.name.clone(),
-            port: state.spec.clone(),
+            port: state.shown.clone(),
             state: state.port.clone(),
             first: self.store.first().unwrap_or(head),
             head,

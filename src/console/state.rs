@@ -8,6 +8,7 @@ use super::attendance::Attendance;
 use super::health::Vitals;
 use super::lock::WriteLock;
 use super::ring::Ring;
+use crate::config::PortSpec;
 use crate::model::Event;
 use crate::wire::attach::{PortState, Session as SessionRow};
 
@@ -21,17 +22,19 @@ pub(super) struct State {
     pub(super) lock: WriteLock,
     pub(super) attendance: Attendance,
     pub(super) events: RecentEvents,
-    /// The port's text form, for people.
+    /// The port's text form; people are shown another one.
     pub(super) spec: String,
+    pub(super) shown: String,
     pub(super) port: PortState,
     pub(super) capture_error: Option<String>,
     pub(super) vitals: Vitals,
 }
 
 impl State {
-    pub(super) fn new(spec: String) -> Self {
+    pub(super) fn new(spec: &PortSpec) -> Self {
         Self {
-            spec,
+            spec: spec.to_string(),
+            shown: spec.shown(),
             ring: Ring::default(),
             lock: WriteLock::default(),
             attendance: Attendance::default(),

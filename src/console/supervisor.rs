@@ -262,7 +262,10 @@ impl Supervisor {
 
     /// From now on another port is served, set as its spec says.
     fn change_port(&mut self, spec: PortSpec) {
-        self.console.state().spec = spec.to_string();
+        {
+            let mut state = self.console.state();
+            (state.spec, state.shown) = (spec.to_string(), spec.shown());
+        }
         let settings = LineSettings { framing: spec.framing(), ..LineSettings::default() };
         self.console.line.send_modify(|line| line.settings = settings);
         self.spec = spec;
@@ -276,7 +279,7 @@ impl Supervisor {
             self.poll_line(&mut *port, &mut wires);
         } else {
             self.console.state().port = PortState::Open;
-            let settings = self.spec.to_string();
+            let settings = self.spec.shown();
             self.event(None, What::PortOpen { settings });
             wires = self.restore_line(&mut *port);
             self.greet(&mut pending);

@@ -7,9 +7,9 @@ mod runtime_dir;
 pub mod serial;
 mod sockets;
 
-pub use crate::config::runtime_dir;
+pub use crate::config::{Safety, permit, runtime_dir};
 pub use runtime_dir::RuntimeSocket;
-pub use sockets::{Safety, bind, permit};
+pub use sockets::bind;
 
 use std::io::Write as _;
 

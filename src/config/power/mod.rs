@@ -69,6 +69,7 @@ fn from_documents(documents: &[(String, Node)], problems: &Problems) -> PowerCon
     let mut consoles = LoginFiles::default();
     for top in &tops {
         access.read(top);
+        AccessConfig::check(top, http.as_ref());
         if let Some(table) = top.table("consoles") {
             consoles = LoginFiles::from_table(&table);
             table.finish();

@@ -10,11 +10,10 @@ use super::hotplug::Hotplug;
 use super::listeners::{Bound, Purpose};
 use super::serving::Serving;
 use crate::config::conmux::ConmuxListen;
-use crate::config::discover::Discover;
 use crate::config::serial::{ConsoleConfig, Protocol, SerialConfig};
-use crate::config::{AccessConfig, HttpListen};
+use crate::config::{AccessConfig, HttpListen, permit_all};
 use crate::console::{Console, Handed};
-use crate::daemon::{Safety, permit};
+use crate::daemon::Safety;
 use crate::front::http::TlsConfig;
 use crate::model::{Failure, Kind, Name};
 
@@ -56,13 +55,14 @@ impl Plan {
     /// there is.
     ///
     /// # Errors
-    /// The first listener that cannot be bound.
+    /// All listeners that may not be where they are to be, or the first that cannot be bound.
     pub(super) async fn bind(
         config: &SerialConfig,
         tls: Option<TlsConfig>,
         hotplug: &mut Hotplug,
         bound: &Bound,
     ) -> Result<Self, Failure> {
+        permit_all(config)?;
         let http = match &config.http {
             Some(http) => {
                 let safety = Safety::of_http(http, &config.access);
@@ -70,11 +70,6 @@ impl Plan {
             }
             None => None,
         };
-        let adapters = config.discover.iter().flat_map(Discover::addresses);
-        for (protocol, address) in adapters {
-            let insecure = config.discover.as_ref().is_some_and(|discover| discover.insecure);
-            permit(&format!("{protocol} of adapters"), address, Safety::of_line(insecure))?;
-        }
         let conmux = match config.conmux.clone() {
             Some(conmux) => {
                 let purpose = Purpose::ConmuxRegistry;

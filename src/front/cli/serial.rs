@@ -10,7 +10,7 @@ use super::print;
 use super::ser2net::Ser2netArgs;
 use crate::config::discover::Discover;
 use crate::config::serial::{ConsoleConfig, SerialConfig};
-use crate::config::{CaptureOptions, HttpListen, PortSpec, default_capture_dir};
+use crate::config::{CaptureOptions, HttpListen, PortSpec, default_capture_dir, permit_all};
 use crate::front::http::TlsConfig;
 use crate::model::{Failure, Kind, Name};
 
@@ -102,6 +102,7 @@ impl SerialArgs {
         let config = self.read()?;
         if check {
             TlsConfig::of(config.http.as_ref())?;
+            permit_all(&config)?;
             print(format!("good: {} consoles\n", config.consoles.len()).as_bytes())?;
         }
         Ok((!check).then_some(config))

@@ -234,3 +234,46 @@ fn beyond_loopback_there_are_tokens_and_tls_or_nothing() {
     wait_until(LIMIT, "it is refused", || lab.serial.log().text().contains("nothing is changed"));
     assert_eq!((before, lab.ask("", "GET", "/consoles", "").status), (200, 200));
 }
+
+#[test]
+fn what_would_be_refused_is_told_by_a_check_all_at_once() {
+    let lab = TestLab::new();
+    let text = format!(
+        "[http]\nlisten = \"0.0.0.0:0\"\n[capture]\ndir = {:?}\n[[console]]\nname = \"panda01\"\n\
+         port = \"exec:cat\"\nraw = \"0.0.0.0:0\"\ntelnet = \"0.0.0.0:1\"\n",
+        lab.path("captures")
+    );
+    let file = lab.write("serial.toml", &text);
+    for args in [vec!["--config", &file, "--check"], vec!["--config", &file]] {
+        let said = lab.run("lava-serial", args, "");
+        assert_eq!(said.status.code(), Some(2));
+        let told = String::from_utf8(said.stderr).unwrap();
+        for part in ["http: 0.0.0.0:0 is open", "raw of panda01: ", "telnet of panda01: 0.0.0.0:1"]
+        {
+            assert!(told.contains(part), "no {part:?} in {told}");
+        }
+    }
+}
+
+#[test]
+fn rights_of_local_users_alone_leave_no_door_open_by_tcp() {
+    let lab = Guarded::start("[local]\nsee = \"*\"\n");
+    assert_eq!(lab.told("", "GET", "/consoles/panda01").0, 401);
+    let socket = lab.serial.told("socket").to_owned();
+    assert_eq!(http_unix(socket.as_ref(), "GET", "/consoles/panda01", "").status, 200);
+
+    let lab = TestLab::new();
+    let text = "[[certificate]]\nname = \"farm\"\nsee = \"*\"\n[[console]]\nname = \"a\"\nport = \"exec:cat\"\n";
+    let said = lab.run("lava-serial", ["--check", "--config", &lab.write("a.toml", text)], "");
+    let told = String::from_utf8(said.stderr).unwrap();
+    assert!(told.contains("a.toml:1:1: certificate[0]: nobody can show a certificate"), "{told}");
+}
+
+#[test]
+fn what_a_port_runs_is_shown_without_its_arguments() {
+    let lab = Guarded::start("");
+    let status = lab.ask("", "GET", "/consoles/panda01", "").json();
+    assert_eq!(status["port"], "exec:sh …");
+    let events = lab.ask("", "GET", "/consoles/panda01/events", "").text();
+    assert!(events.contains("exec:sh …") && !events.contains("echo got"), "{events}");
+}
