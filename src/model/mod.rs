@@ -20,7 +20,7 @@ pub use failure::{Failure, Kind};
 pub use glob::Glob;
 pub use health::{Health, Mismatch, Seen, Sight};
 pub use keys::{Keys, Step};
-pub use name::{MAX_NAME, Name, calls_oneself, shown, user_text};
+pub use name::{MAX_NAME, Name, calls_oneself, goes_by, printable, shown, user_text};
 pub use outlet::{OutletInfo, PowerRequest, Reading, Report, State, Verb, Verified};
 pub use pace::{Interval, Pace};
 pub use point::{Mark, Point};

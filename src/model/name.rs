@@ -108,7 +108,7 @@ const MAX_USER: usize = 64;
 /// What somebody calls themselves, made fit for other people's terminals: control characters become
 /// `?`, and it ends after [`MAX_USER`] bytes.
 pub fn user_text(said: &str) -> String {
-    fit(said, MAX_USER)
+    printable(said, MAX_USER)
 }
 
 /// The longest text of a device that is shown, in bytes: what USB can carry.
@@ -116,10 +116,11 @@ const MAX_SHOWN: usize = 255;
 
 /// What a device says of itself, made fit for a terminal in the same way.
 pub fn shown(said: &str) -> String {
-    fit(said, MAX_SHOWN)
+    printable(said, MAX_SHOWN)
 }
 
-fn fit(said: &str, most: usize) -> String {
+/// A text of somebody else, made fit for a terminal in the same way: at most `most` bytes.
+pub fn printable(said: &str, most: usize) -> String {
     let mut text = String::new();
     for c in said.chars().take_while(|c| *c != '\0') {
         if text.len() + c.len_utf8() > most {
@@ -128,6 +129,11 @@ fn fit(said: &str, most: usize) -> String {
         text.push(if c.is_control() { '?' } else { c });
     }
     text
+}
+
+/// Whether a user goes by this name, the one that was proved or the one that they call themselves.
+pub fn goes_by(user: &str, name: &str) -> bool {
+    user.split_once(" (").is_some_and(|(proved, _)| proved == name) || calls_oneself(user, name)
 }
 
 /// Whether a user calls themselves so: `alice (ci-42)`, who has shown alice's token, is `ci-42`, and so

@@ -56,8 +56,8 @@ impl Verb {
     }
 }
 
-/// For whom the write lock is taken or given back: over WebSocket the own session when left out,
-/// over HTTP its holder.
+/// For whom the write lock is taken or given back. When it is left out: over WebSocket the own session;
+/// over HTTP its holder gives it back, and to take it without a session is a 400.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct OfSession {

@@ -26,6 +26,11 @@ impl ApiError {
         Self { sent: Some(bytes), ..self }
     }
 
+    /// Tells how many were sent as another failure does.
+    pub fn sent_as(self, other: &Self) -> Self {
+        Self { sent: other.sent, ..self }
+    }
+
     /// 404: there is no such console, outlet or page.
     pub fn not_found(message: impl Into<String>) -> Self {
         Self::new(StatusCode::NOT_FOUND, Failure::new(Kind::User, message))

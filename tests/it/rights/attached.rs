@@ -106,3 +106,37 @@ fn a_restart_forgets_nobodys_rights() {
     alice.type_text("more\n");
     alice.heard().find(LIMIT, 0, b"got more").unwrap();
 }
+
+#[test]
+fn a_request_under_way_ends_with_the_right_to_it() {
+    let lab = Guarded::start(&user("alice", "write = \"*\""));
+    let body = format!("{{\"text\":\"{}\",\"pace\":\"100ms\"}}", "x".repeat(8000));
+    std::thread::scope(|scope| {
+        let sending = scope.spawn(|| lab.ask("alice", "POST", "/consoles/panda01/send", &body));
+        wait_until(LIMIT, "it has begun", || {
+            let socket = lab.serial.told("socket");
+            let path = "/consoles/panda01/events";
+            crate::common::http_unix(socket.as_ref(), "GET", path, "").text().contains("\"input\"")
+        });
+        lab.reload(&user("alice", "spy = \"*\""));
+        let refused = sending.join().unwrap();
+        assert_eq!(refused.status, 403, "{}", refused.text());
+        let sent = refused.json()["error"]["sent"].as_u64().unwrap();
+        assert!((1..8000).contains(&sent), "{sent}");
+    });
+}
+
+#[test]
+fn two_requests_of_one_id_are_not_mixed_up() {
+    let lab = Guarded::start(&user("alice", "write = \"*\""));
+    let alice = lab.attach("alice", "");
+    alice.ask(r#"{"id":5,"request":"send","text":"slow","pace":"1s"}"#);
+    alice.ask(r#"{"id":5,"request":"send","text":"other"}"#);
+    let first = alice.expect_message("the second is refused", |m| m["id"] == 5);
+    assert!(first["reason"].as_str().unwrap().contains("under way already"), "{first}");
+    alice.ask(r#"{"id":6,"request":"cancel","send":5}"#);
+    alice.expect_message("the first is answered", |m| m["id"] == 5 && m["answer"] == "sent");
+    // Then it is free again.
+    alice.ask(r#"{"id":5,"request":"send","text":"more\n"}"#);
+    alice.expect_message("it is sent", |m| m["id"] == 5 && m["bytes"] == 5);
+}

@@ -39,3 +39,43 @@ fn what_one_calls_oneself_only_adds_to_the_name_of_the_token() {
     let of_bob: Vec<&Value> = events.iter().filter(proved).map(|event| &event["kind"]).collect();
     assert_eq!(of_bob, [&json!("attach")], "nothing else is bob's: {events:?}");
 }
+
+#[test]
+fn nobody_writes_on_other_peoples_terminals_by_a_name() {
+    let lab = Guarded::start("");
+    let bob = lab.attach("bob", "user=bob");
+    bob.expect_message("the hello", |m| m["type"] == "hello");
+    let alice = lab.attach("alice", "user=alice");
+    let hello = alice.expect_message("her hello", |m| m["type"] == "hello");
+    let post = |word: &str, body: String| {
+        let answer = lab.ask("", "POST", &format!("/consoles/panda01/{word}"), &body);
+        assert_eq!(answer.status, 200, "{}", answer.text());
+    };
+    let evil = r"\u001b[2J\r\nroot";
+    post("message", format!("{{\"user\":\"{evil}\",\"text\":\"{evil}\"}}"));
+    post("send", format!("{{\"user\":\"{evil}\",\"text\":\"x\\n\"}}"));
+    let session = hello["session"].as_u64().unwrap();
+    post("kick", format!("{{\"user\":\"{evil}\",\"session\":{session}}}"));
+    let power = r#""kind":"power","outlet":"panda01","phase":"done""#;
+    post(
+        "events",
+        format!("{{\"who\":\"{evil}\",{power},\"verb\":\"{evil}\",\"detail\":\"{evil}\"}}"),
+    );
+    post("events", format!("{{\"kind\":\"job\",\"phase\":\"begin\",\"id\":\"{evil}\"}}"));
+    bob.expect_message("the last of it", |m| m["kind"] == "job");
+    let ended = alice.expect_message("she is let go", |m| m["type"] == "ended");
+    let mut told = bob.messages();
+    told.push(ended);
+    let events = lab.ask("", "GET", "/consoles/panda01/events", "").json();
+    told.extend(events.as_array().unwrap().iter().cloned());
+    for event in told {
+        // What was typed is the board's.
+        let shown = match event["kind"].as_str() {
+            Some("input") => event["who"].to_string(),
+            _ => event.to_string(),
+        };
+        for control in [r"\u001b", r"\r", r"\n"] {
+            assert!(!shown.contains(control), "{shown}");
+        }
+    }
+}

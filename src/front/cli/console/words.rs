@@ -2,26 +2,26 @@
 
 use super::notice;
 use crate::model::event::Mode;
-use crate::model::{Event, What};
+use crate::model::{Event, What, calls_oneself};
 use crate::wire::attach::Session;
 use crate::wire::escape::{Escapes, Keymap};
 
 /// How commands are typed, and how their results are told.
 #[derive(Debug, Clone)]
-pub(super) struct Words {
+pub(in super::super) struct Words {
     keymap: Keymap,
     /// What begins an escape, as it is shown; `None` where there is no escape.
     introducer: Option<String>,
 }
 
 impl Words {
-    pub(super) fn of(escapes: &Escapes) -> Self {
+    pub(in super::super) fn of(escapes: &Escapes) -> Self {
         let introducer = escapes.introducer().map(ToString::to_string);
         Self { keymap: escapes.keymap(), introducer }
     }
 
     /// How a command is typed: `~$force`, `^Ecf`; `None` where it cannot be.
-    pub(super) fn key(&self, command: &str) -> Option<String> {
+    pub(in super::super) fn key(&self, command: &str) -> Option<String> {
         let introducer = self.introducer.as_ref()?;
         let letter = match (self.keymap, command) {
             (Keymap::Lava, command) => command,
@@ -37,7 +37,7 @@ impl Words {
     }
 
     /// What stands before a command in words: `~$`, `^Ec:`.
-    pub(super) fn prefix(&self) -> String {
+    pub(in super::super) fn prefix(&self) -> String {
         match (&self.introducer, self.keymap) {
             (None, _) => String::new(),
             (Some(introducer), Keymap::Lava) => introducer.clone(),
@@ -83,7 +83,7 @@ impl Words {
         me: &str,
         holder: Option<&Session>,
     ) -> String {
-        let other = by.filter(|by| *by != me);
+        let other = by.filter(|by| !calls_oneself(by, me));
         match (self.keymap, mode, other) {
             (Keymap::Conserver, Mode::Spy, Some(by)) => {
                 format!("[forced to `spy' mode by {by}]")
@@ -101,7 +101,7 @@ impl Words {
 
     /// Another word for an event that this person knows it by; `None` for the usual one.
     pub(super) fn event(&self, event: &Event, me: &str) -> Option<String> {
-        let own = event.who.as_deref() == Some(me);
+        let own = event.who.as_deref().is_some_and(|who| calls_oneself(who, me));
         match (self.keymap, &event.what) {
             (Keymap::Conserver, What::Forced { from: Some(from), to: None }) if own => {
                 Some(format!("[bumped {from}]"))
@@ -173,5 +173,9 @@ mod tests {
         let forced = Event { offset: 0, time_us: 0, who: Some("alice".into()), what };
         assert_eq!(words.event(&forced, "alice").as_deref(), Some("[bumped bob]"));
         assert_eq!(words.event(&forced, "carol"), None);
+        // Who has a token has its name before their own.
+        let forced = Event { who: Some("ci (alice)".into()), ..forced };
+        assert_eq!(words.event(&forced, "alice").as_deref(), Some("[bumped bob]"));
+        assert_eq!(words.mode(Mode::Spy, Some("ci (alice)"), "alice", None), "[spying]");
     }
 }

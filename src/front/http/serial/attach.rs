@@ -210,7 +210,8 @@ async fn tell(session: &Session, answers: mpsc::WeakSender<Message>) {
         let Some(answers) = answers.upgrade() else { return std::future::pending().await };
         match told {
             Told::Notice(notice) => {
-                let _ = answers.send(text(&FromServer::Notice { text: notice })).await;
+                // A client that reads nothing is told nothing, and can still be let go.
+                let _ = answers.try_send(text(&FromServer::Notice { text: notice }));
             }
             Told::Ended(reason) => {
                 // A client that reads nothing goes without a word.

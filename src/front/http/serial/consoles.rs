@@ -33,6 +33,18 @@ impl Consoles {
         &self.caller
     }
 
+    /// Waits until the caller may not do any more with a console what the request needs, and gives the
+    /// refusal.
+    pub(super) async fn revoked(&self, name: &Name) -> ApiError {
+        let mut standing = self.caller.standing(name.clone());
+        loop {
+            let has = standing.changed().await;
+            if has < Some(self.need) {
+                return missing(&self.caller, has, self.need, name.as_str());
+            }
+        }
+    }
+
     /// All of them, in the order of their names.
     pub(super) fn all(&self) -> Vec<Arc<Console>> {
         self.with(self.need)

@@ -15,13 +15,13 @@ use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 use tokio_util::sync::CancellationToken;
 
-use super::super::access::{Caller, missing};
+use super::super::access::Caller;
 use super::super::{ApiError, Params};
 use super::consoles::{AllConsoles, Consoles};
 use super::{MAX_BODY, json};
 use crate::console::{Asker, Console, RequestError};
 use crate::front::hand_over::HandOver;
-use crate::model::{Failure, Interval, Kind, Right};
+use crate::model::{Failure, Interval, Kind};
 use crate::wire::attach::{Answer, Verb};
 use crate::wire::line::{LineState, SetLine};
 use crate::wire::request::{Kick, MAX_SEND, Nothing, OfSession, Send, SendBreak, Text};
@@ -183,6 +183,10 @@ async fn send(
                 error
             })
         }
+        refused = consoles.revoked(console.name()) => {
+            cancel.cancel();
+            sent.await.map_err(|error| refused.sent_as(&error))
+        }
     }
 }
 
@@ -220,14 +224,17 @@ async fn send_stream(
     let paces = Send { pace, line_pace, ..Send::default() };
     let mut body = body.into_data_stream();
     let mut sent = 0;
-    while let Some(bytes) = body.next().await {
+    loop {
+        let bytes = tokio::select! {
+            bytes = body.next() => bytes,
+            () = cancel.cancelled() => {
+                let what = format!("only {sent} bytes were sent: it was called back");
+                return Err(ApiError::from(Failure::new(Kind::Failed, what)).sent(sent));
+            }
+        };
+        let Some(bytes) = bytes else { break };
         let mut bytes = bytes.map_err(|error| Failure::from_error(Kind::User, &error))?;
         while !bytes.is_empty() {
-            // It may take hours, and the right be gone meanwhile.
-            let (name, has) = (console.name().as_str(), caller.on(console.name().as_str()));
-            if has < Some(Right::Write) {
-                return Err(missing(caller, has, Right::Write, name));
-            }
             let part = bytes.split_to(bytes.len().min(MAX_SEND));
             let length = part.len() as u64;
             let Json(_) = all_sent(asker.send(part, &paces, cancel).await, sent)?;
@@ -263,7 +270,15 @@ async fn ask<T: DeserializeOwned>(
     let user = consoles.caller().user(user, || NOBODY.into());
     // Whoever goes away calls it back: all of this is dropped then.
     let cancel = CancellationToken::new();
-    let answer = Asker::new(&console, &user).carry_out(verb(request), &cancel).await;
+    let carried_out = Asker::new(&console, &user).carry_out(verb(request), &cancel);
+    let mut carried_out = pin!(carried_out);
+    let answer = tokio::select! {
+        answer = &mut carried_out => answer,
+        refused = consoles.revoked(console.name()) => {
+            cancel.cancel();
+            return carried_out.await.map(Json).map_err(|_| refused);
+        }
+    };
     Ok(Json(answer.map_err(|error| failure(&error))?))
 }
 

@@ -26,7 +26,7 @@ use super::access::{Access, Guard, guard};
 use super::{ApiError, refuse_foreign_pages};
 use crate::console::{Roster, Status};
 use crate::front::hand_over::HandOver;
-use crate::model::{Event, Failure, Kind, What};
+use crate::model::{Event, Failure, Kind, What, printable, shown};
 
 pub use attach::AttachedClient;
 pub use openapi::openapi;
@@ -34,6 +34,9 @@ pub use reload::{Changes, Reload};
 
 /// The largest body of a request, in bytes.
 const MAX_BODY: usize = 64 * 1024;
+
+/// The longest detail of an event that is taken, in bytes.
+const MAX_DETAIL: usize = 4096;
 
 /// All routes.
 ///
@@ -102,14 +105,28 @@ async fn record(
 ) -> Result<Json<Event>, ApiError> {
     let console = consoles.find(&name)?;
     let NewEvent { who, what } = json(&body)?;
-    // Only what happens outside of the console: what happens to it, it knows best itself.
-    if !matches!(what, What::Power { .. } | What::Job { .. } | What::Action { .. }) {
-        let message = "only events of the kinds power, job and action are taken here";
-        return Err(Failure::new(Kind::User, message).into());
-    }
+    let what = taken(what).ok_or_else(|| {
+        Failure::new(Kind::User, "only events of the kinds power, job and action are taken here")
+    })?;
     let who = consoles.caller().user(who, String::new);
     let event = console.event(Some(who).filter(|who| !who.is_empty()), what).await;
     Ok(Json(event.map_err(|error| Failure::from_error(Kind::Interrupted, &error))?))
+}
+
+/// An event fit for everybody's terminal. Only what happens outside of the console is taken: what happens
+/// to it, it knows best itself.
+fn taken(what: What) -> Option<What> {
+    Some(match what {
+        What::Power { outlet, verb, phase, detail } => {
+            let detail = detail.map(|detail| printable(&detail, MAX_DETAIL));
+            What::Power { outlet, verb: shown(&verb), phase, detail }
+        }
+        What::Job { id, phase } => What::Job { id: shown(&id), phase },
+        What::Action { job, level, name, phase } => {
+            What::Action { job: shown(&job), level: shown(&level), name: shown(&name), phase }
+        }
+        _ => return None,
+    })
 }
 
 /// A request's body, with our own words for what is wrong with it.

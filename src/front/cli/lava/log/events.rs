@@ -8,7 +8,7 @@ use super::output::{Stop, local, note, out, out_json};
 use super::{LogArgs, Source};
 use crate::client::ConsoleRef;
 use crate::client::lab::Lab;
-use crate::model::{Event, Failure, Kind, Name, Point, What};
+use crate::model::{Event, Failure, Kind, Name, Point, What, goes_by};
 use crate::wire::plain::plain;
 
 /// How often new events are asked for.
@@ -118,7 +118,7 @@ fn wanted(args: &LogArgs, event: &Event) -> bool {
     match args.who.as_deref() {
         None => true,
         Some("") => matches!(event.what, What::Input { .. }),
-        Some(who) => event.who.as_deref() == Some(who),
+        Some(who) => event.who.as_deref().is_some_and(|user| goes_by(user, who)),
     }
 }
 

@@ -12,7 +12,7 @@ use crate::client::attach::{From, Item, Options};
 use crate::client::{Attachment, history};
 use crate::front::cli::user::user;
 use crate::model::event::Mode;
-use crate::model::{Event, Failure, Point, What};
+use crate::model::{Event, Failure, Point, What, goes_by};
 use crate::wire::asciicast::Asciicast;
 use crate::wire::frame::Frame;
 use crate::wire::lines::{Line, Lines};
@@ -186,7 +186,7 @@ impl Show {
         let mut typists = None;
         if let Some(wanted) = &self.who {
             let who = self.timeline.typists(line.offset..line.end, end.max(line.end)).await?;
-            if !wanted.is_empty() && !who.contains(wanted) {
+            if !wanted.is_empty() && !who.iter().any(|who| goes_by(who, wanted)) {
                 return Ok(());
             }
             typists = Some(who);
