@@ -16,6 +16,9 @@ pub struct ConmuxListen {
     pub entries: PathBuf,
     /// Allow an address that is not loopback although nothing authenticates.
     pub insecure: bool,
+    /// Whether its clients may do what needs the right to control, and switch power, though nobody logs
+    /// in here. When it is left out: only while nobody has to log in elsewhere either.
+    pub control: Option<bool>,
 }
 
 impl ConmuxListen {
@@ -24,7 +27,8 @@ impl ConmuxListen {
         let entries = table.optional("entries");
         let insecure = table.optional("insecure").unwrap_or(false);
         let entries = entries.unwrap_or_else(|| state_dir().join("conmux-registry"));
-        Some(Self { registry: registry?, entries, insecure })
+        let control = table.optional("control");
+        Some(Self { registry: registry?, entries, insecure, control })
     }
 
     /// Where a console without an address of its own is served.

@@ -117,7 +117,7 @@ fn conserver(byte: u8) -> Option<Key> {
         b'a' => Key::Run("rw"),
         b's' => Key::Run("spy"),
         b'd' => Key::Run("close"),
-        b'o' => Key::Run("open"),
+        b'o' => Key::Run("reopen"),
         b'f' => Key::Run("force"),
         b'i' => Key::Run("info"),
         b'x' => Key::Run("line"),

@@ -20,7 +20,7 @@ use crate::config::conmux::ConmuxListen;
 use crate::config::serial::{ConsoleConfig, Protocol};
 use crate::config::{HttpListen, PortSpec};
 use crate::console::{Console, Handed, Lifetime, Roster};
-use crate::front::conmux::{self, Directory};
+use crate::front::conmux::{self, Directory, Means};
 use crate::front::hand_over::{HandOver, HandedClient, ProtocolState};
 use crate::front::http::access::Access;
 use crate::front::http::serial::{AttachedClient, Changes};
@@ -43,6 +43,8 @@ pub(super) struct Serving {
     /// What is served by HTTP, and to whom.
     app: App,
     access: Access,
+    /// conmux's clients, who do not log in, may control consoles and power.
+    conmux_control: bool,
     lives: Lives,
 }
 
@@ -67,8 +69,8 @@ struct Served {
     /// Ends when the port is closed and all is written.
     owner: JoinHandle<Option<Handed>>,
     lines: BTreeMap<Protocol, Door>,
-    /// The URL of its board's outlet.
-    outlet: watch::Sender<Option<String>>,
+    /// What conmux's clients have beside it.
+    means: watch::Sender<Means>,
 }
 
 /// A listener and what is served at it. Its clients go with it.
@@ -90,6 +92,7 @@ impl Serving {
             tls: Tls::default(),
             app,
             access,
+            conmux_control: false,
             lives,
         }
     }
@@ -171,6 +174,8 @@ impl Serving {
     pub(super) async fn carry_out(&mut self, started: Started) -> Changes {
         let Started { plan, mut new } = started;
         let mut changes = Changes::default();
+        let control = plan.conmux.as_ref().and_then(|(conmux, _)| conmux.control);
+        self.conmux_control = control.unwrap_or(plan.access.is_open());
         self.access.set(plan.access);
         self.tls.set(plan.tls);
         let gone = self.consoles.keys().filter(|name| {
@@ -216,9 +221,9 @@ impl Serving {
         self.roster.insert(console.clone());
         let owner = self.lives.tasks.spawn(owner);
         let name = config.name.clone();
-        let outlet = watch::Sender::new(config.outlet.clone());
+        let means = watch::Sender::new(self.means(&config));
         let lines = BTreeMap::new();
-        self.consoles.insert(name, Served { config, console, owner, lines, outlet });
+        self.consoles.insert(name, Served { config, console, owner, lines, means });
     }
 
     /// Ends a console and waits until its capture is free.
@@ -235,10 +240,11 @@ impl Serving {
 
     /// Makes a console what its configuration says, and tells whether that is anything new.
     async fn change(&mut self, name: &Name, config: ConsoleConfig) -> bool {
+        let means = self.means(&config);
         let Some(served) = self.consoles.get_mut(name) else { return false };
         let before = std::mem::replace(&mut served.config, config);
         let config = &served.config;
-        served.outlet.send_replace(config.outlet.clone());
+        served.means.send_replace(means);
         if config.port != before.port {
             // It fails only while everything shuts down. So below.
             let _ = served.console.change_port(config.port.clone()).await;
@@ -252,6 +258,10 @@ impl Serving {
         *config != before
     }
 
+    fn means(&self, config: &ConsoleConfig) -> Means {
+        Means { outlet: config.outlet.clone(), control: self.conmux_control }
+    }
+
     fn open_doors(&mut self, name: &Name, lines: BTreeMap<Protocol, Arc<TcpListener>>) {
         let Some(served) = self.consoles.get_mut(name) else { return };
         for (protocol, listener) in lines {
@@ -262,7 +272,7 @@ impl Serving {
                     listener.clone(),
                     protocol,
                     served.console.clone(),
-                    served.outlet.subscribe(),
+                    served.means.subscribe(),
                     close.clone(),
                     hand_over.clone(),
                 ));
@@ -344,8 +354,8 @@ impl Serving {
         let Some(door) = served.lines.get(&protocol) else { return Ok(false) };
         if protocol == Protocol::Conmux {
             let client = conmux::Client::resume(&served.console, client)?;
-            let outlet = served.outlet.subscribe();
-            let client = client.map(|client| client.run(outlet, door.close.clone(), hand_over));
+            let means = served.means.subscribe();
+            let client = client.map(|client| client.run(means, door.close.clone(), hand_over));
             return Ok(client.map(|client| self.lives.clients.spawn(client)).is_some());
         }
         let client = line::Client::resume(&served.console, client)?;

@@ -3,7 +3,7 @@
 use crate::wire::line::LineState;
 
 /// `9600e7 rtscts, DTR on, RTS off; CTS on, DSR on, RI off, CD on; overruns 0, …`
-pub(super) fn text(line: &LineState) -> String {
+pub(in crate::front) fn text(line: &LineState) -> String {
     let on = |on: bool| if on { "on" } else { "off" };
     let mut text = format!("{}, DTR {}, RTS {}", line.settings, on(line.dtr), on(line.rts));
     if line.remembered {

@@ -5,7 +5,7 @@ pub mod demo;
 pub mod dispatcher;
 mod keys;
 pub mod lava;
-mod line_text;
+pub(in crate::front) mod line_text;
 mod point;
 pub mod power;
 pub(in crate::front) mod report;
@@ -13,7 +13,7 @@ pub mod ser2net;
 pub mod serial;
 mod user;
 
-pub(in crate::front) use console::notice;
+pub(in crate::front) use console::{command, info_lines, notice};
 
 use std::process::ExitCode;
 

@@ -29,8 +29,17 @@ const ORDERS: usize = 8;
 /// How long a client that is let go may take to read why.
 const LAST_WORDS: Duration = Duration::from_secs(2);
 
-/// The URL of a console's outlet, as it is configured at the moment.
-pub type Outlet = watch::Receiver<Option<String>>;
+/// What the clients of a console have beside it.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Means {
+    /// The URL of the board's outlet.
+    pub outlet: Option<String>,
+    /// They may do what needs the right to control, and switch power, though nobody has logged in.
+    pub control: bool,
+}
+
+/// … as it is configured at the moment.
+pub type MeansNow = watch::Receiver<Means>;
 
 /// A client and its session.
 #[derive(Debug)]
@@ -71,7 +80,7 @@ pub async fn serve(
     stream: TcpStream,
     peer: String,
     console: Arc<Console>,
-    outlet: Outlet,
+    means: MeansNow,
     shutdown: CancellationToken,
     hand_over: HandOver,
 ) {
@@ -82,7 +91,7 @@ pub async fn serve(
         connected = connect::connect(stream, &peer, &console) => connected,
     };
     match connected {
-        Ok(Some(client)) => client.run(outlet, shutdown, hand_over).await,
+        Ok(Some(client)) => client.run(means, shutdown, hand_over).await,
         Ok(None) => {}
         Err(error) => {
             tracing::debug!(console = %console.name(), %peer, %error, "a client did not connect");
@@ -93,16 +102,18 @@ pub async fn serve(
 /// Tells what the daemon has to say, until the client is to be let go.
 async fn tell(session: &Session, orders: mpsc::WeakSender<Order>) {
     loop {
-        let told = session.told().await;
-        // Without the receiving side the client is going already.
-        let Some(orders) = orders.upgrade() else { return std::future::pending().await };
-        let (said, ended) = match told {
+        let (said, ended) = match session.told().await {
             Told::Notice(said) => (said, false),
             Told::Ended(said) => (said, true),
         };
-        let _ = orders.try_send(Order::Send(format!("\n[{said}]\n").into()));
+        // Who has closed their side has nothing more ordered, but may still read.
+        if let Some(orders) = orders.upgrade() {
+            let _ = orders.try_send(Order::Send(format!("\n[{said}]\n").into()));
+            if ended {
+                let _ = orders.try_send(Order::Quit);
+            }
+        }
         if ended {
-            let _ = orders.try_send(Order::Quit);
             return;
         }
     }
@@ -131,11 +142,11 @@ impl Client {
     }
 
     /// Serves the client until it goes, until `shutdown`, or until it is asked for.
-    pub async fn run(mut self, outlet: Outlet, shutdown: CancellationToken, hand_over: HandOver) {
+    pub async fn run(mut self, means: MeansNow, shutdown: CancellationToken, hand_over: HandOver) {
         let tasks = TaskTracker::new();
         let ended = tokio::select! {
             () = shutdown.cancelled() => return,
-            ended = self.serve(outlet, &tasks, &hand_over) => ended,
+            ended = self.serve(means, &tasks, &hand_over) => ended,
         };
         match ended {
             Ok(()) if hand_over.is_asked() => self.give(&hand_over),
@@ -160,7 +171,7 @@ impl Client {
 
     async fn serve(
         &mut self,
-        outlet: Outlet,
+        means: MeansNow,
         tasks: &TaskTracker,
         hand_over: &HandOver,
     ) -> io::Result<()> {
@@ -171,7 +182,8 @@ impl Client {
         let power = Power {
             console: session.console().clone(),
             user: session.user().to_owned(),
-            outlet,
+            session: session.id(),
+            means,
             orders: order.clone(),
             running: Power::room(),
             tasks: tasks.clone(),
@@ -192,13 +204,19 @@ impl Client {
         {
             let mut up = pin!(receiver.run(from, unread));
             let mut down = pin!(sender.run(to, &mut self.out));
+            let mut told = pin!(tell(&session, last));
             tokio::select! {
                 ended = &mut up => {
                     self.typed = ended?.freeze();
                     // What was ordered is still sent, and what was begun is told of.
-                    down.await?;
+                    tokio::select! {
+                        ended = &mut down => ended?,
+                        () = &mut told => {
+                            let _ = tokio::time::timeout(LAST_WORDS, down).await;
+                        }
+                    }
                 }
-                () = tell(&session, last) => {
+                () = &mut told => {
                     // The client has so long to take it.
                     let _ = tokio::time::timeout(LAST_WORDS, down).await;
                     return Ok(());

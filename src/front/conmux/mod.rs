@@ -8,12 +8,13 @@ mod client;
 mod command;
 mod connect;
 mod directory;
+mod look;
 mod notice;
 mod power;
 mod receiver;
 mod registry;
 mod sender;
 
-pub use client::{Client, ConmuxState, Outlet, serve};
+pub use client::{Client, ConmuxState, Means, MeansNow, serve};
 pub use directory::Directory;
 pub use registry::serve_registry;

@@ -5,15 +5,15 @@ use std::sync::Arc;
 use tokio::sync::{Semaphore, mpsc};
 use tokio_util::task::TaskTracker;
 
-use super::client::Outlet;
+use super::client::MeansNow;
 use super::sender::Order;
 use crate::client::lab::Lab;
 use crate::client::{OutletRef, outlet};
 use crate::console::Console;
-use crate::front::cli::report;
+use crate::front::cli::{notice, report};
 use crate::front::hand_over::HandOver;
 use crate::model::event::Phase;
-use crate::model::{Failure, Kind, Name, PowerRequest, Report, Verb, What};
+use crate::model::{Failure, Kind, Name, PowerRequest, Report, Verb, What, units};
 
 /// How many commands of one client may be under way.
 const MAX_RUNNING: usize = 4;
@@ -23,7 +23,8 @@ const MAX_RUNNING: usize = 4;
 pub(super) struct Power {
     pub(super) console: Arc<Console>,
     pub(super) user: String,
-    pub(super) outlet: Outlet,
+    pub(super) session: u64,
+    pub(super) means: MeansNow,
     pub(super) orders: mpsc::Sender<Order>,
     pub(super) running: Arc<Semaphore>,
     /// Runs the commands.
@@ -65,6 +66,13 @@ impl Power {
     }
 
     async fn carry_out(&self, verb: Verb, reason: Option<String>) -> Result<Report, Failure> {
+        // Who calls themselves as the holder does is not the holder.
+        let holder = self.console.status().holder.filter(|it| it.session != self.session);
+        if let Some(holder) = holder.filter(|_| verb != Verb::Status) {
+            let since = units::time_text(holder.since_us);
+            let what = format!("{} has the console since {since}", notice::user(&holder.user));
+            return Err(Failure::new(Kind::Refused, what));
+        }
         let outlet = self.outlet().await?;
         let user = Some(self.user.clone());
         let request = PowerRequest { user, reason, ..PowerRequest::default() };
@@ -94,7 +102,7 @@ impl Power {
     /// The outlet that is configured, else the one that `lava-console` would find.
     async fn outlet(&self) -> Result<OutletRef, Failure> {
         let board = self.console.name();
-        let configured = self.outlet.borrow().clone();
+        let configured = self.means.borrow().outlet.clone();
         if let Some(url) = configured {
             return url.parse().map_err(|error: String| Failure::new(Kind::Config, error));
         }

@@ -8,17 +8,20 @@ use tokio::io::AsyncReadExt as _;
 use tokio::net::tcp::ReadHalf;
 use tokio::sync::mpsc;
 
-use super::client::Kind;
-use super::command::{self, Command};
+use super::client;
+use super::command;
+use super::look;
 use super::notice::{self, NOT_CONNECTED};
 use super::power::Power;
 use super::sender::Order;
 use crate::console::{Session, WriteError};
+use crate::front::cli;
+use crate::front::cli::command::Command;
 use crate::front::hand_over::HandOver;
-use crate::wire::attach::{Answer, Verb};
+use crate::wire::attach::{Answer, Session as Row, Verb};
 use crate::wire::conmux::Typing;
 use crate::wire::escape::Typed;
-use crate::wire::request::Text;
+use crate::wire::request::{Kick, OfSession, Text};
 
 /// How much is read from a client at a time, in bytes.
 const READ: usize = 4 * 1024;
@@ -29,7 +32,7 @@ const MAX_STATUS: usize = 1024;
 
 pub(super) struct Receiver<'a> {
     pub(super) session: &'a Session,
-    pub(super) kind: Kind,
+    pub(super) kind: client::Kind,
     pub(super) typing: &'a mut Typing,
     /// For the board, or a line of a status client, and not taken yet.
     pub(super) typed: BytesMut,
@@ -88,11 +91,11 @@ impl Receiver<'_> {
 
     async fn take(&mut self, bytes: &[u8]) -> Result<(), Gone> {
         match self.kind {
-            Kind::Client => {
+            client::Kind::Client => {
                 let typed = self.typing.feed(bytes);
                 self.steps(typed).await
             }
-            Kind::Status => {
+            client::Kind::Status => {
                 self.typed.extend_from_slice(bytes);
                 self.tell_all(false).await
             }
@@ -116,7 +119,7 @@ impl Receiver<'_> {
 
     /// Types what waits to be typed, unless the client is asked for meanwhile.
     async fn type_out(&mut self) -> Result<(), Gone> {
-        if self.kind == Kind::Status || self.typed.is_empty() {
+        if self.kind == client::Kind::Status || self.typed.is_empty() {
             return Ok(());
         }
         let mut bytes = self.typed.split().freeze();
@@ -146,44 +149,105 @@ impl Receiver<'_> {
     }
 
     async fn command(&mut self, line: &str) -> Result<(), Gone> {
-        let verb = match command::parse(line) {
+        let command = match cli::command::parse(line) {
             Ok(None) => return Ok(()),
-            Ok(Some(Command::Quit)) => {
+            Ok(Some(command)) => command,
+            // conmux says this much and no more.
+            Err(told) => {
+                let told = told.lines().next().unwrap_or_default();
+                return self.say(&format!("{told}\n")).await;
+            }
+        };
+        if command::needs_control(&command) && !self.power.means.borrow().control {
+            let how = "nobody logs in here: control = true in [conmux] would allow it";
+            return self.say(&format!("[not allowed; {how}]\n")).await;
+        }
+        let console = self.session.console().clone();
+        let verb = match command {
+            Command::Quit => {
                 self.order(Order::Quit).await?;
                 return Err(Gone);
             }
-            Ok(Some(Command::Help)) => return self.say(&command::help()).await,
-            Ok(Some(Command::Power(verb, reason))) => {
+            Command::Help => return self.say(&command::help()).await,
+            Command::Version => {
+                return self.say(&format!("[lavamux {}]\n", env!("CARGO_PKG_VERSION"))).await;
+            }
+            Command::Motd => return self.say("[there is no message of the day]\n").await,
+            Command::Suspend | Command::Send { .. } => {
+                return self.say("[only lava-console can do this]\n").await;
+            }
+            Command::Info => return self.say(&look::info(&console).await).await,
+            Command::Log { lines } => return self.send(look::log(&console, lines).await).await,
+            Command::Power(verb, reason) => {
                 return match self.power.begin(verb, reason) {
                     Ok(()) => Ok(()),
                     Err(told) => self.say(&told).await,
                 };
             }
-            Ok(Some(Command::Down(down))) => {
-                return match self.session.set_down(down).await {
-                    Ok(()) => Ok(()),
-                    Err(reason) => self.say(&format!("{reason}\n")).await,
-                };
+            Command::Close => return self.set_down(true).await,
+            Command::Open => return self.set_down(false).await,
+            Command::Reopen => {
+                // One that is closed already is opened; why it may not be is told then.
+                let _ = self.session.set_down(true).await;
+                return self.set_down(false).await;
             }
-            Ok(Some(Command::Ask(verb))) => verb,
-            Err(told) => return self.say(&told).await,
+            Command::Kick(whom) => return self.kick(&whom).await,
+            Command::Break(asked) => Verb::Break(asked),
+            Command::Breaks => Verb::Sequences,
+            Command::Message(text) => Verb::Message(text.into()),
+            Command::Note(text) => Verb::Note(text.into()),
+            Command::Who => Verb::Who,
+            Command::Force => Verb::Force(OfSession::default()),
+            Command::Release => Verb::Release(OfSession::default()),
+            Command::Mode(mode) => Verb::Mode { mode },
+            Command::Line(set) => Verb::Line(set),
         };
+        self.ask(verb).await
+    }
+
+    async fn ask(&mut self, verb: Verb) -> Result<(), Gone> {
         let is_break = matches!(verb, Verb::Break(_));
-        match self.session.request(verb).await {
-            Answer::Done => Ok(()),
-            Answer::Refused { reason } if is_break => {
-                self.say(&format!("no break: {reason}\n")).await
+        let told = match self.session.request(verb).await {
+            Answer::Done | Answer::Sent { .. } => return Ok(()),
+            Answer::Refused { reason } if is_break => format!("no break: {reason}\n"),
+            Answer::Refused { reason } => format!("{reason}\n"),
+            Answer::Sessions { sessions } => command::who(&sessions),
+            Answer::Sequences { sequences } if sequences.is_empty() => {
+                "[there is no break sequence]\n".into()
             }
-            Answer::Refused { reason } => self.say(&format!("{reason}\n")).await,
-            Answer::Sessions { sessions } => self.say(&command::who(&sessions)).await,
-            // Of what no command here asks.
-            Answer::Sequences { .. } | Answer::Line(_) | Answer::Sent { .. } => Ok(()),
+            Answer::Sequences { sequences } => sequences
+                .iter()
+                .fold(String::new(), |text, (name, keys)| text + &format!("{name:<20} {keys}\n")),
+            Answer::Line(line) => format!("[{}]\n", cli::line_text::text(&line)),
+        };
+        self.say(&told).await
+    }
+
+    async fn set_down(&mut self, down: bool) -> Result<(), Gone> {
+        match self.session.set_down(down).await {
+            Ok(()) => Ok(()),
+            Err(reason) => self.say(&format!("{reason}\n")).await,
         }
+    }
+
+    /// Lets others go: the session of a number, or all of a user.
+    async fn kick(&mut self, whom: &str) -> Result<(), Gone> {
+        let sessions = self.session.console().status().sessions;
+        let meant = |row: &Row| row.user == whom || whom.parse() == Ok(row.session);
+        let meant: Vec<u64> =
+            sessions.iter().filter(|row| meant(row)).map(|row| row.session).collect();
+        if meant.is_empty() {
+            return self.say(&format!("{whom:?} is not on this console\n")).await;
+        }
+        for session in meant {
+            self.ask(Verb::Kick(Kick { session })).await?;
+        }
+        Ok(())
     }
 
     /// Tells everybody the whole lines of a status client; at its end also a part of one.
     async fn tell_all(&mut self, ends: bool) -> Result<(), Gone> {
-        while self.kind == Kind::Status && !self.typed.is_empty() {
+        while self.kind == client::Kind::Status && !self.typed.is_empty() {
             let end = self.typed.iter().position(|byte| *byte == b'\n').map(|at| at + 1);
             let full = (ends || self.typed.len() >= MAX_STATUS).then_some(self.typed.len());
             let Some(end) = end.or(full) else { return Ok(()) };

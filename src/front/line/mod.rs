@@ -22,7 +22,7 @@ use tokio_util::sync::CancellationToken;
 use crate::config::serial::Protocol;
 use crate::console::{Attach, Console, Stream};
 use crate::front::accept;
-use crate::front::conmux::{self, Outlet};
+use crate::front::conmux::{self, MeansNow};
 use crate::front::hand_over::{ClientState, HandOver, HandedClient, ProtocolState};
 use crate::front::http::access::Who;
 use crate::model::event::Mode;
@@ -38,7 +38,7 @@ pub async fn serve(
     listener: Arc<TcpListener>,
     protocol: Protocol,
     console: Arc<Console>,
-    outlet: Outlet,
+    means: MeansNow,
     shutdown: CancellationToken,
     hand_over: HandOver,
 ) {
@@ -56,8 +56,8 @@ pub async fn serve(
             Protocol::Raw => Spoken::Raw(raw::UnderWay::default()),
             Protocol::Telnet => Spoken::Telnet(Box::new(telnet::Connection::new())),
             Protocol::Conmux => {
-                let (console, outlet) = (console.clone(), outlet.clone());
-                let client = conmux::serve(stream, peer, console, outlet, shutdown, hand_over);
+                let (console, means) = (console.clone(), means.clone());
+                let client = conmux::serve(stream, peer, console, means, shutdown, hand_over);
                 clients.spawn(client);
                 return;
             }

@@ -30,7 +30,7 @@ fn people_meet_on_a_board_and_reset_it() {
     bob.expect("(user:alice) initiated a hard reset");
     bob.expect("[hard reset done: panda01 was off, and now is on (read back from the PDU");
     alice.type_text("~$help\r");
-    alice.expect("  hardreset            power the board off and on again");
+    alice.expect("  hardreset [why]      power the board off and on again");
     alice.type_text("~$quit\r");
     alice.expect("Connection Closed (server)");
     assert_eq!(alice.process().wait(LIMIT).code(), Some(0));

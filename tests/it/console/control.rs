@@ -245,6 +245,11 @@ fn conservers_letters_work_with_conservers_words() {
     alice.expect("(user:alice) exclusive by websocket");
     letter(&mut alice, "v");
     alice.expect("[version `lavamux ");
+    letter(&mut alice, "o");
+    wait_until(LIMIT, "it was open, and is opened again", || {
+        let events = board.events();
+        events.contains("port-down") && events.contains("port-up")
+    });
     letter(&mut alice, "r");
     alice.expect("[replay]\r\n");
     letter(&mut alice, "Q");

@@ -223,6 +223,35 @@ fn a_lab_that_does_not_answer_is_told_once() {
 }
 
 #[test]
+fn a_job_may_wait_for_as_long_as_it_wants() {
+    let lab = TestLab::new();
+    let board = ScriptedBoard::new(&lab, Play::Tests(GOOD), false);
+    let config = format!(
+        "[http]\nlisten = \"127.0.0.1:0\"\n[capture]\ndir = {:?}\n[[console]]\nname = \"panda01\"\n\
+         port = \"tcp:127.0.0.1:{}\"\nidle = \"1s\"\nidle_then = \"leave\"\n",
+        lab.path("capture"),
+        board.port
+    );
+    let serial = lab.start("lava-serial", ["--config", &lab.write("serial.toml", &config)]);
+    let address = serial.address("http");
+    let device = scripted_board::device(&lab, &format!("http://{address}/consoles/panda01"));
+    let job = job(&lab, |job| job);
+    std::thread::scope(|scope| {
+        let job = scope.spawn(|| dispatch(&lab, &job, &device, &[]));
+        // The board's power hangs meanwhile.
+        wait_until(LIMIT, "the job has typed nothing for long", || {
+            let console = http(address, "GET", "/consoles/panda01", "").json();
+            let events = http(address, "GET", "/consoles/panda01/events", "").text();
+            assert!(!events.contains("\"kind\":\"idle\""), "{events}");
+            console["sessions"][0]["idle_s"].as_u64().is_some_and(|idle| idle >= 3)
+        });
+        board.let_power_work();
+        let done = job.join().unwrap();
+        assert_eq!(done.status.code(), Some(0), "{}", text(&done.stderr));
+    });
+}
+
+#[test]
 fn a_person_takes_the_console_from_a_job_and_gives_it_back() {
     let lab = TestLab::new();
     let board = ScriptedBoard::new(&lab, Play::Tests(GOOD), false);

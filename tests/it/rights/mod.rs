@@ -1,6 +1,7 @@
 //! Who may do what by HTTP: tokens, names, and rights that are taken away.
 
 mod attached;
+mod conmux;
 mod login;
 mod named;
 

@@ -13,6 +13,7 @@ use crate::client::{ConsoleRef, control, history, outlet};
 use crate::model::event::Phase;
 use crate::model::{Event, Failure, Kind, Name, PowerRequest, Report, Verb, What};
 use crate::wire::attach::PortState;
+use crate::wire::request::Nothing;
 
 /// How long a note on the timeline may take.
 const NOTE_TIMEOUT: Duration = Duration::from_secs(1);
@@ -104,27 +105,45 @@ pub(super) fn kick(console: ConsoleRef, user: String, whom: String) -> Action {
     })
 }
 
+/// Has the port closed, if it is not, and opened again.
+pub(super) fn reopen(console: ConsoleRef, user: String) -> Action {
+    Box::pin(async move {
+        // Why it may not be closed is also why it may not be opened.
+        let _ = control::ask(&console, "close", &user, &Nothing {}).await;
+        control::ask(&console, "open", &user, &Nothing {}).await?;
+        Ok(Done::Said(Vec::new()))
+    })
+}
+
 /// Looks at everything there is to know of a console.
 pub(super) fn info(console: ConsoleRef) -> Action {
     Box::pin(async move {
         let status = control::status(&console).await?;
-        let port = match &status.state {
-            PortState::Open => "open".into(),
-            PortState::Starting => "being opened".into(),
-            PortState::Closed { reason } => format!("not open: {reason}"),
-        };
-        let mut lines =
-            vec![format!("{} at {console}", status.name), format!("port {}, {port}", status.port)];
-        lines.extend(status.line.iter().map(|line| format!("line {}", line_text::text(line))));
-        lines.push(format!("record from {} to {}", status.first, status.head));
-        lines.extend(status.capture_error.map(|error| format!("not recorded: {error}")));
-        for session in &status.sessions {
-            let holds = status.holder.as_ref().is_some_and(|it| it.session == session.session);
-            let holds = if holds { ", has the console" } else { "" };
-            lines.push(format!("({}) {}{holds}", notice::user(&session.user), session.mode));
-        }
-        Ok(Done::Said(lines))
+        Ok(Done::Said(info_lines(Some(&console), &status)))
     })
+}
+
+/// Everything there is to know of a console, for a person.
+pub(in crate::front) fn info_lines(
+    console: Option<&ConsoleRef>,
+    status: &control::Status,
+) -> Vec<String> {
+    let port = match &status.state {
+        PortState::Open => "open".into(),
+        PortState::Starting => "being opened".into(),
+        PortState::Closed { reason } => format!("not open: {reason}"),
+    };
+    let at = console.map(|console| format!(" at {console}")).unwrap_or_default();
+    let mut lines = vec![format!("{}{at}", status.name), format!("port {}, {port}", status.port)];
+    lines.extend(status.line.iter().map(|line| format!("line {}", line_text::text(line))));
+    lines.push(format!("record from {} to {}", status.first, status.head));
+    lines.extend(status.capture_error.iter().map(|error| format!("not recorded: {error}")));
+    for session in &status.sessions {
+        let holds = status.holder.as_ref().is_some_and(|it| it.session == session.session);
+        let holds = if holds { ", has the console" } else { "" };
+        lines.push(format!("({}) {}{holds}", notice::user(&session.user), session.mode));
+    }
+    lines
 }
 
 /// Reads the last `lines` lines of the console.

@@ -14,7 +14,7 @@ const LOG_LINES: usize = 20;
 const MAX_LOG_LINES: usize = 10_000;
 
 /// What `~$help` prints, in conmux's form.
-pub(in super::super) const HELP: &[(&str, &str)] = &[
+pub(in crate::front) const HELP: &[(&str, &str)] = &[
     ("break [ms|name]", "send a break (250 ms), or the sequence of that name"),
     ("breaks", "the break sequences of this console"),
     ("close", "close the port, for another program to use it"),
@@ -34,6 +34,7 @@ pub(in super::super) const HELP: &[(&str, &str)] = &[
     ("open", "open the port again"),
     ("quit", "leave the console"),
     ("release", "give the write lock back"),
+    ("reopen", "close the port and open it again"),
     ("rts on|off [ms]", "switch RTS, for a time if one is given"),
     ("rw", "type along with others"),
     ("send file [pace [line]]", "type a file at the board, as: send boot.scr 5ms 100ms"),
@@ -45,7 +46,7 @@ pub(in super::super) const HELP: &[(&str, &str)] = &[
 ];
 
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(in super::super) enum Command {
+pub(in crate::front) enum Command {
     Help,
     Quit,
     Version,
@@ -67,6 +68,8 @@ pub(in super::super) enum Command {
     Release,
     Close,
     Open,
+    /// Closes it if it is open, and opens it.
+    Reopen,
     Mode(Mode),
     Line(SetLine),
     Send {
@@ -80,7 +83,7 @@ pub(in super::super) enum Command {
 ///
 /// # Errors
 /// What is wrong with it, as the person who typed it gets to see it.
-pub(in super::super) fn parse(line: &str) -> Result<Option<Command>, String> {
+pub(in crate::front) fn parse(line: &str) -> Result<Option<Command>, String> {
     let line = line.trim();
     let (word, rest) = line.split_once(' ').unwrap_or((line, ""));
     let rest = rest.trim();
@@ -116,6 +119,7 @@ pub(in super::super) fn parse(line: &str) -> Result<Option<Command>, String> {
         "release" => Command::Release,
         "close" => Command::Close,
         "open" => Command::Open,
+        "reopen" => Command::Reopen,
         "rw" | "attach" => Command::Mode(Mode::Rw),
         "spy" => Command::Mode(Mode::Spy),
         "exclusive" => Command::Mode(Mode::Exclusive),

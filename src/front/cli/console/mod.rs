@@ -1,7 +1,7 @@
 //! `lava-console NAME`: a person, or a script, at a board's console.
 
 mod action;
-pub(super) mod command;
+pub(in crate::front) mod command;
 mod draw;
 mod ending;
 mod incoming;
@@ -11,7 +11,7 @@ mod own;
 mod sending;
 mod session;
 mod suspend;
-mod words;
+pub(super) mod words;
 
 use std::io::IsTerminal as _;
 use std::num::NonZeroU16;
@@ -23,6 +23,7 @@ use clap::Parser;
 use tokio::signal::unix::{SignalKind, signal};
 
 use self::action::Target;
+pub(in crate::front) use self::action::info_lines;
 use self::session::Session;
 use self::suspend::Terminal;
 use super::keys::KeyArgs;

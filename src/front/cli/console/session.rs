@@ -333,6 +333,7 @@ impl Session {
             }
             Command::Log { lines } => action::log(console, lines),
             Command::Info => action::info(console),
+            Command::Reopen => action::reopen(console, self.target.user.clone()),
             Command::Kick(whom) => action::kick(console, self.target.user.clone(), whom),
             Command::Break(asked) => return self.ask(Verb::Break(asked)).await,
             Command::Breaks => return self.ask(Verb::Sequences).await,

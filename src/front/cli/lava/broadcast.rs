@@ -11,6 +11,7 @@ use tokio::time::Instant;
 
 use super::super::console::command::{self, Command};
 use super::super::console::notice;
+use super::super::console::words::Words;
 use super::super::keys::KeyArgs;
 use super::super::user;
 use super::crowd::{Crowd, News};
@@ -74,7 +75,7 @@ async fn broadcast(args: BroadcastArgs) -> Result<Option<Kind>, Failure> {
     let raw = interactive.then(|| RawMode::enter(std::io::stdin())).transpose();
     let _raw = raw.map_err(|error| Failure::from_error(Kind::Infra, &error))?;
     let names: Vec<&str> = consoles.iter().map(|(name, _)| name.as_str()).collect();
-    let quit = escapes.introducer().map(|keys| format!(" ({keys}quit to exit)"));
+    let quit = Words::of(&escapes).key("quit").map(|keys| format!(" ({keys} to exit)"));
     let quit = quit.filter(|_| interactive).unwrap_or_default();
     let mut broadcast = Broadcast {
         crowd: Crowd::new(consoles.clone(), &options, false),
@@ -219,7 +220,10 @@ impl Broadcast {
                     Ok(Some(Command::Quit)) => return true,
                     Ok(Some(command)) => self.command(command).await,
                     Ok(None) => {}
-                    Err(message) => self.fail(Kind::User, &message),
+                    Err(message) => {
+                        let prefix = Words::of(&self.escapes).prefix();
+                        self.fail(Kind::User, &message.replace("~$", &prefix));
+                    }
                 },
             }
         }
