@@ -14,7 +14,7 @@ use super::state::RecentEvents;
 use super::{Console, Item};
 use crate::model::event::Mode;
 use crate::model::line::Line;
-use crate::port::HandedPort;
+use crate::port::{self, HandedPort};
 
 /// A console without an owner.
 #[derive(Debug)]
@@ -57,6 +57,15 @@ pub struct SessionMark {
     mode: Mode,
     /// The client is still to be told its mode.
     untold: bool,
+}
+
+impl Handed {
+    /// Nobody goes on with it: its port is closed, and a program on it ended.
+    pub fn close(self) {
+        if let Some(Err(error)) = self.port.map(port::resume) {
+            tracing::debug!(%error, "a port that was handed over is gone");
+        }
+    }
 }
 
 impl Stream {

@@ -184,3 +184,93 @@ fn a_listener_that_is_not_configured_any_more_is_closed_by_a_restart_with_its_cl
     wait_until(LIMIT, "the client is let go", || client.heard().ended());
     assert!(std::net::TcpStream::connect(address).is_err());
 }
+
+#[test]
+fn signals_that_come_while_the_program_is_replaced_do_no_harm() {
+    let lab = TestLab::new();
+    let args = ["--name", "loop01", "--port", "exec:cat", "--http", "127.0.0.1:0"];
+    let mut serial = lab.start("lava-serial", args);
+    let address = serial.address("http");
+    let alice = WebSocket::attach(address, "loop01", "user=alice");
+    alice.expect_message("the hello", |m| m["type"] == "hello");
+    let mut ready = 1;
+    for pause_us in (0..30_000).step_by(500) {
+        signal(serial.pid(), Signal::USR2);
+        std::thread::sleep(Duration::from_micros(pause_us));
+        signal(serial.pid(), Signal::USR2);
+        ready += 1;
+        wait_until(LIMIT, "the next program is ready", || {
+            serial.output().text().matches("ready: ").count() >= ready
+        });
+        // The second one may have come early or late enough to count by itself.
+        ready = serial.output().text().matches("ready: ").count();
+    }
+    alice.type_text("still here\n");
+    alice.heard().find(LIMIT, 0, b"still here").unwrap();
+    signal(serial.pid(), Signal::USR2);
+    assert!(serial.terminate().success());
+}
+
+#[test]
+fn a_program_that_cannot_be_run_changes_nothing() {
+    let lab = TestLab::new();
+    let installed = lab.path("lava-serial");
+    let (good, bad) = (crate::common::program("lava-serial"), lab.path("bad"));
+    std::os::unix::fs::symlink(&good, &installed).unwrap();
+    // It checks its arguments, and then is gone.
+    let gone = format!("#!/bin/sh\nrm {}\n", bad.display());
+    std::fs::write(&bad, gone).unwrap();
+    std::fs::set_permissions(&bad, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+    let console = "[[console]]\nname = \"loop01\"\nport = \"exec:cat\"\n";
+    let file = lab.write("serial.toml", &format!("[http]\nlisten = \"127.0.0.1:0\"\n{console}"));
+    let mut serial = lab.tool(&installed);
+    let serial = Daemon::start("lava-serial", serial.args(["--config", &file]));
+    let alice = WebSocket::attach(serial.address("http"), "loop01", "user=alice");
+    alice.expect_message("the hello", |m| m["type"] == "hello");
+
+    // The link leads to another program now: it is found.
+    std::fs::remove_file(&installed).unwrap();
+    std::os::unix::fs::symlink(&bad, &installed).unwrap();
+    std::fs::write(
+        &file,
+        format!("[http]\nlisten = \"127.0.0.1:0\"\n{console}raw = \"127.0.0.1:0\"\n"),
+    )
+    .unwrap();
+    signal(serial.pid(), Signal::USR2);
+    serial.wait_for_log(LIMIT, "cannot be run; going on");
+    wait_until(LIMIT, "it goes on", || serial.output().text().matches("ready: ").count() == 2);
+    alice.type_text("still here\n");
+    alice.heard().find(LIMIT, 0, b"still here").unwrap();
+    // As it is configured now, and with a closed pipe no end of it.
+    assert!(serial.output().text().contains("loop01.raw="), "{}", serial.output().text());
+    let status = std::fs::read_to_string(format!("/proc/{}/status", serial.pid())).unwrap();
+    let mask = |name: &str| {
+        let line = status.lines().find_map(|line| line.strip_prefix(name)).unwrap();
+        u64::from_str_radix(line.trim(), 16).unwrap()
+    };
+    assert_ne!(mask("SigIgn:") & 1 << (13 - 1), 0, "SIGPIPE is ignored");
+    assert_eq!(mask("SigBlk:"), 0);
+
+    std::fs::remove_file(&installed).unwrap();
+    std::os::unix::fs::symlink(&good, &installed).unwrap();
+    replace(&serial, &mut 1);
+    alice.type_text("and here\n");
+    alice.heard().find(LIMIT, 0, b"and here").unwrap();
+}
+
+#[test]
+fn a_program_called_ser2net_is_replaced_as_ser2net() {
+    let lab = TestLab::new();
+    let called = lab.path("ser2net");
+    std::os::unix::fs::symlink(crate::common::program("lava-serial"), &called).unwrap();
+    let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let accepter = format!("connection: &con01#  accepter: telnet,tcp,localhost,{port}");
+    let yaml = format!("{accepter}#  connector: serialdev,/dev/ttyNONE,9600n81");
+    let serial = Daemon::start("ser2net", lab.tool(&called).args(["-n", "-Y", &yaml]));
+    let mut client = Client::telnet(serial.address("telnet"));
+    client.expect("Escape character");
+    replace(&serial, &mut 0);
+    assert!(!client.heard().ended());
+    let called = std::fs::read_to_string(format!("/proc/{}/cmdline", serial.pid())).unwrap();
+    assert!(called.split('\0').next().unwrap().ends_with("/ser2net"), "{called}");
+}
