@@ -96,6 +96,45 @@ fn who_hangs_up_during_a_restart_costs_nobody_else_anything() {
 }
 
 #[test]
+fn nothing_is_lost_while_a_board_prints_through_restarts() {
+    let service = Service::new();
+    let mut serial = service.start();
+    let mut board = service.board();
+    let raw = Client::raw(service.raw);
+    let alice = WebSocket::attach(service.http, "panda01", "user=alice");
+    alice.expect_message("the hello", |m| m["type"] == "hello");
+    wait_until(LIMIT, "both are there", || service.events("panda01", "attach").len() == 2);
+    let (stop, stopped) = std::sync::mpsc::channel::<()>();
+    let writer = std::thread::spawn(move || {
+        let mut printed = Vec::new();
+        let ends = std::sync::mpsc::TryRecvError::Disconnected;
+        for number in 0.. {
+            let line = format!("line {number}\r\n");
+            board.write_all(line.as_bytes()).unwrap();
+            printed.extend(line.into_bytes());
+            if stopped.try_recv() == Err(ends) {
+                break;
+            }
+        }
+        printed
+    });
+    for _ in 0..5 {
+        Service::stop(serial);
+        serial = service.start();
+    }
+    drop(stop);
+    let printed = writer.join().unwrap();
+    for (what, heard) in [("raw", raw.heard()), ("websocket", alice.heard())] {
+        wait_until(LIMIT * 2, &format!("{what} has it all"), || heard.len() >= printed.len());
+        assert!(heard.bytes() == printed, "{what} heard something else");
+    }
+    let log = http(service.http, "GET", "/consoles/panda01/history?from=0", "");
+    assert!(log.body == printed, "the capture has something else");
+    assert_eq!(service.events("panda01", "attach").len(), 2, "nobody came again");
+    assert!(service.events("panda01", "port-lost").is_empty());
+}
+
+#[test]
 fn a_start_that_fails_costs_nothing() {
     let service = Service::new();
     let serial = service.start();
