@@ -60,7 +60,7 @@ pub enum Ended {
     /// Everything is written and closed.
     Done,
     /// Everything is to go on elsewhere.
-    HandedOver(HandedSerial, Successor),
+    HandedOver(Box<HandedSerial>, Successor),
 }
 
 /// Who goes on.
@@ -182,7 +182,7 @@ impl Serial {
                     handed.finder = running.hotplug.into_finder();
                     // Its task has ended, and with it the other owner of the listener.
                     handed.socket = Arc::into_inner(listener).map(|listener| (socket, listener));
-                    return Ok(Ended::HandedOver(handed, successor));
+                    return Ok(Ended::HandedOver(Box::new(handed), successor));
                 }
                 () = hangup(&mut self.hangups) => match running.reload().await {
                     Ok(changes) => tracing::info!("the configuration was read again: {changes}"),
