@@ -116,14 +116,14 @@ fn nothing_is_lost_while_a_board_prints_through_restarts() {
                 break;
             }
         }
-        printed
+        (board, printed)
     });
     for _ in 0..5 {
         Service::stop(serial);
         serial = service.start();
     }
     drop(stop);
-    let printed = writer.join().unwrap();
+    let (_board, printed) = writer.join().unwrap();
     for (what, heard) in [("raw", raw.heard()), ("websocket", alice.heard())] {
         wait_until(LIMIT * 2, &format!("{what} has it all"), || heard.len() >= printed.len());
         assert!(heard.bytes() == printed, "{what} heard something else");
