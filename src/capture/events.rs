@@ -6,12 +6,13 @@ use std::os::unix::fs::FileExt as _;
 use std::path::Path;
 
 use super::Store;
+use super::private::private;
 use crate::model::{Event, Mark};
 
 /// Opens or creates a segment's event file. A line that a crash cut short is ended, so that the
 /// next event has a line of its own.
 pub(super) fn open(path: &Path) -> io::Result<File> {
-    let mut file = File::options().read(true).append(true).create(true).open(path)?;
+    let mut file = private().read(true).append(true).create(true).open(path)?;
     let mut last = [b'\n'];
     if let Some(end) = file.metadata()?.len().checked_sub(1) {
         file.read_exact_at(&mut last, end)?;
@@ -22,11 +23,28 @@ pub(super) fn open(path: &Path) -> io::Result<File> {
     Ok(file)
 }
 
-/// Appends one event with a single write, and gives the length of its line in bytes.
+/// Appends one event with a single write, and gives the length of its line in bytes. On failure nothing of
+/// it is left: the next event would end up behind a part of it.
 pub(super) fn append(file: &mut File, event: &Event) -> io::Result<u64> {
     let mut line = serde_json::to_vec(event)?;
     line.push(b'\n');
-    file.write_all(&line)?;
+    let mut rest = &line[..];
+    while !rest.is_empty() {
+        let error = match file.write(rest) {
+            Ok(0) => io::ErrorKind::WriteZero.into(),
+            Ok(written) => {
+                rest = &rest[written..];
+                continue;
+            }
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+            Err(error) => error,
+        };
+        let written = (line.len() - rest.len()) as u64;
+        if written > 0 {
+            file.set_len(file.metadata()?.len().saturating_sub(written))?;
+        }
+        return Err(error);
+    }
     Ok(line.len() as u64)
 }
 

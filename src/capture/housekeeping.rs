@@ -8,6 +8,7 @@ use std::time::SystemTime;
 
 use zeekstd::{EncodeOptions, FrameSizePolicy};
 
+use super::private::private;
 use super::segment::SUFFIXES;
 use super::source::Source;
 use super::{Store, grams};
@@ -58,7 +59,7 @@ impl Housekeeping {
         }
         let temporary = path("grams.tmp");
         let mut source = Source::open(&path("raw"), &path("raw.zst"))?;
-        let written = File::create(&temporary)
+        let written = create(&temporary)
             .and_then(|file| grams::build(&mut source, len, grams::BLOCK, io::BufWriter::new(file)))
             .and_then(|()| fs::rename(&temporary, path("grams")));
         if written.is_err() {
@@ -129,11 +130,15 @@ impl Housekeeping {
     }
 }
 
+fn create(path: &Path) -> io::Result<File> {
+    private().write(true).create(true).truncate(true).open(path)
+}
+
 fn compress_file(from: &Path, to: &Path) -> io::Result<()> {
     let mut input = File::open(from)?;
     let frames = FrameSizePolicy::Uncompressed(FRAME);
     let options = EncodeOptions::new().frame_size_policy(frames).checksum_flag(true);
-    let output = File::create(to)?;
+    let output = create(to)?;
     let mut encoder = options.into_encoder(output.try_clone()?).map_err(io::Error::other)?;
     let mut buffer = vec![0; FRAME as usize];
     loop {

@@ -5,6 +5,8 @@ use std::io::{self, Write as _};
 use std::os::unix::fs::FileExt as _;
 use std::path::Path;
 
+use super::private::private;
+
 /// Length of a record: time in µs since the epoch and absolute offset, both u64 big-endian.
 const RECORD: u64 = 16;
 /// Bytes that come within this many µs of a record belong to it. It bounds the index to a thousand
@@ -53,7 +55,7 @@ pub(super) struct IndexWriter {
 impl IndexWriter {
     /// Opens or creates an index. A record that a crash cut short is dropped.
     pub(super) fn open(path: &Path) -> io::Result<Self> {
-        let file = File::options().append(true).create(true).open(path)?;
+        let file = private().append(true).create(true).open(path)?;
         let len = file.metadata()?.len();
         if len % RECORD != 0 {
             file.set_len(len - len % RECORD)?;

@@ -18,6 +18,7 @@ mod events;
 mod grams;
 mod housekeeping;
 mod index;
+mod private;
 mod reader;
 mod search;
 mod segment;

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use rustix::fs::{FlockOperation, flock};
 
 use super::index::{IndexReader, IndexWriter, Mark};
+use super::private::{private, private_dir};
 use super::segment::{OF_THE_BYTES, Segment};
 use super::{Housekeeping, OpenError, Store, events};
 use crate::config::CaptureOptions;
@@ -72,8 +73,8 @@ impl Writer {
     pub fn open(console: &Name, options: CaptureOptions) -> Result<Self, OpenError> {
         let dir = options.dir.join(console.as_str());
         let failed = |source| OpenError::Io { path: dir.clone(), source };
-        fs::create_dir_all(&dir).map_err(failed)?;
-        let lock = File::create(dir.join("lock")).map_err(failed)?;
+        private_dir(&dir).map_err(failed)?;
+        let lock = private().write(true).create(true).open(dir.join("lock")).map_err(failed)?;
         match flock(&lock, FlockOperation::NonBlockingLockExclusive) {
             Ok(()) => {}
             Err(rustix::io::Errno::WOULDBLOCK) => return Err(OpenError::Locked(dir)),
@@ -308,8 +309,20 @@ impl Writer {
     }
 
     fn open_files(&self, start: u64) -> io::Result<Files> {
-        fs::create_dir_all(self.store.dir())?;
-        let raw = File::options().append(true).create(true).open(self.store.path(start, "raw"))?;
+        private_dir(self.store.dir())?;
+        let path = self.store.path(start, "raw");
+        let is_new = !path.exists();
+        let raw = private().append(true).create(true).open(&path)?;
+        let files = self.files(start, raw);
+        if files.is_err() && is_new {
+            // Half a segment is none, and would be listed as an empty one.
+            let _ = fs::remove_file(&path);
+        }
+        files
+    }
+
+    /// The files of a segment of which one is open.
+    fn files(&self, start: u64, raw: File) -> io::Result<Files> {
         if raw.metadata()?.len() == 0 {
             // Left over from other bytes at the same offset.
             for suffix in OF_THE_BYTES {

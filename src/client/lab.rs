@@ -11,7 +11,7 @@ use serde::de::DeserializeOwned;
 use super::sockets::sockets_in;
 use super::{ConsoleRef, Endpoint, Http, Login, OutletRef, Resource};
 use crate::config::lab::{BoardEntry, Inventory, LoginFiles};
-use crate::config::runtime_dir;
+use crate::config::{mistrust, runtime_dir};
 use crate::model::{Failure, Kind, Name, OutletInfo};
 
 /// How long a daemon of this host may take to list what it serves.
@@ -123,6 +123,9 @@ impl Lab {
             }
             Self::Host(dir) => dir,
         };
+        if let Some(why) = mistrust(dir) {
+            return Err(Failure::new(Kind::Lab, why));
+        }
         let (consoles, outlets) = tokio::join!(
             listed::<Named>(sockets_in(dir, "serial"), "/consoles"),
             listed::<OutletInfo>(sockets_in(dir, "power"), "/outlets"),

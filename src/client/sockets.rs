@@ -3,10 +3,14 @@
 use std::path::{Path, PathBuf};
 
 use super::Endpoint;
+use crate::config::mistrust;
 
 /// The sockets of a kind (`serial`, `power`) in a folder, in the order of their names. A folder
-/// that is not there has none.
+/// that is not there has none, and one that is not to be trusted neither.
 pub(super) fn sockets_in(dir: &Path, kind: &str) -> Vec<Endpoint> {
+    if mistrust(dir).is_some() {
+        return Vec::new();
+    }
     let Ok(entries) = std::fs::read_dir(dir) else { return Vec::new() };
     let mut paths: Vec<PathBuf> = entries
         .filter_map(|entry| Some(entry.ok()?.path()))

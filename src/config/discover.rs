@@ -110,6 +110,14 @@ impl Discover {
             .filter_map(|(protocol, addresses)| Some((protocol, addresses?.all().next()?)))
     }
 
+    /// Whether an adapter may be given this address.
+    pub fn gives(&self, address: SocketAddr) -> bool {
+        let rules = self.rules.iter().flat_map(|rule| [rule.raw, rule.telnet]);
+        let mut ranges = [self.raw, self.telnet].into_iter().chain(rules).flatten();
+        let conmux = self.rules.iter().map(|rule| rule.conmux).chain([self.conmux]);
+        conmux.flatten().any(|it| it == address) || ranges.any(|range| range.contains(address))
+    }
+
     /// Reads `[discover]`. The rest of it is known when all files are read.
     pub(super) fn from_table(table: &Table<'_>, capture: CaptureOptions) -> Self {
         let defaults = Self::new(capture);

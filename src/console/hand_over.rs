@@ -3,7 +3,8 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use serde::{Deserialize, Serialize};
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Deserializer, Serialize};
 
 use super::health::Vitals;
 use super::lock::WriteLock;
@@ -14,7 +15,8 @@ use super::state::RecentEvents;
 use super::{Console, Item};
 use crate::model::event::Mode;
 use crate::model::line::Line;
-use crate::port::HandedPort;
+use crate::port::{self, HandedPort};
+use crate::wire::attach::PortState;
 
 /// A console without an owner.
 #[derive(Debug)]
@@ -29,6 +31,9 @@ pub struct Handed {
 pub struct HandedState {
     /// The text form of the port that is open.
     pub(super) port: String,
+    /// Whether it is open.
+    #[serde(default)]
+    pub(super) port_state: Option<PortState>,
     /// Who has closed the port, if somebody has.
     #[serde(default)]
     pub(super) down: Option<String>,
@@ -39,10 +44,21 @@ pub struct HandedState {
     pub(super) events: RecentEvents,
     /// What was typed, and has not reached the port.
     pub(super) typed: Vec<Part>,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "understood")]
     pub(super) vitals: Vitals,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "understood")]
     pub(super) signs: Signs,
+}
+
+/// What is understood of a console's looks; another program's may be others, and it is no loss to begin
+/// anew.
+fn understood<'de, T, D>(from: D) -> Result<T, D::Error>
+where
+    T: Default + DeserializeOwned,
+    D: Deserializer<'de>,
+{
+    let value = serde_json::Value::deserialize(from)?;
+    Ok(serde_json::from_value(value).unwrap_or_default())
 }
 
 /// How far a session has come.
@@ -57,6 +73,15 @@ pub struct SessionMark {
     mode: Mode,
     /// The client is still to be told its mode.
     untold: bool,
+}
+
+impl Handed {
+    /// Nobody goes on with it: its port is closed, and a program on it ended.
+    pub fn close(self) {
+        if let Some(Err(error)) = self.port.map(port::resume) {
+            tracing::debug!(%error, "a port that was handed over is gone");
+        }
+    }
 }
 
 impl Stream {
@@ -121,5 +146,31 @@ impl HandedState {
     pub(super) fn reserve_sessions(&self) {
         let last = self.lock.sessions().iter().map(|row| row.session).max().unwrap_or(0);
         NEXT_SESSION.fetch_max(last + 1, Ordering::Relaxed);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_another_program_has_seen_otherwise_is_seen_anew() {
+        let state = |vitals: &str, signs: &str| {
+            let line = serde_json::to_string(&Line::default()).unwrap();
+            let lock = serde_json::to_string(&WriteLock::default()).unwrap();
+            let events = serde_json::to_string(&RecentEvents::default()).unwrap();
+            let text = format!(
+                r#"{{"port":"sim:uart","head":7,"line":{line},"lock":{lock},"events":{events},"typed":[],"vitals":{vitals},"signs":{signs}}}"#
+            );
+            serde_json::from_str::<HandedState>(&text).unwrap()
+        };
+        let other = state(r#"{"rate":{"second":5,"bytes":[1,2,3]}}"#, r#"{"told":{"burnt":1}}"#);
+        assert_eq!(other.head, 7);
+        // A sign that is not known here, behind a tail that is longer than ours.
+        let tail = vec![b'x'; 4000];
+        let open = r#"{"sign":99,"time_us":1,"at":1,"line":[66]}"#;
+        let signs = format!(r#"{{"tail":{tail:?},"done":0,"open":{open}}}"#);
+        let mut signs = state("{}", &signs).signs.checked();
+        assert!(signs.feed(4000, 2, b"\r\nU-Boot 2023.01\r\n").len() == 1);
     }
 }

@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
-use tokio::time::Instant;
 
 use super::supervisor::Supervisor;
 use crate::model::event::Phase;
@@ -18,8 +17,9 @@ const SECONDS: usize = 5;
 const OFF_US: u64 = 5_000_000;
 /// So many bytes that come after that are noise on a line that nobody drives.
 const NOISE: u64 = 64;
-/// A board that was switched on has this long to print something, in microseconds.
-const SILENT_US: u64 = 60_000_000;
+/// A board that was switched on has this long to print something.
+pub(super) const SILENT: Duration = Duration::from_secs(60);
+const SILENT_US: u64 = SILENT.as_micros() as u64;
 
 /// What is known of one console.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
@@ -86,6 +86,13 @@ impl Vitals {
         on && *phase == Phase::Done && self.power.bytes == 0
     }
 
+    /// After what time a board that was switched on ought to have printed something, if it has not.
+    pub(super) fn silent_in(&self, now_us: u64) -> Option<Duration> {
+        let Power { on, since_us, bytes } = self.power;
+        let left = since_us.saturating_add(SILENT_US).checked_sub(now_us)?;
+        (on == Some(true) && bytes == 0).then(|| Duration::from_micros(left).min(SILENT))
+    }
+
     pub(super) fn saw(&mut self, sight: &Sight) {
         *self.seen.entry(sight.what).or_default() += 1;
         match sight.what {
@@ -129,14 +136,6 @@ impl Vitals {
 }
 
 impl Supervisor {
-    /// Captures an event that somebody else has published.
-    pub(super) fn record_foreign(&mut self, event: &Event) {
-        if self.console.state().vitals.power(event) {
-            self.silent_at = Some(Instant::now() + Duration::from_micros(SILENT_US));
-        }
-        self.record(event);
-    }
-
     /// Looks through bytes that are published already; clients need not wait for that.
     pub(super) fn look_at(
         &mut self,
@@ -253,6 +252,8 @@ mod tests {
         power(&mut vitals, 100 * S, "cycle", Phase::Begin);
         assert!(power(&mut vitals, 103 * S, "cycle", Phase::Done), "it is watched");
         assert_eq!(vitals.mismatch(150 * S), None);
+        assert_eq!(vitals.silent_in(150 * S), Some(Duration::from_secs(13)));
+        assert_eq!(vitals.silent_in(164 * S), None, "that was told");
         assert_eq!(vitals.mismatch(164 * S), Some(Mismatch::SilentWhileOn));
         assert_eq!(vitals.heard(170 * S, 1), None);
         assert_eq!(vitals.mismatch(500 * S), None);

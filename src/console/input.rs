@@ -6,7 +6,7 @@ use tokio::sync::oneshot;
 use super::line::LineRequest;
 use super::receipt::Receipt;
 use crate::config::{CaptureOptions, PortSpec};
-use crate::model::{Event, Keys, Name, Pace};
+use crate::model::{Keys, Name, Pace};
 
 /// Bytes for the board. They are sent in a box, since every console has a queue of them.
 #[derive(Debug)]
@@ -31,8 +31,6 @@ impl Typed {
 /// What else the supervisor is asked for; kept small, since every console has a queue of them.
 #[derive(Debug)]
 pub(super) enum Request {
-    /// An event that was published already and is to be captured.
-    Record(Box<Event>),
     Break(Box<Break>),
     /// Send a sequence, before everything that was typed.
     Sequence(Box<Sequence>),
@@ -41,7 +39,7 @@ pub(super) enum Request {
     Port(Box<PortSpec>),
     /// Record by these limits from now on.
     Capture(Box<CaptureOptions>),
-    /// Open a lost port now, or see what was called back.
+    /// Open a lost port now.
     Retry,
     /// Close the port until it is to be opened again, or open it.
     Down(Box<Down>),

@@ -49,13 +49,19 @@ pub(super) struct LineRequest {
 }
 
 /// What is still to be done at the line of an open port.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Wires {
     breaking: Option<Breaking>,
     pulse: Option<Pulse>,
     poll_at: Option<Instant>,
-    /// When something last went over the line, or it was opened.
-    heard: Option<Instant>,
+    /// When something last went over the line, or it became ours.
+    heard: Instant,
+}
+
+impl Default for Wires {
+    fn default() -> Self {
+        Self { breaking: None, pulse: None, poll_at: None, heard: Instant::now() }
+    }
 }
 
 /// Outputs that are set for a time, other than [`Line`] says.
@@ -111,11 +117,11 @@ impl Wires {
 
     /// Something went over the line.
     pub(super) fn heard(&mut self) {
-        self.heard = Some(Instant::now());
+        self.heard = Instant::now();
     }
 
     pub(super) fn heard_at(&self) -> Instant {
-        self.heard.unwrap_or_else(Instant::now)
+        self.heard
     }
 }
 
@@ -133,7 +139,7 @@ impl Supervisor {
             }
         }
         self.publish_line(line);
-        let mut wires = Wires { heard: Some(Instant::now()), ..Wires::default() };
+        let mut wires = Wires::default();
         self.poll_line(port, &mut wires);
         wires
     }

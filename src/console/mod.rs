@@ -32,7 +32,7 @@ mod typing;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{Notify, mpsc, watch};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -93,11 +93,14 @@ pub struct Console {
     typed: mpsc::Sender<Box<Typed>>,
     /// Everything else that the supervisor is asked for: it does not wait behind typed bytes.
     requests: mpsc::Sender<Request>,
+    /// Has the supervisor look for events that are not captured, and for what was called back.
+    news: Notify,
     /// Cancelled when the console is to end.
     shutdown: CancellationToken,
     /// How the line is set and what its wires say. Changed by the supervisor only.
     line: watch::Sender<Line>,
-    /// Also woken, unchanged, when sessions are to see whether they are over.
+    /// Sessions follow it for their idle times; sent again unchanged, it has them see whether they were
+    /// let go.
     manners: watch::Sender<Arc<Manners>>,
 }
 
@@ -158,15 +161,22 @@ impl Console {
             handed.reserve_sessions();
             if handed.port == state.spec {
                 line = handed.line;
+                // What was told of a port that is lost is not told again.
+                if let Some(closed @ PortState::Closed { .. }) = handed.port_state {
+                    state.port = closed;
+                }
                 let (typed, down) = (handed.typed, handed.down);
                 resumed = Some(supervisor::Resumed { port, typed, down });
             }
             (state.lock, state.events) = (handed.lock, handed.events);
-            (state.vitals, signs) = (handed.vitals, handed.signs);
+            (state.vitals, signs) = (handed.vitals, handed.signs.checked());
             if let Some(gap) = writer.skip_to(handed.head, units::now_us()) {
                 state.events.push(gap);
             }
         }
+        let now_us = units::now_us();
+        let silent_at = state.vitals.silent_in(now_us).map(|time| Instant::now() + time);
+        let recorded = state.events.count();
         let head = Head { offset: writer.head(), events: state.events.count() };
         let console = Arc::new(Self {
             name,
@@ -175,6 +185,7 @@ impl Console {
             head: watch::Sender::new(head),
             typed,
             requests,
+            news: Notify::new(),
             shutdown: lifetime.shutdown.clone(),
             line: watch::Sender::new(line),
             manners: watch::Sender::default(),
@@ -190,7 +201,8 @@ impl Console {
             down: None,
             unrecorded: None,
             signs,
-            silent_at: None,
+            silent_at,
+            recorded,
         };
         Ok((console, supervisor.run(resumed)))
     }
@@ -252,6 +264,11 @@ impl Console {
         let _ = self.requests.try_send(Request::Retry);
     }
 
+    /// Has the supervisor see that something was called back.
+    fn called_back(&self) {
+        self.news.notify_one();
+    }
+
     /// Ends the console: its clients are let go, its port is closed, and all is written.
     pub fn close(&self) {
         self.shutdown.cancel();
@@ -263,19 +280,20 @@ impl Console {
     /// When the console is shutting down.
     pub async fn event(&self, who: Option<String>, what: What) -> Result<Event, WriteError> {
         let who = who.map(|who| user_text(&who));
-        let event = self.publish(who, what);
-        let request = Request::Record(Box::new(event.clone()));
-        self.requests.send(request).await.map_err(|_| WriteError::ShuttingDown)?;
-        Ok(event)
+        if self.requests.is_closed() {
+            return Err(WriteError::ShuttingDown);
+        }
+        Ok(self.publish(who, what))
     }
 
-    /// Shows an event to everyone attached. The caller sees to it that it is captured.
+    /// Shows an event to everyone attached, and has the supervisor capture it.
     fn publish(&self, who: Option<String>, what: What) -> Event {
         let mut state = self.state();
         let offset = self.head.borrow().offset;
         let event = Event { offset, time_us: units::now_us(), who, what };
         state.events.push(event.clone());
         self.head.send_modify(|head| head.events += 1);
+        self.news.notify_one();
         event
     }
 

@@ -110,8 +110,8 @@ impl Pending {
                 self.since = None;
                 return None;
             };
-            if part.receipt.as_ref().is_some_and(Receipt::is_called_back) {
-                self.drop_front();
+            if part.is_called_back() {
+                self.drop_called_back();
                 continue;
             }
             if self.not_before.is_some() {
@@ -189,11 +189,23 @@ impl Pending {
     /// Forgets what somebody typed, and tells how many bytes that were.
     pub(super) fn forget(&mut self, who: &str) -> usize {
         let before = self.bytes;
-        let (theirs, rest) = self.typed.drain(..).partition(|part| part.who == who);
-        self.typed = rest;
-        let theirs: VecDeque<Part> = theirs;
+        let theirs = drain_if(&mut self.typed, |part| part.who == who);
         self.bytes -= theirs.into_iter().map(Part::drop).sum::<usize>();
         before - self.bytes
+    }
+
+    /// Drops what was called back, wherever it is; its receipts tell how much that was.
+    pub(super) fn drop_called_back(&mut self) {
+        let front = self.sequences.front().or(self.typed.front());
+        let front = front.is_some_and(Part::is_called_back);
+        for part in drain_if(&mut self.sequences, Part::is_called_back) {
+            part.drop();
+        }
+        let typed = drain_if(&mut self.typed, Part::is_called_back);
+        self.bytes -= typed.into_iter().map(Part::drop).sum::<usize>();
+        if front {
+            self.since = None;
+        }
     }
 
     /// Gives up everything: who typed how many bytes that did not reach the port.
@@ -206,15 +218,6 @@ impl Pending {
     /// All of it, for another process to go on with.
     pub(super) fn into_parts(self) -> Vec<Part> {
         self.sequences.into_iter().chain(self.typed).collect()
-    }
-
-    fn drop_front(&mut self) {
-        if let Some(part) = self.sequences.pop_front() {
-            part.drop();
-        } else if let Some(part) = self.typed.pop_front() {
-            self.bytes -= part.drop();
-        }
-        self.since = None;
     }
 
     fn pop(&mut self) -> Option<Part> {
@@ -246,6 +249,11 @@ impl Part {
         }
     }
 
+    /// Nobody wants it any more.
+    fn is_called_back(&self) -> bool {
+        self.receipt.as_ref().is_some_and(Receipt::is_called_back)
+    }
+
     /// Tells whoever waits for it that it will not come, and how many bytes it has.
     fn drop(self) -> usize {
         let bytes = self.bytes();
@@ -254,6 +262,13 @@ impl Part {
         }
         bytes
     }
+}
+
+/// Takes those parts out that are meant.
+fn drain_if(parts: &mut VecDeque<Part>, meant: impl Fn(&Part) -> bool) -> VecDeque<Part> {
+    let (drained, rest) = parts.drain(..).partition(meant);
+    *parts = rest;
+    drained
 }
 
 /// How many bytes go at once: at most a line where lines are paced, and what a tick has room for where
@@ -384,6 +399,21 @@ mod tests {
         assert_eq!(sent.iter().map(|(_, what)| what.as_str()).collect::<Vec<_>>(), ["d"]);
         let progress = awaited.progress();
         assert_eq!((progress.done, progress.dropped), (1, 2));
+    }
+
+    #[test]
+    fn what_is_called_back_goes_also_from_behind_others() {
+        let mut pending = Pending::default();
+        let (receipt, awaited) = receipt();
+        pending.push(typed("bob", b"first\n", None), pace("0", "1s"));
+        pending.push(typed("alice", b"abc", Some(receipt.clone())), Pace::default());
+        pending.push(typed("bob", b"last", None), Pace::default());
+        pending.push_keys("alice", &r"\d(10)x".parse().unwrap(), Pace::default(), Some(&receipt));
+        awaited.call_back();
+        pending.drop_called_back();
+        assert_eq!(awaited.progress().dropped, 3 + 2);
+        assert_eq!((pending.bytes(), pending.steps()), (10, 0));
+        assert_eq!(times(&sent(&mut pending)), [(0, "first\n"), (1000, "last")]);
     }
 
     #[test]

@@ -223,15 +223,7 @@ impl<'a> Asker<'a> {
         let who = self.user.to_owned();
         let request = Sequence { who, name: Some(name), keys, receipt };
         self.console.request(Request::Sequence(Box::new(request))).await?;
-        let settled = tokio::select! {
-            settled = awaited.settled(all) => settled,
-            () = cancel.cancelled() => {
-                awaited.call_back();
-                self.console.retry();
-                awaited.settled(all).await
-            }
-        };
-        match settled {
+        match self.settled(&mut awaited, all, cancel).await {
             settled if settled.done == all => Ok(()),
             settled => Err(RequestError::Port(
                 settled.reason.unwrap_or_else(|| "the sequence was not sent to its end".into()),

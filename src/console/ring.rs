@@ -47,7 +47,8 @@ impl Ring {
     /// Drops what is older than the ring reaches at `now_us`.
     pub(super) fn trim(&mut self, now_us: u64) {
         while let Some(oldest) = self.pieces.front() {
-            let age = now_us.saturating_sub(oldest.time_us);
+            // A clock that was set back is no reason to keep more.
+            let age = now_us.abs_diff(oldest.time_us);
             let outdated = age > REACH.as_micros() as u64 && self.size > LEAST;
             if !outdated && self.size <= MOST {
                 break;
@@ -135,6 +136,15 @@ mod tests {
         assert!(ring.size > MOST / 2 && ring.size <= MOST, "{}", ring.size);
         ring.trim(2_000_000_000);
         assert!(ring.size <= LEAST, "{}", ring.size);
+    }
+
+    #[test]
+    fn a_clock_that_is_set_back_keeps_no_more() {
+        let mut ring = Ring::default();
+        for second in (0..1000).rev() {
+            ring.push(1000 - second, second * 1_000_000, Bytes::from_static(b"x"));
+        }
+        assert!(ring.size <= LEAST + 1 + OVERHEAD, "{}", ring.size);
     }
 
     #[test]

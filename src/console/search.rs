@@ -12,7 +12,7 @@ use crate::wire::pattern::Pattern;
 
 /// So many searches of a process are at work at a time, each for a moment; the others wait for their
 /// turn. One more core than that is left for the consoles.
-static AT_WORK: Semaphore = Semaphore::const_new(2);
+static SEARCHING: Semaphore = Semaphore::const_new(2);
 
 /// A search through a range of a console's past. It works only while its next lines are waited for.
 #[derive(Debug)]
@@ -59,7 +59,7 @@ impl Search {
     /// When searching was interrupted by a panic.
     pub async fn next(&mut self) -> io::Result<Option<Vec<Found>>> {
         let Some(mut search) = self.search.take() else { return Ok(None) };
-        let turn = AT_WORK.acquire().await.map_err(io::Error::other)?;
+        let turn = SEARCHING.acquire().await.map_err(io::Error::other)?;
         let step = tokio::task::spawn_blocking(move || {
             let found = search.step();
             drop(turn);

@@ -4,7 +4,7 @@ use bytes::Bytes;
 use tokio_util::sync::CancellationToken;
 
 use super::input::Typed;
-use super::receipt::{Awaited, Receipt, receipt};
+use super::receipt::{Awaited, Progress, Receipt, receipt};
 use super::request::{Asker, RequestError};
 use super::session::WriteError;
 use crate::model::event::Phase;
@@ -67,6 +67,29 @@ impl Asker<'_> {
         Ok(Answer::sent(sent as u64, missing as u64, reason.unwrap_or_default()))
     }
 
+    /// Waits until it is certain what has become of `count`; what has not gone is called back when
+    /// `cancel` says so.
+    pub(super) async fn settled(
+        self,
+        awaited: &mut Awaited,
+        count: usize,
+        cancel: &CancellationToken,
+    ) -> Progress {
+        // When the console ends nothing more is taken, and nobody counts what is left.
+        let shutdown = &self.console.shutdown;
+        tokio::select! {
+            settled = awaited.settled(count) => return settled,
+            () = shutdown.cancelled() => return awaited.progress(),
+            () = cancel.cancelled() => {}
+        }
+        awaited.call_back();
+        self.console.called_back();
+        tokio::select! {
+            settled = awaited.settled(count) => settled,
+            () = shutdown.cancelled() => awaited.progress(),
+        }
+    }
+
     /// Tells those who watch of the file that these bytes are a part of.
     async fn tell_file(
         self,
@@ -113,17 +136,7 @@ impl Sending<'_> {
 
     /// How many bytes were taken, once that is certain.
     async fn settle(&mut self, cancel: &CancellationToken) -> usize {
-        let settled = tokio::select! {
-            settled = self.awaited.settled(self.queued) => settled,
-            () = cancel.cancelled() => {
-                self.awaited.call_back();
-                self.asker.console.retry();
-                self.awaited.settled(self.queued).await
-            }
-            // Then nothing more is taken, and nobody counts what is left.
-            () = self.asker.console.shutdown.cancelled() => self.awaited.progress(),
-        };
-        settled.done
+        self.asker.settled(&mut self.awaited, self.queued, cancel).await.done
     }
 
     /// So many bytes take about a quarter of a second at most.

@@ -8,7 +8,7 @@ use bytes::Bytes;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
-use super::input::{Request, Typed};
+use super::input::Typed;
 use super::line::LineChange;
 use super::lock::SessionId;
 use super::request::Asker;
@@ -235,13 +235,9 @@ impl Session {
         watch
     }
 
-    /// Publishes an event of this session and sees to it that it is captured.
+    /// Publishes an event of this session.
     pub(super) fn announce(&self, what: What) {
-        let event = self.console.publish(Some(self.user.clone()), what);
-        // With a full queue the event is shown but not captured: better than to wait for a port.
-        if self.console.requests.try_send(Request::Record(Box::new(event))).is_err() {
-            tracing::debug!(console = %self.console.name, "an event was not captured");
-        }
+        self.console.publish(Some(self.user.clone()), what);
     }
 }
 

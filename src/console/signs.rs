@@ -128,6 +128,12 @@ struct Open {
 }
 
 impl Signs {
+    /// As another program has left it, whose tail and signs may be others.
+    pub(super) fn checked(mut self) -> Self {
+        self.tail.drain(..self.tail.len().saturating_sub(TAIL));
+        self
+    }
+
     /// Looks through bytes that came at an offset and a time; the signs in lines that are whole now.
     pub(super) fn feed(&mut self, offset: u64, time_us: u64, bytes: &[u8]) -> Vec<Sight> {
         let mut found = Vec::new();
@@ -240,7 +246,8 @@ impl Signs {
     /// What a line means; `None` when it is nothing new.
     fn judge(&mut self, open: Open) -> Option<Sight> {
         let Open { sign, time_us, at, line } = open;
-        let what = match SIGNS[sign].1 {
+        let (_, meaning, _) = SIGNS.get(sign)?;
+        let what = match *meaning {
             Loader => self.loader(sign, time_us)?,
             Kernel => self.kernel(time_us),
             Reboot if ["Power down", "halted"].iter().any(|word| contains(&line, word)) => {

@@ -17,6 +17,7 @@ use tokio::time::{Instant, sleep_until};
 
 use super::alarm::Alarm;
 use super::hand_over::HandedState;
+use super::health::SILENT;
 use super::input::{Request, Typed};
 use super::line::{LineChange, Wires};
 use super::pending::{Part, Pending};
@@ -44,7 +45,7 @@ const CLOSED: &str = "somebody has closed it";
 const STEADY: Duration = Duration::from_secs(5);
 
 /// So many consoles of a process keep house at a time: it takes memory and a core.
-static AT_WORK: Semaphore = Semaphore::const_new(1);
+static KEEPING_HOUSE: Semaphore = Semaphore::const_new(1);
 
 pub(super) struct Supervisor {
     pub(super) console: Arc<Console>,
@@ -63,6 +64,8 @@ pub(super) struct Supervisor {
     pub(super) signs: Signs,
     /// When a board that was switched on ought to have printed something.
     pub(super) silent_at: Option<Instant>,
+    /// The number of the next event to capture.
+    pub(super) recorded: u64,
 }
 
 /// What happened at the port in one step.
@@ -152,9 +155,7 @@ impl Supervisor {
                 Idle::ShuttingDown => break None,
             }
         };
-        while let Ok(Request::Record(event)) = self.requests.try_recv() {
-            self.writer.record(&event);
-        }
+        self.record_events();
         let handed = handed.map(|(port, pending)| self.give_away(port, pending));
         self.sync();
         handed
@@ -191,10 +192,14 @@ impl Supervisor {
         while let Ok(typed) = self.typed.try_recv() {
             self.accept(*typed, &mut pending);
         }
+        pending.drop_called_back();
+        // What was dropped is told of before the events are given away.
+        self.record_events();
         let typed = pending.into_parts();
         let state = self.console.state();
         let state = HandedState {
             port: state.spec.clone(),
+            port_state: Some(state.port.clone()),
             down: self.down.clone(),
             head: self.writer.head(),
             line: *self.console.line.borrow(),
@@ -222,6 +227,7 @@ impl Supervisor {
     /// Answers requests, while there is no port, until `waited_for` is done.
     async fn idle<T>(&mut self, waited_for: impl Future<Output = T>) -> Idle<T> {
         let mut waited_for = std::pin::pin!(waited_for);
+        let console = self.console.clone();
         let Lifetime { shutdown, hand_over, .. } = self.lifetime.clone();
         loop {
             tokio::select! {
@@ -229,9 +235,9 @@ impl Supervisor {
                 () = hand_over.cancelled() => return Idle::HandOver,
                 () = sleep_until(self.tend_at) => self.tend(),
                 done = &mut waited_for => return Idle::Done(done),
+                () = console.news.notified() => self.record_events(),
                 Some(typed) = self.typed.recv() => self.drop_typed(*typed),
                 Some(request) = self.requests.recv() => match request {
-                    Request::Record(event) => self.record_foreign(&event),
                     Request::Break(request) => {
                         let _ = request.answer.send(Err("the port is not open".into()));
                     }
@@ -308,6 +314,7 @@ impl Supervisor {
         pending: &mut Pending,
         wires: &mut Wires,
     ) -> Ended {
+        let console = self.console.clone();
         let Lifetime { shutdown, hand_over, .. } = self.lifetime.clone();
         let mut ending = std::pin::pin!(async {
             tokio::select! {
@@ -317,6 +324,7 @@ impl Supervisor {
         });
         let mut sync_at: Option<Instant> = None;
         let mut alarm = Alarm::new(self.tend_at);
+        let mut news = std::pin::pin!(console.news.notified());
         loop {
             self.send_breaks(port, wires, pending);
             alarm.set(self.next_due(wires, pending, sync_at));
@@ -325,11 +333,15 @@ impl Supervisor {
                 biased;
                 ended = &mut ending => return ended,
                 () = alarm.rings() => self.do_what_is_due(port, wires, pending, &mut sync_at),
+                () = &mut news => {
+                    news.set(console.news.notified());
+                    self.record_events();
+                    self.drop_called_back(pending);
+                }
                 Some(typed) = self.typed.recv(), if self.has_room(pending) => {
                     self.accept(*typed, pending);
                 }
                 Some(request) = self.requests.recv() => match request {
-                    Request::Record(event) => self.record_foreign(&event),
                     Request::Break(request) => {
                         self.begin_break(port, wires, *request);
                     }
@@ -473,8 +485,31 @@ impl Supervisor {
 
     /// Publishes an event and captures it.
     pub(super) fn event(&mut self, who: Option<String>, what: What) {
-        let event = self.console.publish(who, what);
-        self.record(&event);
+        self.console.publish(who, what);
+        self.record_events();
+    }
+
+    /// Captures what was published, by whomever, in the order in which it was.
+    fn record_events(&mut self) {
+        loop {
+            let event = {
+                let mut state = self.console.state();
+                let Some((number, event)) = state.events.at(self.recorded) else { return };
+                let (missed, event) = (number - self.recorded, event.clone());
+                self.recorded = number + 1;
+                if missed > 0 {
+                    tracing::warn!(console = %self.console.name, missed, "events are not captured");
+                }
+                if state.vitals.power(&event) {
+                    self.silent_at = Some(Instant::now() + SILENT);
+                }
+                event
+            };
+            // The writer has captured it when it told of it.
+            if !matches!(event.what, What::Gap { .. }) {
+                self.record(&event);
+            }
+        }
     }
 
     fn sync(&mut self) {
@@ -508,7 +543,7 @@ impl Supervisor {
             let turn = tokio::select! {
                 () = shutdown.cancelled() => return,
                 () = hand_over.cancelled() => return,
-                turn = AT_WORK.acquire() => turn,
+                turn = KEEPING_HOUSE.acquire() => turn,
             };
             // A panic in it was logged, and what is left is done next time.
             let _ = tokio::task::spawn_blocking(move || work.run()).await;

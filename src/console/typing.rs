@@ -15,6 +15,8 @@ use crate::port::Port;
 const OURSELVES: &str = "lava-serial";
 /// The most typed bytes that wait inside for the port to take them.
 const PENDING: usize = 4 * 1024;
+/// The same, where it is looked for what was called back.
+const AT_ONCE: usize = 16 * PENDING;
 /// Typed bytes that the port did not take for this long, and as long as it takes a slow line to send
 /// what its driver holds, are dropped.
 const WRITE_LIMIT: Duration = Duration::from_secs(10);
@@ -115,6 +117,17 @@ impl Supervisor {
     /// Whether more of what is typed is taken now.
     pub(super) fn has_room(&self, pending: &Pending) -> bool {
         pending.bytes() < PENDING.min(4 * self.console.piece())
+    }
+
+    /// Drops what was called back, also behind others, and where it still waits for room.
+    pub(super) fn drop_called_back(&mut self, pending: &mut Pending) {
+        pending.drop_called_back();
+        while pending.bytes() < AT_ONCE
+            && let Ok(typed) = self.typed.try_recv()
+        {
+            self.accept(*typed, pending);
+        }
+        pending.drop_called_back();
     }
 
     /// Takes typed bytes on their way, unless who typed them has lost the lock since.

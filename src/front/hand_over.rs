@@ -58,6 +58,15 @@ pub enum ProtocolState {
     },
 }
 
+/// Why a client is not served any more.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ended {
+    /// It was asked for, and has come to rest: it can be given away.
+    Asked,
+    /// It has gone, or was let go.
+    Over,
+}
+
 impl HandOver {
     /// Asks for all clients.
     pub fn ask(&self) {

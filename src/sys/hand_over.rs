@@ -1,6 +1,6 @@
 //! Open files on their way from one program to the next.
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::fs::File;
 use std::io::{self, Read as _, Seek as _, Write as _};
 use std::os::fd::{AsRawFd as _, FromRawFd as _, OwnedFd, RawFd};
@@ -11,28 +11,35 @@ use std::process::Command;
 use rustix::fs::{MemfdFlags, memfd_create};
 use rustix::io::{FdFlags, fcntl_setfd};
 
+use super::signals::{hold_signals, ignore_pipe};
+
 /// Tells the next program which descriptor has the document; the others' numbers stand in its first
 /// line.
 const HANDED: &str = "LAVA_HANDED";
-/// A document, and the open files that it speaks of by their index.
+
+/// A document, and the open files that it speaks of by their index. One of them may have got lost on
+/// the way.
 #[derive(Debug, Default)]
 pub struct Luggage {
     pub document: Vec<u8>,
-    pub files: Vec<OwnedFd>,
+    pub files: Vec<Option<OwnedFd>>,
 }
 
 impl Luggage {
     /// Becomes another program, which [takes](Self::take) this. Gives the luggage back, with the
-    /// reason, when that is not possible.
-    pub fn exec(self, program: &Path, arguments: &[OsString]) -> (Self, io::Error) {
+    /// reason, when that is not possible. [Signals are held](super::hold_signals) from here on, for
+    /// whichever program goes on to release them.
+    pub fn exec(self, program: &Path, called: &OsStr, arguments: &[OsString]) -> (Self, io::Error) {
+        hold_signals();
         let error = match self.pass() {
             Ok(document) => {
                 let number = document.as_raw_fd().to_string();
-                Command::new(program).args(arguments).env(HANDED, number).exec()
+                Command::new(program).arg0(called).args(arguments).env(HANDED, number).exec()
             }
             Err(error) => error,
         };
-        for file in &self.files {
+        ignore_pipe();
+        for file in self.files.iter().flatten() {
             // It was not closed on exec only for this.
             let _ = fcntl_setfd(file, FdFlags::CLOEXEC);
         }
@@ -43,8 +50,13 @@ impl Luggage {
     fn pass(&self) -> io::Result<OwnedFd> {
         let mut numbers = String::new();
         for file in &self.files {
-            fcntl_setfd(file, FdFlags::empty())?;
-            numbers.push_str(&format!("{} ", file.as_raw_fd()));
+            match file {
+                Some(file) => {
+                    fcntl_setfd(file, FdFlags::empty())?;
+                    numbers.push_str(&format!("{} ", file.as_raw_fd()));
+                }
+                None => numbers.push_str("- "),
+            }
         }
         let memory = self.document_file(&numbers)?;
         fcntl_setfd(&memory, FdFlags::empty())?;
@@ -73,9 +85,9 @@ impl Luggage {
             // SAFETY: there are no other threads; and our children are not to see it.
             unsafe { std::env::remove_var(HANDED) };
             let (numbers, document) = read_document(inherited(number)?)?;
-            let numbers = numbers.split_whitespace().map(str::parse::<RawFd>);
-            let files = numbers.map(|number| inherited(number.map_err(io::Error::other)?));
-            return Ok(Some(Self { document, files: files.collect::<io::Result<_>>()? }));
+            let numbers = numbers.split_whitespace().map(|number| number.parse::<RawFd>().ok());
+            let files = numbers.map(|number| inherited(number?).ok()).collect();
+            return Ok(Some(Self { document, files }));
         }
         Ok(None)
     }
@@ -86,6 +98,9 @@ impl Luggage {
 /// # Errors
 /// When it is not open.
 pub fn inherited(number: RawFd) -> io::Result<OwnedFd> {
+    if number < 0 {
+        return Err(io::ErrorKind::InvalidInput.into());
+    }
     // SAFETY: whoever ran before us has left this descriptor open for us, and nobody else knows it.
     let file = unsafe { OwnedFd::from_raw_fd(number) };
     fcntl_setfd(&file, FdFlags::CLOEXEC)?;

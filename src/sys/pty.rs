@@ -6,7 +6,7 @@ use std::os::unix::process::ExitStatusExt as _;
 use std::process::ExitStatus;
 
 use rustix::fs::{Mode, OFlags};
-use rustix::process::{Pid, Signal, WaitOptions, waitpid};
+use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, WaitOptions, waitid, waitpid};
 use rustix::pty::OpenptFlags;
 use rustix::termios::{OptionalActions, tcgetattr, tcsetattr};
 use tokio::process::{Child, Command};
@@ -14,6 +14,7 @@ use tokio::process::{Child, Command};
 /// A child process that leads its own session on a pty. Dropping it hangs up the whole session.
 #[derive(Debug)]
 pub struct PtyChild {
+    /// `None` when it has ended, or is no child of ours.
     leader: Option<Pid>,
     /// `None` for one that was started before this program took the process over.
     child: Option<Child>,
@@ -67,13 +68,17 @@ impl PtyChild {
         }
     }
 
-    /// Takes over a child of this process that the program before this one has started.
+    /// Takes over a child of this process that the program before this one has started. One that is no
+    /// child of ours has ended with another process, and somebody else may have its id: it is left alone.
     ///
     /// # Errors
     /// When it is no process id.
     pub fn adopt(pid: i32) -> io::Result<Self> {
         let leader = Pid::from_raw(pid).ok_or(io::ErrorKind::InvalidInput)?;
-        Ok(Self { leader: Some(leader), child: None })
+        // It is not waited for: that is done where its end is told.
+        let ours = WaitIdOptions::EXITED | WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT;
+        let is_ours = waitid(WaitId::Pid(leader), ours).is_ok();
+        Ok(Self { leader: is_ours.then_some(leader), child: None })
     }
 
     /// Leaves the program running, for the next program of this process to [adopt](Self::adopt). `None`
@@ -101,5 +106,29 @@ impl Drop for PtyChild {
             // It is gone in a moment, unless the system itself hangs: that is not waited for here.
             std::thread::spawn(move || waitpid(Some(leader), WaitOptions::empty()));
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_process_that_is_no_child_of_ours_is_left_alone() {
+        let shell = std::process::Command::new("sh")
+            .args(["-c", "sleep 1000 >/dev/null 2>&1 & echo $!"])
+            .output()
+            .unwrap();
+        let pid: i32 = String::from_utf8(shell.stdout).unwrap().trim().parse().unwrap();
+        let adopted = PtyChild::adopt(pid);
+        let _ = rustix::process::kill_process(Pid::from_raw(pid).unwrap(), Signal::KILL);
+        assert_eq!(adopted.unwrap().leader, None);
+        let mut own =
+            std::process::Command::new("cat").stdin(std::process::Stdio::piped()).spawn().unwrap();
+        let adopted = PtyChild::adopt(own.id().cast_signed()).unwrap();
+        assert!(adopted.leader.is_some());
+        drop(adopted);
+        // Whoever waits for it first gets it.
+        let _ = own.wait();
     }
 }

@@ -33,5 +33,6 @@ mod restart;
 mod rfc2217;
 mod rights;
 mod serial;
+mod service;
 mod strangers;
 mod tls;

@@ -238,7 +238,7 @@ impl Bound {
         shutdown: &CancellationToken,
     ) -> JoinHandle<Result<(), Failure>> {
         services.spawn(self.power.run(shutdown.clone(), || {}));
-        let serial = self.serial.run(shutdown.clone(), std::future::pending(), || {});
+        let serial = self.serial.run(shutdown.clone(), futures_util::stream::pending(), || {});
         services.spawn(async { serial.await.map(drop) })
     }
 }

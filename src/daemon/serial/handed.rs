@@ -11,24 +11,32 @@ use tokio::net::{TcpListener, UnixListener};
 
 use super::listeners::{Bound, Purpose};
 use crate::adapter::Finder;
+use crate::config::serial::SerialConfig;
 use crate::console::{Handed, HandedState};
 use crate::daemon::RuntimeSocket;
+use crate::daemon::fd_store::Stored;
 use crate::front::hand_over::{ClientState, HandedClient};
 use crate::model::{Failure, Kind, Name};
 use crate::port::{HandedKind, HandedPort};
 use crate::sys::Luggage;
 
 /// Changed whenever an older program could not read the document.
-const VERSION: u32 = 1;
+pub(super) const VERSION: u32 = 1;
 
 /// What goes on elsewhere.
 #[derive(Debug, Default)]
 pub struct HandedSerial {
     pub(super) socket: Option<(RuntimeSocket, UnixListener)>,
     pub(super) bound: Bound,
+    /// Which of the files they are.
+    pub(super) places: BTreeMap<Purpose, usize>,
     pub(super) consoles: BTreeMap<Name, Handed>,
     pub(super) clients: Vec<HandedClient>,
     pub(super) finder: Finder,
+    /// What was served last, where the program stays the same.
+    pub(super) config: Option<SerialConfig>,
+    /// What the service manager keeps of it until it is gone on with.
+    pub(super) stored: Stored,
 }
 
 /// The same with indices instead of open files.
@@ -57,7 +65,7 @@ impl HandedSerial {
     /// # Errors
     /// When it was packed by a program of another version.
     pub(super) fn unpack(luggage: Luggage) -> Result<Self, Failure> {
-        let Luggage { document, files } = luggage;
+        let Luggage { document, mut files } = luggage;
         let infra =
             |what: &str| Failure::new(Kind::Infra, format!("nothing is taken over: {what}"));
         let document: Document =
@@ -65,7 +73,6 @@ impl HandedSerial {
         if document.version != VERSION {
             return Err(infra("the program before this one wrote it in another version"));
         }
-        let mut files: Vec<Option<OwnedFd>> = files.into_iter().map(Some).collect();
         let mut file = |index: usize| files.get_mut(index).and_then(Option::take);
         let socket = document.socket.and_then(|(path, index)| {
             Some((RuntimeSocket::resume(path), UnixListener::from_std(file(index)?.into()).ok()?))
@@ -73,6 +80,7 @@ impl HandedSerial {
         let mut handed = Self { socket, finder: document.finder, ..Self::default() };
         for (purpose, address, index) in document.listeners {
             if let Some(listener) = file(index).and_then(|f| TcpListener::from_std(f.into()).ok()) {
+                handed.places.insert(purpose.clone(), index);
                 handed.bound.add(purpose, address, Arc::new(listener));
             }
         }
@@ -91,9 +99,9 @@ impl HandedSerial {
     /// # Errors
     /// When the system has no file descriptors left.
     pub(super) fn pack(self) -> std::io::Result<Luggage> {
-        let mut files: Vec<OwnedFd> = Vec::new();
+        let mut files = Vec::new();
         let mut put = |file: OwnedFd| {
-            files.push(file);
+            files.push(Some(file));
             files.len() - 1
         };
         let mut document = Document {

@@ -1,13 +1,13 @@
 //! The TCP listeners of a process: each bound once, and kept when another console gets its address.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 use tokio::net::TcpListener;
 
-use crate::config::serial::Protocol;
+use crate::config::serial::{ConsoleConfig, Protocol, SerialConfig};
 use crate::daemon::{Safety, bind, permit};
 use crate::model::{Failure, Name};
 
@@ -32,6 +32,20 @@ impl Bound {
         listener: Arc<TcpListener>,
     ) {
         self.0.insert(purpose, (address, listener));
+    }
+
+    /// Closes those that a configuration does not want, so that others can have their ports; tells whose
+    /// they were.
+    pub(super) fn keep(&mut self, config: &SerialConfig) -> Vec<Purpose> {
+        let lines = config.consoles.iter().flat_map(ConsoleConfig::lines);
+        let mut wanted: BTreeSet<SocketAddr> = lines.map(|(_, address)| address).collect();
+        wanted.extend(config.http.as_ref().map(|http| http.listen));
+        wanted.extend(config.conmux.as_ref().map(|conmux| conmux.registry));
+        let found =
+            |address| config.discover.as_ref().is_some_and(|discover| discover.gives(address));
+        let unwanted =
+            self.0.extract_if(.., |_, (address, _)| !wanted.contains(address) && !found(*address));
+        unwanted.map(|(purpose, _)| purpose).collect()
     }
 
     pub(super) fn into_all(self) -> impl Iterator<Item = (Purpose, SocketAddr, Arc<TcpListener>)> {
@@ -60,6 +74,20 @@ impl Bound {
         if let Some((_, listener)) = same.or_else(moved) {
             return Ok(listener.clone());
         }
-        bind(&told, address, safety).await.map(Arc::new)
+        bind(&told, address, safety)
+            .await
+            .map(Arc::new)
+            .map_err(|failure| self.explain(failure, address))
+    }
+
+    /// That it may be ourselves who are in the way.
+    fn explain(&self, failure: Failure, address: SocketAddr) -> Failure {
+        let ours = self.0.values().find(|(asked, _)| asked.port() == address.port());
+        match ours.filter(|_| address.port() != 0) {
+            Some((asked, _)) => failure.hint(format!(
+                "this process listens on {asked}, and cannot have both: stop it and start it again"
+            )),
+            None => failure,
+        }
     }
 }

@@ -14,6 +14,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use futures_util::{Stream, StreamExt as _};
 use tokio::net::{TcpListener, UnixListener};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::mpsc;
@@ -22,9 +23,10 @@ use tokio_util::task::TaskTracker;
 
 pub use self::handed::HandedSerial;
 use self::hotplug::{Happened, Hotplug};
-use self::plan::Plan;
-pub use self::replace::{luggage, serve};
+use self::plan::{Plan, Started};
+pub use self::replace::{Left, left, serve, understands};
 use self::serving::{Lives, Serving};
+use super::fd_store::Stored;
 use super::{RuntimeSocket, runtime_dir};
 use crate::config::serial::SerialConfig;
 use crate::console::{Handed, Roster};
@@ -48,6 +50,8 @@ pub struct Serial {
     socket: (RuntimeSocket, UnixListener),
     consoles: BTreeMap<Name, Handed>,
     clients: Vec<HandedClient>,
+    stored: Stored,
+    hangups: Option<Signal>,
 }
 
 /// Why serving has ended.
@@ -56,7 +60,7 @@ pub enum Ended {
     /// Everything is written and closed.
     Done,
     /// Everything is to go on elsewhere.
-    HandedOver(HandedSerial, Successor),
+    HandedOver(Box<HandedSerial>, Successor),
 }
 
 /// Who goes on.
@@ -75,7 +79,13 @@ impl Serial {
     /// # Errors
     /// The first one that cannot be bound, or a certificate that cannot be read.
     pub async fn bind(config: SerialConfig, handed: HandedSerial) -> Result<Self, Failure> {
-        let HandedSerial { socket, bound, consoles, clients, finder } = handed;
+        // One that comes from now on is not missed.
+        let hangups = hangups(&config.paths)?;
+        let HandedSerial {
+            socket, mut bound, places, consoles, clients, finder, mut stored, ..
+        } = handed;
+        let unwanted = bound.keep(&config);
+        stored.forget(unwanted.iter().filter_map(|purpose| places.get(purpose).copied()));
         let mut hotplug = Hotplug::new(finder);
         let tls = TlsConfig::of(config.http.as_ref())?;
         let plan = Plan::bind(&config, tls, &mut hotplug, &bound).await?;
@@ -83,7 +93,7 @@ impl Serial {
             Some(socket) => socket,
             None => RuntimeSocket::bind(&runtime_dir(), "serial")?,
         };
-        Ok(Self { config, hotplug, plan, socket, consoles, clients })
+        Ok(Self { config, hotplug, plan, socket, consoles, clients, stored, hangups })
     }
 
     /// What is said when it is ready: `http=127.0.0.1:7100 panda01.raw=127.0.0.1:7101 …`.
@@ -115,15 +125,16 @@ impl Serial {
         self.plan.http.as_ref().and_then(|listener| listener.local_addr().ok())
     }
 
-    /// Serves until `shutdown`, or until `hand_over`: then nothing is closed. `ready` is called when
-    /// the consoles exist and clients are served.
+    /// Serves until `shutdown`, or until there is somebody who goes on: then nothing is closed. Another
+    /// program does so only with a configuration that can be served. `ready` is called when the consoles
+    /// exist and clients are served.
     ///
     /// # Errors
     /// When a capture cannot be opened; nothing is served then.
     pub async fn run(
         mut self,
         shutdown: CancellationToken,
-        hand_over: impl Future<Output = Successor>,
+        successors: impl Stream<Item = Successor>,
         ready: impl FnOnce(),
     ) -> Result<Ended, Failure> {
         let lives = Lives {
@@ -146,26 +157,34 @@ impl Serial {
         );
         let serving = Serving::new(roster, app.clone(), access, lives.clone());
         let mut running = Running { config: self.config, hotplug: self.hotplug, serving };
-        running.serve(self.plan, &mut self.consoles).await?;
+        let started = running.start(self.plan, &mut self.consoles)?;
+        // What nobody wants any more is closed before a port is opened: they may be of one device.
+        self.consoles.into_values().for_each(Handed::close);
+        self.stored.release();
+        running.carry_out(started).await;
         running.serving.take_up(self.clients);
         let (socket, listener) = self.socket;
         let (listener, local) = (Arc::new(listener), shutdown.child_token());
         clients.spawn(http::serve(Listener::Unix(listener.clone()), app, local.clone()));
-        let mut hangups = hangups(&running.config.paths)?;
-        let mut hand_over = std::pin::pin!(hand_over);
+        let mut successors = std::pin::pin!(successors.fuse());
         ready();
         loop {
             tokio::select! {
                 () = shutdown.cancelled() => break,
-                successor = &mut hand_over => {
+                Some(successor) = successors.next() => {
+                    if let Err(failure) = running.prepare(successor).await {
+                        tracing::error!("the installed program does not go on: {failure}");
+                        continue;
+                    }
                     local.cancel();
                     let mut handed = running.serving.give_away().await;
+                    handed.config = Some(running.config);
                     handed.finder = running.hotplug.into_finder();
                     // Its task has ended, and with it the other owner of the listener.
                     handed.socket = Arc::into_inner(listener).map(|listener| (socket, listener));
-                    return Ok(Ended::HandedOver(handed, successor));
+                    return Ok(Ended::HandedOver(Box::new(handed), successor));
                 }
-                () = hangup(&mut hangups) => match running.reload().await {
+                () = hangup(&mut self.hangups) => match running.reload().await {
                     Ok(changes) => tracing::info!("the configuration was read again: {changes}"),
                     Err(failure) => tracing::error!("nothing is changed: {failure}"),
                 },
@@ -202,16 +221,33 @@ struct Running {
 
 impl Running {
     /// Serves a plan: all of it, or nothing is changed.
-    async fn serve(
+    async fn serve(&mut self, plan: Plan) -> Result<Changes, Failure> {
+        let started = self.start(plan, &mut BTreeMap::new())?;
+        Ok(self.carry_out(started).await)
+    }
+
+    fn start(
         &mut self,
         plan: Plan,
         handed: &mut BTreeMap<Name, Handed>,
-    ) -> Result<Changes, Failure> {
+    ) -> Result<Started, Failure> {
         let started = plan.start(&mut self.hotplug, &self.serving, handed)?;
         self.hotplug.looked();
+        Ok(started)
+    }
+
+    async fn carry_out(&mut self, started: Started) -> Changes {
         let changes = self.serving.carry_out(started).await;
         self.hotplug.watch(self.serving.devices());
-        Ok(changes)
+        changes
+    }
+
+    /// Has another program find a configuration that can be served: this one serves it already.
+    async fn prepare(&mut self, successor: Successor) -> Result<(), Failure> {
+        if successor == Successor::NextProgram && !self.config.paths.is_empty() {
+            self.reload().await?;
+        }
+        Ok(())
     }
 
     /// Reads the configuration again and serves it: all of it, or nothing is changed. Consoles that
@@ -224,7 +260,7 @@ impl Running {
         let config = self.config.read_again()?;
         let tls = TlsConfig::of(config.http.as_ref())?;
         let plan = Plan::bind(&config, tls, &mut self.hotplug, &self.serving.bound()).await?;
-        let changes = self.serve(plan, &mut BTreeMap::new()).await?;
+        let changes = self.serve(plan).await?;
         self.config = config;
         Ok(changes)
     }
@@ -236,7 +272,7 @@ impl Running {
         }
         let (bound, tls) = (self.serving.bound(), self.serving.tls());
         let plan = Plan::bind(&self.config, tls, &mut self.hotplug, &bound).await;
-        match async { self.serve(plan?, &mut BTreeMap::new()).await }.await {
+        match async { self.serve(plan?).await }.await {
             Ok(changes) if changes.is_none() => {}
             Ok(changes) => tracing::info!("the adapters have changed: {changes}"),
             Err(failure) => tracing::error!("adapters that have come are not served: {failure}"),

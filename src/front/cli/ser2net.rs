@@ -49,10 +49,13 @@ pub struct Ser2netArgs {
     /// Print the version of ser2net that this stands for.
     #[arg(short = 'v')]
     version: bool,
+    /// Only say what is wrong with it, and serve nothing: what a process asks the next program.
+    #[arg(long, hide = true)]
+    check: bool,
 }
 
 impl Ser2netArgs {
-    /// What is to be served; `None` when only the version was asked for.
+    /// What is to be served; `None` when only the version was asked for, or whether it can be.
     ///
     /// # Errors
     /// When a text is none that ser2net understands, or tells no line that can be served.
@@ -74,7 +77,7 @@ impl Ser2netArgs {
         for console in &mut config.consoles {
             console.name = device(&console.port).unwrap_or_else(|| console.name.clone());
         }
-        Ok(Some(config))
+        Ok((!self.check).then_some(config))
     }
 
     fn read(&self, found: &mut Imported) -> Result<(), Failure> {

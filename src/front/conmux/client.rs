@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use serde::{Deserialize, Serialize};
+use tokio::io::AsyncWriteExt as _;
 use tokio::net::TcpStream;
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
@@ -17,7 +18,7 @@ use super::power::Power;
 use super::receiver::Receiver;
 use super::sender::{Order, Sender};
 use crate::console::{Console, Session, Stream, Told};
-use crate::front::hand_over::{ClientState, HandOver, HandedClient, ProtocolState};
+use crate::front::hand_over::{ClientState, Ended, HandOver, HandedClient, ProtocolState};
 use crate::front::http::access::Who;
 use crate::model::latin1;
 use crate::wire::conmux::Typing;
@@ -149,8 +150,8 @@ impl Client {
             ended = self.serve(means, &tasks, &hand_over) => ended,
         };
         match ended {
-            Ok(()) if hand_over.is_asked() => self.give(&hand_over),
-            Ok(()) => return self.finish(&tasks, &shutdown).await,
+            Ok(Ended::Asked) => self.give(&hand_over),
+            Ok(Ended::Over) => self.finish(&tasks, &shutdown).await,
             Err(error) => {
                 let session = self.out.session();
                 let console = session.console().name();
@@ -174,7 +175,7 @@ impl Client {
         means: MeansNow,
         tasks: &TaskTracker,
         hand_over: &HandOver,
-    ) -> io::Result<()> {
+    ) -> io::Result<Ended> {
         let session = self.out.session().clone();
         let (from, to) = self.stream.split();
         let (order, orders) = mpsc::channel(ORDERS);
@@ -201,13 +202,13 @@ impl Client {
         };
         let unread = std::mem::take(&mut self.unread);
         let sender = Sender { kind: self.kind, orders, unsent: &mut self.unsent, hand_over };
-        {
+        let left = {
             let mut up = pin!(receiver.run(from, unread));
             let mut down = pin!(sender.run(to, &mut self.out));
             let mut told = pin!(tell(&session, last));
             tokio::select! {
                 ended = &mut up => {
-                    self.typed = ended?.freeze();
+                    let left = ended?;
                     // What was ordered is still sent, and what was begun is told of.
                     tokio::select! {
                         ended = &mut down => ended?,
@@ -215,20 +216,31 @@ impl Client {
                             let _ = tokio::time::timeout(LAST_WORDS, down).await;
                         }
                     }
+                    left
                 }
                 () = &mut told => {
                     // The client has so long to take it.
                     let _ = tokio::time::timeout(LAST_WORDS, down).await;
-                    return Ok(());
+                    return Ok(Ended::Over);
                 }
-                ended = &mut down => if let Err(error) = ended {
-                    // It does not listen any more; what it has said before still counts.
-                    self.typed = up.await?.freeze();
-                    return Err(error);
-                },
+                ended = &mut down => {
+                    if let Err(error) = ended {
+                        // It does not listen any more; what it has said before still counts.
+                        up.await?;
+                        return Err(error);
+                    }
+                    return Ok(Ended::Over);
+                }
             }
-        }
-        Ok(())
+        };
+        let Some(typed) = left else {
+            // Who was asked for meanwhile has not got it yet.
+            let last = self.stream.write_all(&self.unsent);
+            let _ = tokio::time::timeout(LAST_WORDS, last).await;
+            return Ok(Ended::Over);
+        };
+        self.typed = typed.freeze();
+        Ok(Ended::Asked)
     }
 
     fn give(self, hand_over: &HandOver) {

@@ -47,19 +47,19 @@ pub(super) struct Receiver<'a> {
 struct Gone;
 
 impl Receiver<'_> {
-    /// Receives until the client leaves, or is asked for. Gives what is left then.
+    /// Receives until the client leaves; or is asked for, and gives what is left then.
     pub(super) async fn run(
         mut self,
         mut from: ReadHalf<'_>,
         unread: Bytes,
-    ) -> io::Result<BytesMut> {
+    ) -> io::Result<Option<BytesMut>> {
         let mut buffer = BytesMut::from(&unread[..]);
         loop {
             if self.take(&buffer).await.is_err() {
-                return Ok(BytesMut::new());
+                return Ok(None);
             }
             if self.hand_over.is_asked() {
-                return Ok(self.typed);
+                return Ok(Some(self.typed));
             }
             buffer.clear();
             buffer.reserve(READ);
@@ -68,13 +68,13 @@ impl Receiver<'_> {
                     if read? == 0 {
                         // Programs close their side behind the last command: it is carried out.
                         self.end().await;
-                        return Ok(BytesMut::new());
+                        return Ok(None);
                     }
                 }
                 () = tokio::time::sleep(TILDE_HOLD), if self.typing.holds() => {
                     let released = self.typing.release();
                     if self.steps(released).await.is_err() {
-                        return Ok(BytesMut::new());
+                        return Ok(None);
                     }
                 }
                 () = self.hand_over.asked() => {}

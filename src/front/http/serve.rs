@@ -134,6 +134,8 @@ pub async fn serve(listener: Listener, app: Router, shutdown: CancellationToken)
             }
         }
     }
+    // Whoever goes on with it need not wait for the last request here.
+    drop(listener);
     connections.close();
     connections.wait().await;
 }

@@ -23,7 +23,7 @@ use crate::config::serial::Protocol;
 use crate::console::{Attach, Console, Stream};
 use crate::front::accept;
 use crate::front::conmux::{self, MeansNow};
-use crate::front::hand_over::{ClientState, HandOver, HandedClient, ProtocolState};
+use crate::front::hand_over::{ClientState, Ended, HandOver, HandedClient, ProtocolState};
 use crate::front::http::access::Who;
 use crate::model::event::Mode;
 use crate::sys::keep_alive;
@@ -147,8 +147,8 @@ impl Client {
             ended = served => ended,
         };
         match ended {
-            Ok(()) if hand_over.is_asked() => self.give(&hand_over),
-            Ok(()) => {}
+            Ok(Ended::Asked) => self.give(&hand_over),
+            Ok(Ended::Over) => {}
             Err(error) => {
                 let session = self.out.session();
                 let console = session.console().name();

@@ -9,7 +9,7 @@ use tokio::net::tcp::{ReadHalf, WriteHalf};
 
 use super::{read_some, write_some};
 use crate::console::{Item, Session, Stream, Told, WriteError};
-use crate::front::hand_over::HandOver;
+use crate::front::hand_over::{Ended, HandOver};
 
 /// Bytes under way, in both directions.
 #[derive(Debug, Default)]
@@ -26,16 +26,16 @@ pub(super) async fn serve(
     out: &mut Stream,
     under_way: &mut UnderWay,
     hand_over: &HandOver,
-) -> io::Result<()> {
+) -> io::Result<Ended> {
     let session = out.session().clone();
     let (from, to) = stream.split();
     let UnderWay { typing, unsent } = under_way;
     tokio::select! {
-        ended = up(from, &session, typing) => ended,
-        ended = down(to, out, unsent) => ended,
-        () = hand_over.asked() => Ok(()),
+        ended = up(from, &session, typing) => ended.map(|()| Ended::Over),
+        ended = down(to, out, unsent) => ended.map(|()| Ended::Over),
+        () = hand_over.asked() => Ok(Ended::Asked),
         // A raw port has no way to tell why.
-        () = ended(&session) => Ok(()),
+        () = ended(&session) => Ok(Ended::Over),
     }
 }
 

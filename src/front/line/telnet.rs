@@ -15,7 +15,7 @@ use tokio::sync::mpsc;
 use super::com_port::{ComPort, ComPortState};
 use super::read_some;
 use crate::console::{Item, Session, Stream, Told};
-use crate::front::hand_over::HandOver;
+use crate::front::hand_over::{Ended, HandOver};
 use crate::model::What;
 use crate::wire::attach::{Answer, Verb};
 use crate::wire::request::SendBreak;
@@ -104,7 +104,7 @@ impl Connection {
         stream: &mut TcpStream,
         out: &mut Stream,
         hand_over: &HandOver,
-    ) -> io::Result<()> {
+    ) -> io::Result<Ended> {
         let session = out.session().clone();
         let (from, to) = stream.split();
         let TelnetState { telnet, com_port, suspended } = self.state.clone();
@@ -120,7 +120,7 @@ impl Connection {
             telnet: &telnet,
             orders: order,
             com_port,
-            typing: BytesMut::from(&self.typing[..]),
+            typing: BytesMut::from(&std::mem::take(&mut self.typing)[..]),
             hand_over,
         };
         let unsent = &mut self.unsent;
@@ -129,25 +129,22 @@ impl Connection {
             let (mut up, mut down) = (pin!(receiver.run(from)), pin!(sender.run(to, out)));
             tokio::select! {
                 ended = &mut up => {
-                    let (com_port, typing) = ended?;
-                    if !hand_over.is_asked() {
-                        return Ok(());
-                    }
+                    let Some((com_port, typing)) = ended? else { return Ok(Ended::Over) };
                     // The sending side takes what it was still ordered, and ends.
                     (com_port, typing, down.await?)
                 }
-                ended = &mut down => return ended.map(|_| ()),
+                ended = &mut down => return ended.map(|_| Ended::Over),
                 () = tell(&session, last) => {
                     // The client has so long to take it.
                     let _ = tokio::time::timeout(LAST_WORDS, down).await;
-                    return Ok(());
+                    return Ok(Ended::Over);
                 }
             }
         };
         self.typing = typing.freeze();
         let telnet = telnet.into_inner().unwrap_or_else(PoisonError::into_inner);
         self.state = TelnetState { telnet, com_port: com_port.map(ComPort::into_state), suspended };
-        Ok(())
+        Ok(Ended::Asked)
     }
 }
 
@@ -212,12 +209,15 @@ impl Sender<'_> {
 
 impl Receiver<'_> {
     /// Receives until the client has closed its side, or is asked for. Gives what is left then.
-    async fn run(mut self, mut from: ReadHalf<'_>) -> io::Result<(Option<ComPort>, BytesMut)> {
+    async fn run(
+        mut self,
+        mut from: ReadHalf<'_>,
+    ) -> io::Result<Option<(Option<ComPort>, BytesMut)>> {
         loop {
             let mut out = BytesMut::new();
             self.type_out(&mut out).await;
             if self.hand_over.is_asked() {
-                return Ok((self.com_port, self.typing));
+                return Ok(Some((self.com_port, self.typing)));
             }
             let sent = self.send(out).await;
             let received = tokio::select! {
@@ -227,7 +227,7 @@ impl Receiver<'_> {
             };
             let gone = received.as_ref().is_some_and(Bytes::is_empty) || sent.is_err();
             if gone || self.received(&received.unwrap_or_default()).await?.is_err() {
-                return Ok((None, BytesMut::new()));
+                return Ok(None);
             }
         }
     }

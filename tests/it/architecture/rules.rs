@@ -15,6 +15,7 @@ const OWNERS: &[(&str, &[&str])] = &[
     ("hyper_util", &["client", "front/http"]),
     ("indicatif", &["front/cli"]),
     ("inotify", &["adapter"]),
+    ("libc", &["sys"]),
     ("minijinja", &["template"]),
     ("object_store", &["store"]),
     ("prometheus_client", &["front/http"]),

@@ -146,6 +146,7 @@ fn a_log_is_followed_across_a_restart_of_the_daemon() {
     let lab = TestLab::new();
     let mut daemon = serial(&lab, &["panda01"]);
     type_line(&lab, &daemon, "panda01", "alice", "first Oops");
+    type_line(&lab, &daemon, "panda01", "carol", "hello");
     let mut bytes = Client::in_pipes(lab.program("lava").args(["log", "panda01", "-f"]));
     let mut lines =
         Client::in_pipes(lab.program("lava").args(["log", "panda01", "-f", "--grep", "Oops$"]));
@@ -158,6 +159,8 @@ fn a_log_is_followed_across_a_restart_of_the_daemon() {
     ]));
     bytes.expect("first Oops\n");
     lines.expect("first Oops\n");
+    // It has begun to follow when it has shown what there was.
+    events.expect("carol  input text=\"hello");
     daemon.kill();
     daemon = serial(&lab, &["panda01"]);
     type_line(&lab, &daemon, "panda01", "carol", "second Oops");
