@@ -53,6 +53,14 @@ impl WriteLock {
         from.and_then(|from| self.get(from))
     }
 
+    /// A session types.
+    pub(super) fn typed(&mut self, id: SessionId, time_us: u64) {
+        let session = self.sessions.iter_mut().find(|session| session.session == id);
+        if let Some(session) = session {
+            session.typed_us = Some(time_us);
+        }
+    }
+
     /// How often the lock was taken by force.
     pub(super) fn forced(&self) -> u64 {
         self.forced
@@ -145,6 +153,7 @@ mod tests {
                 peer: String::new(),
                 since_us: 0,
                 idle_s: 0,
+                typed_us: None,
                 stay: false,
             });
         }

@@ -17,7 +17,6 @@ mod manners;
 mod past;
 mod pending;
 mod receipt;
-mod record;
 mod request;
 mod ring;
 mod roster;
@@ -27,7 +26,6 @@ mod send;
 mod session;
 mod signs;
 mod state;
-mod step;
 mod supervisor;
 mod typing;
 

@@ -13,7 +13,7 @@ use super::receipt::receipt;
 use super::session::{Session, WriteError};
 use crate::model::event::Mode;
 use crate::model::keys::{BREAK_MS, MAX_BREAK_MS};
-use crate::model::{Keys, Kind, Name, Step, What};
+use crate::model::{Keys, Kind, Name, Step, What, units};
 use crate::wire::attach::{Answer, PortState, Session as SessionRow, Verb};
 use crate::wire::line::LineState;
 use crate::wire::request::SendBreak;
@@ -270,7 +270,11 @@ impl<'a> Asker<'a> {
     /// Why not.
     pub(super) fn may_write(self) -> Result<u64, WriteError> {
         let forced = self.may_set()?;
-        match &self.console.state().port {
+        let mut state = self.console.state();
+        if let Some(session) = self.session {
+            state.lock.typed(session, units::now_us());
+        }
+        match &state.port {
             PortState::Open => Ok(forced),
             PortState::Starting => Err(WriteError::Closed("it is being opened".into())),
             PortState::Closed { reason } => Err(WriteError::Closed(reason.clone())),

@@ -114,6 +114,7 @@ impl Console {
                 peer: attach.peer,
                 since_us: units::now_us(),
                 idle_s: 0,
+                typed_us: None,
                 stay: attach.stay,
             });
             state.attendance.touch(id);

@@ -161,6 +161,9 @@ pub struct Session {
     /// For how many seconds it has typed nothing and asked for nothing.
     #[serde(default)]
     pub idle_s: u64,
+    /// When it typed last, in microseconds since the Unix epoch, if it has.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub typed_us: Option<u64>,
     /// It is not let go for being idle.
     #[serde(default, skip_serializing_if = "is_false")]
     pub stay: bool,
