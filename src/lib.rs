@@ -15,7 +15,7 @@
 //! - [`capture`]: the durable record of a console.
 //! - [`console`]: ring, attach, write lock, screen.
 //! - [`outlet`]: the drivers of power units.
-//! - [`power`]: one actor per PDU; the verbs on, off, cycle and status.
+//! - [`power`]: the verbs on, off, cycle and status; who may, and what is left of it.
 //! - [`image`]: download, unpack, and archives for boards.
 //! - [`client`]: talks HTTP and WebSocket to the daemons.
 //! - [`dispatch`]: LAVA jobs as a pipeline of actions.

@@ -7,7 +7,6 @@ use std::time::Duration;
 
 use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
-use serde::Deserialize;
 use serde::de::IgnoredAny;
 use tokio::net::{TcpListener, UnixListener};
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -22,8 +21,8 @@ use crate::config::power::PowerConfig;
 use crate::front::http::access::Access;
 use crate::front::http::power::router;
 use crate::front::http::{Listener, Tls, TlsConfig, serve};
-use crate::model::{Failure, Kind};
-use crate::power::{Consoles, Holder, Note, Power};
+use crate::model::{Failure, Kind, What};
+use crate::power::{Consoles, LeaseFiles, Note, Power, Surroundings, Usage};
 
 /// How long a console may take to tell who holds it, and again to put an event on its timeline; the
 /// board's power waits for both.
@@ -85,7 +84,7 @@ impl PowerDaemon {
     /// What is said when it is ready: `outlets=3 pdus=1 socket=… http=127.0.0.1:7200`.
     pub fn addresses(&self) -> String {
         let pdus = &self.config.pdus;
-        let outlets: usize = pdus.iter().map(|pdu| pdu.outlets.len()).sum();
+        let outlets = self.config.boards.len();
         let socket = self.socket.0.path().display();
         let http = self.http_address().map(|address| format!(" http={address}"));
         format!("outlets={outlets} pdus={} socket={socket}{}", pdus.len(), http.unwrap_or_default())
@@ -152,7 +151,12 @@ impl Reload {
         }
         let others = |config: &PowerConfig| {
             let http = config.http.as_ref().map(|http| (http.listen, http.insecure));
-            format!("{http:?} {:?} {:?}", config.consoles, config.pdus)
+            let (pdus, boards, budgets) = (&config.pdus, &config.boards, &config.budgets);
+            let (consoles, interlock) = (&config.consoles, &config.interlock);
+            let folders = &config.folders;
+            format!(
+                "{http:?} {consoles:?} {interlock:?} {folders:?} {budgets:?} {pdus:?} {boards:?}"
+            )
         };
         let same = others(&config) == others(&self.config);
         self.access.set(config.access);
@@ -188,10 +192,15 @@ async fn serve_all(
     shutdown: CancellationToken,
 ) {
     let tasks = TaskTracker::new();
-    let LoginFiles { token_file, ca } = config.consoles;
+    let LoginFiles { token_file, ca } = config.consoles.clone();
     let login = Login { token_file, ca };
-    let consoles: Arc<dyn Consoles> = Arc::new(HttpConsoles { login });
-    let power = Arc::new(Power::start(config.pdus, &consoles, &tasks, &shutdown));
+    let surroundings = Surroundings {
+        consoles: Arc::new(HttpConsoles { login }),
+        leases: Arc::new(LeaseFiles::new(&config.folders.leases)),
+        tasks: tasks.clone(),
+        ending: shutdown.clone(),
+    };
+    let power = Arc::new(Power::start(&config, surroundings));
     let app = router(power, access);
     for listener in listeners {
         tasks.spawn(serve(listener, app.clone(), shutdown.clone()));
@@ -209,12 +218,6 @@ struct HttpConsoles {
     login: Login,
 }
 
-/// As much of a console's status as matters here.
-#[derive(Deserialize)]
-struct Status {
-    holder: Option<Holder>,
-}
-
 impl HttpConsoles {
     /// The console's daemon, and the console's path there.
     fn find(&self, console: &str) -> Result<(Http, String), Failure> {
@@ -230,7 +233,13 @@ impl Consoles for HttpConsoles {
         async move {
             let recorded = async {
                 let (http, path) = self.find(console)?;
-                http.post::<IgnoredAny>(&format!("{path}/events"), note).await
+                match &note.what {
+                    What::Message { text } => {
+                        let message = serde_json::json!({"user": note.who, "text": text});
+                        http.post::<IgnoredAny>(&format!("{path}/message"), &message).await
+                    }
+                    _ => http.post::<IgnoredAny>(&format!("{path}/events"), note).await,
+                }
             };
             if let Err(Failure { message, .. }) = recorded.await {
                 let error = message;
@@ -240,10 +249,11 @@ impl Consoles for HttpConsoles {
         .boxed()
     }
 
-    fn holder<'a>(&'a self, console: &'a str) -> BoxFuture<'a, Result<Option<Holder>, Failure>> {
+    fn usage<'a>(&'a self, console: &'a str) -> BoxFuture<'a, Result<Usage, Failure>> {
         async move {
             let (http, path) = self.find(console)?;
-            Ok(http.get::<Status>(&path).await?.holder)
+            // As much of the console's status as matters here.
+            http.get(&path).await
         }
         .boxed()
     }

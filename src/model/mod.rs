@@ -6,6 +6,7 @@ pub mod glob;
 pub mod health;
 pub mod keys;
 pub mod latin1;
+mod lease;
 pub mod line;
 pub mod name;
 pub mod outlet;
@@ -20,8 +21,12 @@ pub use failure::{Failure, Kind};
 pub use glob::Glob;
 pub use health::{Health, Mismatch, Seen, Sight};
 pub use keys::{Keys, Step};
+pub use lease::{Lease, LeaseRequest};
 pub use name::{MAX_NAME, Name, calls_oneself, goes_by, printable, shown, user_text};
-pub use outlet::{OutletInfo, PowerRequest, Reading, Report, State, Verb, Verified};
+pub use outlet::{
+    Feed, FeedReport, LeftOff, OutletInfo, PowerRecord, PowerRequest, PowerResult, Reading, Report,
+    State, Verb, Verified,
+};
 pub use pace::{Interval, Pace};
 pub use point::{Mark, Point};
 pub use right::{Pattern, PatternError, Right, Rights};

@@ -26,6 +26,8 @@ pub enum Verb {
 pub enum State {
     On,
     Off,
+    /// Of several outlets some are on and some are off.
+    Partly,
     /// Nobody could tell, or the PDU says something that is neither.
     Unknown,
 }
@@ -42,18 +44,88 @@ pub enum Verified {
     Unknown,
 }
 
-/// An outlet as it is configured.
+/// An outlet as it is configured, or the several outlets of one board.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct OutletInfo {
     /// The name of the board that it feeds.
     #[schema(value_type = String)]
     pub name: Name,
+    /// Of several the one that is switched on first; so for the port.
     #[schema(value_type = String)]
     pub pdu: Name,
     /// Which of the PDU's outlets, in the PDU's own words.
     pub port: String,
+    /// All of a board that has several, in the order in which they are switched on.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub feeds: Vec<Feed>,
+    /// The boards that lose their power with this one, for they are on the same outlet.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schema(value_type = Vec<String>)]
+    pub shared_with: Vec<Name>,
     /// The URL of the board's console, whose timeline shows what is done to the outlet.
     pub console: Option<String>,
+    /// A cycle has switched it off and could not switch it on again; it is tried until it is on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub left_off: Option<LeftOff>,
+}
+
+/// One of a board's outlets.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Feed {
+    #[schema(value_type = String)]
+    pub pdu: Name,
+    pub port: String,
+}
+
+/// A board that has lost its power by a cycle, and did not get it back.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct LeftOff {
+    /// Since when, in microseconds since the Unix epoch.
+    pub since_us: u64,
+    /// Who had asked for the cycle.
+    pub who: String,
+    /// How often it has been tried to be switched on.
+    pub tries: u64,
+    /// What came of the last try.
+    pub error: String,
+}
+
+/// An operation in the past of an outlet.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct PowerRecord {
+    pub verb: Verb,
+    pub who: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+    /// Somebody else held the board, or might have.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub force: bool,
+    /// When it began, in microseconds since the Unix epoch.
+    pub begin_us: u64,
+    /// When it ended, if it has.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub end_us: Option<u64>,
+    pub result: PowerResult,
+    /// What the outlet was then, as far as anybody could tell.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub state: Option<State>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub error: Option<String>,
+}
+
+/// What came of an operation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum PowerResult {
+    UnderWay,
+    Verified,
+    Accepted,
+    Unknown,
+    Failed,
+    /// Off, and not on again: it is tried on.
+    LeftOff,
+    /// lava-power ended meanwhile, or somebody else has switched the board before it was on again.
+    Interrupted,
 }
 
 /// What a PDU measures at an outlet; `None` of what it does not.
@@ -88,8 +160,21 @@ pub struct Report {
     /// The state after the operation.
     pub state: State,
     pub verified: Verified,
-    /// How long it took, in milliseconds, without the wait for other operations on the same PDU.
+    /// How long it took, in milliseconds, without the wait for other operations on the same board.
     pub took_ms: u64,
+    /// Of a board with several outlets what each is.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub feeds: Vec<FeedReport>,
+}
+
+/// What came of an operation at one of a board's outlets.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct FeedReport {
+    #[schema(value_type = String)]
+    pub pdu: Name,
+    pub port: String,
+    pub state: State,
+    pub verified: Verified,
 }
 
 impl Verb {
@@ -108,7 +193,32 @@ impl State {
         match self {
             Self::On => "on",
             Self::Off => "off",
+            Self::Partly => "partly",
             Self::Unknown => "unknown",
+        }
+    }
+}
+
+impl PowerResult {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::UnderWay => "under way",
+            Self::Verified => "verified",
+            Self::Accepted => "accepted",
+            Self::Unknown => "unknown",
+            Self::Failed => "failed",
+            Self::LeftOff => "left off",
+            Self::Interrupted => "interrupted",
+        }
+    }
+}
+
+impl From<Verified> for PowerResult {
+    fn from(verified: Verified) -> Self {
+        match verified {
+            Verified::Verified => Self::Verified,
+            Verified::Accepted => Self::Accepted,
+            Verified::Unknown => Self::Unknown,
         }
     }
 }
@@ -141,6 +251,12 @@ impl fmt::Display for Verified {
     }
 }
 
+impl fmt::Display for PowerResult {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -153,6 +269,7 @@ mod tests {
             state: State::On,
             verified: Verified::Verified,
             took_ms: 2034,
+            feeds: Vec::new(),
         };
         let json = serde_json::to_string(&report).unwrap();
         assert_eq!(

@@ -1,4 +1,4 @@
-//! Where people are with their boards: the consoles, which know who holds one and show what happens to
+//! Where people are with their boards: the consoles, which know who uses one and show what happens to
 //! it.
 
 use std::fmt;
@@ -16,6 +16,14 @@ pub struct Note {
     pub what: What,
 }
 
+/// Who uses a console.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Usage {
+    pub holder: Option<Holder>,
+    #[serde(default)]
+    pub sessions: Vec<Typist>,
+}
+
 /// Who has a console for themselves.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Holder {
@@ -24,12 +32,23 @@ pub struct Holder {
     pub since_us: u64,
 }
 
+/// Who is attached to a console.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Typist {
+    pub user: String,
+    /// `websocket`, `telnet`, `raw` or `conmux`.
+    pub via: String,
+    /// When they typed last, in microseconds since the Unix epoch.
+    #[serde(default)]
+    pub typed_us: Option<u64>,
+}
+
 /// The consoles of boards, by their URLs. All of this is back within a second: power does not wait
 /// for a console.
 pub trait Consoles: Send + Sync + fmt::Debug {
     /// Puts a note on the console's timeline. Best effort.
     fn record<'a>(&'a self, console: &'a str, note: &'a Note) -> BoxFuture<'a, ()>;
 
-    /// Asks who holds the console. Fails when it does not answer.
-    fn holder<'a>(&'a self, console: &'a str) -> BoxFuture<'a, Result<Option<Holder>, Failure>>;
+    /// Asks who uses the console. Fails when it does not answer.
+    fn usage<'a>(&'a self, console: &'a str) -> BoxFuture<'a, Result<Usage, Failure>>;
 }

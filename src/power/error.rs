@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::OperationError;
+use super::{Hold, OperationError, Overdrawn};
 use crate::model::{Failure, Kind, Name};
 
 #[derive(Debug, Clone, thiserror::Error)]
@@ -13,11 +13,25 @@ pub enum PowerError {
     Busy { pdu: Arc<str> },
     #[error("lava-power is ending")]
     Ending,
-    /// [`OperationError::Held`]: no PDU was asked.
+    /// Somebody else uses the board. No PDU was asked.
     #[error("{0}")]
-    Held(OperationError),
+    Held(Hold),
+    /// A budget is spent. No PDU was asked.
+    #[error("{0}")]
+    Overdrawn(Overdrawn),
     #[error("{outlet} on {pdu}: {error}")]
     Operation { outlet: Name, pdu: Arc<str>, error: OperationError, hint: Option<&'static str> },
+}
+
+impl PowerError {
+    /// In one word, for records.
+    pub(super) fn word(&self) -> &'static str {
+        match self {
+            Self::Held(_) | Self::Overdrawn(_) => "refused",
+            Self::Operation { error: OperationError::LeftOff { .. }, .. } => "left-off",
+            _ => "failed",
+        }
+    }
 }
 
 impl From<PowerError> for Failure {
@@ -32,9 +46,13 @@ impl From<PowerError> for Failure {
             }
             PowerError::Busy { .. } => Self::new(Kind::Lab, text).hint("try again in a while"),
             PowerError::Ending => Self::new(Kind::Interrupted, text),
-            PowerError::Held(error) => Self::new(error.kind(), text).hint(
-                "attach to its console and take it with ~$force, or force this and give a reason",
-            ),
+            PowerError::Held(hold) => Self::new(Kind::Refused, text).hint(hold.hint()),
+            PowerError::Overdrawn(Overdrawn { wait, .. }) => {
+                let seconds = wait.as_secs_f64().ceil();
+                Self::new(Kind::Refused, text).hint(format!(
+                    "it may be again in {seconds} s; who has control of it may force it and give a reason"
+                ))
+            }
             PowerError::Operation { error, hint, .. } => {
                 Self { hint: hint.map(str::to_owned), ..Self::new(error.kind(), text) }
             }

@@ -1,106 +1,167 @@
-//! Power: the outlets of a lab, switched by name.
+//! Power: the boards of a lab, switched by name.
 //!
-//! [`Power`] knows the outlets. Each PDU has an actor of its own ([`actor`]), which does one operation
-//! after the other, so a PDU that is dead stops nobody but itself. Whether a board may be switched is
-//! decided in [`interlock`]; what an operation consists of, whatever the driver, is in [`operation`].
+//! [`Power`] knows the boards, and [`Power::request`] is the one way to switch one, whoever asks by
+//! whatever interface. What becomes of a request is in [`order`]: it waits until it has the board
+//! ([`board`]) for itself, is checked ([`interlock`], [`budget`]) and written down ([`journal`]), and then
+//! its outlets are switched ([`operation`]), through PDUs that are asked one thing at a time ([`pdu`]). A
+//! board that a cycle could not switch on again is tried until it is on ([`keeper`]).
 
-mod actor;
+mod board;
+mod budget;
 mod consoles;
 mod error;
 mod interlock;
+mod journal;
+mod keeper;
+mod leases;
+mod leasing;
 mod operation;
+mod order;
+mod pdu;
 mod tally;
 
-pub use consoles::{Consoles, Holder, Note};
+pub use budget::Overdrawn;
+pub use consoles::{Consoles, Holder, Note, Typist, Usage};
 pub use error::PowerError;
+pub use interlock::Hold;
+pub use journal::Chronicle;
+pub use leases::{LeaseError, LeaseFiles, Leases};
 pub use operation::OperationError;
 pub use tally::Figures;
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::oneshot;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::config::power::{Driver, PduConfig};
-use crate::model::{Name, OutletInfo, Report, Verb};
-use actor::{Actor, Order};
+use crate::config::power::{BoardConfig, InterlockConfig, PowerConfig};
+use crate::model::{Feed, LeftOff, Name, OutletInfo, PowerRecord, PowerResult, Report, Verb};
+use board::{Board, Fault, Whole};
+use budget::Ledger;
+use interlock::Witnesses;
+use journal::Journal;
+use keeper::Keeper;
+use leases::is_holder;
+use order::Order;
+use pdu::Seat;
 use tally::Tally;
 
-/// Every outlet of the process by name, and the way to its PDU.
+/// Every board of the process by the name of its outlet.
 #[derive(Debug)]
-pub struct Power {
-    outlets: BTreeMap<Name, Entry>,
-    tally: Arc<Tally>,
-}
+pub struct Power(Arc<Common>);
 
 /// Who asks for an operation, and why.
 #[derive(Debug, Clone)]
 pub struct Asked {
     pub who: String,
     pub reason: Option<String>,
-    /// Also when somebody else holds the board.
+    /// Also when somebody else uses the board, or a budget is spent.
     pub force: bool,
+    /// How long a cycle keeps the power off, instead of the outlet's own time. A PDU that cycles by
+    /// itself keeps to its own.
+    pub off_time: Option<Duration>,
 }
 
+impl Asked {
+    /// Somebody who gives no reason and has no wishes.
+    pub fn by(who: impl Into<String>) -> Self {
+        Self { who: who.into(), reason: None, force: false, off_time: None }
+    }
+}
+
+/// What power needs of the process it is in.
+#[derive(Debug)]
+pub struct Surroundings {
+    pub consoles: Arc<dyn Consoles>,
+    pub leases: Arc<dyn Leases>,
+    /// Where operations run. They finish what they are doing in [`order::GRACE`] of `ending`.
+    pub tasks: TaskTracker,
+    pub ending: CancellationToken,
+}
+
+/// What all operations have in common.
+#[derive(Debug)]
+struct Common {
+    entries: BTreeMap<Name, Arc<Entry>>,
+    interlock: InterlockConfig,
+    ledger: Ledger,
+    tally: Arc<Tally>,
+    surroundings: Surroundings,
+}
+
+/// A board, and what is known of it.
 #[derive(Debug)]
 struct Entry {
     info: OutletInfo,
-    pdu: Pdu,
-    /// The outlet's place in its PDU's actor.
-    seat: usize,
-}
-
-/// The way to a PDU's actor.
-#[derive(Debug, Clone)]
-struct Pdu {
-    /// The PDU's name and where it is, for messages.
-    label: Arc<str>,
-    orders: mpsc::Sender<Order>,
-    /// What to consider when it does not answer.
-    when_silent: Option<&'static str>,
+    board: Board,
+    journal: Arc<Journal>,
+    /// A cycle has switched it off, and it is not on again.
+    left_off: Mutex<Option<LeftOff>>,
 }
 
 impl Power {
-    /// Starts an actor for every PDU. They run on `tracker` until `ending`, and finish what they
-    /// are doing in [`actor::GRACE`].
-    pub fn start(
-        pdus: Vec<PduConfig>,
-        consoles: &Arc<dyn Consoles>,
-        tracker: &TaskTracker,
-        ending: &CancellationToken,
-    ) -> Self {
+    /// Makes the PDUs' outlets, and asks none of them, but for boards that were being switched when the
+    /// last process ended: those are brought to an end.
+    pub fn start(config: &PowerConfig, surroundings: Surroundings) -> Self {
         let tally = Arc::new(Tally::default());
-        let mut outlets = BTreeMap::new();
-        for config in pdus {
-            let (orders, queue) = mpsc::channel(actor::QUEUE);
-            let pdu = Pdu { label: label(&config), orders, when_silent: when_silent(&config) };
-            for (seat, outlet) in config.outlets.iter().enumerate() {
-                let info = OutletInfo {
-                    name: outlet.name.clone(),
-                    pdu: config.name.clone(),
-                    port: outlet.port.clone(),
-                    console: outlet.console.clone(),
-                };
-                outlets.insert(info.name.clone(), Entry { info, pdu: pdu.clone(), seat });
+        let mut seats = BTreeMap::new();
+        for pdu in &config.pdus {
+            for seat in Seat::of(pdu, &tally) {
+                let key = (pdu.name.clone(), seat.port.clone());
+                seats.insert(key, (seats.len(), seat));
             }
-            let actor = Actor::new(config, consoles.clone(), tally.clone(), ending.clone());
-            tracker.spawn(actor.run(queue));
         }
-        Self { outlets, tally }
+        let folder = &config.folders.state;
+        if let Err(error) = journal::make_folder(folder) {
+            let folder = folder.display();
+            tracing::error!(%folder, %error, "there can be no journals; a crash in the middle of a cycle leaves its board off");
+        }
+        let entries = config.boards.iter().filter_map(|board| {
+            let journal = Arc::new(Journal::open(folder, &board.name, tally.clone()));
+            let entry = Entry::new(board, &config.boards, &seats, journal)?;
+            Some((board.name.clone(), Arc::new(entry)))
+        });
+        let entries = entries.collect();
+        let ledger = Ledger::new(config.budgets.clone());
+        let interlock = config.interlock;
+        let power = Self(Arc::new(Common { entries, interlock, ledger, tally, surroundings }));
+        power.remember();
+        power
     }
 
-    /// All outlets in the order of their names.
+    /// All boards in the order of their names.
     pub fn outlets(&self) -> impl Iterator<Item = &OutletInfo> {
-        self.outlets.values().map(|entry| &entry.info)
+        self.0.entries.values().map(|entry| &entry.info)
     }
 
-    /// Waits for the PDU's turn and carries out one operation, if nobody else holds the board.
+    /// Whether a cycle has switched a board off and could not switch it on again.
+    pub fn left_off(&self, outlet: &Name) -> Option<LeftOff> {
+        self.0.entries.get(outlet)?.left_off()
+    }
+
+    /// What was done to a board, the oldest first, as far as it is kept.
     ///
     /// # Errors
-    /// When there is no such outlet, too many operations wait, somebody else holds the board, or the
-    /// operation failed. Dropped before the operation's turn it is not carried out; dropped later it
+    /// [`PowerError::UnknownOutlet`].
+    pub fn history(&self, outlet: &str) -> Result<Vec<PowerRecord>, PowerError> {
+        Ok(self.0.find(outlet)?.journal.records())
+    }
+
+    /// What to say of an outlet that is not there.
+    pub fn unknown(&self, outlet: &str) -> PowerError {
+        self.0.unknown(outlet)
+    }
+
+    /// Waits until nobody else switches the board and carries out one operation, if nobody else uses it
+    /// and there is a budget for it.
+    ///
+    /// # Errors
+    /// When there is no such outlet, too many operations wait, the board is used, a budget is spent, or
+    /// the operation failed. Dropped before the operation's turn it is not carried out; dropped later it
     /// goes on to its end.
     pub async fn request(
         &self,
@@ -108,55 +169,157 @@ impl Power {
         verb: Verb,
         asked: Asked,
     ) -> Result<Report, PowerError> {
-        let Some(Entry { info, pdu, seat }) = self.outlets.get(outlet) else {
-            let near = Name::nearest(outlet, self.outlets.keys().map(Name::as_str));
-            let near = near.map(str::to_owned);
-            return Err(PowerError::UnknownOutlet { name: outlet.to_owned(), near });
-        };
+        let entry = self.0.find(outlet)?;
+        let full = |seat: &Seat| PowerError::Busy { pdu: seat.pdu.label.clone() };
+        let room = entry.board.room().map_err(full)?;
+        let Surroundings { tasks, ending, .. } = &self.0.surroundings;
+        if ending.is_cancelled() {
+            return Err(PowerError::Ending);
+        }
+        if verb == Verb::Status {
+            return order::look(&self.0, entry, &asked).await;
+        }
         let (answer, answered) = oneshot::channel();
-        let order = Order { seat: *seat, verb, asked, answer };
-        pdu.orders.try_send(order).map_err(|error| match error {
-            mpsc::error::TrySendError::Full(_) => PowerError::Busy { pdu: pdu.label.clone() },
-            mpsc::error::TrySendError::Closed(_) => PowerError::Ending,
-        })?;
-        let result = answered.await.map_err(|_| PowerError::Ending)?;
-        result.map_err(|error| match error {
-            OperationError::Held { .. } => PowerError::Held(error),
-            error => PowerError::Operation {
-                outlet: info.name.clone(),
-                pdu: pdu.label.clone(),
-                hint: error.is_silence().then_some(pdu.when_silent).flatten(),
-                error,
-            },
-        })
+        let order = Order { entry: entry.clone(), verb, asked, answer, room };
+        tasks.spawn(order.carry_out(self.0.clone()));
+        answered.await.unwrap_or(Err(PowerError::Ending))
     }
 
     /// What happened so far.
     pub fn tally(&self) -> Figures {
-        self.tally.figures()
+        self.0.tally.figures()
+    }
+
+    /// Takes up what the journals tell.
+    fn remember(&self) {
+        for entry in self.0.entries.values() {
+            let affected = self.0.affected(entry);
+            let names: Vec<&Name> = affected.iter().map(|entry| &entry.board.name).collect();
+            for record in entry.journal.records() {
+                match record.verb {
+                    Verb::Cycle => self.0.ledger.restore(&names, &record.who, record.begin_us),
+                    Verb::Off => {
+                        self.0.ledger.restore(&names, &record.who, record.begin_us);
+                        let off_us = record.end_us.unwrap_or(record.begin_us);
+                        names.iter().for_each(|name| self.0.ledger.went_off(name, off_us));
+                    }
+                    Verb::On | Verb::Status => {}
+                }
+            }
+            if let Some(record) = entry.journal.pending() {
+                let keeper = Keeper::after_restart(&self.0, entry, record);
+                self.0.surroundings.tasks.spawn(keeper.run());
+            }
+        }
     }
 }
 
-fn label(pdu: &PduConfig) -> Arc<str> {
-    match &pdu.driver {
-        Driver::Snmp(snmp) => format!("{} ({})", pdu.name, snmp.address).into(),
-        Driver::Exec(_) | Driver::Sim => pdu.name.as_str().into(),
+impl Common {
+    fn find(&self, outlet: &str) -> Result<&Arc<Entry>, PowerError> {
+        self.entries.get(outlet).ok_or_else(|| self.unknown(outlet))
+    }
+
+    fn unknown(&self, outlet: &str) -> PowerError {
+        let near = Name::nearest(outlet, self.entries.keys().map(Name::as_str));
+        PowerError::UnknownOutlet { name: outlet.to_owned(), near: near.map(str::to_owned) }
+    }
+
+    /// A board, and those that lose their power with it.
+    fn affected<'a>(&'a self, entry: &'a Entry) -> Vec<&'a Entry> {
+        let others = entry.info.shared_with.iter().filter_map(|name| self.entries.get(name));
+        [entry].into_iter().chain(others.map(Arc::as_ref)).collect()
+    }
+
+    fn witnesses(&self) -> Witnesses<'_> {
+        let Surroundings { consoles, leases, .. } = &self.surroundings;
+        let config = self.interlock;
+        Witnesses { consoles: consoles.as_ref(), leases: leases.as_ref(), config }
     }
 }
 
-fn when_silent(pdu: &PduConfig) -> Option<&'static str> {
-    use crate::config::power::Access;
-    match &pdu.driver {
-        Driver::Snmp(snmp) => Some(match &snmp.access {
-            Access::V1(_) | Access::V2c(_) => {
-                "is it on the network? An SNMP agent is silent to a wrong community, too"
-            }
-            Access::V3(user) if user.auth.as_ref().is_some_and(|auth| auth.privacy.is_some()) => {
-                "is it on the network, and does it speak SNMP version 3? An agent is silent to a \
-                 wrong privacy passphrase or protocol, too"
-            }
-            Access::V3(_) => "is it on the network, and does it speak SNMP version 3?",
-        }),
-        Driver::Exec(_) | Driver::Sim => None,
+impl Entry {
+    fn new(
+        config: &BoardConfig,
+        all: &[BoardConfig],
+        seats: &BTreeMap<(Name, String), (usize, Arc<Seat>)>,
+        journal: Arc<Journal>,
+    ) -> Option<Self> {
+        let mut feeds = Vec::new();
+        let mut in_lock_order = BTreeMap::new();
+        for feed in &config.feeds {
+            let (number, seat) = seats.get(&(feed.pdu.clone(), feed.port.clone()))?;
+            in_lock_order.insert(*number, seat.clone());
+            feeds.push(board::Feed { seat: seat.clone(), delay: feed.delay });
+        }
+        let shares = |other: &&BoardConfig| {
+            let on = |seat: &&Arc<Seat>| {
+                let is = |f: &crate::config::power::FeedConfig| {
+                    f.pdu == seat.pdu.name && f.port == seat.port
+                };
+                other.feeds.iter().any(is)
+            };
+            other.name != config.name && in_lock_order.values().any(|seat| on(&seat))
+        };
+        let shared_with = all.iter().filter(shares).map(|other| other.name.clone()).collect();
+        let of = |feed: &board::Feed| Feed {
+            pdu: feed.seat.pdu.name.clone(),
+            port: feed.seat.port.clone(),
+        };
+        let first = of(feeds.first()?);
+        let info = OutletInfo {
+            name: config.name.clone(),
+            pdu: first.pdu,
+            port: first.port,
+            feeds: if feeds.len() > 1 { feeds.iter().map(of).collect() } else { Vec::new() },
+            shared_with,
+            console: config.console.clone(),
+            left_off: None,
+        };
+        let board = Board {
+            name: config.name.clone(),
+            console: config.console.clone(),
+            off_time: config.off_time,
+            feeds,
+            off_order: config.off_order,
+            in_lock_order: in_lock_order.into_values().collect(),
+        };
+        Some(Self { info, board, journal, left_off: Mutex::default() })
+    }
+
+    fn left_off(&self) -> Option<LeftOff> {
+        self.left_off.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn set_left_off(&self, left_off: Option<LeftOff>) {
+        *self.left_off.lock().unwrap_or_else(PoisonError::into_inner) = left_off;
+    }
+
+    /// Somebody switches the board now: what was not over is, and is not tried any more. The caller
+    /// holds the board.
+    fn supersede(&self) {
+        if let Some(record) = self.journal.pending() {
+            self.journal.end(record.begin_us, PowerResult::Interrupted, None, None);
+        }
+        self.set_left_off(None);
+    }
+
+    fn report(&self, verb: Verb, whole: &Whole, started: Instant) -> Report {
+        Report {
+            outlet: self.board.name.clone(),
+            verb,
+            state: whole.state,
+            verified: whole.verified,
+            took_ms: started.elapsed().as_millis() as u64,
+            feeds: self.board.feed_reports(whole),
+        }
+    }
+
+    fn error(&self, Fault { seat, error }: Fault) -> PowerError {
+        PowerError::Operation {
+            outlet: self.board.name.clone(),
+            pdu: self.board.place(&seat),
+            hint: error.is_silence().then_some(seat.pdu.when_silent).flatten(),
+            error,
+        }
     }
 }

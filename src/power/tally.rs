@@ -14,6 +14,8 @@ pub struct Figures {
     pub operations: BTreeMap<Counted, u64>,
     /// Whether a PDU answered when it was last asked.
     pub reachable: BTreeMap<Name, bool>,
+    /// How often a journal could not be written.
+    pub unjournaled: u64,
 }
 
 /// What is counted together.
@@ -21,7 +23,8 @@ pub struct Figures {
 pub struct Counted {
     pub outlet: Name,
     pub verb: Verb,
-    /// `verified`, `accepted`, `unknown`, `failed`, or `refused` when somebody else holds the board.
+    /// `verified`, `accepted`, `unknown`, `failed`, or `refused` when somebody else holds the board or
+    /// a budget is spent.
     pub result: &'static str,
 }
 
@@ -30,13 +33,22 @@ impl Tally {
         self.lock().clone()
     }
 
-    /// `answers` tells whether the PDU answered, if it was asked.
-    pub(super) fn count(&self, pdu: &Name, answers: Option<bool>, kind: Counted) {
+    pub(super) fn count(&self, kind: Counted) {
+        *self.lock().operations.entry(kind).or_default() += 1;
+    }
+
+    /// Whether a PDU has answered, now.
+    pub(super) fn reachable(&self, pdu: &Name, answers: bool) {
         let mut figures = self.lock();
-        *figures.operations.entry(kind).or_default() += 1;
-        if let Some(answers) = answers {
+        if let Some(known) = figures.reachable.get_mut(pdu) {
+            *known = answers;
+        } else {
             figures.reachable.insert(pdu.clone(), answers);
         }
+    }
+
+    pub(super) fn unjournaled(&self) {
+        self.lock().unjournaled += 1;
     }
 
     fn lock(&self) -> MutexGuard<'_, Figures> {

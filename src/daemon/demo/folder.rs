@@ -6,6 +6,7 @@ use std::os::unix::fs::DirBuilderExt as _;
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 
+use crate::config::power::Folders;
 use crate::model::{Failure, Kind};
 
 /// The first line of the inventory: by it we know what an earlier demo, killed, has left.
@@ -15,6 +16,7 @@ const INVENTORY: &str = "lab.toml";
 const CAPTURES: &str = "captures";
 const TFTP: &str = "tftp";
 const JOB: &str = "job";
+const POWER: &str = "power";
 
 /// Removes what the demo made when dropped, and nothing else.
 #[derive(Debug)]
@@ -38,7 +40,7 @@ impl Folder {
             Some(dir) => std::path::absolute(dir).map_err(|error| broken(dir, &error))?,
             None => std::env::temp_dir().join(format!("lava-demo-{}", std::process::id())),
         };
-        let names = [INVENTORY, CAPTURES, TFTP, JOB].into_iter();
+        let names = [INVENTORY, CAPTURES, TFTP, JOB, POWER].into_iter();
         let names = names.chain(sockets.iter().map(String::as_str));
         let ours: Vec<PathBuf> = names.map(|name| path.join(name)).collect();
         let mut folder = Self { made: Vec::new(), ours: Vec::new(), path };
@@ -65,6 +67,12 @@ impl Folder {
 
     pub(super) fn captures(&self) -> PathBuf {
         self.path.join(CAPTURES)
+    }
+
+    /// What is known of the boards' power.
+    pub(super) fn power(&self) -> Folders {
+        let state = self.path.join(POWER);
+        Folders { leases: state.join("leases"), state }
     }
 
     /// What the boards get by TFTP.

@@ -15,7 +15,10 @@ use super::runtime_dir;
 use super::serial::{HandedSerial, Serial};
 use crate::client::{Endpoint, Http};
 use crate::config::lab::LoginFiles;
-use crate::config::power::{Driver, OutletConfig, PduConfig, PowerConfig};
+use crate::config::power::{
+    BoardConfig, Driver, FeedConfig, InterlockConfig, OffOrder, OutletConfig, PduConfig,
+    PowerConfig,
+};
 use crate::config::serial::{ConsoleConfig, SerialConfig};
 use crate::config::{AccessConfig, CaptureOptions, HttpListen, Manners, PortSpec};
 use crate::console::Status;
@@ -222,7 +225,7 @@ impl Bound {
         for ports in Ports::candidates(base) {
             let serial =
                 Serial::bind(serial_config(ports, folder, racks)?, HandedSerial::default()).await;
-            let power = PowerDaemon::bind(power_config(ports, racks)?).await;
+            let power = PowerDaemon::bind(power_config(ports, folder, racks)?).await;
             match (serial, power) {
                 (Ok(serial), Ok(power)) => return Ok(Self { ports, serial, power }),
                 (Err(failure), _) | (_, Err(failure)) => refused = Some(failure),
@@ -285,22 +288,34 @@ fn serial_config(ports: Ports, folder: &Folder, racks: &[Rack]) -> Result<Serial
     Ok(SerialConfig { http, consoles, ..SerialConfig::default() })
 }
 
-fn power_config(ports: Ports, racks: &[Rack]) -> Result<PowerConfig, Failure> {
-    let mut outlets = Vec::new();
+fn power_config(ports: Ports, folder: &Folder, racks: &[Rack]) -> Result<PowerConfig, Failure> {
+    let (mut outlets, mut boards) = (Vec::new(), Vec::new());
     for (number, rack) in racks.iter().enumerate() {
-        outlets.push(OutletConfig {
-            name: name(rack.board)?,
-            port: (number + 1).to_string(),
+        let (board, port) = (name(rack.board)?, (number + 1).to_string());
+        boards.push(BoardConfig {
+            name: board.clone(),
             console: Some(ports.console_url(rack.board)),
             off_time: OFF_TIME,
-            board: Some(rack.sockets.control.clone()),
+            feeds: vec![FeedConfig { pdu: name(PDU)?, port: port.clone(), delay: Duration::ZERO }],
+            off_order: OffOrder::default(),
+            shared: false,
         });
+        let board_socket = Some(rack.sockets.control.clone());
+        outlets.push(OutletConfig { name: board, port, board: board_socket });
     }
     let (timeout, verify) = (PDU_TIMEOUT, PDU_TIMEOUT);
     let pdu = PduConfig { name: name(PDU)?, driver: Driver::Sim, timeout, verify, outlets };
     let http = Some(HttpListen::plain(ports.power()));
-    let (access, consoles) = (AccessConfig::default(), LoginFiles::default());
-    Ok(PowerConfig { http, access, consoles, pdus: vec![pdu] })
+    Ok(PowerConfig {
+        http,
+        access: AccessConfig::default(),
+        consoles: LoginFiles::default(),
+        interlock: InterlockConfig::default(),
+        folders: folder.power(),
+        budgets: Vec::new(),
+        pdus: vec![pdu],
+        boards,
+    })
 }
 
 fn name(text: &str) -> Result<Name, Failure> {

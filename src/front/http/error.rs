@@ -2,6 +2,7 @@
 
 use axum::Json;
 use axum::http::StatusCode;
+use axum::http::header::RETRY_AFTER;
 use axum::response::{IntoResponse, Response};
 
 use crate::client::{ErrorBody, ErrorText};
@@ -14,11 +15,13 @@ pub struct ApiError {
     pub failure: Failure,
     /// Of bytes that were to be sent: how many were.
     sent: Option<u64>,
+    /// In how many seconds it may be tried again.
+    retry_after: Option<u64>,
 }
 
 impl ApiError {
     pub fn new(status: StatusCode, failure: Failure) -> Self {
-        Self { status, failure, sent: None }
+        Self { status, failure, sent: None, retry_after: None }
     }
 
     /// Tells how many of the bytes were sent that were to be.
@@ -29,6 +32,11 @@ impl ApiError {
     /// Tells how many were sent as another failure does.
     pub fn sent_as(self, other: &Self) -> Self {
         Self { sent: other.sent, ..self }
+    }
+
+    /// Tells in how many seconds it may be tried again.
+    pub fn retry_after(self, seconds: u64) -> Self {
+        Self { retry_after: Some(seconds), ..self }
     }
 
     /// 404: there is no such console, outlet or page.
@@ -53,6 +61,10 @@ impl From<Failure> for ApiError {
 impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
         let error = ErrorText { sent: self.sent, ..self.failure.into() };
-        (self.status, Json(ErrorBody { error })).into_response()
+        let mut response = (self.status, Json(ErrorBody { error })).into_response();
+        if let Some(seconds) = self.retry_after {
+            response.headers_mut().insert(RETRY_AFTER, seconds.into());
+        }
+        response
     }
 }

@@ -43,9 +43,20 @@ pub(super) async fn metrics(
     for (pdu, answers) in figures.reachable.into_iter().filter(|_| all) {
         reachable.get_or_create(&[("pdu", pdu.to_string())]).set(answers.into());
     }
+    let left_off = Family::<Labels<1>, Gauge>::default();
+    for outlet in power.outlets().filter(|outlet| caller.may(Right::See, outlet.name.as_str())) {
+        let is = power.left_off(&outlet.name).is_some();
+        left_off.get_or_create(&[("outlet", outlet.name.to_string())]).set(is.into());
+    }
+    let unjournaled = Counter::<u64, AtomicU64>::default();
+    unjournaled.inc_by(figures.unjournaled);
     let mut registry = Registry::with_prefix("lava_power");
     registry.register("operations", "Operations on outlets since the start", operations);
     registry.register("pdu_reachable", "1 if the PDU answered when last asked", reachable);
+    let what = "1 if a cycle switched it off and could not switch it on again; it is tried on";
+    registry.register("left_off", what, left_off);
+    let what = "How often a journal could not be read or written";
+    registry.register("journal_errors", what, unjournaled);
     let mut text = String::new();
     encode(&mut text, &registry).map_err(|error| Failure::from_error(Kind::Bug, &error))?;
     Ok(([(CONTENT_TYPE, "application/openmetrics-text; version=1.0.0; charset=utf-8")], text))

@@ -1,5 +1,6 @@
 //! The HTTP interface of `lava-power`: outlets by name.
 
+mod leases;
 mod metrics;
 mod openapi;
 mod rights;
@@ -17,8 +18,8 @@ use serde::Deserialize;
 use super::access::{Access, Caller, Guard, guard, missing};
 use super::{ApiError, Params, Peer, refuse_foreign_pages};
 use crate::client::ErrorBody;
-use crate::model::{Failure, Kind, OutletInfo, PowerRequest, Report, Right, Verb};
-use crate::power::{Asked, Power, PowerError};
+use crate::model::{Failure, Kind, OutletInfo, PowerRecord, PowerRequest, Report, Right, Verb};
+use crate::power::{Asked, Overdrawn, Power, PowerError};
 
 pub use openapi::openapi;
 
@@ -39,6 +40,8 @@ pub fn router(power: Arc<Power>, access: Access) -> Router {
         .route("/outlets/{name}/on", post(on))
         .route("/outlets/{name}/off", post(off))
         .route("/outlets/{name}/cycle", post(cycle))
+        .route("/outlets/{name}/history", get(history))
+        .route("/leases/{name}", get(leases::lease).post(leases::take).delete(leases::release))
         .fallback(async || {
             ApiError::not_found("there is no such page; GET /openapi.json lists them")
         })
@@ -70,7 +73,25 @@ async fn outlets(
     Extension(caller): Extension<Caller>,
 ) -> Json<Vec<OutletInfo>> {
     let seen = power.outlets().filter(|outlet| caller.may(Right::See, outlet.name.as_str()));
-    Json(seen.cloned().collect())
+    let now = seen.map(|outlet| {
+        let mut outlet = outlet.clone();
+        outlet.shared_with.retain(|other| caller.may(Right::See, other.as_str()));
+        OutletInfo { left_off: power.left_off(&outlet.name), ..outlet }
+    });
+    Json(now.collect())
+}
+
+/// What was done to the outlet, the oldest first: the last 64 operations, and those of the last hour.
+#[utoipa::path(get, path = "/outlets/{name}/history", params(("name" = String, Path)), responses(
+    (status = 200, body = Vec<PowerRecord>),
+    (status = 404, body = ErrorBody, description = "no such outlet"),
+))]
+async fn history(
+    State(power): State<Arc<Power>>,
+    Path(name): Path<String>,
+    Extension(caller): Extension<Caller>,
+) -> Answer<Vec<PowerRecord>> {
+    Ok(Json(power.history(&name).map_err(|error| discreet(error, &caller))?))
 }
 
 /// The outlet's state, read from its PDU now.
@@ -93,7 +114,7 @@ async fn status(
 ) -> Answer<Report> {
     check("user", user.as_deref(), MAX_USER).map_err(|what| Failure::new(Kind::User, what))?;
     let who = caller.user(user, || peer);
-    let asked = Asked { who, reason: None, force: false };
+    let asked = Asked::by(who);
     let report = power.request(&name, Verb::Status, asked).await;
     Ok(Json(report.map_err(|error| discreet(error, &caller))?))
 }
@@ -104,7 +125,8 @@ async fn status(
     (status = 200, body = Report),
     (status = 400, body = ErrorBody, description = "the body is not understood"),
     (status = 404, body = ErrorBody, description = "no such outlet"),
-    (status = 409, body = ErrorBody, description = "somebody else holds the board"),
+    (status = 409, body = ErrorBody, description = "somebody else uses the board"),
+    (status = 429, body = ErrorBody, description = "a budget is spent; Retry-After tells until when"),
     (status = 502, body = ErrorBody, description = "it was not switched, or nobody can tell"),
     (status = 503, body = ErrorBody, description = "too many operations wait for the PDU"),
 ))]
@@ -118,7 +140,8 @@ async fn on(power: State<Arc<Power>>, name: Path<String>, by: By, body: Body) ->
     (status = 200, body = Report),
     (status = 400, body = ErrorBody, description = "the body is not understood"),
     (status = 404, body = ErrorBody, description = "no such outlet"),
-    (status = 409, body = ErrorBody, description = "somebody else holds the board"),
+    (status = 409, body = ErrorBody, description = "somebody else uses the board"),
+    (status = 429, body = ErrorBody, description = "a budget is spent; Retry-After tells until when"),
     (status = 502, body = ErrorBody, description = "it was not switched, or nobody can tell"),
     (status = 503, body = ErrorBody, description = "too many operations wait for the PDU"),
 ))]
@@ -132,7 +155,8 @@ async fn off(power: State<Arc<Power>>, name: Path<String>, by: By, body: Body) -
     (status = 200, body = Report),
     (status = 400, body = ErrorBody, description = "the body is not understood"),
     (status = 404, body = ErrorBody, description = "no such outlet"),
-    (status = 409, body = ErrorBody, description = "somebody else holds the board"),
+    (status = 409, body = ErrorBody, description = "somebody else uses the board"),
+    (status = 429, body = ErrorBody, description = "a budget is spent; Retry-After tells until when"),
     (status = 502, body = ErrorBody, description = "it was not switched, or nobody can tell"),
     (status = 503, body = ErrorBody, description = "too many operations wait for the PDU"),
 ))]
@@ -154,7 +178,7 @@ async fn switch(
     if force && !caller.may(Right::Control, &name) {
         return Err(missing(&caller, caller.on(&name), Right::Control, &name));
     }
-    let asked = Asked { who: caller.user(user, || peer), reason, force };
+    let asked = Asked { reason, force, ..Asked::by(caller.user(user, || peer)) };
     let report = power.request(&name, verb, asked).await;
     Ok(Json(report.map_err(|error| discreet(error, &caller))?))
 }
@@ -212,6 +236,11 @@ impl From<PowerError> for ApiError {
         let status = match &error {
             PowerError::UnknownOutlet { .. } => Some(StatusCode::NOT_FOUND),
             PowerError::Busy { .. } => Some(StatusCode::SERVICE_UNAVAILABLE),
+            PowerError::Overdrawn(Overdrawn { wait, .. }) => {
+                let seconds = wait.as_millis().div_ceil(1000) as u64;
+                let failure = Failure::from(error.clone());
+                return Self::new(StatusCode::TOO_MANY_REQUESTS, failure).retry_after(seconds);
+            }
             PowerError::Ending | PowerError::Held(_) | PowerError::Operation { .. } => None,
         };
         let failure = Failure::from(error);

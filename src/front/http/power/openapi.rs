@@ -11,7 +11,17 @@ pub fn openapi() -> utoipa::openapi::OpenApi {
         modifiers(&Bearer),
         security((), ("token" = [])),
         info(title = "lava-power", description = "The outlets of a board lab"),
-        paths(super::outlets, super::status, super::on, super::off, super::cycle)
+        paths(
+            super::outlets,
+            super::status,
+            super::on,
+            super::off,
+            super::cycle,
+            super::history,
+            super::leases::lease,
+            super::leases::take,
+            super::leases::release
+        )
     )]
     struct Description;
     Description::openapi()

@@ -1,0 +1,109 @@
+//! Leases: boards that somebody has for a time, whether at the console or not.
+
+use std::sync::Arc;
+
+use axum::extract::{Path, State};
+use axum::{Extension, Json};
+use serde::Deserialize;
+
+use super::super::access::missing;
+use super::super::{ApiError, Params, Peer};
+use super::{Answer, Body, By, MAX_REASON, MAX_USER, check};
+use crate::client::ErrorBody;
+use crate::model::{Failure, Kind, Lease, LeaseRequest, Right, units};
+use crate::power::Power;
+
+/// Who ends a lease, and of somebody else why.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Ending {
+    user: Option<String>,
+    /// Also when it is somebody else's; they are told the reason at the console.
+    #[serde(default)]
+    force: bool,
+    reason: Option<String>,
+}
+
+/// Who has leased the board; null when nobody has.
+#[utoipa::path(get, path = "/leases/{name}", params(("name" = String, Path)), responses(
+    (status = 200, body = Option<Lease>),
+    (status = 404, body = ErrorBody, description = "no such outlet"),
+))]
+pub(super) async fn lease(
+    State(power): State<Arc<Power>>,
+    Path(name): Path<String>,
+) -> Answer<Option<Lease>> {
+    known(&power, &name)?;
+    Ok(Json(power.lease(&name).await?))
+}
+
+/// Leases the board for a time from now on, or prolongs the caller's lease.
+#[utoipa::path(post, path = "/leases/{name}", params(("name" = String, Path)),
+    request_body = LeaseRequest, responses(
+    (status = 200, body = Lease),
+    (status = 400, body = ErrorBody, description = "the body is not understood"),
+    (status = 404, body = ErrorBody, description = "no such outlet"),
+    (status = 409, body = ErrorBody, description = "somebody else has it"),
+))]
+pub(super) async fn take(
+    State(power): State<Arc<Power>>,
+    Path(name): Path<String>,
+    (Extension(Peer(peer)), Extension(caller)): By,
+    body: Body,
+) -> Answer<Lease> {
+    known(&power, &name)?;
+    let body = body.map_err(|rejection| {
+        ApiError::new(rejection.status(), Failure::new(Kind::User, rejection.body_text()))
+    })?;
+    let wrong = |what: String| {
+        Failure::new(Kind::User, what).hint(r#"write it like {"user":"alice","for":"2h"}"#)
+    };
+    let LeaseRequest { user, length, reason } = serde_json::from_slice(&body)
+        .map_err(|error| wrong(format!("the body is not understood: {error}")))?;
+    check("user", user.as_deref(), MAX_USER).map_err(wrong)?;
+    check("reason", reason.as_deref(), MAX_REASON).map_err(wrong)?;
+    let length = units::duration(&length).map_err(wrong)?;
+    let who = caller.user(user, || peer);
+    Ok(Json(power.take_lease(&name, who, length, reason).await?))
+}
+
+/// Ends the caller's lease, or by force somebody else's, and tells whose it was.
+#[utoipa::path(delete, path = "/leases/{name}", params(
+    ("name" = String, Path),
+    ("user" = Option<String>, Query, description = "who asks; the client's address when left out"),
+    ("force" = Option<bool>, Query, description = "also somebody else's; needs a reason, and control"),
+    ("reason" = Option<String>, Query),
+), responses(
+    (status = 200, body = Option<Lease>),
+    (status = 400, body = ErrorBody, description = "the query is not understood"),
+    (status = 404, body = ErrorBody, description = "no such outlet"),
+    (status = 409, body = ErrorBody, description = "it is somebody else's"),
+))]
+pub(super) async fn release(
+    State(power): State<Arc<Power>>,
+    Path(name): Path<String>,
+    Params(Ending { user, force, reason }): Params<Ending>,
+    (Extension(Peer(peer)), Extension(caller)): By,
+) -> Answer<Option<Lease>> {
+    known(&power, &name)?;
+    let wrong = |what: String| Failure::new(Kind::User, what);
+    check("user", user.as_deref(), MAX_USER).map_err(wrong)?;
+    check("reason", reason.as_deref(), MAX_REASON).map_err(wrong)?;
+    let reason = reason.filter(|reason| force && !reason.trim().is_empty());
+    if force && reason.is_none() {
+        return Err(wrong("force needs a reason".into()).into());
+    }
+    if force && !caller.may(Right::Control, &name) {
+        return Err(missing(&caller, caller.on(&name), Right::Control, &name));
+    }
+    let who = caller.user(user, || peer);
+    Ok(Json(power.end_lease(&name, &who, reason.as_deref()).await?))
+}
+
+/// # Errors
+/// 404 when there is no such outlet.
+fn known(power: &Power, name: &str) -> Result<(), ApiError> {
+    let known = power.outlets().any(|outlet| outlet.name.as_str() == name);
+    let unknown = || ApiError::not_found(format!("there is no outlet {name:?}"));
+    if known { Ok(()) } else { Err(unknown()) }
+}

@@ -1,0 +1,31 @@
+//! Leases: who has a board for themselves, and until when.
+
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+/// A board that somebody holds for a time, whether they are at its console or not.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Lease {
+    pub holder: String,
+    /// Since when, in microseconds since the Unix epoch.
+    pub since_us: u64,
+    /// When it ends by itself, in microseconds since the Unix epoch.
+    pub until_us: u64,
+    /// What for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+}
+
+/// Who asks for a lease, and for how long.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct LeaseRequest {
+    /// Without authentication this is who the client says it is; its address when left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub user: Option<String>,
+    /// From now on, as `2h`.
+    #[serde(rename = "for")]
+    pub length: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+}

@@ -1,0 +1,200 @@
+//! Boards with one outlet or several, which do as they are told, or not. Time is virtual.
+
+use std::pin::pin;
+
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+use super::cycle::BRING_BACK;
+use super::*;
+use crate::outlet::OutletError;
+use crate::power::operation::fake::{Does, Fake, Reads, TIMEOUT, VERIFY, seat};
+
+const OFF_TIME: Duration = Duration::from_secs(2);
+const DELAY: Duration = Duration::from_secs(1);
+const OFF: Does = Does::SwitchesAfter(Duration::ZERO);
+
+/// A board on these outlets, each on a PDU of its own.
+fn board(outlets: &[&Arc<Fake>]) -> Board {
+    let feed = |outlet: &&Arc<Fake>| Feed { seat: Arc::new(seat(outlet)), delay: DELAY };
+    let feeds: Vec<Feed> = outlets.iter().map(feed).collect();
+    Board {
+        name: "panda01".parse().unwrap(),
+        console: None,
+        off_time: OFF_TIME,
+        in_lock_order: feeds.iter().map(|feed| feed.seat.clone()).collect(),
+        feeds,
+        off_order: OffOrder::Reverse,
+    }
+}
+
+fn is_on(does: impl IntoIterator<Item = Does>) -> Arc<Fake> {
+    Arc::new(Fake::new(does).starts(State::On))
+}
+
+async fn cycle(outlets: &[&Arc<Fake>]) -> Result<(State, Verified), OperationError> {
+    let done = board(outlets).cycle(OFF_TIME, &CancellationToken::new()).await;
+    done.map(|whole| (whole.state, whole.verified)).map_err(|fault| fault.error)
+}
+
+const ON: Result<(State, Verified), OperationError> = Ok((State::On, Verified::Verified));
+const ACCEPTED: Result<(State, Verified), OperationError> = Ok((State::On, Verified::Accepted));
+
+#[tokio::test(start_paused = true)]
+async fn a_cycle_is_off_then_the_wait_then_on() {
+    let outlet = is_on([Does::SwitchesAfter(Duration::from_secs(1))]);
+    assert_eq!(cycle(&[&outlet]).await, ON);
+    assert_eq!(outlet.asked(), [Switch::Off, Switch::On]);
+    let off_for = outlet.since(State::On) - outlet.since(State::Off);
+    assert!(off_for >= OFF_TIME && off_for < OFF_TIME + Duration::from_secs(1), "{off_for:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn several_outlets_go_off_in_reverse_order_and_come_on_in_order() {
+    let (first, second) = (is_on([]), is_on([]));
+    assert_eq!(cycle(&[&first, &second]).await, ON);
+    let off = first.since(State::Off) - second.since(State::Off);
+    assert!(off >= DELAY, "{off:?}");
+    let on = second.since(State::On) - first.since(State::On);
+    assert!(on >= DELAY, "{on:?}");
+    // All of them are off for as long as the board is to be.
+    assert!(first.since(State::On) - first.since(State::Off) >= OFF_TIME);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_board_is_partly_on_when_its_outlets_are() {
+    let (on, off) = (is_on([]), Arc::new(Fake::new([])));
+    let whole = board(&[&on, &off]).status().await.unwrap();
+    assert_eq!((whole.state, whole.verified), (State::Partly, Verified::Verified));
+    let silent = Arc::new(Fake { reads: Reads::Never, ..Fake::new([]) });
+    let whole = board(&[&on, &silent]).status().await.unwrap();
+    assert_eq!((whole.state, whole.verified), (State::Unknown, Verified::Unknown));
+    assert!(board(&[&silent]).status().await.is_err());
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_can_be_switched_off_is_and_what_could_not_is_told() {
+    let (first, second) = (is_on([]), is_on([Does::Refuses]));
+    let fault = board(&[&first, &second]).off().await.unwrap_err();
+    assert_eq!(fault.error, OperationError::Outlet(OutletError::Refused("wrongValue".into())));
+    assert_eq!((first.state(), second.state()), (State::Off, State::On));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_cycle_that_cannot_switch_off_switches_nothing_on() {
+    let refusing = is_on([Does::Refuses]);
+    let error = cycle(&[&refusing]).await.unwrap_err();
+    assert_eq!(error, OperationError::Outlet(OutletError::Refused("wrongValue".into())));
+    assert_eq!(refusing.asked(), [Switch::Off]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_cycle_that_gets_half_way_off_brings_all_back() {
+    let (refusing, off) = (is_on([Does::Refuses]), is_on([]));
+    let error = cycle(&[&refusing, &off]).await.unwrap_err();
+    assert_eq!(error, OperationError::Outlet(OutletError::Refused("wrongValue".into())));
+    assert_eq!(off.asked(), [Switch::Off, Switch::On]);
+    assert_eq!((refusing.state(), off.state()), (State::On, State::On));
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_says_off_and_stays_on_is_asked_to_be_on() {
+    let lying = is_on([Does::AnswersAndDoesNothing]);
+    let error = cycle(&[&lying]).await.unwrap_err();
+    let expected =
+        OperationError::NotSwitched { to: Switch::Off, state: State::On, within: VERIFY };
+    assert_eq!(error, expected);
+    // It may have been on its way.
+    assert_eq!(lying.asked(), [Switch::Off, Switch::On]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_answer_that_comes_late_is_seen() {
+    // It reads as on when it is asked after the answer was lost, and goes off then.
+    let late = is_on([Does::SwitchesLate(TIMEOUT * 4); 3]);
+    let board = board(&[&late]);
+    let fault = board.cycle(OFF_TIME, &CancellationToken::new()).await.unwrap_err();
+    assert!(fault.error.is_unclear(), "{}", fault.error);
+    assert_eq!(late.asked(), [Switch::Off, Switch::Off, Switch::Off, Switch::On]);
+    assert!(board.is_still_on().await);
+    sleep(TIMEOUT * 4).await;
+    assert!(!board.is_still_on().await);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_board_that_was_switched_off_is_brought_back() {
+    let moody = is_on([OFF, Does::Refuses, Does::Refuses]);
+    assert_eq!(cycle(&[&moody]).await, ON);
+    assert_eq!(moody.asked(), [Switch::Off, Switch::On, Switch::On, Switch::On]);
+
+    let broken = is_on([OFF].into_iter().chain([Does::Refuses; 99]));
+    let begun = Instant::now();
+    let error = cycle(&[&broken]).await.unwrap_err();
+    assert!(error.to_string().starts_with("SWITCHED OFF AND NOT ON AGAIN"), "{error}");
+    let took = begun.elapsed();
+    assert!(took > BRING_BACK / 2 && took < BRING_BACK + OFF_TIME + VERIFY, "{took:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_end_of_the_daemon_leaves_no_board_off() {
+    let outlet = is_on([]);
+    let (board, ending) = (board(&[&outlet]), CancellationToken::new());
+    let mut cycle = pin!(board.cycle(Duration::from_secs(600), &ending));
+    tokio::select! {
+        _ = &mut cycle => panic!("the board is to be off"),
+        () = sleep(Duration::from_secs(5)) => ending.cancel(),
+    }
+    let begun = Instant::now();
+    assert_eq!(cycle.await.unwrap().state, State::On);
+    assert!(begun.elapsed() < Duration::from_secs(2));
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_cannot_be_read_is_never_called_verified() {
+    let unreadable = Arc::new(Fake { reads: Reads::NotPossible, ..Fake::new([]) });
+    assert_eq!(cycle(&[&unreadable]).await, ACCEPTED);
+    assert_eq!(cycle(&[&is_on([]), &unreadable]).await, ACCEPTED);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_cycle_of_the_pdus_own_is_asked_for_once_and_not_called_verified() {
+    let native = Arc::new(Fake { native_cycle: true, ..Fake::new([]) });
+    assert_eq!(cycle(&[&native]).await, ACCEPTED);
+    assert_eq!(native.asked().len(), 1);
+
+    let lost = Fake { native_cycle: true, ..Fake::new([Does::NeverHearsOfIt]) };
+    let lost = Arc::new(lost.starts(State::On));
+    let error = OperationError::CycleUnclear(OutletError::Silent(TIMEOUT));
+    assert_eq!(cycle(&[&lost]).await, Err(error));
+    assert_eq!(lost.asked().len(), 1);
+
+    // What is off after that was cut and is brought back, though never by another cycle.
+    let dark = Arc::new(Fake { native_cycle: true, ..Fake::new([Does::AnswersAndDoesNothing]) });
+    assert_eq!(cycle(&[&dark]).await, ACCEPTED);
+    assert_eq!(dark.state(), State::On);
+}
+
+#[tokio::test(start_paused = true)]
+async fn boards_that_share_outlets_never_wait_for_each_other() {
+    let fakes = [is_on([]), is_on([])];
+    let seats: Vec<_> = fakes.iter().map(|fake| Arc::new(seat(fake))).collect();
+    let on = |order: [usize; 2]| {
+        let feed = |at: usize| Feed { seat: seats[at].clone(), delay: Duration::ZERO };
+        let feeds = order.map(feed).into();
+        Board { feeds, in_lock_order: seats.clone(), ..board(&[&fakes[0]]) }
+    };
+    let (left, right) = (on([0, 1]), on([1, 0]));
+    let ending = CancellationToken::new();
+    let cycle = async |board: &Board| {
+        for _ in 0..20 {
+            let _held = board.hold().await;
+            // Whoever slipped in between would be seen: off would not be asked for twice.
+            assert_eq!(board.cycle(OFF_TIME, &ending).await.unwrap().state, State::On);
+        }
+    };
+    tokio::join!(cycle(&left), cycle(&right));
+    for fake in &fakes {
+        let asked = fake.asked();
+        assert!(asked.chunks(2).all(|pair| pair == [Switch::Off, Switch::On]), "{asked:?}");
+    }
+}

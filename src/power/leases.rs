@@ -1,0 +1,229 @@
+//! Leases: boards that somebody has for a time. Kept in files here; a server may keep them instead.
+
+use std::fmt;
+use std::fs::{File, OpenOptions};
+use std::io::{self, Write as _};
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::{Path, PathBuf};
+
+use futures_util::FutureExt as _;
+use futures_util::future::BoxFuture;
+use rustix::fs::{FlockOperation, flock};
+
+use super::journal::make_folder;
+use crate::model::{Failure, Kind, Lease, Name, units};
+
+/// The largest file of a lease, in bytes.
+const MAX_LEASE: u64 = 4096;
+
+/// Who has which board. A lease whose time is over is none.
+pub trait Leases: Send + Sync + fmt::Debug {
+    fn lease<'a>(&'a self, board: &'a Name) -> BoxFuture<'a, Result<Option<Lease>, Failure>>;
+
+    /// Gives somebody a board, or more time to who has it already; they keep the beginning of the one
+    /// that they had.
+    fn take<'a>(
+        &'a self,
+        board: &'a Name,
+        lease: Lease,
+    ) -> BoxFuture<'a, Result<Lease, LeaseError>>;
+
+    /// Ends a lease, if there is one, and tells whose it was. `only` is who may end their own.
+    fn release<'a>(
+        &'a self,
+        board: &'a Name,
+        only: Option<&'a str>,
+    ) -> BoxFuture<'a, Result<Option<Lease>, LeaseError>>;
+}
+
+/// Why a lease is not given or not ended.
+#[derive(Debug, thiserror::Error)]
+pub enum LeaseError {
+    #[error("{board} is leased by {} until {}", lease.holder, units::time_text(lease.until_us))]
+    Held { board: Name, lease: Lease },
+    #[error("{0}")]
+    Failed(Failure),
+}
+
+/// A folder with a file for each board that is leased: `panda01.json` is a [`Lease`]. Files are replaced
+/// at once, and whoever changes one has the lock of the folder, so several daemons may share it.
+#[derive(Debug)]
+pub struct LeaseFiles {
+    folder: PathBuf,
+}
+
+/// The folder's lock; given back when dropped.
+struct Locked(#[expect(dead_code, reason = "held")] File);
+
+impl LeaseFiles {
+    /// Nothing is read or made before somebody asks.
+    pub fn new(folder: impl Into<PathBuf>) -> Self {
+        Self { folder: folder.into() }
+    }
+
+    fn path(&self, board: &Name) -> PathBuf {
+        self.folder.join(format!("{board}.json"))
+    }
+
+    fn present(&self, board: &Name) -> Result<Option<Lease>, Failure> {
+        let path = self.path(board);
+        let lease = match read(&path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(failure(&path, &error)),
+            Ok(bytes) => serde_json::from_slice::<Lease>(&bytes),
+        };
+        let lease = lease.map_err(|error| failure(&path, &error))?;
+        Ok(Some(lease).filter(|lease| lease.until_us > units::now_us()))
+    }
+
+    fn lock(&self) -> Result<Locked, Failure> {
+        let path = self.folder.join(".lock");
+        let lock = || {
+            make_folder(&self.folder)?;
+            let file = options().truncate(false).open(&path)?;
+            flock(&file, FlockOperation::LockExclusive)?;
+            Ok(file)
+        };
+        lock().map(Locked).map_err(|error: io::Error| failure(&path, &error))
+    }
+
+    fn replace(&self, board: &Name, lease: &Lease) -> Result<(), Failure> {
+        let path = self.path(board);
+        let new = path.with_extension("json.new");
+        let write = || {
+            let mut file = options().truncate(true).open(&new)?;
+            file.write_all(&serde_json::to_vec(lease)?)?;
+            file.sync_data()?;
+            std::fs::rename(&new, &path)
+        };
+        write().map_err(|error| failure(&path, &error))
+    }
+
+    fn take_now(&self, board: &Name, lease: Lease) -> Result<Lease, LeaseError> {
+        let _locked = self.lock()?;
+        let lease = match self.present(board)? {
+            Some(present) if !is_holder(&present.holder, &lease.holder) => {
+                return Err(LeaseError::Held { board: board.clone(), lease: present });
+            }
+            Some(Lease { holder, since_us, .. }) => Lease { holder, since_us, ..lease },
+            None => lease,
+        };
+        self.replace(board, &lease)?;
+        Ok(lease)
+    }
+
+    fn release_now(&self, board: &Name, only: Option<&str>) -> Result<Option<Lease>, LeaseError> {
+        let _locked = self.lock()?;
+        let Some(lease) = self.present(board)? else { return Ok(None) };
+        if only.is_some_and(|who| !is_holder(&lease.holder, who)) {
+            return Err(LeaseError::Held { board: board.clone(), lease });
+        }
+        let path = self.path(board);
+        std::fs::remove_file(&path).map_err(|error| failure(&path, &error))?;
+        Ok(Some(lease))
+    }
+}
+
+impl Leases for LeaseFiles {
+    fn lease<'a>(&'a self, board: &'a Name) -> BoxFuture<'a, Result<Option<Lease>, Failure>> {
+        async move { self.present(board) }.boxed()
+    }
+
+    fn take<'a>(
+        &'a self,
+        board: &'a Name,
+        lease: Lease,
+    ) -> BoxFuture<'a, Result<Lease, LeaseError>> {
+        async move { self.take_now(board, lease) }.boxed()
+    }
+
+    fn release<'a>(
+        &'a self,
+        board: &'a Name,
+        only: Option<&'a str>,
+    ) -> BoxFuture<'a, Result<Option<Lease>, LeaseError>> {
+        async move { self.release_now(board, only) }.boxed()
+    }
+}
+
+impl From<Failure> for LeaseError {
+    fn from(failure: Failure) -> Self {
+        Self::Failed(failure)
+    }
+}
+
+impl From<LeaseError> for Failure {
+    fn from(error: LeaseError) -> Self {
+        match error {
+            LeaseError::Failed(failure) => failure,
+            held => Self::new(Kind::Refused, held.to_string())
+                .hint("ask its holder to release it; who has control of it may end it by force"),
+        }
+    }
+}
+
+/// Whether who asks is who has the lease, as far as both are known: `alice (job:7)` has shown alice's
+/// token, so what alice has leased is theirs; and what they have leased is `job:7`'s, as the same
+/// person may be written where nobody shows a token.
+pub(super) fn is_holder(holder: &str, asking: &str) -> bool {
+    let proved = asking.split_once(" (").map_or(asking, |(proved, _)| proved);
+    super::interlock::is_same(holder, asking) || super::interlock::is_same(holder, proved)
+}
+
+fn read(path: &Path) -> io::Result<Vec<u8>> {
+    use io::Read as _;
+    let mut bytes = Vec::new();
+    File::open(path)?.take(MAX_LEASE).read_to_end(&mut bytes)?;
+    Ok(bytes)
+}
+
+fn options() -> OpenOptions {
+    let mut options = OpenOptions::new();
+    options.write(true).create(true).mode(0o600);
+    options
+}
+
+fn failure(path: &Path, error: &(dyn std::error::Error + 'static)) -> Failure {
+    let what = format!("the lease in {}: {}", path.display(), crate::model::failure::chain(error));
+    Failure::new(Kind::Infra, what)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn lease(holder: &str, hours: i64) -> Lease {
+        let now = units::now_us();
+        let until_us = now.saturating_add_signed(hours * 3_600_000_000);
+        Lease { holder: holder.into(), since_us: now, until_us, reason: None }
+    }
+
+    #[test]
+    fn a_board_has_one_holder_until_its_time_is_over() {
+        let dir = tempfile::tempdir().unwrap();
+        let leases = LeaseFiles::new(dir.path().join("leases"));
+        let board = "panda01".parse().unwrap();
+        assert_eq!(leases.present(&board).unwrap(), None);
+        let hers = leases.take_now(&board, lease("alice", 2)).unwrap();
+        let held = leases.take_now(&board, lease("bob", 1)).unwrap_err().to_string();
+        assert!(held.starts_with("panda01 is leased by alice until 20"), "{held}");
+        assert!(leases.release_now(&board, Some("bob")).is_err());
+        let longer = leases.take_now(&board, lease("alice (job:7)", 5)).unwrap();
+        assert_eq!((longer.holder.as_str(), longer.since_us), ("alice", hers.since_us));
+        assert!(longer.until_us > hers.until_us);
+        assert_eq!(leases.release_now(&board, Some("user:alice")).unwrap(), Some(longer));
+        assert_eq!(leases.present(&board).unwrap(), None);
+        leases.take_now(&board, lease("bob", -1)).unwrap();
+        assert_eq!(leases.present(&board).unwrap(), None);
+    }
+
+    #[test]
+    fn a_damaged_file_is_told_and_holds_nobody_up_for_ever() {
+        let dir = tempfile::tempdir().unwrap();
+        let leases = LeaseFiles::new(dir.path());
+        let board: Name = "panda01".parse().unwrap();
+        std::fs::write(dir.path().join("panda01.json"), "{\"holder\":").unwrap();
+        let told = leases.present(&board).unwrap_err().to_string();
+        assert!(told.contains("panda01.json: EOF while parsing"), "{told}");
+    }
+}

@@ -1,0 +1,139 @@
+//! A PDU, which is asked one thing at a time, and its outlets.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::{Mutex, OwnedMutexGuard, OwnedSemaphorePermit, Semaphore};
+use tokio::time::timeout;
+
+use super::tally::Tally;
+use crate::config::power::{Driver, OutletConfig, PduConfig};
+use crate::model::{Name, State};
+use crate::outlet::{self, Answer, Outlet, OutletError, Switch};
+
+/// How many operations may be under way or wait for one PDU.
+pub(super) const QUEUE: usize = 32;
+
+/// A power unit. Many of them take one session at a time, so it has one *turn*, which is for one
+/// request and its answer.
+#[derive(Debug)]
+pub(super) struct Pdu {
+    pub(super) name: Name,
+    /// The PDU's name and where it is, for messages.
+    pub(super) label: Arc<str>,
+    /// What to consider when it does not answer.
+    pub(super) when_silent: Option<&'static str>,
+    /// How long it may take to answer one request.
+    pub(super) timeout: Duration,
+    /// How long an outlet may take to read as asked for.
+    pub(super) verify: Duration,
+    turn: Mutex<()>,
+    room: Arc<Semaphore>,
+    tally: Arc<Tally>,
+}
+
+/// One of its outlets.
+#[derive(Debug)]
+pub(super) struct Seat {
+    pub(super) pdu: Arc<Pdu>,
+    pub(super) port: String,
+    outlet: Box<dyn Outlet>,
+    /// Whoever switches has it, from the first request to the last: through all of a cycle.
+    held: Arc<Mutex<()>>,
+}
+
+impl Pdu {
+    pub(super) fn new(config: &PduConfig, tally: Arc<Tally>) -> Self {
+        Self {
+            name: config.name.clone(),
+            label: label(config),
+            when_silent: when_silent(config),
+            timeout: config.timeout,
+            verify: config.verify,
+            turn: Mutex::default(),
+            room: Arc::new(Semaphore::new(QUEUE)),
+            tally,
+        }
+    }
+
+    /// A place among those who want something of it; `None` when there are too many.
+    pub(super) fn room(&self) -> Option<OwnedSemaphorePermit> {
+        self.room.clone().try_acquire_owned().ok()
+    }
+
+    /// Waits until it is free. Cancel safe.
+    pub(super) async fn is_free(&self) {
+        drop(self.turn.lock().await);
+    }
+}
+
+impl Seat {
+    /// All outlets of a PDU, in the order of its configuration.
+    pub(super) fn of(config: &PduConfig, tally: &Arc<Tally>) -> Vec<Arc<Self>> {
+        let pdu = Arc::new(Pdu::new(config, tally.clone()));
+        let seat = |outlet| Self::new(pdu.clone(), outlet, outlet::open(config, outlet));
+        config.outlets.iter().map(|outlet| Arc::new(seat(outlet))).collect()
+    }
+
+    pub(super) fn new(pdu: Arc<Pdu>, config: &OutletConfig, outlet: Box<dyn Outlet>) -> Self {
+        Self { pdu, port: config.port.clone(), outlet, held: Arc::default() }
+    }
+
+    /// Has the outlet for oneself. Who waits is served in turn. Cancel safe.
+    pub(super) async fn hold(&self) -> OwnedMutexGuard<()> {
+        self.held.clone().lock_owned().await
+    }
+
+    pub(super) async fn ask_to(&self, to: Switch) -> Result<(), OutletError> {
+        self.ask(|outlet| Some(outlet.switch(to))).await.unwrap_or(Ok(()))
+    }
+
+    /// `None` when there is no way to ask.
+    pub(super) async fn ask_status(&self) -> Option<Result<State, OutletError>> {
+        self.ask(|outlet| outlet.status()).await
+    }
+
+    /// A cycle of the PDU's own; `None` when it has none.
+    pub(super) async fn ask_to_cycle(&self) -> Option<Result<(), OutletError>> {
+        self.ask(|outlet| outlet.cycle()).await
+    }
+
+    /// Waits for the PDU's turn, and asks it something. `None` when there is no way to ask.
+    pub(super) async fn ask<'a, T>(
+        &'a self,
+        what: impl FnOnce(&'a dyn Outlet) -> Option<Answer<'a, T>>,
+    ) -> Option<Result<T, OutletError>> {
+        let Pdu { name, turn, timeout: limit, tally, .. } = &*self.pdu;
+        let _turn = turn.lock().await;
+        // Not before: drivers may begin at once.
+        let answer = what(self.outlet.as_ref())?;
+        let answered = timeout(*limit, answer).await;
+        let answered = answered.unwrap_or(Err(OutletError::Silent(*limit)));
+        tally.reachable(name, answered.as_ref().err().is_none_or(OutletError::is_answer));
+        Some(answered)
+    }
+}
+
+fn label(pdu: &PduConfig) -> Arc<str> {
+    match &pdu.driver {
+        Driver::Snmp(snmp) => format!("{} ({})", pdu.name, snmp.address).into(),
+        Driver::Exec(_) | Driver::Sim => pdu.name.as_str().into(),
+    }
+}
+
+fn when_silent(pdu: &PduConfig) -> Option<&'static str> {
+    use crate::config::power::Access;
+    match &pdu.driver {
+        Driver::Snmp(snmp) => Some(match &snmp.access {
+            Access::V1(_) | Access::V2c(_) => {
+                "is it on the network? An SNMP agent is silent to a wrong community, too"
+            }
+            Access::V3(user) if user.auth.as_ref().is_some_and(|auth| auth.privacy.is_some()) => {
+                "is it on the network, and does it speak SNMP version 3? An agent is silent to a \
+                 wrong privacy passphrase or protocol, too"
+            }
+            Access::V3(_) => "is it on the network, and does it speak SNMP version 3?",
+        }),
+        Driver::Exec(_) | Driver::Sim => None,
+    }
+}
