@@ -252,6 +252,30 @@ fn a_job_may_wait_for_as_long_as_it_wants() {
 }
 
 #[test]
+fn a_job_does_not_reset_a_board_that_somebody_else_has_leased() {
+    let lab = TestLab::new();
+    let capture = lab.path("capture").display().to_string();
+    let serial = ["--name", "panda01", "--port", "sim:uart", "--capture", &capture];
+    let serial = lab.start("lava-serial", [&serial[..], &["--http", "127.0.0.1:0"]].concat());
+    let config = format!(
+        "[http]\nlisten = \"127.0.0.1:0\"\n[[pdu]]\nname = \"rack\"\ndriver = \"sim\"\n\
+         [[outlet]]\nname = \"panda01\"\npdu = \"rack\"\nport = 1\n\
+         console = \"http://{}/consoles/panda01\"\n",
+        serial.address("http")
+    );
+    let power = lab.start("lava-power", ["--config", &lab.write("power.toml", &config)]);
+    let address = power.address("http");
+    let lease = http(address, "POST", "/leases/panda01", r#"{"user":"alice","for":"1h"}"#);
+    assert_eq!(lease.status, 200, "{}", lease.text());
+    let device = lab.write("device.yaml", include_str!("../../../conf/devices/qemu-uboot.yaml"));
+    let done = dispatch(&lab, &job(&lab, |job| job), &device, &[]);
+    let told = text(&done.stderr);
+    assert!(told.contains("panda01 is leased by alice since "), "{told}{}", text(&done.stdout));
+    assert!(!done.status.success());
+    assert_eq!(http(address, "GET", "/outlets/panda01", "").json()["state"], "off");
+}
+
+#[test]
 fn a_person_takes_the_console_from_a_job_and_gives_it_back() {
     let lab = TestLab::new();
     let board = ScriptedBoard::new(&lab, Play::Tests(GOOD), false);

@@ -1,11 +1,17 @@
 //! The stories of outlets: the real lava-power with real SNMP agents, programs and virtual boards.
 
 mod agent;
+mod budget;
 mod console;
 mod exec;
+mod feeds;
 mod interlock;
+mod leases;
+mod relays;
 mod service;
 mod snmp;
+mod truth;
+mod typing;
 
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
