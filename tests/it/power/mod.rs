@@ -4,8 +4,14 @@ mod agent;
 mod console;
 mod exec;
 mod interlock;
+mod ipmi;
+mod libvirt;
+mod mqtt;
+mod qmp;
 mod service;
 mod snmp;
+mod usb;
+mod web;
 
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
