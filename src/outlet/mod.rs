@@ -4,9 +4,20 @@
 //! queueing and the audit are common code in [`crate::power`]. A new driver is a file here, a file of
 //! its keys in [`crate::config::power`], and a line in each registry.
 
+mod answer;
 mod exec;
+mod gpio;
+mod hid;
+mod http;
+mod ipmi;
+mod libvirt;
+mod mqtt;
+mod program;
+mod qmp;
 mod sim;
 mod snmp;
+mod tls;
+mod usb_hub;
 
 use std::fmt;
 use std::time::Duration;
@@ -105,9 +116,18 @@ impl fmt::Display for Switch {
 
 /// The outlet that a configuration describes. Nothing is asked of the PDU yet.
 pub fn open(pdu: &PduConfig, outlet: &OutletConfig) -> Box<dyn Outlet> {
+    let port = outlet.port.as_str();
     match &pdu.driver {
-        Driver::Snmp(config) => Box::new(snmp::SnmpOutlet::new(config, &outlet.port)),
         Driver::Exec(config) => Box::new(exec::ExecOutlet::new(config, outlet)),
+        Driver::Gpio(config) => Box::new(gpio::GpioOutlet::new(config, port)),
+        Driver::Hid(config) => Box::new(hid::HidOutlet::new(config, port)),
+        Driver::Http(config) => Box::new(http::HttpOutlet::new(config, outlet)),
+        Driver::Ipmi(config) => Box::new(ipmi::IpmiOutlet::new(config)),
+        Driver::Libvirt(config) => Box::new(libvirt::LibvirtOutlet::new(config, port)),
+        Driver::Mqtt(config) => Box::new(mqtt::MqttOutlet::new(config, outlet)),
+        Driver::Qmp(config) => Box::new(qmp::QmpOutlet::new(config, outlet)),
+        Driver::Snmp(config) => Box::new(snmp::SnmpOutlet::new(config, port)),
+        Driver::UsbHub(config) => Box::new(usb_hub::UsbHubOutlet::new(config, port)),
         Driver::Sim => match &outlet.board {
             Some(socket) => Box::new(sim::BoardOutlet::new(socket)),
             None => Box::new(sim::SimOutlet::default()),

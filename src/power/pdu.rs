@@ -115,9 +115,9 @@ impl Seat {
 }
 
 fn label(pdu: &PduConfig) -> Arc<str> {
-    match &pdu.driver {
-        Driver::Snmp(snmp) => format!("{} ({})", pdu.name, snmp.address).into(),
-        Driver::Exec(_) | Driver::Sim => pdu.name.as_str().into(),
+    match pdu.driver.place() {
+        Some(place) => format!("{} ({place})", pdu.name).into(),
+        None => pdu.name.as_str().into(),
     }
 }
 
@@ -134,6 +134,10 @@ fn when_silent(pdu: &PduConfig) -> Option<&'static str> {
             }
             Access::V3(_) => "is it on the network, and does it speak SNMP version 3?",
         }),
-        Driver::Exec(_) | Driver::Sim => None,
+        Driver::Mqtt(_) => Some("is the device on, and its topic right? The broker was reached"),
+        Driver::Qmp(_) => {
+            Some("QEMU's monitor talks to one client at a time; has somebody else it?")
+        }
+        _ => None,
     }
 }

@@ -4,6 +4,7 @@
 mod child;
 mod fd;
 mod hand_over;
+mod hidraw;
 mod keepalive;
 mod modem;
 mod pty;
@@ -16,6 +17,7 @@ mod user;
 pub use child::die_with_parent;
 pub use fd::Fd;
 pub use hand_over::{Luggage, inherited, read_document};
+pub use hidraw::{get_feature, set_feature};
 pub use keepalive::keep_alive;
 pub use modem::{line_errors, modem_inputs, set_modem_outputs};
 pub use pty::{PtyChild, spawn_on_pty};

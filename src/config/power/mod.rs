@@ -3,24 +3,46 @@
 //! `conf/power.toml` is the complete example, with every key. A PDU's keys beside the common ones are
 //! read by its driver's file here; what they do is in [`crate::outlet`].
 
+mod answer;
 mod budget;
 mod common;
 mod exec;
+mod gpio;
+mod hid;
+mod http;
 mod interlock;
+mod ipmi;
+mod libvirt;
+mod mqtt;
 mod outlet;
 mod pdu;
 mod profile;
+mod qmp;
 mod snmp;
+mod template;
+mod tls;
+mod usb_hub;
 
+pub use answer::{Check, Finder, Meaning, Quantity};
 pub use budget::{BudgetConfig, MOST_CYCLES};
 pub use exec::Exec;
+pub use gpio::Gpio;
+pub use hid::{Hid, HidFamily};
+pub use http::{Auth as HttpAuth, Body, Http, HttpProfile, HttpRequest, Meter, Method};
 pub use interlock::{Folders, InterlockConfig};
+pub use ipmi::Ipmi;
+pub use libvirt::Libvirt;
+pub use mqtt::{Message, Mqtt, MqttProfile, Wait};
 pub use outlet::{BoardConfig, FeedConfig, OffOrder, OutletConfig};
 pub use pdu::{DRIVERS, Driver, DriverEntry, PduConfig};
 pub use profile::BuiltIn;
+pub use qmp::Qmp;
 pub use snmp::{
     Access, Auth, AuthProtocol, Cipher, Get, OidTemplate, Privacy, Profile, Set, Snmp, User,
 };
+pub use template::{Escape, Template, Values};
+pub use tls::TlsKeys;
+pub use usb_hub::{SwitchedBy, UsbHub};
 
 use std::path::PathBuf;
 
@@ -151,7 +173,7 @@ mod tests {
     fn the_example_shows_defaults() {
         let example = include_str!("../../../conf/power.toml");
         let config = PowerConfig::parse("conf/power.toml", example).unwrap();
-        assert_eq!(config.pdus.len(), 4);
+        assert_eq!(config.pdus.len(), 12);
         assert!(config.http.is_some());
 
         // The keys that have a default are shown with it: without them nothing is different.
@@ -166,6 +188,13 @@ mod tests {
             "shared",
             "typing",
             "nameless",
+            "insecure_tls",
+            "privilege",
+            "ipmitool",
+            "virsh",
+            "active_low",
+            "by",
+            "uhubctl",
         ];
         let given = |line: &&str| defaults.iter().any(|key| line.starts_with(&format!("{key} = ")));
         let lines: Vec<&str> = example.lines().filter(|line| !given(line)).collect();

@@ -4,7 +4,9 @@ use std::time::Duration;
 
 use super::common::duration;
 use super::profile::BuiltIn;
-use super::{Exec, OutletConfig, Snmp, snmp};
+use super::{
+    Exec, Gpio, Hid, Http, Ipmi, Libvirt, Mqtt, OutletConfig, Qmp, Snmp, UsbHub, http, mqtt, snmp,
+};
 use crate::config::Table;
 use crate::model::Name;
 
@@ -24,9 +26,17 @@ pub struct PduConfig {
 /// How to talk to a PDU, with the driver's own keys.
 #[derive(Debug, Clone)]
 pub enum Driver {
-    Snmp(Box<Snmp>),
     Exec(Exec),
+    Gpio(Gpio),
+    Hid(Hid),
+    Http(Box<Http>),
+    Ipmi(Box<Ipmi>),
+    Libvirt(Libvirt),
+    Mqtt(Box<Mqtt>),
+    Qmp(Qmp),
     Sim,
+    Snmp(Box<Snmp>),
+    UsbHub(UsbHub),
 }
 
 /// A driver: its keys, and what there is to know of it.
@@ -52,6 +62,56 @@ pub const DRIVERS: &[DriverEntry] = &[
         profiles: &[],
     },
     DriverEntry {
+        name: "gpio",
+        about: "relays on GPIO lines of this host",
+        read: |table| Gpio::read(table).map(Driver::Gpio),
+        timeout: Duration::from_secs(3),
+        profiles: &[],
+    },
+    DriverEntry {
+        name: "hid",
+        about: "USB relays and outlets: YKUSH, Cleware, V-USB relays, EG-PMS",
+        read: |table| Hid::read(table).map(Driver::Hid),
+        timeout: Duration::from_secs(5),
+        profiles: &[],
+    },
+    DriverEntry {
+        name: "http",
+        about: "PDUs with a web interface or an HTTP API, Redfish, Home Assistant",
+        read: |table| Http::read(table).map(Box::new).map(Driver::Http),
+        timeout: Duration::from_secs(10),
+        profiles: http::BUILT_IN,
+    },
+    DriverEntry {
+        name: "ipmi",
+        about: "boards with a BMC, by ipmitool",
+        read: |table| Ipmi::read(table).map(Box::new).map(Driver::Ipmi),
+        // By itself ipmitool gives up after 20 s.
+        timeout: Duration::from_secs(30),
+        profiles: &[],
+    },
+    DriverEntry {
+        name: "libvirt",
+        about: "virtual boards that libvirt runs, by virsh",
+        read: |table| Libvirt::read(table).map(Driver::Libvirt),
+        timeout: Duration::from_secs(20),
+        profiles: &[],
+    },
+    DriverEntry {
+        name: "mqtt",
+        about: "plugs behind an MQTT broker: Tasmota, Shelly, Zigbee2MQTT, ESPHome",
+        read: |table| Mqtt::read(table).map(Box::new).map(Driver::Mqtt),
+        timeout: Duration::from_secs(5),
+        profiles: mqtt::BUILT_IN,
+    },
+    DriverEntry {
+        name: "qmp",
+        about: "virtual boards in QEMU, by its monitor",
+        read: |table| Qmp::read(table).map(Driver::Qmp),
+        timeout: Duration::from_secs(5),
+        profiles: &[],
+    },
+    DriverEntry {
         name: "sim",
         about: "outlets in memory, for trying things out",
         read: |_| Some(Driver::Sim),
@@ -65,7 +125,56 @@ pub const DRIVERS: &[DriverEntry] = &[
         timeout: Duration::from_secs(5),
         profiles: snmp::BUILT_IN,
     },
+    DriverEntry {
+        name: "usb-hub",
+        about: "ports of USB hubs that switch their power",
+        read: |table| UsbHub::read(table).map(Driver::UsbHub),
+        timeout: Duration::from_secs(10),
+        profiles: &[],
+    },
 ];
+
+impl Driver {
+    /// Whether an outlet of such a PDU can have this port.
+    ///
+    /// # Errors
+    /// Why not, and how to write one.
+    pub(super) fn check_port(&self, port: &str) -> Result<(), String> {
+        let number = |part: &str| part.parse::<u32>().is_ok();
+        match self {
+            Self::Exec(_) | Self::Gpio(_) | Self::Ipmi(_) | Self::Sim => Ok(()),
+            Self::Hid(hid) => hid.check(port),
+            Self::Http(http) => http.profile.ports.check(port),
+            Self::Libvirt(_) => Libvirt::check(port),
+            Self::Mqtt(mqtt) => {
+                mqtt.profile.ports.check(port).and_then(|()| mqtt::topic(port).map(drop))
+            }
+            Self::Qmp(qmp) => qmp.check(port),
+            Self::Snmp(_) if port.split('.').all(number) => Ok(()),
+            Self::Snmp(_) => {
+                Err(format!("{port:?} is no end of an OID; write it like 3 or \"1.1.3\""))
+            }
+            Self::UsbHub(_) => UsbHub::check(port),
+        }
+    }
+
+    /// Where the PDU is, for messages; `None` when its name says it all.
+    pub fn place(&self) -> Option<String> {
+        Some(match self {
+            Self::Exec(_) | Self::Sim => return None,
+            Self::Gpio(gpio) => gpio.chip.display().to_string(),
+            Self::Hid(hid) => format!("{:?}", hid.family),
+            Self::Http(http) => http.url.clone(),
+            Self::Ipmi(ipmi) => format!("{}:{}", ipmi.host, ipmi.port),
+            Self::Libvirt(libvirt) => libvirt.uri.clone(),
+            Self::Mqtt(mqtt) => format!("{} at {}:{}", mqtt.topic, mqtt.host, mqtt.port),
+            // Every machine has a socket of its own, which errors tell.
+            Self::Qmp(_) => return None,
+            Self::Snmp(snmp) => snmp.address.clone(),
+            Self::UsbHub(hub) => format!("hub {}", hub.hubs.join(" and ")),
+        })
+    }
+}
 
 const VERIFY: Duration = Duration::from_secs(10);
 const LONGEST: Duration = Duration::from_secs(600);

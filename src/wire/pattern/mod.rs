@@ -80,6 +80,12 @@ impl Pattern {
         self.line.is_match(line)
     }
 
+    /// What the first group matches in a text; without a group all that matches.
+    pub fn captured<'t>(&self, text: &'t [u8]) -> Option<&'t [u8]> {
+        let found = self.line.captures(text)?;
+        found.get(1).or_else(|| found.get(0)).map(|group| group.as_bytes())
+    }
+
     /// Where, from `at` on, the next match can be at the earliest: every match in `bytes` that begins
     /// at or after `at` lies in a line that has the place given, or one after it.
     pub fn next(&self, bytes: &[u8], at: usize) -> Option<usize> {
@@ -134,6 +140,14 @@ mod tests {
         assert!(!matches("panic", b"PANIC"));
         assert!(Pattern::new("panic", true).unwrap().matches(b"PANIC"));
         assert!(matches("(?i)panic", b"Panic"));
+    }
+
+    #[test]
+    fn a_group_is_what_is_wanted_of_a_match() {
+        let captured = |text: &str| Pattern::new(text, false).unwrap().captured(b"<a>on</a>");
+        assert_eq!(captured("<a>([a-z]+)<"), Some(&b"on"[..]));
+        assert_eq!(captured("<a>o"), Some(&b"<a>o"[..]));
+        assert_eq!(captured("<b>"), None);
     }
 
     #[test]

@@ -54,7 +54,7 @@ impl Guest {
         for (path, text) in files {
             put(&overlay, path, text.as_bytes());
         }
-        for name in ["lava", "lava-serial"] {
+        for name in ["lava", "lava-power", "lava-serial"] {
             let to = overlay.join("usr/bin").join(name);
             std::fs::create_dir_all(to.parent().unwrap()).unwrap();
             done(Command::new("strip").arg("-o").arg(to).arg(program(name)));

@@ -6,12 +6,18 @@ mod console;
 mod exec;
 mod feeds;
 mod interlock;
+mod ipmi;
 mod leases;
+mod libvirt;
+mod mqtt;
+mod qmp;
 mod relays;
 mod service;
 mod snmp;
 mod truth;
 mod typing;
+mod usb;
+mod web;
 
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
