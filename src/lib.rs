@@ -14,10 +14,10 @@
 //! - [`port`]: the transports behind a console.
 //! - [`capture`]: the durable record of a console.
 //! - [`console`]: ring, attach, write lock, screen.
+//! - [`client`]: talks HTTP and WebSocket to the daemons.
 //! - [`outlet`]: the drivers of power units.
 //! - [`power`]: the verbs on, off, cycle and status; who may, and what is left of it.
 //! - [`image`]: download, unpack, and archives for boards.
-//! - [`client`]: talks HTTP and WebSocket to the daemons.
 //! - [`dispatch`]: LAVA jobs as a pipeline of actions.
 //! - [`front`]: what people and programs see: command lines, HTTP, telnet, raw TCP, conmux.
 //! - [`daemon`]: start-up, readiness, signals, shutdown.

@@ -5,6 +5,7 @@
 //! its keys in [`crate::config::power`], and a line in each registry.
 
 mod answer;
+mod dialogue;
 mod exec;
 mod gpio;
 mod hid;
@@ -45,6 +46,12 @@ pub trait Outlet: Send + Sync + fmt::Debug {
 
     /// Asks the PDU for a cycle of its own, where that is possible and configured. Not idempotent.
     fn cycle(&self) -> Option<Answer<'_, ()>> {
+        None
+    }
+
+    /// Gives back what is kept at the PDU between requests, such as its only session. `None` when
+    /// nothing is. Whoever asks again later finds it a little slower.
+    fn rest(&self) -> Option<Answer<'_, ()>> {
         None
     }
 }
@@ -114,10 +121,19 @@ impl fmt::Display for Switch {
     }
 }
 
-/// The outlet that a configuration describes. Nothing is asked of the PDU yet.
-pub fn open(pdu: &PduConfig, outlet: &OutletConfig) -> Box<dyn Outlet> {
+/// The outlets that a configuration describes, in its order. Nothing is asked of the PDU yet.
+pub fn open_all(pdu: &PduConfig) -> Vec<Box<dyn Outlet>> {
+    match &pdu.driver {
+        Driver::Dialogue(config) => dialogue::open(config, &pdu.outlets),
+        _ => pdu.outlets.iter().map(|outlet| open(pdu, outlet)).collect(),
+    }
+}
+
+/// One of them, which shares nothing with the others.
+fn open(pdu: &PduConfig, outlet: &OutletConfig) -> Box<dyn Outlet> {
     let port = outlet.port.as_str();
     match &pdu.driver {
+        Driver::Dialogue(config) => Box::new(dialogue::DialogueOutlet::new(config, outlet)),
         Driver::Exec(config) => Box::new(exec::ExecOutlet::new(config, outlet)),
         Driver::Gpio(config) => Box::new(gpio::GpioOutlet::new(config, port)),
         Driver::Hid(config) => Box::new(hid::HidOutlet::new(config, port)),

@@ -110,7 +110,12 @@ impl Power {
         let tally = Arc::new(Tally::default());
         let mut seats = BTreeMap::new();
         for pdu in &config.pdus {
-            for seat in Seat::of(pdu, &tally) {
+            let of_pdu = Seat::of(pdu, &tally);
+            if let Some(seat) = of_pdu.first().filter(|seat| seat.rests()) {
+                let ending = surroundings.ending.clone();
+                surroundings.tasks.spawn(seat.clone().rest_in_between(ending));
+            }
+            for seat in of_pdu {
                 let key = (pdu.name.clone(), seat.port.clone());
                 seats.insert(key, (seats.len(), seat));
             }

@@ -3,8 +3,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::{Mutex, OwnedMutexGuard, OwnedSemaphorePermit, Semaphore};
+use tokio::sync::{Mutex, Notify, OwnedMutexGuard, OwnedSemaphorePermit, Semaphore};
 use tokio::time::timeout;
+use tokio_util::sync::CancellationToken;
 
 use super::tally::Tally;
 use crate::config::power::{Driver, OutletConfig, PduConfig};
@@ -13,6 +14,9 @@ use crate::outlet::{self, Answer, Outlet, OutletError, Switch};
 
 /// How many operations may be under way or wait for one PDU.
 pub(super) const QUEUE: usize = 32;
+
+/// How long what is kept at a PDU, such as a session, is kept after the last request, for the next one.
+const REST: Duration = Duration::from_secs(5);
 
 /// A power unit. Many of them take one session at a time, so it has one *turn*, which is for one
 /// request and its answer.
@@ -28,6 +32,8 @@ pub(super) struct Pdu {
     /// How long an outlet may take to read as asked for.
     pub(super) verify: Duration,
     turn: Mutex<()>,
+    /// Something was asked of it.
+    asked: Notify,
     room: Arc<Semaphore>,
     tally: Arc<Tally>,
 }
@@ -51,6 +57,7 @@ impl Pdu {
             timeout: config.timeout,
             verify: config.verify,
             turn: Mutex::default(),
+            asked: Notify::new(),
             room: Arc::new(Semaphore::new(QUEUE)),
             tally,
         }
@@ -71,8 +78,9 @@ impl Seat {
     /// All outlets of a PDU, in the order of its configuration.
     pub(super) fn of(config: &PduConfig, tally: &Arc<Tally>) -> Vec<Arc<Self>> {
         let pdu = Arc::new(Pdu::new(config, tally.clone()));
-        let seat = |outlet| Self::new(pdu.clone(), outlet, outlet::open(config, outlet));
-        config.outlets.iter().map(|outlet| Arc::new(seat(outlet))).collect()
+        let outlets = config.outlets.iter().zip(outlet::open_all(config));
+        let seat = |(config, outlet)| Arc::new(Self::new(pdu.clone(), config, outlet));
+        outlets.map(seat).collect()
     }
 
     pub(super) fn new(pdu: Arc<Pdu>, config: &OutletConfig, outlet: Box<dyn Outlet>) -> Self {
@@ -109,8 +117,35 @@ impl Seat {
         let answer = what(self.outlet.as_ref())?;
         let answered = timeout(*limit, answer).await;
         let answered = answered.unwrap_or(Err(OutletError::Silent(*limit)));
+        self.pdu.asked.notify_one();
         tally.reachable(name, answered.as_ref().err().is_none_or(OutletError::is_answer));
         Some(answered)
+    }
+}
+
+impl Seat {
+    /// Whether anything is kept at the PDU between requests.
+    pub(super) fn rests(&self) -> bool {
+        self.outlet.rest().is_some()
+    }
+
+    /// Gives back what is kept at the PDU whenever nothing was asked of it for [`REST`], and at the end.
+    pub(super) async fn rest_in_between(self: Arc<Self>, ending: CancellationToken) {
+        let asked = &self.pdu.asked;
+        while ending.run_until_cancelled(asked.notified()).await.is_some() {
+            while let Some(Ok(())) =
+                ending.run_until_cancelled(timeout(REST, asked.notified())).await
+            {}
+            self.rest().await;
+        }
+        self.rest().await;
+    }
+
+    async fn rest(&self) {
+        let _turn = self.pdu.turn.lock().await;
+        if let Some(rest) = self.outlet.rest() {
+            let _ = rest.await;
+        }
     }
 }
 
@@ -134,6 +169,7 @@ fn when_silent(pdu: &PduConfig) -> Option<&'static str> {
             }
             Access::V3(_) => "is it on the network, and does it speak SNMP version 3?",
         }),
+        Driver::Dialogue(_) => Some("is it the right profile?"),
         Driver::Mqtt(_) => Some("is the device on, and its topic right? The broker was reached"),
         Driver::Qmp(_) => {
             Some("QEMU's monitor talks to one client at a time; has somebody else it?")

@@ -6,6 +6,7 @@
 mod answer;
 mod budget;
 mod common;
+mod dialogue;
 mod exec;
 mod gpio;
 mod hid;
@@ -25,6 +26,7 @@ mod usb_hub;
 
 pub use answer::{Check, Finder, Meaning, Quantity};
 pub use budget::{BudgetConfig, MOST_CYCLES};
+pub use dialogue::{Coding, Connect, Dialogue, Heard, Reading, Script, Step, Words};
 pub use exec::Exec;
 pub use gpio::Gpio;
 pub use hid::{Hid, HidFamily};
@@ -115,6 +117,11 @@ fn from_documents(documents: &[(String, Node)], problems: &Problems) -> PowerCon
     }
     let interlock = one(&tops, "interlock", InterlockConfig::read).unwrap_or_default();
     let mut pdus = pdu::read(&tops);
+    for pdu in pdus.iter_mut().filter_map(|(_, pdu)| pdu.as_mut()) {
+        if let Driver::Dialogue(dialogue) = &mut pdu.driver {
+            dialogue.log_in_with(&consoles);
+        }
+    }
     let boards = outlet::read_into(&mut pdus, &tops);
     let outlets = tops.iter().flat_map(|top| top.tables("outlet")).count();
     for top in tops {

@@ -5,7 +5,8 @@ use std::time::Duration;
 use super::common::duration;
 use super::profile::BuiltIn;
 use super::{
-    Exec, Gpio, Hid, Http, Ipmi, Libvirt, Mqtt, OutletConfig, Qmp, Snmp, UsbHub, http, mqtt, snmp,
+    Dialogue, Exec, Gpio, Hid, Http, Ipmi, Libvirt, Mqtt, OutletConfig, Qmp, Snmp, UsbHub,
+    dialogue, http, mqtt, snmp,
 };
 use crate::config::Table;
 use crate::model::Name;
@@ -26,6 +27,7 @@ pub struct PduConfig {
 /// How to talk to a PDU, with the driver's own keys.
 #[derive(Debug, Clone)]
 pub enum Driver {
+    Dialogue(Box<Dialogue>),
     Exec(Exec),
     Gpio(Gpio),
     Hid(Hid),
@@ -54,6 +56,13 @@ pub struct DriverEntry {
 
 /// The registry of drivers, in the order of their names.
 pub const DRIVERS: &[DriverEntry] = &[
+    DriverEntry {
+        name: "dialogue",
+        about: "what one talks to: telnet, SSH, TCP, serial lines, consoles",
+        read: |table| Dialogue::read(table).map(Box::new).map(Driver::Dialogue),
+        timeout: Duration::from_secs(20),
+        profiles: dialogue::BUILT_IN,
+    },
     DriverEntry {
         name: "exec",
         about: "programs of your own",
@@ -142,6 +151,7 @@ impl Driver {
     pub(super) fn check_port(&self, port: &str) -> Result<(), String> {
         let number = |part: &str| part.parse::<u32>().is_ok();
         match self {
+            Self::Dialogue(dialogue) => dialogue.script(port).map(drop),
             Self::Exec(_) | Self::Gpio(_) | Self::Ipmi(_) | Self::Sim => Ok(()),
             Self::Hid(hid) => hid.check(port),
             Self::Http(http) => http.profile.ports.check(port),
@@ -161,6 +171,7 @@ impl Driver {
     /// Where the PDU is, for messages; `None` when its name says it all.
     pub fn place(&self) -> Option<String> {
         Some(match self {
+            Self::Dialogue(dialogue) => dialogue.connect.place(),
             Self::Exec(_) | Self::Sim => return None,
             Self::Gpio(gpio) => gpio.chip.display().to_string(),
             Self::Hid(hid) => format!("{:?}", hid.family),

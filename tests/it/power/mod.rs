@@ -3,6 +3,7 @@
 mod agent;
 mod budget;
 mod console;
+mod dialogue;
 mod exec;
 mod feeds;
 mod interlock;
@@ -14,6 +15,7 @@ mod qmp;
 mod relays;
 mod service;
 mod snmp;
+mod talking;
 mod truth;
 mod typing;
 mod usb;

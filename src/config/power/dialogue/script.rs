@@ -1,0 +1,153 @@
+//! What is said to a PDU for one outlet: a profile with all of its values.
+
+use std::time::Duration;
+
+use regex::bytes::Regex;
+
+use super::expression::Values;
+use super::profile::{BITS, OUTLET, Profile, ReadingText, StepText};
+use super::template::Words;
+
+/// The conversations about one outlet.
+#[derive(Debug, Clone)]
+pub struct Script {
+    pub on: Vec<Step>,
+    pub off: Vec<Step>,
+    pub cycle: Option<Vec<Step>>,
+    pub status: Option<Vec<Step>>,
+}
+
+/// To send something and wait for the answer.
+#[derive(Debug, Clone)]
+pub struct Step {
+    pub send: Option<Words>,
+    /// What ends the step; without it nothing is waited for.
+    pub expect: Option<Regex>,
+    /// The PDU will not.
+    pub fail: Option<Regex>,
+    /// The PDU is there, and has no time for us.
+    pub busy: Option<Regex>,
+    /// Where the PDU says which outlet it speaks of, and how ours is called: it must not be another.
+    pub names: Option<(Regex, Vec<u8>)>,
+    /// What is answered when the PDU says something else meanwhile, as often as it does.
+    pub replies: Vec<(Regex, Words)>,
+    /// How long the whole step may take, without its pause.
+    pub timeout: Duration,
+    /// What is waited for after the step.
+    pub pause: Duration,
+    /// Nothing is switched by it, whatever becomes of it.
+    pub harmless: bool,
+    pub reading: Option<Reading>,
+    /// What reads as on is off.
+    pub inverted: bool,
+}
+
+/// How the answer tells an outlet's state.
+#[derive(Debug, Clone)]
+pub enum Reading {
+    /// By all that was said in this step.
+    Words { on: Regex, off: Regex },
+    /// By a bit of the bytes that the group `bits` of `expect` found, the lowest first.
+    Bit(usize),
+}
+
+impl Step {
+    /// The group of [`Self::names`] that is the outlet's name.
+    pub const OUTLET: &str = OUTLET;
+}
+
+impl Reading {
+    /// The bytes that a bit is of.
+    pub const BITS: &str = BITS;
+}
+
+impl Script {
+    /// # Errors
+    /// Why there is no such port.
+    pub(super) fn new(profile: &Profile, port: &str, values: &Values) -> Result<Self, String> {
+        let parts = profile.port.captures(port).ok_or_else(|| {
+            let pattern = profile.port.as_str().trim_start_matches("^(?:");
+            let pattern = pattern.strip_suffix(")$").unwrap_or(pattern);
+            format!("{port:?} is no port of this PDU; those are {pattern}")
+        })?;
+        let mut values = values.clone();
+        values.insert("port".to_owned(), port.to_owned());
+        for name in profile.port.capture_names().flatten() {
+            if let Some(part) = parts.name(name) {
+                values.insert(name.to_owned(), part.as_str().to_owned());
+            }
+        }
+        let some = |texts: &[StepText]| {
+            if texts.is_empty() { Ok(None) } else { steps(texts, &values).map(Some) }
+        };
+        Ok(Self {
+            on: steps(&profile.on, &values)?,
+            off: steps(&profile.off, &values)?,
+            cycle: some(&profile.cycle)?,
+            status: some(&profile.status)?,
+        })
+    }
+
+    /// On and off change places.
+    pub(super) fn invert(&mut self) {
+        std::mem::swap(&mut self.on, &mut self.off);
+        // A cycle of the PDU's own would cut what is on there, which is off here.
+        self.cycle = None;
+        for step in self.status.iter_mut().flatten() {
+            step.inverted = true;
+        }
+    }
+}
+
+/// Steps with their values; those that need a value that is not there are left out.
+///
+/// # Errors
+/// When a value has no place, such as a port that is too large.
+pub(super) fn steps(texts: &[StepText], values: &Values) -> Result<Vec<Step>, String> {
+    let there = |step: &&StepText| step.needs.as_ref().is_none_or(|name| values.contains_key(name));
+    texts.iter().filter(there).map(|text| step(text, values)).collect()
+}
+
+fn step(text: &StepText, values: &Values) -> Result<Step, String> {
+    let StepText {
+        send,
+        expect,
+        fail,
+        busy,
+        names,
+        replies,
+        timeout,
+        pause,
+        harmless,
+        reading,
+        ..
+    } = text;
+    let regex = |pattern: &Option<super::template::Pattern>| {
+        pattern.as_ref().map(|pattern| pattern.regex(values)).transpose()
+    };
+    let replies = replies.iter().map(|(see, send)| Ok((see.regex(values)?, send.words(values)?)));
+    let reading = match reading {
+        None => None,
+        Some(ReadingText::Words { on, off }) => {
+            Some(Reading::Words { on: on.regex(values)?, off: off.regex(values)? })
+        }
+        Some(ReadingText::Bit(bit)) => {
+            let number = bit.number(values)?;
+            let bit = usize::try_from(number).map_err(|_| format!("there is no bit {number}"))?;
+            Some(Reading::Bit(bit))
+        }
+    };
+    Ok(Step {
+        send: send.as_ref().map(|send| send.words(values)).transpose()?,
+        expect: regex(expect)?,
+        fail: regex(fail)?,
+        busy: regex(busy)?,
+        names: regex(names)?.zip(values.get("port").map(|port| port.clone().into_bytes())),
+        replies: replies.collect::<Result<_, String>>()?,
+        timeout: *timeout,
+        pause: *pause,
+        harmless: *harmless,
+        reading,
+        inverted: false,
+    })
+}
