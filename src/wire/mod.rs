@@ -4,6 +4,7 @@ pub mod asciicast;
 pub mod attach;
 pub mod conmux;
 pub mod escape;
+pub mod expect;
 pub mod frame;
 mod keymap;
 pub mod line;

@@ -246,9 +246,15 @@ class Apc(Pdu):
                 self.control(number, shift)
 
     def control(self, number, shift):
-        words = ["Immediate On", "Immediate Off", "Immediate Reboot", "Delayed On", "Cancel"]
+        words = [f"{when} {what}" for when in ("Immediate", "Delayed") for what in ("On", "Off", "Reboot")]
+        words.append("Cancel")
         entries = [(at + 1 + shift, word) for at, word in enumerate(words)]
         while (answer := self.page("Control Outlet", self.about(number), entries)) != "\x1b":
+            if answer == str(7 + shift):
+                self.line.write("\n        Enter 'YES' to continue or <ENTER> to cancel : ")
+                self.line.key_or_line()
+                self.line.write("YES\n\n        Press <ENTER> to continue...")
+                self.line.key_or_line()
             if answer not in (str(1 + shift), str(2 + shift)):
                 continue
             on = answer == str(1 + shift)
@@ -271,6 +277,8 @@ class ApcCli(Pdu):
     """The command line of an AP8959."""
 
     def session(self):
+        self.line.telnet = True
+        self.line.write(b"\xff\xfb\x01\xff\xfb\x03")
         if self.has("silent"):
             self.hang()
         while True:

@@ -1,9 +1,5 @@
 //! Listening for what a step expects. Knows no socket.
 
-use std::ops::Range;
-
-use regex::bytes::Regex;
-
 use crate::config::power::{Heard, Reading, Step, Words};
 use crate::model::State;
 
@@ -77,21 +73,25 @@ impl<'a> Hearing<'a> {
             (None, Some(Reading::Words { on, off })) => [Some(on), Some(off)],
             _ => [None, None],
         };
-        let done = states.into_iter().flatten().chain(expect).map(|regex| (Meaning::Done, regex));
-        let said = fail.iter().map(|regex| (Meaning::Fail, regex));
-        let said = said.chain(busy.iter().map(|regex| (Meaning::Busy, regex))).chain(done);
+        let done =
+            states.into_iter().flatten().chain(expect).map(|expected| (Meaning::Done, expected));
+        let said = fail.iter().map(|expected| (Meaning::Fail, expected));
+        let said = said.chain(busy.iter().map(|expected| (Meaning::Busy, expected))).chain(done);
         let asks = replies.iter().enumerate().map(|(n, (see, _))| (Meaning::Reply(n), see));
         let first = said
             .chain(asks)
-            .filter_map(|(meaning, regex)| Some((self.find(regex)?, meaning, regex)))
+            .filter_map(|(meaning, expected)| {
+                Some((expected.find(self.news())?, meaning, expected))
+            })
             .min_by_key(|(range, meaning, _)| (range.start, *meaning));
-        let Some((range, meaning, regex)) = first else {
+        let Some((range, meaning, expected)) = first else {
             return (self.heard.len() >= MAX_HEARD).then_some(Verdict::Endless);
         };
         if self.strays() {
             return Some(Verdict::Stray);
         }
-        note(regex, self.news(), found);
+        let parts = expected.parts(self.news()).unwrap_or_default();
+        found.extend(parts.into_iter().map(|(name, part)| (name.to_owned(), part.to_vec())));
         Some(match meaning {
             Meaning::Fail => Verdict::Fail,
             Meaning::Busy => Verdict::Busy,
@@ -111,13 +111,11 @@ impl<'a> Hearing<'a> {
     /// The state that all of it tells; `None` where it tells none, or both.
     pub(super) fn state(&self, found: &Heard) -> Option<State> {
         let is_on = match self.step.reading.as_ref()? {
-            Reading::Words { on, off } => {
-                match (on.is_match(&self.heard), off.is_match(&self.heard)) {
-                    (true, false) => true,
-                    (false, true) => false,
-                    _ => return None,
-                }
-            }
+            Reading::Words { on, off } => match (on.is_in(&self.heard), off.is_in(&self.heard)) {
+                (true, false) => true,
+                (false, true) => false,
+                _ => return None,
+            },
             Reading::Bit(bit) => found.get(Reading::BITS)?.get(bit / 8)? >> (bit % 8) & 1 == 1,
         };
         Some(if is_on != self.step.inverted { State::On } else { State::Off })
@@ -126,22 +124,7 @@ impl<'a> Hearing<'a> {
     /// Whether the PDU speaks of another outlet than ours.
     fn strays(&self) -> bool {
         let Some((names, ours)) = &self.step.names else { return false };
-        let mut named = names.captures_iter(self.news());
-        named.any(|captures| captures.name(Step::OUTLET).is_some_and(|it| it.as_bytes() != ours))
-    }
-
-    fn find(&self, regex: &Regex) -> Option<Range<usize>> {
-        regex.find(self.news()).map(|found| found.range())
-    }
-}
-
-/// Puts what a pattern's groups have found to the rest.
-fn note(regex: &Regex, text: &[u8], found: &mut Heard) {
-    let Some(captures) = regex.captures(text) else { return };
-    for name in regex.capture_names().flatten() {
-        if let Some(group) = captures.name(name) {
-            found.insert(name.to_owned(), group.as_bytes().to_vec());
-        }
+        names.each(self.news(), Step::OUTLET).iter().any(|named| named != ours)
     }
 }
 

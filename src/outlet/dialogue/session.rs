@@ -220,9 +220,10 @@ fn and(said: &str) -> String {
 
 /// The end of what a PDU said, in one line, without the password.
 fn shown(said: &[u8], password: Option<&Secret>) -> String {
-    let hidden = password.map(|secret| regex::escape(secret.expose()));
-    let hidden = hidden.and_then(|secret| regex::bytes::Regex::new(&secret).ok());
-    let said = hidden.map_or_else(|| said.into(), |hidden| hidden.replace_all(said, &b"***"[..]));
+    let said = match password {
+        Some(secret) => without(said, secret.expose().as_bytes()),
+        None => said.to_vec(),
+    };
     let said = said.trim_ascii();
     let from = said.len().saturating_sub(SHOWN);
     let text: Vec<String> = said[from..]
@@ -232,4 +233,23 @@ fn shown(said: &[u8], password: Option<&Secret>) -> String {
         .map(|line| line.escape_ascii().to_string())
         .collect();
     text.join(" ")
+}
+
+/// A text in which something is not to be seen.
+fn without(text: &[u8], secret: &[u8]) -> Vec<u8> {
+    let mut shown = Vec::new();
+    let mut rest = text;
+    while let Some((first, after)) = rest.split_first() {
+        match rest.strip_prefix(secret).filter(|_| !secret.is_empty()) {
+            Some(after) => {
+                shown.extend_from_slice(b"***");
+                rest = after;
+            }
+            None => {
+                shown.push(*first);
+                rest = after;
+            }
+        }
+    }
+    shown
 }

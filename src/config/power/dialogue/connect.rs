@@ -53,6 +53,16 @@ impl Connect {
     }
 }
 
+impl Connect {
+    /// Where that is, for messages: of a program only its name.
+    pub fn place(&self) -> String {
+        match self {
+            Self::Port(PortSpec::Exec { program, .. }) => format!("exec:{program}"),
+            other => other.to_string(),
+        }
+    }
+}
+
 /// Whether the end of `HOST:PORT` is there; a bare IPv6 address has none.
 fn has_port(host: &str) -> bool {
     match host.rsplit_once(':') {

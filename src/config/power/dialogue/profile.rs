@@ -2,18 +2,19 @@
 
 use std::time::Duration;
 
-use regex::Regex;
-
 use super::expression::Expression;
-use super::template::{Pattern, Template, not_regular};
+use super::template::{Pattern, Template};
 use crate::config::power::profile::{self, BuiltIn, built_in};
 use crate::config::{At, Table, toml};
+use crate::wire::expect::Expected;
 
 /// How one talks to a family of PDUs.
 #[derive(Debug, Clone)]
 pub(super) struct Profile {
     /// The ports that there are; its named groups are values.
-    pub(super) port: Regex,
+    pub(super) port: Expected,
+    /// The same in words.
+    pub(super) ports: String,
     /// Where its TCP server listens.
     pub(super) tcp_port: Option<u16>,
     pub(super) coding: Coding,
@@ -105,9 +106,8 @@ impl Profile {
                 "\"port\" is missing: a regular expression of the ports there are",
             );
         }
-        let port = table.parsed("port", |text| {
-            Regex::new(&format!("^(?:{text})$")).map_err(|error| not_regular(&error))
-        });
+        let port = table.parsed("port", Expected::whole);
+        let ports = table.optional::<String>("port");
         let tcp_port = table.optional::<u16>("tcp_port");
         let coding = table.parsed("coding", |word| match word {
             "tplink" => Ok(Coding::TpLink),
@@ -116,7 +116,7 @@ impl Profile {
         let timeout = table.optional("timeout").unwrap_or(TIMEOUT);
 
         let ours = ["user", "password"].map(str::to_owned);
-        let parts = port.iter().flat_map(Regex::capture_names).flatten().map(str::to_owned);
+        let parts = port.iter().flat_map(Expected::groups).map(str::to_owned);
         let known: Vec<String> =
             ours.iter().cloned().chain(["port".to_owned()]).chain(parts).collect();
         let of_pdu = Rules { known: &ours, timeout, reads: false };
@@ -146,6 +146,7 @@ impl Profile {
         table.finish();
         Some(Self {
             port: port?,
+            ports: ports?,
             tcp_port,
             coding: coding.unwrap_or_default(),
             login: login?,
@@ -314,7 +315,8 @@ mod tests {
             let given = ["user", "password"].map(|key| (key.to_owned(), "x".to_owned()));
             let values = given.into_iter().collect();
             let ports = (0..=4096).map(|port| port.to_string()).chain([".AA1".to_owned()]);
-            let ports: Vec<String> = ports.filter(|port| profile.port.is_match(port)).collect();
+            let ports: Vec<String> =
+                ports.filter(|port| profile.port.is_in(port.as_bytes())).collect();
             assert!(!ports.is_empty(), "{name}");
             for port in ports {
                 let script = Script::new(&profile, &port, &values).unwrap();

@@ -2,11 +2,10 @@
 
 use std::time::Duration;
 
-use regex::bytes::Regex;
-
 use super::expression::Values;
 use super::profile::{BITS, OUTLET, Profile, ReadingText, StepText};
 use super::template::Words;
+use crate::wire::expect::Expected;
 
 /// The conversations about one outlet.
 #[derive(Debug, Clone)]
@@ -22,15 +21,15 @@ pub struct Script {
 pub struct Step {
     pub send: Option<Words>,
     /// What ends the step; without it nothing is waited for.
-    pub expect: Option<Regex>,
+    pub expect: Option<Expected>,
     /// The PDU will not.
-    pub fail: Option<Regex>,
+    pub fail: Option<Expected>,
     /// The PDU is there, and has no time for us.
-    pub busy: Option<Regex>,
+    pub busy: Option<Expected>,
     /// Where the PDU says which outlet it speaks of, and how ours is called: it must not be another.
-    pub names: Option<(Regex, Vec<u8>)>,
+    pub names: Option<(Expected, Vec<u8>)>,
     /// What is answered when the PDU says something else meanwhile, as often as it does.
-    pub replies: Vec<(Regex, Words)>,
+    pub replies: Vec<(Expected, Words)>,
     /// How long the whole step may take, without its pause.
     pub timeout: Duration,
     /// What is waited for after the step.
@@ -46,7 +45,7 @@ pub struct Step {
 #[derive(Debug, Clone)]
 pub enum Reading {
     /// By all that was said in this step.
-    Words { on: Regex, off: Regex },
+    Words { on: Expected, off: Expected },
     /// By a bit of the bytes that the group `bits` of `expect` found, the lowest first.
     Bit(usize),
 }
@@ -65,17 +64,13 @@ impl Script {
     /// # Errors
     /// Why there is no such port.
     pub(super) fn new(profile: &Profile, port: &str, values: &Values) -> Result<Self, String> {
-        let parts = profile.port.captures(port).ok_or_else(|| {
-            let pattern = profile.port.as_str().trim_start_matches("^(?:");
-            let pattern = pattern.strip_suffix(")$").unwrap_or(pattern);
-            format!("{port:?} is no port of this PDU; those are {pattern}")
+        let parts = profile.port.parts(port.as_bytes()).ok_or_else(|| {
+            format!("{port:?} is no port of this PDU; those are {}", profile.ports)
         })?;
         let mut values = values.clone();
         values.insert("port".to_owned(), port.to_owned());
-        for name in profile.port.capture_names().flatten() {
-            if let Some(part) = parts.name(name) {
-                values.insert(name.to_owned(), part.as_str().to_owned());
-            }
+        for (name, part) in parts {
+            values.insert(name.to_owned(), String::from_utf8_lossy(part).into_owned());
         }
         let some = |texts: &[StepText]| {
             if texts.is_empty() { Ok(None) } else { steps(texts, &values).map(Some) }
@@ -122,14 +117,15 @@ fn step(text: &StepText, values: &Values) -> Result<Step, String> {
         reading,
         ..
     } = text;
-    let regex = |pattern: &Option<super::template::Pattern>| {
-        pattern.as_ref().map(|pattern| pattern.regex(values)).transpose()
+    let expected = |pattern: &Option<super::template::Pattern>| {
+        pattern.as_ref().map(|pattern| pattern.expected(values)).transpose()
     };
-    let replies = replies.iter().map(|(see, send)| Ok((see.regex(values)?, send.words(values)?)));
+    let replies =
+        replies.iter().map(|(see, send)| Ok((see.expected(values)?, send.words(values)?)));
     let reading = match reading {
         None => None,
         Some(ReadingText::Words { on, off }) => {
-            Some(Reading::Words { on: on.regex(values)?, off: off.regex(values)? })
+            Some(Reading::Words { on: on.expected(values)?, off: off.expected(values)? })
         }
         Some(ReadingText::Bit(bit)) => {
             let number = bit.number(values)?;
@@ -139,10 +135,10 @@ fn step(text: &StepText, values: &Values) -> Result<Step, String> {
     };
     Ok(Step {
         send: send.as_ref().map(|send| send.words(values)).transpose()?,
-        expect: regex(expect)?,
-        fail: regex(fail)?,
-        busy: regex(busy)?,
-        names: regex(names)?.zip(values.get("port").map(|port| port.clone().into_bytes())),
+        expect: expected(expect)?,
+        fail: expected(fail)?,
+        busy: expected(busy)?,
+        names: expected(names)?.zip(values.get("port").map(|port| port.clone().into_bytes())),
         replies: replies.collect::<Result<_, String>>()?,
         timeout: *timeout,
         pause: *pause,

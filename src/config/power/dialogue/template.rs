@@ -8,9 +8,8 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use regex::bytes::{Regex, RegexBuilder};
-
 use super::expression::{Expression, Values};
+use crate::wire::expect::Expected;
 
 /// A text to send.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -51,9 +50,6 @@ enum Piece {
     Text(String),
     Value(Expression),
 }
-
-/// The most that a compiled pattern may need, in bytes.
-const PATTERN_SIZE: usize = 1 << 20;
 
 impl Template {
     /// # Errors
@@ -193,21 +189,20 @@ impl Pattern {
 
     /// # Errors
     /// When a value is not there or has no place.
-    pub(super) fn regex(&self, values: &Values) -> Result<Regex, String> {
+    pub(super) fn expected(&self, values: &Values) -> Result<Expected, String> {
         self.build(|value| value.bytes(values))
     }
 
     /// The names of what it finds.
     pub(super) fn finds(&self) -> Vec<String> {
-        let regex = self.build(|_| Ok(b"1".to_vec()));
-        let names = regex.iter().flat_map(Regex::capture_names).flatten();
-        names.map(str::to_owned).collect()
+        let expected = self.build(|_| Ok(b"1".to_vec()));
+        expected.iter().flat_map(Expected::groups).map(str::to_owned).collect()
     }
 
     fn build(
         &self,
         value: impl Fn(&Expression) -> Result<Vec<u8>, String>,
-    ) -> Result<Regex, String> {
+    ) -> Result<Expected, String> {
         let mut text = String::new();
         for piece in &self.0 {
             match piece {
@@ -219,17 +214,8 @@ impl Pattern {
                 }
             }
         }
-        let built = RegexBuilder::new(&text).unicode(false).size_limit(PATTERN_SIZE).build();
-        built.map_err(|error| not_regular(&error))
+        Expected::new(&text)
     }
-}
-
-/// Why a text is no regular expression: the library draws a picture of several lines, the last of which
-/// says it.
-pub(super) fn not_regular(error: &regex::Error) -> String {
-    let said = error.to_string();
-    let why = said.lines().next_back().unwrap_or_default();
-    format!("no regular expression: {}", why.trim_start_matches("error: "))
 }
 
 /// Reads what follows a backslash, and gives what follows that.
@@ -321,7 +307,7 @@ mod tests {
     fn a_pattern_takes_a_value_for_what_it_is() {
         let find = |pattern: &str, port: &str, text: &str| {
             let pattern = Pattern::parse(pattern, &known()).unwrap();
-            pattern.regex(&values(port)).unwrap().is_match(text.as_bytes())
+            pattern.expected(&values(port)).unwrap().is_in(text.as_bytes())
         };
         assert!(find(r"^{port} +ON$", ".A1", ".A1  ON"));
         assert!(!find(r"^{port} +ON$", ".A1", "BA1  ON"));
@@ -339,7 +325,7 @@ mod tests {
                     let _ = words.bytes(&Heard::new());
                 }
                 if let Ok(pattern) = Pattern::parse(&text, &known()) {
-                    let _ = pattern.regex(&values(&port));
+                    let _ = pattern.expected(&values(&port));
                 }
             }
         }
@@ -349,14 +335,14 @@ mod tests {
             let written: String = bytes.iter().map(|byte| format!("\\x{byte:02X}")).collect();
             prop_assert_eq!(&sent(&written, "1"), &bytes);
             let pattern = Pattern::parse(&format!("(?s)^{written}$"), &known()).unwrap();
-            prop_assert!(pattern.regex(&values("1")).unwrap().is_match(&bytes));
+            prop_assert!(pattern.expected(&values("1")).unwrap().is_in(&bytes));
         }
 
         #[test]
         fn a_port_in_a_pattern_finds_itself_only(port in ".{1,12}", text in ".{0,12}") {
-            let regex = Pattern::parse("^{port}$", &known()).unwrap().regex(&values(&port)).unwrap();
-            prop_assert!(regex.is_match(port.as_bytes()));
-            prop_assert_eq!(regex.is_match(text.as_bytes()), text == port);
+            let regex = Pattern::parse("^{port}$", &known()).unwrap().expected(&values(&port)).unwrap();
+            prop_assert!(regex.is_in(port.as_bytes()));
+            prop_assert_eq!(regex.is_in(text.as_bytes()), text == port);
         }
     }
 }
