@@ -180,7 +180,7 @@ mod tests {
     fn the_example_shows_defaults() {
         let example = include_str!("../../../conf/power.toml");
         let config = PowerConfig::parse("conf/power.toml", example).unwrap();
-        assert_eq!(config.pdus.len(), 12);
+        assert_eq!(config.pdus.len(), 13);
         assert!(config.http.is_some());
 
         // The keys that have a default are shown with it: without them nothing is different.
@@ -196,6 +196,7 @@ mod tests {
             "typing",
             "nameless",
             "insecure_tls",
+            "inverted",
             "privilege",
             "ipmitool",
             "virsh",

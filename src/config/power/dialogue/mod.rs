@@ -1,4 +1,24 @@
 //! The keys of `driver = "dialogue"`: PDUs that one talks to over a stream of bytes.
+//!
+//! A profile has `about` and `source` for people; `port`, a regular expression of the ports there are,
+//! whose named groups are values beside `{port}`; `tcp_port`; `timeout` of a step (5 s); `coding`; and
+//! conversations: `[[login]]`, `[[logout]]`, `[[on]]`, `[[off]]`, `[[cycle]]` and `[[status]]`, each a list of
+//! steps. A step has, all of them optional:
+//!
+//! - `send`: what is said first, a [`Template`](template): `on {port}\r`, `\x20{byte:port}\0`;
+//! - `expect`: what ends the step, a regular expression over what was heard since then;
+//! - `fail`: by which the PDU says that it will not (in a login: that it does not know us); `busy`: that
+//!   it has no time for us;
+//! - `replies = [{ see, send }]`: what is answered to what meanwhile, for menus and pages: with
+//!   `(?<key>[0-9]+)- Outlet Management` and `{heard:key}\r` an entry is found by its name;
+//! - `names`: where the PDU says which outlet it speaks of, `(?<outlet>...)`: it must not be another;
+//! - `harmless = true`: nothing is switched by it, so a PDU that is lost there has not switched;
+//! - `timeout`, and a `pause` after the step; `if = "password"` (or `"user"`): only where there is one;
+//! - in `[[status]]`, for one of them: `on` and `off`, patterns of which one is in what was heard in the step,
+//!   or `bit`, the number of a bit of what the group `bits` of `expect` has found, the lowest first.
+//!
+//! Of texts that come at the same time, the first one counts. What was heard before something is sent is
+//! forgotten then.
 
 mod connect;
 mod expression;
