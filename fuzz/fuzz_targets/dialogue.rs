@@ -52,7 +52,7 @@ fuzz_target!(|data: &[u8]| {
                 _ => outlets[0].switch(Switch::On).await,
             };
             if let Err(error) = told {
-                assert!(!error.to_string().contains("s3cret"), "{error}");
+                assert!(keys.is_empty() || !error.to_string().contains("s3cret"), "{error}");
             }
             if let Some(rest) = outlets[0].rest() {
                 let _ = rest.await;

@@ -109,3 +109,6 @@ impl Outlet for DialogueOutlet {
         Some(self.unit.rest().map(Ok).boxed())
     }
 }
+
+#[cfg(test)]
+mod tests;

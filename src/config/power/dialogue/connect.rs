@@ -57,8 +57,8 @@ impl Connect {
     /// Where that is, for messages: of a program only its name.
     pub fn place(&self) -> String {
         match self {
-            Self::Port(PortSpec::Exec { program, .. }) => format!("exec:{program}"),
-            other => other.to_string(),
+            Self::Port(spec) => spec.shown(),
+            Self::Console { url, .. } => format!("console:{url}"),
         }
     }
 }
