@@ -17,6 +17,7 @@ mod manners;
 mod past;
 mod pending;
 mod receipt;
+mod record;
 mod request;
 mod ring;
 mod roster;
@@ -26,6 +27,7 @@ mod send;
 mod session;
 mod signs;
 mod state;
+mod step;
 mod supervisor;
 mod typing;
 

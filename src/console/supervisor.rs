@@ -3,49 +3,36 @@
 //! It reads, stamps, appends to the capture, and only then publishes; and it writes what sessions
 //! typed. When the port is gone it opens it again, and the console and its sessions stay.
 
-use std::cell::RefCell;
-use std::io;
-use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
 use std::time::Duration;
 
-use bytes::Bytes;
-use tokio::io::ReadBuf;
-use tokio::sync::{Semaphore, mpsc};
+use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep_until};
 
 use super::alarm::Alarm;
 use super::hand_over::HandedState;
-use super::health::SILENT;
 use super::input::{Request, Typed};
 use super::line::{LineChange, Wires};
 use super::pending::{Part, Pending};
 use super::signs::Signs;
+use super::step::poll_port;
 use super::typing::Unrecorded;
 use super::{Console, Handed, Lifetime};
 use crate::capture::Writer;
-use crate::config::{CaptureOptions, PortSpec};
+use crate::config::PortSpec;
 use crate::model::line::LineSettings;
 use crate::model::{What, units};
 use crate::port::{self, HandedPort, Port};
 use crate::wire::attach::PortState;
 
-/// The most that is read at a time.
-const READ: usize = 64 * 1024;
 /// How often the capture is synced: what a power loss can cost.
 const SYNC: Duration = Duration::from_secs(1);
 /// The first and the longest wait before a lost port is opened again.
 const BACK_OFF: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(2));
-/// When a read gives so many bytes, another one follows at once.
-const MUCH: usize = 1024;
 /// Why a port is not open that somebody has closed.
 const CLOSED: &str = "somebody has closed it";
 /// A port that was open for this long is opened again without a wait.
 const STEADY: Duration = Duration::from_secs(5);
-
-/// So many consoles of a process keep house at a time: it takes memory and a core.
-static KEEPING_HOUSE: Semaphore = Semaphore::const_new(1);
 
 pub(super) struct Supervisor {
     pub(super) console: Arc<Console>,
@@ -66,16 +53,6 @@ pub(super) struct Supervisor {
     pub(super) silent_at: Option<Instant>,
     /// The number of the next event to capture.
     pub(super) recorded: u64,
-}
-
-/// What happened at the port in one step.
-struct Step {
-    wrote: usize,
-    read: Option<Bytes>,
-    /// The other end has told something of the line.
-    news: bool,
-    /// Why the port is gone, if it is.
-    gone: Option<String>,
 }
 
 /// How waiting without a port ended.
@@ -368,9 +345,8 @@ impl Supervisor {
                     if let Some(taken) = pending.took(step.wrote, Instant::now()) {
                         self.record_input(taken);
                     }
-                    let read = step.read.as_ref().map_or(0, Bytes::len);
-                    let much = step.wrote + read >= MUCH;
-                    if step.wrote > 0 || read > 0 {
+                    let much = step.is_much();
+                    if step.wrote > 0 || step.read.is_some() {
                         wires.heard();
                     }
                     if let Some(bytes) = step.read {
@@ -444,165 +420,6 @@ impl Supervisor {
             self.on_time(port, wires, pending);
         }
     }
-
-    fn settle(&mut self) {
-        self.writer.settle();
-        if self.writer.broken().is_some() {
-            self.tell_capture();
-        }
-    }
-
-    /// The life of a byte: stamped, captured, then published.
-    fn append(&mut self, bytes: Bytes) {
-        let time_us = units::now_us();
-        let offset = self.writer.head();
-        let gap = self.writer.append(time_us, &bytes);
-        let looked_at = bytes.clone();
-        let mut state = self.console.state();
-        let mismatch = state.vitals.heard(time_us, bytes.len());
-        state.ring.push(offset, time_us, bytes);
-        if state.capture_error.as_deref() != self.writer.broken() {
-            state.capture_error = self.writer.broken().map(str::to_owned);
-        }
-        let events = gap.map_or(0, |gap| {
-            state.events.push(gap);
-            1
-        });
-        self.console.head.send_modify(|head| {
-            head.offset = self.writer.head();
-            head.events += events;
-        });
-        drop(state);
-        self.keep_house();
-        self.look_at(offset, time_us, &looked_at, mismatch);
-    }
-
-    /// Tells whether the capture can be written.
-    fn tell_capture(&mut self) {
-        let broken = self.writer.broken().map(str::to_owned);
-        self.console.state().capture_error = broken;
-    }
-
-    /// Publishes an event and captures it.
-    pub(super) fn event(&mut self, who: Option<String>, what: What) {
-        self.console.publish(who, what);
-        self.record_events();
-    }
-
-    /// Captures what was published, by whomever, in the order in which it was.
-    fn record_events(&mut self) {
-        loop {
-            let event = {
-                let mut state = self.console.state();
-                let Some((number, event)) = state.events.at(self.recorded) else { return };
-                let (missed, event) = (number - self.recorded, event.clone());
-                self.recorded = number + 1;
-                if missed > 0 {
-                    tracing::warn!(console = %self.console.name, missed, "events are not captured");
-                }
-                if state.vitals.power(&event) {
-                    self.silent_at = Some(Instant::now() + SILENT);
-                }
-                event
-            };
-            // The writer has captured it when it told of it.
-            if !matches!(event.what, What::Gap { .. }) {
-                self.record(&event);
-            }
-        }
-    }
-
-    fn sync(&mut self) {
-        self.settle();
-        if let Some(file) = self.writer.unsynced() {
-            let name = self.console.name.clone();
-            self.lifetime.tasks.spawn_blocking(move || {
-                if let Err(error) = file.sync_data() {
-                    tracing::error!(console = %name, %error, "the capture could not be synced");
-                }
-            });
-        }
-    }
-
-    fn change_capture(&mut self, options: CaptureOptions) {
-        self.writer.change_options(options);
-        self.tend();
-    }
-
-    /// What is due from time to time, however quiet the console is.
-    fn tend(&mut self) {
-        self.tend_at = Instant::now() + self.writer.tended_every();
-        self.writer.tend(units::now_us());
-        self.keep_house();
-    }
-
-    fn keep_house(&mut self) {
-        let Some(work) = self.writer.housekeeping() else { return };
-        let Lifetime { tasks, shutdown, hand_over } = self.lifetime.clone();
-        tasks.spawn(async move {
-            let turn = tokio::select! {
-                () = shutdown.cancelled() => return,
-                () = hand_over.cancelled() => return,
-                turn = KEEPING_HOUSE.acquire() => turn,
-            };
-            // A panic in it was logged, and what is left is done next time.
-            let _ = tokio::task::spawn_blocking(move || work.run()).await;
-            drop(turn);
-        });
-    }
-}
-
-/// Writes what it can of `input` and reads what there is, up to [`READ`] bytes.
-fn poll_port(port: &mut dyn Port, input: &[u8], cx: &mut Context<'_>) -> Poll<Step> {
-    let mut step = Step { wrote: 0, read: None, news: false, gone: None };
-    let mut port = Pin::new(port);
-    if !input.is_empty() {
-        match port.as_mut().poll_write(cx, input) {
-            Poll::Ready(Ok(wrote)) => step.wrote = wrote,
-            Poll::Ready(Err(error)) => step.gone = Some(gone(&error)),
-            Poll::Pending => {}
-        }
-    }
-    SCRATCH.with_borrow_mut(|scratch| {
-        scratch.resize(READ, 0);
-        let mut buffer = ReadBuf::new(scratch);
-        loop {
-            let before = buffer.filled().len();
-            match port.as_mut().poll_read(cx, &mut buffer) {
-                Poll::Ready(Ok(())) if buffer.filled().len() == before => {
-                    step.gone.get_or_insert_with(|| "the other side closed it".to_owned());
-                }
-                // When little came there is hardly more yet; the next step will tell.
-                Poll::Ready(Ok(()))
-                    if buffer.remaining() > 0 && buffer.filled().len() - before >= MUCH =>
-                {
-                    continue;
-                }
-                Poll::Ready(Err(error)) => step.gone = Some(gone(&error)),
-                Poll::Ready(Ok(())) | Poll::Pending => {}
-            }
-            break;
-        }
-        if !buffer.filled().is_empty() {
-            step.read = Some(Bytes::copy_from_slice(buffer.filled()));
-        }
-    });
-    step.news = port.news();
-    let happened = step.wrote > 0 || step.read.is_some() || step.news || step.gone.is_some();
-    if happened { Poll::Ready(step) } else { Poll::Pending }
-}
-
-thread_local! {
-    /// Reads go here first, so that an idle console needs no buffer of its own.
-    static SCRATCH: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
-}
-
-fn gone(error: &io::Error) -> String {
-    // What a pty says when nobody has its other end open.
-    if error.raw_os_error() == Some(rustix::io::Errno::IO.raw_os_error()) {
-        return "the other side hung up".to_owned();
-    }
-    error.to_string()
 }
 
 /// Waits for a time; for ever when there is none.
