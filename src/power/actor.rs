@@ -89,7 +89,7 @@ impl Actor {
             // Everybody is told first, and then it is switched.
             self.note(seat, &asked.who, verb, Phase::Begin, leave.detail(&asked)).await;
             started = Instant::now();
-            self.operate(seat, verb).await
+            self.operate(seat, verb, asked.off_time).await
         };
         let result = tokio::select! {
             result = operation => result,
@@ -114,13 +114,18 @@ impl Actor {
         }
     }
 
-    async fn operate(&self, seat: &Seat, verb: Verb) -> Result<Outcome, OperationError> {
+    async fn operate(
+        &self,
+        seat: &Seat,
+        verb: Verb,
+        off_time: Option<Duration>,
+    ) -> Result<Outcome, OperationError> {
         let operation = Operation {
             name: &seat.config.name,
             outlet: seat.outlet.as_ref(),
             timeout: self.timeout,
             verify: self.verify,
-            off_time: seat.config.off_time,
+            off_time: off_time.unwrap_or(seat.config.off_time),
             ending: &self.ending,
         };
         match verb {
@@ -159,7 +164,7 @@ impl Actor {
         result: &Result<Report, OperationError>,
     ) {
         let (outlet, pdu) = (seat.config.name.as_str(), self.name.as_str());
-        let Asked { who, reason, force } = asked;
+        let Asked { who, reason, force, .. } = asked;
         let reason = reason.as_deref();
         let Leave { overrides, unasked } = leave;
         let (force, overrides) = (force.then_some(true), overrides.as_deref());

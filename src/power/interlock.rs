@@ -76,7 +76,7 @@ mod tests {
 
     #[test]
     fn who_forces_says_so_and_why() {
-        let asked = |force| Asked { who: "bob".into(), reason: Some("stuck".into()), force };
+        let asked = |force| Asked { reason: Some("stuck".into()), force, ..Asked::by("bob") };
         let free = Leave::default();
         assert_eq!(free.detail(&asked(false)).as_deref(), Some("stuck"));
         assert_eq!(free.detail(&asked(true)).as_deref(), Some("by force: stuck"));

@@ -18,6 +18,7 @@ pub use tally::Figures;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
@@ -42,6 +43,9 @@ pub struct Asked {
     pub reason: Option<String>,
     /// Also when somebody else holds the board.
     pub force: bool,
+    /// How long a cycle keeps the power off, instead of the outlet's own time. A PDU that cycles by
+    /// itself keeps to its own.
+    pub off_time: Option<Duration>,
 }
 
 #[derive(Debug)]
@@ -60,6 +64,13 @@ struct Pdu {
     orders: mpsc::Sender<Order>,
     /// What to consider when it does not answer.
     when_silent: Option<&'static str>,
+}
+
+impl Asked {
+    /// Somebody who gives no reason and has no wishes.
+    pub fn by(who: impl Into<String>) -> Self {
+        Self { who: who.into(), reason: None, force: false, off_time: None }
+    }
 }
 
 impl Power {

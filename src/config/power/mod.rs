@@ -5,12 +5,14 @@
 
 mod common;
 mod exec;
+mod fronts;
 mod outlet;
 mod pdu;
 mod profile;
 mod snmp;
 
 pub use exec::Exec;
+pub use fronts::{PdudaemonListen, PowermanListen};
 pub use outlet::OutletConfig;
 pub use pdu::{DRIVERS, Driver, DriverEntry, PduConfig};
 pub use profile::BuiltIn;
@@ -28,6 +30,10 @@ use crate::model::Failure;
 #[derive(Debug, Clone)]
 pub struct PowerConfig {
     pub http: Option<HttpListen>,
+    /// Where pdudaemon's clients find us.
+    pub pdudaemon: Option<PdudaemonListen>,
+    /// Where powerman's clients find us.
+    pub powerman: Option<PowermanListen>,
     pub access: AccessConfig,
     /// How the consoles' daemons let us in: `[consoles]`.
     pub consoles: LoginFiles,
@@ -64,7 +70,9 @@ fn from_documents(documents: &[(String, Node)], problems: &Problems) -> PowerCon
         .iter()
         .filter_map(|(file, node)| Table::new(node, At::top(file, problems)))
         .collect();
-    let http = http(&tops);
+    let http = single(&tops, "http", HttpListen::from_table);
+    let pdudaemon = single(&tops, "pdudaemon", PdudaemonListen::from_table);
+    let powerman = single(&tops, "powerman", PowermanListen::from_table);
     let mut access = AccessConfig::default();
     let mut consoles = LoginFiles::default();
     for top in &tops {
@@ -89,21 +97,29 @@ fn from_documents(documents: &[(String, Node)], problems: &Problems) -> PowerCon
     }
     PowerConfig {
         http,
+        pdudaemon,
+        powerman,
         access,
         consoles,
         pdus: pdus.into_iter().filter_map(|(_, pdu)| pdu).collect(),
     }
 }
 
-fn http(tops: &[Table<'_>]) -> Option<HttpListen> {
-    let mut tables = tops.iter().filter_map(|top| top.table("http"));
+/// A table that one of the files may have.
+fn single<T>(
+    tops: &[Table<'_>],
+    key: &str,
+    read: impl FnOnce(&Table<'_>) -> Option<T>,
+) -> Option<T> {
+    let mut tables = tops.iter().filter_map(|top| top.table(key));
     let table = tables.next()?;
-    let http = HttpListen::from_table(&table);
+    let value = read(&table);
     table.finish();
     for table in tables {
-        table.at().problem(table.place(), "another file has an [http] table too; one is enough");
+        let told = format!("another file has a [{key}] table too; one is enough");
+        table.at().problem(table.place(), told);
     }
-    http
+    value
 }
 
 #[cfg(test)]

@@ -300,7 +300,8 @@ fn power_config(ports: Ports, racks: &[Rack]) -> Result<PowerConfig, Failure> {
     let pdu = PduConfig { name: name(PDU)?, driver: Driver::Sim, timeout, verify, outlets };
     let http = Some(HttpListen::plain(ports.power()));
     let (access, consoles) = (AccessConfig::default(), LoginFiles::default());
-    Ok(PowerConfig { http, access, consoles, pdus: vec![pdu] })
+    let (pdudaemon, powerman) = (None, None);
+    Ok(PowerConfig { http, pdudaemon, powerman, access, consoles, pdus: vec![pdu] })
 }
 
 fn name(text: &str) -> Result<Name, Failure> {

@@ -3,6 +3,7 @@
 mod agent;
 mod console;
 mod exec;
+mod fronts;
 mod interlock;
 mod service;
 mod snmp;

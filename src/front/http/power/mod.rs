@@ -1,5 +1,6 @@
 //! The HTTP interface of `lava-power`: outlets by name.
 
+mod labgrid;
 mod metrics;
 mod openapi;
 mod rights;
@@ -39,6 +40,10 @@ pub fn router(power: Arc<Power>, access: Access) -> Router {
         .route("/outlets/{name}/on", post(on))
         .route("/outlets/{name}/off", post(off))
         .route("/outlets/{name}/cycle", post(cycle))
+        .route("/labgrid/outlets/{name}", get(labgrid::get).put(labgrid::put))
+        .route("/labgrid/outlets/{name}/{value}", get(labgrid::simple))
+        .route("/labgrid/pdus/{pdu}/{port}", get(labgrid::get_at).put(labgrid::put_at))
+        .route("/labgrid/pdus/{pdu}/{port}/{value}", get(labgrid::simple_at))
         .fallback(async || {
             ApiError::not_found("there is no such page; GET /openapi.json lists them")
         })
@@ -93,7 +98,7 @@ async fn status(
 ) -> Answer<Report> {
     check("user", user.as_deref(), MAX_USER).map_err(|what| Failure::new(Kind::User, what))?;
     let who = caller.user(user, || peer);
-    let asked = Asked { who, reason: None, force: false };
+    let asked = Asked::by(who);
     let report = power.request(&name, Verb::Status, asked).await;
     Ok(Json(report.map_err(|error| discreet(error, &caller))?))
 }
@@ -154,7 +159,7 @@ async fn switch(
     if force && !caller.may(Right::Control, &name) {
         return Err(missing(&caller, caller.on(&name), Right::Control, &name));
     }
-    let asked = Asked { who: caller.user(user, || peer), reason, force };
+    let asked = Asked { reason, force, ..Asked::by(caller.user(user, || peer)) };
     let report = power.request(&name, verb, asked).await;
     Ok(Json(report.map_err(|error| discreet(error, &caller))?))
 }

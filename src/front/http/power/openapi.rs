@@ -3,6 +3,7 @@
 use utoipa::OpenApi as _;
 
 use super::super::Bearer;
+use super::labgrid;
 
 /// As served at `/openapi.json` and checked in at `conf/openapi/lava-power.json`.
 pub fn openapi() -> utoipa::openapi::OpenApi {
@@ -11,7 +12,19 @@ pub fn openapi() -> utoipa::openapi::OpenApi {
         modifiers(&Bearer),
         security((), ("token" = [])),
         info(title = "lava-power", description = "The outlets of a board lab"),
-        paths(super::outlets, super::status, super::on, super::off, super::cycle)
+        paths(
+            super::outlets,
+            super::status,
+            super::on,
+            super::off,
+            super::cycle,
+            labgrid::get,
+            labgrid::put,
+            labgrid::simple,
+            labgrid::get_at,
+            labgrid::put_at,
+            labgrid::simple_at,
+        )
     )]
     struct Description;
     Description::openapi()

@@ -13,6 +13,13 @@ pub(super) const TABLE: &[Row] = &[
     ("POST", "/outlets/{name}/on", Need::Named(Right::Write)),
     ("POST", "/outlets/{name}/off", Need::Named(Right::Write)),
     ("POST", "/outlets/{name}/cycle", Need::Named(Right::Write)),
+    ("GET", "/labgrid/outlets/{name}", Need::Named(Right::See)),
+    ("PUT", "/labgrid/outlets/{name}", Need::Named(Right::Write)),
+    ("GET", "/labgrid/outlets/{name}/{value}", Need::Named(Right::Write)),
+    // What a port is about is found out behind the guard, and asked there.
+    ("GET", "/labgrid/pdus/{pdu}/{port}", Need::Each(Right::See)),
+    ("PUT", "/labgrid/pdus/{pdu}/{port}", Need::Each(Right::Write)),
+    ("GET", "/labgrid/pdus/{pdu}/{port}/{value}", Need::Each(Right::Write)),
 ];
 
 #[cfg(test)]
