@@ -5,6 +5,7 @@ mod console;
 mod exec;
 mod fronts;
 mod interlock;
+mod secrets;
 mod service;
 mod snmp;
 

@@ -2,7 +2,7 @@
 
 use std::os::unix::fs::PermissionsExt as _;
 
-use super::{exchange, said};
+use super::{Sent, exchange, said};
 use crate::common::{TestLab, http, run};
 use crate::power::Power;
 
@@ -83,19 +83,20 @@ fn shell_metacharacters_in_every_field_of_every_front_give_an_error_and_do_nothi
             format!("rack1 1 {field}"),
             format!("rack1 1 on {field}"),
         ] {
-            let answer = exchange(tcp, line.as_bytes());
+            let answer = exchange(tcp, line.as_bytes(), Sent::All);
             assert!(!answer.contains("ack") || answer.starts_with("nack"), "{line}: {answer}");
         }
         for verb in ["on", "status", "device", ""] {
-            let answer = exchange(powerman, format!("{verb} {field}\r\nquit\r\n").as_bytes());
+            let answer =
+                exchange(powerman, format!("{verb} {field}\r\nquit\r\n").as_bytes(), Sent::All);
             assert!(!answer.contains("102 "), "{verb} {field}: {answer}");
         }
-        let lava = run(
-            lab.program("lava").args(["power", "on", "--"]).arg(field.replace('\0', "")),
-            "",
-            super::SLOW,
-        );
-        assert!(!lava.status.success(), "{field}: {}", said(&lava));
+        // No argument can have a zero byte.
+        if !field.contains('\0') {
+            let mut lava = lab.program("lava");
+            let lava = run(lava.args(["power", "on", "--", field]), "", super::SLOW);
+            assert_eq!(lava.status.code(), Some(2), "{field}: {}", said(&lava));
+        }
     }
     assert!(!lab.path("pwned").exists() && !lab.path("switched").exists());
 

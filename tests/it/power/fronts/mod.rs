@@ -88,12 +88,22 @@ fn python(lab: &TestLab, environment: &str, script: &str, args: &[&str]) -> Stri
     said(&run(python.args(["-c", script]).args(args), "", SLOW))
 }
 
+/// Whether a client closes its side when it has sent its request.
+#[derive(PartialEq)]
+enum Sent {
+    All,
+    /// An HTTP client that has closed its side has gone.
+    MoreMayCome,
+}
+
 /// Sends bytes, and gives everything that comes until the end.
-fn exchange(address: SocketAddr, bytes: &[u8]) -> String {
+fn exchange(address: SocketAddr, bytes: &[u8], sent: Sent) -> String {
     let mut stream = TcpStream::connect(address).unwrap();
     stream.set_read_timeout(Some(LIMIT)).unwrap();
     stream.write_all(bytes).unwrap();
-    stream.shutdown(std::net::Shutdown::Write).unwrap();
+    if sent == Sent::All {
+        stream.shutdown(std::net::Shutdown::Write).unwrap();
+    }
     let mut answer = Vec::new();
     // A daemon that hangs up on what it has not read may reset the connection.
     let _ = stream.read_to_end(&mut answer);

@@ -3,7 +3,7 @@
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
-use super::{SLOW, exchange, python, rig, said, start, start_at};
+use super::{SLOW, Sent, exchange, python, rig, said, start, start_at};
 use crate::common::{Answer, LIMIT, Process, TestLab, http, own_host, run, wait_until};
 use crate::power::timed;
 
@@ -62,7 +62,7 @@ fn a_web_page_switches_nothing() {
         let request = format!(
             "GET {path} HTTP/1.1\r\nhost: {address}\r\n{header}\r\nconnection: close\r\n\r\n"
         );
-        exchange(address, request.as_bytes())
+        exchange(address, request.as_bytes(), Sent::MoreMayCome)
     };
     for header in [
         "origin: https://evil.example",
@@ -84,16 +84,16 @@ fn a_line_of_text_is_a_request_too() {
     let lab = TestLab::new();
     let power = start(&lab);
     let at = power.daemon.address("tcp");
-    assert_eq!(exchange(at, b"rack1 1 on"), "ack\n");
+    assert_eq!(exchange(at, b"rack1 1 on", Sent::All), "ack\n");
     assert_eq!(power.state("n1"), "on verified");
-    assert_eq!(exchange(at, b"rack1 1 reboot 0\n"), "ack\n");
-    assert_eq!(exchange(at, b"rack1 1 off 0\r\n"), "ack\n");
+    assert_eq!(exchange(at, b"rack1 1 reboot 0\n", Sent::All), "ack\n");
+    assert_eq!(exchange(at, b"rack1 1 off 0\r\n", Sent::All), "ack\n");
     assert_eq!(power.state("n1"), "off verified");
-    assert_eq!(exchange(at, b"rack1 9 on"), "nack\n");
-    assert_eq!(exchange(at, b"rack1 1 explode"), "nack\n");
-    assert_eq!(exchange(at, b"rack1 1"), "Unexpected data\n");
-    assert_eq!(exchange(at, b"\xff"), "Unexpected data\n");
-    let dead = exchange(at, b"dead 1 on");
+    assert_eq!(exchange(at, b"rack1 9 on", Sent::All), "nack\n");
+    assert_eq!(exchange(at, b"rack1 1 explode", Sent::All), "nack\n");
+    assert_eq!(exchange(at, b"rack1 1", Sent::All), "Unexpected data\n");
+    assert_eq!(exchange(at, b"\xff", Sent::All), "Unexpected data\n");
+    let dead = exchange(at, b"dead 1 on", Sent::All);
     assert!(dead.starts_with("nack: x1 on dead (127.0.0.1:9): "), "{dead}");
 }
 

@@ -3,7 +3,7 @@
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
 
-use super::{SLOW, exchange, said, start};
+use super::{SLOW, Sent, exchange, said, start};
 use crate::common::{LIMIT, TestLab, run};
 use crate::power::Power;
 
@@ -76,7 +76,7 @@ fn a_person_with_telnet_gets_a_prompt_and_lines_that_are_no_commands_do_nothing(
         "nodes\r\n",
         "quit\r\n",
     ];
-    let answer = exchange(at, asked.concat().as_bytes());
+    let answer = exchange(at, asked.concat().as_bytes(), Sent::All);
     let codes: Vec<&str> = answer
         .lines()
         .map(|line| line.trim_start_matches("powerman> ").get(..3).unwrap())
@@ -109,6 +109,8 @@ fn a_command_under_way_is_told_to_who_sends_another_one() {
     wait_for(&mut stream, "powerman> ");
     // The PDU is silent for a while.
     stream.write_all(b"status x1\r\n").unwrap();
+    silent.set_read_timeout(Some(LIMIT)).unwrap();
+    silent.recv(&mut [0; 1500]).expect("the PDU is asked");
     stream.write_all(b"nodes\r\n").unwrap();
     let first = wait_for(&mut stream, "powerman> ");
     assert!(first.starts_with("208 Command in progress\r\n308 x1 on dead"), "{first}");
