@@ -1,6 +1,7 @@
 //! The stories of outlets: the real lava-power with real SNMP agents, programs and virtual boards.
 
 mod agent;
+mod cli;
 mod console;
 mod exec;
 mod fronts;

@@ -89,7 +89,7 @@ fn python(lab: &TestLab, environment: &str, script: &str, args: &[&str]) -> Stri
 }
 
 /// Whether a client closes its side when it has sent its request.
-#[derive(PartialEq)]
+#[derive(Clone, Copy, PartialEq)]
 enum Sent {
     All,
     /// An HTTP client that has closed its side has gone.

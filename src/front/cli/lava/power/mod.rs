@@ -1,5 +1,8 @@
 //! `lava power`: boards' outlets.
 
+mod history;
+mod list;
+mod progress;
 mod switch;
 
 use clap::{Args, Subcommand};
@@ -27,6 +30,10 @@ enum PowerVerb {
     Cycle(switch::SwitchArgs),
     /// Asks whether boards have power.
     Status(switch::SwitchArgs),
+    /// Lists outlets: their boards, PDUs and ports, who uses them.
+    List(list::ListArgs),
+    /// Tells what was done to boards' power, by whom, and what came of it.
+    History(history::HistoryArgs),
 }
 
 pub(super) async fn run(args: PowerArgs) -> Result<(), Failure> {
@@ -35,5 +42,7 @@ pub(super) async fn run(args: PowerArgs) -> Result<(), Failure> {
         PowerVerb::Off(args) => switch::run(args, Verb::Off).await,
         PowerVerb::Cycle(args) => switch::run(args, Verb::Cycle).await,
         PowerVerb::Status(args) => switch::run(args, Verb::Status).await,
+        PowerVerb::List(args) => list::run(args).await,
+        PowerVerb::History(args) => history::run(args).await,
     }
 }

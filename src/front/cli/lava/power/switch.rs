@@ -5,6 +5,7 @@ use std::io::{IsTerminal as _, Write as _};
 use clap::Args;
 use futures_util::future::join_all;
 
+use super::progress::Progress;
 use super::{LabArgs, print, print_json, report, user};
 use crate::client::{lab::Lab, outlet};
 use crate::model::{Failure, Kind, PowerRequest, Report, Verb};
@@ -36,7 +37,11 @@ pub(super) async fn run(args: SwitchArgs, verb: Verb) -> Result<(), Failure> {
         return Err(Failure::new(Kind::User, "--force is of no use with status"));
     }
     let request = PowerRequest { user: Some(user::user()), reason: args.reason, force: args.force };
-    let operations = args.boards.iter().map(|board| operate(&lab, board, verb, &request));
+    let progress = Progress::new();
+    let operations = args.boards.iter().map(async |board| {
+        let _line = progress.board(board, verb);
+        operate(&lab, board, verb, &request).await
+    });
     let (mut kind, mut messages) = (None, Vec::new());
     for (board, result) in args.boards.iter().zip(join_all(operations).await) {
         let result = match result {
