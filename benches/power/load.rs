@@ -101,7 +101,7 @@ impl Client {
 
     fn ask(&mut self, peer: &Peer, pdu: usize, on: bool) -> Result<(u16, String)> {
         let path = peer.path(pdu, on);
-        let request = format!("GET {path} HTTP/1.1\r\nhost: bench\r\n\r\n");
+        let request = format!("GET {path} HTTP/1.1\r\nhost: localhost\r\n\r\n");
         self.0.get_mut().write_all(request.as_bytes())?;
         let mut line = String::new();
         self.0.read_line(&mut line)?;

@@ -35,9 +35,9 @@ pub async fn serve(listener: Arc<TcpListener>, power: Arc<Power>, shutdown: Canc
             tracing::warn!(%peer, "a client of pdudaemon was let go: there are {MAX_CLIENTS} already");
             return;
         };
-        let power = power.clone();
+        let (power, shutdown) = (power.clone(), shutdown.clone());
         clients.spawn(async move {
-            if let Err(error) = answer(stream, &power, &peer.ip().to_string()).await {
+            if let Err(error) = answer(stream, &power, &peer.ip().to_string(), &shutdown).await {
                 tracing::debug!(%peer, %error, "a client of pdudaemon is gone");
             }
             drop(room);
@@ -46,8 +46,15 @@ pub async fn serve(listener: Arc<TcpListener>, power: Arc<Power>, shutdown: Canc
     .await;
 }
 
-async fn answer(mut stream: TcpStream, power: &Power, address: &str) -> io::Result<()> {
-    let request = timeout(IDLE, read(&mut stream)).await??;
+async fn answer(
+    mut stream: TcpStream,
+    power: &Power,
+    address: &str,
+    shutdown: &CancellationToken,
+) -> io::Result<()> {
+    let request = shutdown.run_until_cancelled(timeout(IDLE, read(&mut stream))).await;
+    let Some(request) = request else { return Ok(()) };
+    let request = request??;
     let answer = carry_out(&request, power, address).await;
     timeout(IDLE, stream.write_all(answer.as_bytes())).await??;
     stream.shutdown().await

@@ -43,11 +43,7 @@ pub async fn serve(listener: Arc<TcpListener>, power: Arc<Power>, shutdown: Canc
         let session = Session::new(power.clone(), format!("powerman:{}", peer.ip()));
         let shutdown = shutdown.clone();
         clients.spawn(async move {
-            let ended = tokio::select! {
-                () = shutdown.cancelled() => Ok(()),
-                ended = converse(stream, session) => ended,
-            };
-            if let Err(error) = ended {
+            if let Err(error) = converse(stream, session, &shutdown).await {
                 tracing::debug!(%peer, %error, "a client of powerman is gone");
             }
             drop(room);
@@ -56,13 +52,19 @@ pub async fn serve(listener: Arc<TcpListener>, power: Arc<Power>, shutdown: Canc
     .await;
 }
 
-/// Serves one client. When it goes, what it asked for and has not begun is not carried out.
-async fn converse(mut stream: TcpStream, mut session: Session) -> io::Result<()> {
+/// Serves one client, until `shutdown` when it has asked for nothing. When it goes, what it asked for and
+/// has not begun is not carried out.
+async fn converse(
+    mut stream: TcpStream,
+    mut session: Session,
+    shutdown: &CancellationToken,
+) -> io::Result<()> {
     stream.set_nodelay(true)?;
     let (from, mut to) = stream.split();
-    let mut input = Input { from, lines: Lines::default(), waiting: VecDeque::new() };
+    let mut input =
+        Input { from, lines: Lines::default(), waiting: VecDeque::new(), has_ended: false };
     send(&mut to, &[Reply::Banner], true).await?;
-    while let Some(line) = input.next().await? {
+    while let Some(line) = shutdown.run_until_cancelled(input.next()).await.transpose()?.flatten() {
         let command = match line.and_then(|line| Command::parse(&line)) {
             Ok(Command::Quit) => return send(&mut to, &[Reply::Goodbye], false).await,
             Ok(command) => command,
@@ -76,9 +78,13 @@ async fn converse(mut stream: TcpStream, mut session: Session) -> io::Result<()>
             tokio::select! {
                 biased;
                 replies = &mut carried_out => break replies,
-                more = input.more() => {
-                    if !more? {
+                more = input.more(), if !input.has_ended => {
+                    if !more? && input.waiting.is_empty() {
                         return Ok(());
+                    }
+                    if input.has_ended {
+                        // A script: it has sent everything, and reads on.
+                        continue;
                     }
                     // As powermand says it; what came is done afterwards all the same.
                     send(&mut to, &[Reply::InProgress], false).await?;
@@ -95,6 +101,8 @@ struct Input<'a> {
     from: ReadHalf<'a>,
     lines: Lines,
     waiting: VecDeque<Result<String, Refusal>>,
+    /// The client has closed its side.
+    has_ended: bool,
 }
 
 impl Input<'_> {
@@ -104,9 +112,8 @@ impl Input<'_> {
             if let Some(line) = self.waiting.pop_front() {
                 return Ok(Some(line));
             }
-            match timeout(IDLE, self.more()).await? {
-                Ok(true) => {}
-                ended => return ended.map(|_| None),
+            if self.has_ended || !timeout(IDLE, self.more()).await?? {
+                return Ok(None);
             }
         }
     }
@@ -115,6 +122,7 @@ impl Input<'_> {
     async fn more(&mut self) -> io::Result<bool> {
         let mut scratch = [0; READ];
         let count = self.from.read(&mut scratch).await?;
+        self.has_ended = count == 0;
         self.waiting.extend(self.lines.feed(&scratch[..count]));
         if self.waiting.len() > MAX_WAITING {
             return Err(io::Error::other("it sends more commands than it waits for"));

@@ -1,5 +1,6 @@
 //! The clients of other power daemons, as they are, and what they are told.
 
+mod held;
 mod hostile;
 mod labgrid;
 mod pdudaemon;

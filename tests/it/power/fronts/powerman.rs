@@ -90,6 +90,18 @@ fn a_person_with_telnet_gets_a_prompt_and_lines_that_are_no_commands_do_nothing(
 }
 
 #[test]
+fn a_script_that_has_sent_everything_gets_all_of_its_answers() {
+    let lab = TestLab::new();
+    let power = start(&lab);
+    let at = power.daemon.address("powerman");
+    for _ in 0..20 {
+        let answer = exchange(at, b"on n1\noff n1\ncycle n1\nquit\n", Sent::All);
+        assert_eq!(answer.matches("102 Command completed successfully").count(), 3, "{answer}");
+        assert!(answer.ends_with("101 Goodbye\r\n"), "{answer}");
+    }
+}
+
+#[test]
 fn a_command_under_way_is_told_to_who_sends_another_one() {
     let lab = TestLab::new();
     // A PDU that says nothing for as long as it has time.
