@@ -1,9 +1,9 @@
 //! `[http]`: where a daemon serves HTTP beside its Unix socket.
 
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
-use super::Table;
+use super::{Table, credential};
 
 /// A listener for HTTP.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -32,12 +32,12 @@ impl HttpListen {
         Self { listen, insecure: false, tls: None }
     }
 
-    /// Reads `[http]`. Paths are seen from the folder of the configuration file.
+    /// Reads `[http]`. Paths are seen from the folder of the configuration file; `credential:NAME` is one
+    /// of systemd's.
     pub fn from_table(table: &Table<'_>) -> Option<Self> {
         let listen = table.required("listen");
         let insecure = table.optional("insecure").unwrap_or(false);
-        let folder = Path::new(table.at().file).parent().unwrap_or(Path::new(""));
-        let file = |key| table.optional::<PathBuf>(key).map(|path| folder.join(path));
+        let file = |key| credential::file(table, key);
         let (cert, key, client_ca) = (file("cert"), file("key"), file("client_ca"));
         for (given, missing) in [("cert", "key"), ("key", "cert"), ("client_ca", "cert")] {
             if table.node(given).is_some() && table.node(missing).is_none() {

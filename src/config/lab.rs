@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::{At, Problems, Table, read_all};
+use super::{At, Problems, Table, credential, read_all};
 use crate::model::{Failure, Name};
 
 /// What an inventory file says.
@@ -42,10 +42,10 @@ struct Host {
 }
 
 impl LoginFiles {
-    /// Reads `token_file` and `ca`: paths seen from the folder of the configuration file.
+    /// Reads `token_file` and `ca`: paths seen from the folder of the configuration file, or
+    /// `credential:NAME`.
     pub fn from_table(table: &Table<'_>) -> Self {
-        let folder = Path::new(table.at().file).parent().unwrap_or(Path::new(""));
-        let file = |key| table.optional::<PathBuf>(key).map(|path| folder.join(path));
+        let file = |key| credential::file(table, key);
         Self { token_file: file("token_file"), ca: file("ca") }
     }
 }

@@ -8,6 +8,7 @@ mod access;
 mod addresses;
 mod capture;
 pub mod conmux;
+mod credential;
 pub mod discover;
 mod files;
 mod glob;

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::path::Path;
 
-use super::Table;
+use super::{Table, credential};
 
 /// The largest secret file that is read, in bytes.
 const MAX_SECRET: usize = 4096;
@@ -23,19 +23,20 @@ impl Secret {
     }
 
     /// The secret of a table: `KEY` itself or the contents of the file that `KEY_file` names, seen
-    /// from the folder of the configuration file. `None` when neither is there, and after a note.
+    /// from the folder of the configuration file, or `credential:NAME` for one of systemd's. `None` when neither is there, and after a note.
     ///
     /// One line break at the end of the file does not count.
     pub fn of(table: &Table<'_>, key: &str) -> Option<Self> {
         let file_key = format!("{key}_file");
         let inline = table.optional::<String>(key).map(Self);
-        let Some(named) = table.optional::<String>(&file_key) else { return inline };
+        if table.node(&file_key).is_none() {
+            return inline;
+        }
         if table.node(key).is_some() {
             table.problem(&file_key, format!("{key:?} is given too; only one of them can be"));
             return None;
         }
-        let folder = Path::new(table.at().file).parent().unwrap_or(Path::new(""));
-        let path = folder.join(named);
+        let path = credential::file(table, &file_key)?;
         read(&path).map_err(|why| table.problem(&file_key, why)).ok()
     }
 

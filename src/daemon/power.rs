@@ -1,5 +1,7 @@
 //! `lava-power`: binds its listeners, then serves outlets until it is told to end.
 
+mod fronts;
+
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -13,6 +15,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use self::fronts::Fronts;
 use super::{RuntimeSocket, SHUTDOWN_LIMIT, Safety, bind, permit, runtime_dir};
 use crate::client::{ConsoleRef, Http, Login};
 use crate::config::HttpListen;
@@ -36,6 +39,7 @@ pub struct PowerDaemon {
     config: PowerConfig,
     http: Option<TcpListener>,
     tls: Tls,
+    fronts: Fronts,
     socket: (RuntimeSocket, UnixListener),
     /// What is read again on SIGHUP.
     files: Option<(Vec<PathBuf>, Signal)>,
@@ -67,8 +71,9 @@ impl PowerDaemon {
             None => None,
         };
         let tls = Tls::new(TlsConfig::of(config.http.as_ref())?);
+        let fronts = Fronts::bind(&config).await?;
         let socket = RuntimeSocket::bind(&runtime_dir(), "power")?;
-        Ok(Self { config, http, tls, socket, files: None })
+        Ok(Self { config, http, tls, fronts, socket, files: None })
     }
 
     /// Reads rights and certificates again from these files on SIGHUP.
@@ -87,7 +92,8 @@ impl PowerDaemon {
         let outlets = self.config.boards.len();
         let socket = self.socket.0.path().display();
         let http = self.http_address().map(|address| format!(" http={address}"));
-        format!("outlets={outlets} pdus={} socket={socket}{}", pdus.len(), http.unwrap_or_default())
+        let (http, fronts) = (http.unwrap_or_default(), self.fronts.addresses());
+        format!("outlets={outlets} pdus={} socket={socket}{http}{fronts}", pdus.len())
     }
 
     /// The address of the HTTP listener, if there is one.
@@ -119,7 +125,7 @@ impl PowerDaemon {
             }
         };
         tokio::select! {
-            () = serve_all(self.config, access, listeners, shutdown) => {}
+            () = serve_all(self.config, access, listeners, self.fronts, shutdown) => {}
             () = reloads => {}
         }
     }
@@ -182,13 +188,14 @@ pub async fn run(
     shutdown: CancellationToken,
 ) {
     let access = Access::new(config.access.clone());
-    serve_all(config, access, listeners, shutdown).await;
+    serve_all(config, access, listeners, Fronts::default(), shutdown).await;
 }
 
 async fn serve_all(
     config: PowerConfig,
     access: Access,
     listeners: impl IntoIterator<Item = Listener>,
+    fronts: Fronts,
     shutdown: CancellationToken,
 ) {
     let tasks = TaskTracker::new();
@@ -201,6 +208,7 @@ async fn serve_all(
         ending: shutdown.clone(),
     };
     let power = Arc::new(Power::start(&config, surroundings));
+    fronts.serve(&power, &tasks, &shutdown);
     let app = router(power, access);
     for listener in listeners {
         tasks.spawn(serve(listener, app.clone(), shutdown.clone()));

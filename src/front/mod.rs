@@ -6,3 +6,6 @@ pub mod conmux;
 pub mod hand_over;
 pub mod http;
 pub mod line;
+mod outlets;
+pub mod pdudaemon;
+pub mod powerman;

@@ -12,7 +12,7 @@ pub(super) struct Port {
 }
 
 /// The characters that only a shell understands.
-const SHELL: &[char] = &[
+pub(super) const SHELL: &[char] = &[
     ';', '&', '|', '<', '>', '(', ')', '$', '`', '*', '?', '[', ']', '{', '}', '~', '#', '\n', '=',
 ];
 

@@ -4,6 +4,7 @@ use std::collections::{BTreeSet, HashMap};
 use std::fmt;
 use std::net::IpAddr;
 
+use super::rack::Rack;
 use crate::config::{Breaks, Manners, PortSpec};
 use crate::model::{Keys, MAX_NAME, Name};
 
@@ -15,6 +16,7 @@ const SHOWN: usize = 60;
 pub struct Imported {
     consoles: Vec<Console>,
     outlets: Vec<Outlet>,
+    pub(super) rack: Rack,
     /// The break sequences of all consoles.
     breaks: Breaks,
     notes: Vec<Note>,
@@ -100,6 +102,15 @@ impl Imported {
         &self.outlets
     }
 
+    /// What other power daemons had.
+    pub fn rack(&self) -> &Rack {
+        &self.rack
+    }
+
+    pub(super) fn rack_mut(&mut self) -> &mut Rack {
+        &mut self.rack
+    }
+
     pub fn breaks(&self) -> &Breaks {
         &self.breaks
     }
@@ -133,8 +144,9 @@ impl Imported {
         let ports = exposed.map(|(origin, listen)| (origin, format!("port {}", listen.port)));
         let names =
             self.registered.iter().map(|(origin, name)| (origin, format!("listener {name}")));
+        let fronts = self.rack.exposed.iter().map(|(origin, what)| (origin, what.clone()));
         let exposed: Vec<(Origin, String)> =
-            ports.chain(names).map(|(origin, what)| (origin.clone(), what)).collect();
+            ports.chain(names).chain(fronts).map(|(origin, what)| (origin.clone(), what)).collect();
         for (origin, what) in exposed {
             self.lost(
                 &origin,
@@ -244,7 +256,7 @@ impl Imported {
 
     /// A name that is fit for a console, and that no other has.
     fn name(&mut self, origin: &Origin, wanted: &str) -> Option<Name> {
-        let base = fit(wanted);
+        let base = fit(wanted, "console");
         let mut name = base.clone();
         let mut number = 2;
         while self.names.contains(&name) {
@@ -321,13 +333,13 @@ fn line(port: &str) -> Option<String> {
     }
 }
 
-/// The nearest text to `wanted` that is a [`Name`].
-fn fit(wanted: &str) -> String {
+/// The nearest text to `wanted` that is a [`Name`]; `instead` when nothing is left of it.
+pub(super) fn fit(wanted: &str, instead: &str) -> String {
     let plain = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
     let name: String = wanted.chars().map(|c| if plain(c) { c } else { '-' }).collect();
     let name = name.trim_start_matches(['-', '_', '.']);
     let name = &name[..name.len().min(MAX_NAME)];
-    if name.is_empty() { "console".to_owned() } else { name.to_owned() }
+    if name.is_empty() { instead.to_owned() } else { name.to_owned() }
 }
 
 /// A piece of a file, fit for a terminal and a comment: one line, no control characters, not long.

@@ -1,4 +1,4 @@
-//! The configuration files of other console servers, read into what `lava-serial` and `lava-power`
+//! The configuration files of other console servers and power daemons, read into what `lava-serial` and `lava-power`
 //! know.
 //!
 //! Text goes in; [`Imported`] comes out: consoles, outlets, and a [`Note`] for everything in the
@@ -11,13 +11,17 @@ mod conman;
 mod conmux;
 mod conserver;
 mod found;
+mod pdudaemon;
+mod powerman;
 mod print;
+mod rack;
 pub mod ser2net;
 #[cfg(test)]
 mod tests;
 
 pub use found::{Console, Imported, Listen, Listens, Note, Origin, Outlet, Severity};
-pub use print::{power_toml, serial_toml, whole};
+pub use print::{power_toml, rack_toml, serial_toml, whole};
+pub use rack::{Pdu, Rack, Setting, Settings, Socket};
 
 /// Whose configuration a file is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -26,6 +30,8 @@ pub enum Format {
     Conserver,
     Ser2net,
     Conman,
+    Pdudaemon,
+    Powerman,
 }
 
 /// Why nothing can be had from a file, with its place.
@@ -57,6 +63,8 @@ pub fn read(
         Format::Conserver => conserver::read(file, text, include, into)?,
         Format::Ser2net => ser2net::read(file, text, include, into)?,
         Format::Conman => conman::read(file, text, into),
+        Format::Pdudaemon => pdudaemon::read(file, text, into)?,
+        Format::Powerman => powerman::read(file, text, include, into)?,
     }
     Ok(())
 }

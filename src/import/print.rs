@@ -3,6 +3,7 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use super::found::{Console, Imported, Listen, Outlet};
+use super::rack::{Pdu, Rack, Setting, Socket};
 use crate::config::{Idle, IdleSend, Manners};
 
 /// Above what lava-power is to get.
@@ -51,6 +52,57 @@ pub fn serial_toml(found: &Imported, insecure: bool) -> String {
 pub fn power_toml(found: &Imported) -> String {
     let outlets: Vec<String> = found.outlets().iter().map(outlet_toml).collect();
     outlets.join("\n")
+}
+
+/// What other power daemons had, as lava-power reads it.
+pub fn rack_toml(rack: &Rack, title: &str, insecure: bool) -> String {
+    let mut text = format!("# {title}\n");
+    let fronts = [
+        ("pdudaemon", "listen", rack.pdudaemon),
+        ("pdudaemon", "tcp", rack.pdudaemon_tcp),
+        ("powerman", "listen", rack.powerman),
+    ];
+    let mut last = "";
+    for (table, key, listen) in fronts {
+        let Some(listen) = listen else { continue };
+        if table != last {
+            text.push_str(&format!("\n[{table}]\n"));
+            last = table;
+            if insecure && !listen.is_loopback() {
+                text.push_str("insecure = true\n");
+            }
+        }
+        text.push_str(&format!("{key} = \"{}\"\n", listen.address(insecure)));
+    }
+    for pdu in &rack.pdus {
+        text.push_str(&pdu_toml(pdu));
+        for socket in &pdu.outlets {
+            text.push_str(&socket_toml(pdu, socket));
+        }
+    }
+    text
+}
+
+fn pdu_toml(pdu: &Pdu) -> String {
+    let Pdu { origin, name, settings, .. } = pdu;
+    let origin = printable(&origin.to_string());
+    let (name, driver) = (quoted(name.as_str()), settings.driver);
+    let mut text = format!("\n# {origin}\n[[pdu]]\nname = {name}\ndriver = \"{driver}\"\n");
+    for (key, value) in &settings.keys {
+        let value = match value {
+            Setting::Text(value) => quoted(value),
+            Setting::List(words) => list(words),
+            Setting::Flag(value) => value.to_string(),
+        };
+        text.push_str(&format!("{key} = {value}\n"));
+    }
+    text
+}
+
+fn socket_toml(pdu: &Pdu, Socket { origin, board, port }: &Socket) -> String {
+    let origin = printable(&origin.to_string());
+    let (name, pdu, port) = (quoted(board.as_str()), quoted(pdu.name.as_str()), quoted(port));
+    format!("\n# {origin}\n[[outlet]]\nname = {name}\npdu = {pdu}\nport = {port}\n")
 }
 
 fn console_toml(console: &Console, insecure: bool, registry: bool) -> String {

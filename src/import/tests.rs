@@ -49,6 +49,39 @@ fn is_served(found: &mut Imported) {
     }
 }
 
+/// What is found is printed as a file that lava-power takes, as far as it knows the drivers.
+#[track_caller]
+fn is_switched(found: &mut Imported) {
+    use crate::config::power::DRIVERS;
+
+    found.exposed();
+    for insecure in [false, true] {
+        let text = rack_toml(found.rack(), "From a test.", insecure);
+        let problems = crate::config::Problems::default();
+        let at = crate::config::At::top("power.toml", &problems);
+        assert!(crate::config::toml::parse(&text, &at).is_some(), "no TOML:\n{text}");
+    }
+    let known = |settings: &Settings| {
+        let driver = DRIVERS.iter().find(|driver| driver.name == settings.driver)?;
+        let profile = settings.keys.iter().find(|(key, _)| *key == "profile");
+        let Some((_, Setting::Text(profile))) = profile else { return Some(()) };
+        driver.profiles.iter().any(|(name, _)| name == profile).then_some(())
+    };
+    let rack = found.rack_mut();
+    rack.pdus.retain(|pdu| matches!(pdu.settings.driver, "exec" | "snmp"));
+    rack.pdus.retain(|pdu| known(&pdu.settings).is_some());
+    if rack.is_empty() {
+        return;
+    }
+    let text = rack_toml(rack, "From a test.", false);
+    let config = PowerConfig::parse("power.toml", &text).map_err(|failure| failure.message);
+    let config = config.unwrap_or_else(|message| panic!("{message}\nin:\n{text}"));
+    let names = |pdu: &Pdu| pdu.outlets.iter().map(|socket| socket.board.clone()).collect();
+    let expected: Vec<Vec<_>> = rack.pdus.iter().map(names).collect();
+    let read = config.pdus.iter().map(|pdu| pdu.outlets.iter().map(|o| o.name.clone()).collect());
+    assert_eq!(read.collect::<Vec<Vec<_>>>(), expected);
+}
+
 /// Texts of the pieces of a format, in any order, with anything between them.
 fn pieces(pieces: &'static [&'static str]) -> impl Strategy<Value = String> {
     let piece = prop_oneof![
@@ -199,6 +232,58 @@ const CONMAN: &[&str] = &[
     "1",
 ];
 
+const PDUDAEMON: &[&str] = &[
+    r#"{"pdus": {"#,
+    r#"}, "aliases": {"#,
+    r#""daemon": {"hostname": "0.0.0.0", "port": 16421, "listener": "http"}, "#,
+    r#""rack1": {"driver": "localcmdline", "cmd_on": "relay %s on", "cmd_off": "relay %s 100%%"}"#,
+    r#""rack2": {"driver": "snmpv1", "community": "c", "oid": ".1.3.6.1.4.1.318.1.1.12.3.3.1.1.4.*", "onsetting": 1, "offsetting": "2"}"#,
+    r#""rack3": {"driver": "snmpv3", "username": "u", "authpassphrase": "12345678", "mib": "PowerNet-MIB", "controlpoint": "sPDUOutletCtl", "onsetting": 1, "offsetting": 2}"#,
+    r#""rack4": {"driver": "apc7952", "telnetport": 5023}"#,
+    r#""ra ck": {"driver": "localcmdline", "cmd_on": "a 'b c' {port}", "cmd_off": "\"b"}"#,
+    r#""x": {"driver": "nothing"}"#,
+    r#""a": {"hostname": "rack1", "port": 1}"#,
+    r#""b": {"hostname": "rack1", "port": "1;x"}"#,
+    r#""c": {"hostname": "rack2", "port": 3}"#,
+    r#""d": {"hostname": "rack3", "port": "x"}"#,
+    r#""é": {"hostname": "rack4", "port": 3}"#,
+    r#""e": {"hostname": "rack9", "port": 3}"#,
+    ",",
+    ",",
+    ",",
+    "\n",
+    "\t",
+    "}}",
+    "}",
+    "null",
+    "[1, 2.5, true]",
+];
+const POWERMAN: &[&str] = &[
+    "include \"/etc/powerman/apc.dev\"\n",
+    "include f\n",
+    "include missing\n",
+    "tcpwrappers yes\n",
+    "listen \"0.0.0.0:10101\"\n",
+    "device \"d\" \"apc7900\" \"h:23\"\n",
+    "device d2 wti-rps10 /dev/ttyS0 \"9600,8n1\"\n",
+    "device d3 vpc \"/usr/sbin/vpcd |&\"\n",
+    "device d4 ipmipower \"/usr/sbin/ipmipower -h x |&\"\n",
+    "node \"t[0-7]\" \"d\" \"[1-8]\"\n",
+    "node t[5-20] d2\n",
+    "node t[1-2] d3 5\n",
+    "node x d9 5\n",
+    "alias a \"t[0-1]\"\n",
+    "specification \"s\" {\n",
+    "script login {\n",
+    "}\n",
+    "\"",
+    "#",
+    "[",
+    "]",
+    " ",
+    "\n",
+];
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(512))]
 
@@ -220,6 +305,26 @@ proptest! {
     #[test]
     fn any_conman_file(text in pieces(CONMAN)) {
         is_served(&mut import(Format::Conman, &text).unwrap());
+    }
+
+    #[test]
+    fn any_pdudaemon_file(text in pieces(PDUDAEMON)) {
+        import(Format::Pdudaemon, &text).into_iter().for_each(|mut found| is_switched(&mut found));
+    }
+
+    #[test]
+    fn any_pdus_and_aliases_of_pdudaemon(
+        pdus in prop::collection::vec(prop::sample::select(&PDUDAEMON[3..9]), 0..6),
+        aliases in prop::collection::vec(prop::sample::select(&PDUDAEMON[9..15]), 0..6),
+    ) {
+        let (pdus, aliases) = (pdus.join(",\n"), aliases.join(",\n"));
+        let text = format!("{{\"pdus\": {{{pdus}}}, \"aliases\": {{{aliases}}}}}");
+        is_switched(&mut import(Format::Pdudaemon, &text).unwrap());
+    }
+
+    #[test]
+    fn any_powerman_file(text in pieces(POWERMAN)) {
+        import(Format::Powerman, &text).into_iter().for_each(|mut found| is_switched(&mut found));
     }
 
     #[test]

@@ -8,6 +8,7 @@ mod budget;
 mod common;
 mod dialogue;
 mod exec;
+mod fronts;
 mod gpio;
 mod hid;
 mod http;
@@ -28,6 +29,7 @@ pub use answer::{Check, Finder, Meaning, Quantity};
 pub use budget::{BudgetConfig, MOST_CYCLES};
 pub use dialogue::{Coding, Connect, Dialogue, Heard, Reading, Script, Step, Words};
 pub use exec::Exec;
+pub use fronts::{PdudaemonListen, PowermanListen};
 pub use gpio::Gpio;
 pub use hid::{Hid, HidFamily};
 pub use http::{Auth as HttpAuth, Body, Http, HttpProfile, HttpRequest, Meter, Method};
@@ -56,6 +58,10 @@ use crate::model::Failure;
 #[derive(Debug, Clone)]
 pub struct PowerConfig {
     pub http: Option<HttpListen>,
+    /// Where pdudaemon's clients find us.
+    pub pdudaemon: Option<PdudaemonListen>,
+    /// Where powerman's clients find us.
+    pub powerman: Option<PowermanListen>,
     pub access: AccessConfig,
     /// How the consoles' daemons let us in: `[consoles]`.
     pub consoles: LoginFiles,
@@ -98,6 +104,8 @@ fn from_documents(documents: &[(String, Node)], problems: &Problems) -> PowerCon
         .filter_map(|(file, node)| Table::new(node, At::top(file, problems)))
         .collect();
     let http = one(&tops, "http", HttpListen::from_table).flatten();
+    let pdudaemon = one(&tops, "pdudaemon", PdudaemonListen::from_table).flatten();
+    let powerman = one(&tops, "powerman", PowermanListen::from_table).flatten();
     let mut access = AccessConfig::default();
     let mut consoles = LoginFiles::default();
     let mut folders = Folders::default();
@@ -135,6 +143,8 @@ fn from_documents(documents: &[(String, Node)], problems: &Problems) -> PowerCon
     }
     PowerConfig {
         http,
+        pdudaemon,
+        powerman,
         access,
         consoles,
         interlock,

@@ -308,6 +308,8 @@ fn power_config(ports: Ports, folder: &Folder, racks: &[Rack]) -> Result<PowerCo
     let http = Some(HttpListen::plain(ports.power()));
     Ok(PowerConfig {
         http,
+        pdudaemon: None,
+        powerman: None,
         access: AccessConfig::default(),
         consoles: LoginFiles::default(),
         interlock: InterlockConfig::default(),

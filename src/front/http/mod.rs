@@ -3,7 +3,9 @@
 pub mod access;
 mod certificate;
 mod error;
+mod failed;
 mod pages;
+pub mod pdudaemon;
 pub mod power;
 mod query;
 pub mod serial;
@@ -13,7 +15,8 @@ mod tls;
 mod websocket;
 
 pub use error::ApiError;
-pub use pages::refuse_foreign_pages;
+use failed::failed;
+pub use pages::{refuse_browsers, refuse_foreign_pages};
 pub use query::Params;
 pub use serve::{Listener, Peer, serve};
 pub use socket::Socket;

@@ -3,12 +3,13 @@
 use std::net::IpAddr;
 
 use axum::extract::Request;
-use axum::http::header::{HOST, ORIGIN};
-use axum::http::{HeaderMap, StatusCode};
+use axum::http::header::{ACCEPT_LANGUAGE, HOST, ORIGIN, REFERER, USER_AGENT};
+use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
 
 use super::ApiError;
+use super::access::Origin;
 use super::access::last;
 use crate::model::{Failure, Kind};
 
@@ -41,6 +42,44 @@ fn own_name() -> Option<String> {
     Some(name.trim().to_owned()).filter(|name| !name.is_empty())
 }
 
+/// Refuses browsers, where a mere GET does something: a page can have an image of anywhere, and no
+/// browser says then where the page is from.
+pub async fn refuse_browsers(request: Request, next: Next) -> Response {
+    let origin = request.extensions().get::<Origin>();
+    if origin.is_some_and(Origin::is_loopback) && !is_sent_here(request.headers()) {
+        let what = "this name is not known to be this host's, and a web page could be behind it";
+        let failure = Failure::new(Kind::Refused, what)
+            .hint("write localhost or the address in place of the name");
+        return ApiError::new(StatusCode::FORBIDDEN, failure).into_response();
+    }
+    match refuse_browser(request.headers()) {
+        Ok(()) => next.run(request).await,
+        Err(refused) => refused.into_response(),
+    }
+}
+
+/// The same for one request.
+///
+/// # Errors
+/// 403 to a browser.
+pub(super) fn refuse_browser(headers: &HeaderMap) -> Result<(), ApiError> {
+    if !is_browser(headers) {
+        return Ok(());
+    }
+    let failure =
+        Failure::new(Kind::Refused, "this page is for programs, and a browser asked for it");
+    Err(ApiError::new(StatusCode::FORBIDDEN, failure))
+}
+
+/// Whether a request has anything that browsers send, and that pages cannot keep them from sending.
+fn is_browser(headers: &HeaderMap) -> bool {
+    const ONLY_BROWSERS: [&str; 3] = ["sec-fetch-site", "sec-fetch-mode", "sec-fetch-dest"];
+    let agent = headers.get(USER_AGENT).map(HeaderValue::as_bytes).unwrap_or_default();
+    [ORIGIN, REFERER, ACCEPT_LANGUAGE].iter().any(|name| headers.contains_key(name))
+        || ONLY_BROWSERS.iter().any(|name| headers.contains_key(*name))
+        || agent.starts_with(b"Mozilla/")
+}
+
 fn is_foreign(headers: &HeaderMap) -> bool {
     let Some(origin) = headers.get(ORIGIN) else { return false };
     let page = origin.to_str().ok().and_then(|origin| origin.split_once("://"));
@@ -57,6 +96,21 @@ mod tests {
         is_foreign(
             &headers.map(|(name, value)| (name, value.parse().unwrap())).into_iter().collect(),
         )
+    }
+
+    #[test]
+    fn a_browser_is_known_by_any_of_its_headers() {
+        let browser = |name: &'static str, value: &str| {
+            let name = axum::http::HeaderName::from_static(name);
+            is_browser(&HeaderMap::from_iter([(name, value.parse().unwrap())]))
+        };
+        assert!(browser("user-agent", "Mozilla/5.0 (X11; Linux x86_64; rv:140.0)"));
+        assert!(browser("sec-fetch-site", "none"));
+        assert!(browser("referer", "http://evil.example/"));
+        assert!(browser("origin", "null"));
+        assert!(browser("accept-language", "en"));
+        assert!(!browser("user-agent", "python-requests/2.34.2"));
+        assert!(!browser("accept", "*/*"));
     }
 
     #[test]

@@ -45,7 +45,15 @@ const SERVICES: &[&str] = &["port", "capture", "console", "outlet", "power", "si
 /// The parts of `front` that are themselves the way to a service: its HTTP side, its line servers with
 /// what they hand over,
 /// and the command lines that start daemons.
-const SERVICE_FRONTS: &[&str] = &["front/http", "front/line", "front/conmux", "front/hand_over.rs"];
+const SERVICE_FRONTS: &[&str] = &[
+    "front/http",
+    "front/line",
+    "front/conmux",
+    "front/hand_over.rs",
+    "front/outlets.rs",
+    "front/pdudaemon",
+    "front/powerman",
+];
 
 /// The one bare spawn: `daemon` listens for signals as long as the process lives.
 const BARE_SPAWNS: &[&str] = &["daemon"];

@@ -38,7 +38,7 @@ pub(crate) use http::{Answer, http, http_as, http_unix};
 pub(crate) use lab::{TestLab, run};
 pub(crate) use manager::Manager;
 pub(crate) use pki::Pki;
-pub(crate) use process::{Process, program, signal};
+pub(crate) use process::{Process, needs, program, signal};
 pub(crate) use terminal::Terminal;
 pub(crate) use tree::{Tree, UsbAdapter, udev_link};
 pub(crate) use wait::{LIMIT, wait_until};

@@ -2,6 +2,7 @@
 //! could not be carried over is told.
 
 mod conserver;
+mod power;
 mod ser2net;
 
 use std::process::Output;

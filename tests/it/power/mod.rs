@@ -2,10 +2,12 @@
 
 mod agent;
 mod budget;
+mod cli;
 mod console;
 mod dialogue;
 mod exec;
 mod feeds;
+mod fronts;
 mod interlock;
 mod ipmi;
 mod leases;
@@ -13,6 +15,7 @@ mod libvirt;
 mod mqtt;
 mod qmp;
 mod relays;
+mod secrets;
 mod service;
 mod snmp;
 mod talking;

@@ -1,8 +1,9 @@
-//! `lava import conmux|conserver|ser2net|conman FILE...`: another console server's configuration as
-//! ours.
+//! `lava import conmux|conserver|ser2net|conman|pdudaemon|powerman FILE...`: the configuration of another
+//! console server, or power daemon, as ours.
 
 use std::fs::OpenOptions;
 use std::io::Write as _;
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
@@ -12,8 +13,9 @@ use crate::config::{Glob, read_text};
 use crate::import::{self, Format, Imported, Severity};
 use crate::model::{Failure, Kind};
 
-/// Reads the configuration of another console server and prints it as one for lava-serial. What
-/// could not be carried over is told on standard error, with what to do instead.
+/// Reads the configuration of another console server and prints it as one for lava-serial; that of
+/// another power daemon, as one for lava-power. What could not be carried over is told on standard
+/// error, with what to do instead.
 ///
 /// Lines on standard error that begin with "note:" behind their place tell of what is had in another
 /// way; nothing is missing there.
@@ -46,6 +48,10 @@ enum From {
     Ser2net,
     /// conman.conf.
     Conman,
+    /// pdudaemon.conf.
+    Pdudaemon,
+    /// powerman.conf.
+    Powerman,
 }
 
 pub(super) fn run(args: &ImportArgs) -> Result<(), Failure> {
@@ -54,16 +60,29 @@ pub(super) fn run(args: &ImportArgs) -> Result<(), Failure> {
         From::Conserver => (Format::Conserver, "conserver"),
         From::Ser2net => (Format::Ser2net, "ser2net"),
         From::Conman => (Format::Conman, "conman"),
+        From::Pdudaemon => (Format::Pdudaemon, "pdudaemon"),
+        From::Powerman => (Format::Powerman, "powerman"),
     };
+    let is_power = matches!(format, Format::Pdudaemon | Format::Powerman);
     let found = read(format, &args.files, args.insecure)?;
     let lost = tell(&found);
-    if found.consoles().is_empty() {
-        let message = format!("there is no console to be had from {}", labels(&args.files));
+    let (empty, thing) = match is_power {
+        true => (found.rack().is_empty(), "outlet"),
+        false => (found.consoles().is_empty(), "console"),
+    };
+    if empty {
+        let message = format!("there is no {thing} to be had from {}", labels(&args.files));
         return Err(Failure::new(Kind::Config, message)
             .hint(format!("are they files of {name}? lava import --help tells the kinds")));
     }
     let title = format!("Made by lava import {name} from {}.", labels(&args.files));
-    write(args.output.as_deref(), &import::whole(&found, &title, args.insecure))?;
+    let text = match is_power {
+        true => import::rack_toml(found.rack(), &title, args.insecure),
+        false => import::whole(&found, &title, args.insecure),
+    };
+    // Nobody else is to read passwords.
+    let mode = if found.rack().has_secrets() { 0o600 } else { 0o666 };
+    write(args.output.as_deref(), &text, mode)?;
     match lost {
         0 => Ok(()),
         1 => Err(Failure::new(Kind::Failed, "1 thing was not carried over; it is told above")),
@@ -135,11 +154,12 @@ fn tell(found: &Imported) -> usize {
     notes.iter().filter(|note| note.severity == Severity::Lost).count()
 }
 
-fn write(output: Option<&Path>, text: &str) -> Result<(), Failure> {
+fn write(output: Option<&Path>, text: &str, mode: u32) -> Result<(), Failure> {
     let Some(path) = output else { return print(text.as_bytes()) };
     let written = OpenOptions::new()
         .write(true)
         .create_new(true)
+        .mode(mode)
         .open(path)
         .and_then(|mut file| file.write_all(text.as_bytes()));
     written.map_err(|error| {

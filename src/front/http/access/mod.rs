@@ -52,7 +52,7 @@ pub enum Origin {
 
 impl Origin {
     /// Whether it is a TCP connection from this host.
-    pub(super) fn is_loopback(&self) -> bool {
+    pub(in crate::front::http) fn is_loopback(&self) -> bool {
         matches!(self, Self::Tcp { address, .. } if address.to_canonical().is_loopback())
     }
 }

@@ -1,5 +1,6 @@
 //! The HTTP interface of `lava-power`: outlets by name.
 
+mod labgrid;
 mod leases;
 mod metrics;
 mod openapi;
@@ -42,6 +43,10 @@ pub fn router(power: Arc<Power>, access: Access) -> Router {
         .route("/outlets/{name}/cycle", post(cycle))
         .route("/outlets/{name}/history", get(history))
         .route("/leases/{name}", get(leases::lease).post(leases::take).delete(leases::release))
+        .route("/labgrid/outlets/{name}", get(labgrid::get).put(labgrid::put))
+        .route("/labgrid/outlets/{name}/{value}", get(labgrid::simple))
+        .route("/labgrid/pdus/{pdu}/{port}", get(labgrid::get_at).put(labgrid::put_at))
+        .route("/labgrid/pdus/{pdu}/{port}/{value}", get(labgrid::simple_at))
         .fallback(async || {
             ApiError::not_found("there is no such page; GET /openapi.json lists them")
         })

@@ -3,6 +3,7 @@
 use utoipa::OpenApi as _;
 
 use super::super::Bearer;
+use super::labgrid;
 
 /// As served at `/openapi.json` and checked in at `conf/openapi/lava-power.json`.
 pub fn openapi() -> utoipa::openapi::OpenApi {
@@ -20,7 +21,13 @@ pub fn openapi() -> utoipa::openapi::OpenApi {
             super::history,
             super::leases::lease,
             super::leases::take,
-            super::leases::release
+            super::leases::release,
+            labgrid::get,
+            labgrid::put,
+            labgrid::simple,
+            labgrid::get_at,
+            labgrid::put_at,
+            labgrid::simple_at,
         )
     )]
     struct Description;

@@ -17,6 +17,13 @@ pub(super) const TABLE: &[Row] = &[
     ("GET", "/leases/{name}", Need::Named(Right::See)),
     ("POST", "/leases/{name}", Need::Named(Right::Write)),
     ("DELETE", "/leases/{name}", Need::Named(Right::Write)),
+    ("GET", "/labgrid/outlets/{name}", Need::Named(Right::See)),
+    ("PUT", "/labgrid/outlets/{name}", Need::Named(Right::Write)),
+    ("GET", "/labgrid/outlets/{name}/{value}", Need::Named(Right::Write)),
+    // What a port is about is found out behind the guard, and asked there.
+    ("GET", "/labgrid/pdus/{pdu}/{port}", Need::Each(Right::See)),
+    ("PUT", "/labgrid/pdus/{pdu}/{port}", Need::Each(Right::Write)),
+    ("GET", "/labgrid/pdus/{pdu}/{port}/{value}", Need::Each(Right::Write)),
 ];
 
 #[cfg(test)]
