@@ -281,7 +281,7 @@ fn lava_power_and_lava_log_work_by_board_name() {
         (output.status.code().unwrap(), String::from_utf8(output.stdout).unwrap())
     };
     assert!(lava(&["power", "on", "panda01"]).1.starts_with("panda01 is on (read back"));
-    let (code, report) = lava(&["power", "--json", "off", "panda01", "panda99"]);
+    let (code, report) = lava(&["power", "off", "--json", "panda01", "panda99"]);
     assert_eq!(code, 2);
     let report: serde_json::Value = serde_json::from_str(&report).unwrap();
     assert_eq!((&report["state"], &report["verified"]), (&"off".into(), &"verified".into()));

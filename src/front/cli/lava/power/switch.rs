@@ -2,23 +2,18 @@
 
 use std::io::{IsTerminal as _, Write as _};
 
-use clap::{Args, ValueEnum};
+use clap::Args;
 use futures_util::future::join_all;
 
-use super::super::{report, user};
-use super::{LabArgs, print, print_json};
+use super::{LabArgs, print, print_json, report, user};
 use crate::client::{lab::Lab, outlet};
 use crate::model::{Failure, Kind, PowerRequest, Report, Verb};
 
 /// The reason of somebody who gave none, and was asked.
 const CONFIRMED: &str = "confirmed at the terminal";
 
-/// Switches boards, or asks whether they have power.
-///
-/// Exit code 0 when all of it was done; else that of the first board that failed.
 #[derive(Debug, Args)]
-pub(super) struct PowerArgs {
-    verb: PowerVerb,
+pub(super) struct SwitchArgs {
     #[arg(required = true, value_name = "BOARD")]
     boards: Vec<String>,
     #[command(flatten)]
@@ -35,23 +30,8 @@ pub(super) struct PowerArgs {
     json: bool,
 }
 
-#[derive(Debug, Clone, Copy, ValueEnum)]
-enum PowerVerb {
-    On,
-    Off,
-    /// Off, and on again.
-    Cycle,
-    Status,
-}
-
-pub(super) async fn run(args: PowerArgs) -> Result<(), Failure> {
+pub(super) async fn run(args: SwitchArgs, verb: Verb) -> Result<(), Failure> {
     let lab = args.lab.locate()?;
-    let verb = match args.verb {
-        PowerVerb::On => Verb::On,
-        PowerVerb::Off => Verb::Off,
-        PowerVerb::Cycle => Verb::Cycle,
-        PowerVerb::Status => Verb::Status,
-    };
     if args.force && verb == Verb::Status {
         return Err(Failure::new(Kind::User, "--force is of no use with status"));
     }

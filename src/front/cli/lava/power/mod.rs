@@ -1,0 +1,39 @@
+//! `lava power`: boards' outlets.
+
+mod switch;
+
+use clap::{Args, Subcommand};
+
+use super::super::{report, user};
+use super::{LabArgs, print, print_json};
+use crate::model::{Failure, Verb};
+
+/// Switches boards, or asks whether they have power.
+///
+/// Exit code 0 when all of it was done; else that of the first board that failed.
+#[derive(Debug, Args)]
+pub(super) struct PowerArgs {
+    #[command(subcommand)]
+    verb: PowerVerb,
+}
+
+#[derive(Debug, Subcommand)]
+enum PowerVerb {
+    /// Switches boards on.
+    On(switch::SwitchArgs),
+    /// Switches boards off.
+    Off(switch::SwitchArgs),
+    /// Switches boards off, and on again.
+    Cycle(switch::SwitchArgs),
+    /// Asks whether boards have power.
+    Status(switch::SwitchArgs),
+}
+
+pub(super) async fn run(args: PowerArgs) -> Result<(), Failure> {
+    match args.verb {
+        PowerVerb::On(args) => switch::run(args, Verb::On).await,
+        PowerVerb::Off(args) => switch::run(args, Verb::Off).await,
+        PowerVerb::Cycle(args) => switch::run(args, Verb::Cycle).await,
+        PowerVerb::Status(args) => switch::run(args, Verb::Status).await,
+    }
+}
