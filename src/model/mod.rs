@@ -21,7 +21,7 @@ pub use glob::Glob;
 pub use health::{Health, Mismatch, Seen, Sight};
 pub use keys::{Keys, Step};
 pub use name::{MAX_NAME, Name, calls_oneself, goes_by, printable, shown, user_text};
-pub use outlet::{OutletInfo, PowerRequest, Reading, Report, State, Verb, Verified};
+pub use outlet::{MeterReport, OutletInfo, PowerRequest, Reading, Report, State, Verb, Verified};
 pub use pace::{Interval, Pace};
 pub use point::{Mark, Point};
 pub use right::{Pattern, PatternError, Right, Rights};

@@ -59,10 +59,27 @@ pub struct OutletInfo {
 /// What a PDU measures at an outlet; `None` of what it does not.
 #[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize, ToSchema)]
 pub struct Reading {
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub volts: Option<f64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub amperes: Option<f64>,
     /// Active power.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub watts: Option<f64>,
+}
+
+// What is measured is a number: never NaN, which neither PDUs nor JSON can say.
+impl Eq for Reading {}
+
+/// What was read last at an outlet.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct MeterReport {
+    #[schema(value_type = String)]
+    pub outlet: Name,
+    /// When, in microseconds since the Unix epoch.
+    pub time_us: u64,
+    #[serde(flatten)]
+    pub reading: Reading,
 }
 
 /// Who asks for an operation, and why.

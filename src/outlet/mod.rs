@@ -5,6 +5,7 @@
 //! its keys in [`crate::config::power`], and a line in each registry.
 
 mod exec;
+pub mod probe;
 mod sim;
 mod snmp;
 

@@ -1,6 +1,6 @@
 //! One task per PDU, which does one operation after the other.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot};
@@ -8,18 +8,23 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::interlock::Leave;
+use super::measured::Measured;
+use super::meter::{Metered, Rounds, differs};
 use super::operation::{Operation, Outcome};
 use super::tally::{Counted, Tally};
 use super::{Asked, Consoles, Note, OperationError};
 use crate::config::power::{OutletConfig, PduConfig};
 use crate::model::event::Phase;
-use crate::model::{Name, Report, Verb, What};
-use crate::outlet::{self, Outlet, Switch};
+use crate::model::{Name, Reading, Report, Verb, What};
+use crate::outlet::{self, Outlet, OutletError, Switch};
 
 /// How many operations may wait for one PDU.
 pub(super) const QUEUE: usize = 32;
 /// How long an operation may go on after the daemon was told to end.
 pub(super) const GRACE: Duration = Duration::from_secs(4);
+
+/// Who tells consoles what flows.
+const METER: &str = "lava-power";
 
 /// A request that waits for its PDU.
 #[derive(Debug)]
@@ -37,6 +42,7 @@ pub(super) struct Actor {
     seats: Vec<Seat>,
     timeout: Duration,
     verify: Duration,
+    meter_every: Duration,
     consoles: Arc<dyn Consoles>,
     tally: Arc<Tally>,
     ending: CancellationToken,
@@ -47,6 +53,8 @@ pub(super) struct Actor {
 struct Seat {
     config: OutletConfig,
     outlet: Box<dyn Outlet>,
+    /// What its console was told last.
+    told: Mutex<Option<Reading>>,
 }
 
 impl Actor {
@@ -58,21 +66,64 @@ impl Actor {
     ) -> Self {
         let seat = |config: &OutletConfig| Seat {
             config: config.clone(),
-            outlet: outlet::open(&pdu, config),
+            outlet: Box::new(Measured::new(outlet::open(&pdu, config), &pdu.name, &tally)),
+            told: Mutex::default(),
         };
         let seats = pdu.outlets.iter().map(seat).collect();
-        let PduConfig { name, timeout, verify, .. } = pdu;
-        Self { name, seats, timeout, verify, consoles, tally, ending }
+        let PduConfig { name, timeout, verify, meter_every, .. } = pdu;
+        Self { name, seats, timeout, verify, meter_every, consoles, tally, ending }
     }
 
-    /// Carries out what comes, until told to end. Orders that still wait then are not carried out.
+    /// Carries out what comes, until told to end, and reads the meters between. Orders that still wait
+    /// then are not carried out.
     pub(super) async fn run(self, mut orders: mpsc::Receiver<Order>) {
-        while let Some(Some(order)) = self.ending.run_until_cancelled(orders.recv()).await {
+        let mut rounds = Rounds::new(self.meter_every, self.seats.len());
+        loop {
+            let order = tokio::select! {
+                biased;
+                order = self.ending.run_until_cancelled(orders.recv()) => order.flatten(),
+                // An order does not wait for a reading: it is put off.
+                answers = self.meter(&rounds) => {
+                    if answers { rounds.read() } else { rounds.give_up() }
+                    continue;
+                }
+            };
+            let Some(order) = order else { return };
             // Whoever asked has gone, so nobody expects the board to lose its power now.
             if !order.answer.is_closed() {
                 self.carry_out(order).await;
             }
         }
+    }
+
+    /// Waits until an outlet's meter is to be read, and reads it. Whether the PDU answers. Cancel safe.
+    async fn meter(&self, rounds: &Rounds) -> bool {
+        let seat = &self.seats[rounds.outlet().await];
+        let Some(answer) = seat.outlet.meter() else { return true };
+        let answer = tokio::time::timeout(self.timeout, answer).await;
+        let reading = match answer.unwrap_or(Err(OutletError::Silent(self.timeout))) {
+            Ok(reading) => reading,
+            Err(error) => {
+                tracing::debug!(outlet = seat.config.name.as_str(), %error, "it is not measured");
+                let answers = error.is_answer();
+                self.tally.reachable(&self.name, answers);
+                return answers;
+            }
+        };
+        if reading == Reading::default() {
+            return true;
+        }
+        self.tally.reachable(&self.name, true);
+        self.tally.metered(&seat.config.name, Metered::now(reading));
+        let told = *seat.told.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(console) = &seat.config.console
+            && differs(told, reading)
+        {
+            let what = What::Meter { outlet: seat.config.name.clone(), reading };
+            self.consoles.record(console, &Note { who: METER.to_owned(), what }).await;
+            *seat.told.lock().unwrap_or_else(PoisonError::into_inner) = Some(reading);
+        }
+        true
     }
 
     async fn carry_out(&self, order: Order) {

@@ -8,13 +8,16 @@ mod actor;
 mod consoles;
 mod error;
 mod interlock;
+mod measured;
+mod meter;
 mod operation;
 mod tally;
 
 pub use consoles::{Consoles, Holder, Note};
 pub use error::PowerError;
+pub use meter::Metered;
 pub use operation::OperationError;
-pub use tally::Figures;
+pub use tally::{CLASSES, Figures, Requests};
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -96,6 +99,12 @@ impl Power {
         self.outlets.values().map(|entry| &entry.info)
     }
 
+    /// What to say of an outlet that is not there.
+    pub fn unknown(&self, outlet: &str) -> PowerError {
+        let near = Name::nearest(outlet, self.outlets.keys().map(Name::as_str));
+        PowerError::UnknownOutlet { name: outlet.to_owned(), near: near.map(str::to_owned) }
+    }
+
     /// Waits for the PDU's turn and carries out one operation, if nobody else holds the board.
     ///
     /// # Errors
@@ -109,9 +118,7 @@ impl Power {
         asked: Asked,
     ) -> Result<Report, PowerError> {
         let Some(Entry { info, pdu, seat }) = self.outlets.get(outlet) else {
-            let near = Name::nearest(outlet, self.outlets.keys().map(Name::as_str));
-            let near = near.map(str::to_owned);
-            return Err(PowerError::UnknownOutlet { name: outlet.to_owned(), near });
+            return Err(self.unknown(outlet));
         };
         let (answer, answered) = oneshot::channel();
         let order = Order { seat: *seat, verb, asked, answer };
@@ -129,6 +136,11 @@ impl Power {
                 error,
             },
         })
+    }
+
+    /// What was read last at an outlet. `None` until it was, and of one that is not measured.
+    pub fn metered(&self, outlet: &str) -> Option<Metered> {
+        self.tally.last_metered(outlet)
     }
 
     /// What happened so far.

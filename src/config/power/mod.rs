@@ -3,6 +3,7 @@
 //! `conf/power.toml` is the complete example, with every key. A PDU's keys beside the common ones are
 //! read by its driver's file here; what they do is in [`crate::outlet`].
 
+mod abilities;
 mod common;
 mod exec;
 mod outlet;
@@ -10,12 +11,14 @@ mod pdu;
 mod profile;
 mod snmp;
 
+pub use abilities::{Abilities, Driver as DriverInfo, drivers};
 pub use exec::Exec;
 pub use outlet::OutletConfig;
 pub use pdu::{DRIVERS, Driver, DriverEntry, PduConfig};
 pub use profile::BuiltIn;
 pub use snmp::{
-    Access, Auth, AuthProtocol, Cipher, Get, OidTemplate, Privacy, Profile, Set, Snmp, User,
+    Access, Auth, AuthProtocol, Cipher, Family, Gauge, Get, List, Meter, Numbering, OidTemplate,
+    Port, Privacy, Profile, Set, Snmp, User,
 };
 
 use std::path::PathBuf;
@@ -132,8 +135,12 @@ mod tests {
         assert!(config.http.is_some());
 
         // The keys that have a default are shown with it: without them nothing is different.
-        let defaults = ["insecure", "timeout", "verify", "native_cycle", "context", "off_time"];
-        let given = |line: &&str| defaults.iter().any(|key| line.starts_with(&format!("{key} = ")));
+        let defaults =
+            ["insecure", "timeout", "verify", "meter_every", "native_cycle", "context", "off_time"];
+        let given = |line: &&str| {
+            *line == "profile = \"auto\""
+                || defaults.iter().any(|key| line.starts_with(&format!("{key} = ")))
+        };
         let lines: Vec<&str> = example.lines().filter(|line| !given(line)).collect();
         let least = PowerConfig::parse("conf/power.toml", &lines.join("\n")).unwrap();
         assert_eq!(format!("{config:?}"), format!("{least:?}"));

@@ -85,11 +85,10 @@ fn find<'a>(
 }
 
 fn check_driver(table: &Table<'_>, outlet: &OutletConfig, driver: &Driver) {
-    let number = |part: &str| part.parse::<u32>().is_ok();
-    if matches!(driver, Driver::Snmp(_)) && !outlet.port.split('.').all(number) {
-        let port = &outlet.port;
-        table
-            .problem("port", format!("{port:?} is no end of an OID; write it like 3 or \"1.1.3\""));
+    if let Driver::Snmp(snmp) = driver
+        && let Err(problem) = snmp.check_port(&outlet.port)
+    {
+        table.problem("port", problem);
     }
     if outlet.board.is_some() && !matches!(driver, Driver::Sim) {
         table.problem("board", "only outlets of a PDU with driver \"sim\" have virtual boards");

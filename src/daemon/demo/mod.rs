@@ -297,7 +297,8 @@ fn power_config(ports: Ports, racks: &[Rack]) -> Result<PowerConfig, Failure> {
         });
     }
     let (timeout, verify) = (PDU_TIMEOUT, PDU_TIMEOUT);
-    let pdu = PduConfig { name: name(PDU)?, driver: Driver::Sim, timeout, verify, outlets };
+    let (name, driver, meter_every) = (name(PDU)?, Driver::Sim, Duration::ZERO);
+    let pdu = PduConfig { name, driver, timeout, verify, meter_every, outlets };
     let http = Some(HttpListen::plain(ports.power()));
     let (access, consoles) = (AccessConfig::default(), LoginFiles::default());
     Ok(PowerConfig { http, access, consoles, pdus: vec![pdu] })

@@ -40,9 +40,14 @@ const OWNERS: &[(&str, &[&str])] = &[
 const SERVICES: &[&str] = &["port", "capture", "console", "outlet", "power", "sim"];
 
 /// The parts of `front` that are themselves the way to a service: its HTTP side, its line servers with
-/// what they hand over,
-/// and the command lines that start daemons.
-const SERVICE_FRONTS: &[&str] = &["front/http", "front/line", "front/conmux", "front/hand_over.rs"];
+/// what they hand over, and the probe, which asks PDUs that no daemon has yet.
+const SERVICE_FRONTS: &[&str] = &[
+    "front/http",
+    "front/line",
+    "front/conmux",
+    "front/hand_over.rs",
+    "front/cli/lava/power/probe.rs",
+];
 
 /// The one bare spawn: `daemon` listens for signals as long as the process lives.
 const BARE_SPAWNS: &[&str] = &["daemon"];

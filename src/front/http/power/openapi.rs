@@ -11,7 +11,7 @@ pub fn openapi() -> utoipa::openapi::OpenApi {
         modifiers(&Bearer),
         security((), ("token" = [])),
         info(title = "lava-power", description = "The outlets of a board lab"),
-        paths(super::outlets, super::status, super::on, super::off, super::cycle)
+        paths(super::outlets, super::status, super::meter, super::on, super::off, super::cycle)
     )]
     struct Description;
     Description::openapi()

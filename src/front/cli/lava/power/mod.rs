@@ -1,5 +1,7 @@
-//! `lava power`: boards' outlets.
+//! `lava power`: boards' outlets, and the power units that they are on.
 
+mod drivers;
+mod probe;
 mod switch;
 
 use clap::{Args, Subcommand};
@@ -8,7 +10,7 @@ use super::super::{report, user};
 use super::{LabArgs, print, print_json};
 use crate::model::{Failure, Verb};
 
-/// Switches boards, or asks whether they have power.
+/// Switches boards, or asks whether they have power; knows power units.
 ///
 /// Exit code 0 when all of it was done; else that of the first board that failed.
 #[derive(Debug, Args)]
@@ -27,6 +29,8 @@ enum PowerVerb {
     Cycle(switch::SwitchArgs),
     /// Asks whether boards have power.
     Status(switch::SwitchArgs),
+    Drivers(drivers::DriversArgs),
+    Probe(probe::ProbeArgs),
 }
 
 pub(super) async fn run(args: PowerArgs) -> Result<(), Failure> {
@@ -35,5 +39,7 @@ pub(super) async fn run(args: PowerArgs) -> Result<(), Failure> {
         PowerVerb::Off(args) => switch::run(args, Verb::Off).await,
         PowerVerb::Cycle(args) => switch::run(args, Verb::Cycle).await,
         PowerVerb::Status(args) => switch::run(args, Verb::Status).await,
+        PowerVerb::Drivers(args) => drivers::run(&args),
+        PowerVerb::Probe(args) => probe::run(args).await,
     }
 }
