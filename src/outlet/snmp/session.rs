@@ -72,11 +72,18 @@ impl Session {
             Write::Number(number) => Value::Integer(*number),
             Write::Text(text) => Value::OctetString(text.as_bytes()),
         };
-        let status = match self.inner.set(&[(&name, written)]).await {
-            Ok(answer) => answer.error_status,
+        let what = format!("to set {} to {value}", dotted(oid));
+        let (status, written) = match self.inner.set(&[(&name, written)]).await {
+            Ok(mut answer) => (answer.error_status, answer.varbinds.next().map(|(_, v)| read(&v))),
             Err(error) => return Err(self.failed(&error).into()),
         };
-        check(status, &format!("to set {} to {value}", dotted(oid)))
+        check(status, &what)?;
+        // Some agents call it a success to write to nothing.
+        if written == Some(Read::Absent) {
+            let text = format!("the SNMP agent refuses {what}: noSuchObject");
+            return Err(Failed::Absent(OutletError::Refused(text)));
+        }
+        Ok(())
     }
 
     /// Reads an object.

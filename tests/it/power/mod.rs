@@ -3,8 +3,11 @@
 mod agent;
 mod console;
 mod exec;
+mod families;
 mod interlock;
+mod meters;
 mod service;
+mod simulated;
 mod snmp;
 
 use std::net::SocketAddr;

@@ -36,7 +36,7 @@ impl Collector for Latency {
         let unit = Some(&Unit::Seconds);
         let mut metric = encoder.encode_descriptor(name, help, unit, MetricType::Histogram)?;
         for (pdu, requests) in &self.0 {
-            let bounds = CLASSES.into_iter().chain([f64::MAX]);
+            let bounds = CLASSES.into_iter().chain([f64::INFINITY]);
             let classes: Vec<(f64, u64)> = bounds.zip(requests.classes).collect();
             let count = requests.classes.iter().sum();
             let labels = [("pdu", pdu.as_str())];
