@@ -5,7 +5,7 @@ use serde_json::Value;
 use super::Power;
 use super::families::{config_of, outlet, recording_of};
 use super::simulated::{Simulated, recording};
-use crate::common::{LIMIT, TestLab, wait_until};
+use crate::common::{LIMIT, TestLab, rig, wait_until};
 
 #[test]
 fn what_flows_is_read_kept_and_told_when_it_changes() {
@@ -64,6 +64,62 @@ fn what_flows_is_read_kept_and_told_when_it_changes() {
     let read = metrics.lines().find(|line| line.contains("result=\"ok\"")).unwrap();
     let read: usize = read.rsplit(' ').next().unwrap().parse().unwrap();
     assert!(count() < 2 + read * 10, "not every reading is a line");
+}
+
+#[test]
+fn recorded_pdus_are_found_and_all_profiles_that_fit_them_agree() {
+    let lab = TestLab::new();
+    // Outlets, and how many of them are on.
+    let units = [
+        ("apc-7902b", "apc-rpdu", 16, 3),
+        ("apc-8641-metered", "apc-rpdu2", 24, 15),
+        ("apc-8932", "apc-rpdu2", 24, 2),
+    ];
+    let recording =
+        |name: &str| std::fs::read_to_string(rig(&format!("recordings/{name}.snmprec"))).unwrap();
+    let pdus = units.map(|(name, ..)| (name, recording(name)));
+    let rack = Simulated::start(&lab, &pdus);
+    let address = rack.address.to_string();
+    let mut config = String::new();
+    let profiles = ["apc-rpdu2", "apc-rpdu", "apc-masterswitch", "apc-masterstate"];
+    for (name, family, outlets, on) in units {
+        let community = lab.write("community", name);
+        let probe = ["power", "probe", &address, "--community-file", &community, "--json"];
+        let said = lab.run("lava", probe, "");
+        let found: Value = serde_json::from_slice(&said.stdout).unwrap();
+        assert_eq!(found["profile"], family, "{found}");
+        assert!(found["by"].as_str().unwrap().starts_with("its sysObjectID"), "{found}");
+        let listed = found["outlets"].as_array().unwrap();
+        let states: Vec<_> =
+            listed.iter().map(|outlet| outlet["state"].as_str().unwrap()).collect();
+        assert_eq!(states.len(), outlets, "{name}");
+        assert_eq!(states.iter().filter(|state| **state == "on").count(), on, "{name}");
+        for profile in profiles.into_iter().skip_while(|profile| *profile != family) {
+            let pdu = format!("{name}.{profile}");
+            config += &rack.pdu(name, "2c").replacen(name, &pdu, 1);
+            config += &format!("profile = \"{profile}\"\n");
+            for (port, state) in (1..).zip(&states) {
+                let port_name = format!("{pdu}.{port}.{state}");
+                config += &format!(
+                    "[[outlet]]\nname = \"{port_name}\"\npdu = \"{pdu}\"\nport = {port}\n"
+                );
+            }
+        }
+    }
+    let power = Power::start(&lab, &config);
+    let outlets = power.get("/outlets").json();
+    let outlets = outlets.as_array().unwrap();
+    assert_eq!(outlets.len(), 64 * 4 - 16);
+    for outlet in outlets {
+        let name = outlet["name"].as_str().unwrap();
+        let (_, state) = name.rsplit_once('.').unwrap();
+        assert_eq!(power.done(name, "status"), format!("{state} verified"), "{name}");
+    }
+    // The AP8641's first outlet.
+    let meter = power.get("/outlets/apc-8641-metered.apc-rpdu2.1.on/meter").json();
+    assert_eq!((&meter["amperes"], &meter["watts"]), (&0.9.into(), &163.0.into()), "{meter}");
+    let meter = power.get("/outlets/apc-8641-metered.apc-rpdu.1.on/meter").json();
+    assert_eq!((&meter["amperes"], &meter["watts"]), (&0.8.into(), &Value::Null), "{meter}");
 }
 
 #[test]
