@@ -106,7 +106,10 @@ async fn record(
     let console = consoles.find(&name)?;
     let NewEvent { who, what } = json(&body)?;
     let what = taken(what).ok_or_else(|| {
-        Failure::new(Kind::User, "only events of the kinds power, meter, job and action are taken here")
+        Failure::new(
+            Kind::User,
+            "only events of the kinds power, meter, job and action are taken here",
+        )
     })?;
     let who = consoles.caller().user(who, String::new);
     let event = console.event(Some(who).filter(|who| !who.is_empty()), what).await;
