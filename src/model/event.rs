@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Mismatch, Name, Seen};
+use super::{Mismatch, Name, Reading, Seen};
 
 /// One event on a console's timeline.
 ///
@@ -93,6 +93,12 @@ pub enum What {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         detail: Option<String>,
     },
+    /// What flows through the board's outlet has changed.
+    Meter {
+        outlet: Name,
+        #[serde(flatten)]
+        reading: Reading,
+    },
     /// The board printed something that people want to know of, in the line whose first byte is at
     /// offset `at`.
     Seen { what: Seen, at: u64, line: String },
@@ -165,6 +171,17 @@ mod tests {
         };
         let json = serde_json::to_string(&event).unwrap();
         assert_eq!(json, r#"{"offset":512,"time_us":7,"who":"alice","kind":"break","ms":250}"#);
+        assert_eq!(serde_json::from_str::<Event>(&json).unwrap(), event);
+    }
+
+    #[test]
+    fn a_reading_is_flat_too_and_has_only_what_is_measured() {
+        let reading = Reading { watts: Some(163.0), amperes: Some(0.9), volts: None };
+        let what = What::Meter { outlet: "panda01".parse().unwrap(), reading };
+        let event = Event { offset: 1, time_us: 7, who: None, what };
+        let json = serde_json::to_string(&event).unwrap();
+        let flat = r#"{"offset":1,"time_us":7,"kind":"meter","outlet":"panda01","amperes":0.9,"watts":163.0}"#;
+        assert_eq!(json, flat);
         assert_eq!(serde_json::from_str::<Event>(&json).unwrap(), event);
     }
 }

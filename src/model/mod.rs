@@ -24,8 +24,8 @@ pub use keys::{Keys, Step};
 pub use lease::{Lease, LeaseRequest};
 pub use name::{MAX_NAME, Name, calls_oneself, goes_by, printable, shown, user_text};
 pub use outlet::{
-    Feed, FeedReport, LeftOff, OutletInfo, PowerRecord, PowerRequest, PowerResult, Reading, Report,
-    State, Verb, Verified,
+    Feed, FeedReport, LeftOff, MeterReport, OutletInfo, PowerRecord, PowerRequest, PowerResult,
+    Reading, Report, State, Verb, Verified,
 };
 pub use pace::{Interval, Pace};
 pub use point::{Mark, Point};

@@ -131,10 +131,43 @@ pub enum PowerResult {
 /// What a PDU measures at an outlet; `None` of what it does not.
 #[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize, ToSchema)]
 pub struct Reading {
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub volts: Option<f64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub amperes: Option<f64>,
     /// Active power.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub watts: Option<f64>,
+}
+
+impl Reading {
+    /// Of two outlets of one board together: currents and powers add up, voltages do not.
+    #[must_use]
+    pub fn beside(self, other: Self) -> Self {
+        let sum = |a: Option<f64>, b: Option<f64>| match (a, b) {
+            (Some(a), Some(b)) => Some(a + b),
+            (a, b) => a.or(b),
+        };
+        Self {
+            volts: self.volts.or(other.volts),
+            amperes: sum(self.amperes, other.amperes),
+            watts: sum(self.watts, other.watts),
+        }
+    }
+}
+
+// What is measured is a number: never NaN, which neither PDUs nor JSON can say.
+impl Eq for Reading {}
+
+/// What was read last at an outlet.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct MeterReport {
+    #[schema(value_type = String)]
+    pub outlet: Name,
+    /// When, in microseconds since the Unix epoch.
+    pub time_us: u64,
+    #[serde(flatten)]
+    pub reading: Reading,
 }
 
 /// Who asks for an operation, and why.

@@ -13,6 +13,7 @@ mod http;
 mod ipmi;
 mod libvirt;
 mod mqtt;
+pub mod probe;
 mod program;
 mod qmp;
 mod sim;

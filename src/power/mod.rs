@@ -15,6 +15,8 @@ mod journal;
 mod keeper;
 mod leases;
 mod leasing;
+mod meter;
+mod metering;
 mod operation;
 mod order;
 mod pdu;
@@ -26,8 +28,9 @@ pub use error::PowerError;
 pub use interlock::Hold;
 pub use journal::Chronicle;
 pub use leases::{LeaseError, LeaseFiles, Leases};
+pub use meter::Metered;
 pub use operation::OperationError;
-pub use tally::Figures;
+pub use tally::{CLASSES, Figures, Requests};
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -39,7 +42,9 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::config::power::{BoardConfig, InterlockConfig, PowerConfig};
-use crate::model::{Feed, LeftOff, Name, OutletInfo, PowerRecord, PowerResult, Report, Verb};
+use crate::model::{
+    Feed, LeftOff, Name, OutletInfo, PowerRecord, PowerResult, Reading, Report, Verb,
+};
 use board::{Board, Fault, Whole};
 use budget::Ledger;
 use interlock::Witnesses;
@@ -101,6 +106,8 @@ struct Entry {
     journal: Arc<Journal>,
     /// A cycle has switched it off, and it is not on again.
     left_off: Mutex<Option<LeftOff>>,
+    /// What its console was told last of what flows.
+    told: Mutex<Option<Reading>>,
 }
 
 impl Power {
@@ -109,12 +116,14 @@ impl Power {
     pub fn start(config: &PowerConfig, surroundings: Surroundings) -> Self {
         let tally = Arc::new(Tally::default());
         let mut seats = BTreeMap::new();
+        let mut metered = Vec::new();
         for pdu in &config.pdus {
             let of_pdu = Seat::of(pdu, &tally);
             if let Some(seat) = of_pdu.first().filter(|seat| seat.rests()) {
                 let ending = surroundings.ending.clone();
                 surroundings.tasks.spawn(seat.clone().rest_in_between(ending));
             }
+            metered.push((of_pdu.clone(), pdu.meter_every));
             for seat in of_pdu {
                 let key = (pdu.name.clone(), seat.port.clone());
                 seats.insert(key, (seats.len(), seat));
@@ -135,6 +144,10 @@ impl Power {
         let interlock = config.interlock;
         let power = Self(Arc::new(Common { entries, interlock, ledger, tally, surroundings }));
         power.remember();
+        for (seats, every) in metered {
+            let common = power.0.clone();
+            common.surroundings.tasks.spawn(metering::meter(common.clone(), seats, every));
+        }
         power
     }
 
@@ -188,6 +201,11 @@ impl Power {
         let order = Order { entry: entry.clone(), verb, asked, answer, room };
         tasks.spawn(order.carry_out(self.0.clone()));
         answered.await.unwrap_or(Err(PowerError::Ending))
+    }
+
+    /// What was read last at an outlet. `None` until it was, and of one that is not measured.
+    pub fn metered(&self, outlet: &str) -> Option<Metered> {
+        self.0.tally.last_metered(outlet)
     }
 
     /// What happened so far.
@@ -288,7 +306,7 @@ impl Entry {
             off_order: config.off_order,
             in_lock_order: in_lock_order.into_values().collect(),
         };
-        Some(Self { info, board, journal, left_off: Mutex::default() })
+        Some(Self { info, board, journal, left_off: Mutex::default(), told: Mutex::default() })
     }
 
     fn left_off(&self) -> Option<LeftOff> {

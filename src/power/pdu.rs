@@ -1,15 +1,15 @@
 //! A PDU, which is asked one thing at a time, and its outlets.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex as StdMutex};
 use std::time::Duration;
 
 use tokio::sync::{Mutex, Notify, OwnedMutexGuard, OwnedSemaphorePermit, Semaphore};
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 use tokio_util::sync::CancellationToken;
 
 use super::tally::Tally;
 use crate::config::power::{Driver, OutletConfig, PduConfig};
-use crate::model::{Name, State};
+use crate::model::{Name, Reading, State};
 use crate::outlet::{self, Answer, Outlet, OutletError, Switch};
 
 /// How many operations may be under way or wait for one PDU.
@@ -34,6 +34,8 @@ pub(super) struct Pdu {
     turn: Mutex<()>,
     /// Something was asked of it.
     asked: Notify,
+    /// Told whenever somebody wants its turn.
+    wanted: Notify,
     room: Arc<Semaphore>,
     tally: Arc<Tally>,
 }
@@ -44,8 +46,20 @@ pub(super) struct Seat {
     pub(super) pdu: Arc<Pdu>,
     pub(super) port: String,
     outlet: Box<dyn Outlet>,
+    /// What its meter said last.
+    pub(super) read: StdMutex<Option<Reading>>,
     /// Whoever switches has it, from the first request to the last: through all of a cycle.
     held: Arc<Mutex<()>>,
+}
+
+/// What came of a look at a meter.
+#[derive(Debug)]
+pub(super) enum Look {
+    /// Somebody wants something more urgent of the PDU.
+    PutOff,
+    /// There is no meter.
+    Nothing,
+    Read(Result<Reading, OutletError>),
 }
 
 impl Pdu {
@@ -58,6 +72,7 @@ impl Pdu {
             verify: config.verify,
             turn: Mutex::default(),
             asked: Notify::new(),
+            wanted: Notify::new(),
             room: Arc::new(Semaphore::new(QUEUE)),
             tally,
         }
@@ -66,6 +81,24 @@ impl Pdu {
     /// A place among those who want something of it; `None` when there are too many.
     pub(super) fn room(&self) -> Option<OwnedSemaphorePermit> {
         self.room.clone().try_acquire_owned().ok()
+    }
+
+    /// Waits for an answer as long as it may take, and counts it.
+    async fn answer<T>(&self, answer: Answer<'_, T>) -> Result<T, OutletError> {
+        let began = Instant::now();
+        let answered = timeout(self.timeout, answer).await;
+        let answered = answered.unwrap_or(Err(OutletError::Silent(self.timeout)));
+        let error = answered.as_ref().err();
+        let result = match error {
+            None => "ok",
+            Some(OutletError::Refused(_) | OutletError::Denied(_)) => "refused",
+            Some(OutletError::Unreachable(_)) => "unreachable",
+            Some(OutletError::Silent(_)) => "unanswered",
+            Some(OutletError::Unclear(_)) => "unclear",
+        };
+        self.tally.request(&self.name, result, began.elapsed());
+        self.tally.reachable(&self.name, error.is_none_or(OutletError::is_answer));
+        answered
     }
 
     /// Waits until it is free. Cancel safe.
@@ -84,7 +117,8 @@ impl Seat {
     }
 
     pub(super) fn new(pdu: Arc<Pdu>, config: &OutletConfig, outlet: Box<dyn Outlet>) -> Self {
-        Self { pdu, port: config.port.clone(), outlet, held: Arc::default() }
+        let (read, held) = (StdMutex::default(), Arc::default());
+        Self { pdu, port: config.port.clone(), outlet, read, held }
     }
 
     /// Has the outlet for oneself. Who waits is served in turn. Cancel safe.
@@ -111,15 +145,32 @@ impl Seat {
         &'a self,
         what: impl FnOnce(&'a dyn Outlet) -> Option<Answer<'a, T>>,
     ) -> Option<Result<T, OutletError>> {
-        let Pdu { name, turn, timeout: limit, tally, .. } = &*self.pdu;
+        let Pdu { turn, wanted, .. } = &*self.pdu;
+        wanted.notify_waiters();
         let _turn = turn.lock().await;
         // Not before: drivers may begin at once.
-        let answer = what(self.outlet.as_ref())?;
-        let answered = timeout(*limit, answer).await;
-        let answered = answered.unwrap_or(Err(OutletError::Silent(*limit)));
+        let answered = self.pdu.answer(what(self.outlet.as_ref())?).await;
         self.pdu.asked.notify_one();
-        tally.reachable(name, answered.as_ref().err().is_none_or(OutletError::is_answer));
         Some(answered)
+    }
+
+    /// Asks the PDU what flows through the outlet, unless somebody wants something else of it.
+    pub(super) async fn look_at_meter(&self) -> Look {
+        let Pdu { turn, wanted, .. } = &*self.pdu;
+        let mut wanted = std::pin::pin!(wanted.notified());
+        wanted.as_mut().enable();
+        let Ok(_turn) = turn.try_lock() else {
+            self.pdu.is_free().await;
+            return Look::PutOff;
+        };
+        let Some(answer) = self.outlet.meter() else { return Look::Nothing };
+        let look = tokio::select! {
+            biased;
+            () = wanted => Look::PutOff,
+            answered = self.pdu.answer(answer) => Look::Read(answered),
+        };
+        self.pdu.asked.notify_one();
+        look
     }
 }
 

@@ -3,7 +3,14 @@
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use std::time::Duration;
+
+use super::meter::Metered;
 use crate::model::{Name, Verb};
+
+/// The upper bounds of the classes that requests are counted in, by how many seconds they took.
+pub const CLASSES: [f64; 12] =
+    [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0];
 
 /// Counts of all operations since the start, shared by all PDUs. As large as there are outlets.
 #[derive(Debug, Default)]
@@ -16,6 +23,20 @@ pub struct Figures {
     pub reachable: BTreeMap<Name, bool>,
     /// How often a journal could not be written.
     pub unjournaled: u64,
+    pub requests: BTreeMap<Name, Requests>,
+    /// What was read last at the outlets that are measured.
+    pub metered: BTreeMap<Name, Metered>,
+}
+
+/// Requests to one PDU.
+#[derive(Debug, Clone, Default)]
+pub struct Requests {
+    /// `ok`, `refused`, `unreachable`, `unclear` or `unanswered`, and how many.
+    pub results: BTreeMap<&'static str, u64>,
+    /// How many took no longer than each of [`CLASSES`] and longer than the one before; and longer than
+    /// all.
+    pub classes: [u64; CLASSES.len() + 1],
+    pub seconds: f64,
 }
 
 /// What is counted together.
@@ -49,6 +70,25 @@ impl Tally {
 
     pub(super) fn unjournaled(&self) {
         self.lock().unjournaled += 1;
+    }
+
+    /// A request to a PDU, whatever for.
+    pub(super) fn request(&self, pdu: &Name, result: &'static str, took: Duration) {
+        let mut figures = self.lock();
+        let requests = figures.requests.entry(pdu.clone()).or_default();
+        *requests.results.entry(result).or_default() += 1;
+        let seconds = took.as_secs_f64();
+        let class = CLASSES.iter().position(|bound| seconds <= *bound).unwrap_or(CLASSES.len());
+        requests.classes[class] += 1;
+        requests.seconds += seconds;
+    }
+
+    pub(super) fn metered(&self, outlet: &Name, metered: Metered) {
+        self.lock().metered.insert(outlet.clone(), metered);
+    }
+
+    pub(super) fn last_metered(&self, outlet: &str) -> Option<Metered> {
+        self.lock().metered.get(outlet).cloned()
     }
 
     fn lock(&self) -> MutexGuard<'_, Figures> {

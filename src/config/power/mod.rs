@@ -3,6 +3,7 @@
 //! `conf/power.toml` is the complete example, with every key. A PDU's keys beside the common ones are
 //! read by its driver's file here; what they do is in [`crate::outlet`].
 
+mod abilities;
 mod answer;
 mod budget;
 mod common;
@@ -25,6 +26,7 @@ mod template;
 mod tls;
 mod usb_hub;
 
+pub use abilities::{Abilities, Driver as DriverInfo, drivers};
 pub use answer::{Check, Finder, Meaning, Quantity};
 pub use budget::{BudgetConfig, MOST_CYCLES};
 pub use dialogue::{Coding, Connect, Dialogue, Heard, Reading, Script, Step, Words};
@@ -32,7 +34,9 @@ pub use exec::Exec;
 pub use fronts::{PdudaemonListen, PowermanListen};
 pub use gpio::Gpio;
 pub use hid::{Hid, HidFamily};
-pub use http::{Auth as HttpAuth, Body, Http, HttpProfile, HttpRequest, Meter, Method};
+pub use http::{
+    Auth as HttpAuth, Body, Http, HttpProfile, HttpRequest, Meter as HttpMeter, Method,
+};
 pub use interlock::{Folders, InterlockConfig};
 pub use ipmi::Ipmi;
 pub use libvirt::Libvirt;
@@ -42,7 +46,8 @@ pub use pdu::{DRIVERS, Driver, DriverEntry, PduConfig};
 pub use profile::BuiltIn;
 pub use qmp::Qmp;
 pub use snmp::{
-    Access, Auth, AuthProtocol, Cipher, Get, OidTemplate, Privacy, Profile, Set, Snmp, User,
+    Access, Auth, AuthProtocol, Cipher, Family, Gauge, Get, List, Meter, Numbering, OidTemplate,
+    Port, Privacy, Profile, Set, Snmp, User,
 };
 pub use template::{Escape, Template, Values};
 pub use tls::TlsKeys;
@@ -198,6 +203,7 @@ mod tests {
             "insecure",
             "timeout",
             "verify",
+            "meter_every",
             "native_cycle",
             "context",
             "off_time",
@@ -214,7 +220,10 @@ mod tests {
             "by",
             "uhubctl",
         ];
-        let given = |line: &&str| defaults.iter().any(|key| line.starts_with(&format!("{key} = ")));
+        let given = |line: &&str| {
+            *line == "profile = \"auto\""
+                || defaults.iter().any(|key| line.starts_with(&format!("{key} = ")))
+        };
         let lines: Vec<&str> = example.lines().filter(|line| !given(line)).collect();
         let least = PowerConfig::parse("conf/power.toml", &lines.join("\n")).unwrap();
         assert_eq!(format!("{config:?}"), format!("{least:?}"));

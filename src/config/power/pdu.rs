@@ -20,6 +20,8 @@ pub struct PduConfig {
     pub timeout: Duration,
     /// How long an outlet may take, after the PDU took the request, to read as asked for.
     pub verify: Duration,
+    /// How often it is asked what flows through its outlets; never if zero.
+    pub meter_every: Duration,
     /// No two have the same port.
     pub outlets: Vec<OutletConfig>,
 }
@@ -149,7 +151,6 @@ impl Driver {
     /// # Errors
     /// Why not, and how to write one.
     pub(super) fn check_port(&self, port: &str) -> Result<(), String> {
-        let number = |part: &str| part.parse::<u32>().is_ok();
         match self {
             Self::Dialogue(dialogue) => dialogue.script(port).map(drop),
             Self::Exec(_) | Self::Gpio(_) | Self::Ipmi(_) | Self::Sim => Ok(()),
@@ -160,10 +161,7 @@ impl Driver {
                 mqtt.profile.ports.check(port).and_then(|()| mqtt::topic(port).map(drop))
             }
             Self::Qmp(qmp) => qmp.check(port),
-            Self::Snmp(_) if port.split('.').all(number) => Ok(()),
-            Self::Snmp(_) => {
-                Err(format!("{port:?} is no end of an OID; write it like 3 or \"1.1.3\""))
-            }
+            Self::Snmp(snmp) => snmp.check_port(port),
             Self::UsbHub(_) => UsbHub::check(port),
         }
     }
@@ -189,6 +187,8 @@ impl Driver {
 
 const VERIFY: Duration = Duration::from_secs(10);
 const LONGEST: Duration = Duration::from_secs(600);
+const METER_EVERY: Duration = Duration::from_secs(60);
+const SELDOM: Duration = Duration::from_secs(24 * 3600);
 const SHORTEST_TIMEOUT: Duration = Duration::from_millis(50);
 
 /// All PDUs of all files by name, with `None` for one that has problems: outlets may still name it.
@@ -215,8 +215,10 @@ fn read_one(table: Table<'_>, name: Option<Name>) -> Option<PduConfig> {
     let driver = (entry.read)(&table);
     let timeout = duration(&table, "timeout", entry.timeout, SHORTEST_TIMEOUT..=LONGEST);
     let verify = duration(&table, "verify", VERIFY, Duration::ZERO..=LONGEST);
+    let meter_every = duration(&table, "meter_every", METER_EVERY, Duration::ZERO..=SELDOM);
     table.finish();
-    Some(PduConfig { name: name?, driver: driver?, timeout, verify, outlets: Vec::new() })
+    let (name, driver, outlets) = (name?, driver?, Vec::new());
+    Some(PduConfig { name, driver, timeout, verify, meter_every, outlets })
 }
 
 /// What to say of a word that is not known: the nearest known one, or all.

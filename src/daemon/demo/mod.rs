@@ -304,7 +304,8 @@ fn power_config(ports: Ports, folder: &Folder, racks: &[Rack]) -> Result<PowerCo
         outlets.push(OutletConfig { name: board, port, board: board_socket });
     }
     let (timeout, verify) = (PDU_TIMEOUT, PDU_TIMEOUT);
-    let pdu = PduConfig { name: name(PDU)?, driver: Driver::Sim, timeout, verify, outlets };
+    let (name, driver, meter_every) = (name(PDU)?, Driver::Sim, Duration::ZERO);
+    let pdu = PduConfig { name, driver, timeout, verify, meter_every, outlets };
     let http = Some(HttpListen::plain(ports.power()));
     Ok(PowerConfig {
         http,

@@ -85,7 +85,7 @@ impl HttpOutlet {
         }))
     }
 
-    async fn measured(&self, meter: &config::Meter) -> Result<Reading, OutletError> {
+    async fn measured(&self, meter: &config::HttpMeter) -> Result<Reading, OutletError> {
         let said = self.ask(&meter.request).await?;
         let words = self.words("");
         let values = self.values(&words);

@@ -3,6 +3,8 @@
 //! The library has no time limits, and gives an agent's refusal as a success with an error status in
 //! it. Both are dealt with here and in the caller.
 
+use std::fmt;
+
 use snmp2::v3::{self, AuthErrorKind};
 use snmp2::{AsyncSession, Error, Oid, Value};
 
@@ -13,7 +15,9 @@ use crate::outlet::OutletError;
 /// How often a version 3 agent may set our clock before it answers a question.
 const SYNC_ATTEMPTS: usize = 3;
 /// sysObjectID.0, which every agent has: asked for where only the answer's authenticity counts.
-const SYS_OBJECT_ID: &[u64] = &[1, 3, 6, 1, 2, 1, 1, 2, 0];
+pub(super) const SYS_OBJECT_ID: &[u64] = &[1, 3, 6, 1, 2, 1, 1, 2, 0];
+/// The error status of version 1 for an object that is not there (RFC 1157).
+const NO_SUCH_NAME: u32 = 2;
 
 pub(super) struct Session {
     inner: AsyncSession,
@@ -61,36 +65,61 @@ impl Session {
         self.inner.get(&oid).await.map(drop).map_err(|error| self.failed(&error))
     }
 
-    /// Writes an integer, once. An error that is [`OutletError::is_unclear`] leaves open whether.
-    pub(super) async fn set(&mut self, oid: &[u64], value: i64) -> Result<(), OutletError> {
+    /// Writes a value, once. An error that is [`OutletError::is_unclear`] leaves open whether.
+    pub(super) async fn set(&mut self, oid: &[u64], value: &Write) -> Result<(), Failed> {
         let name = Oid::from(oid).map_err(|_| not_an_oid(oid))?;
-        let status = match self.inner.set(&[(&name, Value::Integer(value))]).await {
-            Ok(answer) => answer.error_status,
-            Err(error) => return Err(self.failed(&error)),
+        let written = match value {
+            Write::Number(number) => Value::Integer(*number),
+            Write::Text(text) => Value::OctetString(text.as_bytes()),
         };
-        check(status, &format!("to set {} to {value}", dotted(oid)))
+        let what = format!("to set {} to {value}", dotted(oid));
+        let (status, written) = match self.inner.set(&[(&name, written)]).await {
+            Ok(mut answer) => (answer.error_status, answer.varbinds.next().map(|(_, v)| read(&v))),
+            Err(error) => return Err(self.failed(&error).into()),
+        };
+        check(status, &what)?;
+        // Some agents call it a success to write to nothing.
+        if written == Some(Read::Absent) {
+            let text = format!("the SNMP agent refuses {what}: noSuchObject");
+            return Err(Failed::Absent(OutletError::Refused(text)));
+        }
+        Ok(())
     }
 
-    /// Reads an integer.
-    pub(super) async fn get(&mut self, oid: &[u64]) -> Result<i64, OutletError> {
+    /// Reads an object.
+    pub(super) async fn get(&mut self, oid: &[u64]) -> Result<Read, OutletError> {
         let name = Oid::from(oid).map_err(|_| not_an_oid(oid))?;
-        let what = dotted(oid);
         let (status, value) = match self.inner.get(&name).await {
+            Ok(mut answer) => (answer.error_status, answer.varbinds.next().map(|(_, v)| read(&v))),
+            Err(error) => return Err(self.failed(&error)),
+        };
+        match status {
+            // Version 1 has no other word for it.
+            NO_SUCH_NAME => return Ok(Read::Absent),
+            _ => check(status, &format!("to read {}", dotted(oid)))?,
+        }
+        Ok(value.unwrap_or(Read::Absent))
+    }
+
+    /// The object that comes after an OID, and its value; `None` at the end.
+    pub(super) async fn next(
+        &mut self,
+        oid: &[u64],
+    ) -> Result<Option<(Vec<u64>, Read)>, OutletError> {
+        let name = Oid::from(oid).map_err(|_| not_an_oid(oid))?;
+        let (status, next) = match self.inner.getnext(&name).await {
             Ok(mut answer) => {
-                (answer.error_status, answer.varbinds.next().map(|(_, value)| read(&value)))
+                let next = answer.varbinds.next();
+                (answer.error_status, next.map(|(name, value)| (numbers(&name), read(&value))))
             }
             Err(error) => return Err(self.failed(&error)),
         };
-        check(status, &format!("to read {what}"))?;
-        match value {
-            Some(Read::Number(value)) => Ok(value),
-            Some(Read::Absent) => Err(OutletError::Refused(format!(
-                "the SNMP agent has no object {what}; are the outlet's port and the profile right?"
-            ))),
-            Some(Read::Other) | None => Err(OutletError::Refused(format!(
-                "the SNMP agent has no whole number in {what}; is it the right profile?"
-            ))),
+        if status == NO_SUCH_NAME {
+            return Ok(None);
         }
+        check(status, &format!("to read what comes after {}", dotted(oid)))?;
+        // An agent that goes backwards would be asked for ever.
+        Ok(next.filter(|(name, value)| *value != Read::Absent && name.as_slice() > oid))
     }
 
     /// What an error of the library means.
@@ -117,11 +146,11 @@ impl Session {
 }
 
 /// What an answer's error status says (RFC 3416, section 3).
-fn check(status: u32, what: &str) -> Result<(), OutletError> {
+fn check(status: u32, what: &str) -> Result<(), Failed> {
     let name = match status {
         0 => return Ok(()),
         1 => "tooBig",
-        2 => "noSuchName",
+        NO_SUCH_NAME => "noSuchName",
         3 => "badValue",
         4 => "readOnly",
         5 => "genErr",
@@ -142,8 +171,9 @@ fn check(status: u32, what: &str) -> Result<(), OutletError> {
     };
     let text = format!("the SNMP agent refuses {what}: {name}");
     Err(match status {
-        6 | 16 => OutletError::Denied(text),
-        _ => OutletError::Refused(text),
+        6 | 16 => OutletError::Denied(text).into(),
+        NO_SUCH_NAME | 11 | 17 | 18 => Failed::Absent(OutletError::Refused(text)),
+        _ => OutletError::Refused(text).into(),
     })
 }
 
@@ -156,23 +186,73 @@ fn denied(why: &str) -> OutletError {
     OutletError::Denied(format!("the SNMP agent denies us: {why}"))
 }
 
-enum Read {
+/// What an object holds.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Read {
     Number(i64),
+    /// Made readable where it is no UTF-8.
+    Text(String),
+    Oid(Vec<u64>),
     /// The agent says that there is no such object.
     Absent,
     Other,
+}
+
+/// What is written to an object.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Write {
+    Number(i64),
+    Text(String),
+}
+
+/// Why a request came to nothing.
+#[derive(Debug)]
+pub(super) enum Failed {
+    /// There is no such object, as where another PDU is at the address now. Nothing was switched.
+    Absent(OutletError),
+    Other(OutletError),
+}
+
+impl From<OutletError> for Failed {
+    fn from(error: OutletError) -> Self {
+        Self::Other(error)
+    }
+}
+
+impl From<Failed> for OutletError {
+    fn from(failed: Failed) -> Self {
+        match failed {
+            Failed::Absent(error) | Failed::Other(error) => error,
+        }
+    }
+}
+
+impl fmt::Display for Write {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Number(number) => number.fmt(f),
+            Self::Text(text) => fmt::Debug::fmt(text, f),
+        }
+    }
 }
 
 fn read(value: &Value<'_>) -> Read {
     match value {
         Value::Integer(value) => Read::Number(*value),
         Value::Unsigned32(value) | Value::Counter32(value) => Read::Number(i64::from(*value)),
+        Value::OctetString(bytes) => Read::Text(String::from_utf8_lossy(bytes).into_owned()),
+        Value::ObjectIdentifier(oid) => Read::Oid(numbers(oid)),
         Value::NoSuchObject | Value::NoSuchInstance | Value::EndOfMibView => Read::Absent,
         _ => Read::Other,
     }
 }
 
-fn dotted(oid: &[u64]) -> String {
+/// No numbers of an OID that has one beyond 64 bits, which is none of ours.
+fn numbers(oid: &Oid<'_>) -> Vec<u64> {
+    oid.iter().map(Iterator::collect).unwrap_or_default()
+}
+
+pub(super) fn dotted(oid: &[u64]) -> String {
     let parts: Vec<String> = oid.iter().map(u64::to_string).collect();
     parts.join(".")
 }

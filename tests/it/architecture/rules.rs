@@ -43,8 +43,8 @@ const OWNERS: &[(&str, &[&str])] = &[
 const SERVICES: &[&str] = &["port", "capture", "console", "outlet", "power", "sim"];
 
 /// The parts of `front` that are themselves the way to a service: its HTTP side, its line servers with
-/// what they hand over,
-/// and the command lines that start daemons.
+/// what they hand over, the command lines that start daemons, and the probe, which asks PDUs that no daemon
+/// has yet.
 const SERVICE_FRONTS: &[&str] = &[
     "front/http",
     "front/line",
@@ -53,6 +53,7 @@ const SERVICE_FRONTS: &[&str] = &[
     "front/outlets.rs",
     "front/pdudaemon",
     "front/powerman",
+    "front/cli/lava/power/probe.rs",
 ];
 
 /// The one bare spawn: `daemon` listens for signals as long as the process lives.

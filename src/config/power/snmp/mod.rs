@@ -1,11 +1,14 @@
 //! The keys of `driver = "snmp"`: where the agent is, who we are to it, and what its objects are.
 
+mod oid;
 mod profile;
 
+pub use oid::{Numbering, OidTemplate, Port};
 pub(super) use profile::BUILT_IN;
-pub use profile::{Get, OidTemplate, Profile, Set};
+pub use profile::{Gauge, Get, List, Meter, Profile, Set};
 
 use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
 
 use super::common::{Word, one_of};
 use crate::config::{Secret, Table};
@@ -16,9 +19,17 @@ pub struct Snmp {
     /// `HOST:PORT`, the host as a name or an address.
     pub address: String,
     pub access: Access,
-    pub profile: Profile,
+    pub family: Family,
     /// Whether a cycle is the PDU's own, which cannot be verified, instead of off and on.
     pub native_cycle: bool,
+}
+
+/// What the agent's objects are.
+#[derive(Debug, Clone)]
+pub enum Family {
+    /// The agent is asked when it is first talked to, and again when its objects have vanished.
+    Auto,
+    Known(Arc<Profile>),
 }
 
 /// The version of SNMP, and what it wants to know of us.
@@ -97,12 +108,37 @@ impl Snmp {
             .required::<String>("address")
             .and_then(|text| address(&text).map_err(|error| table.problem("address", error)).ok());
         let access = Access::read(table);
-        let profile = Profile::named_in(table);
+        let family = Family::read(table);
         let native_cycle = table.optional("native_cycle").unwrap_or(false);
-        if native_cycle && profile.as_ref().is_some_and(|profile| profile.cycle.is_none()) {
+        if let Some(Family::Known(profile)) = &family
+            && native_cycle
+            && profile.cycle.is_none()
+        {
             table.problem("native_cycle", "the profile of this PDU has no cycle of its own");
         }
-        Some(Self { address: address?, access: access?, profile: profile?, native_cycle })
+        Some(Self { address: address?, access: access?, family: family?, native_cycle })
+    }
+
+    /// Whether an outlet can have this port, as far as that is known without asking.
+    ///
+    /// # Errors
+    /// What is wrong with it.
+    pub(super) fn check_port(&self, port: &str) -> Result<(), String> {
+        let any = Numbering::new(None, 1);
+        let numbering = match &self.family {
+            Family::Known(profile) => &profile.numbering,
+            Family::Auto => &any,
+        };
+        numbering.port(port).map(drop)
+    }
+}
+
+impl Family {
+    fn read(table: &Table<'_>) -> Option<Self> {
+        match table.node("profile").map(|node| node.as_text()) {
+            None | Some(Some("auto")) => Some(Self::Auto),
+            Some(_) => Profile::named_in(table).map(Arc::new).map(Self::Known),
+        }
     }
 }
 

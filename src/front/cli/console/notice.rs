@@ -133,7 +133,11 @@ pub(in crate::front) fn event(name: &Name, event: &Event) -> Option<String> {
             format!("[{name}: {} bytes are missing: {reason}]", to.saturating_sub(event.offset))
         }
         What::Mismatch { what } => format!("[{name}: {what}]"),
-        What::Input { .. } | What::Note { .. } | What::Action { .. } | What::Seen { .. } => {
+        What::Input { .. }
+        | What::Note { .. }
+        | What::Action { .. }
+        | What::Meter { .. }
+        | What::Seen { .. } => {
             return None;
         }
     })

@@ -1,5 +1,6 @@
 //! `GET /metrics` of `lava-power`, for Prometheus.
 
+use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 
@@ -7,18 +8,44 @@ use axum::Extension;
 use axum::extract::State;
 use axum::http::header::CONTENT_TYPE;
 use axum::response::IntoResponse;
+use prometheus_client::collector::Collector;
 use prometheus_client::encoding::text::encode;
+use prometheus_client::encoding::{DescriptorEncoder, NoLabelSet};
+use prometheus_client::metrics::MetricType;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
-use prometheus_client::registry::Registry;
+use prometheus_client::registry::{Registry, Unit};
 
 use super::super::ApiError;
 use super::super::access::Caller;
-use crate::model::{Failure, Kind, Right};
-use crate::power::Power;
+use crate::model::{Failure, Kind, Name, Right};
+use crate::power::{CLASSES, Power, Requests};
 
 type Labels<const N: usize> = [(&'static str, String); N];
+
+type Measured = Family<Labels<1>, Gauge<f64, AtomicU64>>;
+
+/// How long the requests to each PDU took.
+#[derive(Debug)]
+struct Latency(Vec<(Name, Requests)>);
+
+impl Collector for Latency {
+    fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), fmt::Error> {
+        let (name, help) = ("pdu_request", "How long requests to the PDU took");
+        let unit = Some(&Unit::Seconds);
+        let mut metric = encoder.encode_descriptor(name, help, unit, MetricType::Histogram)?;
+        for (pdu, requests) in &self.0 {
+            let bounds = CLASSES.into_iter().chain([f64::INFINITY]);
+            let classes: Vec<(f64, u64)> = bounds.zip(requests.classes).collect();
+            let count = requests.classes.iter().sum();
+            let labels = [("pdu", pdu.as_str())];
+            let mut of_pdu = metric.encode_family(&labels)?;
+            of_pdu.encode_histogram::<NoLabelSet>(requests.seconds, count, &classes, None)?;
+        }
+        Ok(())
+    }
+}
 
 /// Made from the tally at each request.
 pub(super) async fn metrics(
@@ -50,7 +77,38 @@ pub(super) async fn metrics(
     }
     let unjournaled = Counter::<u64, AtomicU64>::default();
     unjournaled.inc_by(figures.unjournaled);
+    let (mut volts, mut amperes, mut watts) = <(Measured, Measured, Measured)>::default();
+    for (outlet, metered) in figures.metered {
+        if !caller.may(Right::See, outlet.as_str()) {
+            continue;
+        }
+        let labels = [("outlet", outlet.to_string())];
+        let reading = metered.reading;
+        for (family, value) in [
+            (&mut volts, reading.volts),
+            (&mut amperes, reading.amperes),
+            (&mut watts, reading.watts),
+        ] {
+            if let Some(value) = value {
+                family.get_or_create(&labels).set(value);
+            }
+        }
+    }
+    let requests = Family::<Labels<2>, Counter<u64, AtomicU64>>::default();
+    let mut latency = Vec::new();
+    for (pdu, counted) in figures.requests.into_iter().filter(|_| all) {
+        for (result, count) in &counted.results {
+            let labels = [("pdu", pdu.to_string()), ("result", (*result).to_owned())];
+            requests.get_or_create(&labels).inc_by(*count);
+        }
+        latency.push((pdu, counted));
+    }
     let mut registry = Registry::with_prefix("lava_power");
+    registry.register("outlet_volts", "As last read at the outlet", volts);
+    registry.register("outlet_amperes", "As last read at the outlet", amperes);
+    registry.register("outlet_watts", "As last read at the outlet", watts);
+    registry.register("pdu_requests", "Requests to the PDU since the start", requests);
+    registry.register_collector(Box::new(Latency(latency)));
     registry.register("operations", "Operations on outlets since the start", operations);
     registry.register("pdu_reachable", "1 if the PDU answered when last asked", reachable);
     let what = "1 if a cycle switched it off and could not switch it on again; it is tried on";

@@ -19,8 +19,10 @@ use serde::Deserialize;
 use super::access::{Access, Caller, Guard, guard, missing};
 use super::{ApiError, Params, Peer, refuse_foreign_pages};
 use crate::client::ErrorBody;
-use crate::model::{Failure, Kind, OutletInfo, PowerRecord, PowerRequest, Report, Right, Verb};
-use crate::power::{Asked, Overdrawn, Power, PowerError};
+use crate::model::{
+    Failure, Kind, MeterReport, OutletInfo, PowerRecord, PowerRequest, Report, Right, Verb,
+};
+use crate::power::{Asked, Metered, Overdrawn, Power, PowerError};
 
 pub use openapi::openapi;
 
@@ -38,6 +40,7 @@ pub fn router(power: Arc<Power>, access: Access) -> Router {
         .route("/openapi.json", get(async || Json(openapi())))
         .route("/outlets", get(outlets))
         .route("/outlets/{name}", get(status))
+        .route("/outlets/{name}/meter", get(meter))
         .route("/outlets/{name}/on", post(on))
         .route("/outlets/{name}/off", post(off))
         .route("/outlets/{name}/cycle", post(cycle))
@@ -122,6 +125,27 @@ async fn status(
     let asked = Asked::by(who);
     let report = power.request(&name, Verb::Status, asked).await;
     Ok(Json(report.map_err(|error| discreet(error, &caller))?))
+}
+
+/// What flows through the outlet, as it was read last: at most `meter_every` ago, if the PDU answers. No
+/// PDU is asked.
+#[utoipa::path(get, path = "/outlets/{name}/meter", params(("name" = String, Path)), responses(
+    (status = 200, body = MeterReport),
+    (status = 404, body = ErrorBody, description = "no such outlet, or nothing was measured at it yet"),
+))]
+async fn meter(
+    State(power): State<Arc<Power>>,
+    Path(name): Path<String>,
+    Extension(caller): Extension<Caller>,
+) -> Answer<MeterReport> {
+    let Some(outlet) = power.outlets().find(|outlet| outlet.name.as_str() == name) else {
+        return Err(discreet(power.unknown(&name), &caller).into());
+    };
+    let Some(Metered { time_us, reading }) = power.metered(&name) else {
+        let message = "its PDU measures nothing at this outlet, or did not tell yet";
+        return Err(ApiError::not_found(message));
+    };
+    Ok(Json(MeterReport { outlet: outlet.name.clone(), time_us, reading }))
 }
 
 /// Switches the outlet on and reads it back.

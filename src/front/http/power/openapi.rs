@@ -15,6 +15,7 @@ pub fn openapi() -> utoipa::openapi::OpenApi {
         paths(
             super::outlets,
             super::status,
+            super::meter,
             super::on,
             super::off,
             super::cycle,

@@ -10,6 +10,7 @@ pub(super) const TABLE: &[Row] = &[
     ("GET", "/metrics", Need::Each(Right::See)),
     ("GET", "/outlets", Need::Each(Right::See)),
     ("GET", "/outlets/{name}", Need::Named(Right::See)),
+    ("GET", "/outlets/{name}/meter", Need::Named(Right::See)),
     ("POST", "/outlets/{name}/on", Need::Named(Right::Write)),
     ("POST", "/outlets/{name}/off", Need::Named(Right::Write)),
     ("POST", "/outlets/{name}/cycle", Need::Named(Right::Write)),

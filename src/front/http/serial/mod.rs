@@ -106,7 +106,10 @@ async fn record(
     let console = consoles.find(&name)?;
     let NewEvent { who, what } = json(&body)?;
     let what = taken(what).ok_or_else(|| {
-        Failure::new(Kind::User, "only events of the kinds power, job and action are taken here")
+        Failure::new(
+            Kind::User,
+            "only events of the kinds power, meter, job and action are taken here",
+        )
     })?;
     let who = consoles.caller().user(who, String::new);
     let event = console.event(Some(who).filter(|who| !who.is_empty()), what).await;
@@ -121,6 +124,7 @@ fn taken(what: What) -> Option<What> {
             let detail = detail.map(|detail| printable(&detail, MAX_DETAIL));
             What::Power { outlet, verb: shown(&verb), phase, detail }
         }
+        What::Meter { .. } => what,
         What::Job { id, phase } => What::Job { id: shown(&id), phase },
         What::Action { job, level, name, phase } => {
             What::Action { job: shown(&job), level: shown(&level), name: shown(&name), phase }

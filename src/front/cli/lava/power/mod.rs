@@ -1,7 +1,9 @@
-//! `lava power`: boards' outlets.
+//! `lava power`: boards' outlets, and the power units that they are on.
 
+mod drivers;
 mod history;
 mod list;
+mod probe;
 mod progress;
 mod switch;
 
@@ -11,7 +13,7 @@ use super::super::{report, user};
 use super::{LabArgs, print, print_json};
 use crate::model::{Failure, Verb};
 
-/// Switches boards, or asks whether they have power.
+/// Switches boards, or asks whether they have power; knows power units.
 ///
 /// Exit code 0 when all of it was done; else that of the first board that failed.
 #[derive(Debug, Args)]
@@ -34,6 +36,8 @@ enum PowerVerb {
     List(list::ListArgs),
     /// Tells what was done to boards' power, by whom, and what came of it.
     History(history::HistoryArgs),
+    Drivers(drivers::DriversArgs),
+    Probe(probe::ProbeArgs),
 }
 
 pub(super) async fn run(args: PowerArgs) -> Result<(), Failure> {
@@ -44,5 +48,7 @@ pub(super) async fn run(args: PowerArgs) -> Result<(), Failure> {
         PowerVerb::Status(args) => switch::run(args, Verb::Status).await,
         PowerVerb::List(args) => list::run(args).await,
         PowerVerb::History(args) => history::run(args).await,
+        PowerVerb::Drivers(args) => drivers::run(&args),
+        PowerVerb::Probe(args) => probe::run(args).await,
     }
 }

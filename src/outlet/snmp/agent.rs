@@ -1,0 +1,91 @@
+//! An SNMP agent: one question, put again until it is answered; one order, given once.
+//!
+//! Every request has a session of its own: a late answer to an earlier one cannot be taken for its
+//! answer, an agent that was restarted in between is no special case, and an idle PDU costs nothing.
+
+use std::time::Duration;
+
+use tokio::time::timeout;
+
+use super::session::{self, Failed, Read, Session, Write};
+use crate::config::power::Access;
+use crate::outlet::OutletError;
+
+/// A question that was not answered is put again after this time, for UDP loses packets; and then
+/// after twice this time and so on, for some agents are slow.
+const ASK_AGAIN: Duration = Duration::from_secs(1);
+
+/// Where an agent is, and who we are to it.
+#[derive(Debug, Clone)]
+pub(super) struct Agent {
+    address: String,
+    access: Access,
+}
+
+impl Agent {
+    pub(super) fn new(address: &str, access: &Access) -> Self {
+        Self { address: address.to_owned(), access: access.clone() }
+    }
+
+    /// Writes once. What becomes of a request whose answer is lost is for the caller to find out.
+    pub(super) async fn set(&self, oid: &[u64], value: &Write) -> Result<(), Failed> {
+        let mut patience = ASK_AGAIN;
+        let mut session = self.open(&mut patience).await?;
+        session.set(oid, value).await
+    }
+
+    /// Reads objects, each of which may be absent; as many as there are OIDs.
+    pub(super) async fn get(&self, oids: &[Vec<u64>]) -> Result<Vec<Read>, OutletError> {
+        let mut patience = ASK_AGAIN;
+        'again: loop {
+            let mut session = self.open(&mut patience).await?;
+            let mut values = Vec::with_capacity(oids.len());
+            for oid in oids {
+                match timeout(patience, session.get(oid)).await {
+                    Ok(value) => values.push(value?),
+                    Err(_) => {
+                        patience *= 2;
+                        continue 'again;
+                    }
+                }
+            }
+            return Ok(values);
+        }
+    }
+
+    /// Reads one object.
+    pub(super) async fn get_one(&self, oid: Vec<u64>) -> Result<Read, OutletError> {
+        let values = self.get(&[oid]).await?;
+        Ok(values.into_iter().next().unwrap_or(Read::Absent))
+    }
+
+    /// The object that comes after an OID, and its value; `None` at the end.
+    pub(super) async fn next(&self, oid: &[u64]) -> Result<Option<(Vec<u64>, Read)>, OutletError> {
+        let mut patience = ASK_AGAIN;
+        loop {
+            let mut session = self.open(&mut patience).await?;
+            match timeout(patience, session.next(oid)).await {
+                Ok(answer) => return answer,
+                Err(_) => patience *= 2,
+            }
+        }
+    }
+
+    /// A session, asked for again until the agent answers within `patience`, which grows meanwhile.
+    /// Nothing is switched by it.
+    async fn open(&self, patience: &mut Duration) -> Result<Session, OutletError> {
+        loop {
+            let session = Session::open(&self.address, &self.access);
+            if let Ok(session) = timeout(*patience, session).await {
+                let mut session = session?;
+                match timeout(*patience, session.agree()).await {
+                    Ok(agreed) => return agreed.map(|()| session),
+                    // It told who it is, and is silent to a question that it has to decrypt.
+                    Err(_) if *patience > ASK_AGAIN => return Err(session::silent_to_us()),
+                    Err(_) => {}
+                }
+            }
+            *patience *= 2;
+        }
+    }
+}
