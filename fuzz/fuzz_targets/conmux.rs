@@ -40,7 +40,10 @@ fn requests(pieces: &[&[u8]]) -> Option<Vec<Request>> {
     for mut piece in pieces.iter().copied() {
         while !piece.is_empty() {
             let (used, request) = requests.feed(piece).ok()?;
-            all.extend(request.map(|request| Request { short: false, ..request }));
+            all.extend(request.map(|mut request| {
+                request.short = false;
+                request
+            }));
             piece = &piece[used..];
         }
     }
