@@ -277,11 +277,10 @@ fn a_pdu_that_reboots_in_the_middle_of_a_cycle_gets_the_board_on_again() {
         wait_until(LIMIT, "nobody answers", || power.daemon.log().text().contains("trying on"));
         let again = Simulated::start_at(&lab, address, &pdus);
         let answer = cycle.join().unwrap();
-        assert_eq!(answer.status, 200, "{}", answer.text());
-        assert_eq!(
-            (&answer.json()["state"], &answer.json()["verified"]),
-            (&"on".into(), &"verified".into())
-        );
+        // Whether it was seen off before the agent was gone is a matter of milliseconds.
+        let unseen = answer.text().contains("switch off, but the state cannot be read back");
+        assert!(answer.status == 200 || unseen, "{}", answer.text());
+        assert_eq!(power.done("rack", "status"), "on verified");
         assert_eq!(again.requests(), ["4.1.534.6.6.7.6.6.1.4.0.6 0"], "asked for once");
     });
 }

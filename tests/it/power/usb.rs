@@ -7,7 +7,7 @@ use crate::common::{Guest, PATIENCE, TestLab, http, wait_until};
 
 const CONFIG: &str = r#"
 [http]
-listen = "10.0.2.15:7100"
+listen = "0.0.0.0:7100"
 insecure = true
 [[pdu]]
 name = "hub"

@@ -47,7 +47,7 @@ impl WebPdu {
 
 fn pdu(url: &str, name: &str, profile: &str, keys: &str) -> String {
     format!(
-        "[[pdu]]\nname = \"{name}\"\ndriver = \"http\"\nurl = \"{url}\"\nprofile = \"{profile}\"\n{keys}\n"
+        "[[pdu]]\nname = \"{name}\"\ndriver = \"http\"\nurl = \"{url}\"\nprofile = \"{profile}\"\nmeter_every = \"0s\"\n{keys}\n"
     )
 }
 
