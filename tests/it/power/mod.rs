@@ -24,7 +24,6 @@ mod snmp;
 mod talking;
 mod truth;
 mod typing;
-mod usb;
 mod web;
 
 use std::net::SocketAddr;
