@@ -13,6 +13,7 @@ use super::job::{Compression, Job};
 use super::log::Log;
 use super::overlay::{Overlay, TestRun};
 use super::progress::Progress;
+use super::qemu::Machine;
 use super::results::{CaseResult, Results};
 use super::session::{Session, Wait};
 
@@ -44,6 +45,8 @@ pub struct Context {
     pub open: Vec<Open>,
     namespaces: BTreeMap<String, Shared>,
     session: Option<Session>,
+    /// The board, where it is a QEMU of the job's own.
+    pub machine: Option<Machine>,
     /// Where to post events of the job, once it is attached.
     pub timeline: Option<super::timeline::Timeline>,
 }
@@ -89,8 +92,20 @@ pub struct Shared {
     pub prompts: Vec<String>,
     /// The message with which the boot loader hands over to the kernel.
     pub final_message: Option<String>,
+    /// The overlay was put into one of the deployed images.
+    pub overlay_is_in: bool,
+    /// A file system image with the overlay, for a board that takes it as one more drive.
+    pub overlay_drive: Option<OverlayDrive>,
     /// Facts that the running action adds to its result.
     pub extra: BTreeMap<String, String>,
+}
+
+/// A file system image that has nothing but the overlay's folder.
+#[derive(Debug, Clone)]
+pub struct OverlayDrive {
+    pub image: PathBuf,
+    /// By which the board finds it among its drives.
+    pub uuid: String,
 }
 
 impl std::fmt::Debug for Context {
@@ -125,6 +140,7 @@ impl Context {
             open: Vec::new(),
             namespaces: BTreeMap::new(),
             session: None,
+            machine: None,
             timeline: None,
         }
     }

@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 
 use super::job::{Limit, Text, Texts, none_of};
 use super::names;
+use super::qemu::{Guest, Qemu};
 use crate::config::{At, FromNode, Node, Table, Value};
 use crate::image::uimage;
 
@@ -35,6 +36,12 @@ pub struct Device {
     /// As U-Boot's `mkimage -A` names it.
     pub mkimage_arch: Option<String>,
     pub uboot: UBoot,
+    /// The boot method `qemu`.
+    pub qemu: Option<Qemu>,
+    /// The boot method `qemu-nfs`.
+    pub qemu_nfs: Option<Qemu>,
+    /// The drive that brings the tests to a QEMU.
+    pub guest: Guest,
     pub kernel_start_message: String,
     pub default_shell_prompt: String,
     /// Milliseconds between two typed characters while booting and while testing.
@@ -179,12 +186,18 @@ impl Device {
         let Some(actions) = present(top, "actions") else { return };
         if let Some(deploy) = present(&actions, "deploy") {
             self.deploy_methods = names(&deploy, "methods");
+            self.guest =
+                present(&deploy, "methods").map_or_else(Guest::default, |m| Guest::read(&m));
             if let Some(parameters) = present(&deploy, "parameters") {
                 self.read_header(&parameters);
             }
         }
         let Some(boot) = present(&actions, "boot") else { return };
         self.boot_methods = names(&boot, "methods");
+        if let Some(methods) = present(&boot, "methods") {
+            self.qemu = Qemu::read(&methods, "qemu");
+            self.qemu_nfs = Qemu::read(&methods, "qemu-nfs");
+        }
         let Some(uboot) = present(&boot, "methods").and_then(|table| present(&table, "u-boot"))
         else {
             return;

@@ -70,6 +70,9 @@ pub async fn execute(
     if let Some(timeline) = context.timeline.take() {
         timeline.job(if done.is_ok() { Phase::Done } else { Phase::Failed }).await;
     }
+    if let Some(machine) = context.machine.take() {
+        machine.close().await;
+    }
     write_results(&output.join(RESULTS), context.results.all())?;
     Ok(Outcome {
         error: done.err(),

@@ -4,7 +4,7 @@
 //! actions). [`strategy`] chooses for each block of the job how it is
 //! done, and [`pipeline`] makes the tree of [`action`]s with LAVA's names, levels, time limits and
 //! tries ([`timeout`]). [`validate`] checks it, [`run`] runs it in a [`context`]: the console is a
-//! [`session`] on a [`connection`], searched by [`expect`]; what the test shell of the [`overlay`] says
+//! [`session`] on a [`connection`], searched by [`expect`] (a board may be a [`qemu`] of the job's own); what the test shell of the [`overlay`] says
 //! there is understood by [`signals`]. What comes of it goes to the [`log`], the [`results`] and
 //! whoever watches the [`progress`].
 
@@ -27,6 +27,7 @@ pub mod overlay;
 pub mod pipeline;
 mod power;
 pub mod progress;
+pub mod qemu;
 pub mod results;
 pub mod run;
 pub mod session;

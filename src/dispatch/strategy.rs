@@ -26,13 +26,30 @@ pub fn choose(block: &Block, device: &Device) -> Result<Option<Box<dyn Action>>,
         Err(Refusal { key, place: block.place, message })
     };
     match &block.kind {
-        Kind::Deploy(tftp) => match lacks(device, "tftp", &device.deploy_methods) {
-            Some(reason) => none("deploy", Some("to"), reason),
-            None => Ok(Some(Box::new(deploy::TftpDeploy::new(tftp.clone())))),
+        Kind::Deploy(deploy) => match deploy.to.as_str() {
+            "tftp" => match lacks(device, "tftp", &device.deploy_methods) {
+                Some(reason) => none("deploy", Some("to"), reason),
+                None => Ok(Some(Box::new(deploy::TftpDeploy::new((**deploy).clone())))),
+            },
+            "tmpfs" => match lacks(device, "image", &device.deploy_methods) {
+                Some(reason) => none("deploy", Some("to"), reason),
+                None => Ok(Some(Box::new(deploy::DeployImages::new((**deploy).clone())))),
+            },
+            to => {
+                let reason = format!("tftp: the block says \"to: {to}\", not tftp");
+                none("deploy", Some("to"), reason)
+            }
         },
-        Kind::OtherDeploy { to } => {
-            let reason = format!("tftp: the block says \"to: {to}\", not tftp");
-            none("deploy", Some("to"), reason)
+        Kind::Boot(boot) if boot.method == "qemu" => {
+            match lacks(device, "qemu", &device.boot_methods) {
+                Some(reason) => none("boot", Some("method"), reason),
+                None => Ok(Some(Box::new(boot::BootImageRetry::new((**boot).clone())))),
+            }
+        }
+        Kind::Boot(boot) if boot.method != "u-boot" => {
+            let method = &boot.method;
+            let reason = format!("u-boot: the block says \"method: {method}\", not u-boot");
+            none("boot", Some("method"), reason)
         }
         Kind::Boot(boot) => {
             if let Some(reason) = lacks(device, "u-boot", &device.boot_methods) {
@@ -51,10 +68,6 @@ pub fn choose(block: &Block, device: &Device) -> Result<Option<Box<dyn Action>>,
                 return Err(Refusal { key: Some("commands"), place: boot.place, message });
             }
             Ok(Some(Box::new(boot::UbootAction::new((**boot).clone()))))
-        }
-        Kind::OtherBoot { method } => {
-            let reason = format!("u-boot: the block says \"method: {method}\", not u-boot");
-            none("boot", Some("method"), reason)
         }
         Kind::Test(_) => Ok(Some(Box::new(test::TestRetry))),
         Kind::OtherTest { what } => {

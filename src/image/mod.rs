@@ -1,7 +1,9 @@
-//! Files for boards: download with checksum, unpack, cpio archives, U-Boot's header.
+//! Files for boards: download with checksum, unpack, cpio archives, ext file systems, U-Boot's header.
 
 pub mod cpio;
+pub mod ext;
 mod fetch;
+pub mod tree;
 pub mod uimage;
 pub mod unpack;
 

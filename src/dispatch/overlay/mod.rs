@@ -18,7 +18,7 @@ use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use crate::image::cpio;
+use crate::image::{cpio, tree};
 
 /// The most that an overlay may hold, in bytes: it has to fit the board's memory beside its system.
 pub const MAX_OVERLAY: u64 = 512 * 1024 * 1024;
@@ -138,6 +138,35 @@ impl Overlay {
 
     pub fn is_empty(&self) -> bool {
         self.entries.is_empty()
+    }
+
+    /// Writes all of it into a folder of this host, which must be new: its paths there are those on the
+    /// board.
+    ///
+    /// # Errors
+    /// What the file system says, or a path that would lead out of the folder.
+    pub fn spill(&self, folder: &Path) -> io::Result<()> {
+        use std::os::unix::fs::PermissionsExt as _;
+        let place = |path: &str| {
+            let outside = || io::Error::new(io::ErrorKind::InvalidInput, path.to_owned());
+            let place = tree::inside(folder, path).ok_or_else(outside)?;
+            std::fs::create_dir_all(place.parent().unwrap_or(folder)).map(|()| place)
+        };
+        for (path, entry) in &self.entries {
+            if let Entry::File { executable, bytes } = entry {
+                let place = place(path)?;
+                std::fs::write(&place, bytes)?;
+                let mode = if *executable { 0o755 } else { 0o644 };
+                std::fs::set_permissions(&place, std::fs::Permissions::from_mode(mode))?;
+            }
+        }
+        // Last, so that nothing is written through a link.
+        for (path, entry) in &self.entries {
+            if let Entry::Link { target } = entry {
+                std::os::unix::fs::symlink(target, place(path)?)?;
+            }
+        }
+        Ok(())
     }
 
     /// Writes all of it as a cpio archive, with the folders that lead to each file.

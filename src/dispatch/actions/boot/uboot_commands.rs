@@ -32,7 +32,7 @@ impl Action for UbootCommands {
         steps.push(Box::new(AutoLoginAction { boot: self.boot.clone() }));
         if !scene.test_stages().is_empty() {
             steps.push(Box::new(ExpectShell));
-            if self.boot.transfer_overlay {
+            if self.boot.transfer_overlay.is_some() {
                 let because = "the block has \"transfer_overlay\"";
                 steps.push(Box::new(NotYet { name: "overlay-unpack", because }));
             }

@@ -5,6 +5,7 @@ use std::path::Path;
 use futures_util::future::BoxFuture;
 use tokio::process::Command;
 
+use super::append_overlays::{AppendOverlays, overlay_artefacts};
 use crate::dispatch::action::{Action, Running, Scene};
 use crate::dispatch::context::Context;
 use crate::dispatch::error::Error;
@@ -33,7 +34,15 @@ impl Action for DownloadRetry {
     }
 
     fn populate(&self, _scene: &Scene<'_>) -> Vec<Box<dyn Action>> {
-        vec![Box::new(Download { artefact: self.artefact.clone() })]
+        let mut steps: Vec<Box<dyn Action>> =
+            vec![Box::new(Download { artefact: self.artefact.clone() })];
+        for overlay in overlay_artefacts(&self.artefact) {
+            steps.push(Box::new(DownloadRetry::new(overlay)));
+        }
+        if !self.artefact.overlays.is_empty() {
+            steps.push(Box::new(AppendOverlays { image: self.artefact.clone() }));
+        }
+        steps
     }
 }
 

@@ -9,15 +9,15 @@ use crate::dispatch::action::{Action, Running, Scene};
 use crate::dispatch::actions::{NotYet, Nothing};
 use crate::dispatch::context::Context;
 use crate::dispatch::error::Error;
-use crate::dispatch::job::Tftp;
+use crate::dispatch::job::Deploy;
 
 #[derive(Debug)]
 pub(super) struct PrepareTftpOverlay {
-    tftp: Tftp,
+    tftp: Deploy,
 }
 
 impl PrepareTftpOverlay {
-    pub(super) fn new(tftp: Tftp) -> Self {
+    pub(super) fn new(tftp: Deploy) -> Self {
         Self { tftp }
     }
 }
@@ -41,7 +41,7 @@ impl Action for PrepareTftpOverlay {
         let ramdisk = self.tftp.artefact("ramdisk").cloned();
         let mut steps = vec![
             unless(has("nfsrootfs"), "extract-nfsrootfs", nfs),
-            unless(self.tftp.persistent_nfs, "parse-persistent-nfs", persistent),
+            unless(self.tftp.persistent_nfs.is_some(), "parse-persistent-nfs", persistent),
             Box::new(ExtractRamdisk { ramdisk: ramdisk.clone() }),
             unless(has("modules"), "extract-modules", modules),
         ];
