@@ -5,7 +5,7 @@ use futures_util::future::BoxFuture;
 use super::context::Context;
 use super::device::Device;
 use super::error::Error;
-use super::job::{Block, Job};
+use super::job::{Block, Boot, Deploy, Job, Kind};
 use super::validate::Checks;
 
 /// What a run of an action gives; borrows the action and the context.
@@ -61,18 +61,38 @@ pub struct Scene<'a> {
     pub block: Option<&'a Block>,
 }
 
-impl Scene<'_> {
+impl<'a> Scene<'a> {
     /// The namespace of the block.
     pub fn namespace(&self) -> &str {
         self.block.map_or("common", Block::namespace)
     }
 
+    /// The deploy block, where it is one; else one without anything.
+    pub fn deploy(&self) -> Deploy {
+        match self.block.map(|block| &block.kind) {
+            Some(Kind::Deploy(deploy)) => (**deploy).clone(),
+            _ => Deploy::default(),
+        }
+    }
+
+    /// The boot block, where it is one.
+    pub fn boot(&self) -> Option<&'a Boot> {
+        match self.block.map(|block| &block.kind) {
+            Some(Kind::Boot(boot)) => Some(boot),
+            _ => None,
+        }
+    }
+
+    /// Whether tests run in the shell of what this namespace boots.
+    pub fn has_tests(&self) -> bool {
+        !self.test_stages().is_empty()
+    }
+
     /// The type of the kernel that this namespace deploys, if the job says.
     pub fn kernel_type(&self) -> Option<String> {
-        use super::job::Kind;
         let blocks = self.job.blocks.iter().filter(|block| block.namespace() == self.namespace());
         blocks.fold(None, |found, block| match &block.kind {
-            Kind::Deploy(tftp) => tftp.artefact("kernel").and_then(|k| k.image_type.clone()),
+            Kind::Deploy(deploy) => deploy.artefact("kernel").and_then(|k| k.image_type.clone()),
             _ => found,
         })
     }
@@ -80,7 +100,6 @@ impl Scene<'_> {
     /// The test blocks with definitions that run on what this namespace deploys and boots, each with
     /// its stage: the how-manieth test block of the job it is.
     pub fn test_stages(&self) -> Vec<(usize, &[super::job::Definition])> {
-        use super::job::Kind;
         let tests = self.job.blocks.iter().filter(|block| block.is_test());
         let tests = tests.map(|block| match &block.kind {
             Kind::Test(definitions) => (block, definitions.as_slice()),

@@ -6,9 +6,10 @@ use futures_util::future::BoxFuture;
 use tokio::process::Command;
 
 use crate::dispatch::action::{Action, Running, Scene};
+use crate::dispatch::actions::NotYet;
 use crate::dispatch::context::Context;
 use crate::dispatch::error::Error;
-use crate::dispatch::job::{Artefact, Checksum, Compression};
+use crate::dispatch::job::{Artefact, Checksum, Compression, Overlay};
 use crate::dispatch::validate::Checks;
 use crate::image::{Digest, Fetch, FetchError, unpack};
 
@@ -33,7 +34,18 @@ impl Action for DownloadRetry {
     }
 
     fn populate(&self, _scene: &Scene<'_>) -> Vec<Box<dyn Action>> {
-        vec![Box::new(Download { artefact: self.artefact.clone() })]
+        let mut steps: Vec<Box<dyn Action>> =
+            vec![Box::new(Download { artefact: self.artefact.clone() })];
+        for overlay in &self.artefact.overlays {
+            if let Overlay::File { artefact, .. } = overlay {
+                steps.push(Box::new(Self::new((**artefact).clone())));
+            }
+        }
+        if !self.artefact.overlays.is_empty() {
+            let because = "an image has \"overlays\"";
+            steps.push(Box::new(NotYet { name: "append-overlays", because }));
+        }
+        steps
     }
 }
 
@@ -47,6 +59,7 @@ impl Action for Download {
         match self.artefact.url.split(':').next() {
             Some("file") => "file-download",
             Some("scp") => "scp-download",
+            Some("downloads") => "predownloaded",
             _ => "http-download",
         }
     }

@@ -9,16 +9,16 @@ use super::prepare_tftp::PrepareTftpOverlay;
 use crate::dispatch::action::{Action, Running, Scene};
 use crate::dispatch::context::Context;
 use crate::dispatch::error::Error;
-use crate::dispatch::job::Tftp;
+use crate::dispatch::job::Deploy;
 use crate::dispatch::validate::Checks;
 
 #[derive(Debug)]
-pub struct TftpDeploy {
-    tftp: Tftp,
+pub(super) struct TftpDeploy {
+    tftp: Deploy,
 }
 
 impl TftpDeploy {
-    pub fn new(tftp: Tftp) -> Self {
+    pub(super) fn new(tftp: Deploy) -> Self {
         Self { tftp }
     }
 }
