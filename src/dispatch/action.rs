@@ -61,7 +61,7 @@ pub struct Scene<'a> {
     pub block: Option<&'a Block>,
 }
 
-impl Scene<'_> {
+impl<'a> Scene<'a> {
     /// The namespace of the block.
     pub fn namespace(&self) -> &str {
         self.block.map_or("common", Block::namespace)
@@ -76,7 +76,7 @@ impl Scene<'_> {
     }
 
     /// The boot block, where it is one.
-    pub fn boot(&self) -> Option<&Boot> {
+    pub fn boot(&self) -> Option<&'a Boot> {
         match self.block.map(|block| &block.kind) {
             Some(Kind::Boot(boot)) => Some(boot),
             _ => None,

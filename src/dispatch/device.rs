@@ -35,13 +35,20 @@ pub struct Device {
     pub add_header: Option<String>,
     /// As U-Boot's `mkimage -A` names it.
     pub mkimage_arch: Option<String>,
-    pub uboot: UBoot,
     /// The boot method `qemu`.
     pub qemu: Option<Qemu>,
     /// The boot method `qemu-nfs`.
     pub qemu_nfs: Option<Qemu>,
     /// The drive that brings the tests to a QEMU.
     pub guest: Guest,
+    /// The boot loaders by the name of the boot method.
+    pub loaders: BTreeMap<String, Loader>,
+    /// The order in which images are flashed.
+    pub flash_order: Vec<String>,
+    /// The board gets into fastboot by its U-Boot.
+    pub fastboot_via_uboot: bool,
+    /// Commands of the host by `recovery_mode` and `recovery_exit`.
+    pub recovery: BTreeMap<String, Vec<String>>,
     pub kernel_start_message: String,
     pub default_shell_prompt: String,
     /// Milliseconds between two typed characters while booting and while testing.
@@ -69,9 +76,9 @@ pub struct Addresses {
     pub tee: Option<String>,
 }
 
-/// How to talk to the board's U-Boot.
+/// How to talk to a boot loader of the board.
 #[derive(Debug, Clone, Default)]
-pub struct UBoot {
+pub struct Loader {
     pub prompts: Vec<String>,
     pub needs_interrupt: bool,
     pub interrupt_prompt: String,
@@ -80,7 +87,13 @@ pub struct UBoot {
     pub interrupt_control: Vec<String>,
     /// Whether a line end follows the interrupt character.
     pub interrupt_newline: bool,
-    /// What U-Boot says last.
+    /// What it says first, where that is waited for; a regular expression.
+    pub start_message: String,
+    /// The address of the board's network interface, for what asks for it.
+    pub mac: Option<String>,
+    /// U-Boot shows the board's medium to this host, which writes the image.
+    pub ums_flash: bool,
+    /// What it says last.
     pub final_message: String,
     /// What it says when a command has failed; regular expressions.
     pub error_messages: Vec<String>,
@@ -123,6 +136,8 @@ impl Device {
             device.boot_character_delay = table.optional("boot").unwrap_or(0);
             device.test_character_delay = table.optional("test").unwrap_or(0);
         }
+        device.flash_order = texts(&top, "flash_cmds_order");
+        device.fastboot_via_uboot = filled(&top, "fastboot_via_uboot").unwrap_or(false);
         device.read_addresses(&top);
         device.read_constants(&top);
         device.read_actions(&top);
@@ -155,17 +170,20 @@ impl Device {
         }
         self.boot_retry = filled(&table, "boot_retry");
         self.failure_retry = filled(&table, "failure_retry");
-        let Some(table) = present(&table, "u-boot") else { return };
-        self.uboot = UBoot {
-            interrupt_prompt: text(&table, "interrupt-prompt").unwrap_or_default(),
-            interrupt_character: text(&table, "interrupt-character").unwrap_or_default(),
-            interrupt_control: texts(&table, "interrupt_ctrl_list"),
-            interrupt_newline: filled(&table, "interrupt-newline").unwrap_or(true),
-            final_message: text(&table, "final-message").unwrap_or_default(),
-            error_messages: texts(&table, "error-messages"),
-            needs_interrupt: true,
-            ..UBoot::default()
-        };
+        for loader in LOADERS {
+            let Some(table) = present(&table, loader) else { continue };
+            let loader_constants = Loader {
+                interrupt_prompt: text(&table, "interrupt-prompt").unwrap_or_default(),
+                interrupt_character: text(&table, "interrupt-character").unwrap_or_default(),
+                interrupt_control: texts(&table, "interrupt_ctrl_list"),
+                interrupt_newline: filled(&table, "interrupt-newline").unwrap_or(true),
+                final_message: text(&table, "final-message").unwrap_or_default(),
+                error_messages: texts(&table, "error-messages"),
+                needs_interrupt: true,
+                ..Loader::default()
+            };
+            self.loaders.insert(loader.to_owned(), loader_constants);
+        }
     }
 
     fn read_header(&mut self, parameters: &Table<'_>) {
@@ -182,6 +200,14 @@ impl Device {
         }
     }
 
+    fn read_recovery(&mut self, deploy: &Table<'_>) {
+        let recovery = present(deploy, "methods").and_then(|table| present(&table, "recovery"));
+        let Some(table) = recovery.and_then(|table| present(&table, "commands")) else { return };
+        for key in ["recovery_mode", "recovery_exit"] {
+            self.recovery.insert(key.to_owned(), texts(&table, key));
+        }
+    }
+
     fn read_actions(&mut self, top: &Table<'_>) {
         let Some(actions) = present(top, "actions") else { return };
         if let Some(deploy) = present(&actions, "deploy") {
@@ -191,33 +217,62 @@ impl Device {
             if let Some(parameters) = present(&deploy, "parameters") {
                 self.read_header(&parameters);
             }
+            self.read_recovery(&deploy);
         }
         let Some(boot) = present(&actions, "boot") else { return };
         self.boot_methods = names(&boot, "methods");
-        if let Some(methods) = present(&boot, "methods") {
-            self.qemu = Qemu::read(&methods, "qemu");
-            self.qemu_nfs = Qemu::read(&methods, "qemu-nfs");
+        let Some(methods) = present(&boot, "methods") else { return };
+        self.qemu = Qemu::read(&methods, "qemu");
+        self.qemu_nfs = Qemu::read(&methods, "qemu-nfs");
+        for name in LOADERS {
+            if let Some(table) = present(&methods, name) {
+                let loader = self.loaders.entry(name.to_owned()).or_default();
+                loader.read(&table);
+            }
         }
-        let Some(uboot) = present(&boot, "methods").and_then(|table| present(&table, "u-boot"))
-        else {
-            return;
-        };
-        if let Some(parameters) = present(&uboot, "parameters") {
+    }
+
+    /// The boot loader of a boot method; one of which nothing is known, if the device has none.
+    pub fn loader(&self, method: &str) -> Loader {
+        self.loaders.get(method).cloned().unwrap_or_default()
+    }
+}
+
+/// The boot methods that talk to a boot loader.
+const LOADERS: [&str; 9] = [
+    "barebox",
+    "depthcharge",
+    "grub",
+    "grub-efi",
+    "ipxe",
+    "nodebooter",
+    "u-boot",
+    "uefi",
+    "uefi-menu",
+];
+
+impl Loader {
+    /// Reads the parameters of a boot method, and its lists of commands.
+    fn read(&mut self, method: &Table<'_>) {
+        if let Some(parameters) = present(method, "parameters") {
             let text = |key| filled::<Text>(&parameters, key).map(|text| text.0);
-            self.uboot.prompts = texts(&parameters, "bootloader_prompt");
-            self.uboot.needs_interrupt = filled(&parameters, "needs_interrupt").unwrap_or(true);
+            self.prompts = texts(&parameters, "bootloader_prompt");
+            self.needs_interrupt = filled(&parameters, "needs_interrupt").unwrap_or(true);
             if let Some(prompt) = text("interrupt_prompt") {
-                self.uboot.interrupt_prompt = prompt;
+                self.interrupt_prompt = prompt;
             }
             if let Some(character) = text("interrupt_char").filter(|text| !text.is_empty()) {
-                self.uboot.interrupt_character = character;
+                self.interrupt_character = character;
             }
+            self.start_message = text("start_message").unwrap_or_default();
+            self.mac = text("lava_mac");
+            self.ums_flash = filled(&parameters, "uboot_ums_flash").unwrap_or(false);
         }
-        for (key, node) in uboot.entries() {
-            let Some(table) = node.get("commands").and_then(|_| present(&uboot, &key.name)) else {
+        for (key, node) in method.entries() {
+            let Some(table) = node.get("commands").and_then(|_| present(method, &key.name)) else {
                 continue;
             };
-            self.uboot.commands.insert(key.name.clone(), texts(&table, "commands"));
+            self.commands.insert(key.name.clone(), texts(&table, "commands"));
         }
     }
 }
@@ -292,9 +347,9 @@ mod tests {
     fn the_example_device_is_read() {
         let device = read(include_str!("../../conf/devices/qemu-uboot.yaml")).unwrap();
         assert_eq!(device.connect.as_deref(), Some("lava-console panda01"));
-        assert_eq!(device.uboot.prompts, ["=> "]);
-        assert_eq!(device.uboot.commands["ramdisk"].len(), 9);
-        assert_eq!(device.uboot.interrupt_character, " ");
+        assert_eq!(device.loader("u-boot").prompts, ["=> "]);
+        assert_eq!(device.loader("u-boot").commands["ramdisk"].len(), 9);
+        assert_eq!(device.loader("u-boot").interrupt_character, " ");
         assert_eq!(device.addresses["booti"].kernel, "0x40400000");
         assert_eq!(device.action_timeouts["power-off"], 10);
     }

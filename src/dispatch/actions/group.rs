@@ -3,7 +3,7 @@
 use crate::dispatch::action::{Action, Scene};
 
 /// What a group's steps are made by, from the block that the scene is of.
-pub type Steps = fn(&Scene<'_>) -> Vec<Box<dyn Action>>;
+type Steps = fn(&Scene<'_>) -> Vec<Box<dyn Action>>;
 
 /// A named step that is done when its inner steps are.
 #[derive(Clone, Copy)]

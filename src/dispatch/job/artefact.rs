@@ -73,6 +73,18 @@ pub enum Checksum {
 const FORMATS: [&str; 4] = ["cpio.newc", "ext4", "file", "tar"];
 
 impl Artefact {
+    /// A file of which only the URL is said.
+    pub fn plain(name: &str, url: &str) -> Self {
+        Self {
+            name: name.to_owned(),
+            url: url.to_owned(),
+            install_overlay: true,
+            sparse: true,
+            download: true,
+            ..Self::default()
+        }
+    }
+
     /// Reads the artefact `name` of a deploy block, if it is there.
     pub fn read(name: &str, block: &Table<'_>) -> Option<Self> {
         let node = block.node(name)?;

@@ -6,7 +6,7 @@ use super::{Text, Texts};
 use crate::config::{Place, Table, Value};
 
 /// How the board is booted and logged in to.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub struct Boot {
     /// As `u-boot` or `minimal`.
     pub method: String,
@@ -127,6 +127,12 @@ pub enum Commands {
     List(Vec<String>),
 }
 
+impl Default for Commands {
+    fn default() -> Self {
+        Self::List(Vec::new())
+    }
+}
+
 #[derive(Debug, Clone)]
 pub struct AutoLogin {
     pub login_prompt: String,
@@ -137,6 +143,11 @@ pub struct AutoLogin {
 }
 
 impl Boot {
+    /// The boot loader that is talked to.
+    pub fn loader(&self) -> &str {
+        self.bootloader.as_deref().unwrap_or(&self.method)
+    }
+
     pub(super) fn read(method: &str, table: &Table<'_>) -> Self {
         let commands = match table.node("commands").map(|node| &node.value) {
             Some(Value::Text(name)) => Commands::Named(name.clone()),

@@ -8,7 +8,10 @@ use crate::dispatch::error::Error;
 use crate::dispatch::expect::Patterns;
 
 #[derive(Debug)]
-pub(super) struct BootloaderCommands;
+pub(super) struct BootloaderCommands {
+    /// As `u-boot`.
+    pub loader: String,
+}
 
 impl Action for BootloaderCommands {
     fn name(&self) -> &'static str {
@@ -17,7 +20,7 @@ impl Action for BootloaderCommands {
 
     fn run<'a>(&'a self, context: &'a mut Context) -> Running<'a> {
         Box::pin(async move {
-            let uboot = context.device.uboot.clone();
+            let uboot = context.device.loader(&self.loader);
             let delay = Duration::from_millis(context.device.boot_character_delay);
             let commands = context.shared().commands.clone();
             let done = context.shared().final_message.clone();

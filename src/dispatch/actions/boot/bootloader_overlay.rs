@@ -59,7 +59,7 @@ impl Action for BootloaderOverlay {
             for line in &filled {
                 context.log.debug(format!("boot command: {line}"));
             }
-            let fallback = context.device.uboot.final_message.clone();
+            let fallback = context.device.loader(self.boot.loader()).final_message;
             let shared = context.shared();
             shared.commands = filled;
             shared.final_message =
@@ -75,7 +75,10 @@ impl BootloaderOverlay {
     fn commands(&self, device: &Device) -> Vec<String> {
         match &self.boot.commands {
             Commands::List(commands) => commands.clone(),
-            Commands::Named(name) => device.uboot.commands.get(name).cloned().unwrap_or_default(),
+            Commands::Named(name) => {
+                let loader = device.loader(self.boot.loader());
+                loader.commands.get(name).cloned().unwrap_or_default()
+            }
         }
     }
 }

@@ -11,7 +11,7 @@ use crate::dispatch::validate::Checks;
 use crate::model::event::Phase;
 
 #[derive(Debug)]
-pub(super) struct ConnectDevice;
+pub struct ConnectDevice;
 
 impl Action for ConnectDevice {
     fn name(&self) -> &'static str {

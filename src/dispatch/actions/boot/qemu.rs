@@ -5,11 +5,9 @@ use std::time::Duration;
 
 use futures_util::future::BoxFuture;
 
-use super::auto_login::AutoLoginAction;
-use super::expect_shell::ExpectShell;
-use super::export_env::ExportEnv;
+use super::parts::{Actions, shell};
+use super::strategies::of;
 use crate::dispatch::action::{Action, Running, Scene};
-use crate::dispatch::actions::NotYet;
 use crate::dispatch::context::Context;
 use crate::dispatch::error::Error;
 use crate::dispatch::job::{Artefact, Boot, Kind};
@@ -26,44 +24,12 @@ const WATCHED: Duration = Duration::from_millis(500);
 /// The artefact that is QEMU's own firmware.
 const FIRMWARE: &str = "uefi";
 
-/// Boots, logs in, and gets the test shell ready.
-#[derive(Debug)]
-pub struct BootImageRetry {
-    boot: Boot,
-}
-
-impl BootImageRetry {
-    pub fn new(boot: Boot) -> Self {
-        Self { boot }
-    }
-}
-
-impl Action for BootImageRetry {
-    fn name(&self) -> &'static str {
-        "boot-image-retry"
-    }
-
-    fn retries(&self) -> bool {
-        true
-    }
-
-    fn populate(&self, scene: &Scene<'_>) -> Vec<Box<dyn Action>> {
-        let boot = &self.boot;
-        let mut steps: Vec<Box<dyn Action>> = vec![Box::new(BootQemuImage { boot: boot.clone() })];
-        if boot.prompts.is_empty() {
-            return steps;
-        }
-        steps.push(Box::new(AutoLoginAction { boot: boot.clone() }));
-        if scene.has_tests() {
-            steps.push(Box::new(ExpectShell));
-            if boot.transfer_overlay.is_some() {
-                let because = "the block has \"transfer_overlay\"";
-                steps.push(Box::new(NotYet { name: "overlay-unpack", because }));
-            }
-            steps.push(Box::new(ExportEnv));
-        }
-        steps
-    }
+/// The steps of `boot-image-retry`.
+pub(super) fn qemu_steps(scene: &Scene<'_>) -> Actions {
+    let boot = of(scene);
+    let mut steps: Actions = vec![Box::new(BootQemuImage { boot: boot.clone() })];
+    steps.extend(shell(boot, scene));
+    steps
 }
 
 #[derive(Debug)]

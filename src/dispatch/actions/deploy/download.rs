@@ -56,6 +56,7 @@ impl Action for Download {
         match self.artefact.url.split(':').next() {
             Some("file") => "file-download",
             Some("scp") => "scp-download",
+            Some("downloads") => "predownloaded",
             _ => "http-download",
         }
     }

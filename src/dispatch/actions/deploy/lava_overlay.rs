@@ -17,12 +17,18 @@ impl Action for LavaOverlay {
 
     fn populate(&self, scene: &Scene<'_>) -> Vec<Box<dyn Action>> {
         let mut steps: Vec<Box<dyn Action>> = Vec::new();
+        if !scene.has_tests() {
+            return steps;
+        }
         if scene.device.deploy_methods.iter().any(|method| method == "ssh") {
             steps.push(Box::new(Nothing("ssh-authorize")));
         }
         steps.push(Box::new(Nothing("lava-multinode-overlay")));
         steps.push(Box::new(TestDefinition));
-        steps.push(Box::new(CompressOverlay));
+        // A container has the files in a folder.
+        if scene.deploy().to != "docker" {
+            steps.push(Box::new(CompressOverlay));
+        }
         steps
     }
 

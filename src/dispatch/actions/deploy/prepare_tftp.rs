@@ -48,13 +48,16 @@ impl Action for PrepareTftpOverlay {
         if !scene.test_stages().is_empty() {
             steps.push(Box::new(ApplyOverlay { ramdisk }));
         }
-        if let Some(image_type) =
-            self.tftp.artefact("kernel").and_then(|kernel| kernel.image_type.clone())
-        {
-            steps.push(Box::new(PrepareKernel { image_type }));
+        let kernel = self.tftp.artefact("kernel").and_then(|kernel| kernel.image_type.clone());
+        if let Some(image_type) = kernel {
+            steps.push(Box::new(PrepareKernel { image_type: Some(image_type) }));
         }
         steps.push(unless(has("preseed"), "configure-preseed-file", preseed));
         steps.push(Box::new(CompressRamdisk));
+        // What depthcharge boots has kernel, ramdisk and device tree in one.
+        if scene.device.boot_methods.iter().any(|method| method == "depthcharge") {
+            steps.push(Box::new(PrepareKernel { image_type: None }));
+        }
         steps
     }
 

@@ -3,8 +3,8 @@
 use super::git_repo::GitRepo;
 use super::inline_repo::InlineRepo;
 use super::test_overlay::{TestInstallOverlay, TestOverlay, TestRunscriptOverlay};
+use super::url_repo::UrlRepo;
 use crate::dispatch::action::{Action, Running, Scene};
-use crate::dispatch::actions::NotYet;
 use crate::dispatch::context::Context;
 use crate::dispatch::job::{Definition, Source};
 
@@ -34,10 +34,7 @@ impl Action for TestDefinition {
                 steps.push(match &definition.source {
                     Source::Git { .. } => Box::new(GitRepo(planned.clone())),
                     Source::Inline(_) => Box::new(InlineRepo(planned.clone())),
-                    Source::Url { .. } => Box::new(NotYet {
-                        name: "url-repo-action",
-                        because: "the definition is \"from: url\"",
-                    }),
+                    Source::Url { repository } => Box::new(UrlRepo(repository.clone())),
                 });
                 steps.push(Box::new(TestOverlay(planned.clone())));
                 steps.push(Box::new(TestInstallOverlay(planned.clone())));

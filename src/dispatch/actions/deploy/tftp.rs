@@ -13,12 +13,12 @@ use crate::dispatch::job::Deploy;
 use crate::dispatch::validate::Checks;
 
 #[derive(Debug)]
-pub struct TftpDeploy {
+pub(super) struct TftpDeploy {
     tftp: Deploy,
 }
 
 impl TftpDeploy {
-    pub fn new(tftp: Deploy) -> Self {
+    pub(super) fn new(tftp: Deploy) -> Self {
         Self { tftp }
     }
 }
