@@ -3,6 +3,7 @@
 pub mod cpio;
 pub mod ext;
 mod fetch;
+pub mod tftp;
 pub mod tree;
 pub mod uimage;
 pub mod unpack;

@@ -26,6 +26,7 @@ mod import;
 mod labgrid;
 mod past;
 mod power;
+mod qemu_jobs;
 mod real_adapter;
 mod real_board;
 mod reload;

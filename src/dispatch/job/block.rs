@@ -165,8 +165,8 @@ impl FromNode for Block {
         table.optional::<Text>("role");
         // Keys that are read nowhere may be those of a method that is not known to the last key.
         let strict = match &block.kind {
-            Kind::Deploy(deploy) => deploy.to == "tftp",
-            Kind::Boot(boot) => boot.method == "u-boot",
+            Kind::Deploy(deploy) => matches!(deploy.to.as_str(), "tftp" | "tmpfs"),
+            Kind::Boot(boot) => matches!(boot.method.as_str(), "u-boot" | "qemu"),
             Kind::Test(_) | Kind::Command { .. } => true,
             Kind::OtherTest { .. } => false,
         };

@@ -167,7 +167,7 @@ impl Boot {
             parameters.optional::<Text>("shutdown-message");
             parameters.finish();
         }
-        for known in ["root_uuid", "boot_part", "docker", "type", "connection"] {
+        for known in ["root_uuid", "boot_part", "docker", "type", "connection", "media"] {
             table.node(known);
         }
         table.optional::<bool>("ignore_kernel_messages");
