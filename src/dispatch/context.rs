@@ -1,6 +1,7 @@
 //! What actions share while a job runs.
 
 use std::collections::BTreeMap;
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -25,8 +26,12 @@ pub struct Settings {
     pub output: PathBuf,
     /// The folder that the TFTP server serves.
     pub tftp_dir: PathBuf,
+    /// Where to serve that folder ourselves, instead of a server that is there.
+    pub tftp_listen: Option<SocketAddr>,
     /// The address of this host as the board sees it.
     pub dispatcher_ip: String,
+    /// The folder that keeps what was downloaded, for later jobs.
+    pub cache: Option<PathBuf>,
     /// The inventory that names boards.
     pub lab: Option<PathBuf>,
 }

@@ -35,10 +35,8 @@ pub struct Device {
     pub add_header: Option<String>,
     /// As U-Boot's `mkimage -A` names it.
     pub mkimage_arch: Option<String>,
-    /// The boot method `qemu`.
-    pub qemu: Option<Qemu>,
-    /// The boot method `qemu-nfs`.
-    pub qemu_nfs: Option<Qemu>,
+    /// The boot methods `qemu` and `qemu-nfs`.
+    pub qemu: BTreeMap<String, Qemu>,
     /// The drive that brings the tests to a QEMU.
     pub guest: Guest,
     /// The boot loaders by the name of the boot method.
@@ -222,14 +220,20 @@ impl Device {
         let Some(boot) = present(&actions, "boot") else { return };
         self.boot_methods = names(&boot, "methods");
         let Some(methods) = present(&boot, "methods") else { return };
-        self.qemu = Qemu::read(&methods, "qemu");
-        self.qemu_nfs = Qemu::read(&methods, "qemu-nfs");
+        for name in ["qemu", "qemu-nfs"] {
+            self.qemu.extend(Qemu::read(&methods, name).map(|qemu| (name.to_owned(), qemu)));
+        }
         for name in LOADERS {
             if let Some(table) = present(&methods, name) {
                 let loader = self.loaders.entry(name.to_owned()).or_default();
                 loader.read(&table);
             }
         }
+    }
+
+    /// The QEMU of a boot method.
+    pub fn qemu(&self, method: &str) -> Option<&Qemu> {
+        self.qemu.get(method)
     }
 
     /// The boot loader of a boot method; one of which nothing is known, if the device has none.

@@ -1,5 +1,6 @@
 //! Files for boards: download with checksum, unpack, cpio archives, ext file systems, U-Boot's header.
 
+mod cache;
 pub mod cpio;
 pub mod ext;
 mod fetch;
@@ -8,4 +9,4 @@ pub mod tree;
 pub mod uimage;
 pub mod unpack;
 
-pub use fetch::{Digest, Fetch, FetchError};
+pub use fetch::{Digest, Fetch, FetchError, Got, Told, Wanted};

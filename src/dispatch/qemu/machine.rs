@@ -145,6 +145,21 @@ fn socket() -> Result<PathBuf, Error> {
     if let Some(why) = mistrust(&dir) {
         return Err(Error::Infrastructure(why));
     }
+    sweep(&dir);
     let number = LINES.fetch_add(1, Ordering::Relaxed);
     Ok(dir.join(format!("qemu-{}-{number}.line", std::process::id())))
+}
+
+/// Removes the sockets of processes that were killed.
+fn sweep(dir: &Path) {
+    for entry in std::fs::read_dir(dir).into_iter().flatten().flatten() {
+        let name = entry.file_name();
+        let id = name.to_str().and_then(|name| {
+            let (id, _) = name.strip_prefix("qemu-")?.strip_suffix(".line")?.split_once('-')?;
+            id.parse::<u32>().ok()
+        });
+        if id.is_some_and(|id| !Path::new("/proc").join(id.to_string()).exists()) {
+            let _ = std::fs::remove_file(entry.path());
+        }
+    }
 }

@@ -12,8 +12,6 @@ pub struct Qemu {
     pub options: Vec<String>,
     /// The options that the job's context adds.
     pub extra: Vec<String>,
-    /// Of `qemu-nfs`: parts of the kernel's command line by what they are for.
-    pub append: Vec<(String, String)>,
 }
 
 /// The drive that brings the tests to a board whose images the job leaves as they are.
@@ -40,18 +38,10 @@ impl Qemu {
             let node = parameters.node(key).filter(|node| node.value != Value::Null);
             node.and_then(|_| parameters.optional::<Texts>(key)).unwrap_or_default().0
         };
-        let append = present(&parameters, "append");
-        let append = append.iter().flat_map(|table| {
-            let parts = table.entries().iter();
-            parts.filter_map(|(key, _)| {
-                Some((key.name.clone(), table.optional::<Text>(&key.name)?.0))
-            })
-        });
         Some(Self {
             command: parameters.optional("command").unwrap_or_default(),
             options: texts("options"),
             extra: texts("extra"),
-            append: append.collect(),
         })
     }
 }

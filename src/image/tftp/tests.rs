@@ -92,6 +92,27 @@ async fn nothing_outside_of_the_folder_is_read_and_nothing_is_written() {
     assert_eq!(Board(board).hear().await[..4], [0, 5, 0, 2]);
 }
 
+#[tokio::test]
+async fn curl_fetches_a_large_file_and_is_told_that_another_is_not_there() {
+    let bytes: Vec<u8> = (0..40_000_000_u32).map(|i| (i / 7) as u8).collect();
+    let (server, dir) = served(&bytes).await;
+    let got = dir.path().join("got");
+    let curl = |path: &str| {
+        let url = format!("tftp://{}/{path}", server.address());
+        let mut curl = tokio::process::Command::new("curl");
+        curl.args(["-sS", "--noproxy", "*", "--tftp-blksize", "1400", &url, "-o"]).arg(&got);
+        curl
+    };
+    // 28,572 blocks of 1,400 bytes and, without options, 78,126 of 512: the numbers wrap around.
+    assert!(curl("7/Image").status().await.unwrap().success());
+    assert!(std::fs::read(&got).unwrap() == bytes, "curl got something else");
+    let mut plain = curl("7/Image");
+    assert!(plain.arg("--tftp-no-options").status().await.unwrap().success());
+    assert!(std::fs::read(&got).unwrap() == bytes, "curl got something else without options");
+    let said = curl("7/none").output().await.unwrap();
+    assert_eq!(said.status.code(), Some(68), "{said:?}");
+}
+
 proptest! {
     #[test]
     fn no_packet_is_too_odd(packet in prop::collection::vec(any::<u8>(), 0..64)) {

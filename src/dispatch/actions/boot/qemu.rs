@@ -8,6 +8,7 @@ use futures_util::future::BoxFuture;
 use super::parts::{Actions, shell};
 use super::strategies::of;
 use crate::dispatch::action::{Action, Running, Scene};
+use crate::dispatch::actions::NotYet;
 use crate::dispatch::context::Context;
 use crate::dispatch::error::Error;
 use crate::dispatch::job::{Artefact, Boot, Kind};
@@ -30,6 +31,15 @@ pub(super) fn qemu_steps(scene: &Scene<'_>) -> Actions {
     let mut steps: Actions = vec![Box::new(BootQemuImage { boot: boot.clone() })];
     steps.extend(shell(boot, scene));
     steps
+}
+
+/// The steps of `boot-installer-iso`.
+pub(super) fn installer_steps(scene: &Scene<'_>) -> Actions {
+    let because = "an installer is booted (\"method: qemu-iso\")";
+    let names =
+        ["execute-installer-command", "monitor-installer-connection", "reboot-into-installed"];
+    let steps = names.into_iter().map(|name| Box::new(NotYet { name, because }) as Box<dyn Action>);
+    steps.chain(shell(of(scene), scene)).collect()
 }
 
 #[derive(Debug)]
@@ -74,7 +84,7 @@ impl Action for ExecuteQemu {
         Box::pin(async move {
             let file = checks.device.file.clone();
             let method = &self.boot.method;
-            match checks.device.qemu.clone().map(|qemu| qemu.command) {
+            match checks.device.qemu(method).map(|qemu| qemu.command.clone()) {
                 Some(command) if !command.is_empty() => checks.program(&command),
                 _ => checks.fault(format!(
                     "the device ({file}) has no \"actions: boot: methods: {method}: parameters: command\""
@@ -102,7 +112,7 @@ impl Action for ExecuteQemu {
     fn run<'a>(&'a self, context: &'a mut Context) -> Running<'a> {
         Box::pin(async move {
             let missing = || Error::Configuration("the device has no qemu".into());
-            let qemu = context.device.qemu.clone().ok_or_else(missing)?;
+            let qemu = context.device.qemu(&self.boot.method).cloned().ok_or_else(missing)?;
             let line = self.line(&qemu, context)?;
             connect(context).await?;
             context.session()?.forget();

@@ -13,7 +13,7 @@ use super::kexec::CallKexec;
 use super::mcu::{cmsis_steps, dfu_steps, jlink_steps, musca_steps, openocd_steps, pyocd_steps};
 use super::parts::{Actions, shell};
 use super::qdl::qdl_steps;
-use super::qemu::qemu_steps;
+use super::qemu::{installer_steps, qemu_steps};
 use super::recovery::recovery_steps;
 use super::reset_device::ResetDevice;
 use super::ssh::{SchrootLogin, ssh_steps};
@@ -27,7 +27,8 @@ use crate::dispatch::job::Boot;
 pub fn boot(boot: &Boot) -> Option<Box<dyn Action>> {
     Some(match boot.method.as_str() {
         "u-boot" => Box::new(UbootAction::new(boot.clone())),
-        "qemu" => Group::retry("boot-image-retry", qemu_steps),
+        "qemu" | "qemu-nfs" => Group::retry("boot-image-retry", qemu_steps),
+        "qemu-iso" => Group::once("boot-installer-iso", installer_steps),
         "grub" | "grub-efi" => Group::retry("grub-main-action", grub_steps),
         "ipxe" => Group::retry("bootloader-action", ipxe_steps),
         "barebox" => Group::retry("barebox-action", barebox_steps),

@@ -24,6 +24,7 @@ mod prepare_fit;
 pub(super) mod prepare_kernel;
 mod prepare_tftp;
 mod qdl;
+mod qemu_nfs;
 mod scp_overlay;
 mod storage;
 mod strategies;

@@ -47,9 +47,10 @@ impl Action for TftpDeploy {
     fn validate<'a>(&'a self, checks: &'a mut Checks) -> BoxFuture<'a, ()> {
         Box::pin(async move {
             let folder = checks.settings.tftp_dir.clone();
-            if !folder.is_dir() {
+            if checks.settings.tftp_listen.is_none() && !folder.is_dir() {
                 let what = "is no folder, so no TFTP server serves it; name the server's folder";
-                checks.fault(format!("{} {what} with --tftp-dir DIR", folder.display()));
+                let other = "or serve it with --tftp-listen IP:PORT";
+                checks.fault(format!("{} {what} with --tftp-dir DIR, {other}", folder.display()));
             }
         })
     }

@@ -10,12 +10,12 @@ use crate::dispatch::error::Error;
 use crate::dispatch::job::{Deploy, Overlay};
 
 #[derive(Debug)]
-pub struct DeployImages {
+pub(super) struct DeployImages {
     deploy: Deploy,
 }
 
 impl DeployImages {
-    pub fn new(deploy: Deploy) -> Self {
+    pub(super) fn new(deploy: Deploy) -> Self {
         Self { deploy }
     }
 }
