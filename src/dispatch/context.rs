@@ -7,6 +7,8 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+use super::actions::boot::Values;
+use super::connection::{Beside, Connection};
 use super::device::Device;
 use super::error::Error;
 use super::job::{Compression, Job};
@@ -44,6 +46,8 @@ pub struct Context {
     pub open: Vec<Open>,
     namespaces: BTreeMap<String, Shared>,
     session: Option<Session>,
+    /// The containers that were started for the job, by name; they are removed at its end.
+    pub containers: Vec<String>,
     /// Where to post events of the job, once it is attached.
     pub timeline: Option<super::timeline::Timeline>,
 }
@@ -89,6 +93,10 @@ pub struct Shared {
     pub prompts: Vec<String>,
     /// The message with which the boot loader hands over to the kernel.
     pub final_message: Option<String>,
+    /// What the placeholders of boot commands stand for.
+    pub values: Values,
+    /// The TCP port of a model's console.
+    pub model_port: Option<String>,
     /// Facts that the running action adds to its result.
     pub extra: BTreeMap<String, String>,
 }
@@ -125,6 +133,7 @@ impl Context {
             open: Vec::new(),
             namespaces: BTreeMap::new(),
             session: None,
+            containers: Vec::new(),
             timeline: None,
         }
     }
@@ -154,6 +163,16 @@ impl Context {
 
     pub fn connect(&mut self, session: Session) {
         self.session = Some(session);
+    }
+
+    /// Another connection is the console from now on. The one before it, a program's, stays open:
+    /// the program ends with it.
+    pub fn connect_beside(&mut self, console: Box<dyn Connection>) {
+        let connection = match self.session.take() {
+            None => console,
+            Some(before) => Box::new(Beside::new(console, before.into_connection())),
+        };
+        self.session = Some(Session::new(connection, self.log.clone()));
     }
 
     /// How long the running action may wait for the console.

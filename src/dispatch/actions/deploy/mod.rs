@@ -17,6 +17,7 @@ mod mcu;
 mod nbd;
 mod nfs;
 mod parts;
+mod persistent_nfs;
 mod postprocess;
 mod prepare_fit;
 pub(super) mod prepare_kernel;
@@ -31,4 +32,5 @@ mod tftp;
 mod url_repo;
 mod vexpress;
 
+pub(super) use compress_overlay::complete;
 pub use strategies::deploy;
