@@ -28,6 +28,10 @@ pub struct Device {
     pub connection_timeouts: BTreeMap<String, u64>,
     /// Load addresses by boot command or kernel type: `booti`, `image`, …
     pub addresses: BTreeMap<String, Addresses>,
+    /// Where kernels are loaded by boot loaders that know one address only.
+    pub load_address: Option<String>,
+    /// The links below `/dev/disk/by-id` of the board's media, by kind (`usb`) and name.
+    pub media: BTreeMap<(String, String), String>,
     /// The names of the deploy methods on offer.
     pub deploy_methods: Vec<String>,
     /// The names of the boot methods on offer.
@@ -164,6 +168,8 @@ impl Device {
 
     fn read_addresses(&mut self, top: &Table<'_>) {
         let Some(table) = present(top, "parameters") else { return };
+        self.load_address = filled::<Text>(&table, "load_address").map(|text| text.0);
+        self.read_media(&table);
         for kind in ["image", "booti", "uimage", "bootm", "zimage", "bootz"] {
             let Some(table) = present(&table, kind) else { continue };
             let text = |key| address(&table, key);
@@ -174,6 +180,18 @@ impl Device {
                 tee: text("tee"),
             };
             self.addresses.insert(kind.to_owned(), addresses);
+        }
+    }
+
+    fn read_media(&mut self, parameters: &Table<'_>) {
+        let Some(media) = present(parameters, "media") else { return };
+        for (kind, node) in media.entries() {
+            let Value::Map(names) = &node.value else { continue };
+            for (name, medium) in names {
+                if let Some(id) = medium.get("uuid").and_then(Node::as_text) {
+                    self.media.insert((kind.name.clone(), name.name.clone()), id.to_owned());
+                }
+            }
         }
     }
 

@@ -107,7 +107,13 @@ impl Choice {
             Value::Int(number) => Some(number.to_string()),
             _ => node.as_text().map(ToOwned::to_owned),
         });
-        Self { items, fallback: text("fallback"), enter, escape: text("escape"), wait: text("wait") }
+        Self {
+            items,
+            fallback: text("fallback"),
+            enter,
+            escape: text("escape"),
+            wait: text("wait"),
+        }
     }
 }
 

@@ -33,6 +33,7 @@ mod power;
 pub mod progress;
 pub mod results;
 pub mod run;
+mod serve;
 pub mod session;
 pub mod signals;
 pub mod strategy;

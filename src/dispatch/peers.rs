@@ -44,10 +44,7 @@ impl Ssh {
             host: text("host").unwrap_or_default(),
             port: text("port").and_then(|port| port.parse().ok()).unwrap_or(22),
             user: text("user").unwrap_or_else(|| "root".into()),
-            options: options
-                .and_then(|_| table.optional::<Texts>("options"))
-                .unwrap_or_default()
-                .0,
+            options: options.and_then(|_| table.optional::<Texts>("options")).unwrap_or_default().0,
             identity,
         }
     }

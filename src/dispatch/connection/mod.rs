@@ -18,8 +18,8 @@ use futures_util::future::BoxFuture;
 use super::context::Settings;
 use super::error::Error;
 use super::lab;
-use super::validate::find_program;
 use super::timeline::Timeline;
+use super::validate::find_program;
 use crate::client::ConsoleRef;
 
 /// What comes from a console.

@@ -149,7 +149,9 @@ impl Overlay {
         for (path, entry) in &self.entries {
             // Nothing is written through a link, which may lead out of the folder.
             let mut above = path.match_indices('/').filter(|(at, _)| *at > 0);
-            if above.any(|(at, _)| matches!(self.entries.get(&path[..at]), Some(Entry::Link { .. }))) {
+            if above
+                .any(|(at, _)| matches!(self.entries.get(&path[..at]), Some(Entry::Link { .. })))
+            {
                 let what = format!("{path} is below a link");
                 return Err(io::Error::new(io::ErrorKind::InvalidData, what));
             }

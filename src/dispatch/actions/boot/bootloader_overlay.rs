@@ -72,6 +72,12 @@ pub(super) fn fill_line(line: &str, context: &mut Context) -> Result<String, Err
 }
 
 impl BootloaderOverlay {
+    /// The kernel's command line with everything filled in, where the device has it apart.
+    pub(super) fn command_line(&self, context: &mut Context) -> Result<Option<String>, Error> {
+        let Some(line) = self.values(context).cmdline else { return Ok(None) };
+        fill_line(&line, context).map(Some)
+    }
+
     fn values(&self, context: &mut Context) -> Values {
         let command = context.shared().boot_command;
         let own = self.boot.kernel_type.as_deref().and_then(boot_command);
@@ -83,7 +89,8 @@ impl BootloaderOverlay {
             Commands::Named(name) => loader.command_lines.get(name).cloned(),
             Commands::List(_) => None,
         };
-        let (server, job) = (context.settings.dispatcher_ip.clone(), context.settings.job_id.clone());
+        let (server, job) =
+            (context.settings.dispatcher_ip.clone(), context.settings.job_id.clone());
         let files = context.shared().tftp.clone();
         let mac = loader.mac;
         Values { command, addresses, sealed, server, files, mac, cmdline, job }
@@ -261,7 +268,8 @@ mod tests {
             "devicetree (tftp,{SERVER_IP})/{DTB}",
             "boot",
         ];
-        let root = "linux (tftp,10.0.2.2)/7/kernel/f root=/dev/nfs nfsroot=10.1.1.1:7/nfsrootfs/f,tcp";
+        let root =
+            "linux (tftp,10.0.2.2)/7/kernel/f root=/dev/nfs nfsroot=10.1.1.1:7/nfsrootfs/f,tcp";
         let tree = "devicetree (tftp,10.0.2.2)/7/dtb/f";
         assert_eq!(fill(&values, &commands), ["net_bootp", root, tree, "boot"]);
     }
@@ -269,7 +277,8 @@ mod tests {
     #[test]
     fn ipxes_commands_know_the_boards_network_interface() {
         let commands = ["set console lava_mac={LAVA_MAC}", "initrd tftp://{SERVER_IP}/{RAMDISK}"];
-        let filled = ["set console lava_mac=00:90:05:af:00:7d", "initrd tftp://10.0.2.2/7/ramdisk/f"];
+        let filled =
+            ["set console lava_mac=00:90:05:af:00:7d", "initrd tftp://10.0.2.2/7/ramdisk/f"];
         assert_eq!(fill(&values(&["kernel", "ramdisk"], false), &commands), filled);
     }
 

@@ -57,12 +57,10 @@ impl Action for DockerRun {
             let image = self.image.as_ref().ok_or_else(missing)?;
             let folder = super::overlay_files::folder(context)?;
             let lava_dir = context.lava_dir();
-            let overlay = folder
-                .map(|folder| format!("{}{lava_dir}:{lava_dir}", folder.display()));
+            let overlay = folder.map(|folder| format!("{}{lava_dir}:{lava_dir}", folder.display()));
             let name = format!("lava-docker-{}-{}", context.settings.job_id, context.now.level);
             let command = self.boot.command.as_deref().unwrap_or("bash");
-            let words =
-                words(&context.device.docker, image, &name, overlay.as_deref(), command);
+            let words = words(&context.device.docker, image, &name, overlay.as_deref(), command);
             context.log.info(format!("host: {}", words.join(" ")));
             context.containers.push(name);
             let session = Session::new(Box::new(Program::start(&words)?), context.log.clone());

@@ -26,7 +26,11 @@ pub fn enter_fastboot(scene: &Scene<'_>) -> Actions {
     }
     if scene.device.commands.hard_reset.is_empty() {
         let container = container(scene);
-        return vec![Box::new(Host { name: "enter-fastboot-action", call: Call::Enter, container })];
+        return vec![Box::new(Host {
+            name: "enter-fastboot-action",
+            call: Call::Enter,
+            container,
+        })];
     }
     vec![Box::new(ConnectDevice), Box::new(ResetDevice::default())]
 }

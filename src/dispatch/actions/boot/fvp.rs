@@ -41,8 +41,7 @@ pub(super) fn fvp_steps(scene: &Scene<'_>) -> Actions {
 fn main_steps(scene: &Scene<'_>) -> Actions {
     let boot = of(scene);
     let step = |name, what| Box::new(Step { name, what, boot: boot.clone() }) as Box<dyn Action>;
-    let mut steps =
-        vec![step("check-fvp-version", What::Version), step("run-fvp", What::Run)];
+    let mut steps = vec![step("check-fvp-version", What::Version), step("run-fvp", What::Run)];
     if boot.fvp.as_ref().is_some_and(|fvp| fvp.use_telnet) {
         steps.push(step("fvp-serial-connect", What::Connect));
         steps.push(Box::new(ReadFeedback));

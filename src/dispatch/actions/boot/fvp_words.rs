@@ -69,7 +69,8 @@ mod tests {
         let files = [("bl1".to_owned(), "/s/bl1.bin".to_owned())];
         let arguments = ["--cores=4", "--data={BL1}@0x0", "-C board.fname='{BL1}'"];
         let arguments = named(&arguments.map(ToOwned::to_owned), &files);
-        let words = run_words(&container, &fvp, &arguments, "lava-fvp-7", "/s", &["--cpus=2".into()]);
+        let words =
+            run_words(&container, &fvp, &arguments, "lava-fvp-7", "/s", &["--cpus=2".into()]);
         assert_eq!(
             words.join(" "),
             "docker run --rm --init --pull=never --interactive --tty --name=lava-fvp-7 \

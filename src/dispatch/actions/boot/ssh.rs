@@ -131,7 +131,10 @@ impl Action for SchrootLogin {
         Box::pin(async move {
             match &self.boot.schroot {
                 None => checks.fault("the block has no \"schroot\": the name of a chroot"),
-                Some(name) if name.contains(|c: char| !c.is_ascii_alphanumeric() && !"-_.".contains(c)) => {
+                Some(name)
+                    if name
+                        .contains(|c: char| !c.is_ascii_alphanumeric() && !"-_.".contains(c)) =>
+                {
                     checks.fault(format!("{name:?} is no name of a chroot"));
                 }
                 Some(_) => {}

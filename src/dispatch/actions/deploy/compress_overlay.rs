@@ -23,6 +23,7 @@ impl Action for CompressOverlay {
             let failed = |error: std::io::Error| {
                 Error::Infrastructure(format!("the overlay cannot be made: {error}"))
             };
+            std::fs::create_dir_all(context.scratch()).map_err(failed)?;
             complete(context).map_err(failed)?;
             let shared = context.shared();
             let file = BufWriter::new(File::create(&path).map_err(failed)?);
