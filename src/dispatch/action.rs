@@ -13,7 +13,7 @@ pub type Running<'a> = BoxFuture<'a, Result<(), Error>>;
 
 /// One action. Its name addresses it in job files, so the names are LAVA's.
 ///
-/// Running an action means [`Action::run`], then its inner steps in order. Dropping a run half-way is
+/// Running an action means [`Action::run`], then its inner steps in order, then [`Action::finish`]. Dropping a run half-way is
 /// how time limits end it: an action leaves nothing behind that its cleanup or the end of the job
 /// would not remove.
 pub trait Action: Send + Sync {
@@ -45,6 +45,11 @@ pub trait Action: Send + Sync {
     }
 
     fn run<'a>(&'a self, _context: &'a mut Context) -> Running<'a> {
+        Box::pin(async { Ok(()) })
+    }
+
+    /// What is left to do when the inner steps are done.
+    fn finish<'a>(&'a self, _context: &'a mut Context) -> Running<'a> {
         Box::pin(async { Ok(()) })
     }
 

@@ -8,6 +8,8 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+use super::actions::boot::Values;
+use super::connection::{Beside, Connection};
 use super::device::Device;
 use super::error::Error;
 use super::job::{Compression, Job};
@@ -52,6 +54,8 @@ pub struct Context {
     session: Option<Session>,
     /// The board, where it is a QEMU of the job's own.
     pub machine: Option<Machine>,
+    /// The containers that were started for the job, by name; they are removed at its end.
+    pub containers: Vec<String>,
     /// Where to post events of the job, once it is attached.
     pub timeline: Option<super::timeline::Timeline>,
 }
@@ -101,6 +105,10 @@ pub struct Shared {
     pub overlay_is_in: bool,
     /// A file system image with the overlay, for a board that takes it as one more drive.
     pub overlay_drive: Option<OverlayDrive>,
+    /// What the placeholders of boot commands stand for.
+    pub values: Values,
+    /// The TCP port of a model's console.
+    pub model_port: Option<String>,
     /// Facts that the running action adds to its result.
     pub extra: BTreeMap<String, String>,
 }
@@ -146,6 +154,7 @@ impl Context {
             namespaces: BTreeMap::new(),
             session: None,
             machine: None,
+            containers: Vec::new(),
             timeline: None,
         }
     }
@@ -175,6 +184,16 @@ impl Context {
 
     pub fn connect(&mut self, session: Session) {
         self.session = Some(session);
+    }
+
+    /// Another connection is the console from now on. The one before it, a program's, stays open:
+    /// the program ends with it.
+    pub fn connect_beside(&mut self, console: Box<dyn Connection>) {
+        let connection = match self.session.take() {
+            None => console,
+            Some(before) => Box::new(Beside::new(console, before.into_connection())),
+        };
+        self.session = Some(Session::new(connection, self.log.clone()));
     }
 
     /// How long the running action may wait for the console.

@@ -6,7 +6,9 @@
 use std::collections::BTreeMap;
 
 use super::job::{Limit, Text, Texts, none_of};
+use super::menu::Menus;
 use super::names;
+pub use super::peers::{DockerOptions, Ssh};
 use super::qemu::{Guest, Qemu};
 use crate::config::{At, FromNode, Node, Table, Value};
 use crate::image::uimage;
@@ -27,6 +29,10 @@ pub struct Device {
     pub connection_timeouts: BTreeMap<String, u64>,
     /// Load addresses by boot command or kernel type: `booti`, `image`, …
     pub addresses: BTreeMap<String, Addresses>,
+    /// Where kernels are loaded by boot loaders that know one address only.
+    pub load_address: Option<String>,
+    /// The links below `/dev/disk/by-id` of the board's media, by kind (`usb`) and name.
+    pub media: BTreeMap<(String, String), String>,
     /// The names of the deploy methods on offer.
     pub deploy_methods: Vec<String>,
     /// The names of the boot methods on offer.
@@ -41,8 +47,25 @@ pub struct Device {
     pub guest: Guest,
     /// The boot loaders by the name of the boot method.
     pub loaders: BTreeMap<String, Loader>,
+    /// The firmware's menus by the name of the boot method.
+    pub menus: BTreeMap<String, Menus>,
     /// The order in which images are flashed.
     pub flash_order: Vec<String>,
+    pub fastboot_serial: Option<String>,
+    /// What `fastboot` is always given.
+    pub fastboot_options: Vec<String>,
+    /// How a board that is in fastboot gets to its shell: `boot`, `reboot`, `auto-login`, …
+    pub fastboot_sequence: Vec<String>,
+    /// What is typed at U-Boot to begin fastboot.
+    pub uboot_fastboot: Vec<String>,
+    /// A machine that is reached by ssh.
+    pub ssh: Ssh,
+    /// Of containers that are the board.
+    pub docker: DockerOptions,
+    /// Of containers with a model.
+    pub fvp: DockerOptions,
+    /// Commands of the host that flash images.
+    pub flasher: Vec<String>,
     /// The board gets into fastboot by its U-Boot.
     pub fastboot_via_uboot: bool,
     /// Commands of the host by `recovery_mode` and `recovery_exit`.
@@ -87,6 +110,8 @@ pub struct Loader {
     pub interrupt_newline: bool,
     /// What it says first, where that is waited for; a regular expression.
     pub start_message: String,
+    /// The way through the firmware's menus that leads to it.
+    pub menu: String,
     /// The address of the board's network interface, for what asks for it.
     pub mac: Option<String>,
     /// U-Boot shows the board's medium to this host, which writes the image.
@@ -97,6 +122,8 @@ pub struct Loader {
     pub error_messages: Vec<String>,
     /// The lists of commands by name.
     pub commands: BTreeMap<String, Vec<String>>,
+    /// The kernel's command lines by the name of the commands, where they are apart.
+    pub command_lines: BTreeMap<String, String>,
 }
 
 impl Device {
@@ -135,6 +162,8 @@ impl Device {
             device.test_character_delay = table.optional("test").unwrap_or(0);
         }
         device.flash_order = texts(&top, "flash_cmds_order");
+        device.fastboot_serial = filled::<Text>(&top, "fastboot_serial_number").map(|text| text.0);
+        device.fastboot_options = texts(&top, "fastboot_options");
         device.fastboot_via_uboot = filled(&top, "fastboot_via_uboot").unwrap_or(false);
         device.read_addresses(&top);
         device.read_constants(&top);
@@ -144,6 +173,8 @@ impl Device {
 
     fn read_addresses(&mut self, top: &Table<'_>) {
         let Some(table) = present(top, "parameters") else { return };
+        self.load_address = filled::<Text>(&table, "load_address").map(|text| text.0);
+        self.read_media(&table);
         for kind in ["image", "booti", "uimage", "bootm", "zimage", "bootz"] {
             let Some(table) = present(&table, kind) else { continue };
             let text = |key| address(&table, key);
@@ -154,6 +185,18 @@ impl Device {
                 tee: text("tee"),
             };
             self.addresses.insert(kind.to_owned(), addresses);
+        }
+    }
+
+    fn read_media(&mut self, parameters: &Table<'_>) {
+        let Some(media) = present(parameters, "media") else { return };
+        for (kind, node) in media.entries() {
+            let Value::Map(names) = &node.value else { continue };
+            for (name, medium) in names {
+                if let Some(id) = medium.get("uuid").and_then(Node::as_text) {
+                    self.media.insert((kind.name.clone(), name.name.clone()), id.to_owned());
+                }
+            }
         }
     }
 
@@ -198,8 +241,19 @@ impl Device {
         }
     }
 
-    fn read_recovery(&mut self, deploy: &Table<'_>) {
-        let recovery = present(deploy, "methods").and_then(|table| present(&table, "recovery"));
+    fn read_deploy_methods(&mut self, deploy: &Table<'_>) {
+        let Some(methods) = present(deploy, "methods") else { return };
+        if let Some(flasher) = present(&methods, "flasher") {
+            self.flasher = texts(&flasher, "commands");
+        }
+        if let Some(ssh) = present(&methods, "ssh") {
+            self.ssh = Ssh::read(&ssh);
+        }
+        let fastboot = present(&methods, "u-boot")
+            .and_then(|table| present(&table, "parameters"))
+            .and_then(|table| present(&table, "fastboot"));
+        self.uboot_fastboot = fastboot.map(|table| texts(&table, "commands")).unwrap_or_default();
+        let recovery = present(&methods, "recovery");
         let Some(table) = recovery.and_then(|table| present(&table, "commands")) else { return };
         for key in ["recovery_mode", "recovery_exit"] {
             self.recovery.insert(key.to_owned(), texts(&table, key));
@@ -215,13 +269,25 @@ impl Device {
             if let Some(parameters) = present(&deploy, "parameters") {
                 self.read_header(&parameters);
             }
-            self.read_recovery(&deploy);
+            self.read_deploy_methods(&deploy);
         }
         let Some(boot) = present(&actions, "boot") else { return };
         self.boot_methods = names(&boot, "methods");
         let Some(methods) = present(&boot, "methods") else { return };
         for name in ["qemu", "qemu-nfs"] {
             self.qemu.extend(Qemu::read(&methods, name).map(|qemu| (name.to_owned(), qemu)));
+        }
+        if methods.node("fastboot").is_some_and(|node| matches!(node.value, Value::List(_))) {
+            self.fastboot_sequence = texts(&methods, "fastboot");
+        }
+        let options = |name: &str| {
+            present(&methods, name).map(|table| DockerOptions::read(&table)).unwrap_or_default()
+        };
+        (self.docker, self.fvp) = (options("docker"), options("fvp"));
+        for name in ["uefi", "uefi-menu"] {
+            if let Some(table) = present(&methods, name) {
+                self.menus.insert(name.to_owned(), Menus::read(&table));
+            }
         }
         for name in LOADERS {
             if let Some(table) = present(&methods, name) {
@@ -234,6 +300,11 @@ impl Device {
     /// The QEMU of a boot method.
     pub fn qemu(&self, method: &str) -> Option<&Qemu> {
         self.qemu.get(method)
+    }
+
+    /// The menus of a boot method; none at all, if the device has none.
+    pub fn menus(&self, method: &str) -> Menus {
+        self.menus.get(method).cloned().unwrap_or_default()
     }
 
     /// The boot loader of a boot method; one of which nothing is known, if the device has none.
@@ -265,6 +336,13 @@ impl Loader {
             if let Some(prompt) = text("interrupt_prompt") {
                 self.interrupt_prompt = prompt;
             }
+            // A UEFI shell has words of its own for the same.
+            if let Some(prompt) = text("shell_interrupt_prompt") {
+                self.interrupt_prompt = prompt;
+            }
+            if let Some(character) = text("shell_interrupt_string") {
+                self.interrupt_character = character;
+            }
             if let Some(character) = text("interrupt_char").filter(|text| !text.is_empty()) {
                 self.interrupt_character = character;
             }
@@ -272,11 +350,15 @@ impl Loader {
             self.mac = text("lava_mac");
             self.ums_flash = filled(&parameters, "uboot_ums_flash").unwrap_or(false);
         }
+        self.menu = filled::<Text>(method, "menu_options").map(|text| text.0).unwrap_or_default();
         for (key, node) in method.entries() {
             let Some(table) = node.get("commands").and_then(|_| present(method, &key.name)) else {
                 continue;
             };
             self.commands.insert(key.name.clone(), texts(&table, "commands"));
+            if let Some(line) = filled::<Text>(&table, "cmdline") {
+                self.command_lines.insert(key.name.clone(), line.0);
+            }
         }
     }
 }

@@ -63,6 +63,15 @@ impl Patterns {
         Ok(Self { patterns: compiled.collect::<Result<_, _>>()? })
     }
 
+    /// The first match in a text.
+    pub fn first_in(&self, text: &str) -> Option<String> {
+        let found = |pattern: &Regex| {
+            let found = pattern.find(text).ok().flatten()?;
+            Some(text[found.range()].to_owned())
+        };
+        self.patterns.iter().find_map(found)
+    }
+
     /// The patterns' texts, for messages.
     pub fn describe(&self) -> String {
         let texts: Vec<String> =

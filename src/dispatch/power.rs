@@ -183,7 +183,7 @@ async fn switch(
 }
 
 /// Who a job is to everybody else: who holds its board's console.
-fn user(job_id: &str) -> String {
+pub(super) fn user(job_id: &str) -> String {
     format!("job:{job_id}")
 }
 

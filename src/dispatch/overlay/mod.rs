@@ -136,6 +136,41 @@ impl Overlay {
         Ok(())
     }
 
+    /// Writes all of it below a folder of this host. What is there already is replaced.
+    ///
+    /// # Errors
+    /// What the file system says.
+    pub fn unpack(&self, folder: &Path) -> io::Result<()> {
+        use std::os::unix::fs::PermissionsExt as _;
+        match std::fs::remove_dir_all(folder) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+            _ => {}
+        }
+        for (path, entry) in &self.entries {
+            // Nothing is written through a link, which may lead out of the folder.
+            let mut above = path.match_indices('/').filter(|(at, _)| *at > 0);
+            if above
+                .any(|(at, _)| matches!(self.entries.get(&path[..at]), Some(Entry::Link { .. })))
+            {
+                let what = format!("{path} is below a link");
+                return Err(io::Error::new(io::ErrorKind::InvalidData, what));
+            }
+            let target = folder.join(path.trim_start_matches('/'));
+            if let Some(parent) = target.parent() {
+                std::fs::create_dir_all(parent)?;
+            }
+            match entry {
+                Entry::File { executable, bytes } => {
+                    let mode = if *executable { 0o755 } else { 0o644 };
+                    std::fs::write(&target, bytes)?;
+                    std::fs::set_permissions(&target, std::fs::Permissions::from_mode(mode))?;
+                }
+                Entry::Link { target: to } => std::os::unix::fs::symlink(to, &target)?,
+            }
+        }
+        Ok(())
+    }
+
     pub fn is_empty(&self) -> bool {
         self.entries.is_empty()
     }

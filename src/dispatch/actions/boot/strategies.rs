@@ -11,6 +11,7 @@ use super::from_media::FromMedia;
 use super::fvp::fvp_steps;
 use super::kexec::CallKexec;
 use super::mcu::{cmsis_steps, dfu_steps, jlink_steps, musca_steps, openocd_steps, pyocd_steps};
+use super::menu::{MenuInterrupt, MenuSelector};
 use super::parts::{Actions, shell};
 use super::qdl::qdl_steps;
 use super::qemu::{installer_steps, qemu_steps};
@@ -20,7 +21,7 @@ use super::ssh::{SchrootLogin, ssh_steps};
 use super::uboot::UbootAction;
 use super::uefi::{uefi_menu_steps, uefi_steps};
 use crate::dispatch::action::{Action, Scene};
-use crate::dispatch::actions::{Group, NotYet};
+use crate::dispatch::actions::Group;
 use crate::dispatch::job::Boot;
 
 /// The outermost action of a method; `None` for one that we have not.
@@ -72,6 +73,13 @@ pub(super) fn reset(scene: &Scene<'_>) -> Box<dyn Action> {
     Box::new(ResetDevice { soft_reboot: of(scene).soft_reboot.clone() })
 }
 
+/// `bootloader-commands`, for the block's boot loader.
+pub(super) fn commands(boot: &Boot) -> BootloaderCommands {
+    // Of `bootloader`, the prompts are the boot loader's own.
+    let leads_to_shell = boot.method != "bootloader" && !boot.prompts.is_empty();
+    BootloaderCommands { loader: boot.loader().to_owned(), leads_to_shell }
+}
+
 /// `reset-connection`: a connection of its own for what follows.
 fn reset_connection() -> Box<dyn Action> {
     Group::once("reset-connection", |_| vec![Box::new(DisconnectDevice), Box::new(ConnectDevice)])
@@ -79,10 +87,9 @@ fn reset_connection() -> Box<dyn Action> {
 
 /// `bootloader-interrupt` and `bootloader-commands`.
 fn dialogue(boot: &Boot) -> Actions {
-    let loader = boot.loader().to_owned();
     vec![
-        Box::new(BootloaderInterrupt { loader: loader.clone() }),
-        Box::new(BootloaderCommands { loader }),
+        Box::new(BootloaderInterrupt { loader: boot.loader().to_owned() }),
+        Box::new(commands(boot)),
     ]
 }
 
@@ -92,9 +99,13 @@ fn grub_steps(scene: &Scene<'_>) -> Actions {
         vec![Box::new(FromMedia::grub(boot)), overlay(scene), Box::new(ConnectDevice)];
     steps.push(reset(scene));
     if boot.method == "grub-efi" {
-        let because = "the boot manager's menu";
-        steps.push(Box::new(NotYet { name: "uefi-menu-interrupt", because }));
-        steps.push(Box::new(NotYet { name: "grub-efi-menu-selector", because }));
+        steps.push(Box::new(MenuInterrupt { name: "uefi-menu-interrupt", method: "uefi-menu" }));
+        steps.push(Box::new(MenuSelector {
+            name: "grub-efi-menu-selector",
+            method: "uefi-menu",
+            way: scene.device.loader("grub-efi").menu,
+            line_separator: None,
+        }));
     }
     steps.extend(dialogue(boot));
     steps.extend(shell(boot, scene));
@@ -133,10 +144,9 @@ fn bootloader_steps(scene: &Scene<'_>) -> Actions {
 fn depthcharge_steps(scene: &Scene<'_>) -> Actions {
     let again = Group::retry("depthcharge-retry", |scene| {
         let boot = of(scene);
-        let loader = boot.loader().to_owned();
         let mut steps = vec![reset_connection(), reset(scene)];
         steps.push(Box::new(super::depthcharge_start::DepthchargeStart));
-        steps.push(Box::new(BootloaderCommands { loader }));
+        steps.push(Box::new(commands(boot)));
         steps.extend(shell(boot, scene));
         steps
     });

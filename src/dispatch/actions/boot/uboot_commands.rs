@@ -1,9 +1,9 @@
 //! `uboot-commands`: from the reset to the shell.
 
-use super::bootloader_commands::BootloaderCommands;
 use super::bootloader_interrupt::BootloaderInterrupt;
 use super::parts::shell;
 use super::reset_device::ResetDevice;
+use super::strategies::commands;
 use crate::dispatch::action::{Action, Scene};
 use crate::dispatch::actions::NotYet;
 use crate::dispatch::job::Boot;
@@ -20,11 +20,10 @@ impl Action for UbootCommands {
 
     fn populate(&self, scene: &Scene<'_>) -> Vec<Box<dyn Action>> {
         let reset = || ResetDevice { soft_reboot: self.boot.soft_reboot.clone() };
-        let loader = || "u-boot".to_owned();
         let mut steps: Vec<Box<dyn Action>> = vec![
             Box::new(reset()),
-            Box::new(BootloaderInterrupt { loader: loader() }),
-            Box::new(BootloaderCommands { loader: loader() }),
+            Box::new(BootloaderInterrupt { loader: "u-boot".into() }),
+            Box::new(commands(&self.boot)),
         ];
         if scene.device.loader("u-boot").ums_flash {
             let because = "the board's medium as a USB disk";

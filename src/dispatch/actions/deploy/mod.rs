@@ -19,6 +19,7 @@ mod nbd;
 mod nfs;
 mod overlay_guest;
 mod parts;
+mod persistent_nfs;
 mod postprocess;
 mod prepare_fit;
 pub(super) mod prepare_kernel;
@@ -35,4 +36,5 @@ mod tmpfs;
 mod url_repo;
 mod vexpress;
 
+pub(super) use compress_overlay::complete;
 pub use strategies::deploy;

@@ -4,6 +4,7 @@ use super::apply_overlay::ApplyOverlay;
 use super::compress_ramdisk::CompressRamdisk;
 use super::download::base_name;
 use super::extract_ramdisk::ExtractRamdisk;
+use super::persistent_nfs::PersistentNfs;
 use super::prepare_kernel::PrepareKernel;
 use crate::dispatch::action::{Action, Running, Scene};
 use crate::dispatch::actions::{NotYet, Nothing};
@@ -35,13 +36,12 @@ impl Action for PrepareTftpOverlay {
     fn populate(&self, scene: &Scene<'_>) -> Vec<Box<dyn Action>> {
         let has = |name: &str| self.tftp.artefact(name).is_some();
         let nfs = "the block has \"nfsrootfs\"";
-        let persistent = "the block has \"persistent_nfs\"";
         let modules = "the block has \"modules\"";
         let preseed = "the block has \"preseed\"";
         let ramdisk = self.tftp.artefact("ramdisk").cloned();
         let mut steps = vec![
             unless(has("nfsrootfs"), "extract-nfsrootfs", nfs),
-            unless(self.tftp.persistent_nfs.is_some(), "parse-persistent-nfs", persistent),
+            Box::new(PersistentNfs { address: self.tftp.persistent_nfs.clone() }),
             Box::new(ExtractRamdisk { ramdisk: ramdisk.clone() }),
             unless(has("modules"), "extract-modules", modules),
         ];
