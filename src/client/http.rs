@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::{Endpoint, Login};
-use crate::model::{Failure, Kind};
+use crate::model::{Behalf, Failure, Kind};
 
 /// The largest answer that is read, in bytes.
 const MAX_ANSWER: usize = 64 * 1024 * 1024;
@@ -200,6 +200,9 @@ impl Http {
         let mut request = Request::builder().method(method).uri(path).header(HOST, host);
         if let Some(token) = self.endpoint.authorization(&self.login)? {
             request = request.header(AUTHORIZATION, token);
+        }
+        if let Some(behalf) = self.login.behalf()? {
+            request = request.header(Behalf::HEADER, behalf);
         }
         if body.is_some() {
             request = request.header(CONTENT_TYPE, "application/json");

@@ -3,7 +3,7 @@
 use bytes::{Buf as _, Bytes, BytesMut};
 
 use super::resource::percent_encoded;
-use super::{Body, Endpoint, Http};
+use super::{Body, Endpoint, Http, Login};
 use crate::model::{Failure, Kind, Point};
 use crate::wire::search::{Answer, End, Match};
 
@@ -37,7 +37,11 @@ impl Search {
     ///
     /// # Errors
     /// The daemon's own failure where it refused; else [`Kind::Lab`].
-    pub async fn begin(daemon: &Endpoint, query: &Query<'_>) -> Result<Self, Failure> {
+    pub async fn begin(
+        daemon: &Endpoint,
+        login: &Login,
+        query: &Query<'_>,
+    ) -> Result<Self, Failure> {
         let mut path = format!(
             "/search?grep={}&ignore_case={}&limit={}&console={}",
             percent_encoded(query.grep),
@@ -50,7 +54,7 @@ impl Search {
                 path.push_str(&format!("&{key}={}", percent_encoded(&point.to_string())));
             }
         }
-        let body = Http::new(daemon.clone()).body(&path).await?;
+        let body = Http::new(daemon.clone()).with_login(login.clone()).body(&path).await?;
         Ok(Self { body, pending: BytesMut::new(), end: None })
     }
 

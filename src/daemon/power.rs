@@ -200,7 +200,7 @@ async fn serve_all(
 ) {
     let tasks = TaskTracker::new();
     let LoginFiles { token_file, ca } = config.consoles.clone();
-    let login = Login { token_file, ca };
+    let login = Login { token_file, ca, behalf: None };
     let surroundings = Surroundings {
         consoles: Arc::new(HttpConsoles { login }),
         leases: Arc::new(LeaseFiles::new(&config.folders.leases)),

@@ -1,5 +1,6 @@
 //! Names, states, events and failures: the words of DESIGN as types. No I/O, no runtime.
 
+mod behalf;
 pub mod event;
 pub mod failure;
 pub mod glob;
@@ -16,6 +17,7 @@ mod right;
 mod token;
 pub mod units;
 
+pub use behalf::Behalf;
 pub use event::{Event, What};
 pub use failure::{Failure, Kind};
 pub use glob::Glob;

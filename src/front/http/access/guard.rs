@@ -8,9 +8,9 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
 
 use super::{Access, Caller, Origin, Who, missing};
-use crate::front::http::ApiError;
 use crate::front::http::pages::is_sent_here;
-use crate::model::{Failure, Kind, Right};
+use crate::front::http::{ApiError, Peer};
+use crate::model::{Behalf, Failure, Kind, Right, user_text};
 
 /// A WebSocket of a browser cannot have a header of its own: it shows its token as a protocol of this
 /// beginning, beside the one it wants to speak.
@@ -88,6 +88,16 @@ impl Guard {
             );
             return Err(ApiError::new(StatusCode::FORBIDDEN, failure));
         }
+        let caller = match behalf(request.headers())? {
+            None => caller,
+            Some(behalf) => {
+                if let Some(from) = &behalf.from {
+                    request.extensions_mut().insert(Peer(user_text(from)));
+                }
+                let named = caller.name().unwrap_or_else(|| "you".into());
+                caller.speaking_for(behalf).ok_or_else(|| mute(&named))?
+            }
+        };
         match need {
             Need::Nothing | Need::Each(_) => {}
             Need::All(right) => {
@@ -145,9 +155,49 @@ fn token(headers: &HeaderMap) -> Option<&str> {
     offered.find_map(|protocol| protocol.trim().strip_prefix(TOKEN_PROTOCOL))
 }
 
+/// For whom a request is, if not for who makes it.
+///
+/// # Errors
+/// 400 when that is not understood: it is not passed over, since it takes rights away.
+fn behalf(headers: &HeaderMap) -> Result<Option<Behalf>, ApiError> {
+    let mut all = headers.get_all(Behalf::HEADER).iter();
+    let Some(value) = all.next() else { return Ok(None) };
+    let wrong = |why: &str| {
+        let what = format!("{}: {why}", Behalf::HEADER);
+        ApiError::new(StatusCode::BAD_REQUEST, Failure::new(Kind::User, what))
+    };
+    if all.next().is_some() || value.len() > Behalf::MAX_LENGTH {
+        return Err(wrong("it is there once, and no longer than 8 KiB"));
+    }
+    serde_json::from_slice(value.as_bytes()).map(Some).map_err(|error| wrong(&error.to_string()))
+}
+
+/// 403: who asks for others, and may not.
+fn mute(named: &str) -> ApiError {
+    let what = format!("{named} may not ask on behalf of others");
+    let failure = Failure::new(Kind::Refused, what)
+        .hint("speaks_for_others = true of its [[token]] or [[certificate]] lets it");
+    ApiError::new(StatusCode::FORBIDDEN, failure)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn for_whom_it_is_is_understood_or_refused() {
+        let of = |values: &[&str]| {
+            let value = |text: &&str| (Behalf::HEADER.parse().unwrap(), text.parse().unwrap());
+            behalf(&HeaderMap::from_iter(values.iter().map(value)))
+        };
+        let alice = r#"{"user":"alice","rights":[["*","spy"]]}"#;
+        assert_eq!(of(&[]).unwrap(), None);
+        assert_eq!(of(&[alice]).unwrap().unwrap().user.as_str(), "alice");
+        let long = format!("{alice}{}", " ".repeat(Behalf::MAX_LENGTH));
+        for wrong in [&[""][..], &["alice"], &[alice, alice], &[&long]] {
+            assert_eq!(of(wrong).unwrap_err().status, StatusCode::BAD_REQUEST, "{wrong:?}");
+        }
+    }
 
     #[test]
     fn a_token_is_in_one_of_two_headers() {

@@ -174,9 +174,15 @@ pub(super) fn missing(caller: &Caller, has: Option<Right>, needed: Right, on: &s
     let name = caller.name().unwrap_or_else(|| "you".into());
     let has = has.map_or("nothing", Right::as_str);
     let what = format!("{name} may {has} on {on}, and this needs {needed}");
-    let failure = Failure::new(Kind::Refused, what).hint(format!(
-        "the daemon's configuration says who may what: {needed} = […] of its [[token]] or [local]"
-    ));
+    let failure = Failure::new(Kind::Refused, what).hint(match caller.who() {
+        Who::For { .. } => format!(
+            "it takes both: {needed} = […] of the [[user]] where you log in, and of the [[token]] that \
+             speaks for you"
+        ),
+        _ => format!(
+            "the daemon's configuration says who may what: {needed} = […] of its [[token]] or [local]"
+        ),
+    });
     ApiError::new(StatusCode::FORBIDDEN, failure)
 }
 
@@ -194,8 +200,17 @@ mod tests {
 
     fn access(local: Option<Right>) -> Access {
         let hash = TokenHash::of("secret").unwrap();
-        let alice = TokenUser { name: "alice".parse().unwrap(), hash, rights: rights(Right::Spy) };
-        let farm = CertificateUser { name: "farm".parse().unwrap(), rights: rights(Right::Write) };
+        let alice = TokenUser {
+            name: "alice".parse().unwrap(),
+            hash,
+            rights: rights(Right::Spy),
+            speaks_for_others: false,
+        };
+        let farm = CertificateUser {
+            name: "farm".parse().unwrap(),
+            rights: rights(Right::Write),
+            speaks_for_others: true,
+        };
         Access::new(AccessConfig {
             tokens: vec![alice],
             certificates: vec![farm],

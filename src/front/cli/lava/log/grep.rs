@@ -9,7 +9,7 @@ use super::output::{Stop, note, out};
 use super::show::{Form, Show};
 use super::{LogArgs, Source};
 use crate::client::search::{Query, Search};
-use crate::client::{Endpoint, history};
+use crate::client::{Endpoint, Login, history};
 use crate::model::{Failure, Kind};
 use crate::wire::lines::{Line, Lines, MAX_LINE};
 use crate::wire::pattern::Pattern;
@@ -21,6 +21,9 @@ const LIMIT: u64 = 1_000_000;
 const NAMED: usize = 100;
 /// So many bytes around a line are looked at for each line of its context.
 const BYTES_PER_LINE: u64 = 512;
+
+/// A daemon, and how it lets us in.
+type Daemon<'a> = (&'a Endpoint, &'a Login);
 
 /// The consoles of one board each, and how their lines are shown.
 struct Grep<'a> {
@@ -59,10 +62,10 @@ impl Grep<'_> {
     /// Prints what is found. A daemon that does not answer is told, and is no reason to keep from
     /// others' lines, nor from those to come; gives the last such failure.
     async fn past(&mut self, text: &str) -> Result<Option<Failure>, Stop> {
-        let mut daemons: Vec<(&Endpoint, HashMap<&str, usize>)> = Vec::new();
+        let mut daemons: Vec<(Daemon<'_>, HashMap<&str, usize>)> = Vec::new();
         for (at, source) in self.sources.iter().enumerate() {
-            let endpoint = &source.console.endpoint;
-            let room = |(known, consoles): &&mut (&Endpoint, HashMap<&str, usize>)| {
+            let endpoint = (&source.console.endpoint, &source.console.login);
+            let room = |(known, consoles): &&mut (Daemon<'_>, HashMap<&str, usize>)| {
                 *known == endpoint && consoles.len() < NAMED
             };
             match daemons.iter_mut().find(room) {
@@ -106,12 +109,12 @@ impl Grep<'_> {
 
     async fn daemon(
         &mut self,
-        daemon: &Endpoint,
+        (daemon, login): Daemon<'_>,
         query: &Query<'_>,
         consoles: &HashMap<&str, usize>,
         last: &mut VecDeque<(usize, Match)>,
     ) -> Result<(), Stop> {
-        let mut search = Search::begin(daemon, query).await?;
+        let mut search = Search::begin(daemon, login, query).await?;
         while let Some(found) = search.next().await? {
             let Some(&at) = consoles.get(found.console.as_str()) else { continue };
             if self.live.get(at).is_some_and(|live| found.offset >= *live) {
