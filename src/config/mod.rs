@@ -24,6 +24,7 @@ mod runtime_dir;
 mod safety;
 mod secret;
 pub mod serial;
+pub mod ssh;
 mod table;
 pub mod toml;
 mod url;

@@ -11,9 +11,10 @@ pub mod power;
 pub(in crate::front) mod report;
 pub mod ser2net;
 pub mod serial;
+pub mod ssh;
 mod user;
 
-pub(in crate::front) use console::{command, info_lines, notice};
+pub(in crate::front) use console::{Streams, Visit, command, info_lines, notice};
 
 use std::process::ExitCode;
 

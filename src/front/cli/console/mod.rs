@@ -10,10 +10,11 @@ mod output;
 mod own;
 mod sending;
 mod session;
+mod streams;
 mod suspend;
+mod visit;
 pub(super) mod words;
 
-use std::io::IsTerminal as _;
 use std::num::NonZeroU16;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -25,7 +26,8 @@ use tokio::signal::unix::{SignalKind, signal};
 use self::action::Target;
 pub(in crate::front) use self::action::info_lines;
 use self::session::Session;
-use self::suspend::Terminal;
+pub(in crate::front) use self::streams::Streams;
+pub(in crate::front) use self::visit::Visit;
 use super::keys::KeyArgs;
 use super::point::point;
 use super::user::user;
@@ -129,10 +131,9 @@ async fn attach(args: ConsoleArgs) -> Result<Option<Kind>, Failure> {
     let redraw = from == From::Screen;
     let options = Options { mode, from, user: Some(user()), size, stay: false };
     let attachment = Attachment::open(console, options).await?;
-    let terminal = std::io::stdin().is_terminal().then(Terminal::enter).transpose();
-    let terminal = terminal.map_err(|error| Failure::from_error(Kind::Infra, &error))?;
+    let streams = Streams::own().map_err(|error| Failure::from_error(Kind::Infra, &error))?;
     let target = Target { lab, board: board.name, user: user() };
-    let mut session = Session::new(attachment, target, escapes, mode, terminal, args.linger);
+    let mut session = Session::new(attachment, target, escapes, mode, streams, args.linger);
     if !redraw {
         session.greet(None);
     }

@@ -1,8 +1,6 @@
 //! Where things go: the board's bytes to standard output, our own words beside them.
 
-use std::io::{IsTerminal as _, Write as _};
-
-use tokio::io::{AsyncWriteExt as _, Stdout};
+use tokio::io::{AsyncWrite, AsyncWriteExt as _};
 
 /// Undoes what a board may have set on a terminal: attributes, hidden cursor, application keys,
 /// bracketed paste, mouse reports.
@@ -12,11 +10,13 @@ const RESET: &[u8] = b"\x1b[m\x1b[?25h\x1b[?1l\x1b>\x1b[?2004l\x1b[?1000l\x1b[?1
 ///
 /// On a terminal both are the same to a person, so our own words go to standard output, in order
 /// with the board's. Otherwise standard output has the board's bytes and nothing else.
-#[derive(Debug)]
 pub(super) struct Output {
-    stdout: Stdout,
+    stdout: Box<dyn AsyncWrite + Send + Unpin>,
+    stderr: Box<dyn AsyncWrite + Send + Unpin>,
     /// Not written yet. Bounded: while there is something, nothing is taken from the daemon.
     pending: Vec<u8>,
+    /// The same for standard error.
+    aside: Vec<u8>,
     is_terminal: bool,
     /// Whether the terminal of standard error needs carriage returns, being raw.
     raw: bool,
@@ -25,9 +25,14 @@ pub(super) struct Output {
 }
 
 impl Output {
-    pub(super) fn new(raw: bool) -> Self {
-        let is_terminal = std::io::stdout().is_terminal();
-        Self { stdout: tokio::io::stdout(), pending: Vec::new(), is_terminal, raw, at_edge: true }
+    pub(super) fn new(
+        stdout: Box<dyn AsyncWrite + Send + Unpin>,
+        stderr: Box<dyn AsyncWrite + Send + Unpin>,
+        is_terminal: bool,
+        raw: bool,
+    ) -> Self {
+        let (pending, aside) = (Vec::new(), Vec::new());
+        Self { stdout, stderr, pending, aside, is_terminal, raw, at_edge: true }
     }
 
     /// Bytes of the board.
@@ -65,14 +70,13 @@ impl Output {
             self.pending.extend_from_slice(cooked.replace('\n', "\r\n").as_bytes());
         } else {
             let shown = if self.raw { cooked.replace('\n', "\r\n") } else { cooked };
-            // Nobody to tell that standard error is closed.
-            let _ = std::io::stderr().write_all(shown.as_bytes());
+            self.aside.extend_from_slice(shown.as_bytes());
         }
         self.at_edge = text.ends_with('\n');
     }
 
     pub(super) fn has_pending(&self) -> bool {
-        !self.pending.is_empty()
+        !self.pending.is_empty() || !self.aside.is_empty()
     }
 
     /// Writes a part of what is pending. Cancel safe.
@@ -80,6 +84,17 @@ impl Output {
     /// # Errors
     /// What the system says, such as a broken pipe.
     pub(super) async fn write_some(&mut self) -> std::io::Result<()> {
+        if !self.aside.is_empty() {
+            match self.stderr.write(&self.aside).await {
+                Ok(written) => drop(self.aside.drain(..written)),
+                // Nobody to tell that standard error is closed.
+                Err(_) => self.aside.clear(),
+            }
+            if self.aside.is_empty() {
+                let _ = self.stderr.flush().await;
+            }
+            return Ok(());
+        }
         let written = self.stdout.write(&self.pending).await?;
         self.pending.drain(..written);
         if self.pending.is_empty() {

@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use tokio::io::AsyncReadExt as _;
+use tokio::io::{AsyncRead, AsyncReadExt as _};
 use tokio::time::{Instant, sleep_until};
 
 use super::super::report;
@@ -14,9 +14,10 @@ use super::notice;
 use super::output::Output;
 use super::own::OwnPower;
 use super::sending::Sending;
-use super::suspend::Terminal;
+use super::streams::{At, Streams};
 use super::words::Words;
 use crate::client::Attachment;
+use crate::client::attach::Item;
 use crate::model::event::Mode;
 use crate::model::{self, Failure, Kind};
 use crate::wire::attach::{Session as Other, Verb};
@@ -39,8 +40,9 @@ pub(super) struct Session {
     /// The mode that was asked for.
     pub(super) wanted: Mode,
     pub(super) interactive: bool,
-    /// The terminal that is typed at, where there is one.
-    pub(super) terminal: Option<Terminal>,
+    input: Box<dyn AsyncRead + Send + Unpin>,
+    /// The terminal that is typed at.
+    pub(super) terminal: At,
     pub(super) ending: Ending,
     /// The lines that greet, until they are shown.
     pub(super) greeting: Option<Vec<String>>,
@@ -98,12 +100,12 @@ impl Session {
         target: Target,
         escapes: Escapes,
         wanted: Mode,
-        terminal: Option<Terminal>,
+        streams: Streams,
         linger: Option<Duration>,
     ) -> Self {
         let words = Words::of(&escapes);
         let greeting = notice::greeting(&target.board, wanted, attachment.hello(), &words);
-        let interactive = terminal.is_some();
+        let Streams { input, output, aside, is_terminal, interactive, terminal } = streams;
         Self {
             escapes,
             holder: attachment.hello().holder.clone(),
@@ -111,7 +113,8 @@ impl Session {
             greeting: Some(greeting),
             attachment,
             target,
-            output: Output::new(interactive),
+            output: Output::new(output, aside, is_terminal, interactive),
+            input,
             wanted,
             interactive,
             terminal,
@@ -139,20 +142,25 @@ impl Session {
     /// Until the person leaves or the input is dealt with. Gives the kind of the first command
     /// that failed, if a script wants to know.
     pub(super) async fn run(mut self) -> Result<Option<Kind>, Failure> {
-        let mut stdin = tokio::io::stdin();
         let mut keys = [0; 4096];
         self.steps().await;
         while !self.is_over() {
-            let wake = self.wake();
+            let (wake, reads) = (self.wake(), self.reads());
+            // Whoever types more than the board takes may be slow to look at what it prints.
+            let types = self.output.has_pending() && self.attachment.has_to_type();
             tokio::select! {
-                item = self.attachment.next(), if !self.output.has_pending() => self.item(item),
+                item = next(&mut self.attachment, types), if types || !self.output.has_pending() => {
+                    if let Some(item) = item {
+                        self.item(item);
+                    }
+                }
                 written = self.output.write_some(), if self.output.has_pending() => match written {
                     Ok(()) => {}
                     // Nobody reads any more: no error, as with any other filter.
                     Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => break,
                     Err(error) => return Err(Failure::from_error(Kind::Infra, &error)),
                 },
-                read = stdin.read(&mut keys), if self.reads() => match read {
+                read = self.input.read(&mut keys), if reads => match read {
                     Ok(0) | Err(_) => self.end(),
                     Ok(length) => {
                         let typed = self.escapes.feed(&keys[..length]);
@@ -381,15 +389,21 @@ impl Session {
 
     /// Stops this program until its shell lets it go on.
     async fn suspend(&mut self) {
-        let Some(mut terminal) = self.terminal.take() else {
-            return self.fail(Kind::User, "suspend: there is no terminal");
+        let mut terminal = match std::mem::replace(&mut self.terminal, At::Here(None)) {
+            At::Here(Some(terminal)) => terminal,
+            At::Here(None) => return self.fail(Kind::User, "suspend: there is no terminal"),
+            At::Elsewhere => {
+                self.terminal = At::Elsewhere;
+                let told = "suspend: that is done where you sit; ssh does it on Enter ~ Ctrl-Z";
+                return self.fail(Kind::User, told);
+            }
         };
         // Whoever looks at the terminal meanwhile is to see everything so far.
         let _ = self.output.finish().await;
         if let Err(error) = terminal.suspend() {
             self.fail(Kind::Infra, &format!("[suspend: {error}]"));
         }
-        self.terminal = Some(terminal);
+        self.terminal = At::Here(Some(terminal));
     }
 
     fn done(&mut self, done: Result<Done, Failure>) {
@@ -442,6 +456,15 @@ impl Session {
         self.failed.get_or_insert(kind);
         self.output.say(message);
     }
+}
+
+/// The next thing from the console; or nothing, once what is typed has left. Cancel safe.
+async fn next(attachment: &mut Attachment, types: bool) -> Option<Item> {
+    if types {
+        attachment.type_on().await;
+        return None;
+    }
+    Some(attachment.next().await)
 }
 
 /// Waits for the action under way, if there is one; else for ever. Cancel safe.

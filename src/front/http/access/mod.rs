@@ -3,7 +3,6 @@
 //! [`Access`] knows the configuration as it is at the moment, [`Guard`] asks it for every request, and
 //! what has passed finds the [`Caller`] among the request's extensions.
 
-mod attempts;
 mod caller;
 mod guard;
 #[cfg(test)]
@@ -16,9 +15,9 @@ use std::time::Instant;
 use axum::http::StatusCode;
 use tokio::sync::watch;
 
-use self::attempts::{Attempts, Verdict};
 use super::ApiError;
 use crate::config::AccessConfig;
+use crate::front::attempts::{Attempts, Verdict};
 use crate::model::{Failure, Kind, Right, TokenHash};
 
 pub use caller::{Caller, Standing, Who};
