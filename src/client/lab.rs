@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::future::join_all;
@@ -12,7 +13,7 @@ use super::sockets::sockets_in;
 use super::{ConsoleRef, Endpoint, Http, Login, OutletRef, Resource};
 use crate::config::lab::{BoardEntry, Inventory, LoginFiles};
 use crate::config::{mistrust, runtime_dir};
-use crate::model::{Failure, Kind, Name, OutletInfo};
+use crate::model::{Failure, Kind, Name, OutletInfo, Right, Rights};
 
 /// How long a daemon of this host may take to list what it serves.
 const LIST_TIMEOUT: Duration = Duration::from_secs(2);
@@ -34,6 +35,8 @@ pub enum Lab {
     File(PathBuf),
     /// At the daemons of this host, whose sockets are in this folder.
     Host(PathBuf),
+    /// In another, as far as somebody has rights there, whom the daemons do not know.
+    Granted(Box<Self>, Arc<Rights>),
 }
 
 #[derive(Deserialize)]
@@ -64,6 +67,28 @@ impl Lab {
         let files = config.map(|dir| dir.join("lava/lab.toml")).into_iter();
         let found = files.chain([PathBuf::from(HOST_INVENTORY)]).find(|file| file.exists());
         Ok(found.map_or_else(|| Self::Host(runtime_dir()), Self::File))
+    }
+
+    /// The same for somebody with these rights on its boards, by the boards' names: what they may not see
+    /// is not there.
+    pub fn granted(self, rights: Arc<Rights>) -> Self {
+        Self::Granted(Box::new(self), rights)
+    }
+
+    /// Whether somebody who looks here may do what needs a right. The daemons may still refuse it.
+    ///
+    /// # Errors
+    /// [`Kind::Refused`], with what is missing.
+    pub fn permit(&self, board: &Name, need: Right) -> Result<(), Failure> {
+        let Self::Granted(lab, rights) = self else { return Ok(()) };
+        match rights.on(board.as_str()) {
+            Some(right) if right >= need => lab.permit(board, need),
+            right => {
+                let has = right.map_or("nothing", Right::as_str);
+                let what = format!("this needs the right to {need} {board}; you have {has}");
+                Err(Failure::new(Kind::Refused, what))
+            }
+        }
     }
 
     /// Every board, in the order of the inventory or by name. A daemon of this host that does not
@@ -106,6 +131,7 @@ impl Lab {
         Err(Failure::new(Kind::User, what).hint(match (self, known.is_empty()) {
             (_, false) => format!("boards there: {}", known.join(", ")),
             (Self::File(_), true) => "there is no [[board]] in it".into(),
+            (Self::Granted(..), true) => "you have no right on any".into(),
             (Self::Host(_), true) => {
                 "they serve no board; name an inventory with --lab FILE".into()
             }
@@ -122,6 +148,11 @@ impl Lab {
                 return Ok((boards.collect::<Result<_, _>>()?, None));
             }
             Self::Host(dir) => dir,
+            Self::Granted(lab, _) => {
+                let (mut boards, silent) = Box::pin(lab.find()).await?;
+                boards.retain(|board| self.permit(&board.name, Right::See).is_ok());
+                return Ok((boards, silent));
+            }
         };
         if let Some(why) = mistrust(dir) {
             return Err(Failure::new(Kind::Lab, why));
@@ -159,6 +190,8 @@ impl std::fmt::Display for Lab {
         match self {
             Self::File(path) => write!(f, "in {}", path.display()),
             Self::Host(dir) => write!(f, "at the daemons of this host ({})", dir.display()),
+            // Where it is on the server is not the matter of who comes from elsewhere.
+            Self::Granted(..) => f.write_str("here"),
         }
     }
 }
