@@ -79,6 +79,22 @@ impl Lab {
         }
     }
 
+    /// Whether somebody who looks here may do what needs a right. The daemons may still refuse it.
+    ///
+    /// # Errors
+    /// [`Kind::Refused`], with what is missing.
+    pub fn permit(&self, board: &Name, need: Right) -> Result<(), Failure> {
+        let Self::For(_, behalf) = self else { return Ok(()) };
+        match behalf.rights.on(board.as_str()) {
+            Some(right) if right >= need => Ok(()),
+            right => {
+                let has = right.map_or("nothing", Right::as_str);
+                let what = format!("this needs the right to {need} {board}; you have {has}");
+                Err(Failure::new(Kind::Refused, what))
+            }
+        }
+    }
+
     /// Every board, in the order of the inventory or by name. A daemon of this host that does not
     /// answer is left out, if another does. What several daemons of this host serve under one name
     /// is a board each.
@@ -122,7 +138,7 @@ impl Lab {
             (Self::Host(_), true) => {
                 "they serve no board; name an inventory with --lab FILE".into()
             }
-            (Self::For(_, behalf), true) => format!("{} may see none", behalf.user),
+            (Self::For(..), true) => "you have no right on any".into(),
         }))
     }
 }
@@ -144,7 +160,7 @@ impl Lab {
         match self {
             Self::For(lab, behalf) => {
                 let (mut boards, silent) = lab.find_for(Some(behalf)).await?;
-                boards.retain(|board| behalf.rights.on(board.name.as_str()) >= Some(Right::See));
+                boards.retain(|board| self.permit(&board.name, Right::See).is_ok());
                 boards.iter_mut().for_each(|board| board.ask_for(behalf));
                 Ok((boards, silent))
             }
@@ -200,6 +216,7 @@ impl std::fmt::Display for Lab {
         match self {
             Self::File(path) => write!(f, "in {}", path.display()),
             Self::Host(dir) => write!(f, "at the daemons of this host ({})", dir.display()),
+            // Where it is on the server is not the matter of who comes from elsewhere.
             Self::For(..) => f.write_str("here"),
         }
     }

@@ -16,5 +16,6 @@ pub mod powerman;
 pub mod request;
 pub mod rfc2217;
 pub mod search;
+pub mod sftp;
 pub mod telnet;
 pub mod websocket;

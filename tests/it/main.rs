@@ -34,5 +34,6 @@ mod rfc2217;
 mod rights;
 mod serial;
 mod service;
+mod ssh;
 mod strangers;
 mod tls;

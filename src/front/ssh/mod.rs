@@ -10,6 +10,7 @@
 
 mod connection;
 mod doors;
+mod files;
 mod forward;
 mod host_key;
 mod pump;

@@ -167,10 +167,9 @@ impl SshServer {
 
     /// Waits until whoever has logged in is not what they were any more.
     async fn rights_lost(&self, logins: &mut watch::Receiver<Login>) {
-        let Ok(person) = logins.wait_for(|login| login.person.is_some()).await else {
-            return std::future::pending().await;
-        };
-        let Some(person) = person.person.clone() else { return };
+        let known = logins.wait_for(|login| login.person.is_some()).await;
+        let known = known.ok().and_then(|login| login.person.clone());
+        let Some(person) = known else { return std::future::pending().await };
         let mut config = self.0.config.subscribe();
         // It fails only without the sender, which lives as long as this.
         let _ = config.wait_for(|config| !person.is_the_same_in(config)).await;

@@ -9,7 +9,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::connection::{Person, Terminal};
 use super::pump::{Input, Over, Size, pump};
-use super::verbs;
+use super::{files, verbs};
 use crate::client::lab::{Board, Lab};
 use crate::front::cli::{Streams, Visit};
 use crate::model::event::Mode;
@@ -73,7 +73,11 @@ impl Visitor {
     async fn carry_out(self, asked: Asked, input: Input, to: &ChannelWriteHalf<Msg>) -> u8 {
         let mut aside = to.make_writer_ext(Some(STDERR));
         let ended = match asked {
-            Asked::Sftp => Err(Failure::new(Kind::User, "there are no files yet")),
+            Asked::Sftp => {
+                let output = Box::pin(to.make_writer());
+                files::serve(self.lab.clone(), input, output).await;
+                Ok(())
+            }
             asked => match self.task(&asked).await {
                 Ok(Task::Console { board, mode }) => {
                     return self.console(*board, mode, input, to).await;

@@ -6,7 +6,7 @@ use clap::Args;
 use futures_util::future::join_all;
 use serde::{Deserialize, Serialize};
 
-use super::{LabArgs, print, print_json};
+use super::{Context, LabArgs};
 use crate::client::{ConsoleRef, OutletRef, lab::Board, outlet};
 use crate::model::{Failure, Health, Name, PowerRequest, State, Verb, units};
 use crate::wire::attach::{PortState, Session};
@@ -59,8 +59,8 @@ struct Console {
     health: Health,
 }
 
-pub(super) async fn run(args: BoardsArgs) -> Result<(), Failure> {
-    let boards = args.lab.locate()?.boards().await?;
+pub(super) async fn run(args: BoardsArgs, ctx: &Context) -> Result<(), Failure> {
+    let boards = args.lab.locate(ctx)?.boards().await?;
     let mut rows = join_all(boards.iter().map(|board| row(board, args.power))).await;
     for (row, board) in rows.iter_mut().zip(&boards) {
         let several = boards.iter().filter(|other| other.name == board.name).count() > 1;
@@ -71,7 +71,10 @@ pub(super) async fn run(args: BoardsArgs) -> Result<(), Failure> {
             .filter(|_| several)
             .map(ToString::to_string);
     }
-    if args.json { print_json(&rows) } else { print(table(&rows).as_bytes()) }
+    match args.json {
+        true => ctx.print_json(&rows).await,
+        false => ctx.print(table(&rows).as_bytes()).await,
+    }
 }
 
 async fn row(board: &Board, power: bool) -> Row {

@@ -2,11 +2,10 @@
 
 use clap::Args;
 
-use super::super::user;
-use super::LabArgs;
 use super::several::{Boards, at_each, outcome};
+use super::{Context, LabArgs};
 use crate::client::control;
-use crate::model::{Failure, Kind};
+use crate::model::{Failure, Kind, Right};
 use crate::wire::request::OfSession;
 
 /// Gives a console to one of its sessions, from whoever has it; both are told.
@@ -29,20 +28,21 @@ pub(super) struct ReleaseArgs {
     boards: Boards,
 }
 
-pub(super) async fn force(args: ForceArgs) -> Result<(), Failure> {
-    let board = args.lab.locate()?.board(&args.board).await?;
+pub(super) async fn force(args: ForceArgs, ctx: &Context) -> Result<(), Failure> {
+    let lab = args.lab.locate(ctx)?;
+    let board = lab.board(&args.board).await?;
+    lab.permit(&board.name, Right::Control)?;
     let console = board
         .console
         .ok_or_else(|| Failure::new(Kind::User, format!("board {} has no console", board.name)))?;
     let request = OfSession { session: Some(args.session) };
-    control::ask(&console, "force", &user::user(), &request).await.map(|_| ())
+    control::ask(&console, "force", ctx.user(), &request).await.map(|_| ())
 }
 
-pub(super) async fn release(args: ReleaseArgs) -> Result<(), Failure> {
-    let consoles = args.boards.consoles().await?;
-    let user = user::user();
-    let released = at_each(&consoles, async |_, console| {
-        control::ask(console, "release", &user, &OfSession::default()).await
+pub(super) async fn release(args: ReleaseArgs, ctx: &Context) -> Result<(), Failure> {
+    let consoles = args.boards.consoles(ctx, Right::Control).await?;
+    let released = at_each(consoles, |_, console| async move {
+        control::ask(&console, "release", ctx.user(), &OfSession::default()).await
     });
-    outcome(released.await, |_, _| Ok(()))
+    outcome(released.await).1
 }

@@ -5,7 +5,7 @@ use std::io::Read as _;
 
 use clap::{Args, Subcommand};
 
-use super::print;
+use super::Context;
 use crate::model::{Failure, Kind, Name, Pattern, Right, TOKEN_BYTES, TokenHash, token_of};
 
 /// Tokens, with which people and programs log in to daemons.
@@ -42,7 +42,7 @@ struct NewArgs {
     control: Vec<String>,
 }
 
-pub(super) fn run(args: TokenArgs) -> Result<(), Failure> {
+pub(super) async fn run(args: TokenArgs, ctx: &Context) -> Result<(), Failure> {
     let TokenVerb::New(NewArgs { name, see, spy, mut write, control }) = args.verb;
     if [&see, &spy, &write, &control].iter().all(|patterns| patterns.is_empty()) {
         write.push("*".into());
@@ -68,5 +68,5 @@ pub(super) fn run(args: TokenArgs) -> Result<(), Failure> {
         // Writing to a string does not fail.
         let _ = writeln!(text, "{right} = [{}]", list.join(", "));
     }
-    print(text.as_bytes())
+    ctx.print(text.as_bytes()).await
 }

@@ -4,9 +4,9 @@ use clap::Args;
 use serde::Serialize;
 
 use super::several::{at_each, outcome};
-use super::{LabArgs, print, print_json};
+use super::{Context, LabArgs};
 use crate::client::control;
-use crate::model::{Failure, Name, units};
+use crate::model::{Failure, Name, Right, units};
 use crate::wire::attach::Session;
 
 /// Lists who is at the boards' consoles, since when, and who has them.
@@ -31,28 +31,31 @@ struct Row {
     session: Session,
 }
 
-pub(super) async fn run(args: WhoArgs) -> Result<(), Failure> {
-    let lab = args.lab.locate()?;
+pub(super) async fn run(args: WhoArgs, ctx: &Context) -> Result<(), Failure> {
+    let lab = args.lab.locate(ctx)?;
     let all = args.boards.is_empty();
     let meant = if all { vec!["*".to_owned()] } else { args.boards };
-    let consoles = lab.consoles(&meant).await?;
-    let results = at_each(&consoles, async |_, console| control::status(console).await).await;
+    let consoles = lab.consoles(&meant, Right::See).await?;
+    let results =
+        at_each(consoles, |_, console| async move { control::status(&console).await }).await;
     let mut rows = Vec::new();
-    let told = outcome(results, |board, status| {
+    let (found, failed) = outcome(results);
+    for (board, status) in found {
         let holder = status.holder.map(|holder| holder.session);
         rows.extend(status.sessions.into_iter().map(|session| Row {
             board: board.clone(),
             holds: holder == Some(session.session),
             session,
         }));
-        Ok(())
-    });
-    if args.json {
-        rows.iter().try_for_each(print_json)?;
-    } else {
-        print(table(&rows).as_bytes())?;
     }
-    told
+    if args.json {
+        for row in &rows {
+            ctx.print_json(row).await?;
+        }
+    } else {
+        ctx.print(table(&rows).as_bytes()).await?;
+    }
+    failed
 }
 
 fn table(rows: &[Row]) -> String {

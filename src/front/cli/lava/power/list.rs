@@ -4,10 +4,10 @@ use clap::Args;
 use futures_util::future::join_all;
 use serde::Serialize;
 
-use super::{LabArgs, print, print_json};
+use super::{Context, LabArgs};
 use crate::client::lab::Board;
 use crate::client::{ConsoleRef, OutletRef, outlet};
-use crate::model::{Failure, Kind, Name, PowerRequest, State, Verb};
+use crate::model::{Failure, Kind, Name, PowerRequest, Right, State, Verb};
 use crate::wire::attach::Session;
 
 /// How long a console's daemon may take to answer before the outlet is listed without it.
@@ -51,11 +51,11 @@ struct Console {
     holder: Option<Session>,
 }
 
-pub(super) async fn run(args: ListArgs) -> Result<(), Failure> {
-    let lab = args.lab.locate()?;
+pub(super) async fn run(args: ListArgs, ctx: &Context) -> Result<(), Failure> {
+    let lab = args.lab.locate(ctx)?;
     let boards = match args.boards.is_empty() {
         true => lab.boards().await?,
-        false => lab.select(&args.boards).await?,
+        false => lab.select(&args.boards, Right::See).await?,
     };
     let boards: Vec<&Board> = boards.iter().filter(|board| board.outlet.is_some()).collect();
     if boards.is_empty() {
@@ -63,9 +63,9 @@ pub(super) async fn run(args: ListArgs) -> Result<(), Failure> {
     }
     let rows = join_all(boards.iter().map(|board| row(board, args.state))).await;
     if args.json {
-        print_json(&rows)?;
+        ctx.print_json(&rows).await?;
     } else {
-        print(table(&rows).as_bytes())?;
+        ctx.print(table(&rows).as_bytes()).await?;
     }
     let silent = rows.iter().filter(|row| row.error.is_some()).count();
     match silent {

@@ -5,12 +5,13 @@ mod history;
 mod list;
 mod probe;
 mod progress;
-mod switch;
+pub(super) mod switch;
 
 use clap::{Args, Subcommand};
+use futures_util::future::BoxFuture;
 
-use super::super::{report, user};
-use super::{LabArgs, print, print_json};
+use super::super::report;
+use super::{Context, LabArgs};
 use crate::model::{Failure, Verb};
 
 /// Switches boards, or asks whether they have power; knows power units.
@@ -22,8 +23,24 @@ pub(super) struct PowerArgs {
     verb: PowerVerb,
 }
 
+/// The same for somebody who is not at this host.
+#[derive(Debug, Args)]
+pub(super) struct RemotePowerArgs {
+    #[command(subcommand)]
+    verb: BoardVerb,
+}
+
 #[derive(Debug, Subcommand)]
 enum PowerVerb {
+    #[command(flatten)]
+    Board(BoardVerb),
+    Drivers(drivers::DriversArgs),
+    Probe(probe::ProbeArgs),
+}
+
+/// What is done with boards of the lab.
+#[derive(Debug, Subcommand)]
+enum BoardVerb {
     /// Switches boards on.
     On(switch::SwitchArgs),
     /// Switches boards off.
@@ -36,19 +53,27 @@ enum PowerVerb {
     List(list::ListArgs),
     /// Tells what was done to boards' power, by whom, and what came of it.
     History(history::HistoryArgs),
-    Drivers(drivers::DriversArgs),
-    Probe(probe::ProbeArgs),
 }
 
-pub(super) async fn run(args: PowerArgs) -> Result<(), Failure> {
+pub(super) async fn run(args: PowerArgs, ctx: &Context) -> Result<(), Failure> {
     match args.verb {
-        PowerVerb::On(args) => switch::run(args, Verb::On).await,
-        PowerVerb::Off(args) => switch::run(args, Verb::Off).await,
-        PowerVerb::Cycle(args) => switch::run(args, Verb::Cycle).await,
-        PowerVerb::Status(args) => switch::run(args, Verb::Status).await,
-        PowerVerb::List(args) => list::run(args).await,
-        PowerVerb::History(args) => history::run(args).await,
-        PowerVerb::Drivers(args) => drivers::run(&args),
-        PowerVerb::Probe(args) => probe::run(args).await,
+        PowerVerb::Board(verb) => board(verb, ctx).await,
+        PowerVerb::Drivers(args) => drivers::run(&args, ctx).await,
+        PowerVerb::Probe(args) => probe::run(args, ctx).await,
+    }
+}
+
+pub(super) async fn run_remote(args: RemotePowerArgs, ctx: &Context) -> Result<(), Failure> {
+    board(args.verb, ctx).await
+}
+
+fn board(verb: BoardVerb, ctx: &Context) -> BoxFuture<'_, Result<(), Failure>> {
+    match verb {
+        BoardVerb::On(args) => Box::pin(switch::run(args, Verb::On, ctx)),
+        BoardVerb::Off(args) => Box::pin(switch::run(args, Verb::Off, ctx)),
+        BoardVerb::Cycle(args) => Box::pin(switch::run(args, Verb::Cycle, ctx)),
+        BoardVerb::Status(args) => Box::pin(switch::run(args, Verb::Status, ctx)),
+        BoardVerb::List(args) => Box::pin(list::run(args, ctx)),
+        BoardVerb::History(args) => Box::pin(history::run(args, ctx)),
     }
 }

@@ -10,7 +10,7 @@ use std::time::Duration;
 use clap::Args;
 use serde_json::json;
 
-use super::{print, print_json};
+use super::Context;
 use crate::config::power::{Access, PowerConfig, Snmp};
 use crate::model::{Failure, Kind, Name, Reading, units};
 use crate::outlet::OutletError;
@@ -57,15 +57,15 @@ pub(super) struct ProbeArgs {
     json: bool,
 }
 
-pub(super) async fn run(args: ProbeArgs) -> Result<(), Failure> {
+pub(super) async fn run(args: ProbeArgs, ctx: &Context) -> Result<(), Failure> {
     let name = &args.name;
     let table = args.pdu_table();
     let Snmp { address, access, .. } = snmp_of(&table)?;
     let asked = tokio::time::timeout(args.timeout, probe::snmp(&address, &access)).await;
     let found = asked.unwrap_or(Err(OutletError::Silent(args.timeout)));
     match found.map_err(|error| unanswered(&address, &access, &error))? {
-        Finding::Pdu(found) if args.json => print_json(&listed(&address, &found)),
-        Finding::Pdu(found) => print(text(&address, name, &table, &found).as_bytes()),
+        Finding::Pdu(found) if args.json => ctx.print_json(&listed(&address, &found)).await,
+        Finding::Pdu(found) => ctx.print(text(&address, name, &table, &found).as_bytes()).await,
         Finding::Stranger(who) => {
             let message = format!("{address} speaks SNMP and is no PDU of a known family: {who}");
             Err(Failure::new(Kind::Failed, message).hint(

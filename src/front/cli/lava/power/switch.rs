@@ -6,9 +6,9 @@ use clap::Args;
 use futures_util::future::join_all;
 
 use super::progress::Progress;
-use super::{LabArgs, print, print_json, report, user};
+use super::{Context, LabArgs, report};
 use crate::client::{lab::Lab, outlet};
-use crate::model::{Failure, Kind, PowerRequest, Report, Verb};
+use crate::model::{Failure, Kind, PowerRequest, Report, Right, Verb};
 
 /// The reason of somebody who gave none, and was asked.
 const CONFIRMED: &str = "confirmed at the terminal";
@@ -31,22 +31,27 @@ pub(super) struct SwitchArgs {
     json: bool,
 }
 
-pub(super) async fn run(args: SwitchArgs, verb: Verb) -> Result<(), Failure> {
-    let lab = args.lab.locate()?;
+pub(super) async fn run(args: SwitchArgs, verb: Verb, ctx: &Context) -> Result<(), Failure> {
+    let lab = args.lab.locate(ctx)?;
     if args.force && verb == Verb::Status {
         return Err(Failure::new(Kind::User, "--force is of no use with status"));
     }
-    let request = PowerRequest { user: Some(user::user()), reason: args.reason, force: args.force };
-    let progress = Progress::new();
-    let operations = args.boards.iter().map(async |board| {
-        let _line = progress.board(board, verb);
-        operate(&lab, board, verb, &request).await
+    let request =
+        PowerRequest { user: Some(ctx.user().to_owned()), reason: args.reason, force: args.force };
+    let progress = Progress::new(ctx);
+    let operations = args.boards.iter().map(|board| {
+        let line = progress.board(board, verb);
+        let operation = operate(&lab, board, verb, &request);
+        async move {
+            let _line = line;
+            operation.await
+        }
     });
     let (mut kind, mut messages) = (None, Vec::new());
     for (board, result) in args.boards.iter().zip(join_all(operations).await) {
         let result = match result {
             Err(refusal) if refusal.kind == Kind::Refused && !args.force => {
-                if confirmed(&refusal)? {
+                if ctx.is_local() && confirmed(&refusal)? {
                     let request = PowerRequest {
                         force: true,
                         reason: request.reason.clone().or_else(|| Some(CONFIRMED.into())),
@@ -61,8 +66,8 @@ pub(super) async fn run(args: SwitchArgs, verb: Verb) -> Result<(), Failure> {
             result => result,
         };
         match result {
-            Ok(report) if args.json => print_json(&report)?,
-            Ok(report) => print(format!("{}\n", report::text(&report)).as_bytes())?,
+            Ok(report) if args.json => ctx.print_json(&report).await?,
+            Ok(report) => ctx.print(format!("{}\n", report::text(&report)).as_bytes()).await?,
             Err(failure) => {
                 kind.get_or_insert(failure.kind);
                 messages.push(failure.to_string());
@@ -95,6 +100,12 @@ async fn operate(
     request: &PowerRequest,
 ) -> Result<Report, Failure> {
     let board = lab.board(board).await?;
+    let need = match (verb, request.force) {
+        (Verb::Status, _) => Right::See,
+        (_, false) => Right::Write,
+        (_, true) => Right::Control,
+    };
+    lab.permit(&board.name, need)?;
     let outlet = board.outlet.ok_or_else(|| {
         Failure::new(Kind::User, format!("board {} has no outlet {lab}", board.name))
     })?;

@@ -8,7 +8,7 @@ use std::path::Path;
 use clap::{Args, Subcommand};
 use serde::{Deserialize, Serialize};
 
-use super::{print, print_json};
+use super::Context;
 use crate::adapter::{self, Adapter, Devices, Identity, Owner, Roots};
 use crate::client::lab::host_consoles;
 use crate::config::{PortSpec, runtime_dir};
@@ -62,10 +62,10 @@ struct Console {
     sessions: Vec<Session>,
 }
 
-pub(super) async fn run(args: SerialArgs) -> Result<(), Failure> {
+pub(super) async fn run(args: SerialArgs, ctx: &Context) -> Result<(), Failure> {
     match args.verb {
-        Verb::List(args) => list::run(&args, &rows().await?),
-        Verb::Suggest(args) => suggest::run(&args, &rows().await?),
+        Verb::List(args) => list::run(&args, &rows().await?, ctx).await,
+        Verb::Suggest(args) => suggest::run(&args, &rows().await?, ctx).await,
         Verb::Name { device } => {
             let roots = Roots::of_host();
             let tty = device.rsplit('/').next().unwrap_or(&device);
@@ -75,7 +75,8 @@ pub(super) async fn run(args: SerialArgs) -> Result<(), Failure> {
                 Failure::new(Kind::User, format!("{tty} is no serial adapter of this host"))
                     .hint("`lava serial list` shows which there are")
             })?;
-            print(format!("{}\n", Identity::of(adapter, &adapters).name).as_bytes())
+            let name = Identity::of(adapter, &adapters).name;
+            ctx.print(format!("{name}\n").as_bytes()).await
         }
     }
 }
