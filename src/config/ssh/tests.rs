@@ -75,7 +75,7 @@ fn everything_wrong_is_told_with_its_place() {
     .unwrap_err();
     for expected in [
         "ssh.toml:2:10: ssh.listen: \"lab\" is no address",
-        "ssh.toml:5:113: user[0].keys[1]: expected a public key",
+        "ssh.toml:5:99: user[0].keys[1]: expected a public key",
         "ssh.toml:6:1: user[0]: unknown key \"wrte\"; did you mean \"write\"?",
         "ssh.toml:9:8: user[1].keys: a key lets in one user, and this is one of alice",
         "ssh.toml:12:13: user[2].keys_file: bob.keys:2: keys of kind \"ssh-dss\" let nobody in",

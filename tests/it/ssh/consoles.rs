@@ -13,8 +13,8 @@ fn the_console_is_there_by_its_name_with_its_escapes_and_its_exit_status() {
     for args in [&["panda01@lab"][..], &["-t", "lab", "panda01"], &["-t", "lab", "console", "panda01"]] {
         let mut alice = Client::in_terminal(&mut lab.ssh(args));
         alice.expect("Connected to panda01 [channel connected] (~$quit to exit)\r\n");
-        alice.type_text("hello\r");
-        alice.expect("got hello\r\n");
+        alice.type_text("hello\n");
+        alice.expect("got hello\n");
         alice.type_text("~$who\r");
         alice.expect("(user:alice) rw by websocket from 127.0.0.1:");
         alice.type_text("~$quit\r");
@@ -40,7 +40,7 @@ fn ssh_keeps_its_own_escapes() {
 fn a_script_needs_no_terminal_and_gets_the_boards_bytes_alone() {
     let lab = SshLab::start("");
     let (code, out, err) = told(&lab.run(&["lab", "panda01"], "one\ntwo\n"));
-    assert_eq!((code, out.as_str()), (Some(0), "got one\r\ngot two\r\n"), "{err}");
+    assert_eq!((code, out.as_str()), (Some(0), "got one\ngot two\n"), "{err}");
     assert!(err.contains("Connected to panda01"), "{err}");
     let (code, out, err) = told(&lab.run(&["lab", "panda01"], "~$nosuch\n"));
     assert_eq!((code, out.as_str()), (Some(2), ""), "{err}");
@@ -58,7 +58,7 @@ fn who_comes_late_sees_the_screen_as_large_as_theirs() {
     let lab = SshLab::start("");
     let mut alice = Client::in_terminal(&mut lab.ssh(&["panda01@lab"]));
     alice.expect("Connected");
-    alice.type_text("\x1b[31mred\x1b[m\r");
+    alice.type_text("\x1b[31mred\x1b[m\n");
     alice.expect("got");
     let mut late = Client::in_terminal(&mut lab.ssh(&["panda01@lab"]));
     // The greeting, and below it the screen, drawn.
@@ -81,8 +81,8 @@ fn one_that_reads_nothing_costs_nobody_anything() {
     let mut other = Client::in_terminal(&mut lab.ssh(&["lab", "-t", "panda02"]));
     other.expect("Connected");
     for number in 0..20 {
-        other.type_text(&format!("{number}\r"));
-        other.expect(&format!("got {number}\r\n"));
+        other.type_text(&format!("{number}\n"));
+        other.expect(&format!("got {number}\n"));
     }
     let before = lab.ssh.memory();
     let mut beside = Client::in_pipes(&mut lab.ssh(&["lab", "panda01"]));
@@ -128,7 +128,7 @@ fn a_hundred_sessions_at_once_are_all_served() {
     let mut alice = Client::in_pipes(&mut lab.ssh(&["lab", "panda01"]));
     alice.type_text("to all of you\n");
     for session in &mut sessions {
-        session.expect_within(LIMIT * 4, "got to all of you\r\n");
+        session.expect_within(LIMIT * 4, "got to all of you\n");
     }
 }
 
@@ -140,7 +140,7 @@ fn what_a_hostile_board_prints_is_the_clients_alone() {
     let lab = SshLab::with_ports(port, "");
     let mut alice = Client::in_terminal(&mut lab.ssh(&["panda01@lab"]));
     alice.expect("Connected");
-    alice.type_text("\r");
+    alice.type_text("\n");
     alice.expect("end of it");
     // Who looks at the past is shown no more than text.
     let said = lab.run(&["-tt", "lab", "log", "panda01", "--timestamps"], "");

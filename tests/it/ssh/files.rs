@@ -47,7 +47,7 @@ fn a_part_is_had_from_any_place_and_nothing_is_written_or_outside() {
     let lab = SshLab::start("");
     lab.run(&["lab", "panda01"], "one\ntwo\nthree\n");
     // A copy that was broken off goes on where it stopped.
-    lab.lab.write("log.raw", "got one\r\n");
+    lab.lab.write("log.raw", "got one\n");
     lab.lab.write("mine", "x");
     let batch = "ls -l consoles\nls -l consoles/panda01\nreget consoles/panda01/log.raw\n\
                  -put mine consoles/panda01/log.raw\n-rm consoles/panda01/log.raw\n\

@@ -31,7 +31,7 @@ fn a_port_is_forwarded_where_an_entry_says_so_and_nowhere_else() {
     let lab = SshLab::start(&entry);
     // As -J does it.
     let through = |to: &str| {
-        let said = run(&mut lab.ssh(&["-W", to, "lab"]), "hello\n", LIMIT);
+        let said = run(&mut lab.ssh(&["-o", "LogLevel=INFO", "-W", to, "lab"]), "hello\n", LIMIT);
         (text(&said.stdout), text(&said.stderr))
     };
     assert_eq!(through("panda01:22").0, "HELLO\n");
@@ -63,7 +63,7 @@ fn a_board_that_does_not_answer_is_said_to_be_so_and_nothing_is_forwarded_back()
     let gone = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let lab = SshLab::start(&format!("[[forward]]\nboard = \"panda01\"\nto = \"{gone}\"\n"));
     let to = format!("panda01:{}", gone.port());
-    let said = run(&mut lab.ssh(&["-W", &to, "lab"]), "", LIMIT);
+    let said = run(&mut lab.ssh(&["-o", "LogLevel=INFO", "-W", &to, "lab"]), "", LIMIT);
     assert!(text(&said.stderr).contains("connect failed"), "{}", text(&said.stderr));
     let back = ["-o", "ExitOnForwardFailure=yes", "-N", "-R", "0:127.0.0.1:22", "lab"];
     let said = run(&mut lab.ssh(&back), "", LIMIT);

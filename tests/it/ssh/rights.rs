@@ -99,7 +99,7 @@ fn behind_a_token_that_speaks_for_others_users_keep_their_own_names() {
     ssh.reload(&with_lab);
     let mut alice = Client::in_terminal(&mut ssh.ssh(&["panda01@lab"]));
     alice.expect("Connected to panda01");
-    alice.type_text("hi\r");
+    alice.type_text("hi\n");
     alice.expect("got hi");
     let said = ssh.run(&["lab", "who"], "");
     assert!(text(&said.stdout).contains(" alice "), "{}", text(&said.stdout));
