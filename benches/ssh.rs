@@ -49,7 +49,12 @@ fn main() {
 fn row(name: &str, times: &mut [Duration]) -> f64 {
     times.sort();
     let at = |part: usize| times[(times.len() - 1) * part / 100].as_secs_f64();
-    println!("| {name} | {:.0} µs | {:.0} µs | {:.0} µs |", at(50) * 1e6, at(90) * 1e6, at(99) * 1e6);
+    println!(
+        "| {name} | {:.0} µs | {:.0} µs | {:.0} µs |",
+        at(50) * 1e6,
+        at(90) * 1e6,
+        at(99) * 1e6
+    );
     at(50)
 }
 
@@ -167,9 +172,12 @@ impl Bench {
     fn typist(&self, port: u16, command: &str) -> Typist {
         let mut ssh = Command::new("ssh");
         ssh.args(["-F", "none", "-T", "-p", &port.to_string(), "-i", &self.path("user")]);
-        for option in
-            ["BatchMode=yes", "StrictHostKeyChecking=no", "UserKnownHostsFile=/dev/null", "LogLevel=ERROR"]
-        {
+        for option in [
+            "BatchMode=yes",
+            "StrictHostKeyChecking=no",
+            "UserKnownHostsFile=/dev/null",
+            "LogLevel=ERROR",
+        ] {
             ssh.args(["-o", option]);
         }
         ssh.args(["127.0.0.1", command]);

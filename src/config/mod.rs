@@ -27,6 +27,7 @@ pub mod serial;
 pub mod ssh;
 mod table;
 pub mod toml;
+pub mod top;
 mod url;
 mod value;
 

@@ -58,9 +58,9 @@ impl Attempts {
 
     /// Whether an address has failed so often of late that nobody listens to it at present.
     pub(in crate::front) fn is_barred(&self, from: IpAddr, now: Instant) -> bool {
-        self.sources.get(&network(from)).is_some_and(|tries| {
-            tries.count > TRIES && now.duration_since(tries.since) < WINDOW
-        })
+        self.sources
+            .get(&network(from))
+            .is_some_and(|tries| tries.count > TRIES && now.duration_since(tries.since) < WINDOW)
     }
 
     /// Forgets those that have been quiet, and if there are none, the one that began first.

@@ -11,3 +11,4 @@ mod outlets;
 pub mod pdudaemon;
 pub mod powerman;
 pub mod ssh;
+pub mod tui;

@@ -297,7 +297,10 @@ mod tests {
         let status = Answer::Status(Status::Eof, "end".into()).encode(1);
         assert_eq!(&status[..], b"\0\0\0\x14\x65\0\0\0\x01\0\0\0\x01\0\0\0\x03end\0\0\0\0");
         assert_eq!(&Answer::Version.encode(0)[..], b"\0\0\0\x05\x02\0\0\0\x03");
-        assert_eq!(&Answer::Handle(1).encode(2)[..], b"\0\0\0\x0d\x66\0\0\0\x02\0\0\0\x04\0\0\0\x01");
+        assert_eq!(
+            &Answer::Handle(1).encode(2)[..],
+            b"\0\0\0\x0d\x66\0\0\0\x02\0\0\0\x04\0\0\0\x01"
+        );
     }
 
     proptest! {

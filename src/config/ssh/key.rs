@@ -119,8 +119,7 @@ fn check(kind: &'static str, blob: &[u8]) -> Result<(), KeyError> {
         return Err(broken);
     }
     if kind == "ssh-rsa" {
-        let (modulus, _) =
-            piece(rest).and_then(|(_, rest)| piece(rest)).ok_or(broken.clone())?;
+        let (modulus, _) = piece(rest).and_then(|(_, rest)| piece(rest)).ok_or(broken.clone())?;
         let zeros = modulus.iter().take_while(|byte| **byte == 0).count();
         let bits = match modulus.get(zeros) {
             Some(first) => (modulus.len() - zeros) * 8 - first.leading_zeros() as usize,
@@ -172,7 +171,8 @@ mod tests {
     use super::*;
 
     /// Made by `ssh-keygen -t ed25519` and `ssh-keygen -t rsa -b 1024`.
-    const ED25519: &str = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIIL44yhUMZVAZGDeF5Kkp4YH0zzVN7YGIaHXKVHfnnKC";
+    const ED25519: &str =
+        "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIIL44yhUMZVAZGDeF5Kkp4YH0zzVN7YGIaHXKVHfnnKC";
     const RSA_1024: &str = "ssh-rsa AAAAB3NzaC1yc2EAAAADAQABAAAAgQDF";
 
     fn read(line: &str) -> Result<Option<PublicKey>, String> {

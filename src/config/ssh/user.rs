@@ -3,7 +3,9 @@
 use std::path::{Path, PathBuf};
 
 use super::super::access::rights;
-use super::super::{At, FromNode as _, Place, Problem, Problems, Table, Value, credential, read_text};
+use super::super::{
+    At, FromNode as _, Place, Problem, Problems, Table, Value, credential, read_text,
+};
 use super::PublicKey;
 use crate::model::{Behalf, Name, Rights};
 

@@ -12,6 +12,7 @@ pub(in crate::front) mod report;
 pub mod ser2net;
 pub mod serial;
 pub mod ssh;
+mod tui;
 mod user;
 
 pub(in crate::front) use console::{Streams, Visit, command, info_lines, notice};

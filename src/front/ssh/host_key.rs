@@ -51,9 +51,9 @@ impl HostKey {
         let mut text = String::new();
         let read = file.take(MAX_FILE).read_to_string(&mut text);
         read.map_err(|error| unreadable(path, &error))?;
-        let key = PrivateKey::from_openssh(&text).ok().filter(|key| {
-            !key.is_encrypted() && key.algorithm() == Algorithm::Ed25519
-        });
+        let key = PrivateKey::from_openssh(&text)
+            .ok()
+            .filter(|key| !key.is_encrypted() && key.algorithm() == Algorithm::Ed25519);
         key.map(Self).ok_or_else(|| {
             wrong(format!("{shown} is no ed25519 key without a passphrase in OpenSSH's format"))
                 .hint("name another file as host_key, or remove this one to have one made")

@@ -2,9 +2,11 @@
 
 use std::sync::Arc;
 
+use bytes::Bytes;
 use russh::server::{Handle, Msg};
 use russh::{Channel, ChannelWriteHalf};
-use tokio::io::{AsyncWrite, AsyncWriteExt as _};
+use tokio::io::{AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
+use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
 use super::connection::{Person, Terminal};
@@ -12,11 +14,15 @@ use super::pump::{Input, Over, Size, pump};
 use super::{files, verbs};
 use crate::client::lab::{Board, Lab};
 use crate::front::cli::{Streams, Visit};
+use crate::front::tui;
 use crate::model::event::Mode;
 use crate::model::{Failure, Kind, Name};
 
 /// The stream of a channel that is standard error (RFC 4254, section 5.2).
 const STDERR: u32 = 1;
+
+/// What is assumed of a terminal that does not tell its size: columns and rows.
+const TUI_SIZE: (u16, u16) = (80, 24);
 
 /// What is asked for on a channel.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -55,9 +61,9 @@ impl Visitor {
         let id = to.id();
         let handle = self.handle.clone();
         let size: Size = self.terminal.as_ref().and_then(|terminal| terminal.size);
-        let (pump, input, _sizes) = pump(from, size);
+        let (pump, input, sizes) = pump(from, size);
         let code = tokio::select! {
-            code = self.carry_out(asked, input, &to) => code,
+            code = self.carry_out(asked, input, sizes, &to) => code,
             over = pump.run() => match over {
                 Over::Interrupted => Kind::Interrupted.exit_code(),
                 Over::Closed => return,
@@ -70,7 +76,13 @@ impl Visitor {
         let _ = handle.close(id).await;
     }
 
-    async fn carry_out(self, asked: Asked, input: Input, to: &ChannelWriteHalf<Msg>) -> u8 {
+    async fn carry_out(
+        self,
+        asked: Asked,
+        input: Input,
+        sizes: watch::Receiver<Size>,
+        to: &ChannelWriteHalf<Msg>,
+    ) -> u8 {
         let mut aside = to.make_writer_ext(Some(STDERR));
         let ended = match asked {
             Asked::Sftp => {
@@ -86,10 +98,7 @@ impl Visitor {
                     let out = to.make_writer();
                     return verbs::run(&self, &words, input, out, aside).await;
                 }
-                Ok(Task::Tui) => {
-                    let out = to.make_writer();
-                    return verbs::run(&self, &["help".to_owned()], input, out, aside).await;
-                }
+                Ok(Task::Tui) => self.tui(input, sizes, to).await,
                 Err(failure) => Err(failure),
             },
         };
@@ -167,6 +176,48 @@ impl Visitor {
                 Ok(None)
             }
             Err(failure) => Err(failure),
+        }
+    }
+
+    /// All boards on the client's terminal.
+    async fn tui(
+        &self,
+        mut input: Input,
+        mut sizes: watch::Receiver<Size>,
+        to: &ChannelWriteHalf<Msg>,
+    ) -> Result<(), Failure> {
+        let term = self.terminal.as_ref().map_or("", |terminal| &terminal.term);
+        let facts = tui::Facts::of(term, |name| {
+            (name == "NO_COLOR" && self.no_colour).then(|| "1".to_owned())
+        })?;
+        let (keys, typed) = mpsc::channel(tui::INPUTS);
+        let cells =
+            |size: Size| size.map_or(TUI_SIZE, |(rows, columns)| (columns.get(), rows.get()));
+        let (told, size) = watch::channel(cells(*sizes.borrow_and_update()));
+        let output = Box::new(Box::pin(to.make_writer()));
+        let terminal = tui::Terminal { input: typed, output, size, facts, job: None };
+        let user = self.person.user.name.to_string();
+        let screen = tui::run(terminal, self.lab.clone(), user, tui::Options::default());
+        let type_on = async {
+            let mut buffer = [0; 4096];
+            while let Ok(length @ 1..) = input.read(&mut buffer).await {
+                if keys.send(Bytes::copy_from_slice(&buffer[..length])).await.is_err() {
+                    break;
+                }
+            }
+            drop(keys);
+            std::future::pending::<()>().await;
+        };
+        let resize = async {
+            while sizes.changed().await.is_ok() {
+                told.send_replace(cells(*sizes.borrow_and_update()));
+            }
+            std::future::pending::<()>().await;
+        };
+        tokio::select! {
+            ended = Box::pin(screen) => ended,
+            () = type_on => Ok(()),
+            () = resize => Ok(()),
         }
     }
 

@@ -10,7 +10,9 @@ use crate::common::{Client, LIMIT, Process, signal, wait_until};
 #[test]
 fn the_console_is_there_by_its_name_with_its_escapes_and_its_exit_status() {
     let lab = SshLab::start("");
-    for args in [&["panda01@lab"][..], &["-t", "lab", "panda01"], &["-t", "lab", "console", "panda01"]] {
+    for args in
+        [&["panda01@lab"][..], &["-t", "lab", "panda01"], &["-t", "lab", "console", "panda01"]]
+    {
         let mut alice = Client::in_terminal(&mut lab.ssh(args));
         alice.expect("Connected to panda01 [channel connected] (~$quit to exit)\r\n");
         alice.type_text("hello\n");
@@ -122,9 +124,7 @@ fn a_hundred_sessions_at_once_are_all_served() {
             Client::in_pipes(ssh.arg("-F").arg(&config).args(["lab", "panda01", "--spy"]))
         })
         .collect();
-    wait_until(LIMIT * 4, "all of them are attached", || {
-        lab.serial_sessions("panda01") == 100
-    });
+    wait_until(LIMIT * 4, "all of them are attached", || lab.serial_sessions("panda01") == 100);
     let mut alice = Client::in_pipes(&mut lab.ssh(&["lab", "panda01"]));
     alice.type_text("to all of you\n");
     for session in &mut sessions {

@@ -86,7 +86,8 @@ fn who_fails_too_often_is_not_listened_to() {
 #[test]
 fn what_is_no_ssh_does_no_harm() {
     let lab = SshLab::start("");
-    for bytes in [&b"GET / HTTP/1.0\r\n\r\n"[..], &[0xff; 70_000], b"SSH-2.0-x\r\n\xff\xff\xff\xff"] {
+    for bytes in [&b"GET / HTTP/1.0\r\n\r\n"[..], &[0xff; 70_000], b"SSH-2.0-x\r\n\xff\xff\xff\xff"]
+    {
         let mut socket = TcpStream::connect(lab.address()).unwrap();
         let _ = socket.write_all(bytes);
         let _ = socket.shutdown(std::net::Shutdown::Write);

@@ -40,8 +40,7 @@ impl SshLab {
             "[capture]\ndir = \"captures\"\n[[console]]\nname = \"panda01\"\nport = {port:?}\n\
              [[console]]\nname = \"panda02\"\nport = {ECHO:?}\n"
         );
-        let serial =
-            lab.start("lava-serial", ["--config", &lab.write("serial.toml", &consoles)]);
+        let serial = lab.start("lava-serial", ["--config", &lab.write("serial.toml", &consoles)]);
         Self::beside(lab, serial, more)
     }
 
@@ -136,7 +135,8 @@ impl SshLab {
     /// How many sessions a console has.
     fn serial_sessions(&self, name: &str) -> usize {
         let path = format!("/consoles/{name}");
-        let answer = crate::common::http_unix(self.serial.told("socket").as_ref(), "GET", &path, "");
+        let answer =
+            crate::common::http_unix(self.serial.told("socket").as_ref(), "GET", &path, "");
         answer.json()["sessions"].as_array().unwrap().len()
     }
 }

@@ -10,7 +10,8 @@ fn one_sees_only_what_one_may_see() {
     let lab = SshLab::start("");
     make_key(&lab.lab, "bob", "ed25519");
     let dir = lab.lab.dir().display();
-    let bob = format!("[[user]]\nname = \"bob\"\nkeys_file = \"{dir}/bob.pub\"\nspy = \"panda02\"\n");
+    let bob =
+        format!("[[user]]\nname = \"bob\"\nkeys_file = \"{dir}/bob.pub\"\nspy = \"panda02\"\n");
     lab.reload(&config(&lab.lab, "see = \"panda01\"\nwrite = \"panda02\"", &bob));
     let as_bob = |words: &[&str], input: &str| {
         let args = [&["lab"], words].concat();

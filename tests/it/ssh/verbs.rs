@@ -23,10 +23,12 @@ fn a_board_is_reset_from_afar_and_everybody_at_it_is_told() {
     let lab = demo();
     let mut alice = Client::in_terminal(&mut lab.ssh(&["panda01@lab"]));
     alice.expect("Connected to panda01");
-    for (words, word) in
-        [(&["lab", "on", "panda01"][..], "on"), (&["lab", "reset", "panda01"], "on"),
-         (&["lab", "panda01", "status"], "on"), (&["lab", "power", "off", "panda01"], "off")]
-    {
+    for (words, word) in [
+        (&["lab", "on", "panda01"][..], "on"),
+        (&["lab", "reset", "panda01"], "on"),
+        (&["lab", "panda01", "status"], "on"),
+        (&["lab", "power", "off", "panda01"], "off"),
+    ] {
         let (code, out, err) = told(&lab.run(words, ""));
         assert_eq!(code, Some(0), "{words:?}: {out}{err}");
         assert!(out.contains("panda01") && out.contains(word), "{words:?}: {out}");
@@ -61,7 +63,11 @@ fn verbs_have_the_grammar_and_the_exit_codes_of_lava() {
     let (code, _, err) = told(&lab.run(&["lab", "log", "nosuch"], ""));
     assert_eq!(code, Some(2));
     assert!(err.contains("there is no board \"nosuch\" here"), "{err}");
-    for host in [&["lab", "boards", "--lab", "/etc/passwd"][..], &["lab", "demo"], &["lab", "cat", "/etc/passwd"]] {
+    for host in [
+        &["lab", "boards", "--lab", "/etc/passwd"][..],
+        &["lab", "demo"],
+        &["lab", "cat", "/etc/passwd"],
+    ] {
         let (code, out, err) = told(&lab.run(host, ""));
         assert_eq!((code, out.as_str()), (Some(2), ""), "{host:?}: {err}");
         assert!(!err.contains("root:"), "{err}");
@@ -69,6 +75,16 @@ fn verbs_have_the_grammar_and_the_exit_codes_of_lava() {
     // As a terminal wants its lines.
     let said = lab.run(&["-tt", "lab", "boards"], "");
     assert!(text(&said.stdout).contains("panda01") && text(&said.stdout).contains("\r\n"));
+}
+
+#[test]
+fn without_a_word_there_is_the_tui() {
+    let lab = SshLab::start("");
+    let mut alice = Client::in_terminal(&mut lab.ssh(&["-t", "lab"]));
+    alice.expect("panda01");
+    alice.expect("panda02");
+    alice.type_text("q");
+    assert_eq!(alice.process().wait(LIMIT).code(), Some(0));
 }
 
 #[test]

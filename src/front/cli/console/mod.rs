@@ -30,6 +30,7 @@ pub(in crate::front) use self::streams::Streams;
 pub(in crate::front) use self::visit::Visit;
 use super::keys::KeyArgs;
 use super::point::point;
+use super::tui;
 use super::user::user;
 use crate::client::Attachment;
 use crate::client::attach::{From, Options};
@@ -55,8 +56,9 @@ use crate::sys::terminal_size;
 #[derive(Debug, Parser)]
 #[command(name = "lava-console", version)]
 pub struct ConsoleArgs {
-    /// The board.
-    name: String,
+    /// The board. Several are shown side by side.
+    #[arg(required = true, value_name = "NAME")]
+    names: Vec<String>,
     /// Look boards up in this inventory. Else: $LAVA_SERVER, $LAVA_LAB, ~/.config/lava/lab.toml,
     /// /etc/lava/lab.toml, the daemons of this host.
     #[arg(long, value_name = "FILE", conflicts_with = "server")]
@@ -88,6 +90,9 @@ pub struct ConsoleArgs {
 
 /// Runs the program; everything is already said when it returns.
 pub fn run(args: ConsoleArgs) -> ExitCode {
+    if args.names.len() > 1 {
+        return tui::at_terminal(several(args));
+    }
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = match runtime {
         Ok(runtime) => runtime,
@@ -109,11 +114,25 @@ pub fn run(args: ConsoleArgs) -> ExitCode {
     }
 }
 
+/// The consoles of several boards, side by side.
+async fn several(args: ConsoleArgs) -> Result<(Lab, tui::Options), Failure> {
+    let alone = args.exclusive || args.force || args.since.is_some() || args.linger.is_some();
+    if alone {
+        let what = "--exclusive, --force, --since and --linger are for one board";
+        return Err(Failure::new(Kind::User, what));
+    }
+    let lab = Lab::locate(args.server.as_deref(), args.lab)?;
+    let mode = if args.spy { Mode::Spy } else { Mode::Rw };
+    tui::tiled(lab, args.names, mode).await
+}
+
 /// Attaches and stays; gives the kind of the first command that failed.
 async fn attach(args: ConsoleArgs) -> Result<Option<Kind>, Failure> {
-    let escapes = args.keys.escapes(&args.name)?;
+    // clap requires one.
+    let name = args.names.first().map_or("", String::as_str);
+    let escapes = args.keys.escapes(name)?;
     let lab = Lab::locate(args.server.as_deref(), args.lab)?;
-    let board = lab.board(&args.name).await?;
+    let board = lab.board(name).await?;
     let console = board.console.ok_or_else(|| {
         Failure::new(Kind::User, format!("board {} has no console {lab}", board.name))
     })?;
@@ -149,7 +168,7 @@ fn screen(terminal: std::io::Stdout) -> Option<(NonZeroU16, NonZeroU16)> {
     Some((NonZeroU16::new(rows.get().saturating_sub(draw::GREETING_ROWS))?, columns))
 }
 
-async fn told_to_end() -> Failure {
+pub(super) async fn told_to_end() -> Failure {
     let handled = [SignalKind::terminate(), SignalKind::hangup(), SignalKind::interrupt()];
     let handled: Result<Vec<_>, _> = handled.into_iter().map(signal).collect();
     let [mut terminate, mut hangup, mut interrupt] = match handled.map(<[_; 3]>::try_from) {

@@ -18,6 +18,7 @@ mod send;
 mod serial;
 mod several;
 mod token;
+mod top;
 mod watch;
 mod who;
 
@@ -55,6 +56,7 @@ enum Verb {
     Power(power::PowerArgs),
     Serial(serial::SerialArgs),
     Token(token::TokenArgs),
+    Top(top::TopArgs),
 }
 
 /// What is done with boards of the lab, wherever one sits.
@@ -102,6 +104,7 @@ pub fn run(args: LavaArgs) -> ExitCode {
     let ended = match args.verb {
         Verb::Broadcast(args) => return broadcast::run(args, &ctx),
         Verb::Console(args) => return console::run(args),
+        Verb::Top(args) => return top::run(args, &ctx),
         Verb::Demo(args) => serve(demo::run(args)),
         Verb::Import(args) => wait(import::run(&args, &ctx)),
         Verb::Lab(verb) => wait(verb.run(&ctx)),

@@ -10,7 +10,7 @@ use super::super::context::Stop;
 use super::show::{Form, Show};
 use super::{LogArgs, Source};
 use crate::client::search::{Query, Search};
-use crate::client::{Endpoint, Login, history};
+use crate::client::{Endpoint, Http, Login, history};
 use crate::model::{Failure, Kind};
 use crate::wire::lines::{Line, Lines, MAX_LINE};
 use crate::wire::pattern::Pattern;
@@ -121,7 +121,8 @@ impl Grep<'_> {
         consoles: &HashMap<&str, usize>,
         last: &mut VecDeque<(usize, Match)>,
     ) -> Result<(), Stop> {
-        let mut search = Search::begin(daemon, login, query).await?;
+        let daemon = Http::new(daemon.clone()).with_login(login.clone());
+        let mut search = Search::begin(&daemon, query).await?;
         while let Some(found) = search.next().await? {
             let Some(&at) = consoles.get(found.console.as_str()) else { continue };
             if self.live.get(at).is_some_and(|live| found.offset >= *live) {
