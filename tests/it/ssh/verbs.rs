@@ -1,7 +1,7 @@
 //! The verbs of `lava` by ssh.
 
 use super::{SshLab, text, told};
-use crate::common::{Client, LIMIT, TestLab};
+use crate::common::{Client, LIMIT, TestLab, wait_until};
 
 /// A lab of virtual boards with power, and `lava-ssh` before it.
 fn demo() -> SshLab {
@@ -23,18 +23,17 @@ fn a_board_is_reset_from_afar_and_everybody_at_it_is_told() {
     let lab = demo();
     let mut alice = Client::in_terminal(&mut lab.ssh(&["panda01@lab"]));
     alice.expect("Connected to panda01");
-    for (words, word) in [
-        (&["lab", "on", "panda01"][..], "on"),
-        (&["lab", "reset", "panda01"], "on"),
-        (&["lab", "panda01", "status"], "on"),
-        (&["lab", "power", "off", "panda01"], "off"),
-    ] {
+    let done = |words: &[&str], word: &str| {
         let (code, out, err) = told(&lab.run(words, ""));
         assert_eq!(code, Some(0), "{words:?}: {out}{err}");
         assert!(out.contains("panda01") && out.contains(word), "{words:?}: {out}");
-    }
+    };
+    done(&["lab", "on", "panda01"], "on");
+    done(&["lab", "reset", "panda01"], "on");
     alice.expect("(user:alice) initiated a hard reset");
     alice.expect("U-Boot");
+    done(&["lab", "panda01", "status"], "on");
+    done(&["lab", "power", "off", "panda01"], "off");
     let (code, out, _) = told(&lab.run(&["lab", "log", "panda01", "--since", "10m"], ""));
     assert_eq!(code, Some(0));
     assert!(out.contains("U-Boot"), "{out}");
@@ -91,6 +90,7 @@ fn without_a_word_there_is_the_tui() {
 fn what_is_interrupted_ends_with_130() {
     let lab = SshLab::start("");
     let mut alice = Client::in_terminal(&mut lab.ssh(&["-t", "lab", "watch", "panda01"]));
+    wait_until(LIMIT, "alice watches", || lab.serial_sessions("panda01") == 1);
     let mut bob = Client::in_pipes(&mut lab.ssh(&["lab", "panda01"]));
     bob.type_text("to see\n");
     alice.expect("got to see");
