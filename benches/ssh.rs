@@ -125,10 +125,8 @@ impl Bench {
         );
         let ssh = self.write(
             "ssh.toml",
-            &format!(
-                "[ssh]\nlisten = \"127.0.0.1:0\"\nhost_key = \"host_key\"\n[[user]]\nname = \"user\"\n\
-                 keys_file = \"user.pub\"\nwrite = \"*\"\n"
-            ),
+            "[ssh]\nlisten = \"127.0.0.1:0\"\nhost_key = \"host_key\"\n[[user]]\nname = \"user\"\n\
+             keys_file = \"user.pub\"\nwrite = \"*\"\n",
         );
         let (serial, _) = self.daemon(env!("CARGO_BIN_EXE_lava-serial"), &serial);
         let (ssh, ready) = self.daemon(env!("CARGO_BIN_EXE_lava-ssh"), &ssh);
