@@ -39,10 +39,10 @@ pub(super) async fn look(lab: Result<Lab, Failure>, findings: &mut Vec<Finding>)
         Ok(boards) => boards,
         Err(failure) => {
             let mend = match &lab {
-                Lab::File(path) => format!("correct {}", path.display()),
+                Lab::File(path) => format!("${{EDITOR:-vi}} {}", path.display()),
                 Lab::Host(_) | Lab::Granted(..) => "sudo systemctl start lava-serial".into(),
             };
-            return findings.push(Finding::failed("inventory", failure, mend));
+            return findings.push(Finding::wrong("inventory", failure.message, mend));
         }
     };
     findings.push(Finding::good("inventory", format!("{} boards {lab}", boards.len())));
