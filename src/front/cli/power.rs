@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::Parser;
 
 use super::print;
+use crate::config::permit_all_power;
 use crate::config::power::PowerConfig;
 use crate::front::http::TlsConfig;
 use crate::model::Failure;
@@ -19,7 +20,7 @@ pub struct PowerArgs {
     /// Files or folders of TOML that describe PDUs and outlets.
     #[arg(long, value_name = "PATH", num_args = 1.., required = true)]
     config: Vec<PathBuf>,
-    /// Only say what is wrong with the files, and switch nothing.
+    /// Only say what is wrong with the files, and serve nothing.
     #[arg(long)]
     check: bool,
 }
@@ -30,7 +31,7 @@ impl PowerArgs {
         self.config.clone()
     }
 
-    /// What is to be served; `None` when the files were only to be checked.
+    /// What was asked for; `None` when the files were only to be checked.
     ///
     /// # Errors
     /// Everything that is wrong with it.
@@ -38,7 +39,9 @@ impl PowerArgs {
         let config = PowerConfig::read(&self.config)?;
         if self.check {
             TlsConfig::of(config.http.as_ref())?;
-            print(format!("good: {} outlets\n", config.boards.len()).as_bytes())?;
+            permit_all_power(&config)?;
+            let outlets: usize = config.pdus.iter().map(|pdu| pdu.outlets.len()).sum();
+            print(format!("good: {} PDUs, {outlets} outlets\n", config.pdus.len()).as_bytes())?;
         }
         Ok((!self.check).then_some(config))
     }

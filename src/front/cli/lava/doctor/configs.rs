@@ -12,7 +12,7 @@ use crate::client::{Endpoint, Http};
 use crate::config::discover::Discover;
 use crate::config::power::PowerConfig;
 use crate::config::serial::SerialConfig;
-use crate::config::{HttpListen, permit_all};
+use crate::config::{HttpListen, permit_all, permit_all_power};
 use crate::model::Failure;
 use crate::sys::user_name;
 
@@ -46,6 +46,7 @@ impl Configs {
         };
         let read_power = |path: PathBuf| {
             let config = PowerConfig::read(std::slice::from_ref(&path));
+            let config = config.and_then(|config| permit_all_power(&config).map(|()| config));
             (path, config)
         };
         Self {
