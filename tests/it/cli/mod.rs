@@ -125,11 +125,14 @@ fn every_program_and_verb_has_a_manual_page() {
     assert_eq!(code, 0, "{err}");
     let page = |name: &str| std::fs::read_to_string(dir.join(name)).unwrap();
     for verb in verbs(&lab) {
-        assert!(page(&format!("lava-{verb}.1")).contains(".SH"), "{verb}");
+        let program = ["console", "power", "serial"].contains(&verb.as_str());
+        let name = if program { format!("lava-verb-{verb}") } else { format!("lava-{verb}") };
+        assert!(page(&format!("{name}.1")).contains(".SH"), "{verb}");
     }
     for program in ["lava-console", "lava-serial", "lava-power", "lava-dispatcher"] {
         assert!(page(&format!("{program}.1")).contains(".SH OPTIONS"), "{program}");
     }
+    assert!(page("lava-power.1").contains("config") && page("lava-verb-power.1").contains("probe"));
 }
 
 /// The folder that our programs are in.

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, ValueEnum as _};
+use clap::{Args, Command, ValueEnum as _};
 
 use super::super::programs::Program;
 use crate::model::{Failure, Kind};
@@ -21,7 +21,23 @@ pub(super) fn run(args: &ManArgs) -> Result<(), Failure> {
         |error: std::io::Error| Failure::new(Kind::User, format!("{}: {error}", dir.display()));
     std::fs::create_dir_all(dir).map_err(wrong)?;
     for program in Program::value_variants() {
-        clap_mangen::generate_to(program.command(), dir).map_err(wrong)?;
+        let command = match program {
+            Program::Lava => apart(program.command()),
+            _ => program.command(),
+        };
+        clap_mangen::generate_to(command, dir).map_err(wrong)?;
     }
     Ok(())
+}
+
+/// A verb's page is called lava-VERB, unless a program is called so: then lava-verb-VERB.
+fn apart(command: Command) -> Command {
+    command.mut_subcommands(|verb| {
+        let name = verb.get_name().to_owned();
+        let page = format!("lava-{name}");
+        match Program::value_variants().iter().any(|program| program.name() == page) {
+            true => verb.display_name(format!("lava-verb-{name}")),
+            false => verb,
+        }
+    })
 }
