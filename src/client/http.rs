@@ -100,6 +100,10 @@ impl Http {
         self.send(Method::GET, path, None).await
     }
 
+    pub async fn delete<T: DeserializeOwned>(&self, path: &str) -> Result<T, Failure> {
+        self.decode(path, &self.send(Method::DELETE, path, None).await?)
+    }
+
     pub async fn post<T: DeserializeOwned>(
         &self,
         path: &str,

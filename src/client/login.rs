@@ -104,6 +104,15 @@ impl Login {
     }
 }
 
+/// The file that the user's token is in, if there is one: `$LAVA_TOKEN_FILE`, else `~/.config/lava/token`.
+pub fn user_token_file() -> Option<PathBuf> {
+    let set = |name| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
+    set("LAVA_TOKEN_FILE").or_else(|| {
+        let config = set("XDG_CONFIG_HOME").or_else(|| Some(set("HOME")?.join(".config")))?;
+        Some(config.join(USER_TOKEN)).filter(|file| file.exists())
+    })
+}
+
 /// Reads a file that nobody else may read.
 fn read_token(file: &Path) -> Result<(Secret, String), Failure> {
     use std::io::Read as _;

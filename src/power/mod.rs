@@ -297,6 +297,7 @@ impl Entry {
             shared_with,
             console: config.console.clone(),
             left_off: None,
+            lease: None,
         };
         let board = Board {
             name: config.name.clone(),

@@ -2,6 +2,7 @@
 #![allow(unsafe_code)]
 
 mod child;
+mod clock;
 mod fd;
 mod hand_over;
 mod hidraw;
@@ -15,6 +16,7 @@ mod tty;
 mod user;
 
 pub use child::die_with_parent;
+pub use clock::clock_is_synchronised;
 pub use fd::Fd;
 pub use hand_over::{Luggage, inherited, read_document};
 pub use hidraw::{get_feature, set_feature};
@@ -25,4 +27,4 @@ pub use signals::{hold_signals, release_signals};
 pub use terminal::{RawMode, terminal_size};
 pub use text::forget_code;
 pub use tty::{flush_output, is_pty, open_tty, set_break, set_tty};
-pub use user::user_name;
+pub use user::{group_name, user_name};

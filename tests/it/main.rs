@@ -14,6 +14,7 @@ mod adapter;
 mod architecture;
 mod attach;
 mod bad_input;
+mod cli;
 mod conmux;
 mod console;
 mod demo;

@@ -8,6 +8,7 @@ pub mod lava;
 pub(in crate::front) mod line_text;
 mod point;
 pub mod power;
+pub mod programs;
 pub(in crate::front) mod report;
 pub mod ser2net;
 pub mod serial;

@@ -10,6 +10,8 @@ const IMPORTS_FROM_BELOW: &[(&str, &str, &str)] =
 const OWNERS: &[(&str, &[&str])] = &[
     ("axum", &["front/http", "front/web"]),
     ("clap", &["front/cli", "bin"]),
+    ("clap_complete", &["front/cli"]),
+    ("clap_mangen", &["front/cli"]),
     ("digest_auth", &["outlet/http"]),
     ("fancy_regex", &["dispatch"]),
     ("gpiocdev", &["outlet/gpio"]),

@@ -58,9 +58,12 @@ fn outlets_are_listed_with_what_is_known_of_them() {
     let (code, out, err) = lava(&lab, &["list"]);
     assert_eq!(code, Some(0), "{err}");
     let words: Vec<Vec<&str>> = out.lines().map(|line| line.split_whitespace().collect()).collect();
-    assert_eq!(words[0], ["BOARD", "PDU", "PORT", "STATE", "USED", "BY", "ATTACHED"]);
-    assert_eq!(words[1], ["beagle07", "rack2", "HURTM_1", "-", "-", "-"]);
-    assert_eq!(words[2], ["panda01", "rack1", "1", "-", "-", "-"]);
+    assert_eq!(
+        words[0],
+        ["BOARD", "PDU", "PORT", "STATE", "LEASED", "BY", "USED", "BY", "ATTACHED"]
+    );
+    assert_eq!(words[1], ["beagle07", "rack2", "HURTM_1", "-", "-", "-", "-"]);
+    assert_eq!(words[2], ["panda01", "rack1", "1", "-", "-", "-", "-"]);
     let (code, out, _) = lava(&lab, &["list", "--state", "--json", "panda*"]);
     assert_eq!(code, Some(0));
     let rows: serde_json::Value = serde_json::from_str(&out).unwrap();

@@ -9,12 +9,16 @@ use crate::model::{Failure, Kind, Right};
 /// Disconnects others from a console; they are told by whom, and do not come back by themselves.
 #[derive(Debug, Args)]
 pub(super) struct KickArgs {
+    /// The board.
     board: String,
     /// Users, or numbers of sessions as lava who tells them.
     #[arg(required = true, value_name = "WHO")]
     whom: Vec<String>,
     #[command(flatten)]
     lab: LabArgs,
+    /// A line of JSON for each session.
+    #[arg(long)]
+    json: bool,
 }
 
 pub(super) async fn run(args: KickArgs, ctx: &Context) -> Result<(), Failure> {
@@ -26,6 +30,10 @@ pub(super) async fn run(args: KickArgs, ctx: &Context) -> Result<(), Failure> {
         .ok_or_else(|| Failure::new(Kind::User, format!("board {} has no console", board.name)))?;
     for whom in &args.whom {
         for gone in control::kick(&console, ctx.user(), whom).await? {
+            if args.json {
+                ctx.print_json(&gone).await?;
+                continue;
+            }
             let line = format!("{} ({} from {})\n", gone.user, gone.via, gone.peer);
             ctx.print(line.as_bytes()).await?;
         }

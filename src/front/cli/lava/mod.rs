@@ -4,13 +4,18 @@ mod boards;
 mod breaks;
 mod broadcast;
 mod close;
+mod completions;
 mod context;
 mod crowd;
+mod doctor;
 mod force;
 mod import;
+mod init;
 mod kick;
+mod lease;
 mod line;
 mod log;
+mod man;
 mod msg;
 mod power;
 mod remote;
@@ -32,7 +37,7 @@ pub use self::context::{Context, Said, Screen};
 pub use self::remote::{is_remote_verb, run_remote};
 use super::{console, demo};
 use crate::client::lab::Lab;
-use crate::model::{Failure, Kind};
+use crate::model::{self, Failure, Kind};
 
 /// Boards, their power, their consoles and what they printed.
 ///
@@ -50,9 +55,13 @@ enum Verb {
     #[command(flatten)]
     Lab(LabVerb),
     Broadcast(broadcast::BroadcastArgs),
+    Completions(completions::CompletionsArgs),
     Console(console::ConsoleArgs),
     Demo(demo::DemoArgs),
+    Doctor(doctor::DoctorArgs),
     Import(import::ImportArgs),
+    Init(init::InitArgs),
+    Man(man::ManArgs),
     Power(power::PowerArgs),
     Serial(serial::SerialArgs),
     Token(token::TokenArgs),
@@ -67,12 +76,22 @@ enum LabVerb {
     Close(close::CloseArgs),
     Force(force::ForceArgs),
     Kick(kick::KickArgs),
+    Lease(lease::LeaseArgs),
     Line(line::LineArgs),
     Log(log::LogArgs),
     Msg(msg::MsgArgs),
+    /// Switches boards off, as lava power off does.
+    Off(power::SwitchArgs),
+    /// Switches boards on, as lava power on does.
+    On(power::SwitchArgs),
     Open(close::OpenArgs),
-    Release(force::ReleaseArgs),
+    Release(lease::ReleaseArgs),
+    /// Resets boards hard: off, and on again, as lava power cycle does.
+    #[command(visible_alias = "cycle")]
+    Reset(power::SwitchArgs),
     Send(send::SendArgs),
+    /// Asks whether boards have power, as lava power status does.
+    Status(power::SwitchArgs),
     Watch(watch::WatchArgs),
     Who(who::WhoArgs),
 }
@@ -103,10 +122,14 @@ pub fn run(args: LavaArgs) -> ExitCode {
     let ctx = Context::of_process();
     let ended = match args.verb {
         Verb::Broadcast(args) => return broadcast::run(args, &ctx),
+        Verb::Completions(args) => wait(completions::run(&args, &ctx)),
         Verb::Console(args) => return console::run(args),
         Verb::Top(args) => return top::run(args, &ctx),
         Verb::Demo(args) => serve(demo::run(args)),
+        Verb::Doctor(args) => wait(doctor::run(args, &ctx)),
         Verb::Import(args) => wait(import::run(&args, &ctx)),
+        Verb::Init(args) => wait(init::run(args, &ctx)),
+        Verb::Man(args) => man::run(&args),
         Verb::Lab(verb) => wait(verb.run(&ctx)),
         Verb::Power(args) => wait(power::run(args, &ctx)),
         Verb::Serial(args) => wait(serial::run(args, &ctx)),
@@ -128,7 +151,12 @@ impl LabVerb {
             Self::Log(args) => Box::pin(log::run(args, ctx)),
             Self::Msg(args) => Box::pin(msg::run(args, ctx)),
             Self::Open(args) => Box::pin(close::open(args, ctx)),
-            Self::Release(args) => Box::pin(force::release(args, ctx)),
+            Self::Release(args) => Box::pin(lease::release(args, ctx)),
+            Self::Lease(args) => Box::pin(lease::lease(args, ctx)),
+            Self::Off(args) => Box::pin(power::switch(args, model::Verb::Off, ctx)),
+            Self::On(args) => Box::pin(power::switch(args, model::Verb::On, ctx)),
+            Self::Reset(args) => Box::pin(power::switch(args, model::Verb::Cycle, ctx)),
+            Self::Status(args) => Box::pin(power::switch(args, model::Verb::Status, ctx)),
             Self::Send(args) => Box::pin(send::run(args, ctx)),
             Self::Watch(args) => Box::pin(watch::run(args, ctx)),
             Self::Who(args) => Box::pin(who::run(args, ctx)),

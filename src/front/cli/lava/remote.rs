@@ -172,7 +172,7 @@ mod tests {
         let (out, err, code) = said(lab(&dir), &["baords"]).await;
         assert!(out.is_empty() && err.contains("'boards'") && code == 2, "{out}{err}");
         let (out, _, _) = said(lab(&dir), &["send", "--help"]).await;
-        assert!(out.contains("--pace") && !out.contains("--file"), "{out}");
+        assert!(out.contains("--pace") && !out.contains("--file <FILE>"), "{out}");
     }
 
     #[tokio::test]

@@ -45,6 +45,9 @@ pub(super) struct SendArgs {
     line_pace: Option<Interval>,
     #[command(flatten)]
     lab: LabArgs,
+    /// A line of JSON for each board: how many bytes were sent.
+    #[arg(long)]
+    json: bool,
 }
 
 pub(super) async fn run(mut args: SendArgs, ctx: &Context) -> Result<(), Failure> {
@@ -76,7 +79,13 @@ pub(super) async fn run(mut args: SendArgs, ctx: &Context) -> Result<(), Failure
     });
     let sent = sent.await;
     let (sent, failed) = outcome(sent);
-    for (board, bytes) in sent.into_iter().filter(|_| args.file.is_some()) {
+    for (board, bytes) in sent {
+        if args.json {
+            ctx.print_json(&serde_json::json!({"board": board, "bytes": bytes})).await?;
+        }
+        if args.json || args.file.is_none() {
+            continue;
+        }
         ctx.print(format!("{board}: {bytes} bytes are sent\n").as_bytes()).await?;
     }
     failed

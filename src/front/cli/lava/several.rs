@@ -5,6 +5,7 @@ use futures_util::future::join_all;
 
 use super::{Context, LabArgs};
 use crate::client::ConsoleRef;
+use crate::client::lab::Board;
 use crate::model::{Failure, Name, Right};
 
 /// Which boards are meant, and where they are looked up.
@@ -18,6 +19,11 @@ pub(super) struct Boards {
 }
 
 impl Boards {
+    /// They themselves, for what needs a right.
+    pub(super) async fn select(&self, ctx: &Context, need: Right) -> Result<Vec<Board>, Failure> {
+        self.lab.locate(ctx)?.select(&self.boards, need).await
+    }
+
     /// Their consoles, by the boards' names, for what needs a right.
     pub(super) async fn consoles(
         &self,

@@ -1,13 +1,18 @@
 //! `lava who [BOARD...]`: who is at the consoles.
 
-use clap::Args;
-use serde::Serialize;
+use std::time::Duration;
 
-use super::several::{at_each, outcome};
+use clap::Args;
+use serde::{Deserialize, Serialize};
+
+use super::several::outcome;
 use super::{Context, LabArgs};
-use crate::client::control;
+use crate::client::Listing;
 use crate::model::{Failure, Name, Right, units};
 use crate::wire::attach::Session;
+
+/// How long a daemon may take to answer.
+const TIMEOUT: Duration = Duration::from_secs(30);
 
 /// Lists who is at the boards' consoles, since when, and who has them.
 #[derive(Debug, Args)]
@@ -20,6 +25,13 @@ pub(super) struct WhoArgs {
     /// A line of JSON for each session.
     #[arg(long)]
     json: bool,
+}
+
+/// As much of a console as is shown.
+#[derive(Debug, Clone, Deserialize)]
+struct Console {
+    sessions: Vec<Session>,
+    holder: Option<Session>,
 }
 
 #[derive(Debug, Serialize)]
@@ -36,8 +48,12 @@ pub(super) async fn run(args: WhoArgs, ctx: &Context) -> Result<(), Failure> {
     let all = args.boards.is_empty();
     let meant = if all { vec!["*".to_owned()] } else { args.boards };
     let consoles = lab.consoles(&meant, Right::See).await?;
-    let results =
-        at_each(consoles, |_, console| async move { control::status(&console).await }).await;
+    let listing = Listing::<Console>::of(consoles.iter().map(|(_, at)| at), TIMEOUT).await;
+    let status = |(board, at)| {
+        let status = listing.get(&at);
+        (board, status)
+    };
+    let results = consoles.into_iter().map(status).collect();
     let mut rows = Vec::new();
     let (found, failed) = outcome(results);
     for (board, status) in found {

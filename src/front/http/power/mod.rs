@@ -82,12 +82,17 @@ async fn outlets(
     Extension(caller): Extension<Caller>,
 ) -> Json<Vec<OutletInfo>> {
     let seen = power.outlets().filter(|outlet| caller.may(Right::See, outlet.name.as_str()));
-    let now = seen.map(|outlet| {
+    let mut now = Vec::new();
+    for outlet in seen {
         let mut outlet = outlet.clone();
         outlet.shared_with.retain(|other| caller.may(Right::See, other.as_str()));
-        OutletInfo { left_off: power.left_off(&outlet.name), ..outlet }
-    });
-    Json(now.collect())
+        let lease = power.lease(outlet.name.as_str()).await.unwrap_or_else(|error| {
+            tracing::warn!(%error, "a lease cannot be told");
+            None
+        });
+        now.push(OutletInfo { left_off: power.left_off(&outlet.name), lease, ..outlet });
+    }
+    Json(now)
 }
 
 /// What was done to the outlet, the oldest first: the last 64 operations, and those of the last hour.

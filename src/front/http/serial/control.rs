@@ -295,7 +295,8 @@ fn asked<T: DeserializeOwned>(body: &[u8]) -> Result<(Option<String>, T), ApiErr
 fn failure(error: &RequestError) -> Failure {
     let failure = Failure::from_error(error.kind(), error);
     match failure.kind {
-        Kind::Refused => failure.hint("lava release BOARD takes it away; lava who tells of whom"),
+        Kind::Refused => failure
+            .hint("lava release BOARD --force --reason TEXT takes it away; lava who tells of whom"),
         _ => failure,
     }
 }

@@ -23,8 +23,9 @@ use crate::model::{Failure, Kind, Name, Point, Right};
 /// 2026-11-21T10:30:00Z, a mark (reset: before the board's last reset; boot), or an offset.
 #[derive(Debug, Args)]
 pub(super) struct LogArgs {
-    /// The boards. Of several, lines are printed, with their boards' names.
-    #[arg(value_name = "NAME", required_unless_present = "all")]
+    /// The boards: names, or patterns such as 'rack*'. Of several, lines are printed, with their boards'
+    /// names.
+    #[arg(value_name = "BOARD", required_unless_present = "all")]
     names: Vec<String>,
     /// All boards of the lab that have a console.
     #[arg(long, conflicts_with = "names")]
@@ -104,16 +105,8 @@ async fn sources(args: &LogArgs, lab: &Lab) -> Result<Vec<Source>, Failure> {
         let source = |board: Board| Some(Source { board: board.name, console: board.console? });
         return Ok(boards.into_iter().filter_map(source).collect());
     }
-    let mut sources = Vec::new();
-    for name in &args.names {
-        let board = lab.board(name).await?;
-        lab.permit(&board.name, need)?;
-        let console = board.console.ok_or_else(|| {
-            Failure::new(Kind::User, format!("board {} has no console {lab}", board.name))
-        })?;
-        sources.push(Source { board: board.name, console });
-    }
-    Ok(sources)
+    let consoles = lab.consoles(&args.names, need).await?;
+    Ok(consoles.into_iter().map(|(board, console)| Source { board, console }).collect())
 }
 
 /// The bytes or lines, as they came.

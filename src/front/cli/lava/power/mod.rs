@@ -5,11 +5,13 @@ mod history;
 mod list;
 mod probe;
 mod progress;
-pub(super) mod switch;
+mod switch;
 
 use clap::{Args, Subcommand};
 use futures_util::future::BoxFuture;
 
+pub(super) use self::probe::configuration;
+pub(super) use self::switch::SwitchArgs;
 use super::super::report;
 use super::{Context, LabArgs};
 use crate::model::{Failure, Verb};
@@ -42,13 +44,14 @@ enum PowerVerb {
 #[derive(Debug, Subcommand)]
 enum BoardVerb {
     /// Switches boards on.
-    On(switch::SwitchArgs),
+    On(SwitchArgs),
     /// Switches boards off.
-    Off(switch::SwitchArgs),
+    Off(SwitchArgs),
     /// Switches boards off, and on again.
-    Cycle(switch::SwitchArgs),
+    #[command(visible_alias = "reset")]
+    Cycle(SwitchArgs),
     /// Asks whether boards have power.
-    Status(switch::SwitchArgs),
+    Status(SwitchArgs),
     /// Lists outlets: their boards, PDUs and ports, who uses them.
     List(list::ListArgs),
     /// Tells what was done to boards' power, by whom, and what came of it.
@@ -61,6 +64,11 @@ pub(super) async fn run(args: PowerArgs, ctx: &Context) -> Result<(), Failure> {
         PowerVerb::Drivers(args) => drivers::run(&args, ctx).await,
         PowerVerb::Probe(args) => probe::run(args, ctx).await,
     }
+}
+
+/// `lava on`, and the like.
+pub(super) async fn switch(args: SwitchArgs, verb: Verb, ctx: &Context) -> Result<(), Failure> {
+    switch::run(args, verb, ctx).await
 }
 
 pub(super) async fn run_remote(args: RemotePowerArgs, ctx: &Context) -> Result<(), Failure> {

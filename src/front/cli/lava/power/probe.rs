@@ -16,6 +16,9 @@ use crate::model::{Failure, Kind, Name, Reading, units};
 use crate::outlet::OutletError;
 use crate::outlet::probe::{self, Finding, Found};
 
+/// How long a PDU may take for all of it.
+const PATIENCE: Duration = Duration::from_secs(30);
+
 /// Finds out what kind of PDU is at an address, lists its outlets, and prints the configuration to
 /// paste. Nothing is switched.
 ///
@@ -58,14 +61,46 @@ pub(super) struct ProbeArgs {
 }
 
 pub(super) async fn run(args: ProbeArgs, ctx: &Context) -> Result<(), Failure> {
-    let name = &args.name;
-    let table = args.pdu_table();
-    let Snmp { address, access, .. } = snmp_of(&table)?;
+    let (address, found) = find(&args).await?;
+    if args.json {
+        return ctx.print_json(&listed(&address, &found)).await;
+    }
+    ctx.print(text(&address, &args.name, &args.pdu_table(), &found).as_bytes()).await
+}
+
+/// The configuration of a PDU that can be asked by SNMP version 2c, with its outlets.
+///
+/// # Errors
+/// As `lava power probe` has them.
+pub(in super::super) async fn configuration(
+    host: String,
+    name: Name,
+    community_file: Option<PathBuf>,
+) -> Result<String, Failure> {
+    let args = ProbeArgs {
+        host,
+        snmp: "2c".into(),
+        community_file,
+        user: None,
+        context: None,
+        auth: None,
+        auth_passphrase_file: None,
+        privacy: None,
+        priv_passphrase_file: None,
+        timeout: PATIENCE,
+        name,
+        json: false,
+    };
+    let (address, found) = find(&args).await?;
+    Ok(text(&address, &args.name, &args.pdu_table(), &found))
+}
+
+async fn find(args: &ProbeArgs) -> Result<(String, Found), Failure> {
+    let Snmp { address, access, .. } = snmp_of(&args.pdu_table())?;
     let asked = tokio::time::timeout(args.timeout, probe::snmp(&address, &access)).await;
     let found = asked.unwrap_or(Err(OutletError::Silent(args.timeout)));
     match found.map_err(|error| unanswered(&address, &access, &error))? {
-        Finding::Pdu(found) if args.json => ctx.print_json(&listed(&address, &found)).await,
-        Finding::Pdu(found) => ctx.print(text(&address, name, &table, &found).as_bytes()).await,
+        Finding::Pdu(found) => Ok((address, found)),
         Finding::Stranger(who) => {
             let message = format!("{address} speaks SNMP and is no PDU of a known family: {who}");
             Err(Failure::new(Kind::Failed, message).hint(

@@ -8,13 +8,14 @@ use futures_util::future::join_all;
 use super::progress::Progress;
 use super::{Context, LabArgs, report};
 use crate::client::{lab::Lab, outlet};
-use crate::model::{Failure, Kind, PowerRequest, Report, Right, Verb};
+use crate::model::{Failure, Glob, Kind, PowerRequest, Report, Right, Verb};
 
 /// The reason of somebody who gave none, and was asked.
 const CONFIRMED: &str = "confirmed at the terminal";
 
 #[derive(Debug, Args)]
-pub(super) struct SwitchArgs {
+pub(in super::super) struct SwitchArgs {
+    /// The boards: names, or patterns such as 'rack*'.
     #[arg(required = true, value_name = "BOARD")]
     boards: Vec<String>,
     #[command(flatten)]
@@ -38,8 +39,9 @@ pub(super) async fn run(args: SwitchArgs, verb: Verb, ctx: &Context) -> Result<(
     }
     let request =
         PowerRequest { user: Some(ctx.user().to_owned()), reason: args.reason, force: args.force };
+    let boards = names(&lab, args.boards).await?;
     let progress = Progress::new(ctx);
-    let operations = args.boards.iter().map(|board| {
+    let operations = boards.iter().map(|board| {
         let line = progress.board(board, verb);
         let operation = operate(&lab, board, verb, &request);
         async move {
@@ -48,7 +50,7 @@ pub(super) async fn run(args: SwitchArgs, verb: Verb, ctx: &Context) -> Result<(
         }
     });
     let (mut kind, mut messages) = (None, Vec::new());
-    for (board, result) in args.boards.iter().zip(join_all(operations).await) {
+    for (board, result) in boards.iter().zip(join_all(operations).await) {
         let result = match result {
             Err(refusal) if refusal.kind == Kind::Refused && !args.force => {
                 if ctx.is_local() && confirmed(&refusal)? {
@@ -78,6 +80,26 @@ pub(super) async fn run(args: SwitchArgs, verb: Verb, ctx: &Context) -> Result<(
         None => Ok(()),
         Some(kind) => Err(Failure::new(kind, messages.join("\n"))),
     }
+}
+
+/// The names that are meant, each once. What is none is told with the others' outcomes.
+async fn names(lab: &Lab, meant: Vec<String>) -> Result<Vec<String>, Failure> {
+    let mut names: Vec<String> = Vec::new();
+    for text in meant {
+        let found = match Glob::is_pattern(&text) {
+            true => {
+                let boards = lab.select(&[text], Right::See).await?.into_iter();
+                boards.filter(|it| it.outlet.is_some()).map(|it| it.name.to_string()).collect()
+            }
+            false => vec![text],
+        };
+        for name in found {
+            if !names.contains(&name) {
+                names.push(name);
+            }
+        }
+    }
+    Ok(names)
 }
 
 /// Asks the person at the terminal whether to do it all the same; no without one.

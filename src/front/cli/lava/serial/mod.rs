@@ -3,6 +3,8 @@
 mod list;
 mod suggest;
 
+pub(super) use self::suggest::match_of;
+
 use std::path::Path;
 
 use clap::{Args, Subcommand};
@@ -35,21 +37,21 @@ enum Verb {
 
 /// An adapter, and what it is to the daemons of this host.
 #[derive(Debug, Serialize)]
-struct Row {
+pub(super) struct Row {
     #[serde(flatten)]
-    adapter: Adapter,
+    pub(super) adapter: Adapter,
     /// What its console is called, unless the configuration says otherwise.
-    name: Name,
+    pub(super) name: Name,
     /// The path that always means it.
-    path: String,
+    pub(super) path: String,
     /// The console that it is.
-    console: Option<Name>,
+    pub(super) console: Option<Name>,
     /// How that console is.
-    state: Option<PortState>,
+    pub(super) state: Option<PortState>,
     /// Who is attached to it.
-    attached: Vec<String>,
+    pub(super) attached: Vec<String>,
     /// The processes that have the device open, as far as the caller may see.
-    owners: Vec<Owner>,
+    pub(super) owners: Vec<Owner>,
 }
 
 /// A console, as its daemon lists it.
@@ -86,7 +88,7 @@ fn adapters(roots: &Roots) -> Result<Vec<Adapter>, Failure> {
 }
 
 /// Every adapter, with its console if a daemon of this host serves it.
-async fn rows() -> Result<Vec<Row>, Failure> {
+pub(super) async fn rows() -> Result<Vec<Row>, Failure> {
     let roots = Roots::of_host();
     let adapters = adapters(&roots)?;
     let mut owners = adapter::owners(&roots, adapters.iter().map(|adapter| &adapter.tty));

@@ -64,6 +64,11 @@ pub(super) async fn run(args: &SuggestArgs, rows: &[Row], ctx: &Context) -> Resu
     ctx.print(text.as_bytes()).await
 }
 
+/// The `[[match]]` of an adapter, to be given its board's name.
+pub(in super::super) fn match_of(row: &Row) -> String {
+    toml(&suggestion(row), false)
+}
+
 fn suggestion(row: &Row) -> Suggestion<'_> {
     let adapter = &row.adapter;
     let mut keys = Vec::new();
