@@ -23,7 +23,7 @@ use clap::Parser;
 use tokio::signal::unix::{SignalKind, signal};
 
 use self::action::Target;
-pub(in crate::front) use self::action::info_lines;
+pub(in crate::front) use self::action::{info_lines, operate};
 use self::session::Session;
 use self::suspend::Terminal;
 use super::keys::KeyArgs;
