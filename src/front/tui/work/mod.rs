@@ -179,7 +179,7 @@ impl Worker {
                     let at = console.as_ref();
                     let result = operate(&outlet, at, &board, verb, &request).await;
                     common.tell(News::Power { id, verb, result }).await;
-                })
+                });
             }
             Effect::State { outlet } => self.common.spawn(power::ask(common, outlet)),
             Effect::Message { console, text } => self.common.spawn(async move {
