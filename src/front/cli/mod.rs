@@ -16,7 +16,7 @@ pub mod ssh;
 mod tui;
 mod user;
 
-pub(in crate::front) use console::{Streams, Visit, command, info_lines, notice};
+pub(in crate::front) use console::{Streams, Visit, command, info_lines, notice, operate};
 
 use std::process::ExitCode;
 

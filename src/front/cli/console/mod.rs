@@ -24,7 +24,7 @@ use clap::Parser;
 use tokio::signal::unix::{SignalKind, signal};
 
 use self::action::Target;
-pub(in crate::front) use self::action::info_lines;
+pub(in crate::front) use self::action::{info_lines, operate};
 use self::session::Session;
 pub(in crate::front) use self::streams::Streams;
 pub(in crate::front) use self::visit::Visit;

@@ -132,7 +132,7 @@ impl Boards {
                 number => format!("{name}#{number}"),
             };
             let before = known.remove(&id);
-            let mut row = before.unwrap_or_else(|| Row {
+            let mut row = before.unwrap_or(Row {
                 id,
                 name,
                 console: None,

@@ -168,7 +168,7 @@ impl App {
             Some(Action::Top) => 0,
             Some(Action::Bottom) => last,
             Some(Action::Back | Action::Quit) => return,
-            Some(Action::Open) => return self.go_to(list),
+            Some(Action::Open) => return self.go_to(&list),
             _ => list.selected,
         }
         .min(last);
@@ -176,7 +176,7 @@ impl App {
     }
 
     /// Opens the console of the selected line, where that line is.
-    fn go_to(&mut self, list: List) {
+    fn go_to(&mut self, list: &List) {
         let (id, offset) = match &list.rows {
             Rows::Found(rows) => match rows.get(list.selected) {
                 Some((id, found)) => (id.clone(), found.offset),
