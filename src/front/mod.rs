@@ -1,6 +1,7 @@
 //! What people and programs see of Lavamux.
 
 mod accept;
+mod board_power;
 pub mod cli;
 pub mod conmux;
 pub mod hand_over;
@@ -9,3 +10,4 @@ pub mod line;
 mod outlets;
 pub mod pdudaemon;
 pub mod powerman;
+mod web;

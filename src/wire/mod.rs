@@ -17,4 +17,5 @@ pub mod request;
 pub mod rfc2217;
 pub mod search;
 pub mod telnet;
+pub mod view;
 pub mod websocket;

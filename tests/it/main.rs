@@ -36,3 +36,4 @@ mod serial;
 mod service;
 mod strangers;
 mod tls;
+mod web;

@@ -14,6 +14,9 @@ pub fn openapi() -> utoipa::openapi::OpenApi {
         paths(
             super::list,
             super::status,
+            super::view::lines,
+            super::outlet::status,
+            super::outlet::switch,
             super::past::history,
             super::past::offset,
             super::past::events,
