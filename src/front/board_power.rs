@@ -47,7 +47,7 @@ impl AtConsole<'_> {
         let report = tokio::select! {
             report = outlet::operate(&outlet, verb, &request) => report,
             () = hand_over.asked() => {
-                let what = "lava-serial is being restarted; ~$status tells what came of it";
+                let what = "lava-serial is being restarted; the board's status tells what came of it";
                 Err(Failure::new(Kind::Infra, what))
             }
         };

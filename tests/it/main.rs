@@ -24,6 +24,7 @@ mod health;
 mod house;
 mod import;
 mod labgrid;
+mod package;
 mod past;
 mod power;
 mod real_adapter;
