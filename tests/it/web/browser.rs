@@ -80,13 +80,13 @@ impl Browser {
     /// Opens a page in a window of 1000 by 700.
     #[track_caller]
     pub(super) fn open(&self, url: &str) -> Page {
-        let target = self.wire.ask(None, "Target.createTarget", json!({ "url": "about:blank" }));
+        let target = self.wire.ask(None, "Target.createTarget", &json!({ "url": "about:blank" }));
         let attach = json!({ "targetId": target["targetId"], "flatten": true });
-        let session = self.wire.ask(None, "Target.attachToTarget", attach);
+        let session = self.wire.ask(None, "Target.attachToTarget", &attach);
         let session = session["sessionId"].as_str().unwrap().to_owned();
         let page = Page { wire: self.wire.clone(), session };
         for domain in ["Page", "Runtime", "Log"] {
-            page.ask(&format!("{domain}.enable"), json!({}));
+            page.ask(&format!("{domain}.enable"), &json!({}));
         }
         page.resize(1000, 700, false);
         page.go(url);
@@ -96,7 +96,7 @@ impl Browser {
 
 impl Wire {
     #[track_caller]
-    fn ask(&self, session: Option<&str>, method: &str, params: Value) -> Value {
+    fn ask(&self, session: Option<&str>, method: &str, params: &Value) -> Value {
         let id = self.commands.get() + 1;
         self.commands.set(id);
         let mut command = json!({ "id": id, "method": method, "params": params });
@@ -131,13 +131,13 @@ impl Wire {
 
 impl Page {
     #[track_caller]
-    fn ask(&self, method: &str, params: Value) -> Value {
+    fn ask(&self, method: &str, params: &Value) -> Value {
         self.wire.ask(Some(&self.session), method, params)
     }
 
     #[track_caller]
     pub(super) fn go(&self, url: &str) {
-        self.ask("Page.navigate", json!({ "url": url }));
+        self.ask("Page.navigate", &json!({ "url": url }));
     }
 
     /// The window is of this size from now on, and perhaps a phone's.
@@ -145,15 +145,15 @@ impl Page {
     pub(super) fn resize(&self, width: u32, height: u32, mobile: bool) {
         let size =
             json!({ "width": width, "height": height, "deviceScaleFactor": 1, "mobile": mobile });
-        self.ask("Emulation.setDeviceMetricsOverride", size);
-        self.ask("Emulation.setTouchEmulationEnabled", json!({ "enabled": mobile }));
+        self.ask("Emulation.setDeviceMetricsOverride", &size);
+        self.ask("Emulation.setTouchEmulationEnabled", &json!({ "enabled": mobile }));
     }
 
     /// What an expression of JavaScript gives.
     #[track_caller]
     pub(super) fn eval(&self, script: &str) -> Value {
         let params = json!({ "expression": script, "returnByValue": true, "awaitPromise": true });
-        let mut result = self.ask("Runtime.evaluate", params);
+        let mut result = self.ask("Runtime.evaluate", &params);
         assert!(result["exceptionDetails"].is_null(), "{script}: {}", result["exceptionDetails"]);
         result["result"]["value"].take()
     }
@@ -189,7 +189,7 @@ impl Page {
         let rows =
             self.eval("[...document.querySelectorAll('.row')].map((row) => row.textContent)");
         let mut rows: Vec<String> = serde_json::from_value(rows).unwrap();
-        while rows.last().is_some_and(|row| row.is_empty()) {
+        while rows.last().is_some_and(String::is_empty) {
             rows.pop();
         }
         rows
@@ -204,8 +204,8 @@ impl Page {
                 _ => {
                     let text = character.to_string();
                     let key = json!({ "type": "keyDown", "key": text, "text": text });
-                    self.ask("Input.dispatchKeyEvent", key);
-                    self.ask("Input.dispatchKeyEvent", json!({ "type": "keyUp", "key": text }));
+                    self.ask("Input.dispatchKeyEvent", &key);
+                    self.ask("Input.dispatchKeyEvent", &json!({ "type": "keyUp", "key": text }));
                 }
             }
         }
@@ -216,14 +216,14 @@ impl Page {
     pub(super) fn key(&self, key: &str, modifiers: u32) {
         for kind in ["rawKeyDown", "keyUp"] {
             let event = json!({ "type": kind, "key": key, "modifiers": modifiers });
-            self.ask("Input.dispatchKeyEvent", event);
+            self.ask("Input.dispatchKeyEvent", &event);
         }
     }
 
     /// Has text come as an input method gives it.
     #[track_caller]
     pub(super) fn compose(&self, text: &str) {
-        self.ask("Input.insertText", json!({ "text": text }));
+        self.ask("Input.insertText", &json!({ "text": text }));
     }
 
     #[track_caller]
@@ -245,14 +245,14 @@ impl Page {
             let event = json!({
                 "type": kind, "x": middle[0], "y": middle[1], "button": "left", "clickCount": 1
             });
-            self.ask("Input.dispatchMouseEvent", event);
+            self.ask("Input.dispatchMouseEvent", &event);
         }
     }
 
     /// A picture of the window as it is.
     #[track_caller]
     pub(super) fn picture(&self) -> Picture {
-        let shot = self.ask("Page.captureScreenshot", json!({ "format": "png" }));
+        let shot = self.ask("Page.captureScreenshot", &json!({ "format": "png" }));
         let data = shot["data"].as_str().unwrap();
         Picture::read(base64::engine::general_purpose::STANDARD.decode(data).unwrap())
     }

@@ -51,7 +51,7 @@ fn every_key_is_what_a_terminal_sends() {
         page.expect(
             hex,
             &format!("document.getElementById('terminal').innerText.includes({hex:?})"),
-        )
+        );
     };
     for (key, modifiers, hex) in [
         ("ArrowUp", 0, "1b 5b 41"),

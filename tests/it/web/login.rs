@@ -60,6 +60,11 @@ fn who_may_only_look_cannot_type_and_who_may_nothing_any_more_is_let_go() {
     page.expect("it is the console", "location.pathname === '/view/panda01'");
     connected(&page);
     page.expect("she looks", "document.getElementById('mode').value === 'spy'");
+    let other = browser.open(&lab.url("/view/panda09"));
+    other.expect(
+        "it is told",
+        "document.getElementById('notice').textContent.includes('there is no console')",
+    );
     // Whatever the page thinks.
     let typed = "document.getElementById('notice').textContent = ''; \
                  fetch('/consoles/panda01/send', { method: 'POST', body: '{\"text\":\"x\"}' }).then((it) => it.status)";

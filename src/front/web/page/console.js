@@ -1,6 +1,6 @@
 // One console: the connection, the keyboard, and what is told beside the screen.
 
-import { clock, find, make, remember, remembered, toLogin, whoAmI, ask } from "./common.js";
+import { ask, clock, find, make, remember, remembered, whoAmI } from "./common.js";
 import { controlled, keyText, pasteText } from "./keys.js";
 import { Power } from "./power.js";
 import { Screen } from "./screen.js";
@@ -34,6 +34,7 @@ find("name").textContent = name;
 // --- the connection ---
 
 function connect() {
+  if (over) return;
   const size = room();
   const url = new URL(`/consoles/${encodeURIComponent(name)}/screen`, location.href);
   url.protocol = location.protocol === "https:" ? "wss:" : "ws:";
@@ -57,9 +58,14 @@ async function lost() {
   // At once the first time: the daemon may only have been replaced.
   setTimeout(connect, Math.min(5000, 100 * 2 ** tries++));
   try {
-    const session = await ask("/session");
-    if (!session.known) toLogin();
-  } catch { /* it is not there: tried again */ }
+    // What may not be looked at, or is not there, is told so; `ask` goes to the login where that is needed.
+    await ask(`/consoles/${encodeURIComponent(name)}/offset?point=0`);
+  } catch (error) {
+    if (error.status !== 403 && error.status !== 404) return;
+    over = true;
+    state("not to be had", "bad");
+    notice([error.message, error.hint].filter(Boolean).join(". "));
+  }
 }
 
 function state(text, kind = "") {
