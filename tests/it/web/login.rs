@@ -20,13 +20,13 @@ fn who_is_not_known_logs_in_and_stays_so_over_a_restart() {
     let page = browser.open(&lab.url("/view/panda01"));
     page.expect("it is the login", "location.pathname === '/login'");
     page.eval("document.getElementById('token').value = 'lava_wrong'");
-    page.click("button");
+    page.click("#enter:enabled");
     page.expect(
         "it is refused",
         "document.getElementById('notice').textContent.includes('nobody here has this token')",
     );
     page.eval("document.getElementById('token').value = 'lava_alice'");
-    page.click("button");
+    page.click("#enter:enabled");
     page.expect("it is the console again", "location.pathname === '/view/panda01'");
     connected(&page);
     page.expect(
@@ -56,7 +56,7 @@ fn who_may_only_look_cannot_type_and_who_may_nothing_any_more_is_let_go() {
     let page = browser.open(&lab.url("/login?to=/view/panda01"));
     page.expect("it is the login", "document.getElementById('token')");
     page.eval("document.getElementById('token').value = 'lava_eve'");
-    page.click("button");
+    page.click("#enter:enabled");
     page.expect("it is the console", "location.pathname === '/view/panda01'");
     connected(&page);
     page.expect("she looks", "document.getElementById('mode').value === 'spy'");

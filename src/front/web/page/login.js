@@ -21,6 +21,9 @@ find("form").addEventListener("submit", async (event) => {
   }
 });
 
+// Before this, what is submitted would not come here, but into an address.
+find("enter").disabled = false;
+
 // Who comes by a link of another site is logged in all the same.
 const session = await ask("/session");
 if (session.known) location.replace(target());
