@@ -7,11 +7,13 @@
 
 mod alarm;
 mod attendance;
+mod cells;
 mod down;
 mod hand_over;
 mod health;
 mod input;
 mod line;
+mod lines;
 mod lock;
 mod manners;
 mod past;
@@ -30,6 +32,7 @@ mod state;
 mod step;
 mod supervisor;
 mod tail;
+mod terminal;
 mod typing;
 
 use std::collections::BTreeMap;
@@ -60,6 +63,7 @@ pub use roster::Roster;
 pub use screen::Screen;
 pub use search::Search;
 pub use session::{Attach, Item, Session, Stream, WriteError};
+pub use terminal::{REPLAY, Terminal};
 
 /// How many messages of typed bytes may wait for the port. Who types beyond that waits.
 const TYPED: usize = 8;

@@ -2,6 +2,7 @@
 
 mod accept;
 mod attempts;
+mod board_power;
 pub mod cli;
 pub mod conmux;
 pub mod hand_over;
@@ -12,3 +13,4 @@ pub mod pdudaemon;
 pub mod powerman;
 pub mod ssh;
 pub mod tui;
+mod web;

@@ -12,6 +12,7 @@ pub mod line;
 pub mod name;
 pub mod outlet;
 pub mod pace;
+mod page_key;
 pub mod point;
 mod right;
 mod token;
@@ -30,6 +31,7 @@ pub use outlet::{
     Reading, Report, State, Verb, Verified,
 };
 pub use pace::{Interval, Pace};
+pub use page_key::{PAGE_KEY_BYTES, PAGE_LOGIN_S, PageKey};
 pub use point::{Mark, Point};
 pub use right::{Pattern, PatternError, Right, Rights};
 pub use token::{TOKEN_BYTES, TokenHash, TokenHashError, token_of};

@@ -20,4 +20,5 @@ pub mod rfc2217;
 pub mod search;
 pub mod sftp;
 pub mod telnet;
+pub mod view;
 pub mod websocket;

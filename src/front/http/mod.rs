@@ -25,6 +25,10 @@ pub use tls::{Tls, TlsConfig};
 /// What a daemon serves by HTTP.
 pub type App = axum::Router;
 
+/// Whether nobody can read along on a connection; an extension of every request.
+#[derive(Debug, Clone, Copy)]
+pub struct Encrypted(pub bool);
+
 /// How clients log in, for the descriptions.
 struct Bearer;
 

@@ -14,9 +14,9 @@ use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use super::Socket;
 use super::access::Origin;
 use super::tls::{Tls, TlsConfig};
+use super::{Encrypted, Socket};
 use crate::sys::keep_alive;
 
 /// A client has this long to send its whole request header.
@@ -151,7 +151,9 @@ async fn connection(
     shutdown: CancellationToken,
 ) {
     let ending = axum::Extension(Ending(shutdown.clone()));
+    let encrypted = axum::Extension(Encrypted(matches!(stream, Socket::Tls(_))));
     let app = app.layer(axum::Extension(peer)).layer(axum::Extension(origin)).layer(ending);
+    let app = app.layer(encrypted);
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(HEADER_TIMEOUT)

@@ -52,6 +52,7 @@ const SERVICE_FRONTS: &[&str] = &[
     "front/line",
     "front/conmux",
     "front/hand_over.rs",
+    "front/board_power.rs",
     "front/outlets.rs",
     "front/pdudaemon",
     "front/powerman",

@@ -2,12 +2,15 @@
 
 use axum::RequestExt as _;
 use axum::extract::{MatchedPath, RawPathParams, Request, State};
-use axum::http::header::{AUTHORIZATION, CONNECTION, SEC_WEBSOCKET_PROTOCOL, WWW_AUTHENTICATE};
+use axum::http::header::{
+    AUTHORIZATION, CONNECTION, COOKIE, HOST, SEC_WEBSOCKET_PROTOCOL, WWW_AUTHENTICATE,
+};
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode};
 use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
 
-use super::{Access, Caller, Origin, Who, missing};
+use super::{Access, Caller, Origin, Shown, Who, missing};
+use crate::front::http::ApiError;
 use crate::front::http::pages::is_sent_here;
 use crate::front::http::{ApiError, Peer};
 use crate::model::{Behalf, Failure, Kind, Right, user_text};
@@ -78,7 +81,7 @@ impl Guard {
         }
         let origin = request.extensions().get::<Origin>();
         let origin = origin.ok_or_else(|| Failure::new(Kind::Bug, "a request from nowhere"))?;
-        let caller = self.access.identify(origin, token(request.headers()))?;
+        let caller = self.access.identify(origin, shown(request.headers()))?;
         if *caller.who() == Who::Anyone && origin.is_loopback() && !is_sent_here(request.headers())
         {
             let what =
@@ -141,6 +144,33 @@ impl Guard {
         }
         Err(Failure::new(Kind::Bug, format!("nobody has said who may {method} {route}")).into())
     }
+}
+
+/// What a request shows to be let in. The login of a page counts only for what our own pages ask for, or
+/// what somebody has typed into a browser.
+pub(in crate::front) fn shown(headers: &HeaderMap) -> Shown<'_> {
+    if let Some(token) = token(headers) {
+        return Shown::Token(token);
+    }
+    let site = headers.get("sec-fetch-site").map(HeaderValue::as_bytes);
+    let ours = matches!(site, None | Some(b"same-origin" | b"none"));
+    login(headers).filter(|_| ours).map_or(Shown::Nothing, Shown::Login)
+}
+
+/// The name of the cookie that has a page's login. Cookies know no ports, and so their names do.
+pub(in crate::front) fn login_name(headers: &HeaderMap) -> String {
+    let host = headers.get(HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
+    let port = host.rsplit_once(':').map(|(_, port)| port);
+    let port = port.filter(|port| !port.is_empty() && port.bytes().all(|b| b.is_ascii_digit()));
+    port.map_or_else(|| "lava".to_owned(), |port| format!("lava-{port}"))
+}
+
+fn login(headers: &HeaderMap) -> Option<&str> {
+    let name = login_name(headers);
+    let values = headers.get_all(COOKIE).iter().filter_map(|value| value.to_str().ok());
+    let mut pairs =
+        values.flat_map(|value| value.split(';')).filter_map(|it| it.trim().split_once('='));
+    pairs.find(|(key, _)| *key == name).map(|(_, login)| login)
 }
 
 /// The token that a request shows.
@@ -211,5 +241,24 @@ mod tests {
         let offered = "lava-attach, lava-token.lava_x";
         assert_eq!(of(SEC_WEBSOCKET_PROTOCOL, offered).as_deref(), Some("lava_x"));
         assert_eq!(of(SEC_WEBSOCKET_PROTOCOL, "chat"), None);
+    }
+
+    #[test]
+    fn a_pages_login_is_of_its_port_and_not_for_other_sites() {
+        let of = |host: &'static str, cookie: &'static str, site: &'static str| {
+            let site = Some(("sec-fetch-site", site)).filter(|(_, site)| !site.is_empty());
+            let pairs = [("host", host), ("cookie", cookie)].into_iter().chain(site);
+            let headers: HeaderMap = pairs
+                .map(|(name, value)| {
+                    (axum::http::HeaderName::from_static(name), HeaderValue::from_static(value))
+                })
+                .collect();
+            shown(&headers) == Shown::Login("x")
+        };
+        assert!(of("localhost:7100", "a=b; lava-7100=x", "same-origin"));
+        assert!(of("lab.example", "lava=x", ""));
+        assert!(!of("localhost:7100", "lava-7200=x", "same-origin"));
+        assert!(!of("localhost:7100", "lava-7100=x", "same-site"));
+        assert!(!of("localhost:7100", "lava-7100=x", "cross-site"));
     }
 }

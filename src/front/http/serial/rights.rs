@@ -18,6 +18,11 @@ pub(super) const TABLE: &[Row] = &[
     ("GET", "/consoles/{name}", Need::Named(Right::See)),
     // Who may not write attaches as a spy.
     ("GET", "/consoles/{name}/attach", Need::Named(Right::Spy)),
+    ("GET", "/consoles/{name}/screen", Need::Named(Right::Spy)),
+    ("GET", "/consoles/{name}/lines", Need::Named(Right::Spy)),
+    ("GET", "/consoles/{name}/outlet", Need::Named(Right::See)),
+    // By force, it needs the right to control.
+    ("POST", "/consoles/{name}/outlet/{verb}", Need::Named(Right::Write)),
     ("GET", "/consoles/{name}/history", Need::Named(Right::Spy)),
     ("GET", "/consoles/{name}/offset", Need::Named(Right::Spy)),
     ("GET", "/consoles/{name}/events", Need::Named(Right::Spy)),
