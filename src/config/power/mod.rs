@@ -35,12 +35,13 @@ pub use fronts::{PdudaemonListen, PowermanListen};
 pub use gpio::Gpio;
 pub use hid::{Hid, HidFamily};
 pub use http::{
-    Auth as HttpAuth, Body, Http, HttpProfile, HttpRequest, Meter as HttpMeter, Method,
+    Auth as HttpAuth, Body, Http, HttpProfile, HttpRequest, Login as HttpLogin, Meter as HttpMeter,
+    Method,
 };
 pub use interlock::{Folders, InterlockConfig};
 pub use ipmi::Ipmi;
 pub use libvirt::Libvirt;
-pub use mqtt::{Message, Mqtt, MqttProfile, Wait};
+pub use mqtt::{Alive, Message, Mqtt, MqttProfile, Wait};
 pub use outlet::{BoardConfig, FeedConfig, OffOrder, OutletConfig};
 pub use pdu::{DRIVERS, Driver, DriverEntry, PduConfig};
 pub use profile::BuiltIn;

@@ -197,8 +197,18 @@ fn what_goes_wrong_is_told_for_what_it_is() {
         ),
         ("huge", "lab", "asked to switch on: the PDU's answer has more than 256 KiB"),
         ("broken", "lab", "asked to switch on: the PDU answers 503 Service Unavailable"),
-        ("redirect", "failed", "the PDU sends us elsewhere (302 Found), where we do not go"),
-        ("refuse", "failed", "the PDU refuses: 409 Conflict"),
+        // Many a server answers so what it has done.
+        (
+            "redirect",
+            "lab",
+            "asked to switch on: the PDU sends us elsewhere (302 Found), where we do",
+        ),
+        // It refuses to tell the state, too.
+        (
+            "refuse",
+            "lab",
+            "asked to switch on: the PDU refuses: 409 Conflict; and the state cannot",
+        ),
     ];
     for (fault, expected, why) in faults {
         web.set("fault", fault);
