@@ -116,6 +116,11 @@ impl OidTemplate {
         self.0.iter().any(|part| matches!(part, Part::Port | Part::Outlet))
     }
 
+    /// Whether it is another object for each unit.
+    pub(super) fn has_unit(&self) -> bool {
+        self.0.iter().any(|part| matches!(part, Part::Port | Part::Unit))
+    }
+
     /// The numbers of the OID for one outlet.
     pub fn of(&self, port: &Port) -> Vec<u64> {
         let mut numbers = Vec::new();
