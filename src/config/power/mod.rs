@@ -19,6 +19,7 @@ mod libvirt;
 mod mqtt;
 mod outlet;
 mod pdu;
+mod place;
 mod profile;
 mod qmp;
 mod snmp;

@@ -32,7 +32,7 @@ enum Part {
 }
 
 impl Numbering {
-    pub(super) fn new(unit: Option<Vec<u32>>, first: u32) -> Self {
+    pub(in crate::config::power) fn new(unit: Option<Vec<u32>>, first: u32) -> Self {
         Self { unit, first }
     }
 
