@@ -20,6 +20,7 @@ mod mqtt;
 mod outlet;
 mod pdu;
 mod place;
+mod ports;
 mod profile;
 mod qmp;
 mod snmp;
@@ -45,6 +46,7 @@ pub use libvirt::Libvirt;
 pub use mqtt::{Alive, Message, Mqtt, MqttProfile, Wait};
 pub use outlet::{BoardConfig, FeedConfig, OffOrder, OutletConfig};
 pub use pdu::{DRIVERS, Driver, DriverEntry, PduConfig};
+pub use ports::Ports;
 pub use profile::BuiltIn;
 pub use qmp::Qmp;
 pub use snmp::{

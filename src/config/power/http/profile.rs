@@ -3,6 +3,7 @@
 use super::Auth;
 use crate::config::power::answer::{Check, Finder, Meaning, Quantity};
 use crate::config::power::common::one_of;
+use crate::config::power::ports::Ports;
 use crate::config::power::profile::{self, BuiltIn, built_in};
 use crate::config::power::template::{Template, Values};
 use crate::config::{At, Table, toml};
@@ -25,13 +26,6 @@ pub struct HttpProfile {
     pub meter: Option<Box<Meter>>,
     /// What an answer has in it when it is a "no" in spite of its status: a regular expression.
     pub denied: Option<String>,
-}
-
-/// What the outlets of a PDU are called.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Ports {
-    Names,
-    Numbers { first: u32, last: u32 },
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -168,44 +162,6 @@ impl HttpProfile {
     }
 }
 
-impl Ports {
-    pub(in crate::config::power) fn parse(text: &str) -> Result<Self, String> {
-        if text == "names" {
-            return Ok(Self::Names);
-        }
-        let range = text.split_once('-').and_then(|(first, last)| {
-            let range = (first.parse().ok()?, last.parse().ok()?);
-            (range.0 <= range.1).then_some(Self::Numbers { first: range.0, last: range.1 })
-        });
-        range.ok_or_else(|| format!("{text:?} is neither \"names\" nor a range like \"1-8\""))
-    }
-
-    /// Whether an outlet of the PDU can be called so.
-    ///
-    /// # Errors
-    /// Why not.
-    pub(in crate::config::power) fn check(self, port: &str) -> Result<(), String> {
-        match self {
-            // Two dots are a way out of a path, however they are written.
-            Self::Names if port.is_empty() || matches!(port, "." | "..") => {
-                Err(format!("{port:?} is no outlet's name"))
-            }
-            Self::Names => Ok(()),
-            Self::Numbers { first, last } => {
-                let number = port
-                    .parse::<u32>()
-                    .ok()
-                    .filter(|_| port == "0" || !port.starts_with(['0', '+']));
-                if number.is_some_and(|number| (first..=last).contains(&number)) {
-                    return Ok(());
-                }
-                let most = if last == u32::MAX { String::new() } else { format!(" to {last}") };
-                Err(format!("{port:?} is no outlet of it; they are numbered from {first}{most}"))
-            }
-        }
-    }
-}
-
 impl HttpRequest {
     fn read(table: &Table<'_>, checked: bool) -> Option<Self> {
         let template = |text: &str| Template::parse(text, WORDS);
@@ -313,16 +269,5 @@ mod tests {
         ] {
             assert!(told.lines().any(|told| told == line), "{line}\nis not in\n{told}");
         }
-    }
-
-    #[test]
-    fn ports_are_what_the_pdu_has() {
-        let eight = Ports::parse("1-8").unwrap();
-        assert_eq!(eight.check("8"), Ok(()));
-        for wrong in ["0", "9", "08", "+8", "1.1", "", "{port}"] {
-            assert!(eight.check(wrong).is_err(), "{wrong}");
-        }
-        assert_eq!(Ports::Names.check("switch.panda01"), Ok(()));
-        assert!(Ports::Names.check("..").is_err());
     }
 }

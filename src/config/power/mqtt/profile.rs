@@ -1,7 +1,7 @@
 //! MQTT devices as data: what is published where, and where the device tells what it did.
 
 use crate::config::power::answer::{Check, Finder, Meaning};
-use crate::config::power::http::Ports;
+use crate::config::power::ports::Ports;
 use crate::config::power::profile::{self, BuiltIn, built_in};
 use crate::config::power::template::Template;
 use crate::config::{At, Table, toml};
