@@ -7,6 +7,7 @@
 mod answer;
 mod blocking;
 mod dialogue;
+mod egpms_lan;
 mod exec;
 mod gpio;
 mod hid;
@@ -140,6 +141,9 @@ pub fn open_all(pdu: &PduConfig) -> Vec<Box<dyn Outlet>> {
     let limit = to_get_there(pdu.timeout);
     match &pdu.driver {
         Driver::Dialogue(config) => dialogue::open(config, &pdu.outlets, pdu.timeout),
+        Driver::EgPmsLan(config) => {
+            each(pdu, |outlet| egpms_lan::EgPmsLanOutlet::new(config, outlet, limit))
+        }
         Driver::Exec(config) => each(pdu, |outlet| exec::ExecOutlet::new(config, outlet)),
         Driver::Gpio(config) => each(pdu, |outlet| gpio::GpioOutlet::new(config, &outlet.port)),
         Driver::Hid(config) => hid::open(config, &pdu.outlets),

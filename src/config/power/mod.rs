@@ -8,6 +8,7 @@ mod answer;
 mod budget;
 mod common;
 mod dialogue;
+mod egpms_lan;
 mod exec;
 mod fronts;
 mod gpio;
@@ -32,6 +33,7 @@ pub use abilities::{Abilities, Driver as DriverInfo, drivers};
 pub use answer::{Check, Finder, Meaning, Quantity};
 pub use budget::{BudgetConfig, MOST_CYCLES};
 pub use dialogue::{Coding, Connect, Dialogue, Heard, Reading, Script, Step, Words};
+pub use egpms_lan::EgPmsLan;
 pub use exec::Exec;
 pub use fronts::{PdudaemonListen, PowermanListen};
 pub use gpio::Gpio;
@@ -199,7 +201,7 @@ mod tests {
     fn the_example_shows_defaults() {
         let example = include_str!("../../../conf/power.toml");
         let config = PowerConfig::parse("conf/power.toml", example).unwrap();
-        assert_eq!(config.pdus.len(), 13);
+        assert_eq!(config.pdus.len(), 14);
         assert!(config.http.is_some());
 
         // The keys that have a default are shown with it: without them nothing is different.

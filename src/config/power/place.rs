@@ -13,7 +13,8 @@ impl Driver {
             Self::Dialogue(dialogue) => dialogue.said(port).unwrap_or_else(|_| numbers(port)),
             // Programs that are not told which outlet switch one.
             Self::Exec(exec) if !exec.knows_outlet() => String::new(),
-            Self::Exec(_)
+            Self::EgPmsLan(_)
+            | Self::Exec(_)
             | Self::Gpio(_)
             | Self::Hid(_)
             | Self::Http(_)
@@ -44,6 +45,7 @@ impl Driver {
                 let (connect, password) = (&dialogue.connect, dialogue.password());
                 format!("{connect}\n{}", secret(&password.cloned()))
             }
+            Self::EgPmsLan(strip) => format!("{}:{}", strip.host, strip.port),
             Self::Exec(_) | Self::Sim => return None,
             Self::Gpio(gpio) => gpio.chip.display().to_string(),
             Self::Hid(hid) => format!("{:?}\n{:?}", hid.family, hid.serial),
