@@ -5,6 +5,7 @@
 
 mod digest;
 mod exchange;
+pub(super) mod probe;
 
 use std::time::Duration;
 

@@ -248,6 +248,26 @@ fn a_pdu_that_lies_is_found_out_by_reading() {
 }
 
 #[test]
+fn a_pdu_that_tells_anybody_what_it_is_is_found() {
+    let lab = TestLab::new();
+    let web = WebPdu::start(&lab, "web");
+    let url = format!("http://{}", web.address);
+    let said = lab.run("lava", ["power", "probe", &url, "--name", "rack"], "");
+    let told = String::from_utf8_lossy(&said.stdout).into_owned();
+    assert!(said.status.success(), "{said:?}");
+    assert!(told.contains(&format!("# {url}: 4All\n# netio: NETIO")), "{told}");
+    let config = told[told.find("[[pdu]]").unwrap()..].to_owned();
+    assert_eq!(config.matches("# off\n[[outlet]]").count(), 4, "{told}");
+    let power = Power::start(&lab, &config);
+    assert_eq!(power.done("rack-4", "on"), "on verified");
+    let json = lab.run("lava", ["power", "probe", &url, "--json"], "");
+    let found: serde_json::Value = serde_json::from_slice(&json.stdout).unwrap();
+    assert_eq!((&found["driver"], &found["outlets"][3]["state"]), (&"http".into(), &"on".into()));
+    let nobody = lab.run("lava", ["power", "probe", "http://127.0.0.1:1"], "");
+    assert_eq!(nobody.status.code(), Some(1), "{nobody:?}");
+}
+
+#[test]
 fn a_pdu_that_is_not_there_is_found_out_at_once() {
     let lab = TestLab::new();
     let nobody = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();

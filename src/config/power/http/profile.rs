@@ -6,7 +6,7 @@ use crate::config::power::common::one_of;
 use crate::config::power::ports::Ports;
 use crate::config::power::profile::{self, BuiltIn, built_in};
 use crate::config::power::template::{Template, Values};
-use crate::config::{At, Table, toml};
+use crate::config::{At, Problems, Table, toml};
 use crate::wire::pattern::Pattern;
 
 /// How a family of PDUs is switched over HTTP.
@@ -24,6 +24,8 @@ pub struct HttpProfile {
     /// Without it nothing can be verified.
     pub status: Option<(HttpRequest, Meaning)>,
     pub meter: Option<Box<Meter>>,
+    /// A request that anybody may make, and where such a PDU says what it is.
+    pub probe: Option<(HttpRequest, Finder)>,
     /// What an answer has in it when it is a "no" in spite of its status: a regular expression.
     pub denied: Option<String>,
 }
@@ -92,6 +94,16 @@ impl HttpProfile {
         profile::named_in(table, BUILT_IN, Self::parse)
     }
 
+    /// Those that come with the program and know such a PDU when they see it, by their names.
+    pub fn that_probe() -> impl Iterator<Item = (&'static str, Self)> {
+        let read = |(name, text): &BuiltIn| {
+            let problems = Problems::default();
+            let profile = Self::parse(text, &At::top(name, &problems))?;
+            profile.probe.is_some().then_some((*name, profile))
+        };
+        BUILT_IN.iter().filter_map(read)
+    }
+
     fn parse(text: &str, at: &At<'_>) -> Option<Self> {
         let node = toml::parse(text, at)?;
         let table = Table::new(&node, at.clone())?;
@@ -120,6 +132,11 @@ impl HttpProfile {
             table.finish();
             Some(Login { request: read.0?, token: read.1? })
         });
+        let probe = table.table("probe").map(|table| {
+            let read = (HttpRequest::read(&table, false), Finder::read(&table, &[]));
+            table.finish();
+            Some((read.0?, read.1?))
+        });
         let meter = table.table("meter").map(|table| Meter::read(table).map(Box::new));
         for (key, missing) in [("on", on.is_none()), ("off", off.is_none())] {
             if missing && table.node(key).is_none() {
@@ -131,7 +148,8 @@ impl HttpProfile {
         let (status, login, meter) = (status.flatten(), login.flatten(), meter.flatten());
         let profile = (|| {
             let (on, off) = (on??, off??);
-            Some(Self { auth, ports, login, on, off, cycle, status, meter, denied })
+            let probe = probe.flatten();
+            Some(Self { auth, ports, login, on, off, cycle, status, meter, probe, denied })
         })();
         if profile
             .as_ref()
@@ -232,7 +250,6 @@ impl Meter {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::Problems;
 
     #[test]
     fn the_profiles_that_come_with_the_program_are_sound() {
