@@ -209,26 +209,10 @@ pub(super) fn read(tops: &[Table<'_>]) -> Vec<(Name, Option<PduConfig>)> {
         if let Some(name) = name.as_ref().filter(|name| pdus.iter().any(|(n, _)| n == *name)) {
             table.problem("name", format!("there is another PDU {name:?}"));
         }
-        let at = table.node("name").map_or(table.place(), |node| node.place);
-        let notes = table.at().clone();
         let pdu = read_one(table, name.clone());
-        if let Some(pdu) = &pdu {
-            check_twice(pdu, &pdus, |what| notes.key("name").problem(at, what));
-        }
         pdus.extend(name.map(|name| (name, pdu)));
     }
     pdus
-}
-
-/// One PDU that is configured twice would be asked two things at a time.
-fn check_twice(pdu: &PduConfig, others: &[(Name, Option<PduConfig>)], problem: impl Fn(String)) {
-    let Some(identity) = pdu.driver.identity() else { return };
-    let same = |other: &&PduConfig| other.driver.identity().as_ref() == Some(&identity);
-    if let Some(other) = others.iter().filter_map(|(_, other)| other.as_ref()).find(same) {
-        let place = pdu.driver.place().map(|place| format!(" ({place})")).unwrap_or_default();
-        let name = &other.name;
-        problem(format!("it is {name:?} once more{place}; one [[pdu]] has all of its outlets"));
-    }
 }
 
 fn read_one(table: Table<'_>, name: Option<Name>) -> Option<PduConfig> {

@@ -1,7 +1,6 @@
 //! Where an outlet is, however it is written: two boards on one socket are found out by it.
 
-use super::{Access, Driver, Family, Numbering, OutletConfig, Snmp};
-use crate::config::Secret;
+use super::{Driver, Family, Numbering, OutletConfig, Snmp};
 
 impl Driver {
     /// The outlet of the PDU, in the one way that all spellings of its port have in common. For comparing;
@@ -31,52 +30,6 @@ impl Driver {
             },
             Self::Snmp(snmp) => snmp_place(snmp, port),
         }
-    }
-
-    /// The PDU itself, as far as two of them can be told from each other: where it is, and who we are to it,
-    /// for many an agent or a server stands for several PDUs. Has secrets in it. `None` where there is no
-    /// telling.
-    pub(super) fn identity(&self) -> Option<String> {
-        let secret = |secret: &Option<Secret>| {
-            secret.as_ref().map(|secret| secret.expose().to_owned()).unwrap_or_default()
-        };
-        Some(match self {
-            Self::Dialogue(dialogue) => {
-                let (connect, password) = (&dialogue.connect, dialogue.password());
-                format!("{connect}\n{}", secret(&password.cloned()))
-            }
-            Self::EgPmsLan(strip) => format!("{}:{}", strip.host, strip.port),
-            Self::Exec(_) | Self::Sim => return None,
-            Self::Gpio(gpio) => gpio.chip.display().to_string(),
-            Self::Hid(hid) => format!("{:?}\n{:?}", hid.family, hid.serial),
-            Self::Http(http) => {
-                // One server may have several kinds of things to switch.
-                let kind = &http.profile.on;
-                let who = (secret(&http.password), secret(&http.token));
-                format!("{}\n{}\n{who:?}\n{:?}\n{kind:?}", http.url, http.user, http.auth)
-            }
-            Self::Ipmi(ipmi) => {
-                let who = (&ipmi.user, ipmi.password.expose(), ipmi.privilege);
-                format!("{}:{}\n{who:?}", ipmi.host, ipmi.port)
-            }
-            Self::Libvirt(libvirt) => libvirt.uri.clone(),
-            Self::Mqtt(mqtt) => {
-                let (who, kind) = ((&mqtt.user, secret(&mqtt.password)), &mqtt.profile.on);
-                format!("{}:{}\n{}\n{who:?}\n{kind:?}", mqtt.host, mqtt.port, mqtt.topic)
-            }
-            Self::Qmp(qmp) => format!("{qmp:?}"),
-            Self::Snmp(snmp) => {
-                let who = match &snmp.access {
-                    Access::V1(community) | Access::V2c(community) => community.expose().to_owned(),
-                    Access::V3(user) => {
-                        let passphrase = user.auth.as_ref().map(|auth| auth.passphrase.expose());
-                        format!("{}\n{}\n{passphrase:?}", user.name, user.context)
-                    }
-                };
-                format!("{}\n{who}", snmp.address)
-            }
-            Self::UsbHub(hub) => hub.hubs.join(" "),
-        })
     }
 }
 
@@ -159,25 +112,5 @@ mod tests {
         ] {
             two_on(&pdu, ports).unwrap();
         }
-    }
-
-    #[test]
-    fn one_pdu_is_not_configured_twice() {
-        let two = |second: &str| {
-            let text = format!(
-                "[[pdu]]\nname = 'r'\n{SNMP}\n[[pdu]]\nname = 's'\n{second}\n\
-                 [[outlet]]\nname = 'a'\npdu = 'r'\nport = 1\n"
-            );
-            PowerConfig::parse("power.toml", &text).map_err(|failure| failure.message)
-        };
-        let told = two(&format!("{SNMP}\nprofile = 'lindy'")).unwrap_err();
-        assert!(
-            told.contains(
-                "pdu[1].name: it is \"r\" once more (pdu1:161); one [[pdu]] has all of its outlets"
-            ),
-            "{told}"
-        );
-        two("driver = 'snmp'\naddress = 'pdu1'\ncommunity = 'behind-the-proxy'").unwrap();
-        two("driver = 'snmp'\naddress = 'pdu2'\ncommunity = 'x'").unwrap();
     }
 }
