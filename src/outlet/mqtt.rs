@@ -63,6 +63,8 @@ impl MqttOutlet {
     }
 
     async fn tell(&self, message: &Message, to: Switch) -> Result<(), OutletError> {
+        // Whatever it has said before is not about this.
+        *self.said.lock().unwrap_or_else(PoisonError::into_inner) = None;
         let us = us();
         let fill = |template: &Template| self.fill(template, &us);
         let (topic, payload) = (fill(&message.publish)?, self.payload(&message.payload, &us)?);
