@@ -19,7 +19,7 @@ fn pdudaemons_programs_run_without_a_shell_and_its_clients_ask_as_before() {
 		"rack3": {{"driver": "apc7952", "telnetport": 5023}},
 		"rack4": {{"driver": "snmpv1", "community": "private", "oid": ".1.3.6.1.4.1.318.1.1.12.3.3.1.1.4.*",
 			"onsetting": 1, "offsetting": 2}},
-		"rack5": {{"driver": "toaster"}}, "servo": {{"driver": "SERVO", "ip": "10.0.0.9"}}, "strip": {{"driver": "egpms", "ip": "10.0.0.8", "password": "1234"}}, "nxp": {{"driver": "bcu", "board": "imx93evk"}}
+		"rack5": {{"driver": "toaster"}}, "rack6": {{"driver": "SERVO", "ip": "10.0.0.9"}}, "rack7": {{"driver": "egpms", "ip": "10.0.0.8", "password": "1234"}}, "rack8": {{"driver": "bcu", "board": "imx93evk"}}
 	}},
 	"aliases": {{
 		"panda01": {{"hostname": "rack1.lab", "port": 1}},
@@ -44,7 +44,7 @@ fn pdudaemons_programs_run_without_a_shell_and_its_clients_ask_as_before() {
     ] {
         assert!(said.contains(&format!("{file}:{line}")), "{line}\nis not in\n{said}");
     }
-    assert_eq!(said.lines().filter(|line| line.starts_with(&file)).count(), 6, "{said}");
+    assert_eq!(said.lines().filter(|line| line.starts_with(&file)).count(), 9, "{said}");
     let printed = String::from_utf8_lossy(&imported.stdout).into_owned();
     let table: toml::Table = printed.parse().unwrap();
     let pdu = |at: usize| table["pdu"][at].clone();
