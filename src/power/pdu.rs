@@ -86,14 +86,13 @@ impl Pdu {
     /// Waits for an answer as long as it may take, and counts it.
     async fn answer<T>(&self, answer: Answer<'_, T>) -> Result<T, OutletError> {
         let began = Instant::now();
-        let answered = timeout(self.timeout, answer).await;
-        let answered = answered.unwrap_or(Err(OutletError::Silent(self.timeout)));
+        let answered = outlet::within(self.timeout, answer).await;
         let error = answered.as_ref().err();
         let result = match error {
             None => "ok",
             Some(OutletError::Refused(_) | OutletError::Denied(_)) => "refused",
             Some(OutletError::Unreachable(_)) => "unreachable",
-            Some(OutletError::Silent(_)) => "unanswered",
+            Some(OutletError::Unheard(_) | OutletError::Silent(_)) => "unanswered",
             Some(OutletError::Unclear(_)) => "unclear",
         };
         self.tally.request(&self.name, result, began.elapsed());

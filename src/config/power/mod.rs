@@ -8,6 +8,7 @@ mod answer;
 mod budget;
 mod common;
 mod dialogue;
+mod egpms_lan;
 mod exec;
 mod fronts;
 mod gpio;
@@ -19,6 +20,8 @@ mod libvirt;
 mod mqtt;
 mod outlet;
 mod pdu;
+mod place;
+mod ports;
 mod profile;
 mod qmp;
 mod snmp;
@@ -30,19 +33,22 @@ pub use abilities::{Abilities, Driver as DriverInfo, drivers};
 pub use answer::{Check, Finder, Meaning, Quantity};
 pub use budget::{BudgetConfig, MOST_CYCLES};
 pub use dialogue::{Coding, Connect, Dialogue, Heard, Reading, Script, Step, Words};
+pub use egpms_lan::EgPmsLan;
 pub use exec::Exec;
 pub use fronts::{PdudaemonListen, PowermanListen};
 pub use gpio::Gpio;
 pub use hid::{Hid, HidFamily};
 pub use http::{
-    Auth as HttpAuth, Body, Http, HttpProfile, HttpRequest, Meter as HttpMeter, Method,
+    Auth as HttpAuth, Body, Http, HttpProfile, HttpRequest, Login as HttpLogin, Meter as HttpMeter,
+    Method,
 };
 pub use interlock::{Folders, InterlockConfig};
 pub use ipmi::Ipmi;
 pub use libvirt::Libvirt;
-pub use mqtt::{Message, Mqtt, MqttProfile, Wait};
+pub use mqtt::{Alive, Message, Mqtt, MqttProfile, Wait};
 pub use outlet::{BoardConfig, FeedConfig, OffOrder, OutletConfig};
 pub use pdu::{DRIVERS, Driver, DriverEntry, PduConfig};
+pub use ports::Ports;
 pub use profile::BuiltIn;
 pub use qmp::Qmp;
 pub use snmp::{
@@ -195,7 +201,7 @@ mod tests {
     fn the_example_shows_defaults() {
         let example = include_str!("../../../conf/power.toml");
         let config = PowerConfig::parse("conf/power.toml", example).unwrap();
-        assert_eq!(config.pdus.len(), 13);
+        assert_eq!(config.pdus.len(), 14);
         assert!(config.http.is_some());
 
         // The keys that have a default are shown with it: without them nothing is different.

@@ -68,7 +68,7 @@ impl OperationError {
             Self::NotSwitched { .. } | Self::GivenUp => return false,
             Self::LeftOff { error, .. } => return error.is_silence(),
         };
-        matches!(word, OutletError::Silent(_))
+        word.is_silence()
     }
 
     /// Whether the outlet may have been switched all the same, or still may be.

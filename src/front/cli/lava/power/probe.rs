@@ -1,13 +1,13 @@
 //! `lava power probe HOST`: what kind of PDU is there, and the configuration that it wants.
 //!
-//! Each protocol that PDUs speak has a probe in [`run`], one after the other, until somebody answers
-//! who is known.
+//! Each protocol that PDUs speak has a probe in [`run`]; whoever is known first is told.
 
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::Args;
+use futures_util::future::{Either, select};
 use serde_json::json;
 
 use super::{print, print_json};
@@ -22,7 +22,8 @@ use crate::outlet::probe::{self, Finding, Found};
 /// Exit codes: 1 somebody answers who is no PDU that is known; 3 nobody answers, or lets us ask.
 #[derive(Debug, Args)]
 pub(super) struct ProbeArgs {
-    /// HOST or HOST:PORT.
+    /// HOST or HOST:PORT, for SNMP and for those who tell it by HTTP (Shelly, Tasmota, NETIO, Redfish); or
+    /// a URL.
     host: String,
     /// SNMP version: 1, 2c or 3.
     #[arg(long, value_name = "VERSION", default_value = "2c")]
@@ -58,14 +59,31 @@ pub(super) struct ProbeArgs {
 }
 
 pub(super) async fn run(args: ProbeArgs) -> Result<(), Failure> {
-    let name = &args.name;
+    let web = async { tokio::time::timeout(args.timeout, web(&args)).await.ok().flatten() };
+    if is_url(&args.host) {
+        let found = web.await.ok_or_else(|| {
+            let message = format!("{}: there is no PDU that tells anybody what it is", args.host);
+            Failure::new(Kind::Failed, message)
+        })?;
+        return found.tell(&args);
+    }
     let table = args.pdu_table();
     let Snmp { address, access, .. } = snmp_of(&table)?;
-    let asked = tokio::time::timeout(args.timeout, probe::snmp(&address, &access)).await;
+    let snmp = tokio::time::timeout(args.timeout, probe::snmp(&address, &access));
+    let (web, snmp) = (std::pin::pin!(web), std::pin::pin!(snmp));
+    // Whoever is known first, in either protocol.
+    let asked = match select(snmp, web).await {
+        Either::Left((Ok(Ok(Finding::Pdu(found))), _)) => Ok(Ok(Finding::Pdu(found))),
+        Either::Left((other, web)) => match web.await {
+            Some(found) => return found.tell(&args),
+            None => other,
+        },
+        Either::Right((Some(found), _)) => return found.tell(&args),
+        Either::Right((None, snmp)) => snmp.await,
+    };
     let found = asked.unwrap_or(Err(OutletError::Silent(args.timeout)));
     match found.map_err(|error| unanswered(&address, &access, &error))? {
-        Finding::Pdu(found) if args.json => print_json(&listed(&address, &found)),
-        Finding::Pdu(found) => print(text(&address, name, &table, &found).as_bytes()),
+        Finding::Pdu(found) => Known { address: address.clone(), table, found }.tell(&args),
         Finding::Stranger(who) => {
             let message = format!("{address} speaks SNMP and is no PDU of a known family: {who}");
             Err(Failure::new(Kind::Failed, message).hint(
@@ -74,6 +92,46 @@ pub(super) async fn run(args: ProbeArgs) -> Result<(), Failure> {
             ))
         }
     }
+}
+
+/// A PDU that is known now, and its `[[pdu]]` table without its profile.
+struct Known {
+    address: String,
+    table: String,
+    found: Found,
+}
+
+impl Known {
+    fn tell(self, args: &ProbeArgs) -> Result<(), Failure> {
+        let Self { address, table, found } = self;
+        match args.json {
+            true => print_json(&listed(&address, &found)),
+            false => print(text(&address, &args.name, &table, &found).as_bytes()),
+        }
+    }
+}
+
+/// The web server of a host that is a PDU, with and without TLS.
+async fn web(args: &ProbeArgs) -> Option<Known> {
+    let host = args.host.as_str();
+    let urls = match is_url(host) {
+        true => vec![host.trim_end_matches('/').to_owned()],
+        false => ["http", "https"].map(|scheme| format!("{scheme}://{host}")).to_vec(),
+    };
+    for url in urls {
+        let Ok(Some(found)) = probe::web(&url).await else { continue };
+        let (name, address) = (&args.name, quoted(&url));
+        let mut table = format!("[[pdu]]\nname = \"{name}\"\ndriver = \"http\"\nurl = {address}\n");
+        if url.starts_with("https:") {
+            table += "insecure_tls = true # until its CA is known: ca = \"FILE\"\n";
+        }
+        return Some(Known { address: url, table, found });
+    }
+    None
+}
+
+fn is_url(host: &str) -> bool {
+    host.starts_with("http://") || host.starts_with("https://")
 }
 
 impl ProbeArgs {
