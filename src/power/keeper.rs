@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use tokio::time::{Instant, sleep};
 
-use super::board::Whole;
+use super::board::{Seen, Whole};
 use super::{Common, Entry, order};
 use crate::model::event::Phase;
 use crate::model::{LeftOff, PowerRecord, PowerResult, State, Verb, Verified, units};
@@ -129,7 +129,8 @@ impl Keeper {
             if !self.is_pending() {
                 return;
             }
-            if self.entry.board.is_still_on().await {
+            let feeds: Vec<_> = self.entry.board.feeds.iter().collect();
+            if self.entry.board.look(&feeds).await == Seen::On {
                 return self.end();
             }
             self.failed("it went off again, as it was asked to before".into());
@@ -173,7 +174,7 @@ impl Keeper {
                 return None;
             }
             let tried = Instant::now();
-            match self.entry.board.on().await {
+            match self.entry.board.on(&self.common.surroundings.ending).await {
                 Ok(whole) => {
                     let outlet = self.entry.board.name.as_str();
                     let ms = tried.elapsed().as_millis() as u64;

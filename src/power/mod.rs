@@ -337,11 +337,13 @@ impl Entry {
         }
     }
 
-    fn error(&self, Fault { seat, error }: Fault) -> PowerError {
+    fn error(&self, Fault { seat, error, .. }: Fault) -> PowerError {
+        let silent = error.is_silence().then_some(seat.pdu.when_silent).flatten();
+        let deaf = error.is_deafness().then_some(seat.pdu.when_deaf).flatten();
         PowerError::Operation {
             outlet: self.board.name.clone(),
             pdu: self.board.place(&seat),
-            hint: error.is_silence().then_some(seat.pdu.when_silent).flatten(),
+            hint: silent.or(deaf),
             error,
         }
     }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use tokio::sync::oneshot;
 use tokio::time::{Instant, sleep};
 
-use super::board::{Board, Room, Whole};
+use super::board::{Board, OffTime, Room, Whole};
 use super::interlock::Leave;
 use super::keeper::Keeper;
 use super::tally::Counted;
@@ -133,17 +133,18 @@ impl Operation<'_> {
         tell(common, entry, &asked.who, verb, Phase::Begin, self.leave.detail(asked)).await;
         self.started = Instant::now();
         let Board { name, off_time, .. } = &entry.board;
+        let ending = &common.surroundings.ending;
         let whole = match verb {
-            Verb::On => entry.board.on().await,
+            Verb::On => entry.board.on(ending).await,
             Verb::Off => {
                 let off = entry.board.off().await;
                 names.iter().for_each(|name| ledger.went_off(name, units::now_us()));
                 off
             }
             Verb::Cycle => {
-                let off_time = asked.off_time.unwrap_or(*off_time);
-                let off_time = ledger.off_time(name, &asked.who).max(off_time);
-                entry.board.cycle(off_time, &common.surroundings.ending).await
+                let least = ledger.off_time(name, &asked.who);
+                let wanted = asked.off_time.unwrap_or(*off_time).max(least);
+                entry.board.cycle(OffTime { wanted, least }, ending).await
             }
             Verb::Status => entry.board.status().await,
         };
