@@ -136,7 +136,11 @@ impl Board {
             }
             match feed.switch(Switch::On).await {
                 Ok(outcome) => outcomes.push(outcome),
-                Err(fault) => drop(failed.get_or_insert(fault)),
+                // That a PDU does not say what came of it is the least of what can be told.
+                Err(fault) if failed.as_ref().is_none_or(|f: &Fault| f.error.is_taken()) => {
+                    failed = Some(fault);
+                }
+                Err(_) => {}
             }
         }
         failed.map_or_else(|| Ok(Whole::of(outcomes)), Err)
@@ -183,6 +187,16 @@ impl Board {
             verified: outcome.verified,
         };
         self.feeds.iter().zip(&whole.feeds).map(report).collect()
+    }
+
+    /// Whether this outlet feeds it.
+    pub(super) fn has(&self, seat: &Arc<Seat>) -> bool {
+        self.feeds.iter().any(|feed| Arc::ptr_eq(&feed.seat, seat))
+    }
+
+    /// The longest that one of its PDUs may take to answer.
+    pub(super) fn timeout(&self) -> Duration {
+        self.feeds.iter().map(|feed| feed.seat.pdu.timeout).max().unwrap_or_default()
     }
 
     /// The names of its PDUs, each once.

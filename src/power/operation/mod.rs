@@ -42,7 +42,7 @@ pub enum OperationError {
     #[error(
         "asked to switch {to}: {first}; asked again: {error}; what was asked first may yet be carried out"
     )]
-    PerhapsLate { to: Switch, first: OutletError, error: OutletError },
+    PerhapsLate { to: Switch, first: Box<OutletError>, error: OutletError },
     #[error("the PDU took the request to switch {to}, but still reads {state} after {within:?}")]
     NotSwitched { to: Switch, state: State, within: Duration },
     #[error("the PDU took the request to switch {to}, but the state cannot be read back: {error}")]
@@ -52,9 +52,10 @@ pub enum OperationError {
     CycleUnclear(OutletError),
     #[error("given up half-way, for lava-power is ending; it may be on or off")]
     GivenUp,
-    #[error(
-        "SWITCHED OFF AND NOT ON AGAIN, tried for {tried:?}, and tried on until it is: {error}"
-    )]
+    /// The driver, or who calls it, stopped in the middle.
+    #[error("stopped half-way by a bug in lava-power, whose log tells more; it may be on or off")]
+    Bug,
+    #[error("{}, tried for {tried:?}, and tried on until it is: {error}", error.shout())]
     LeftOff { tried: Duration, error: Box<OperationError> },
 }
 
@@ -70,6 +71,7 @@ impl OperationError {
             | Self::NotReadBack { .. }
             | Self::CycleUnclear(_) => Kind::Lab,
             Self::GivenUp => Kind::Interrupted,
+            Self::Bug => Kind::Bug,
         }
     }
 
@@ -80,7 +82,9 @@ impl OperationError {
             | Self::NotReadBack { error, .. }
             | Self::PerhapsLate { error, .. } => error,
             Self::Unclear { asked, .. } | Self::CycleUnclear(asked) => asked,
-            Self::Unheard { .. } | Self::NotSwitched { .. } | Self::GivenUp => return false,
+            Self::Unheard { .. } | Self::NotSwitched { .. } | Self::GivenUp | Self::Bug => {
+                return false;
+            }
             Self::LeftOff { error, .. } => return error.is_silence(),
         };
         matches!(word, OutletError::Silent(_))
@@ -100,6 +104,15 @@ impl OperationError {
         match self {
             Self::Unheard { state, .. } | Self::NotSwitched { state, .. } => Some(*state),
             _ => None,
+        }
+    }
+
+    /// What everybody has to know of a board that is not known to be on again.
+    pub(super) fn shout(&self) -> &'static str {
+        if self.is_taken() {
+            "SWITCHED OFF, AND IT CANNOT BE READ WHETHER IT IS ON AGAIN"
+        } else {
+            "SWITCHED OFF AND NOT ON AGAIN"
         }
     }
 
@@ -144,7 +157,10 @@ impl Seat {
                 Err(error) if error.is_unclear() => error,
                 Err(error) => {
                     return Err(match first {
-                        Some(first) => OperationError::PerhapsLate { to, first, error },
+                        Some(first) => {
+                            let first = Box::new(first);
+                            OperationError::PerhapsLate { to, first, error }
+                        }
                         None => error.into(),
                     });
                 }
