@@ -183,7 +183,9 @@ fn a_kill_while_somebody_switches_a_left_off_board_on_does_not_leave_it_off() {
     let config = relays.pdu("rack", "1s") + &outlet("panda01", "rack", 1, "off_time = \"1s\"\n");
     let mut power = Power::start(&lab, &config);
     let address = power.address;
-    let cycle = std::thread::spawn(move || http(address, "POST", "/outlets/panda01/cycle", ""));
+    let cycle = std::thread::spawn(move || {
+        http(address, "POST", "/outlets/panda01/cycle", r#"{"user":"bob"}"#)
+    });
     wait_until(LIMIT, "the board is off", || !relays.is_on(1));
     relays.is("stuck", true);
     assert_eq!(cycle.join().unwrap().status, 502);
@@ -191,7 +193,7 @@ fn a_kill_while_somebody_switches_a_left_off_board_on_does_not_leave_it_off() {
     power.fails("panda01", "on");
     assert_eq!(last(&power, "panda01")["verb"], "on");
     assert_eq!(last(&power, "panda01")["result"], "left-off");
-    assert_eq!(left_off(&power)["who"], "127.0.0.1");
+    assert_eq!(left_off(&power)["who"], "bob");
     let _gone = std::thread::spawn(move || {
         std::panic::catch_unwind(|| http(address, "POST", "/outlets/panda01/on", ""))
     });
