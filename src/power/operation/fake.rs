@@ -33,8 +33,8 @@ pub(in crate::power) enum Does {
 pub(in crate::power) enum Reads {
     Well,
     Never,
-    /// Not before.
-    From(Instant),
+    /// Not between these two.
+    Gap(Instant, Instant),
     /// The profile has no status.
     NotPossible,
 }
@@ -114,8 +114,10 @@ impl Outlet for Fake {
     fn status(&self) -> Option<Answer<'_, State>> {
         match self.reads {
             Reads::Well => Some(async { Ok(self.state()) }.boxed()),
-            Reads::From(when) if when <= Instant::now() => Some(async { Ok(self.state()) }.boxed()),
-            Reads::Never | Reads::From(_) => Some(std::future::pending().boxed()),
+            Reads::Gap(from, to) if !(from..to).contains(&Instant::now()) => {
+                Some(async { Ok(self.state()) }.boxed())
+            }
+            Reads::Never | Reads::Gap(..) => Some(std::future::pending().boxed()),
             Reads::NotPossible => None,
         }
     }
