@@ -159,9 +159,10 @@ impl Reload {
             let http = config.http.as_ref().map(|http| (http.listen, http.insecure));
             let (pdus, boards, budgets) = (&config.pdus, &config.boards, &config.budgets);
             let (consoles, interlock) = (&config.consoles, &config.interlock);
-            let folders = &config.folders;
+            let (folders, pdudaemon, powerman) =
+                (&config.folders, &config.pdudaemon, &config.powerman);
             format!(
-                "{http:?} {consoles:?} {interlock:?} {folders:?} {budgets:?} {pdus:?} {boards:?}"
+                "{http:?} {pdudaemon:?} {powerman:?} {consoles:?} {interlock:?} {folders:?} {budgets:?} {pdus:?} {boards:?}"
             )
         };
         let same = others(&config) == others(&self.config);
