@@ -115,6 +115,7 @@ impl PowerDaemon {
             listener: Arc::new(listener),
             tls: self.tls,
             insecure,
+            other: None,
         });
         let listeners = tcp.into_iter().chain([Listener::Unix(Arc::new(socket))]);
         ready();
