@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::{Hold, OperationError, Overdrawn};
-use crate::model::{Failure, Kind, Name};
+use crate::model::{Failure, Kind, Name, Refusal};
 
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum PowerError {
@@ -46,10 +46,12 @@ impl From<PowerError> for Failure {
             }
             PowerError::Busy { .. } => Self::new(Kind::Lab, text).hint("try again in a while"),
             PowerError::Ending => Self::new(Kind::Interrupted, text),
-            PowerError::Held(hold) => Self::new(Kind::Refused, text).hint(hold.hint()),
+            PowerError::Held(hold) => {
+                Self::new(Kind::Refused, text).because(hold.refusal()).hint(hold.hint())
+            }
             PowerError::Overdrawn(Overdrawn { wait, .. }) => {
                 let seconds = wait.as_secs_f64().ceil();
-                Self::new(Kind::Refused, text).hint(format!(
+                Self::new(Kind::Refused, text).because(Refusal::Budget).hint(format!(
                     "it may be again in {seconds} s; who has control of it may force it and give a reason"
                 ))
             }
