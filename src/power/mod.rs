@@ -156,6 +156,11 @@ impl Power {
         self.0.entries.values().map(|entry| &entry.info)
     }
 
+    /// The board of a name.
+    pub fn outlet(&self, name: &str) -> Option<&OutletInfo> {
+        self.0.entries.get(name).map(|entry| &entry.info)
+    }
+
     /// Whether a cycle has switched a board off and could not switch it on again.
     pub fn left_off(&self, outlet: &Name) -> Option<LeftOff> {
         self.0.entries.get(outlet)?.left_off()
@@ -297,6 +302,7 @@ impl Entry {
             shared_with,
             console: config.console.clone(),
             left_off: None,
+            lease: None,
         };
         let board = Board {
             name: config.name.clone(),
