@@ -9,8 +9,9 @@ use crate::model::{Failure, Kind, Name, Refusal};
 pub enum PowerError {
     #[error("there is no outlet {name:?}")]
     UnknownOutlet { name: String, near: Option<String> },
-    #[error("{pdu} has too many operations waiting")]
-    Busy { pdu: Arc<str> },
+    /// A board, or a PDU.
+    #[error("{what} has too many operations waiting")]
+    Busy { what: Arc<str> },
     #[error("lava-power is ending")]
     Ending,
     /// Somebody else uses the board. No PDU was asked.

@@ -36,7 +36,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use tokio::sync::oneshot;
+use tokio::sync::{Semaphore, oneshot};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -193,15 +193,16 @@ impl Power {
         asked: Asked,
     ) -> Result<Report, PowerError> {
         let entry = self.0.find(outlet)?;
-        let full = |seat: &Seat| PowerError::Busy { pdu: seat.pdu.label.clone() };
-        let room = entry.board.room().map_err(full)?;
+        let full = |what: &str| PowerError::Busy { what: what.into() };
         let Surroundings { tasks, ending, .. } = &self.0.surroundings;
         if ending.is_cancelled() {
             return Err(PowerError::Ending);
         }
         if verb == Verb::Status {
+            let _room = entry.board.room_to_look().map_err(|seat| full(&seat.pdu.label))?;
             return order::look(&self.0, entry, &asked).await;
         }
+        let room = entry.board.room().ok_or_else(|| full(outlet))?;
         let (answer, answered) = oneshot::channel();
         let order = Order { entry: entry.clone(), verb, asked, answer, room };
         tasks.spawn(order.carry_out(self.0.clone()));
@@ -311,6 +312,7 @@ impl Entry {
             feeds,
             off_order: config.off_order,
             in_lock_order: in_lock_order.into_values().collect(),
+            queue: Arc::new(Semaphore::new(board::QUEUE)),
         };
         Some(Self { info, board, journal, left_off: Mutex::default(), told: Mutex::default() })
     }

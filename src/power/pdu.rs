@@ -12,8 +12,12 @@ use crate::config::power::{Driver, OutletConfig, PduConfig};
 use crate::model::{Name, Reading, State};
 use crate::outlet::{self, Answer, Outlet, OutletError, Switch};
 
-/// How many operations may be under way or wait for one PDU.
-pub(super) const QUEUE: usize = 32;
+/// How many may look at the outlets of one PDU at a time, beside one for each outlet: each waits for the
+/// PDU's turn. Those who switch are counted at their boards.
+pub(super) const LOOKS: usize = 32;
+
+/// So many rounds may pass without a meter's being read, before what it said is of the past.
+const METER_ROUNDS: u32 = 3;
 
 /// How long what is kept at a PDU, such as a session, is kept after the last request, for the next one.
 const REST: Duration = Duration::from_secs(5);
@@ -73,12 +77,12 @@ impl Pdu {
             turn: Mutex::default(),
             asked: Notify::new(),
             wanted: Notify::new(),
-            room: Arc::new(Semaphore::new(QUEUE)),
+            room: Arc::new(Semaphore::new(LOOKS + config.outlets.len())),
             tally,
         }
     }
 
-    /// A place among those who want something of it; `None` when there are too many.
+    /// A place among those who look; `None` when there are too many.
     pub(super) fn room(&self) -> Option<OwnedSemaphorePermit> {
         self.room.clone().try_acquire_owned().ok()
     }
