@@ -224,11 +224,25 @@ impl Power {
         for entry in self.0.entries.values() {
             let affected = self.0.affected(entry);
             let names: Vec<&Name> = affected.iter().map(|entry| &entry.board.name).collect();
-            for record in entry.journal.records() {
+            // What was done to boards on the same outlets decides, too, what was a cut.
+            let others = affected.iter().skip(1).flat_map(|other| {
+                other.journal.records().into_iter().map(|record| (record.begin_us, None))
+            });
+            let own = entry.journal.records().into_iter();
+            let mut all: Vec<_> =
+                own.map(|record| (record.begin_us, Some(record))).chain(others).collect();
+            all.sort_by_key(|(begin_us, _)| *begin_us);
+            let mut was_off = false;
+            for (_, record) in all {
+                let is_cut = !was_off;
+                was_off = record.as_ref().is_some_and(order::is_off_by);
+                let Some(record) = record else { continue };
                 match record.verb {
                     Verb::Cycle => self.0.ledger.restore(&names, &record.who, record.begin_us),
                     Verb::Off => {
-                        self.0.ledger.restore(&names, &record.who, record.begin_us);
+                        if is_cut {
+                            self.0.ledger.restore(&names, &record.who, record.begin_us);
+                        }
                         let off_us = record.end_us.unwrap_or(record.begin_us);
                         names.iter().for_each(|name| self.0.ledger.went_off(name, off_us));
                     }

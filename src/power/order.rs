@@ -12,7 +12,7 @@ use super::keeper::Keeper;
 use super::tally::Counted;
 use super::{Asked, Common, Entry, Note, OperationError, PowerError};
 use crate::model::event::Phase;
-use crate::model::{LeftOff, Name, PowerResult, Report, Verb, What, units};
+use crate::model::{LeftOff, Name, PowerRecord, PowerResult, Report, State, Verb, What, units};
 
 /// How long an operation may go on after the daemon was told to end.
 pub(super) const GRACE: Duration = Duration::from_secs(4);
@@ -119,7 +119,11 @@ impl Operation<'_> {
         self.leave = leave.map_err(PowerError::Held)?;
         let names: Vec<&Name> = boards.iter().map(|board| &board.name).collect();
         let ledger = &common.ledger;
-        if verb == Verb::Cycle || (verb == Verb::Off && !entry.journal.is_off()) {
+        let cuts = match verb {
+            Verb::Off => !is_off(&affected),
+            verb => verb == Verb::Cycle,
+        };
+        if cuts {
             let booked = ledger.book(&names, &asked.who, asked.force, units::now_us());
             booked.map_err(PowerError::Overdrawn)?;
         }
@@ -132,7 +136,7 @@ impl Operation<'_> {
         // Everybody is told first, and then it is switched.
         tell(common, entry, &asked.who, verb, Phase::Begin, self.leave.detail(asked)).await;
         self.started = Instant::now();
-        let Board { name, off_time, .. } = &entry.board;
+        let Board { off_time, .. } = &entry.board;
         let whole = match verb {
             Verb::On => entry.board.on().await,
             Verb::Off => {
@@ -142,7 +146,8 @@ impl Operation<'_> {
             }
             Verb::Cycle => {
                 let off_time = asked.off_time.unwrap_or(*off_time);
-                let off_time = ledger.off_time(name, &asked.who).max(off_time);
+                let least = names.iter().map(|name| ledger.off_time(name, &asked.who)).max();
+                let off_time = off_time.max(least.unwrap_or_default());
                 entry.board.cycle(off_time, &common.surroundings.ending).await
             }
             Verb::Status => entry.board.status().await,
@@ -161,6 +166,20 @@ impl Operation<'_> {
         let written = tasks.spawn_blocking(move || journal.begin(verb, &asked, true));
         self.begun = written.await.ok();
     }
+}
+
+/// Whether the last thing that was done to any of these boards, which share outlets, was to switch the
+/// first one off: to do so again cuts nothing.
+fn is_off(affected: &[&Entry]) -> bool {
+    let newest = affected.iter().filter_map(|entry| entry.journal.last());
+    let newest = newest.max_by_key(|record| record.begin_us);
+    let first = affected.first().and_then(|entry| entry.journal.last());
+    newest.is_some_and(|newest| is_off_by(&newest) && first.as_ref() == Some(&newest))
+}
+
+/// Whether a board is off since this was done.
+pub(super) fn is_off_by(record: &PowerRecord) -> bool {
+    record.verb == Verb::Off && record.state == Some(State::Off)
 }
 
 /// Writes down what an operation came to. A cycle may not be over then: who sees to it is given.

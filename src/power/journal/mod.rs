@@ -152,11 +152,9 @@ impl Journal {
         self.lock().chronicle.records().cloned().collect()
     }
 
-    /// Whether the last thing that was done to the board was to switch it off.
-    pub(super) fn is_off(&self) -> bool {
-        let inner = self.lock();
-        let last = inner.chronicle.records().next_back();
-        last.is_some_and(|last| last.verb == Verb::Off && last.state == Some(State::Off))
+    /// The last thing that was done to the board.
+    pub(super) fn last(&self) -> Option<PowerRecord> {
+        self.lock().chronicle.records().next_back().cloned()
     }
 
     fn push(&self, line: Line, safe: bool) {
