@@ -43,7 +43,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::config::power::{BoardConfig, InterlockConfig, PowerConfig};
 use crate::model::{
-    Feed, LeftOff, Name, OutletInfo, PowerRecord, PowerResult, Reading, Report, Verb,
+    Feed, LeftOff, Name, OutletInfo, PowerRecord, PowerResult, Reading, Report, Verb, units,
 };
 use board::{Board, Fault, Whole};
 use budget::Ledger;
@@ -133,6 +133,11 @@ impl Power {
         if let Err(error) = journal::make_folder(folder) {
             let folder = folder.display();
             tracing::error!(%folder, %error, "there can be no journals; a crash in the middle of a cycle leaves its board off");
+        }
+        let known = |name: &Name| config.boards.iter().any(|board| board.name == *name);
+        for (board, cycle) in journal::forgotten(folder, known) {
+            let (who, since) = (cycle.who, units::time_text(cycle.begin_us));
+            tracing::error!(%board, who, since, "A CYCLE HAS LEFT IT OFF, and no [[outlet]] has its name any more: nobody switches it on");
         }
         let entries = config.boards.iter().filter_map(|board| {
             let journal = Arc::new(Journal::open(folder, &board.name, tally.clone()));

@@ -9,6 +9,7 @@
 //! does not take it for one that nobody sees to any more.
 
 mod chronicle;
+mod forgotten;
 #[cfg(test)]
 mod tests;
 
@@ -20,6 +21,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 pub use chronicle::Chronicle;
 use chronicle::{Line, What};
+pub(super) use forgotten::forgotten;
 
 use rustix::fs::{FlockOperation, flock};
 
