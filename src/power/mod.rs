@@ -214,9 +214,10 @@ impl Power {
         answered.await.unwrap_or(Err(PowerError::Ending))
     }
 
-    /// What was read last at an outlet. `None` until it was, and of one that is not measured.
+    /// What was read last at an outlet. `None` until it was, of one that is not measured, and when it was
+    /// too long ago.
     pub fn metered(&self, outlet: &str) -> Option<Metered> {
-        self.0.tally.last_metered(outlet)
+        self.0.entries.get(outlet)?.metered()
     }
 
     /// What happened so far.
