@@ -124,7 +124,8 @@ impl Command {
 /// behind it that are as the page likes.
 fn is_foreign(line: &str) -> bool {
     let http = line.split_whitespace().any(|word| word.starts_with("HTTP/"));
-    http || line.contains(|c: char| c == char::REPLACEMENT_CHARACTER || (c.is_control() && c != '\t'))
+    http || line
+        .contains(|c: char| c == char::REPLACEMENT_CHARACTER || (c.is_control() && c != '\t'))
 }
 
 /// Cuts what a client sends into lines.

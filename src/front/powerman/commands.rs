@@ -197,8 +197,9 @@ impl Session {
         };
         if verb != Verb::Status {
             // Of one PDU the cycles overlap, all but its requests.
-            let switch =
-                async |outlet: &Name| (outlet.clone(), Some(ask(outlet).await.map_err(Failure::from)));
+            let switch = async |outlet: &Name| {
+                (outlet.clone(), Some(ask(outlet).await.map_err(Failure::from)))
+            };
             return join_all(outlets.into_iter().map(switch)).await;
         }
         let mut outcomes = Vec::new();
