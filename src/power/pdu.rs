@@ -32,6 +32,8 @@ pub(super) struct Pdu {
     pub(super) label: Arc<str>,
     /// What to consider when it does not answer.
     pub(super) when_silent: Option<&'static str>,
+    /// … and when it answers who reads, and not who writes.
+    pub(super) when_deaf: Option<&'static str>,
     /// How long it may take to answer one request.
     pub(super) timeout: Duration,
     /// How long an outlet may take to read as asked for.
@@ -75,6 +77,7 @@ impl Pdu {
             name: config.name.clone(),
             label: label(config),
             when_silent: when_silent(config),
+            when_deaf: when_deaf(config),
             timeout: config.timeout,
             verify: config.verify,
             meter_age: METER_ROUNDS * config.meter_every + config.timeout,
@@ -225,6 +228,19 @@ fn label(pdu: &PduConfig) -> Arc<str> {
     match pdu.driver.place() {
         Some(place) => format!("{} ({place})", pdu.name).into(),
         None => pdu.name.as_str().into(),
+    }
+}
+
+fn when_deaf(pdu: &PduConfig) -> Option<&'static str> {
+    use crate::config::power::Access;
+    match &pdu.driver {
+        Driver::Snmp(snmp) => match &snmp.access {
+            Access::V1(_) | Access::V2c(_) => Some(
+                "may this community write? Some SNMP agents are silent to one that may only read",
+            ),
+            Access::V3(_) => Some("may this user write?"),
+        },
+        _ => None,
     }
 }
 

@@ -67,6 +67,21 @@ fn a_cycle_that_cannot_cut_both_feeds_leaves_both_on() {
 }
 
 #[test]
+fn a_dead_pdu_does_not_keep_the_other_feed_off() {
+    let lab = TestLab::new();
+    let (left, right) = (Relays::new(&lab, "l"), Relays::new(&lab, "r"));
+    let config = left.pdu("left", "500ms") + &right.pdu("right", "5s") + &fed_twice("");
+    let power = Power::start(&lab, &config);
+    power.done("server01", "on");
+    left.is("dead", true);
+    power.fails("server01", "cycle");
+    assert_eq!(right.log()[..3], ["on 2", "off 2", "on 2"]);
+    assert!(right.is_on(2));
+    left.is("dead", false);
+    wait_until(LIMIT * 2, "both are on", || left.is_on(1) && right.is_on(2));
+}
+
+#[test]
 fn boards_that_share_an_outlet_are_asked_for_together() {
     let lab = TestLab::new();
     let relays = Relays::new(&lab, "relays");

@@ -176,6 +176,39 @@ fn who_switches_a_board_that_was_left_off_has_the_last_word() {
 }
 
 #[test]
+fn a_kill_while_somebody_switches_a_left_off_board_on_does_not_leave_it_off() {
+    let lab = TestLab::new();
+    let relays = Relays::new(&lab, "relays");
+    relays.set(1, true);
+    let config = relays.pdu("rack", "1s") + &outlet("panda01", "rack", 1, "off_time = \"1s\"\n");
+    let mut power = Power::start(&lab, &config);
+    let address = power.address;
+    let cycle = std::thread::spawn(move || {
+        http(address, "POST", "/outlets/panda01/cycle", r#"{"user":"bob"}"#)
+    });
+    wait_until(LIMIT, "the board is off", || !relays.is_on(1));
+    relays.is("stuck", true);
+    assert_eq!(cycle.join().unwrap().status, 502);
+    // Asked for and failed: it is still owed, and everybody sees so.
+    power.fails("panda01", "on");
+    assert_eq!(last(&power, "panda01")["verb"], "on");
+    assert_eq!(last(&power, "panda01")["result"], "left-off");
+    assert_eq!(left_off(&power)["who"], "bob");
+    let _gone = std::thread::spawn(move || {
+        std::panic::catch_unwind(|| http(address, "POST", "/outlets/panda01/on", ""))
+    });
+    wait_until(LIMIT, "it is being switched on", || {
+        last(&power, "panda01")["result"] == "under-way"
+    });
+    power.daemon.kill();
+    relays.is("stuck", false);
+    let power = Power::start(&lab, &config);
+    wait_until(LIMIT, "it is back", || left_off(&power).is_null());
+    assert!(relays.is_on(1));
+    assert_eq!(last(&power, "panda01")["result"], "interrupted");
+}
+
+#[test]
 fn a_cycle_holds_up_no_other_outlet_of_its_pdu() {
     let lab = TestLab::new();
     let relays = Relays::new(&lab, "relays");
