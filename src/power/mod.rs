@@ -39,13 +39,13 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use tokio::sync::oneshot;
+use tokio::sync::{Semaphore, oneshot};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::config::power::{BoardConfig, InterlockConfig, PduConfig, PowerConfig};
-use crate::model::{Feed, LeftOff, Name, OutletInfo, PowerRecord, Reading, Report, Verb};
+use crate::model::{Feed, LeftOff, Name, OutletInfo, PowerRecord, Reading, Report, Verb, units};
 use board::{Board, Fault, Whole};
 use budget::Ledger;
 use duty::Duty;
@@ -143,6 +143,11 @@ impl Power {
             let folder = folder.display();
             tracing::error!(%folder, %error, "there can be no journals; a crash in the middle of a cycle leaves its board off");
         }
+        let known = |name: &Name| config.boards.iter().any(|board| board.name == *name);
+        for (board, cycle) in journal::forgotten(folder, known) {
+            let (who, since) = (cycle.who, units::time_text(cycle.begin_us));
+            tracing::error!(%board, who, since, "A CYCLE HAS LEFT IT OFF, and no [[outlet]] has its name any more: nobody switches it on");
+        }
         let entries = config.boards.iter().filter_map(|board| {
             let journal = Arc::new(Journal::open(folder, &board.name, tally.clone()));
             let entry = Entry::new(board, &config.boards, &seats, journal)?;
@@ -163,6 +168,11 @@ impl Power {
     /// All boards in the order of their names.
     pub fn outlets(&self) -> impl Iterator<Item = &OutletInfo> {
         self.0.entries.values().map(|entry| &entry.info)
+    }
+
+    /// The board of a name.
+    pub fn outlet(&self, name: &str) -> Option<&OutletInfo> {
+        self.0.entries.get(name).map(|entry| &entry.info)
     }
 
     /// Whether a cycle has switched a board off and could not switch it on again.
@@ -197,24 +207,26 @@ impl Power {
         asked: Asked,
     ) -> Result<Report, PowerError> {
         let entry = self.0.find(outlet)?;
-        let full = |seat: &Seat| PowerError::Busy { pdu: seat.pdu.label.clone() };
-        let room = entry.board.room().map_err(full)?;
+        let full = |what: &str| PowerError::Busy { what: what.into() };
         let Surroundings { tasks, ending, .. } = &self.0.surroundings;
         if ending.is_cancelled() {
             return Err(PowerError::Ending);
         }
         if verb == Verb::Status {
+            let _room = entry.board.room_to_look().map_err(|seat| full(&seat.pdu.label))?;
             return order::look(&self.0, entry, &asked).await;
         }
+        let room = entry.board.room().ok_or_else(|| full(outlet))?;
         let (answer, answered) = oneshot::channel();
         let order = Order { entry: entry.clone(), verb, asked, answer, room };
         tasks.spawn(order.carry_out(self.0.clone()));
         answered.await.unwrap_or(Err(PowerError::Ending))
     }
 
-    /// What was read last at an outlet. `None` until it was, and of one that is not measured.
+    /// What was read last at an outlet. `None` until it was, of one that is not measured, and when it was
+    /// too long ago.
     pub fn metered(&self, outlet: &str) -> Option<Metered> {
-        self.0.tally.last_metered(outlet)
+        self.0.entries.get(outlet)?.metered()
     }
 
     /// What happened so far.
@@ -299,6 +311,7 @@ impl Entry {
             shared_with,
             console: config.console.clone(),
             left_off: None,
+            lease: None,
         };
         let board = Board {
             name: config.name.clone(),
@@ -307,6 +320,7 @@ impl Entry {
             feeds,
             off_order: config.off_order,
             in_lock_order: in_lock_order.into_values().collect(),
+            queue: Arc::new(Semaphore::new(board::QUEUE)),
         };
         Some(Self { info, board, journal, duty: Duty::default(), told: Mutex::default() })
     }

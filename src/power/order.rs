@@ -14,7 +14,7 @@ use super::interlock::Leave;
 use super::tally::Counted;
 use super::{Asked, Common, Entry, Note, OperationError, PowerError};
 use crate::model::event::Phase;
-use crate::model::{Name, Report, Verb, What, units};
+use crate::model::{Name, PowerRecord, Report, State, Verb, What, units};
 
 /// How long an operation may go on after the daemon was told to end.
 pub(super) const GRACE: Duration = Duration::from_secs(4);
@@ -155,7 +155,11 @@ impl Operation<'_> {
         if ending.is_cancelled() {
             return Err(PowerError::Ending);
         }
-        if verb == Verb::Cycle || (verb == Verb::Off && !entry.journal.is_off()) {
+        let cuts = match verb {
+            Verb::Off => !is_off(&affected),
+            verb => verb == Verb::Cycle,
+        };
+        if cuts {
             let booked = ledger.book(&names, &asked.who, asked.force, units::now_us());
             booked.map_err(PowerError::Overdrawn)?;
             self.booked = true;
@@ -164,7 +168,7 @@ impl Operation<'_> {
         // Everybody is told first, and then it is switched.
         tell(common, entry, &asked.who, verb, Phase::Begin, self.leave.detail(asked)).await;
         self.started = Instant::now();
-        let Board { name, off_time, .. } = &entry.board;
+        let Board { off_time, .. } = &entry.board;
         let whole = match verb {
             Verb::On => entry.board.on(ending).await,
             Verb::Off => {
@@ -173,7 +177,8 @@ impl Operation<'_> {
                 off
             }
             Verb::Cycle => {
-                let least = ledger.off_time(name, &asked.who);
+                let least = names.iter().map(|name| ledger.off_time(name, &asked.who)).max();
+                let least = least.unwrap_or_default();
                 let wanted = asked.off_time.unwrap_or(*off_time).max(least);
                 entry.board.cycle(OffTime { wanted, least }, ending).await
             }
@@ -204,6 +209,20 @@ impl Operation<'_> {
         }
         Ok(())
     }
+}
+
+/// Whether the last thing that was done to any of these boards, which share outlets, was to switch the
+/// first one off: to do so again cuts nothing.
+fn is_off(affected: &[&Entry]) -> bool {
+    let newest = affected.iter().filter_map(|entry| entry.journal.last());
+    let newest = newest.max_by_key(|record| record.begin_us);
+    let first = affected.first().and_then(|entry| entry.journal.last());
+    newest.is_some_and(|newest| is_off_by(&newest) && first.as_ref() == Some(&newest))
+}
+
+/// Whether a board is off since this was done.
+pub(super) fn is_off_by(record: &PowerRecord) -> bool {
+    record.verb == Verb::Off && record.state == Some(State::Off)
 }
 
 /// Tells everybody on the board's console, and on those of the boards that lose their power with it.

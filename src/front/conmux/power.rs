@@ -13,7 +13,7 @@ use crate::console::Console;
 use crate::front::cli::{notice, report};
 use crate::front::hand_over::HandOver;
 use crate::model::event::Phase;
-use crate::model::{Failure, Kind, Name, PowerRequest, Report, Verb, What, units};
+use crate::model::{Failure, Kind, Name, PowerRequest, Refusal, Report, Verb, What, units};
 
 /// How many commands of one client may be under way.
 const MAX_RUNNING: usize = 4;
@@ -51,7 +51,7 @@ impl Power {
                 Ok(report) if verb == Verb::Status => format!("[{}]\n", report::text(&report)),
                 // Everybody is told by an event.
                 Ok(_) => String::new(),
-                Err(failure) if failure.kind == Kind::Refused => {
+                Err(failure) if failure.refusal.is_some_and(Refusal::yields_to_holder) => {
                     format!("[{}; ~$force takes the console, then try again]\n", failure.message)
                 }
                 Err(failure) => format!("{failure}\n"),
@@ -71,7 +71,7 @@ impl Power {
         if let Some(holder) = holder.filter(|_| verb != Verb::Status) {
             let since = units::time_text(holder.since_us);
             let what = format!("{} has the console since {since}", notice::user(&holder.user));
-            return Err(Failure::new(Kind::Refused, what));
+            return Err(Failure::new(Kind::Refused, what).because(Refusal::Held));
         }
         let outlet = self.outlet().await?;
         let user = Some(self.user.clone());

@@ -7,7 +7,7 @@ mod tests;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::{OwnedMutexGuard, OwnedSemaphorePermit};
+use tokio::sync::{OwnedMutexGuard, OwnedSemaphorePermit, Semaphore};
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
@@ -17,6 +17,9 @@ use crate::config::power::OffOrder;
 use crate::model::{FeedReport, Name, State, Verified};
 use crate::outlet::Switch;
 pub(super) use cycle::{OffTime, Seen};
+
+/// How many operations may be under way or wait for one board.
+pub(super) const QUEUE: usize = 32;
 
 /// A board and where its power comes from.
 #[derive(Debug)]
@@ -31,6 +34,8 @@ pub(super) struct Board {
     /// The same outlets in an order that all boards agree on: who holds one waits only for later ones,
     /// so no two boards wait for each other.
     pub(super) in_lock_order: Vec<Arc<Seat>>,
+    /// A place for each operation that is under way or waits.
+    pub(super) queue: Arc<Semaphore>,
 }
 
 #[derive(Debug)]
@@ -66,7 +71,7 @@ pub(super) struct Fault {
 #[derive(Debug)]
 pub(super) struct Held(#[expect(dead_code, reason = "held")] Vec<OwnedMutexGuard<()>>);
 
-/// A place for one more operation on each of a board's PDUs.
+/// A place for one more operation on a board, or for one more look at each of its PDUs.
 #[derive(Debug)]
 pub(super) struct Room(#[expect(dead_code, reason = "held")] Vec<OwnedSemaphorePermit>);
 
@@ -80,9 +85,15 @@ impl Board {
         Held(held)
     }
 
+    /// A place among those who switch the board; `None` when too many wait.
+    pub(super) fn room(&self) -> Option<Room> {
+        let place = self.queue.clone().try_acquire_owned();
+        place.ok().map(|place| Room(vec![place]))
+    }
+
     /// # Errors
-    /// The outlet whose PDU has too many operations waiting.
-    pub(super) fn room(&self) -> Result<Room, &Seat> {
+    /// The outlet at whose PDU too many look.
+    pub(super) fn room_to_look(&self) -> Result<Room, &Seat> {
         let mut room = Vec::with_capacity(self.feeds.len());
         for (at, Feed { seat, .. }) in self.feeds.iter().enumerate() {
             let same = |other: &Feed| Arc::ptr_eq(&other.seat.pdu, &seat.pdu);

@@ -22,6 +22,7 @@ fn board(outlets: &[&Arc<Fake>]) -> Board {
         name: "panda01".parse().unwrap(),
         console: None,
         off_time: OFF_TIME,
+        queue: Arc::new(Semaphore::new(QUEUE)),
         in_lock_order: feeds.iter().map(|feed| feed.seat.clone()).collect(),
         feeds,
         off_order: OffOrder::Reverse,

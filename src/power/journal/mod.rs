@@ -13,6 +13,7 @@
 //! mistake, does not take it for one that nobody sees to any more.
 
 mod chronicle;
+mod forgotten;
 #[cfg(test)]
 mod tests;
 
@@ -24,6 +25,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 pub use chronicle::Chronicle;
 use chronicle::{Line, What};
+pub(super) use forgotten::forgotten;
 
 use rustix::fs::{FlockOperation, flock};
 
@@ -205,13 +207,6 @@ impl Journal {
     /// The operations that are kept, the oldest first.
     pub(super) fn records(&self) -> Vec<PowerRecord> {
         self.lock().chronicle.records().cloned().collect()
-    }
-
-    /// Whether the last thing that was done to the board was to switch it off.
-    pub(super) fn is_off(&self) -> bool {
-        let inner = self.lock();
-        let last = inner.chronicle.records().next_back();
-        last.is_some_and(|last| last.verb == Verb::Off && last.state == Some(State::Off))
     }
 
     fn push(&self, line: Line, safe: bool) {

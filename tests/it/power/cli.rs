@@ -81,3 +81,24 @@ fn a_person_at_a_terminal_sees_what_is_waited_for() {
     std::fs::remove_file(busy).unwrap();
     alice.expect("beagle07 is on (accepted by the PDU");
 }
+
+#[test]
+fn a_boards_history_tells_who_did_what_and_what_came_of_it() {
+    let lab = TestLab::new();
+    let power = Power::start(&lab, PDUS);
+    power.done("panda01", "on");
+    power.done("panda01", "cycle");
+    power.fails("beagle07", "on");
+    let (code, out, err) = lava(&lab, &["history", "panda01", "beagle07"]);
+    assert_eq!(code, Some(0), "{err}");
+    let lines: Vec<&str> = out.lines().collect();
+    assert_eq!((lines[0], lines.len()), ("panda01:", 5), "{out}");
+    assert!(lines[1].contains("  on     by alice (a test): on, verified, "), "{out}");
+    assert!(lines[2].contains("  cycle  by alice (a test): on, verified, "), "{out}");
+    assert_eq!(lines[3], "beagle07:", "{out}");
+    assert!(lines[4].contains("  on     by alice (a test): failed, "), "{out}");
+    let (code, out, _) = lava(&lab, &["history", "panda01", "--json"]);
+    assert_eq!(code, Some(0));
+    let list: serde_json::Value = serde_json::from_str(&out).unwrap();
+    assert_eq!((&list[1]["verb"], &list[1]["who"]), (&"cycle".into(), &"alice".into()));
+}

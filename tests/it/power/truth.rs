@@ -266,3 +266,26 @@ fn thousands_at_once_are_answered_or_refused_and_a_dead_pdu_costs_nobody_else_an
     let grown = power.daemon.memory().saturating_sub(before);
     assert!(grown < 64 << 20, "{grown}");
 }
+
+#[test]
+fn who_keeps_one_board_busy_keeps_nobody_from_the_others() {
+    let lab = TestLab::new();
+    let relays = Relays::new(&lab, "relays");
+    let config = relays.pdu("rack", "5s")
+        + &outlet("panda01", "rack", 1, "off_time = \"5m\"\n")
+        + &outlet("panda02", "rack", 2, "off_time = \"10ms\"\n");
+    let mut power = Power::start(&lab, &config);
+    let address = power.address;
+    let cycle = move || http(address, "POST", "/outlets/panda01/cycle", "").status;
+    let mut crowd = vec![std::thread::spawn(cycle)];
+    let is_cut = || relays.log().first().is_some_and(|first| first == "off 1");
+    wait_until(LIMIT, "the first one is under way", is_cut);
+    // As many as may wait for the board, and one more.
+    crowd.extend((0..32).map(|_| std::thread::spawn(cycle)));
+    wait_until(LIMIT, "one is refused", || crowd.iter().any(|one| one.is_finished()));
+    assert_eq!(power.done("panda02", "cycle"), "on verified");
+    assert_eq!(power.done("panda01", "status"), "off verified");
+    assert!(power.daemon.terminate().success());
+    let answers: Vec<u16> = crowd.into_iter().map(|one| one.join().unwrap()).collect();
+    assert_eq!(answers.iter().filter(|status| **status == 200).count(), 1, "{answers:?}");
+}

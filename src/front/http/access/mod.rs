@@ -19,7 +19,7 @@ use tokio::sync::watch;
 use self::attempts::{Attempts, Verdict};
 use super::ApiError;
 use crate::config::AccessConfig;
-use crate::model::{Failure, Kind, Right, TokenHash};
+use crate::model::{Failure, Kind, Refusal, Right, TokenHash};
 
 pub use caller::{Caller, Standing, Who};
 pub use guard::{Guard, Need, Row, TOKEN_PROTOCOL, guard, last};
@@ -166,7 +166,7 @@ fn unknown(what: &str) -> ApiError {
         "show a token as \"Authorization: Bearer TOKEN\"; our programs take it from $LAVA_TOKEN, \
          the file $LAVA_TOKEN_FILE, or ~/.config/lava/token",
     );
-    ApiError::new(StatusCode::UNAUTHORIZED, failure)
+    ApiError::new(StatusCode::UNAUTHORIZED, failure.because(Refusal::Rights))
 }
 
 /// 403: what is missing, and for what.
@@ -177,7 +177,7 @@ pub(super) fn missing(caller: &Caller, has: Option<Right>, needed: Right, on: &s
     let failure = Failure::new(Kind::Refused, what).hint(format!(
         "the daemon's configuration says who may what: {needed} = […] of its [[token]] or [local]"
     ));
-    ApiError::new(StatusCode::FORBIDDEN, failure)
+    ApiError::new(StatusCode::FORBIDDEN, failure.because(Refusal::Rights))
 }
 
 #[cfg(test)]

@@ -8,7 +8,7 @@ use futures_util::future::join_all;
 use super::progress::Progress;
 use super::{LabArgs, print, print_json, report, user};
 use crate::client::{lab::Lab, outlet};
-use crate::model::{Failure, Kind, PowerRequest, Report, Verb};
+use crate::model::{Failure, Kind, PowerRequest, Refusal, Report, Verb};
 
 /// The reason of somebody who gave none, and was asked.
 const CONFIRMED: &str = "confirmed at the terminal";
@@ -45,7 +45,9 @@ pub(super) async fn run(args: SwitchArgs, verb: Verb) -> Result<(), Failure> {
     let (mut kind, mut messages) = (None, Vec::new());
     for (board, result) in args.boards.iter().zip(join_all(operations).await) {
         let result = match result {
-            Err(refusal) if refusal.kind == Kind::Refused && !args.force => {
+            Err(refusal)
+                if refusal.refusal.is_some_and(Refusal::yields_to_force) && !args.force =>
+            {
                 if confirmed(&refusal)? {
                     let request = PowerRequest {
                         force: true,
@@ -55,7 +57,7 @@ pub(super) async fn run(args: SwitchArgs, verb: Verb) -> Result<(), Failure> {
                     operate(&lab, board, verb, &request).await
                 } else {
                     let how = "--force --reason TEXT does it all the same";
-                    Err(Failure::new(Kind::Refused, format!("{}; {how}", refusal.message)))
+                    Err(Failure { message: format!("{}; {how}", refusal.message), ..refusal })
                 }
             }
             result => result,
