@@ -71,7 +71,8 @@ async fn a_conversation_without_an_end_is_broken_off_with_a_logout() {
         let (mut peer, _) = listener.accept().await.unwrap();
         for answer in ["User Name : ", "Password  : ", "American Power Conversion\r\napc>"] {
             peer.write_all(answer.as_bytes()).await.unwrap();
-            peer.read(&mut [0; 1024]).await.unwrap();
+            let read = peer.read(&mut [0; 1024]).await.unwrap();
+            assert_ne!(read, 0);
         }
         // Nothing more.
         let mut heard = String::new();

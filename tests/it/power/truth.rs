@@ -282,7 +282,7 @@ fn who_keeps_one_board_busy_keeps_nobody_from_the_others() {
     wait_until(LIMIT, "the first one is under way", is_cut);
     // As many as may wait for the board, and one more.
     crowd.extend((0..32).map(|_| std::thread::spawn(cycle)));
-    wait_until(LIMIT, "one is refused", || crowd.iter().any(|one| one.is_finished()));
+    wait_until(LIMIT, "one is refused", || crowd.iter().any(std::thread::JoinHandle::is_finished));
     assert_eq!(power.done("panda02", "cycle"), "on verified");
     assert_eq!(power.done("panda01", "status"), "off verified");
     assert!(power.daemon.terminate().success());

@@ -431,7 +431,7 @@ fn a_redfish_service_switches_and_reads_back() {
     let (_, message) = power.fails("panda04", "on");
     assert!(message.contains("the PDU denies us (401"), "{message}");
     let (kind, message) = power.fails("panda05", "on");
-    assert_eq!(kind, "failed");
+    assert_eq!(kind, "lab");
     assert!(message.contains("404 Not Found; are the port and the profile right?"), "{message}");
     assert_eq!(power.done("panda01", "status"), "off verified");
 }

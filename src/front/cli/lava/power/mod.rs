@@ -49,6 +49,6 @@ pub(super) async fn run(args: PowerArgs) -> Result<(), Failure> {
         PowerVerb::List(args) => list::run(args).await,
         PowerVerb::History(args) => history::run(args).await,
         PowerVerb::Drivers(args) => drivers::run(&args),
-        PowerVerb::Probe(args) => probe::run(args).await,
+        PowerVerb::Probe(args) => Box::pin(probe::run(args)).await,
     }
 }
