@@ -52,9 +52,12 @@ impl<T: DeserializeOwned + Clone> Listing<T> {
         let unknown = || Failure::new(Kind::User, format!("there is no {thing}"));
         match self.collections.get(&collection(thing)) {
             Some(Ok(items)) => items.get(thing.name()).cloned().ok_or_else(unknown),
-            Some(Err(Failure { kind, message, hint })) => {
-                Err(Failure { kind: *kind, message: message.clone(), hint: hint.clone() })
-            }
+            Some(Err(Failure { kind, message, hint, refusal })) => Err(Failure {
+                kind: *kind,
+                message: message.clone(),
+                hint: hint.clone(),
+                refusal: *refusal,
+            }),
             None => Err(unknown()),
         }
     }

@@ -6,7 +6,7 @@ use crate::console::Console;
 use crate::front::cli::{notice, report};
 use crate::front::hand_over::HandOver;
 use crate::model::event::Phase;
-use crate::model::{Failure, Kind, PowerRequest, Report, Verb, What, units};
+use crate::model::{Failure, Kind, PowerRequest, Refusal, Report, Verb, What, units};
 
 /// Somebody at a console.
 #[derive(Debug)]
@@ -34,7 +34,7 @@ impl AtConsole<'_> {
         if let Some(holder) = holder.filter(|_| verb != Verb::Status && !request.force) {
             let since = units::time_text(holder.since_us);
             let what = format!("{} has the console since {since}", notice::user(&holder.user));
-            return Err(Failure::new(Kind::Refused, what));
+            return Err(Failure::new(Kind::Refused, what).because(Refusal::Held));
         }
         let outlet = outlet_of(self.console, url).await?;
         let request = PowerRequest { user: Some(self.user.to_owned()), ..request };

@@ -20,7 +20,7 @@ pub mod units;
 
 pub use behalf::Behalf;
 pub use event::{Event, What};
-pub use failure::{Failure, Kind};
+pub use failure::{Failure, Kind, Refusal};
 pub use glob::Glob;
 pub use health::{Health, Mismatch, Seen, Sight};
 pub use keys::{Keys, Step};

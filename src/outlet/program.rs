@@ -1,5 +1,8 @@
 //! Running a program for a driver, never with a shell.
+//!
+//! A program that has begun may have switched, however it ends.
 
+use std::collections::VecDeque;
 use std::ffi::OsStr;
 use std::process::{ExitStatus, Stdio};
 use std::time::Duration;
@@ -9,9 +12,11 @@ use tokio::io::{AsyncRead, AsyncReadExt as _};
 use tokio::process::{Child, Command};
 
 use super::OutletError;
+use super::way::Way;
 
-/// How much of a program's output is kept, in bytes; the rest is read and dropped.
-const MAX_OUTPUT: usize = 4096;
+/// How much is kept of the beginning of a program's output, and how much of its end, in bytes. What is
+/// between them is read and dropped.
+const KEPT: usize = 2048;
 /// How long output is waited for after the program's end: something it started in the background
 /// may hold its pipes open for ever.
 const LAST_OUTPUT: Duration = Duration::from_millis(200);
@@ -24,11 +29,11 @@ pub(super) struct Ended {
 }
 
 impl Ended {
-    /// What it said of its failure, as a refusal.
-    pub(super) fn refusal(&self, program: &str) -> OutletError {
+    /// What it said of its failure.
+    pub(super) fn failure(&self, program: &str) -> String {
         match self.last_words() {
-            Some(line) => OutletError::Refused(format!("{program} failed: {line:?}")),
-            None => OutletError::Refused(format!("{program} failed: {}", self.status)),
+            Some(line) => format!("{program} failed: {line:?}"),
+            None => format!("{program} failed: {}", self.status),
         }
     }
 
@@ -47,10 +52,10 @@ impl Ended {
 pub(super) async fn run(
     words: &[String],
     variables: &[(&str, &OsStr)],
+    way: &mut Way,
 ) -> Result<Ended, OutletError> {
     let program = &words[0];
-    let cannot =
-        |error: std::io::Error| OutletError::Unreachable(format!("cannot run {program}: {error}"));
+    let cannot = |error: std::io::Error| format!("cannot run {program}: {error}");
     let mut child = Command::new(program)
         .args(&words[1..])
         .envs(variables.iter().copied())
@@ -60,14 +65,15 @@ pub(super) async fn run(
         .process_group(0)
         .kill_on_drop(true)
         .spawn()
-        .map_err(cannot)?;
+        .map_err(|error| way.unreachable(cannot(error)))?;
+    way.sending();
     let group = Group::led_by(&child);
     let (stdout, stderr) = (child.stdout.take(), child.stderr.take());
-    let (mut output, mut errors) = (Vec::new(), Vec::new());
+    let (mut output, mut errors) = (Kept::default(), Kept::default());
     let status = {
         let mut reading = std::pin::pin!(futures_util::future::join(
-            keep_first(stdout, &mut output),
-            keep_first(stderr, &mut errors),
+            keep(stdout, &mut output),
+            keep(stderr, &mut errors),
         ));
         tokio::select! {
             _ = &mut reading => child.wait().await,
@@ -79,17 +85,51 @@ pub(super) async fn run(
         }
     };
     group.ended();
-    let text = |bytes: Vec<u8>| String::from_utf8_lossy(&bytes).into_owned();
-    Ok(Ended { status: status.map_err(cannot)?, output: text(output), errors: text(errors) })
+    let status = status.map_err(|error| way.unreachable(cannot(error)))?;
+    Ok(Ended { status, output: output.text(), errors: errors.text() })
 }
 
-/// Reads to the end and keeps the first [`MAX_OUTPUT`] bytes.
-async fn keep_first(pipe: Option<impl AsyncRead + Unpin>, kept: &mut Vec<u8>) {
+/// The beginning and the end of what a program says.
+#[derive(Debug, Default)]
+struct Kept {
+    first: Vec<u8>,
+    last: VecDeque<u8>,
+    /// How much of it is lost between the two.
+    lost: usize,
+}
+
+impl Kept {
+    fn push(&mut self, bytes: &[u8]) {
+        let room = KEPT - self.first.len();
+        let (first, rest) = bytes.split_at(bytes.len().min(room));
+        self.first.extend_from_slice(first);
+        self.last.extend(rest);
+        let over = self.last.len().saturating_sub(KEPT);
+        self.last.drain(..over);
+        self.lost += over;
+    }
+
+    /// Lines that are cut in two are left out, unless there are no others.
+    fn text(self) -> String {
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        let (mut first, last) = (self.first, Vec::from(self.last));
+        if self.lost == 0 {
+            first.extend(last);
+            return text(&first);
+        }
+        let line_end = |bytes: &[u8]| bytes.iter().position(|byte| *byte == b'\n');
+        let whole = first.iter().rposition(|byte| *byte == b'\n').map_or(first.len(), |at| at + 1);
+        let from = line_end(&last).map_or(0, |at| at + 1);
+        text(&first[..whole]) + &text(&last[from..])
+    }
+}
+
+/// Reads to the end, and keeps what is kept of it.
+async fn keep(pipe: Option<impl AsyncRead + Unpin>, kept: &mut Kept) {
     let Some(mut pipe) = pipe else { return };
     let mut chunk = [0; 1024];
     while let Ok(count @ 1..) = pipe.read(&mut chunk).await {
-        let room = MAX_OUTPUT - kept.len();
-        kept.extend_from_slice(&chunk[..count.min(room)]);
+        kept.push(&chunk[..count]);
     }
 }
 
@@ -113,5 +153,23 @@ impl Drop for Group {
             // It may have ended between the time-out and now; then there is nobody to kill.
             let _ = kill_process_group(group, Signal::KILL);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn the_last_words_of_a_talkative_program_are_its_last() {
+        let script = "echo first >&2; seq 100000 >&2; echo it broke >&2; exit 1";
+        let words = ["sh", "-c", script].map(str::to_owned);
+        let ended = run(&words, &[], &mut Way::reads()).await.unwrap();
+        assert_eq!(ended.last_words(), Some("it broke"));
+        assert!(ended.errors.starts_with("first\n1\n2\n"), "{}", ended.errors);
+        assert!(ended.errors.len() <= 2 * KEPT, "{}", ended.errors.len());
+        let lines: Vec<u32> = ended.errors.lines().filter_map(|line| line.parse().ok()).collect();
+        assert!(lines.is_sorted() && lines.contains(&100_000), "no line is cut in two");
+        assert_eq!(lines.len(), ended.errors.lines().count() - 2);
     }
 }

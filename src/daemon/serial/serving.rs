@@ -304,7 +304,12 @@ impl Serving {
         self.close_http();
         let close = self.lives.shutdown.child_token();
         let tls = self.tls.clone();
-        let door = Listener::Tcp { listener: listener.clone(), tls, insecure: config.insecure };
+        let door = Listener::Tcp {
+            listener: listener.clone(),
+            tls,
+            insecure: config.insecure,
+            other: None,
+        };
         self.lives.clients.spawn(serve(door, self.app.clone(), close.clone()));
         self.http = Some((config, Door { listener, close }));
     }

@@ -11,7 +11,7 @@ use crate::console::Console;
 use crate::front::board_power::AtConsole;
 use crate::front::cli::report;
 use crate::front::hand_over::HandOver;
-use crate::model::{Failure, Kind, PowerRequest, Report, Verb};
+use crate::model::{Failure, PowerRequest, Refusal, Report, Verb};
 
 /// How many commands of one client may be under way.
 const MAX_RUNNING: usize = 4;
@@ -49,7 +49,7 @@ impl Power {
                 Ok(report) if verb == Verb::Status => format!("[{}]\n", report::text(&report)),
                 // Everybody is told by an event.
                 Ok(_) => String::new(),
-                Err(failure) if failure.kind == Kind::Refused => {
+                Err(failure) if failure.refusal.is_some_and(Refusal::yields_to_holder) => {
                     format!("[{}; ~$force takes the console, then try again]\n", failure.message)
                 }
                 Err(failure) => format!("{failure}\n"),

@@ -2,6 +2,7 @@
 
 pub mod access;
 mod certificate;
+mod either;
 mod error;
 mod failed;
 mod pages;
@@ -14,6 +15,7 @@ mod socket;
 mod tls;
 mod websocket;
 
+pub use either::Other;
 pub use error::ApiError;
 use failed::failed;
 pub use pages::{refuse_browsers, refuse_foreign_pages};

@@ -19,7 +19,7 @@ use super::words::Words;
 use crate::client::Attachment;
 use crate::client::attach::Item;
 use crate::model::event::Mode;
-use crate::model::{self, Failure, Kind};
+use crate::model::{self, Failure, Kind, Refusal};
 use crate::wire::attach::{Session as Other, Verb};
 use crate::wire::escape::{Escapes, Typed};
 
@@ -427,12 +427,14 @@ impl Session {
             Err(failure) if failure.kind == Kind::Refused => {
                 // Nothing has begun.
                 self.power.pop();
-                let how = self
-                    .words()
-                    .key("force")
-                    .map(|key| format!("; {key} takes the console, then try again"));
+                let yields = failure.refusal.is_some_and(Refusal::yields_to_holder);
+                let how = self.words().key("force").filter(|_| yields);
+                let how = how.map(|key| format!("; {key} takes the console, then try again"));
                 let line = format!("[{}{}]", failure.message, how.unwrap_or_default());
                 self.fail(Kind::Refused, &line);
+                if let Some(hint) = failure.hint.filter(|_| !yields) {
+                    self.output.say(&format!("[{hint}]"));
+                }
             }
             Err(failure) => {
                 if let Some(own) = self.power.last_mut() {

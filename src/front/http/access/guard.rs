@@ -1,5 +1,7 @@
 //! The one place through which every request passes: who asks, and may they?
 
+use std::borrow::Cow;
+
 use axum::RequestExt as _;
 use axum::extract::{MatchedPath, RawPathParams, Request, State};
 use axum::http::header::{
@@ -8,9 +10,10 @@ use axum::http::header::{
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode};
 use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD as BASE64;
 
 use super::{Access, Caller, Origin, Shown, Who, missing};
-use crate::front::http::ApiError;
 use crate::front::http::pages::is_sent_here;
 use crate::front::http::{ApiError, Peer};
 use crate::model::{Behalf, Failure, Kind, Right, user_text};
@@ -174,15 +177,26 @@ fn login(headers: &HeaderMap) -> Option<&str> {
 }
 
 /// The token that a request shows.
-fn token(headers: &HeaderMap) -> Option<&str> {
+fn token(headers: &HeaderMap) -> Option<Cow<'_, str>> {
     if let Some(value) = headers.get(AUTHORIZATION) {
         let (scheme, token) = value.to_str().ok()?.split_once(' ')?;
-        return scheme.eq_ignore_ascii_case("bearer").then(|| token.trim());
+        return match () {
+            () if scheme.eq_ignore_ascii_case("bearer") => Some(token.trim().into()),
+            () if scheme.eq_ignore_ascii_case("basic") => password(token.trim()).map(Cow::Owned),
+            () => None,
+        };
     }
     let offered = headers.get_all(SEC_WEBSOCKET_PROTOCOL).iter();
     let mut offered =
         offered.filter_map(|value| value.to_str().ok()).flat_map(|value| value.split(','));
-    offered.find_map(|protocol| protocol.trim().strip_prefix(TOKEN_PROTOCOL))
+    offered.find_map(|protocol| protocol.trim().strip_prefix(TOKEN_PROTOCOL)).map(Cow::Borrowed)
+}
+
+/// The password of RFC 7617, for clients that can log in by nothing else: it is the token, and the user
+/// is whoever has it.
+fn password(credentials: &str) -> Option<String> {
+    let decoded = String::from_utf8(BASE64.decode(credentials).ok()?).ok()?;
+    decoded.split_once(':').map(|(_, password)| password.to_owned())
 }
 
 /// For whom a request is, if not for who makes it.
@@ -233,11 +247,15 @@ mod tests {
     fn a_token_is_in_one_of_two_headers() {
         let of = |name, value: &str| {
             let headers = HeaderMap::from_iter([(name, HeaderValue::from_str(value).unwrap())]);
-            token(&headers).map(ToOwned::to_owned)
+            token(&headers).map(Cow::into_owned)
         };
         assert_eq!(of(AUTHORIZATION, "Bearer lava_x").as_deref(), Some("lava_x"));
         assert_eq!(of(AUTHORIZATION, "bearer  lava_x ").as_deref(), Some("lava_x"));
+        // user:lava_x, lava, and neither.
+        assert_eq!(of(AUTHORIZATION, "Basic dXNlcjpsYXZhX3g=").as_deref(), Some("lava_x"));
         assert_eq!(of(AUTHORIZATION, "Basic bGF2YQ=="), None);
+        assert_eq!(of(AUTHORIZATION, "Basic user:lava_x"), None);
+        assert_eq!(of(AUTHORIZATION, "Digest lava_x"), None);
         let offered = "lava-attach, lava-token.lava_x";
         assert_eq!(of(SEC_WEBSOCKET_PROTOCOL, offered).as_deref(), Some("lava_x"));
         assert_eq!(of(SEC_WEBSOCKET_PROTOCOL, "chat"), None);

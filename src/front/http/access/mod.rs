@@ -8,6 +8,7 @@ mod guard;
 #[cfg(test)]
 pub(in crate::front) mod table;
 
+use std::borrow::Cow;
 use std::net::{IpAddr, Ipv6Addr};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Instant;
@@ -18,7 +19,7 @@ use tokio::sync::watch;
 use super::ApiError;
 use crate::config::AccessConfig;
 use crate::front::attempts::{Attempts, Verdict};
-use crate::model::{Failure, Kind, PageKey, Right, TokenHash, units};
+use crate::model::{Failure, Kind, PageKey, Refusal, Right, TokenHash, units};
 
 pub use caller::{Caller, Standing, Who};
 pub use guard::{Guard, Need, Row, TOKEN_PROTOCOL, guard, last};
@@ -71,10 +72,10 @@ impl std::fmt::Debug for Pages {
 }
 
 /// What somebody shows to be let in.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(in crate::front) enum Shown<'a> {
     Nothing,
-    Token(&'a str),
+    Token(Cow<'a, str>),
     /// What a page has been given for its token.
     Login(&'a str),
 }
@@ -130,7 +131,7 @@ impl Access {
         origin: &Origin,
         token: &str,
     ) -> Result<Option<String>, ApiError> {
-        let caller = self.identify(origin, Shown::Token(token))?;
+        let caller = self.identify(origin, Shown::Token(token.into()))?;
         let (Who::Token { hash }, Some(key)) = (caller.who(), self.key()) else { return Ok(None) };
         Ok(Some(key.issue(hash, units::now_us() / 1_000_000)))
     }
@@ -164,7 +165,7 @@ impl Access {
         let who = match (origin, token, login) {
             (Origin::Unix { uid }, _, _) if is_trusted(*uid) => Who::Owner,
             (Origin::Tcp { may_be_open: true, .. }, _, _) if config.is_open() => Who::Anyone,
-            (_, Some(token), _) if !config.is_open() => self.of_token(&config, origin, token)?,
+            (_, Some(token), _) if !config.is_open() => self.of_token(&config, origin, &token)?,
             (_, _, Some(hash)) => Who::Token { hash },
             (Origin::Unix { uid }, ..) => {
                 let who = Who::Local { uid: *uid };
@@ -239,7 +240,7 @@ fn unknown(what: &str) -> ApiError {
         "show a token as \"Authorization: Bearer TOKEN\"; our programs take it from $LAVA_TOKEN, \
          the file $LAVA_TOKEN_FILE, or ~/.config/lava/token",
     );
-    ApiError::new(StatusCode::UNAUTHORIZED, failure)
+    ApiError::new(StatusCode::UNAUTHORIZED, failure.because(Refusal::Rights))
 }
 
 /// 403: what is missing, and for what.
@@ -256,7 +257,7 @@ pub(super) fn missing(caller: &Caller, has: Option<Right>, needed: Right, on: &s
             "the daemon's configuration says who may what: {needed} = […] of its [[token]] or [local]"
         ),
     });
-    ApiError::new(StatusCode::FORBIDDEN, failure)
+    ApiError::new(StatusCode::FORBIDDEN, failure.because(Refusal::Rights))
 }
 
 #[cfg(test)]
@@ -293,7 +294,7 @@ mod tests {
 
     /// Name and right of who is let in, or the status of the refusal.
     fn let_in(access: &Access, origin: &Origin, token: Option<&str>) -> Result<String, u16> {
-        let shown = token.map_or(Shown::Nothing, Shown::Token);
+        let shown = token.map_or(Shown::Nothing, |token| Shown::Token(token.into()));
         let caller = access.identify(origin, shown).map_err(|refused| refused.status.as_u16())?;
         let right = caller.on("panda01").map_or("nothing", Right::as_str);
         Ok(format!("{} {right}", caller.name().unwrap_or_else(|| "-".into())))

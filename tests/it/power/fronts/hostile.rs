@@ -64,6 +64,7 @@ fn shell_metacharacters_in_every_field_of_every_front_give_an_error_and_do_nothi
             let status = http(pdudaemon, "GET", &path, "").status;
             assert!(matches!(status, 400 | 404 | 500), "{path}: {status}");
         }
+        let said_for = serde_json::json!({"user": "alice", "for": field}).to_string();
         for (method, path, body) in [
             ("GET", format!("/labgrid/outlets/{url}/1"), ""),
             ("GET", format!("/labgrid/outlets/n1/{url}"), ""),
@@ -73,9 +74,26 @@ fn shell_metacharacters_in_every_field_of_every_front_give_an_error_and_do_nothi
             ("POST", format!("/outlets/{url}/on"), ""),
             ("POST", format!("/outlets/n1/{url}"), ""),
             ("POST", "/outlets/n1/on".to_owned(), field),
+            ("POST", format!("/leases/{url}"), r#"{"user":"alice","for":"1h"}"#),
+            ("DELETE", format!("/leases/{url}?user=alice"), ""),
+            ("POST", "/leases/n1".to_owned(), field),
+            ("POST", "/leases/n1".to_owned(), &said_for),
+            ("GET", format!("/outlets/n1/meter{url}"), ""),
         ] {
             let status = http(power.address, method, &path, body).status;
             assert!(matches!(status, 400 | 404 | 405), "{method} {path}: {status}");
+        }
+        // Who it is and why are texts, for logs and screens: they are kept as they are, or refused.
+        let asked = serde_json::json!({"user": field, "reason": field, "for": "1s"}).to_string();
+        for (method, path, body) in [
+            ("POST", "/leases/n1".to_owned(), asked.as_str()),
+            ("GET", format!("/outlets/n1?user={url}"), ""),
+            ("DELETE", format!("/leases/n1?user={url}"), ""),
+        ] {
+            let answer = http(power.address, method, &path, body);
+            let known = matches!(answer.status, 200 | 400 | 409 | 502);
+            assert!(known, "{method} {path}: {} {}", answer.status, answer.text());
+            assert!(!answer.text().contains('\u{1b}'), "{}", answer.text());
         }
         for line in [
             format!("{field} 1 on"),

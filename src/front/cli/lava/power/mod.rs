@@ -62,7 +62,7 @@ pub(super) async fn run(args: PowerArgs, ctx: &Context) -> Result<(), Failure> {
     match args.verb {
         PowerVerb::Board(verb) => board(verb, ctx).await,
         PowerVerb::Drivers(args) => drivers::run(&args, ctx).await,
-        PowerVerb::Probe(args) => probe::run(args, ctx).await,
+        PowerVerb::Probe(args) => Box::pin(probe::run(args, ctx)).await,
     }
 }
 

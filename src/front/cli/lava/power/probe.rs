@@ -1,13 +1,13 @@
 //! `lava power probe HOST`: what kind of PDU is there, and the configuration that it wants.
 //!
-//! Each protocol that PDUs speak has a probe in [`run`], one after the other, until somebody answers
-//! who is known.
+//! Each protocol that PDUs speak has a probe in [`run`]; whoever is known first is told.
 
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::Args;
+use futures_util::future::{Either, select};
 use serde_json::json;
 
 use super::Context;
@@ -25,7 +25,8 @@ const PATIENCE: Duration = Duration::from_secs(30);
 /// Exit codes: 1 somebody answers who is no PDU that is known; 3 nobody answers, or lets us ask.
 #[derive(Debug, Args)]
 pub(super) struct ProbeArgs {
-    /// HOST or HOST:PORT.
+    /// HOST or HOST:PORT, for SNMP and for those who tell it by HTTP (Shelly, Tasmota, NETIO, Redfish); or
+    /// a URL.
     host: String,
     /// SNMP version: 1, 2c or 3.
     #[arg(long, value_name = "VERSION", default_value = "2c")]
@@ -61,14 +62,14 @@ pub(super) struct ProbeArgs {
 }
 
 pub(super) async fn run(args: ProbeArgs, ctx: &Context) -> Result<(), Failure> {
-    let (address, found) = find(&args).await?;
-    if args.json {
-        return ctx.print_json(&listed(&address, &found)).await;
+    let Known { address, table, found } = find(&args).await?;
+    match args.json {
+        true => ctx.print_json(&listed(&address, &found)).await,
+        false => ctx.print(text(&address, &args.name, &table, &found).as_bytes()).await,
     }
-    ctx.print(text(&address, &args.name, &args.pdu_table(), &found).as_bytes()).await
 }
 
-/// The configuration of a PDU that can be asked by SNMP version 2c, with its outlets.
+/// The configuration of a PDU that can be asked by SNMP version 2c or by HTTP, with its outlets.
 ///
 /// # Errors
 /// As `lava power probe` has them.
@@ -91,16 +92,35 @@ pub(in super::super) async fn configuration(
         name,
         json: false,
     };
-    let (address, found) = find(&args).await?;
-    Ok(text(&address, &args.name, &args.pdu_table(), &found))
+    let Known { address, table, found } = find(&args).await?;
+    Ok(text(&address, &args.name, &table, &found))
 }
 
-async fn find(args: &ProbeArgs) -> Result<(String, Found), Failure> {
-    let Snmp { address, access, .. } = snmp_of(&args.pdu_table())?;
-    let asked = tokio::time::timeout(args.timeout, probe::snmp(&address, &access)).await;
+async fn find(args: &ProbeArgs) -> Result<Known, Failure> {
+    let web = async { tokio::time::timeout(args.timeout, web(args)).await.ok().flatten() };
+    if is_url(&args.host) {
+        return web.await.ok_or_else(|| {
+            let message = format!("{}: there is no PDU that tells anybody what it is", args.host);
+            Failure::new(Kind::Failed, message)
+        });
+    }
+    let table = args.pdu_table();
+    let Snmp { address, access, .. } = snmp_of(&table)?;
+    let snmp = tokio::time::timeout(args.timeout, probe::snmp(&address, &access));
+    let (web, snmp) = (std::pin::pin!(web), std::pin::pin!(snmp));
+    // Whoever is known first, in either protocol.
+    let asked = match select(snmp, web).await {
+        Either::Left((Ok(Ok(Finding::Pdu(found))), _)) => Ok(Ok(Finding::Pdu(found))),
+        Either::Left((other, web)) => match web.await {
+            Some(found) => return Ok(found),
+            None => other,
+        },
+        Either::Right((Some(found), _)) => return Ok(found),
+        Either::Right((None, snmp)) => snmp.await,
+    };
     let found = asked.unwrap_or(Err(OutletError::Silent(args.timeout)));
     match found.map_err(|error| unanswered(&address, &access, &error))? {
-        Finding::Pdu(found) => Ok((address, found)),
+        Finding::Pdu(found) => Ok(Known { address: address.clone(), table, found }),
         Finding::Stranger(who) => {
             let message = format!("{address} speaks SNMP and is no PDU of a known family: {who}");
             Err(Failure::new(Kind::Failed, message).hint(
@@ -109,6 +129,36 @@ async fn find(args: &ProbeArgs) -> Result<(String, Found), Failure> {
             ))
         }
     }
+}
+
+/// A PDU that is known now, and its `[[pdu]]` table without its profile.
+struct Known {
+    address: String,
+    table: String,
+    found: Found,
+}
+
+/// The web server of a host that is a PDU, with and without TLS.
+async fn web(args: &ProbeArgs) -> Option<Known> {
+    let host = args.host.as_str();
+    let urls = match is_url(host) {
+        true => vec![host.trim_end_matches('/').to_owned()],
+        false => ["http", "https"].map(|scheme| format!("{scheme}://{host}")).to_vec(),
+    };
+    for url in urls {
+        let Ok(Some(found)) = probe::web(&url).await else { continue };
+        let (name, address) = (&args.name, quoted(&url));
+        let mut table = format!("[[pdu]]\nname = \"{name}\"\ndriver = \"http\"\nurl = {address}\n");
+        if url.starts_with("https:") {
+            table += "insecure_tls = true # until its CA is known: ca = \"FILE\"\n";
+        }
+        return Some(Known { address: url, table, found });
+    }
+    None
+}
+
+fn is_url(host: &str) -> bool {
+    host.starts_with("http://") || host.starts_with("https://")
 }
 
 impl ProbeArgs {

@@ -8,7 +8,7 @@ use futures_util::future::join_all;
 use super::progress::Progress;
 use super::{Context, LabArgs, report};
 use crate::client::{lab::Lab, outlet};
-use crate::model::{Failure, Glob, Kind, PowerRequest, Report, Right, Verb};
+use crate::model::{Failure, Glob, Kind, PowerRequest, Refusal, Report, Right, Verb};
 
 /// The reason of somebody who gave none, and was asked.
 const CONFIRMED: &str = "confirmed at the terminal";
@@ -52,7 +52,9 @@ pub(super) async fn run(args: SwitchArgs, verb: Verb, ctx: &Context) -> Result<(
     let (mut kind, mut messages) = (None, Vec::new());
     for (board, result) in boards.iter().zip(join_all(operations).await) {
         let result = match result {
-            Err(refusal) if refusal.kind == Kind::Refused && !args.force => {
+            Err(refusal)
+                if refusal.refusal.is_some_and(Refusal::yields_to_force) && !args.force =>
+            {
                 if ctx.is_local() && confirmed(&refusal)? {
                     let request = PowerRequest {
                         force: true,
@@ -62,7 +64,7 @@ pub(super) async fn run(args: SwitchArgs, verb: Verb, ctx: &Context) -> Result<(
                     operate(&lab, board, verb, &request).await
                 } else {
                     let how = "--force --reason TEXT does it all the same";
-                    Err(Failure::new(Kind::Refused, format!("{}; {how}", refusal.message)))
+                    Err(Failure { message: format!("{}; {how}", refusal.message), ..refusal })
                 }
             }
             result => result,
