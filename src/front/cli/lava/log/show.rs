@@ -17,7 +17,8 @@ use crate::wire::asciicast::Asciicast;
 use crate::wire::frame::Frame;
 use crate::wire::lines::{Line, Lines};
 use crate::wire::pattern::Pattern;
-use crate::wire::plain::{Mute, plain};
+use crate::wire::plain::plain;
+use crate::wire::tame::Tame;
 
 /// A line without an end is shown to a person when nothing came for so long: a prompt.
 const PROMPT: Duration = Duration::from_millis(300);
@@ -46,7 +47,7 @@ pub(super) struct Show {
     lines: Lines,
     timeline: Timeline,
     cast: Asciicast,
-    mute: Mute,
+    tame: Tame,
     /// The offset of the next byte, if there was one before.
     next: Option<u64>,
     /// Whether the line that has no end yet is on the screen.
@@ -67,7 +68,7 @@ impl Show {
             lines: Lines::default(),
             timeline: Timeline::new(&source.console),
             cast: Asciicast::default(),
-            mute: Mute::default(),
+            tame: Tame::default(),
             next: None,
             prompted: false,
         }
@@ -137,7 +138,7 @@ impl Show {
             note(&format!("{}: {missing} bytes are not held", self.source.board));
         }
         match self.form {
-            Form::Bytes if self.terminal => out(&self.mute.feed(&frame.bytes)),
+            Form::Bytes if self.terminal => out(&self.tame.feed(&frame.bytes)),
             Form::Bytes => out(&frame.bytes),
             Form::Cast => self.recorded(frame, end).await,
             Form::Lines => {
@@ -154,11 +155,8 @@ impl Show {
     /// Shows what is left when the past ends.
     async fn finish(&mut self, end: u64) -> Result<(), Stop> {
         match self.form {
-            Form::Bytes if self.terminal => {
-                out(&self.mute.finish())?;
-                // The past may end in the middle of a colour.
-                out(b"\x1b[m")
-            }
+            // The past may end in the middle of a colour, or of an editor.
+            Form::Bytes if self.terminal => out(&self.tame.undo()),
             Form::Lines => match self.lines.finish() {
                 Some(line) => self.line(&line, end).await,
                 None => Ok(()),
