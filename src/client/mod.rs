@@ -8,6 +8,7 @@ pub mod history;
 mod http;
 pub mod lab;
 mod login;
+mod lookup;
 pub mod outlet;
 mod resource;
 pub mod search;

@@ -2,7 +2,8 @@
 
 use std::io::{self, IsTerminal as _, Write as _};
 
-use crate::model::{Failure, Kind, units};
+pub(super) use crate::front::cli::clock::local;
+use crate::model::{Failure, Kind};
 
 /// Why no more is printed.
 #[derive(Debug)]
@@ -43,17 +44,4 @@ pub(super) fn note(text: &str) {
 
 pub(super) fn is_terminal() -> bool {
     io::stdout().is_terminal()
-}
-
-/// A time in microseconds since the epoch as people here read it, with its zone.
-pub(super) fn local(time_us: u64) -> String {
-    let time =
-        i64::try_from(time_us).ok().and_then(|us| jiff::Timestamp::from_microsecond(us).ok());
-    match time {
-        Some(time) if time_us > 0 => {
-            let zone = jiff::tz::TimeZone::system();
-            time.to_zoned(zone).strftime("%Y-%m-%dT%H:%M:%S%.3f%:z").to_string()
-        }
-        _ => units::time_text(time_us),
-    }
 }
