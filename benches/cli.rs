@@ -5,6 +5,7 @@
 //! figures. What is not installed is named and left out (labgrid: tests/rig/labgrid).
 #![allow(clippy::unwrap_used, clippy::print_stdout, reason = "a program that prints a table")]
 
+#[allow(dead_code, reason = "the boards are simulated here")]
 mod common;
 
 use std::io::{BufRead as _, BufReader, Read};

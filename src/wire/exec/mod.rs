@@ -231,7 +231,7 @@ impl Exec {
             self.state = State::Settle(None);
             if shell == Shell::UBoot {
                 self.state = State::Output(shell);
-                heard.push(heard.end(), line[at..].as_bytes());
+                heard.push(heard.end(), &line.as_bytes()[at..]);
             }
             return Next::Show(text);
         }

@@ -164,8 +164,8 @@ impl Tame {
             Verdict::Shows => out.extend_from_slice(sequence),
             Verdict::Instead(other) => out.extend_from_slice(&other),
             Verdict::Modes { on, modes } => {
-                let other = modes.iter().copied().filter(|mode| matches!(mode, 47 | 1047 | 1049));
-                if let Some(mode) = other.last() {
+                let other = modes.iter().rev().find(|mode| matches!(mode, 47 | 1047 | 1049));
+                if let Some(mode) = other.copied() {
                     self.other_screen = on.then_some(mode);
                 }
                 let modes: Vec<String> = modes.iter().map(ToString::to_string).collect();

@@ -22,11 +22,9 @@ impl Json {
     /// What the board printed; a character that has just begun waits for its end.
     pub(super) fn output(&mut self, frame: &Frame) -> Option<Value> {
         let mut frame = frame.clone();
-        if let Some(held) = self.held.take() {
-            if held.end() == frame.offset {
-                frame.bytes = [&held.bytes[..], &frame.bytes[..]].concat().into();
-                frame.offset = held.offset;
-            }
+        if let Some(held) = self.held.take().filter(|held| held.end() == frame.offset) {
+            frame.bytes = [&held.bytes[..], &frame.bytes[..]].concat().into();
+            frame.offset = held.offset;
         }
         let begun = match std::str::from_utf8(&frame.bytes) {
             Err(error) if error.error_len().is_none() => error.valid_up_to(),
