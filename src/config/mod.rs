@@ -26,6 +26,7 @@ mod secret;
 pub mod serial;
 mod table;
 pub mod toml;
+pub mod top;
 mod url;
 mod value;
 
