@@ -15,7 +15,7 @@ fn main() -> ExitCode {
 
 fn run(args: PowerArgs) -> Result<(), Failure> {
     let paths = args.paths();
-    let config = args.into_config()?;
+    let Some(config) = args.into_config()? else { return Ok(()) };
     // One thread: PDUs are slow, and their tasks wait nearly all the time.
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(|error| Failure::from_error(Kind::Infra, &error))?;

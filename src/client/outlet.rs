@@ -1,9 +1,10 @@
 //! One board's outlet, as `lava-power` serves it.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
-use super::{OutletRef, resource::percent_encoded};
-use crate::model::{Failure, OutletInfo, PowerRequest, Report, Verb};
+use super::{Http, OutletRef, resource::percent_encoded};
+use crate::model::{Failure, Lease, Name, OutletInfo, PowerRequest, Report, Verb};
 
 /// How long an operation may take: a cycle waits, and others may be queued before it.
 const OPERATION_TIMEOUT: Duration = Duration::from_secs(120);
@@ -27,6 +28,14 @@ pub async fn operate(
             http.post(&format!("{}/{verb}", outlet.path), request).await
         }
     }
+}
+
+/// Who has leased which board, of all that a `lava-power` switches.
+///
+/// # Errors
+/// As [`operate`].
+pub async fn leases(daemon: &Http) -> Result<BTreeMap<Name, Lease>, Failure> {
+    daemon.get("/leases").await
 }
 
 /// How `lava-power` knows the outlet, without asking its PDU.

@@ -26,6 +26,7 @@ mod secret;
 pub mod serial;
 mod table;
 pub mod toml;
+pub mod top;
 mod url;
 mod value;
 
@@ -41,7 +42,7 @@ pub use node::{Key, Node, Place, Value};
 pub use port::{PortError, PortSpec};
 pub use problems::{Problem, Problems};
 pub use runtime_dir::{mistrust, runtime_dir};
-pub use safety::{Safety, permit, permit_all};
+pub use safety::{Safety, permit, permit_all, permit_all_power};
 pub use secret::Secret;
 pub use table::{At, Table};
 pub use value::{FromNode, Size};

@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 
 use super::discover::Discover;
+use super::power::PowerConfig;
 use super::serial::{Protocol, SerialConfig};
 use super::{AccessConfig, HttpListen};
 use crate::model::{Failure, Kind};
@@ -91,6 +92,29 @@ pub fn permit_all(config: &SerialConfig) -> Result<(), Failure> {
             check(&purpose, address, Safety::of_line(insecure));
         }
     }
+    all_of(refused)
+}
+
+/// Whether all listeners of a `lava-power` may be where they are to be.
+///
+/// # Errors
+/// As [`permit_all`].
+pub fn permit_all_power(config: &PowerConfig) -> Result<(), Failure> {
+    let http = config.http.as_ref();
+    let http = http.map(|http| ("http", http.listen, Safety::of_http(http, &config.access)));
+    let pdudaemon = config.pdudaemon.iter().flat_map(|front| {
+        let safety = Safety::of_line(front.insecure);
+        let tcp = front.tcp.map(|address| ("pdudaemon.tcp", address, safety));
+        front.http.map(|address| ("pdudaemon", address, safety)).into_iter().chain(tcp)
+    });
+    let powerman = config.powerman.iter();
+    let powerman = powerman.map(|it| ("powerman", it.listen, Safety::of_line(it.insecure)));
+    let all = http.into_iter().chain(pdudaemon).chain(powerman);
+    all_of(all.filter_map(|(purpose, at, safety)| permit(purpose, at, safety).err()).collect())
+}
+
+/// What is wrong, as one.
+fn all_of(mut refused: Vec<Failure>) -> Result<(), Failure> {
     let Some(first) = refused.pop() else { return Ok(()) };
     if refused.is_empty() {
         return Err(first);

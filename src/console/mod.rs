@@ -29,6 +29,7 @@ mod signs;
 mod state;
 mod step;
 mod supervisor;
+mod tail;
 mod typing;
 
 use std::collections::BTreeMap;
@@ -44,6 +45,7 @@ use crate::config::{CaptureOptions, Manners, PortSpec};
 use crate::model::line::{Line, LineSettings};
 use crate::model::{Event, Health, Name, What, units, user_text};
 use crate::wire::attach::{PortState, Session as SessionRow};
+use crate::wire::feed::PowerTold;
 use crate::wire::line::LineState;
 use input::{Request, Typed};
 use signs::Signs;
@@ -236,6 +238,11 @@ impl Console {
             line: None,
             sequences: BTreeMap::new(),
         }
+    }
+
+    /// What the timeline tells of the board's power.
+    pub fn power_told(&self) -> PowerTold {
+        self.state().vitals.power_told()
     }
 
     /// Gives the console another port: the present one is closed, and clients stay.

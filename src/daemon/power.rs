@@ -18,9 +18,9 @@ use tokio_util::task::TaskTracker;
 use self::fronts::Fronts;
 use super::{RuntimeSocket, SHUTDOWN_LIMIT, Safety, bind, permit, runtime_dir};
 use crate::client::{ConsoleRef, Http, Login};
-use crate::config::HttpListen;
 use crate::config::lab::LoginFiles;
 use crate::config::power::PowerConfig;
+use crate::config::{HttpListen, permit_all_power};
 use crate::front::http::access::Access;
 use crate::front::http::power::router;
 use crate::front::http::{Listener, Tls, TlsConfig, serve};
@@ -61,8 +61,9 @@ impl PowerDaemon {
     /// to start.
     ///
     /// # Errors
-    /// The first one that cannot be bound.
+    /// All that may not be where they are to be, or the first one that cannot be bound.
     pub async fn bind(config: PowerConfig) -> Result<Self, Failure> {
+        permit_all_power(&config)?;
         let http = match &config.http {
             Some(http) => {
                 let safety = Safety::of_http(http, &config.access);

@@ -1,8 +1,10 @@
 //! Running the power commands of a device dictionary.
 //!
-//! `lava power cycle panda01` is done here, through lava-power's HTTP interface. Everything else is a
-//! program of the lab's: split into words as a shell would, and executed without one.
+//! `lava power cycle panda01` is done here, through lava-power's HTTP interface, and so is pduclient where
+//! it means the board's own outlet. Everything else is a program of the lab's: split into words as a shell
+//! would, and executed without one.
 
+use std::path::PathBuf;
 use std::process::Stdio;
 use std::time::Duration;
 
@@ -12,7 +14,8 @@ use tokio::process::Command;
 use super::context::{Context, Settings};
 use super::error::Error;
 use super::lab;
-use crate::client::outlet::operate;
+use crate::client::OutletRef;
+use crate::client::outlet::{info, operate};
 use crate::model::{PowerRequest, Verb};
 
 /// The longest that one command may take; the action's own limit may end it before.
@@ -23,11 +26,20 @@ const MAX_OUTPUT: u64 = 16 * 1024;
 /// One command, understood.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum PowerCommand {
-    /// `lava [--lab FILE] power VERB BOARD`.
+    /// `lava power VERB BOARD… [--lab FILE] [--reason TEXT]`, the options anywhere.
     Native {
         lab: Option<String>,
         verb: Verb,
-        board: String,
+        boards: Vec<String>,
+        reason: Option<String>,
+    },
+    /// `pduclient --hostname PDU --port PORT --command COMMAND`: where that is the board's own outlet, it
+    /// is switched as the job, which holds the board; pduclient itself could not say for whom it asks.
+    Pduclient {
+        pdu: String,
+        port: String,
+        verb: Verb,
+        words: Vec<String>,
     },
     Program {
         words: Vec<String>,
@@ -40,21 +52,63 @@ impl PowerCommand {
     pub(super) fn parse(command: &str) -> Result<Self, String> {
         let words = shlex::split(command)
             .ok_or_else(|| format!("{command:?} has a quotation mark that is not closed"))?;
-        let words_are: Vec<&str> = words.iter().map(String::as_str).collect();
-        let (lab, rest) = match words_are.as_slice() {
-            ["lava", "--lab", lab, rest @ ..] => (Some((*lab).to_owned()), rest),
-            ["lava", rest @ ..] => (None, rest),
-            [] => return Err("the command is empty".into()),
-            _ => return Ok(Self::Program { words }),
-        };
-        let native = |lab, verb, board: &str| Ok(Self::Native { lab, verb, board: board.into() });
-        match rest {
-            ["power", "on", board] => native(lab, Verb::On, board),
-            ["power", "off", board] => native(lab, Verb::Off, board),
-            ["power", "cycle", board] => native(lab, Verb::Cycle, board),
-            _ => Err(format!("{command:?}: expected lava power on|off|cycle BOARD")),
+        match words.first().map(String::as_str) {
+            None => Err("the command is empty".into()),
+            Some("lava") => native(&words[1..]).ok_or_else(|| {
+                format!(
+                    "{command:?}: expected lava power on|off|cycle BOARD…, with --lab and --reason"
+                )
+            }),
+            Some(program) if program == "pduclient" || program.ends_with("/pduclient") => {
+                Ok(pduclient(&words).unwrap_or(Self::Program { words }))
+            }
+            Some(_) => Ok(Self::Program { words }),
         }
     }
+}
+
+/// What follows on `lava`.
+fn native(words: &[String]) -> Option<PowerCommand> {
+    let (mut lab, mut reason, mut plain) = (None, None, Vec::new());
+    let mut words = words.iter().map(String::as_str);
+    while let Some(word) = words.next() {
+        match word.split_once('=').unwrap_or((word, "")) {
+            ("--lab", "") => lab = Some(words.next()?.to_owned()),
+            ("--lab", file) => lab = Some(file.to_owned()),
+            ("--reason", "") => reason = Some(words.next()?.to_owned()),
+            ("--reason", text) => reason = Some(text.to_owned()),
+            _ if word.starts_with('-') => return None,
+            _ => plain.push(word),
+        }
+    }
+    let ["power", verb, boards @ ..] = plain.as_slice() else { return None };
+    let verb = match *verb {
+        "on" => Verb::On,
+        "off" => Verb::Off,
+        "cycle" => Verb::Cycle,
+        _ => return None,
+    };
+    let boards: Vec<String> = boards.iter().map(|board| (*board).to_owned()).collect();
+    (!boards.is_empty()).then_some(PowerCommand::Native { lab, verb, boards, reason })
+}
+
+/// pduclient's options, long ones only, as it has them itself.
+fn pduclient(words: &[String]) -> Option<PowerCommand> {
+    let value = |option: &str| {
+        let mut rest = words.iter().skip_while(|word| {
+            *word != option && !word.strip_prefix(option).is_some_and(|rest| rest.starts_with('='))
+        });
+        let found = rest.next()?;
+        found.split_once('=').map(|(_, value)| value.to_owned()).or_else(|| rest.next().cloned())
+    };
+    let verb = match value("--command")?.as_str() {
+        "on" => Verb::On,
+        "off" => Verb::Off,
+        "reboot" => Verb::Cycle,
+        _ => return None,
+    };
+    let (pdu, port, words) = (value("--hostname")?, value("--port")?, words.to_vec());
+    Some(PowerCommand::Pduclient { pdu, port, verb, words })
 }
 
 /// Runs commands one after another.
@@ -65,11 +119,23 @@ pub(super) async fn run(commands: &[String], context: &mut Context) -> Result<()
     for command in commands {
         let parsed = PowerCommand::parse(command).map_err(Error::Configuration)?;
         context.log.info(format!("power: {command}"));
+        let settings = context.settings.clone();
         let said = match &parsed {
-            PowerCommand::Native { lab, verb, board } => {
-                switch(lab.as_deref(), *verb, board, &context.settings.clone()).await?
+            PowerCommand::Native { lab, verb, boards, reason } => {
+                let mut said = Vec::new();
+                for board in boards {
+                    let outlet = outlet_of(lab.as_deref(), board, &settings).await?;
+                    said.push(switch(&outlet, *verb, reason.as_deref(), &settings).await?);
+                }
+                said.join("\n")
             }
-            PowerCommand::Program { words } => program(words, &context.settings.job_id).await?,
+            PowerCommand::Pduclient { pdu, port, verb, words } => {
+                match own_outlet(pdu, port, &context.device.hostname, &settings).await {
+                    Some(outlet) => switch(&outlet, *verb, None, &settings).await?,
+                    None => program(words, &settings.job_id).await?,
+                }
+            }
+            PowerCommand::Program { words } => program(words, &settings.job_id).await?,
         };
         for line in said.lines() {
             context.log.debug(format!("power: {line}"));
@@ -78,19 +144,41 @@ pub(super) async fn run(commands: &[String], context: &mut Context) -> Result<()
     Ok(())
 }
 
-async fn switch(
+async fn outlet_of(
     lab: Option<&str>,
-    verb: Verb,
     board: &str,
     settings: &Settings,
+) -> Result<OutletRef, Error> {
+    let lab = lab.map(PathBuf::from).or_else(|| settings.lab.clone());
+    lab::outlet(board, lab.as_deref()).await
+}
+
+/// The board's own outlet, if that is what a PDU's port is. pdudaemon does not mind zeros before a port.
+pub(super) async fn own_outlet(
+    pdu: &str,
+    port: &str,
+    board: &str,
+    settings: &Settings,
+) -> Option<OutletRef> {
+    let outlet = outlet_of(None, board, settings).await.ok()?;
+    let info = info(&outlet).await.ok()??;
+    let same = |own: &str| own.trim_start_matches('0') == port.trim_start_matches('0');
+    // Only the first of several is in `port`, and pduclient switches one.
+    let is_it = info.feeds.is_empty() && info.pdu.as_str() == pdu && same(&info.port);
+    is_it.then_some(outlet)
+}
+
+async fn switch(
+    outlet: &OutletRef,
+    verb: Verb,
+    reason: Option<&str>,
+    settings: &Settings,
 ) -> Result<String, Error> {
-    let lab = lab.map(std::path::PathBuf::from).or_else(|| settings.lab.clone());
-    let outlet = lab::outlet(board, lab.as_deref()).await?;
     let id = &settings.job_id;
-    let (user, reason) = (Some(user(id)), Some(format!("job {id}")));
-    let request = PowerRequest { user, reason, force: false };
-    let report = operate(&outlet, verb, &request).await?;
-    let (state, verified) = (report.state, report.verified);
+    let reason = reason.map_or_else(|| format!("job {id}"), |reason| format!("job {id}: {reason}"));
+    let request = PowerRequest { user: Some(user(id)), reason: Some(reason), force: false };
+    let report = operate(outlet, verb, &request).await?;
+    let (board, state, verified) = (outlet.name(), report.state, report.verified);
     Ok(format!("{board} is {state} ({verified}) after {} ms", report.took_ms))
 }
 
@@ -147,21 +235,47 @@ mod tests {
 
     #[test]
     fn our_own_command_is_understood_and_others_are_split_without_a_shell() {
-        let native = |lab: Option<&str>, verb: Verb| PowerCommand::Native {
-            lab: lab.map(Into::into),
-            verb,
-            board: "panda01".into(),
+        let native = |lab: Option<&str>, verb, boards: &[&str], reason: Option<&str>| {
+            let boards = boards.iter().map(|board| (*board).to_owned()).collect();
+            Ok(PowerCommand::Native {
+                lab: lab.map(Into::into),
+                verb,
+                boards,
+                reason: reason.map(Into::into),
+            })
         };
-        assert_eq!(PowerCommand::parse("lava power cycle panda01"), Ok(native(None, Verb::Cycle)));
+        let panda = &["panda01"][..];
+        for (command, understood) in [
+            ("lava power cycle panda01", native(None, Verb::Cycle, panda, None)),
+            (
+                "lava --lab 'my lab.toml' power off panda01",
+                native(Some("my lab.toml"), Verb::Off, panda, None),
+            ),
+            (
+                "lava power on --lab=lab.toml panda01 panda02 --reason 'a test'",
+                native(Some("lab.toml"), Verb::On, &["panda01", "panda02"], Some("a test")),
+            ),
+        ] {
+            assert_eq!(PowerCommand::parse(command), understood);
+        }
+        for wrong in ["explode panda01", "cycle", "cycle --force panda01", "cycle panda01 --lab"] {
+            let told = PowerCommand::parse(&format!("lava power {wrong}")).unwrap_err();
+            assert!(told.contains("expected lava power on|off|cycle BOARD"), "{told}");
+        }
+        let words = |words: &[&str]| words.iter().map(|word| (*word).to_owned()).collect();
         assert_eq!(
-            PowerCommand::parse("lava --lab 'my lab.toml' power off panda01"),
-            Ok(native(Some("my lab.toml"), Verb::Off))
+            PowerCommand::parse("relay --port '0 8' ; rm"),
+            Ok(PowerCommand::Program { words: words(&["relay", "--port", "0 8", ";", "rm"]) })
         );
-        assert!(PowerCommand::parse("lava power explode panda01").is_err());
+        let reboot = ["pduclient", "--daemon", "lab", "--hostname=rack1", "--port", "04"];
+        let reboot = [&reboot[..], &["--command", "reboot"]].concat();
         assert_eq!(
-            PowerCommand::parse("pduclient --port '0 8' ; rm"),
-            Ok(PowerCommand::Program {
-                words: ["pduclient", "--port", "0 8", ";", "rm"].map(Into::into).to_vec()
+            PowerCommand::parse(&reboot.join(" ")),
+            Ok(PowerCommand::Pduclient {
+                pdu: "rack1".into(),
+                port: "04".into(),
+                verb: Verb::Cycle,
+                words: words(&reboot)
             })
         );
         assert!(PowerCommand::parse("x 'y").is_err());

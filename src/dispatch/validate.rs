@@ -10,7 +10,7 @@ use super::error::Error;
 use super::expect::Patterns;
 use super::lab;
 use super::pipeline::Pipeline;
-use super::power::PowerCommand;
+use super::power::{PowerCommand, own_outlet};
 use crate::image::Fetch;
 use crate::model::{Failure, Kind};
 
@@ -55,11 +55,18 @@ impl Checks {
     pub(super) async fn power(&mut self, command: &str) {
         match PowerCommand::parse(command) {
             Ok(PowerCommand::Program { words }) => self.program(&words[0]),
-            Ok(PowerCommand::Native { lab, board, .. }) => {
-                let own = lab.map(PathBuf::from);
-                let inventory = own.as_deref().or(self.settings.lab.as_deref());
-                if let Err(error) = lab::outlet(&board, inventory).await {
-                    self.error(error);
+            Ok(PowerCommand::Pduclient { pdu, port, words, .. }) => {
+                let board = &self.device.hostname;
+                if own_outlet(&pdu, &port, board, &self.settings).await.is_none() {
+                    self.program(&words[0]);
+                }
+            }
+            Ok(PowerCommand::Native { lab, boards, .. }) => {
+                let inventory = lab.map(PathBuf::from).or_else(|| self.settings.lab.clone());
+                for board in boards {
+                    if let Err(error) = lab::outlet(&board, inventory.as_deref()).await {
+                        self.error(error);
+                    }
                 }
             }
             Err(why) => self.fault(why),

@@ -9,3 +9,4 @@ pub mod line;
 mod outlets;
 pub mod pdudaemon;
 pub mod powerman;
+pub mod tui;

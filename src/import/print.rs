@@ -76,14 +76,20 @@ pub fn rack_toml(rack: &Rack, title: &str, insecure: bool) -> String {
     }
     for pdu in &rack.pdus {
         text.push_str(&pdu_toml(pdu));
+        if pdu.outlets.is_empty() {
+            let name = quoted(pdu.name.as_str());
+            text.push_str(&format!(
+                "# [[outlet]]\n# name = \"BOARD\"\n# pdu = {name}\n# port = \"1\"\n"
+            ));
+        }
         for socket in &pdu.outlets {
-            text.push_str(&socket_toml(pdu, socket));
+            text.push_str(&socket_toml(pdu, socket, rack.off_time));
         }
     }
     text
 }
 
-fn pdu_toml(pdu: &Pdu) -> String {
+pub(super) fn pdu_toml(pdu: &Pdu) -> String {
     let Pdu { origin, name, settings, .. } = pdu;
     let origin = printable(&origin.to_string());
     let (name, driver) = (quoted(name.as_str()), settings.driver);
@@ -99,10 +105,12 @@ fn pdu_toml(pdu: &Pdu) -> String {
     text
 }
 
-fn socket_toml(pdu: &Pdu, Socket { origin, board, port }: &Socket) -> String {
+pub(super) fn socket_toml(pdu: &Pdu, socket: &Socket, off_time: Option<&str>) -> String {
+    let Socket { origin, board, port } = socket;
     let origin = printable(&origin.to_string());
     let (name, pdu, port) = (quoted(board.as_str()), quoted(pdu.name.as_str()), quoted(port));
-    format!("\n# {origin}\n[[outlet]]\nname = {name}\npdu = {pdu}\nport = {port}\n")
+    let off_time = off_time.map(|time| format!("off_time = \"{time}\"\n")).unwrap_or_default();
+    format!("\n# {origin}\n[[outlet]]\nname = {name}\npdu = {pdu}\nport = {port}\n{off_time}")
 }
 
 fn console_toml(console: &Console, insecure: bool, registry: bool) -> String {

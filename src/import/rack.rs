@@ -1,8 +1,11 @@
 //! PDUs and outlets that were found, as lava-power is to have them.
 
 use std::collections::BTreeSet;
+use std::net::IpAddr;
 
 use super::found::{Imported, Listen, Origin, fit};
+use super::print::{pdu_toml, socket_toml};
+use crate::config::power::PowerConfig;
 use crate::model::{MAX_NAME, Name};
 
 /// What is for lava-power. Names of PDUs, and of outlets, are used once in it.
@@ -14,6 +17,8 @@ pub struct Rack {
     /// Where they expect its older protocol.
     pub pdudaemon_tcp: Option<Listen>,
     pub powerman: Option<Listen>,
+    /// How long a cycle leaves its outlets off, where that is not lava-power's own time.
+    pub off_time: Option<&'static str>,
     /// The statements that put listeners on other addresses than loopback's.
     pub(super) exposed: Vec<(Origin, String)>,
     outlets: BTreeSet<String>,
@@ -80,7 +85,7 @@ impl Settings {
 impl Rack {
     /// Whether there is nothing for lava-power in it.
     pub fn is_empty(&self) -> bool {
-        self.pdus.iter().all(|pdu| pdu.outlets.is_empty())
+        self.pdus.is_empty()
     }
 
     /// Whether a password or the like is in it.
@@ -94,18 +99,26 @@ impl Rack {
 
 impl Imported {
     /// Adds a PDU, and gives its place.
-    pub(super) fn add_pdu(&mut self, origin: &Origin, name: &str, settings: Settings) -> usize {
+    ///
+    /// # Errors
+    /// Why lava-power would refuse it.
+    pub(super) fn add_pdu(
+        &mut self,
+        origin: &Origin,
+        name: &str,
+        settings: Settings,
+    ) -> Result<usize, String> {
         let used = self.rack.pdus.iter().map(|pdu| pdu.name.to_string()).collect();
         let fitted = unique(name, "pdu", &used);
         if fitted != name {
             let told = format!("it is {fitted} here, also for those who ask for it by this name");
             self.lost(origin, &format!("PDU {name}"), told);
         }
-        if let Ok(name) = fitted.parse() {
-            let origin = origin.clone();
-            self.rack.pdus.push(Pdu { origin, name, settings, outlets: Vec::new() });
-        }
-        self.rack.pdus.len() - 1
+        let name = fitted.parse().map_err(|_| "it has no name that it can have here".to_owned())?;
+        let pdu = Pdu { origin: origin.clone(), name, settings, outlets: Vec::new() };
+        taken(&(pdu_toml(&pdu) + OTHER))?;
+        self.rack.pdus.push(pdu);
+        Ok(self.rack.pdus.len() - 1)
     }
 
     /// Adds an outlet of a PDU. A port has one outlet.
@@ -121,10 +134,34 @@ impl Imported {
             let told = format!("it is {fitted} here, also for those who ask for it by this name");
             self.lost(origin, &what, told);
         }
-        self.rack.outlets.insert(fitted.clone());
-        if let Ok(board) = fitted.parse() {
-            let (origin, port) = (origin.clone(), port.to_owned());
-            self.rack.pdus[pdu].outlets.push(Socket { origin, board, port });
+        let Ok(board) = fitted.parse() else { return };
+        let socket = Socket { origin: origin.clone(), board, port: port.to_owned() };
+        let of = &self.rack.pdus[pdu];
+        match taken(&(pdu_toml(of) + &socket_toml(of, &socket, self.rack.off_time))) {
+            Ok(()) => {
+                self.rack.outlets.insert(fitted);
+                self.rack.pdus[pdu].outlets.push(socket);
+            }
+            Err(why) => self.lost(origin, &what, format!("it is left out: {why}")),
+        }
+    }
+
+    /// The address of a listener. One that is told by a name stays on loopback: which addresses are meant
+    /// is not known here.
+    pub(super) fn listener(&mut self, origin: &Origin, what: &str, host: &str) -> Option<IpAddr> {
+        let loopback = IpAddr::from([127, 0, 0, 1]);
+        match host.trim_matches(['[', ']']) {
+            "localhost" => Some(loopback),
+            "" | "*" => None,
+            host => match host.parse::<IpAddr>() {
+                Ok(address) => Some(address).filter(|address| !address.is_unspecified()),
+                Err(_) => {
+                    let told =
+                        "it is on 127.0.0.1 here: a listener has an address, and this is a name";
+                    self.lost(origin, what, told);
+                    Some(loopback)
+                }
+            },
         }
     }
 
@@ -134,6 +171,18 @@ impl Imported {
             self.rack.exposed.push((origin.clone(), what.to_owned()));
         }
     }
+}
+
+/// What makes a configuration of a PDU without outlets: it has to have one.
+const OTHER: &str = "\n[[pdu]]\nname = \"import-check\"\ndriver = \"sim\"\n\
+                     [[outlet]]\nname = \"import-check\"\npdu = \"import-check\"\nport = \"1\"\n";
+
+/// Whether lava-power takes a configuration; else why not, in a line.
+fn taken(text: &str) -> Result<(), String> {
+    let Err(failure) = PowerConfig::parse("it", text) else { return Ok(()) };
+    let line = failure.message.lines().next().unwrap_or_default();
+    // Behind "it:LINE:COLUMN: ", which is a place in nobody's file.
+    Err(line.splitn(2, ": ").last().unwrap_or(line).to_owned())
 }
 
 /// The nearest name that is none of `used`.

@@ -30,6 +30,20 @@ pub fn plain(line: &[u8]) -> String {
     text
 }
 
+/// The last line of some bytes that is not blank, as [`plain`] text of at most `most` characters. Of a line
+/// that was overwritten (`10%\r20%`) it is what was written last.
+pub fn last_line(bytes: &[u8], most: usize) -> String {
+    let pieces = bytes.rsplit(|byte| matches!(byte, b'\n' | b'\r'));
+    for piece in pieces {
+        let text = plain(piece).replace('\t', " ");
+        let text = text.trim_end();
+        if !text.trim_start().is_empty() {
+            return text.chars().take(most).collect();
+        }
+    }
+    String::new()
+}
+
 /// The length of the control sequence that some bytes begin with; `None` when it is none, or not all
 /// of it is there.
 fn sequence(bytes: &[u8]) -> Option<usize> {
@@ -68,6 +82,15 @@ mod tests {
         assert_eq!(plain(b"10%\r20%\x07\tdone\x7f"), "10%^M20%^G\tdone^?");
         assert_eq!(plain("caf\u{e9} \u{9b}2J".as_bytes()), "caf\u{e9} \u{fffd}2J");
         assert_eq!(plain(b"\xff\x1b[2"), "\u{fffd}^[[2");
+    }
+
+    #[test]
+    fn the_last_line_is_what_one_sees_last() {
+        assert_eq!(last_line(b"one\r\n=> ", 80), "=>");
+        assert_eq!(last_line(b"one\r\ntwo\r\n\r\n", 80), "two");
+        assert_eq!(last_line(b" 10%\r 20%\r", 80), " 20%");
+        assert_eq!(last_line(b"x\x1b]52;c;AAAA\x07yz", 2), "xy");
+        assert_eq!(last_line(b"\r\n \x1b[0m\r\n", 80), "");
     }
 
     proptest! {

@@ -188,6 +188,27 @@ fn an_open_listener_without_authentication_refuses_to_start() {
 }
 
 #[test]
+fn a_check_of_outlets_tells_all_that_is_wrong_and_serves_nothing() {
+    let lab = TestLab::new();
+    let least = "[[pdu]]\nname = \"rack1\"\ndriver = \"sim\"\n\
+                 [[outlet]]\nname = \"panda01\"\npdu = \"rack1\"\nport = 7\n";
+    let check = |text: &str| {
+        let config = lab.write("power.toml", text);
+        lab.run("lava-power", ["--config", &config, "--check"], "")
+    };
+    let good = check(least);
+    assert_eq!(good.status.code(), Some(0), "{}", stderr(&good));
+    assert_eq!(String::from_utf8_lossy(&good.stdout), "good: 1 PDUs, 1 outlets\n");
+    let open =
+        format!("[pdudaemon]\nlisten = \"0.0.0.0:0\"\n[powerman]\nlisten = \"[::]:0\"\n{least}");
+    let refused = check(&open);
+    assert_eq!(refused.status.code(), Some(2));
+    for front in ["pdudaemon: 0.0.0.0:0 is open", "powerman: [::]:0 is open"] {
+        assert!(stderr(&refused).contains(front), "{}", stderr(&refused));
+    }
+}
+
+#[test]
 fn an_unknown_board_is_answered_with_the_nearest_name() {
     let lab = TestLab::new();
     let serial = serial(&lab, "exec:cat");

@@ -12,6 +12,7 @@ pub mod power;
 pub(in crate::front) mod report;
 pub mod ser2net;
 pub mod serial;
+mod tui;
 mod user;
 
 pub(in crate::front) use console::{command, info_lines, notice};

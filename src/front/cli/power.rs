@@ -4,7 +4,10 @@ use std::path::PathBuf;
 
 use clap::Parser;
 
+use super::print;
+use crate::config::permit_all_power;
 use crate::config::power::PowerConfig;
+use crate::front::http::TlsConfig;
 use crate::model::Failure;
 
 /// Switches the outlets of power units by name, and says what it verified.
@@ -17,6 +20,9 @@ pub struct PowerArgs {
     /// Files or folders of TOML that describe PDUs and outlets.
     #[arg(long, value_name = "PATH", num_args = 1.., required = true)]
     config: Vec<PathBuf>,
+    /// Only say what is wrong with the files, and serve nothing.
+    #[arg(long)]
+    check: bool,
 }
 
 impl PowerArgs {
@@ -25,11 +31,18 @@ impl PowerArgs {
         self.config.clone()
     }
 
-    /// What was asked for.
+    /// What was asked for; `None` when the files were only to be checked.
     ///
     /// # Errors
     /// Everything that is wrong with it.
-    pub fn into_config(self) -> Result<PowerConfig, Failure> {
-        PowerConfig::read(&self.config)
+    pub fn into_config(self) -> Result<Option<PowerConfig>, Failure> {
+        let config = PowerConfig::read(&self.config)?;
+        if self.check {
+            TlsConfig::of(config.http.as_ref())?;
+            permit_all_power(&config)?;
+            let outlets: usize = config.pdus.iter().map(|pdu| pdu.outlets.len()).sum();
+            print(format!("good: {} PDUs, {outlets} outlets\n", config.pdus.len()).as_bytes())?;
+        }
+        Ok((!self.check).then_some(config))
     }
 }

@@ -18,7 +18,7 @@ pub use error::ApiError;
 use failed::failed;
 pub use pages::{refuse_browsers, refuse_foreign_pages};
 pub use query::Params;
-pub use serve::{Listener, Peer, serve};
+pub use serve::{Ending, Listener, Peer, serve};
 pub use socket::Socket;
 pub use tls::{Tls, TlsConfig};
 

@@ -51,6 +51,11 @@ enum Accepted {
 #[derive(Debug, Clone)]
 pub struct Peer(pub String);
 
+/// Requests of the connection are to end; an extension of every request. One that goes on for as long as its
+/// client likes heeds it.
+#[derive(Debug, Clone)]
+pub struct Ending(pub CancellationToken);
+
 impl Listener {
     async fn accept(&self) -> io::Result<Accepted> {
         match self {
@@ -145,7 +150,8 @@ async fn connection(
     app: Router,
     shutdown: CancellationToken,
 ) {
-    let app = app.layer(axum::Extension(peer)).layer(axum::Extension(origin));
+    let ending = axum::Extension(Ending(shutdown.clone()));
+    let app = app.layer(axum::Extension(peer)).layer(axum::Extension(origin)).layer(ending);
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(HEADER_TIMEOUT)

@@ -38,7 +38,8 @@ const DIALOGUES: &[(&[&str], &str, Way, Login)] = &[
     ),
     (&["devantech_eth8020"], "devantech-eth8020", Way::Tcp(17_494), Login::Password),
     (&["devantech_ds378", "devantech_ds2824"], "devantech-ds", Way::Tcp(17_123), Login::None),
-    (&["tplink"], "tplink", Way::Tcp(9999), Login::None),
+    // It refuses a plug without children; those are strips.
+    (&["tplink"], "tplink-strip", Way::Tcp(9999), Login::None),
     (&["modbustcp"], "modbus-tcp", Way::Tcp(502), Login::None),
     (
         &[
@@ -75,24 +76,38 @@ const DIALOGUES: &[(&[&str], &str, Way, Login)] = &[
 ];
 
 /// Drivers of PDUs with HTTP: the profile, and whether they ask for a user and a password.
-const HTTP: &[(&[&str], &str, bool)] = &[
+const HTTP: &[(&[&str], &str, Asks)] = &[
     (
         &["anel_netpwrctrlhome", "anel_netpwrctrladv", "anel_netpwrctrlio", "anel_netpwrctrlpro"],
         "anel",
-        true,
+        Asks::Else("admin", "anel"),
     ),
-    (&["esphome-http"], "esphome", true),
-    (&["home-assistant-http"], "home-assistant", false),
-    (&["intellinet"], "intellinet", true),
-    (&["ip9850"], "aviosys-ip9850", true),
-    (&["LindyIPowerClassic8"], "lindy-ipower-classic8", true),
-    (&["netiojson"], "netio", true),
-    (&["sainsmart"], "sainsmart", false),
-    (&["servertechpro2"], "servertech-pro2", true),
-    (&["shelly_gen2"], "shelly-gen2", true),
-    (&["tasmota", "sonoff_s20_tasmota", "brennenstuhl_wspl01_tasmota"], "tasmota", true),
-    (&["ubus"], "ubus", true),
+    (&["esphome-http"], "esphome", Asks::Perhaps),
+    (&["home-assistant-http"], "home-assistant", Asks::Nothing),
+    (&["intellinet"], "intellinet", Asks::Else("admin", "admin")),
+    (&["ip9850"], "aviosys-ip9850", Asks::Perhaps),
+    (&["LindyIPowerClassic8"], "lindy-ipower-classic8", Asks::Perhaps),
+    (&["netiojson"], "netio", Asks::Else("admin", "admin")),
+    (&["sainsmart"], "sainsmart", Asks::Nothing),
+    (&["servertechpro2"], "servertech-pro2", Asks::Else("admin", "admin")),
+    (&["shelly_gen2"], "shelly-gen2", Asks::Perhaps),
+    (&["tasmota", "sonoff_s20_tasmota", "brennenstuhl_wspl01_tasmota"], "tasmota", Asks::Perhaps),
+    // It calls as nobody.
+    (&["ubus"], "ubus-open", Asks::Nothing),
 ];
+
+/// Whether a PDU wants a user and a password.
+#[derive(Clone, Copy)]
+enum Asks {
+    Nothing,
+    Perhaps,
+    /// With what pdudaemon says when it is told neither.
+    Else(&'static str, &'static str),
+}
+
+/// Keys that say which outlet is meant, or which way it is switched: without them another board could be
+/// switched, or the wrong way, so a PDU that has one of them and cannot have it here is left out.
+const DECISIVE: [&str; 5] = ["unit", "slave", "invert", "logic", "child"];
 
 /// Devices on USB.
 const HID: &[(&str, &str)] = &[
@@ -132,6 +147,17 @@ enum Login {
 /// # Errors
 /// Why there is nothing like it.
 pub(super) fn settings(driver: &str, hostname: &str, keys: &mut Keys) -> Result<Found, String> {
+    let found = known(driver, hostname, keys)?;
+    let is_set = |key: &&&str| keys.get(**key).is_some_and(|(_, value)| value != "false");
+    match DECISIVE.iter().find(is_set) {
+        Some(key) => {
+            Err(format!("without its {key:?}, which cannot be had here, it would switch wrongly"))
+        }
+        None => Ok(found),
+    }
+}
+
+fn known(driver: &str, hostname: &str, keys: &mut Keys) -> Result<Found, String> {
     let mut take = |key: &str| keys.remove(key).map(|(_, value)| value);
     let host = take("ip").unwrap_or_else(|| hostname.to_owned());
     let plain = |settings| Found { settings, note: None, before: String::new() };
@@ -141,7 +167,8 @@ pub(super) fn settings(driver: &str, hostname: &str, keys: &mut Keys) -> Result<
         "cyberpower81001" | "cyberpower41001" => {
             return Ok(plain(snmp::v1("cyberpower", &host, "private")));
         }
-        "ip9258" => return Ok(plain(snmp::v1("ip9258", &host, "private"))),
+        // Whatever it is told.
+        "ip9258" => return Ok(plain(snmp::v1("ip9258", &host, "public"))),
         "uhubctl" => {
             let hub = take("location").ok_or("it has no location")?;
             let settings = Settings::new("usb-hub").list("hubs", vec![hub]).text("by", "uhubctl");
@@ -163,8 +190,17 @@ pub(super) fn settings(driver: &str, hostname: &str, keys: &mut Keys) -> Result<
         let port = take("port").map(|port| format!(":{port}")).unwrap_or_default();
         let mut settings =
             Settings::profile("http", profile).text("url", format!("{scheme}://{host}{port}"));
-        if *asks {
-            settings = login(settings, take("username"), take("password"));
+        let or = |word: Option<String>, other: &str| Some(word.unwrap_or_else(|| other.to_owned()));
+        settings = match *asks {
+            Asks::Nothing => settings,
+            Asks::Perhaps => login(settings, take("username"), take("password")),
+            Asks::Else(user, password) => {
+                login(settings, or(take("username"), user), or(take("password"), password))
+            }
+        };
+        if scheme == "https" && take("insecure").is_some_and(|word| word != "false" && word != "0")
+        {
+            settings = settings.flag("insecure_tls");
         }
         if let Some(key) = take("api_key") {
             settings = settings.text("token", key);
@@ -194,7 +230,12 @@ pub(super) fn settings(driver: &str, hostname: &str, keys: &mut Keys) -> Result<
         let ssh = matches!(way, Way::Ssh(_)).then_some(
             "ssh asks nobody for a password here: give the user lava a key that the PDU knows",
         );
-        return Ok(Found { note: ssh, ..plain(settings) });
+        let before = match *profile {
+            "modbus-tcp" => take("unit").or_else(|| take("slave")).map(|unit| format!("{unit}.")),
+            _ => None,
+        };
+        let found = Found { note: ssh, before: before.unwrap_or_default(), settings };
+        return Ok(found);
     }
     Err(format!(
         "there is nothing like driver {driver:?}; driver = \"exec\" runs programs of your own"
@@ -216,8 +257,25 @@ pub(super) fn port(settings: &Settings, port: &str) -> Result<String, String> {
             Some(port) => Ok(port.to_string()),
             None => Err(format!("port {port:?} is no number")),
         },
-        _ if settings.driver == "snmp" => snmp::port(port, profile.unwrap_or_default()),
-        _ => Ok(port.to_owned()),
+        Some("ubus-open") => Ok(format!("lan{}", number(port))),
+        // It calls switch.turn_on with switch.PORT.
+        Some("home-assistant") => Ok(format!("switch.{port}")),
+        Some("modbus-tcp") => {
+            let (unit, coil) = port.rsplit_once('.').unwrap_or(("1", port));
+            Ok(format!("{}.{}", number(unit), number(coil)))
+        }
+        _ if settings.driver == "snmp" => snmp::port(number(port), profile.unwrap_or_default()),
+        _ => Ok(number(port).to_owned()),
+    }
+}
+
+/// A number without the zeros before it, which pdudaemon does not mind; anything else as it is.
+fn number(port: &str) -> &str {
+    let is_number = !port.is_empty() && port.bytes().all(|byte| byte.is_ascii_digit());
+    match port.trim_start_matches('0') {
+        _ if !is_number => port,
+        "" => "0",
+        number => number,
     }
 }
 

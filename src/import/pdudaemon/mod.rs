@@ -13,12 +13,16 @@ use drivers::Found;
 /// pdudaemon's own port.
 const PORT: u16 = 16_421;
 
+/// How long its reboot leaves a port off when the client does not say.
+const OFF_TIME: &str = "5s";
+
 /// Reads one file.
 pub(super) fn read(file: &str, text: &str, into: &mut Imported) -> Result<(), ImportError> {
     if let Err(error) = serde_json::from_str::<serde::de::IgnoredAny>(text) {
         return Err(ImportError::new(file, error.line() as u32, format!("it is no JSON: {error}")));
     }
     // JSON is YAML, which is read with its places, but for tabs: there are none within a JSON string.
+    into.rack_mut().off_time = Some(OFF_TIME);
     let problems = Problems::default();
     let node = crate::yaml::parse(&text.replace('\t', " "), &At::top(file, &problems));
     let top = problems.check(node).map_err(|failure| ImportError(failure.message))?;
@@ -55,8 +59,7 @@ fn daemon(file: &str, node: &Node, into: &mut Imported) -> Result<(), ImportErro
         let value = word(node);
         match (key, value.as_deref()) {
             ("hostname", Some(host)) => {
-                let named = if host == "localhost" { "127.0.0.1" } else { host };
-                listen.host = named.parse().ok().filter(|ip: &std::net::IpAddr| !ip.is_unspecified());
+                listen.host = into.listener(&origin, &format!("hostname {host}"), host);
             }
             ("port", Some(port)) => match port.parse().ok().filter(|port| *port != 0) {
                 Some(port) => listen.port = port,
@@ -110,7 +113,13 @@ fn pdus(file: &str, node: &Node, into: &mut Imported) -> Result<Known, ImportErr
                 for (key, (origin, _)) in keys {
                     into.lost(&origin, &format!("{what} {key}"), "this key has no equivalent");
                 }
-                Some((into.add_pdu(&origin, name, settings), before))
+                match into.add_pdu(&origin, name, settings) {
+                    Ok(place) => Some((place, before)),
+                    Err(why) => {
+                        into.lost(&origin, &what, format!("it is left out: {why}"));
+                        None
+                    }
+                }
             }
             Err(why) => {
                 into.lost(&origin, &what, format!("it is left out: {why}"));

@@ -132,13 +132,14 @@ impl Conf<'_, '_> {
         way: &[&str],
         into: &mut Imported,
     ) {
-        let place = match spec::settings(kind, way) {
-            Ok((settings, note)) => {
-                if let Some(note) = note {
-                    into.lost(origin, &format!("device {name}"), note);
-                }
-                Some(into.add_pdu(origin, name, settings))
+        let place = spec::settings(kind, way).and_then(|(settings, note)| {
+            if let Some(note) = note {
+                into.lost(origin, &format!("device {name}"), note);
             }
+            into.add_pdu(origin, name, settings)
+        });
+        let place = match place {
+            Ok(place) => Some(place),
             Err(why) => {
                 into.lost(origin, &format!("device {name}"), format!("it is left out: {why}"));
                 None
@@ -198,8 +199,7 @@ impl Conf<'_, '_> {
             return into.lost(origin, &what, "there is one address here, and another one has it");
         }
         self.listens = true;
-        let host = if host == "localhost" { "127.0.0.1" } else { host.trim_matches(['[', ']']) };
-        let host = host.parse().ok().filter(|host: &std::net::IpAddr| !host.is_unspecified());
+        let host = into.listener(origin, &what, host);
         let listen = Listen { host, port };
         into.listens(origin, &what, listen);
         into.rack_mut().powerman = Some(listen);

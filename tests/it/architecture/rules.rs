@@ -34,7 +34,7 @@ const OWNERS: &[(&str, &[&str])] = &[
     ("tokio_tungstenite", &["client", "front/http"]),
     ("toml", &["config"]),
     ("tracing_subscriber", &["daemon"]),
-    ("vt100", &["console"]),
+    ("vt100", &["console", "front/tui"]),
     ("zeekstd", &["capture"]),
     ("zstd_safe", &["capture"]),
 ];

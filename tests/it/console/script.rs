@@ -256,10 +256,11 @@ fn a_program_reads_lines_of_json() {
 }
 
 #[test]
-fn several_boards_at_once_are_refused_with_what_to_do() {
+fn several_boards_are_for_a_person_at_a_terminal() {
     let board = Board::start(LINES);
-    let output = board.lab.run("lava-console", ["panda01", "panda02"], "");
+    let args = ["panda01", "panda02", "--exec", "reboot"];
+    let output = board.lab.run("lava-console", args, "");
     assert_eq!(output.status.code(), Some(2));
     let stderr = String::from_utf8(output.stderr).unwrap();
-    assert!(stderr.contains("lava watch shows what several print"), "{stderr}");
+    assert!(stderr.contains("of the options only --spy is for that"), "{stderr}");
 }

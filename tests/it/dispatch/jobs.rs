@@ -276,6 +276,39 @@ fn a_job_does_not_reset_a_board_that_somebody_else_has_leased() {
 }
 
 #[test]
+fn pduclient_in_a_device_dictionary_switches_the_jobs_own_board() {
+    let lab = TestLab::new();
+    let board = ScriptedBoard::new(&lab, Play::Tests(GOOD), false);
+    board.let_power_work();
+    let port = format!("tcp:127.0.0.1:{}", board.port);
+    let capture = lab.path("capture").display().to_string();
+    let serial =
+        ["--name", "panda01", "--port", &port, "--http", "127.0.0.1:0", "--capture", &capture];
+    let serial = lab.start("lava-serial", serial);
+    let cycle = format!("echo cycle > {}", lab.path("power").display());
+    let config = format!(
+        "[http]\nlisten = \"127.0.0.1:0\"\n[[pdu]]\nname = \"rack1\"\ndriver = \"exec\"\n\
+         on = [\"sh\", \"-c\", {cycle:?}]\noff = [\"true\"]\n\
+         [[outlet]]\nname = \"panda01\"\npdu = \"rack1\"\nport = 7\noff_time = \"0s\"\n\
+         console = \"http://{}/consoles/panda01\"\n",
+        serial.address("http")
+    );
+    let power = lab.start("lava-power", ["--config", &lab.write("power.toml", &config)]);
+    let device = scripted_board::device(&lab, "lava-console panda01");
+    let dictionary = std::fs::read_to_string(&device).unwrap();
+    let reset = dictionary.lines().find(|line| line.trim_start().starts_with("hard_reset:"));
+    let pduclient =
+        "  hard_reset: pduclient --daemon lab.invalid --hostname rack1 --port 07 --command reboot";
+    let dictionary = dictionary.replace(reset.unwrap(), pduclient);
+    let device = lab.write("device.yaml", &dictionary);
+    // The job holds the console meanwhile, and lava-power lets nobody else switch the board.
+    let done = dispatch(&lab, &job(&lab, |job| job), &device, &[]);
+    assert_eq!(done.status.code(), Some(0), "{}{}", text(&done.stdout), text(&done.stderr));
+    let history = http(power.address("http"), "GET", "/outlets/panda01/history", "").text();
+    assert!(history.contains("job:7") && history.contains("cycle"), "{history}");
+}
+
+#[test]
 fn a_person_takes_the_console_from_a_job_and_gives_it_back() {
     let lab = TestLab::new();
     let board = ScriptedBoard::new(&lab, Play::Tests(GOOD), false);

@@ -69,6 +69,92 @@ fn pdudaemons_programs_run_without_a_shell_and_its_clients_ask_as_before() {
 }
 
 #[test]
+fn what_decides_which_board_is_switched_is_carried_over_or_the_pdu_is_left_out() {
+    let lab = TestLab::new();
+    let conf = r#"{
+	"daemon": {"hostname": "pdu-host.lab", "port": 16421, "listener": "tcp"},
+	"pdus": {
+		"strip": {"driver": "tplink"},
+		"coils": {"driver": "modbustcp", "ip": "10.0.0.9", "unit": 3},
+		"relay": {"driver": "vusbhid", "serial": "A1", "invert": true},
+		"anel": {"driver": "anel_netpwrctrlpro"},
+		"poe": {"driver": "ubus"},
+		"hass": {"driver": "home-assistant-http", "api_key": "secret"},
+		"rack": {"driver": "apc7952"},
+		"none": {"driver": "apc8959"}
+	},
+	"aliases": {
+		"panda01": {"hostname": "strip", "port": 2},
+		"panda02": {"hostname": "coils", "port": 3},
+		"panda03": {"hostname": "relay", "port": 1},
+		"panda04": {"hostname": "anel", "port": 8},
+		"panda05": {"hostname": "poe", "port": 4},
+		"panda06": {"hostname": "hass", "port": "lamp"},
+		"panda07": {"hostname": "rack", "port": "04"},
+		"panda08": {"hostname": "anel", "port": 99}
+	}
+}
+"#;
+    let file = lab.write("pdudaemon.conf", conf);
+    let imported = import(&lab, "pdudaemon", &file);
+    assert_eq!(imported.status.code(), Some(1), "{}", told(&imported));
+    let said = told(&imported);
+    for line in [
+        "2: hostname pdu-host.lab: it is on 127.0.0.1 here",
+        "6: PDU relay: it is left out: without its \"invert\"",
+        "11: PDU none: no alias tells which of its ports are in use",
+        "16: alias panda03: its PDU is left out, as told",
+        "21: outlet panda08: it is left out: ",
+    ] {
+        assert!(said.contains(&format!("{file}:{line}")), "{line}\nis not in\n{said}");
+    }
+    let printed = String::from_utf8_lossy(&imported.stdout).into_owned();
+    assert!(printed.contains("# [[outlet]]\n# name = \"BOARD\"\n# pdu = \"none\"\n"), "{printed}");
+    let table: toml::Table = printed.parse().unwrap();
+    let tables = |kind: &str| table[kind].as_array().unwrap().clone();
+    let pdus: Vec<_> = tables("pdu")
+        .iter()
+        .map(|pdu| {
+            format!("{} {}", pdu["name"].as_str().unwrap(), pdu["profile"].as_str().unwrap())
+        })
+        .collect();
+    assert_eq!(
+        pdus,
+        [
+            "strip tplink-strip",
+            "coils modbus-tcp",
+            "anel anel",
+            "poe ubus-open",
+            "hass home-assistant",
+            "rack apc-menu",
+            "none apc-cli"
+        ]
+    );
+    let outlets: Vec<_> = tables("outlet")
+        .iter()
+        .map(|outlet| {
+            let text = |key: &str| outlet[key].as_str().unwrap();
+            format!("{} {} {} {}", text("name"), text("pdu"), text("port"), text("off_time"))
+        })
+        .collect();
+    assert_eq!(
+        outlets,
+        [
+            "panda01 strip 2 5s",
+            "panda02 coils 3.3 5s",
+            "panda04 anel 8 5s",
+            "panda05 poe lan4 5s",
+            "panda06 hass switch.lamp 5s",
+            "panda07 rack 4 5s"
+        ]
+    );
+    // All of it is taken by lava-power, also with listeners where they were.
+    let again = lab.run("lava", ["import", "pdudaemon", "--insecure", &file], "");
+    let printed = String::from_utf8_lossy(&again.stdout).into_owned();
+    assert!(printed.contains("tcp = \"127.0.0.1:16421\""), "{printed}");
+}
+
+#[test]
 fn what_is_no_json_is_told_with_its_line() {
     let lab = TestLab::new();
     let file = lab.write("pdudaemon.conf", "{\n \"pdus\": {,}\n}\n");

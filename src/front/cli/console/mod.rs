@@ -39,6 +39,7 @@ use self::suspend::Terminal;
 use self::turns::{Turn, Turns};
 use super::keys::KeyArgs;
 use super::point::point;
+use super::tui;
 use super::user::user;
 use crate::client::attach::{From, Options};
 use crate::client::lab::Lab;
@@ -152,6 +153,9 @@ fn shell(text: &str) -> Result<Shell, String> {
 
 /// Runs the program; everything is already said when it returns.
 pub fn run(args: ConsoleArgs) -> ExitCode {
+    if args.names.len() > 1 {
+        return tui::at_terminal(several(args));
+    }
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = match runtime {
         Ok(runtime) => runtime,
@@ -179,9 +183,24 @@ pub fn run(args: ConsoleArgs) -> ExitCode {
     }
 }
 
+/// The consoles of several boards, side by side.
+async fn several(args: ConsoleArgs) -> Result<(Lab, tui::Options), Failure> {
+    let alone = args.exclusive || args.force || args.since.is_some() || args.linger.is_some();
+    let alone = alone || args.log.is_some() || args.timestamps || args.json;
+    if alone || !args.turns.0.is_empty() {
+        let what = "several boards are shown side by side: of the options only --spy is for that";
+        return Err(Failure::new(Kind::User, what)
+            .hint("lava watch prints what several print; lava send and lava broadcast type at them"));
+    }
+    let lab = Lab::locate(args.server.as_deref(), args.lab)?;
+    let mode = if args.spy { Mode::Spy } else { Mode::Rw };
+    tui::tiled(lab, args.names, mode).await
+}
+
 /// Attaches and stays; gives the exit code.
 async fn attach(args: ConsoleArgs) -> Result<u8, Failure> {
-    let name = one(&args.names)?;
+    // clap requires one.
+    let name = args.names.first().map_or("", String::as_str);
     let config = KeyConfig::find()?;
     let raw_terminal = args.raw_terminal || config.raw_terminal.unwrap_or_default();
     let escapes = args.keys.escapes_by(config, name)?;
@@ -252,14 +271,6 @@ async fn attach(args: ConsoleArgs) -> Result<u8, Failure> {
     session.run().await
 }
 
-fn one(names: &[String]) -> Result<&str, Failure> {
-    match names {
-        [name] => Ok(name),
-        _ => Err(Failure::new(Kind::User, "several boards at once cannot be shown yet")
-            .hint("lava watch shows what several print; lava broadcast types at them")),
-    }
-}
-
 /// From the begin of the last line that the board has printed.
 async fn last_line(console: &ConsoleRef) -> Result<From, Failure> {
     let frames = history::last_lines(console, 1, 0, None).await?;
@@ -273,7 +284,7 @@ fn screen(terminal: std::io::Stdout) -> Option<(NonZeroU16, NonZeroU16)> {
     Some((NonZeroU16::new(rows.get().saturating_sub(draw::GREETING_ROWS))?, columns))
 }
 
-async fn told_to_end() -> Failure {
+pub(super) async fn told_to_end() -> Failure {
     let handled = [SignalKind::terminate(), SignalKind::hangup(), SignalKind::interrupt()];
     let handled: Result<Vec<_>, _> = handled.into_iter().map(signal).collect();
     let [mut terminate, mut hangup, mut interrupt] = match handled.map(<[_; 3]>::try_from) {

@@ -16,6 +16,7 @@ mod send;
 mod serial;
 mod several;
 mod token;
+mod top;
 mod watch;
 mod who;
 
@@ -60,6 +61,7 @@ enum Verb {
     Send(send::SendArgs),
     Serial(serial::SerialArgs),
     Token(token::TokenArgs),
+    Top(top::TopArgs),
     Watch(watch::WatchArgs),
     Who(who::WhoArgs),
 }
@@ -105,6 +107,7 @@ pub fn run(args: LavaArgs) -> ExitCode {
         Verb::Power(args) => super::exit(wait(power::run(args))),
         Verb::Serial(args) => super::exit(wait(serial::run(args))),
         Verb::Token(args) => super::exit(token::run(args)),
+        Verb::Top(args) => top::run(args),
     }
 }
 

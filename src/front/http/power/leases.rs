@@ -1,16 +1,17 @@
 //! Leases: boards that somebody has for a time, whether at the console or not.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use axum::extract::{Path, State};
 use axum::{Extension, Json};
 use serde::Deserialize;
 
-use super::super::access::missing;
+use super::super::access::{Caller, missing};
 use super::super::{ApiError, Params, Peer};
 use super::{Answer, Body, By, MAX_REASON, MAX_USER, check};
 use crate::client::ErrorBody;
-use crate::model::{Failure, Kind, Lease, LeaseRequest, Right, units};
+use crate::model::{Failure, Kind, Lease, LeaseRequest, Name, Right, units};
 use crate::power::Power;
 
 /// Who ends a lease, and of somebody else why.
@@ -35,6 +36,25 @@ pub(super) async fn lease(
 ) -> Answer<Option<Lease>> {
     known(&power, &name)?;
     Ok(Json(power.lease(&name).await?))
+}
+
+/// Who has leased which board: those that are leased now.
+#[utoipa::path(get, path = "/leases", responses(
+    (status = 200, body = BTreeMap<String, Lease>),
+))]
+pub(super) async fn list(
+    State(power): State<Arc<Power>>,
+    Extension(caller): Extension<Caller>,
+) -> Answer<BTreeMap<Name, Lease>> {
+    let mut leases = BTreeMap::new();
+    for outlet in power.outlets() {
+        if caller.may(Right::See, outlet.name.as_str())
+            && let Some(lease) = power.lease(outlet.name.as_str()).await?
+        {
+            leases.insert(outlet.name.clone(), lease);
+        }
+    }
+    Ok(Json(leases))
 }
 
 /// Leases the board for a time from now on, or prolongs the caller's lease.

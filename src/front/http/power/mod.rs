@@ -45,6 +45,7 @@ pub fn router(power: Arc<Power>, access: Access) -> Router {
         .route("/outlets/{name}/off", post(off))
         .route("/outlets/{name}/cycle", post(cycle))
         .route("/outlets/{name}/history", get(history))
+        .route("/leases", get(leases::list))
         .route("/leases/{name}", get(leases::lease).post(leases::take).delete(leases::release))
         .route("/labgrid/outlets/{name}", get(labgrid::get).put(labgrid::put))
         .route("/labgrid/outlets/{name}/{value}", get(labgrid::simple))

@@ -3,6 +3,7 @@
 mod attach;
 mod consoles;
 mod control;
+mod feed;
 mod jobs;
 mod metrics;
 mod openapi;
@@ -54,6 +55,7 @@ pub fn router(
         .route("/metrics", get(metrics::metrics))
         .route("/reload", post(reload::reload))
         .route("/search", get(search::search))
+        .route("/feed", get(feed::feed))
         .route("/consoles", get(list))
         .route("/consoles/{name}", get(status))
         .route("/consoles/{name}/attach", get(attach::attach))

@@ -14,6 +14,7 @@ pub fn openapi() -> utoipa::openapi::OpenApi {
         paths(
             super::list,
             super::status,
+            super::feed::feed,
             super::past::history,
             super::past::offset,
             super::past::events,

@@ -12,6 +12,8 @@ pub(super) const TABLE: &[Row] = &[
     ("GET", "/healthz", Need::Nothing),
     ("GET", "/openapi.json", Need::Each(Right::See)),
     ("GET", "/metrics", Need::Each(Right::See)),
+    // What a board printed last is for those who may spy.
+    ("GET", "/feed", Need::Each(Right::See)),
     ("GET", "/consoles", Need::Each(Right::See)),
     ("GET", "/consoles/{name}", Need::Named(Right::See)),
     // Who may not write attaches as a spy.

@@ -9,7 +9,7 @@ use super::output::{Stop, note, out};
 use super::show::{Form, Show};
 use super::{LogArgs, Source};
 use crate::client::search::{Query, Search};
-use crate::client::{Endpoint, history};
+use crate::client::{Endpoint, Http, history};
 use crate::model::{Failure, Kind};
 use crate::wire::lines::{Line, Lines, MAX_LINE};
 use crate::wire::pattern::Pattern;
@@ -111,7 +111,7 @@ impl Grep<'_> {
         consoles: &HashMap<&str, usize>,
         last: &mut VecDeque<(usize, Match)>,
     ) -> Result<(), Stop> {
-        let mut search = Search::begin(daemon, query).await?;
+        let mut search = Search::begin(&Http::new(daemon.clone()), query).await?;
         while let Some(found) = search.next().await? {
             let Some(&at) = consoles.get(found.console.as_str()) else { continue };
             if self.live.get(at).is_some_and(|live| found.offset >= *live) {
