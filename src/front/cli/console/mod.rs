@@ -189,8 +189,9 @@ async fn several(args: ConsoleArgs) -> Result<(Lab, tui::Options), Failure> {
     let alone = alone || args.log.is_some() || args.timestamps || args.json;
     if alone || !args.turns.0.is_empty() {
         let what = "several boards are shown side by side: of the options only --spy is for that";
-        return Err(Failure::new(Kind::User, what)
-            .hint("lava watch prints what several print; lava send and lava broadcast type at them"));
+        return Err(Failure::new(Kind::User, what).hint(
+            "lava watch prints what several print; lava send and lava broadcast type at them",
+        ));
     }
     let lab = Lab::locate(args.server.as_deref(), args.lab)?;
     let mode = if args.spy { Mode::Spy } else { Mode::Rw };
