@@ -230,8 +230,9 @@ mod tests {
              top.toml:3:1: keys: \"quit\" has no key left\n\
              top.toml:4:8: keys.quit: \"pgup\" is no key; write it like q, ctrl-x, alt-m, shift-tab, \
              enter, esc, space, up, page-down or f5\n\
-             top.toml:5:14: keys.help: expected a key as a text, or a list of them, found a number\n\
-             top.toml:6:8: keys.sort: x is \"help\" already\n\
+             top.toml:5:8: keys.help: x is \"sort\" already\n\
+             top.toml:5:14: keys.help: expected a key as a text, or a list of them, found a whole \
+             number\n\
              top.toml:7:1: keys: unknown key \"froce\"; did you mean \"force\"?"
         );
     }

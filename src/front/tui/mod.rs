@@ -142,7 +142,7 @@ impl Screen {
                 }
                 Ok(()) = terminal.size.changed() => {
                     let size = *terminal.size.borrow_and_update();
-                    self.painter.resize(size);
+                    self.painter.resize(size)?;
                     self.app.resize(size);
                     self.soon(QUICK);
                 }
@@ -167,7 +167,7 @@ impl Screen {
                     self.soon(if live { LIVE } else { SLOW });
                 }
             }
-            self.heed(terminal, &mut pending);
+            self.heed(terminal, &mut pending)?;
             for effect in self.app.effects() {
                 worker.carry_out(effect);
             }
@@ -190,7 +190,7 @@ impl Screen {
     }
 
     /// What the person wants of the terminal.
-    fn heed(&mut self, terminal: &mut Terminal, pending: &mut Bytes) {
+    fn heed(&mut self, terminal: &mut Terminal, pending: &mut Bytes) -> std::io::Result<()> {
         let wants = std::mem::take(&mut self.app.wants);
         self.app.wants.quit = wants.quit;
         if wants.suspend {
@@ -204,14 +204,15 @@ impl Screen {
             // What was not written yet belongs to a screen that is gone.
             pending.clear();
             self.painter.take();
-            self.painter.enter();
+            self.painter.enter()?;
         }
         if wants.redraw {
-            self.painter.forget();
+            self.painter.forget()?;
         }
         if wants.redraw || wants.suspend {
             self.soon(QUICK);
         }
+        Ok(())
     }
 }
 

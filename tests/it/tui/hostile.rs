@@ -26,7 +26,7 @@ fn hostile_bytes_of_a_board_reach_nobody() {
     top.type_text("i");
     top.see("typing");
     top.type_text("mine");
-    top.keys(&["Enter"]);
+    top.keys(&["C-j"]);
     let screen = top.see("echo:");
     assert!(screen.contains("echo:mine\n"), "{screen}");
     top.keys(&["C-]", "Escape"]);

@@ -26,9 +26,10 @@ fn the_boards_are_listed_filtered_sorted_and_resized() {
     top.keys(&["Enter"]);
     top.keys(&["s"]);
     top.see("by activity");
-    // What a board prints comes to the top.
-    http(lab.http(), "POST", "/consoles/panda02/send", r#"{"user":"bob","text":"hello\r"}"#);
+    // Who has printed last comes first.
     wait_until(LIMIT, "panda02 is first", || {
+        let send = r#"{"user":"bob","text":"hello\n"}"#;
+        http(lab.http(), "POST", "/consoles/panda02/send", send);
         top.screen().lines().nth(2).is_some_and(|line| line.contains("panda02"))
     });
     top.resize(70, 10);

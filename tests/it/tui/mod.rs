@@ -30,21 +30,25 @@ impl Lab {
         let capture = lab.path("capture").display().to_string();
         let mut serial =
             format!("[http]\nlisten = \"127.0.0.1:0\"\n[capture]\ndir = \"{capture}\"\n");
-        let mut power = "[http]\nlisten = \"127.0.0.1:0\"\n[[pdu]]\nname = \"virtual\"\n\
-                         driver = \"sim\"\n"
-            .to_owned();
-        for (at, (name, board)) in boards.iter().enumerate() {
+        for (name, board) in boards {
             let script = lab.write(&format!("{name}.sh"), board);
             serial +=
                 &format!("[[console]]\nname = \"{name}\"\nport = \"exec:/bin/sh {script}\"\n");
+        }
+        let config = lab.write("serial.toml", &serial);
+        let serial = lab.start("lava-serial", ["--config", &config]);
+        let mut power = "[http]\nlisten = \"127.0.0.1:0\"\n[[pdu]]\nname = \"virtual\"\n\
+                         driver = \"sim\"\n"
+            .to_owned();
+        for (at, (name, _)) in boards.iter().enumerate() {
+            let console = format!("http://{}/consoles/{name}", serial.address("http"));
             power += &format!(
-                "[[outlet]]\nname = \"{name}\"\npdu = \"virtual\"\nport = {}\noff_time = \"10ms\"\n",
+                "[[outlet]]\nname = \"{name}\"\npdu = \"virtual\"\nport = {}\n\
+                 off_time = \"10ms\"\nconsole = \"{console}\"\n",
                 at + 1
             );
         }
-        let config = lab.write("serial.toml", &serial);
         let power = lab.write("power.toml", &power);
-        let serial = lab.start("lava-serial", ["--config", &config]);
         let power = lab.start("lava-power", ["--config", &power]);
         Self { lab, config, serial, power }
     }

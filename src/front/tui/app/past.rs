@@ -105,6 +105,10 @@ impl Past {
 
     /// Moves by so many lines on a screen of so many rows. Gives what is to be read for it.
     pub(in super::super) fn scroll(&mut self, by: isize, rows: usize) -> Option<Want> {
+        if self.lines.is_empty() {
+            // Nothing has been read yet.
+            return None;
+        }
         self.top = self.top(rows).saturating_add_signed(by);
         self.top = self.top(rows);
         self.more(rows)
@@ -177,10 +181,12 @@ impl Past {
     /// The place that was found next to where one is.
     pub(in super::super) fn neighbour(&self, next: bool, rows: usize) -> Option<u64> {
         let offsets = &self.places.as_ref()?.offsets;
-        let here = self.at.or_else(|| {
-            let mut screen = self.screen(rows);
-            if next { screen.next().map(|line| line.offset) } else { screen.last().map(|l| l.end) }
-        })?;
+        // Where nothing has been read yet, it is the end of the record.
+        let here = self.at.unwrap_or_else(|| match (next, self.screen(rows).next()) {
+            (true, Some(first)) => first.offset,
+            (true, None) => 0,
+            (false, _) => self.screen(rows).last().map_or(u64::MAX, |last| last.end),
+        });
         if next {
             offsets.get(offsets.partition_point(|offset| *offset <= here)).copied()
         } else {

@@ -65,7 +65,10 @@ pub(super) fn draw(frame: &mut Frame<'_>, app: &App) {
 fn title(app: &App, width: usize) -> Line<'static> {
     let boards = &app.boards;
     let away = boards.rows().iter().filter(|row| row.away.is_some()).count();
-    let mut text = format!("{} boards", boards.rows().len());
+    let mut text = match boards.rows().len() {
+        1 => "1 board".to_owned(),
+        count => format!("{count} boards"),
+    };
     if boards.shown().len() != boards.rows().len() {
         text = format!("{} of {text}", boards.shown().len());
     }
