@@ -11,21 +11,21 @@ pub struct Place {
 
 /// A text, and where its lines begin: an inventory of thousands of boards has many places.
 #[derive(Debug)]
-pub struct Places<'t> {
+pub(super) struct Places<'t> {
     text: &'t str,
     /// The position of the first byte of each line.
     lines: Vec<usize>,
 }
 
 impl<'t> Places<'t> {
-    pub fn new(text: &'t str) -> Self {
+    pub(super) fn new(text: &'t str) -> Self {
         let ends = text.bytes().enumerate().filter(|(_, byte)| *byte == b'\n');
         let lines = std::iter::once(0).chain(ends.map(|(at, _)| at + 1)).collect();
         Self { text, lines }
     }
 
     /// The place of a byte position.
-    pub fn of(&self, position: usize) -> Place {
+    pub(super) fn of(&self, position: usize) -> Place {
         let position = position.min(self.text.len());
         let line = self.lines.partition_point(|begin| *begin <= position);
         let begin = self.lines[line - 1];
