@@ -15,7 +15,7 @@ pub mod serial;
 mod tui;
 mod user;
 
-pub(in crate::front) use console::{command, info_lines, notice};
+pub(in crate::front) use console::{command, info_lines, notice, operate};
 
 use std::process::ExitCode;
 

@@ -123,7 +123,7 @@ fn lava_console_shows_several_boards_side_by_side_and_types_at_the_first() {
     screen.type_text("left");
     screen.keys(&["C-j"]);
     let drawn = screen.see("echo:left");
-    assert!(drawn.lines().any(|line| line.starts_with("echo:left")), "{drawn}");
+    assert!(drawn.lines().any(|line| line.starts_with("=> echo:left")), "{drawn}");
     screen.keys(&["C-]", "Escape"]);
     screen.wait("one is left", |screen| !screen.contains("panda01"));
     screen.keys(&["Escape"]);

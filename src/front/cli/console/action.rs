@@ -8,7 +8,7 @@ use serde::Serialize;
 use super::super::{line_text, report};
 use super::notice;
 use crate::client::lab::Lab;
-use crate::client::{ConsoleRef, control, history, outlet};
+use crate::client::{ConsoleRef, OutletRef, control, history, outlet};
 use crate::model::event::Phase;
 use crate::model::{Event, Failure, Kind, Name, PowerRequest, Report, Verb, What};
 use crate::wire::attach::PortState;
@@ -56,23 +56,37 @@ pub(super) fn power(
         })?;
         let request =
             PowerRequest { user: Some(target.user.clone()), reason, ..PowerRequest::default() };
-        // Everyone attached is to see it. lava-power tells them where it knows the console.
-        let told = verb == Verb::Status
-            || outlet::info(&outlet).await?.is_none_or(|info| info.console.is_some());
-        if !told {
-            note(&console, &target, verb, Phase::Begin, None).await;
-        }
-        let report = outlet::operate(&outlet, verb, &request).await;
-        if !told {
-            let phase = if report.is_ok() { Phase::Done } else { Phase::Failed };
-            let detail = match &report {
-                Ok(report) => report::text(report),
-                Err(failure) => failure.message.clone(),
-            };
-            note(&console, &target, verb, phase, Some(detail)).await;
-        }
-        report.map(Done::Report)
+        operate(&outlet, Some(&console), &target.board, verb, &request).await.map(Done::Report)
     })
+}
+
+/// Carries out a verb on a board's outlet, for everyone at its console to see.
+///
+/// # Errors
+/// As [`outlet::operate`].
+pub(in crate::front) async fn operate(
+    outlet: &OutletRef,
+    console: Option<&ConsoleRef>,
+    board: &Name,
+    verb: Verb,
+    request: &PowerRequest,
+) -> Result<Report, Failure> {
+    // lava-power tells them where it knows the console.
+    let told = verb == Verb::Status
+        || outlet::info(outlet).await?.is_none_or(|info| info.console.is_some());
+    let Some(console) = console.filter(|_| !told) else {
+        return outlet::operate(outlet, verb, request).await;
+    };
+    let who = request.user.as_deref().unwrap_or_default();
+    note(console, board, who, verb, Phase::Begin, None).await;
+    let report = outlet::operate(outlet, verb, request).await;
+    let phase = if report.is_ok() { Phase::Done } else { Phase::Failed };
+    let detail = match &report {
+        Ok(report) => report::text(report),
+        Err(failure) => failure.message.clone(),
+    };
+    note(console, board, who, verb, phase, Some(detail)).await;
+    report
 }
 
 #[derive(Serialize)]
@@ -85,16 +99,17 @@ struct Note<'a> {
 /// Puts a power operation on the console's timeline. Best effort: power does not wait for it.
 async fn note(
     console: &ConsoleRef,
-    target: &Target,
+    board: &Name,
+    who: &str,
     verb: Verb,
     phase: Phase,
     detail: Option<String>,
 ) {
-    let outlet = target.board.clone();
+    let outlet = board.clone();
     let what = What::Power { outlet, verb: verb.to_string(), phase, detail };
     let http = console.http().with_timeout(NOTE_TIMEOUT);
     let path = format!("{}/events", console.path);
-    let _: Result<Event, Failure> = http.post(&path, &Note { who: &target.user, what }).await;
+    let _: Result<Event, Failure> = http.post(&path, &Note { who, what }).await;
 }
 
 /// Lets others' sessions go, and tells whose.

@@ -30,7 +30,7 @@ use serde_json::json;
 use tokio::signal::unix::{SignalKind, signal};
 
 use self::action::Target;
-pub(in crate::front) use self::action::info_lines;
+pub(in crate::front) use self::action::{info_lines, operate};
 use self::dialogue::{Dialogue, Manner};
 use self::output::Form;
 use self::record::Record;

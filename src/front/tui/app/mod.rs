@@ -25,7 +25,7 @@ use crate::client::attach::Item;
 use crate::client::{ConsoleRef, OutletRef};
 use crate::config::top::TopConfig;
 use crate::model::event::Mode;
-use crate::model::{PowerRequest, Verb};
+use crate::model::{Name, PowerRequest, Verb};
 use crate::wire::attach;
 
 /// The most consoles that are shown beside each other.
@@ -78,7 +78,10 @@ pub(super) enum Effect {
     },
     Power {
         id: Id,
+        board: Name,
         outlet: OutletRef,
+        /// Where everyone is told of it.
+        console: Option<ConsoleRef>,
         verb: Verb,
         request: PowerRequest,
     },

@@ -52,11 +52,14 @@ impl App {
 
     /// Has the outlet switched, by force if there is a reason for that.
     fn switch(&mut self, id: &str, verb: Verb, reason: Option<String>) -> Stage {
-        let outlet = self.boards.get(id).and_then(|row| row.outlet.clone());
-        if let Some(outlet) = outlet {
+        if let Some(row) = self.boards.get(id)
+            && let Some(outlet) = row.outlet.clone()
+        {
             let (user, force) = (Some(self.user.clone()), reason.is_some());
             let request = PowerRequest { user, reason, force };
-            self.effects.push(Effect::Power { id: id.to_owned(), outlet, verb, request });
+            let (board, console) = (row.name.clone(), row.console.clone());
+            let id = id.to_owned();
+            self.effects.push(Effect::Power { id, board, outlet, console, verb, request });
         }
         Stage::Busy(verb)
     }

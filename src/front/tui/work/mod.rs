@@ -19,7 +19,8 @@ use super::app::past::Page;
 use super::app::{Effect, MAX_FOUND};
 use crate::client::attach::{Hello, Item};
 use crate::client::lab::{Board, Lab};
-use crate::client::{OutletRef, Resource, control, outlet};
+use crate::client::{OutletRef, Resource, control};
+use crate::front::cli::operate;
 use crate::model::{Event, Failure, Lease, Name, Report, State, Verb};
 use crate::wire::feed::Told;
 use crate::wire::request::Text;
@@ -173,10 +174,13 @@ impl Worker {
                 let result = console.http().get(&format!("{}/events", console.path)).await;
                 common.tell(News::Events { ticket, result }).await;
             }),
-            Effect::Power { id, outlet, verb, request } => self.common.spawn(async move {
-                let result = outlet::operate(&outlet, verb, &request).await;
-                common.tell(News::Power { id, verb, result }).await;
-            }),
+            Effect::Power { id, board, outlet, console, verb, request } => {
+                self.common.spawn(async move {
+                    let at = console.as_ref();
+                    let result = operate(&outlet, at, &board, verb, &request).await;
+                    common.tell(News::Power { id, verb, result }).await;
+                })
+            }
             Effect::State { outlet } => self.common.spawn(power::ask(common, outlet)),
             Effect::Message { console, text } => self.common.spawn(async move {
                 let told = control::ask(&console, "message", &common.user, &Text { text }).await;
