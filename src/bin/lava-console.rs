@@ -3,8 +3,10 @@
 use std::process::ExitCode;
 
 use clap::Parser as _;
+use lavamux::front::cli;
 use lavamux::front::cli::console::{ConsoleArgs, run};
 
 fn main() -> ExitCode {
+    cli::programs::Program::Console.complete();
     run(ConsoleArgs::parse())
 }

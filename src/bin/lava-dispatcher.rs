@@ -8,6 +8,7 @@ use lavamux::front::cli::{self, dispatcher::DispatcherArgs};
 use lavamux::model::{Failure, Kind};
 
 fn main() -> ExitCode {
+    cli::programs::Program::Dispatcher.complete();
     daemon::start_tracing();
     cli::exit(run(DispatcherArgs::parse()))
 }

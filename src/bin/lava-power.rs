@@ -9,6 +9,7 @@ use lavamux::front::cli::{self, power::PowerArgs};
 use lavamux::model::{Failure, Kind};
 
 fn main() -> ExitCode {
+    cli::programs::Program::Power.complete();
     daemon::start_tracing();
     cli::exit(run(PowerArgs::parse()))
 }

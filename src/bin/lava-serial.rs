@@ -8,6 +8,7 @@ use lavamux::model::{Failure, Kind};
 use lavamux::sys::hold_signals;
 
 fn main() -> ExitCode {
+    cli::programs::Program::Serial.complete();
     daemon::start_tracing();
     cli::exit(run())
 }

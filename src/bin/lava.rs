@@ -4,9 +4,11 @@ use std::process::ExitCode;
 
 use clap::Parser as _;
 use lavamux::daemon;
+use lavamux::front::cli;
 use lavamux::front::cli::lava::{LavaArgs, run};
 
 fn main() -> ExitCode {
+    cli::programs::Program::Lava.complete();
     daemon::start_quiet_tracing();
     run(LavaArgs::parse())
 }

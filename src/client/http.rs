@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::{Endpoint, Login};
-use crate::model::{Failure, Kind};
+use crate::model::{Behalf, Failure, Kind, Refusal};
 
 /// The largest answer that is read, in bytes.
 const MAX_ANSWER: usize = 64 * 1024 * 1024;
@@ -35,6 +35,9 @@ pub struct ErrorText {
     pub message: String,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub hint: Option<String>,
+    /// Of what is refused, who or what stands against it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub refusal: Option<Refusal>,
     /// Of bytes that were to be sent: how many were.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sent: Option<u64>,
@@ -42,13 +45,14 @@ pub struct ErrorText {
 
 impl From<ErrorText> for Failure {
     fn from(error: ErrorText) -> Self {
-        Self { kind: error.kind, message: error.message, hint: error.hint }
+        let ErrorText { kind, message, hint, refusal, .. } = error;
+        Self { kind, message, hint, refusal }
     }
 }
 
 impl From<Failure> for ErrorText {
-    fn from(Failure { kind, message, hint }: Failure) -> Self {
-        Self { kind, message, hint, sent: None }
+    fn from(Failure { kind, message, hint, refusal }: Failure) -> Self {
+        Self { kind, message, hint, refusal, sent: None }
     }
 }
 
@@ -57,9 +61,9 @@ impl ErrorBody {
     pub(super) fn failure(self, status: StatusCode, from: &Endpoint) -> Failure {
         let failure = Failure::from(self.error);
         if status == StatusCode::UNAUTHORIZED && !from.is_private() {
-            let Failure { kind, message, .. } = failure;
-            let what = format!("{message}; no token was shown, for {from} can be read on the way");
-            return Failure::new(kind, what).hint("use https://, or a tunnel to 127.0.0.1");
+            let what = "no token was shown, for";
+            let message = format!("{}; {what} {from} can be read on the way", failure.message);
+            return Failure { message, ..failure }.hint("use https://, or a tunnel to 127.0.0.1");
         }
         failure
     }
@@ -95,9 +99,21 @@ impl Http {
         self.decode(path, &self.send(Method::GET, path, None).await?)
     }
 
+    /// Waits for an answer, whatever it says.
+    ///
+    /// # Errors
+    /// [`Kind::Lab`] when there is none.
+    pub async fn is_there(&self, path: &str) -> Result<(), Failure> {
+        self.answered(Method::GET, path, None).await.map(|_| ())
+    }
+
     /// The answer's body as it is.
     pub async fn get_bytes(&self, path: &str) -> Result<Bytes, Failure> {
         self.send(Method::GET, path, None).await
+    }
+
+    pub async fn delete<T: DeserializeOwned>(&self, path: &str) -> Result<T, Failure> {
+        self.decode(path, &self.send(Method::DELETE, path, None).await?)
     }
 
     pub async fn post<T: DeserializeOwned>(
@@ -200,6 +216,9 @@ impl Http {
         let mut request = Request::builder().method(method).uri(path).header(HOST, host);
         if let Some(token) = self.endpoint.authorization(&self.login)? {
             request = request.header(AUTHORIZATION, token);
+        }
+        if let Some(behalf) = self.login.behalf()? {
+            request = request.header(Behalf::HEADER, behalf);
         }
         if body.is_some() {
             request = request.header(CONTENT_TYPE, "application/json");

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::future::join_all;
@@ -12,7 +13,7 @@ use super::sockets::sockets_in;
 use super::{ConsoleRef, Endpoint, Http, Login, OutletRef, Resource};
 use crate::config::lab::{BoardEntry, Inventory, LoginFiles};
 use crate::config::{mistrust, runtime_dir};
-use crate::model::{Failure, Kind, Name, OutletInfo};
+use crate::model::{Behalf, Failure, Kind, Name, OutletInfo, Right};
 
 /// How long a daemon of this host may take to list what it serves.
 const LIST_TIMEOUT: Duration = Duration::from_secs(2);
@@ -34,6 +35,8 @@ pub enum Lab {
     File(PathBuf),
     /// At the daemons of this host, whose sockets are in this folder.
     Host(PathBuf),
+    /// There, but on behalf of somebody: as far as they may see it.
+    For(Box<Lab>, Arc<Behalf>),
 }
 
 #[derive(Deserialize)]
@@ -64,6 +67,32 @@ impl Lab {
         let files = config.map(|dir| dir.join("lava/lab.toml")).into_iter();
         let found = files.chain([PathBuf::from(HOST_INVENTORY)]).find(|file| file.exists());
         Ok(found.map_or_else(|| Self::Host(runtime_dir()), Self::File))
+    }
+
+    /// The same for somebody: what they may not see is not there, and each daemon is told for whom it is
+    /// asked.
+    #[must_use]
+    pub fn on_behalf_of(self, behalf: Arc<Behalf>) -> Self {
+        match self {
+            Self::For(lab, _) => Self::For(lab, behalf),
+            lab => Self::For(Box::new(lab), behalf),
+        }
+    }
+
+    /// Whether somebody who looks here may do what needs a right. The daemons may still refuse it.
+    ///
+    /// # Errors
+    /// [`Kind::Refused`], with what is missing.
+    pub fn permit(&self, board: &Name, need: Right) -> Result<(), Failure> {
+        let Self::For(_, behalf) = self else { return Ok(()) };
+        match behalf.rights.on(board.as_str()) {
+            Some(right) if right >= need => Ok(()),
+            right => {
+                let has = right.map_or("nothing", Right::as_str);
+                let what = format!("this needs the right to {need} {board}; you have {has}");
+                Err(Failure::new(Kind::Refused, what))
+            }
+        }
     }
 
     /// Every board, in the order of the inventory or by name. A daemon of this host that does not
@@ -109,14 +138,42 @@ impl Lab {
             (Self::Host(_), true) => {
                 "they serve no board; name an inventory with --lab FILE".into()
             }
+            (Self::For(..), true) => "you have no right on any".into(),
         }))
+    }
+}
+
+impl Board {
+    /// Whatever is asked of it is asked for somebody.
+    fn ask_for(&mut self, behalf: &Arc<Behalf>) {
+        let things = self.console.iter_mut().chain(&mut self.outlet);
+        things.for_each(|thing| {
+            let narrowed = behalf.as_on(&self.name, thing.name());
+            thing.login.behalf = Some(Arc::new(narrowed));
+        });
     }
 }
 
 impl Lab {
     /// The boards, and why a daemon of this host was left out.
     async fn find(&self) -> Result<(Vec<Board>, Option<Failure>), Failure> {
+        match self {
+            Self::For(lab, behalf) => {
+                let (mut boards, silent) = lab.find_for(Some(behalf)).await?;
+                boards.retain(|board| self.permit(&board.name, Right::See).is_ok());
+                boards.iter_mut().for_each(|board| board.ask_for(behalf));
+                Ok((boards, silent))
+            }
+            lab => lab.find_for(None).await,
+        }
+    }
+
+    async fn find_for(
+        &self,
+        behalf: Option<&Arc<Behalf>>,
+    ) -> Result<(Vec<Board>, Option<Failure>), Failure> {
         let dir = match self {
+            Self::For(lab, _) => return Box::pin(lab.find_for(behalf)).await,
             Self::File(path) => {
                 let boards = Inventory::read(path)?.boards.into_iter().map(entry);
                 return Ok((boards.collect::<Result<_, _>>()?, None));
@@ -127,8 +184,8 @@ impl Lab {
             return Err(Failure::new(Kind::Lab, why));
         }
         let (consoles, outlets) = tokio::join!(
-            listed::<Named>(sockets_in(dir, "serial"), "/consoles"),
-            listed::<OutletInfo>(sockets_in(dir, "power"), "/outlets"),
+            listed::<Named>(sockets_in(dir, "serial"), "/consoles", behalf),
+            listed::<OutletInfo>(sockets_in(dir, "power"), "/outlets", behalf),
         );
         let answered = consoles.answered + outlets.answered;
         let silent = consoles.silent.or(outlets.silent);
@@ -159,6 +216,8 @@ impl std::fmt::Display for Lab {
         match self {
             Self::File(path) => write!(f, "in {}", path.display()),
             Self::Host(dir) => write!(f, "at the daemons of this host ({})", dir.display()),
+            // Where it is on the server is not the matter of who comes from elsewhere.
+            Self::For(..) => f.write_str("here"),
         }
     }
 }
@@ -191,6 +250,7 @@ fn entry(entry: BoardEntry) -> Result<Board, Failure> {
         let login = Login {
             token_file: login.token_file.clone().or(host.token_file),
             ca: login.ca.clone().or(host.ca),
+            behalf: None,
         };
         Ok(Some(Resource { login, ..resource }))
     };
@@ -200,7 +260,7 @@ fn entry(entry: BoardEntry) -> Result<Board, Failure> {
 
 /// The consoles of the daemons whose sockets are in a folder. Who does not answer has none.
 pub async fn host_consoles<T: DeserializeOwned>(dir: &Path) -> Vec<T> {
-    let listed: Listed<T> = listed(sockets_in(dir, "serial"), "/consoles").await;
+    let listed: Listed<T> = listed(sockets_in(dir, "serial"), "/consoles", None).await;
     listed.items.into_iter().map(|(_, console)| console).collect()
 }
 
@@ -215,12 +275,17 @@ struct Listed<T> {
 }
 
 /// Asks each of the daemons. A socket that nobody listens on was left by a daemon that is gone.
-async fn listed<T: DeserializeOwned>(sockets: Vec<Endpoint>, path: &str) -> Listed<T> {
+async fn listed<T: DeserializeOwned>(
+    sockets: Vec<Endpoint>,
+    path: &str,
+    behalf: Option<&Arc<Behalf>>,
+) -> Listed<T> {
+    let login = Login { behalf: behalf.cloned(), ..Login::default() };
     let ask = async |socket: Endpoint| {
-        if socket.connect(&Login::default()).await.is_err() {
+        if socket.connect(&login).await.is_err() {
             return None;
         }
-        let http = Http::new(socket.clone()).with_timeout(LIST_TIMEOUT);
+        let http = Http::new(socket.clone()).with_login(login.clone()).with_timeout(LIST_TIMEOUT);
         let listed: Result<Vec<T>, Failure> = http.get(path).await;
         Some(listed.map(|listed| (socket, listed)))
     };

@@ -14,7 +14,7 @@ use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
 use crate::config::Secret;
-use crate::model::{Failure, Kind};
+use crate::model::{Behalf, Failure, Kind};
 
 /// The largest token file, in bytes.
 const MAX_TOKEN_FILE: u64 = 4096;
@@ -29,6 +29,8 @@ const USER_TOKEN: &str = "lava/token";
 pub struct Login {
     pub token_file: Option<PathBuf>,
     pub ca: Option<PathBuf>,
+    /// For whom we ask, if not for ourselves.
+    pub behalf: Option<Arc<Behalf>>,
 }
 
 impl Login {
@@ -44,6 +46,21 @@ impl Login {
         })?;
         value.set_sensitive(true);
         Ok(Some(value))
+    }
+
+    /// The value of the header that says for whom we ask.
+    ///
+    /// # Errors
+    /// [`Kind::Config`] when it is too long, as with very many patterns of rights.
+    pub(super) fn behalf(&self) -> Result<Option<HeaderValue>, Failure> {
+        let Some(behalf) = &self.behalf else { return Ok(None) };
+        let text = serde_json::to_string(behalf.as_ref());
+        let text = text.map_err(|error| Failure::from_error(Kind::Bug, &error))?;
+        let value = HeaderValue::from_str(&text).ok();
+        value.filter(|value| value.len() <= Behalf::MAX_LENGTH).map(Some).ok_or_else(|| {
+            let what = format!("{} has too many rights to be told in a request", behalf.user);
+            Failure::new(Kind::Config, what).hint("use fewer and more general patterns")
+        })
     }
 
     /// The token, and where it is from.
@@ -85,6 +102,15 @@ impl Login {
         };
         TlsConnector::from(config).connect(name, stream).await
     }
+}
+
+/// The file that the user's token is in, if there is one: `$LAVA_TOKEN_FILE`, else `~/.config/lava/token`.
+pub fn user_token_file() -> Option<PathBuf> {
+    let set = |name| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
+    set("LAVA_TOKEN_FILE").or_else(|| {
+        let config = set("XDG_CONFIG_HOME").or_else(|| Some(set("HOME")?.join(".config")))?;
+        Some(config.join(USER_TOKEN)).filter(|file| file.exists())
+    })
 }
 
 /// Reads a file that nobody else may read.
@@ -155,7 +181,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let file = dir.path().join("token");
         std::fs::write(&file, "lava_secret\n").unwrap();
-        let login = Login { token_file: Some(file.clone()), ca: None };
+        let login = Login { token_file: Some(file.clone()), ..Login::default() };
         let set = |mode| std::fs::set_permissions(&file, PermissionsExt::from_mode(mode)).unwrap();
         set(0o600);
         let value = login.authorization().unwrap().unwrap();

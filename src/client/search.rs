@@ -1,14 +1,10 @@
 //! Searching the consoles of a daemon.
 
-use bytes::{Buf as _, Bytes, BytesMut};
-
+use super::Http;
+use super::json_lines::JsonLines;
 use super::resource::percent_encoded;
-use super::{Body, Endpoint, Http};
 use crate::model::{Failure, Kind, Point};
 use crate::wire::search::{Answer, End, Match};
-
-/// The longest line of an answer that is read, in bytes.
-const MAX_LINE: usize = 1024 * 1024;
 
 /// What is searched for, and where.
 #[derive(Debug, Clone)]
@@ -26,9 +22,7 @@ pub struct Query<'a> {
 /// A search under way.
 #[derive(Debug)]
 pub struct Search {
-    body: Body,
-    /// The beginning of a line.
-    pending: BytesMut,
+    answers: JsonLines,
     end: Option<End>,
 }
 
@@ -37,7 +31,7 @@ impl Search {
     ///
     /// # Errors
     /// The daemon's own failure where it refused; else [`Kind::Lab`].
-    pub async fn begin(daemon: &Endpoint, query: &Query<'_>) -> Result<Self, Failure> {
+    pub async fn begin(daemon: &Http, query: &Query<'_>) -> Result<Self, Failure> {
         let mut path = format!(
             "/search?grep={}&ignore_case={}&limit={}&console={}",
             percent_encoded(query.grep),
@@ -50,8 +44,8 @@ impl Search {
                 path.push_str(&format!("&{key}={}", percent_encoded(&point.to_string())));
             }
         }
-        let body = Http::new(daemon.clone()).body(&path).await?;
-        Ok(Self { body, pending: BytesMut::new(), end: None })
+        let body = daemon.body(&path).await?;
+        Ok(Self { answers: JsonLines::new("a search", body), end: None })
     }
 
     /// The next line that was found; `None` behind the last one. Cancel safe.
@@ -60,38 +54,13 @@ impl Search {
     /// [`Kind::Lab`] when the answer breaks off or is not understood.
     pub async fn next(&mut self) -> Result<Option<Match>, Failure> {
         while self.end.is_none() {
-            let broken = |what: String| Failure::new(Kind::Lab, format!("a search {what}"));
-            let line = self.line().await?.ok_or_else(|| broken("broke off".into()))?;
-            if line.is_empty() {
-                continue;
-            }
-            let answer = serde_json::from_slice(&line);
-            match answer.map_err(|error| broken(format!("was answered in other words: {error}")))? {
+            let broken = || Failure::new(Kind::Lab, "a search broke off");
+            match self.answers.next().await?.ok_or_else(broken)? {
                 Answer::Line(found) => return Ok(Some(found)),
                 Answer::End(end) => self.end = Some(end),
             }
         }
         Ok(None)
-    }
-
-    /// The next line of the answer, without its end.
-    async fn line(&mut self) -> Result<Option<Bytes>, Failure> {
-        let mut searched = 0;
-        loop {
-            let rest = &self.pending[searched..];
-            if let Some(end) = rest.iter().position(|byte| *byte == b'\n') {
-                let line = self.pending.split_to(searched + end).freeze();
-                self.pending.advance(1);
-                return Ok(Some(line));
-            }
-            searched = self.pending.len();
-            if searched > MAX_LINE {
-                let what = format!("a line of an answer has more than {MAX_LINE} bytes");
-                return Err(Failure::new(Kind::Lab, what));
-            }
-            let Some(bytes) = self.body.next().await? else { return Ok(None) };
-            self.pending.extend_from_slice(&bytes);
-        }
     }
 
     /// How it ended, when it has.

@@ -2,14 +2,15 @@
 
 use super::ConsoleRef;
 use super::lab::{Board, Lab};
-use crate::model::{Failure, Glob, Kind, Name};
+use crate::model::{Failure, Glob, Kind, Name, Right};
 
 impl Lab {
-    /// The boards that are meant, each once: by name, or all that match a pattern such as `rack*`.
+    /// The boards that are meant, each once: by name, or all that match a pattern such as `rack*` and
+    /// may be used so.
     ///
     /// # Errors
-    /// As [`Self::board`]; [`Kind::User`] when nothing matches a pattern.
-    pub async fn select(&self, meant: &[String]) -> Result<Vec<Board>, Failure> {
+    /// As [`Self::board`] and [`Self::permit`]; [`Kind::User`] when nothing matches a pattern.
+    pub async fn select(&self, meant: &[String], need: Right) -> Result<Vec<Board>, Failure> {
         let mut all: Option<Vec<Board>> = None;
         let mut selected: Vec<Board> = Vec::new();
         for text in meant {
@@ -21,13 +22,21 @@ impl Lab {
                 let all = all.iter().flatten();
                 let found: Vec<Board> =
                     all.filter(|board| glob.matches(board.name.as_str())).cloned().collect();
-                if found.is_empty() {
+                let Some(first) = found.first() else {
                     let what = format!("no board matches {text:?} {self}");
                     return Err(Failure::new(Kind::User, what).hint("lava boards lists them"));
+                };
+                let refused = self.permit(&first.name, need).err();
+                let may = |board: &Board| self.permit(&board.name, need).is_ok();
+                let found: Vec<Board> = found.into_iter().filter(may).collect();
+                match refused {
+                    Some(refused) if found.is_empty() => return Err(refused),
+                    _ => found,
                 }
-                found
             } else {
-                vec![self.board(text).await?]
+                let board = self.board(text).await?;
+                self.permit(&board.name, need)?;
+                vec![board]
             };
             for board in found {
                 if !selected.contains(&board) {
@@ -43,9 +52,13 @@ impl Lab {
     ///
     /// # Errors
     /// As [`Self::select`], and when a board has no console.
-    pub async fn consoles(&self, meant: &[String]) -> Result<Vec<(Name, ConsoleRef)>, Failure> {
+    pub async fn consoles(
+        &self,
+        meant: &[String],
+        need: Right,
+    ) -> Result<Vec<(Name, ConsoleRef)>, Failure> {
         let mut consoles = Vec::new();
-        for Board { name, console, .. } in self.select(meant).await? {
+        for Board { name, console, .. } in self.select(meant, need).await? {
             match console {
                 Some(console) => consoles.push((name, console)),
                 None if meant.iter().any(|text| text == name.as_str()) => {

@@ -20,6 +20,16 @@ pub(super) fn sockets_in(dir: &Path, kind: &str) -> Vec<Endpoint> {
     paths.into_iter().map(Endpoint::Unix).collect()
 }
 
+/// The sockets of this host's daemons of all kinds, whether somebody listens there or not.
+pub fn host_sockets(dir: &Path) -> Vec<PathBuf> {
+    let all = ["serial", "power"].into_iter().flat_map(|kind| sockets_in(dir, kind));
+    let path = |endpoint| match endpoint {
+        Endpoint::Unix(path) => Some(path),
+        Endpoint::Tcp(_) | Endpoint::Tls(_) => None,
+    };
+    all.filter_map(path).collect()
+}
+
 /// Where a daemon may be after a restart, its old address first: its socket's name has the process
 /// id in it.
 pub(super) fn successors(endpoint: &Endpoint) -> Vec<Endpoint> {

@@ -23,6 +23,8 @@ pub struct TokenUser {
     pub name: Name,
     pub hash: TokenHash,
     pub rights: Rights,
+    /// Whether they may ask on behalf of others, who may what both may.
+    pub speaks_for_others: bool,
 }
 
 /// `[[certificate]]`: who shows a client certificate of this name.
@@ -30,6 +32,8 @@ pub struct TokenUser {
 pub struct CertificateUser {
     pub name: Name,
     pub rights: Rights,
+    /// As of a token.
+    pub speaks_for_others: bool,
 }
 
 impl AccessConfig {
@@ -59,6 +63,7 @@ impl AccessConfig {
                 table.required::<String>("hash");
             }
             let rights = rights(&table);
+            let speaks_for_others = table.optional("speaks_for_others").unwrap_or(false);
             let user = name.zip(hash);
             if let Some((_, hash)) = &user
                 && let Some(other) = self.tokens.iter().find(|token| token.hash == *hash)
@@ -66,16 +71,19 @@ impl AccessConfig {
                 table.problem("hash", format!("this is the token of {} already", other.name));
             }
             table.finish();
-            self.tokens.extend(user.map(|(name, hash)| TokenUser { name, hash, rights }));
+            let user = user.map(|(name, hash)| TokenUser { name, hash, rights, speaks_for_others });
+            self.tokens.extend(user);
         }
         for table in top.tables("certificate") {
             let name: Option<Name> = table.required("name");
             let rights = rights(&table);
+            let speaks_for_others = table.optional("speaks_for_others").unwrap_or(false);
             if self.certificates.iter().any(|user| Some(&user.name) == name.as_ref()) {
                 table.problem("name", "there is a certificate of this name already");
             }
             table.finish();
-            self.certificates.extend(name.map(|name| CertificateUser { name, rights }));
+            let user = name.map(|name| CertificateUser { name, rights, speaks_for_others });
+            self.certificates.extend(user);
         }
         if let Some(table) = top.table("local") {
             if self.local.is_some() {
@@ -88,7 +96,7 @@ impl AccessConfig {
 }
 
 /// The keys `see`, `spy`, `write` and `control`, each a pattern or a list of patterns.
-fn rights(table: &Table<'_>) -> Rights {
+pub(super) fn rights(table: &Table<'_>) -> Rights {
     let mut rights = Rights::default();
     for right in Right::ALL {
         let key = right.as_str();

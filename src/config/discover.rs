@@ -62,6 +62,11 @@ pub struct Rule {
 }
 
 impl Discover {
+    /// The folder of the captures.
+    pub fn capture_dir(&self) -> &std::path::Path {
+        &self.capture.dir
+    }
+
     /// Everything as it is when nothing is said.
     pub fn new(capture: CaptureOptions) -> Self {
         Self {

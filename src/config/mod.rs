@@ -24,8 +24,10 @@ mod runtime_dir;
 mod safety;
 mod secret;
 pub mod serial;
+pub mod ssh;
 mod table;
 pub mod toml;
+pub mod top;
 mod url;
 mod value;
 

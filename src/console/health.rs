@@ -10,6 +10,7 @@ use crate::model::event::Phase;
 use crate::model::health::{Health, Mismatch, Seen, Sight};
 use crate::model::line::LineErrors;
 use crate::model::{Event, What, units};
+use crate::wire::feed::PowerTold;
 
 /// The rate is that of so many whole seconds.
 const SECONDS: usize = 5;
@@ -118,6 +119,11 @@ impl Vitals {
             true => (bytes == 0 && now_us >= since_us.saturating_add(SILENT_US))
                 .then_some(Mismatch::SilentWhileOn),
         }
+    }
+
+    /// What was done to the board's outlet last.
+    pub(super) fn power_told(&self) -> PowerTold {
+        PowerTold { on: self.power.on, since_us: self.power.since_us }
     }
 
     /// What is told to whoever asks.

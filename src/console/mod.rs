@@ -7,11 +7,13 @@
 
 mod alarm;
 mod attendance;
+mod cells;
 mod down;
 mod hand_over;
 mod health;
 mod input;
 mod line;
+mod lines;
 mod lock;
 mod manners;
 mod past;
@@ -29,6 +31,8 @@ mod signs;
 mod state;
 mod step;
 mod supervisor;
+mod tail;
+mod terminal;
 mod typing;
 
 use std::collections::BTreeMap;
@@ -44,6 +48,7 @@ use crate::config::{CaptureOptions, Manners, PortSpec};
 use crate::model::line::{Line, LineSettings};
 use crate::model::{Event, Health, Name, What, units, user_text};
 use crate::wire::attach::{PortState, Session as SessionRow};
+use crate::wire::feed::PowerTold;
 use crate::wire::line::LineState;
 use input::{Request, Typed};
 use signs::Signs;
@@ -58,6 +63,7 @@ pub use roster::Roster;
 pub use screen::Screen;
 pub use search::Search;
 pub use session::{Attach, Item, Session, Stream, WriteError};
+pub use terminal::{REPLAY, Terminal};
 
 /// How many messages of typed bytes may wait for the port. Who types beyond that waits.
 const TYPED: usize = 8;
@@ -236,6 +242,11 @@ impl Console {
             line: None,
             sequences: BTreeMap::new(),
         }
+    }
+
+    /// What the timeline tells of the board's power.
+    pub fn power_told(&self) -> PowerTold {
+        self.state().vitals.power_told()
     }
 
     /// Gives the console another port: the present one is closed, and clients stay.

@@ -5,7 +5,6 @@ use std::num::NonZeroU16;
 use std::sync::Arc;
 
 use super::Console;
-use super::screen::MAX_SCREEN;
 use crate::capture::{Piece, Read, Reader};
 use crate::model::{Event, Mark, Point, units};
 
@@ -23,8 +22,8 @@ pub enum PastError {
     Future { from: u64, head: u64 },
     #[error("nothing on the timeline tells of a {mark}; it goes back to offset {first}")]
     NoMark { mark: Mark, first: u64 },
-    #[error("a screen of {rows} by {cols} is too large; {MAX_SCREEN} each way will do")]
-    Screen { rows: NonZeroU16, cols: NonZeroU16 },
+    #[error("a screen of {rows} by {cols} is too large; {} by {} will do", most.0, most.1)]
+    Screen { rows: NonZeroU16, cols: NonZeroU16, most: (u16, u16) },
     #[error("the capture cannot be read: {0}")]
     Io(#[from] io::Error),
 }

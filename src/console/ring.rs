@@ -61,6 +61,18 @@ impl Ring {
         }
     }
 
+    /// The newest bytes, at most `most` of them.
+    pub(super) fn tail(&self, most: usize) -> Vec<u8> {
+        let mut begin = self.pieces.len();
+        let mut size = 0;
+        while begin > 0 && size < most {
+            begin -= 1;
+            size += self.pieces[begin].bytes.len();
+        }
+        let bytes = self.pieces.range(begin..).flat_map(|piece| piece.bytes.iter().copied());
+        bytes.skip(size.saturating_sub(most)).collect()
+    }
+
     /// The pieces from `from` to `to`, at most `most` bytes of them (but one piece at least).
     /// `from` must be before `to`, and `to` not beyond the head.
     pub(super) fn read(&self, from: u64, to: u64, most: usize) -> Held {
@@ -153,6 +165,9 @@ mod tests {
         ring.push(100, 0, Bytes::from_static(b"abc"));
         assert_eq!(ring.read(99, 103, 10), Held::Before(100));
         assert_eq!(joined(ring.read(101, 102, 10)), b"b");
+        ring.push(103, 0, Bytes::from_static(b"de"));
+        assert_eq!(ring.tail(4), b"bcde");
+        assert_eq!(ring.tail(9), b"abcde");
         assert_eq!(Ring::default().read(5, 9, 10), Held::Before(9));
     }
 }

@@ -3,15 +3,11 @@
 use std::io;
 use std::num::NonZeroU16;
 
-use super::{Console, PastError};
+use super::{Console, PastError, REPLAY};
 use crate::capture::{Read, Reader};
 
-/// How far back the stream is replayed to draw the screen. A screen that was drawn before that and
-/// not touched since comes out incomplete.
-const REPLAY: u64 = 256 * 1024;
-
 /// The largest screen that is drawn, in rows and in columns.
-pub(super) const MAX_SCREEN: u16 = 500;
+const MAX_SCREEN: u16 = 500;
 
 /// What is on the screen at an offset.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -31,7 +27,7 @@ impl Console {
     /// When the screen is larger than [`MAX_SCREEN`].
     pub async fn screen(&self, rows: NonZeroU16, cols: NonZeroU16) -> Result<Screen, PastError> {
         if rows.get().max(cols.get()) > MAX_SCREEN {
-            return Err(PastError::Screen { rows, cols });
+            return Err(PastError::Screen { rows, cols, most: (MAX_SCREEN, MAX_SCREEN) });
         }
         let head = self.head();
         let from = head.saturating_sub(REPLAY);

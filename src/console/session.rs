@@ -30,7 +30,7 @@ pub(super) static NEXT_SESSION: AtomicU64 = AtomicU64::new(1);
 #[derive(Debug, Clone)]
 pub struct Attach {
     pub user: String,
-    /// `websocket`, `telnet`, `raw` or `conmux`.
+    /// `websocket`, `browser`, `telnet`, `raw` or `conmux`.
     pub via: &'static str,
     pub peer: String,
     pub mode: Mode,
@@ -267,6 +267,11 @@ impl Stream {
     /// The offset of the next byte.
     pub fn offset(&self) -> u64 {
         self.offset
+    }
+
+    /// How far it is behind the head, in bytes.
+    pub fn behind(&self) -> u64 {
+        self.head.borrow().offset.saturating_sub(self.offset)
     }
 
     /// The mode that the client was last told.

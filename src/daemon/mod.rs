@@ -6,6 +6,7 @@ pub mod power;
 mod runtime_dir;
 pub mod serial;
 mod sockets;
+pub mod ssh;
 
 pub use crate::config::{Safety, permit, runtime_dir};
 pub use runtime_dir::RuntimeSocket;

@@ -116,6 +116,7 @@ impl PowerDaemon {
             listener: Arc::new(listener),
             tls: self.tls,
             insecure,
+            other: None,
         });
         let listeners = tcp.into_iter().chain([Listener::Unix(Arc::new(socket))]);
         ready();
@@ -160,9 +161,10 @@ impl Reload {
             let http = config.http.as_ref().map(|http| (http.listen, http.insecure));
             let (pdus, boards, budgets) = (&config.pdus, &config.boards, &config.budgets);
             let (consoles, interlock) = (&config.consoles, &config.interlock);
-            let folders = &config.folders;
+            let (folders, pdudaemon, powerman) =
+                (&config.folders, &config.pdudaemon, &config.powerman);
             format!(
-                "{http:?} {consoles:?} {interlock:?} {folders:?} {budgets:?} {pdus:?} {boards:?}"
+                "{http:?} {pdudaemon:?} {powerman:?} {consoles:?} {interlock:?} {folders:?} {budgets:?} {pdus:?} {boards:?}"
             )
         };
         let same = others(&config) == others(&self.config);
@@ -201,7 +203,7 @@ async fn serve_all(
 ) {
     let tasks = TaskTracker::new();
     let LoginFiles { token_file, ca } = config.consoles.clone();
-    let login = Login { token_file, ca };
+    let login = Login { token_file, ca, behalf: None };
     let surroundings = Surroundings {
         consoles: Arc::new(HttpConsoles { login }),
         leases: Arc::new(LeaseFiles::new(&config.folders.leases)),

@@ -1,6 +1,8 @@
 //! What people and programs see of Lavamux.
 
 mod accept;
+mod attempts;
+mod board_power;
 pub mod cli;
 pub mod conmux;
 pub mod hand_over;
@@ -9,3 +11,6 @@ pub mod line;
 mod outlets;
 pub mod pdudaemon;
 pub mod powerman;
+pub mod ssh;
+pub mod tui;
+mod web;

@@ -16,5 +16,5 @@ pub(super) fn at<'a>(power: &'a Power, pdu: &str, port: &str) -> Option<&'a Name
 
 /// The outlet of a board.
 pub(super) fn of<'a>(power: &'a Power, board: &str) -> Option<&'a Name> {
-    power.outlets().find(|outlet| outlet.name.as_str() == board).map(|outlet| &outlet.name)
+    power.outlet(board).map(|outlet| &outlet.name)
 }

@@ -41,6 +41,37 @@ impl Kind {
     }
 }
 
+/// Who or what stands against something that is refused, for programs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Refusal {
+    /// Somebody else has the console.
+    Held,
+    /// Somebody else has leased the board, or it cannot be told who has.
+    Leased,
+    /// Somebody else has typed at the console a while ago.
+    Typing,
+    /// A budget is spent.
+    Budget,
+    /// Who asks may not, or is not known.
+    Rights,
+    /// Of another version of us.
+    #[serde(other)]
+    Other,
+}
+
+impl Refusal {
+    /// Whether force, where one may use it, does it all the same.
+    pub fn yields_to_force(self) -> bool {
+        matches!(self, Self::Held | Self::Leased | Self::Typing | Self::Budget)
+    }
+
+    /// Whether taking the console does.
+    pub fn yields_to_holder(self) -> bool {
+        matches!(self, Self::Held | Self::Typing)
+    }
+}
+
 /// One failure as a person gets to see it: what went wrong, and what to do.
 ///
 /// Library modules have their own error enums; a `Failure` is made from them at the edge, where
@@ -52,16 +83,22 @@ pub struct Failure {
     pub message: String,
     /// What to do about it, if we know.
     pub hint: Option<String>,
+    /// Of [`Kind::Refused`] why, where it is one of these.
+    pub refusal: Option<Refusal>,
 }
 
 impl Failure {
     pub fn new(kind: Kind, message: impl Into<String>) -> Self {
-        Self { kind, message: message.into(), hint: None }
+        Self { kind, message: message.into(), hint: None, refusal: None }
     }
 
     /// A failure with the messages of an error and all of its sources in one line.
     pub fn from_error(kind: Kind, error: &(dyn StdError + 'static)) -> Self {
         Self::new(kind, chain(error))
+    }
+
+    pub fn because(self, refusal: Refusal) -> Self {
+        Self { refusal: Some(refusal), ..self }
     }
 
     pub fn hint(mut self, hint: impl Into<String>) -> Self {

@@ -20,7 +20,7 @@ pub struct Lease {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct LeaseRequest {
-    /// Without authentication this is who the client says it is; its address when left out.
+    /// Who the client says it is; may be left out by who has shown a token or a certificate.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub user: Option<String>,
     /// From now on, as `2h`.

@@ -1,5 +1,6 @@
 //! Names, states, events and failures: the words of DESIGN as types. No I/O, no runtime.
 
+mod behalf;
 pub mod event;
 pub mod failure;
 pub mod glob;
@@ -11,13 +12,15 @@ pub mod line;
 pub mod name;
 pub mod outlet;
 pub mod pace;
+mod page_key;
 pub mod point;
 mod right;
 mod token;
 pub mod units;
 
+pub use behalf::Behalf;
 pub use event::{Event, What};
-pub use failure::{Failure, Kind};
+pub use failure::{Failure, Kind, Refusal};
 pub use glob::Glob;
 pub use health::{Health, Mismatch, Seen, Sight};
 pub use keys::{Keys, Step};
@@ -28,6 +31,7 @@ pub use outlet::{
     Reading, Report, State, Verb, Verified,
 };
 pub use pace::{Interval, Pace};
+pub use page_key::{PAGE_KEY_BYTES, PAGE_LOGIN_S, PageKey};
 pub use point::{Mark, Point};
 pub use right::{Pattern, PatternError, Right, Rights};
 pub use token::{TOKEN_BYTES, TokenHash, TokenHashError, token_of};

@@ -5,7 +5,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::Name;
+use super::{Lease, Name};
 
 /// What can be asked of an outlet.
 #[derive(
@@ -67,6 +67,9 @@ pub struct OutletInfo {
     /// A cycle has switched it off and could not switch it on again; it is tried until it is on.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub left_off: Option<LeftOff>,
+    /// Who has leased the board.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lease: Option<Lease>,
 }
 
 /// One of a board's outlets.

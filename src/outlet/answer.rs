@@ -41,11 +41,14 @@ pub(super) fn quantity(quantity: &Quantity, values: &Values<'_>, answer: &[u8]) 
     Some(value * quantity.times).filter(|value| value.is_finite())
 }
 
-/// A value as it can be shown to people: in quotes, its first characters, without any of these secrets.
+/// A value as it can be shown to people: in quotes, its first characters, without any of these secrets,
+/// also as a request that is echoed spells them.
 pub(super) fn shown<'a>(value: &str, secrets: impl IntoIterator<Item = &'a str>) -> String {
     let mut value = value.to_owned();
     for secret in secrets.into_iter().filter(|secret| !secret.is_empty()) {
-        value = value.replace(secret, "***");
+        for spelling in [Escape::Percent, Escape::Json, Escape::Plain] {
+            value = value.replace(&spelling.of(secret), "***");
+        }
     }
     match value.char_indices().nth(SHOWN) {
         Some((end, _)) => format!("{:?}...", &value[..end]),
@@ -101,6 +104,9 @@ mod tests {
         let said = shown(&page, ["hunter2", ""]);
         assert!(said.starts_with("\"<p>admin:***xxx") && said.len() < 80, "{said}");
         assert_eq!(shown("a\nb\u{1b}[2J", []), "\"a\\nb\\u{1b}[2J\"");
+        let echoed =
+            shown("GET /?pw=p%26ss%20%22word {\"pw\": \"p&ss \\\"word\"}", ["p&ss \"word"]);
+        assert_eq!(echoed, "\"GET /?pw=*** {\\\"pw\\\": \\\"***\\\"}\"");
     }
 
     proptest! {

@@ -1,9 +1,13 @@
 //! `driver = "exec"`: outlets switched by programs.
+//!
+//! A program that fails may have switched before, as when a connection broke after the command. So that
+//! is no refusal: the state is read, where there is a way.
 
 use futures_util::FutureExt as _;
 
 use super::program::{Ended, run};
-use super::{Answer, Outlet, OutletError, Switch};
+use super::way::Way;
+use super::{Answer, Outlet, Switch, answer};
 use crate::config::power::{Exec, OutletConfig};
 use crate::model::State;
 
@@ -32,21 +36,30 @@ impl Outlet for ExecOutlet {
     fn switch(&self, to: Switch) -> Answer<'_, ()> {
         let words = if to == Switch::On { &self.on } else { &self.off };
         async move {
-            let ended = run(words, &[]).await?;
-            if ended.status.success() { Ok(()) } else { Err(ended.refusal(&words[0])) }
+            let mut way = Way::switches();
+            let ended = run(words, &[], &mut way).await?;
+            match ended.status.success() {
+                true => Ok(()),
+                false => Err(way.refused(ended.failure(&words[0]))),
+            }
         }
         .boxed()
     }
 
     fn status(&self) -> Option<Answer<'_, State>> {
         let words = self.status.as_ref()?;
-        Some(async move { state(&run(words, &[]).await?, &words[0]) }.boxed())
+        let told = async move {
+            let mut way = Way::reads();
+            let ended = run(words, &[], &mut way).await?;
+            state(&ended, &words[0]).map_err(|why| way.refused(why))
+        };
+        Some(told.boxed())
     }
 }
 
 /// The state that a status program tells: by its output, `on` or `off` (or 1 or 0); and when it
 /// prints nothing at all by its exit status, 0 for on and 1 for off, as `grep -q` would.
-fn state(ended: &Ended, program: &str) -> Result<State, OutletError> {
+fn state(ended: &Ended, program: &str) -> Result<State, String> {
     let silent = ended.output.trim().is_empty() && ended.errors.trim().is_empty();
     match (ended.output.trim().to_ascii_lowercase().as_str(), ended.status.code()) {
         ("on" | "1", Some(0)) => Ok(State::On),
@@ -55,14 +68,15 @@ fn state(ended: &Ended, program: &str) -> Result<State, OutletError> {
         (_, Some(1)) if silent => Ok(State::Off),
         (_, Some(0)) => {
             let output = ended.output.trim();
-            Err(OutletError::Refused(format!("{program} printed {output:?}, neither on nor off")))
+            Err(format!("{program} printed {}, neither on nor off", answer::shown(output, [])))
         }
-        _ => Err(ended.refusal(program)),
+        _ => Err(ended.failure(program)),
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::OutletError;
     use super::*;
 
     fn shell(script: &str) -> Vec<String> {
@@ -103,10 +117,24 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn a_program_that_fails_may_have_switched() {
+        for end in ["exit 1", "exit 255", "kill -KILL $$"] {
+            let failed = outlet(&format!("echo the link broke >&2; {end}"), "");
+            let error = failed.switch(Switch::On).await.unwrap_err();
+            assert_eq!(
+                error,
+                OutletError::Unclear("sh failed: \"the link broke\"".into()),
+                "{end}"
+            );
+        }
+    }
+
+    #[tokio::test]
     async fn a_missing_program_is_told_by_name() {
         let missing = ExecOutlet { on: vec!["/no/such".into()], off: Vec::new(), status: None };
         let error = missing.switch(Switch::On).await.unwrap_err();
         assert!(error.to_string().starts_with("cannot run /no/such: "), "{error}");
+        assert!(!error.is_unclear());
         assert!(missing.status().is_none());
     }
 }

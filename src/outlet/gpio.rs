@@ -11,6 +11,7 @@ use gpiocdev::Request;
 use gpiocdev::chip::Chip;
 use gpiocdev::line::{Direction, Offset, Value};
 
+use super::way::Way;
 use super::{Answer, Outlet, OutletError, Switch};
 use crate::config::power::Gpio;
 use crate::model::State;
@@ -42,35 +43,32 @@ impl GpioOutlet {
     /// lets it go: its chip may have been unplugged.
     fn with_line<T>(
         &self,
+        mut way: Way,
         act: impl FnOnce(&mut Held) -> Result<T, gpiocdev::Error>,
     ) -> Result<T, OutletError> {
         let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
         let mut line = match held.take() {
             Some(line) => line,
-            None => self.take()?,
+            None => self.take(&way)?,
         };
-        let done = act(&mut line).map_err(|error| OutletError::Unclear(self.cannot(&error)))?;
+        way.sending();
+        let done = act(&mut line).map_err(|error| way.unclear(self.cannot(&error)))?;
         *held = Some(line);
         Ok(done)
     }
 
-    fn take(&self) -> Result<Held, OutletError> {
-        let unreachable = |error: gpiocdev::Error| OutletError::Unreachable(self.cannot(&error));
+    fn take(&self, way: &Way) -> Result<Held, OutletError> {
+        let unreachable = |error: gpiocdev::Error| way.unreachable(self.cannot(&error));
         let chip = Chip::from_path(&self.gpio.chip).map_err(unreachable)?;
         let offset = match self.line.parse::<Offset>() {
             Ok(offset) => offset,
             Err(_) => chip.find_line_info(&self.line).map(|line| line.offset).ok_or_else(|| {
-                OutletError::Refused(format!(
-                    "{} has no line {:?}",
-                    self.gpio.chip.display(),
-                    self.line
-                ))
+                way.refused(format!("{} has no line {:?}", self.gpio.chip.display(), self.line))
             })?,
         };
-        let info =
-            chip.line_info(offset).map_err(|error| OutletError::Refused(self.cannot(&error)))?;
+        let info = chip.line_info(offset).map_err(|error| way.refused(self.cannot(&error)))?;
         if info.used {
-            return Err(OutletError::Unreachable(format!(
+            return Err(way.unreachable(format!(
                 "line {} of {} is in use by {:?}",
                 self.line,
                 self.gpio.chip.display(),
@@ -93,7 +91,7 @@ impl GpioOutlet {
 
     fn set(&self, to: Switch) -> Result<(), OutletError> {
         let value = if to == Switch::On { Value::Active } else { Value::Inactive };
-        self.with_line(|line| {
+        self.with_line(Way::switches(), |line| {
             if line.driven {
                 return line.request.set_value(line.offset, value);
             }
@@ -106,7 +104,7 @@ impl GpioOutlet {
     }
 
     fn get(&self) -> Result<State, OutletError> {
-        self.with_line(|line| match line.request.value(line.offset)? {
+        self.with_line(Way::reads(), |line| match line.request.value(line.offset)? {
             // What is at an input is nobody's doing.
             _ if !line.driven => Ok(State::Unknown),
             Value::Active => Ok(State::On),

@@ -5,7 +5,9 @@
 //! its keys in [`crate::config::power`], and a line in each registry.
 
 mod answer;
+mod blocking;
 mod dialogue;
+mod egpms_lan;
 mod exec;
 mod gpio;
 mod hid;
@@ -20,6 +22,7 @@ mod sim;
 mod snmp;
 mod tls;
 mod usb_hub;
+mod way;
 
 use std::fmt;
 use std::time::Duration;
@@ -28,6 +31,7 @@ use futures_util::future::BoxFuture;
 
 use crate::config::power::{Driver, OutletConfig, PduConfig};
 use crate::model::{Kind, Reading, State};
+pub use way::{AsItWas, within};
 
 /// One outlet of a PDU, as its driver sees it.
 ///
@@ -68,17 +72,22 @@ pub enum Switch {
 }
 
 /// Why a request came to nothing, as far as one request can tell. Never holds a secret.
+///
+/// The first three cannot be made of any text: [`way`] has what may be said when.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum OutletError {
     /// The PDU understood and will not, or cannot: the outlet is as it was.
     #[error("{0}")]
-    Refused(String),
+    Refused(AsItWas),
     /// The PDU takes us for nobody: the outlet is as it was.
     #[error("{0}")]
-    Denied(String),
+    Denied(AsItWas),
     /// The PDU cannot be reached, so the outlet is as it was.
     #[error("{0}")]
-    Unreachable(String),
+    Unreachable(AsItWas),
+    /// There was no way to the PDU in time, so the outlet is as it was.
+    #[error("no answer within {0:?}; nothing was asked of it yet")]
+    Unheard(Duration),
     /// Nothing came back in time: the request may have been carried out or not.
     #[error("no answer within {0:?}")]
     Silent(Duration),
@@ -93,9 +102,14 @@ impl OutletError {
         matches!(self, Self::Silent(_) | Self::Unclear(_))
     }
 
+    /// Whether nothing came back.
+    pub fn is_silence(&self) -> bool {
+        matches!(self, Self::Silent(_) | Self::Unheard(_))
+    }
+
     /// Whether this shows that the PDU is there.
     pub fn is_answer(&self) -> bool {
-        !matches!(self, Self::Silent(_) | Self::Unreachable(_))
+        !matches!(self, Self::Unreachable(_)) && !self.is_silence()
     }
 
     /// Whose matter it is: a refusal is the answer to what was asked for, all else is the lab's.
@@ -124,30 +138,38 @@ impl fmt::Display for Switch {
 
 /// The outlets that a configuration describes, in its order. Nothing is asked of the PDU yet.
 pub fn open_all(pdu: &PduConfig) -> Vec<Box<dyn Outlet>> {
+    let limit = to_get_there(pdu.timeout);
     match &pdu.driver {
-        Driver::Dialogue(config) => dialogue::open(config, &pdu.outlets),
-        _ => pdu.outlets.iter().map(|outlet| open(pdu, outlet)).collect(),
+        Driver::Dialogue(config) => dialogue::open(config, &pdu.outlets, pdu.timeout),
+        Driver::EgPmsLan(config) => {
+            each(pdu, |outlet| egpms_lan::EgPmsLanOutlet::new(config, outlet, limit))
+        }
+        Driver::Exec(config) => each(pdu, |outlet| exec::ExecOutlet::new(config, outlet)),
+        Driver::Gpio(config) => each(pdu, |outlet| gpio::GpioOutlet::new(config, &outlet.port)),
+        Driver::Hid(config) => hid::open(config, &pdu.outlets),
+        Driver::Http(config) => each(pdu, |outlet| http::HttpOutlet::new(config, outlet, limit)),
+        Driver::Ipmi(config) => each(pdu, |_| ipmi::IpmiOutlet::new(config)),
+        Driver::Libvirt(config) => {
+            each(pdu, |outlet| libvirt::LibvirtOutlet::new(config, &outlet.port))
+        }
+        Driver::Mqtt(config) => each(pdu, |outlet| mqtt::MqttOutlet::new(config, outlet, limit)),
+        Driver::Qmp(config) => each(pdu, |outlet| qmp::QmpOutlet::new(config, outlet)),
+        Driver::Sim => pdu.outlets.iter().map(sim::open).collect(),
+        Driver::Snmp(config) => each(pdu, |outlet| snmp::SnmpOutlet::new(config, &outlet.port)),
+        Driver::UsbHub(config) => usb_hub::open(config, &pdu.outlets),
     }
 }
 
-/// One of them, which shares nothing with the others.
-fn open(pdu: &PduConfig, outlet: &OutletConfig) -> Box<dyn Outlet> {
-    let port = outlet.port.as_str();
-    match &pdu.driver {
-        Driver::Dialogue(config) => Box::new(dialogue::DialogueOutlet::new(config, outlet)),
-        Driver::Exec(config) => Box::new(exec::ExecOutlet::new(config, outlet)),
-        Driver::Gpio(config) => Box::new(gpio::GpioOutlet::new(config, port)),
-        Driver::Hid(config) => Box::new(hid::HidOutlet::new(config, port)),
-        Driver::Http(config) => Box::new(http::HttpOutlet::new(config, outlet)),
-        Driver::Ipmi(config) => Box::new(ipmi::IpmiOutlet::new(config)),
-        Driver::Libvirt(config) => Box::new(libvirt::LibvirtOutlet::new(config, port)),
-        Driver::Mqtt(config) => Box::new(mqtt::MqttOutlet::new(config, outlet)),
-        Driver::Qmp(config) => Box::new(qmp::QmpOutlet::new(config, outlet)),
-        Driver::Snmp(config) => Box::new(snmp::SnmpOutlet::new(config, port)),
-        Driver::UsbHub(config) => Box::new(usb_hub::UsbHubOutlet::new(config, port)),
-        Driver::Sim => match &outlet.board {
-            Some(socket) => Box::new(sim::BoardOutlet::new(socket)),
-            None => Box::new(sim::SimOutlet::default()),
-        },
-    }
+/// Outlets that share nothing with each other.
+fn each<O: Outlet + 'static>(
+    pdu: &PduConfig,
+    open: impl Fn(&OutletConfig) -> O,
+) -> Vec<Box<dyn Outlet>> {
+    pdu.outlets.iter().map(|outlet| Box::new(open(outlet)) as Box<dyn Outlet>).collect()
+}
+
+/// How long the way to a PDU may take that has this time for its answer: whoever does not get there
+/// has time left to say so.
+fn to_get_there(timeout: Duration) -> Duration {
+    timeout * 3 / 4
 }

@@ -1,6 +1,6 @@
 //! Looking at a PDU that nobody has configured yet: which driver and profile it wants, and its outlets.
 
-use super::{OutletError, snmp};
+use super::{OutletError, http, snmp};
 use crate::config::power::Access;
 use crate::model::{Reading, State};
 
@@ -44,4 +44,13 @@ pub struct FoundOutlet {
 /// When it does not answer, or does not let us ask.
 pub async fn snmp(address: &str, access: &Access) -> Result<Finding, OutletError> {
     snmp::probe::probe(address, access).await
+}
+
+/// Asks the web server at this URL, such as `http://10.0.0.7`. Nothing is switched. `None` of one that is no
+/// PDU that we know, or tells nothing before a login. Has no time limit of its own.
+///
+/// # Errors
+/// When there is none.
+pub async fn web(url: &str) -> Result<Option<Found>, OutletError> {
+    http::probe::probe(url).await
 }

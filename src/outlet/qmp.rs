@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio::net::UnixStream;
 
+use super::way::Way;
 use super::{Answer, Outlet, OutletError, Switch, answer};
 use crate::config::power::{self as config, OutletConfig};
 use crate::model::State;
@@ -31,6 +32,7 @@ struct Monitor {
     stream: BufReader<UnixStream>,
     /// Whether it told of a reset that nobody has asked for yet: it may do so before it answers.
     was_reset: bool,
+    way: Way,
 }
 
 impl QmpOutlet {
@@ -39,15 +41,15 @@ impl QmpOutlet {
         Self { socket, native_cycle: qmp.native_cycle }
     }
 
-    async fn open(&self) -> Result<Monitor, OutletError> {
+    async fn open(&self, way: Way) -> Result<Monitor, OutletError> {
         match &self.socket {
-            Some(socket) => Monitor::open(socket).await,
-            None => Err(OutletError::Refused("the port does not fit the socket's path".into())),
+            Some(socket) => Monitor::open(socket, way).await,
+            None => Err(way.refused("the port does not fit the socket's path")),
         }
     }
 
     async fn on(&self) -> Result<(), OutletError> {
-        let mut monitor = self.open().await?;
+        let mut monitor = self.open(Way::switches()).await?;
         match monitor.status().await?.as_str() {
             "running" => return Ok(()),
             // Halted for good: only a reset brings it back.
@@ -56,21 +58,21 @@ impl QmpOutlet {
             }
             _ => {}
         }
-        monitor.execute("cont").await.map(drop)
+        monitor.order("cont").await
     }
 
     /// First it stands still, then it is reset: not one instruction is carried out after the reset.
     async fn off(&self) -> Result<(), OutletError> {
-        let mut monitor = self.open().await?;
+        let mut monitor = self.open(Way::switches()).await?;
         if monitor.status().await? == "prelaunch" {
             return Ok(());
         }
-        monitor.execute("stop").await?;
+        monitor.order("stop").await?;
         monitor.reset().await
     }
 
     async fn state(&self) -> Result<State, OutletError> {
-        let status = self.open().await?.status().await?;
+        let status = self.open(Way::reads()).await?.status().await?;
         Ok(match status.as_str() {
             "running" => State::On,
             // Before its first instruction, or after its last.
@@ -83,26 +85,24 @@ impl QmpOutlet {
     }
 
     async fn restart(&self) -> Result<(), OutletError> {
-        let mut monitor = self.open().await?;
+        let mut monitor = self.open(Way::switches()).await?;
         monitor.reset().await?;
-        monitor.execute("cont").await.map(drop)
+        monitor.order("cont").await
     }
 }
 
 impl Monitor {
     /// Switches nothing, so whatever goes wrong leaves the machine as it was.
-    async fn open(socket: &Path) -> Result<Self, OutletError> {
+    async fn open(socket: &Path, way: Way) -> Result<Self, OutletError> {
         let why = |error: io::Error| {
             let socket = socket.display();
-            OutletError::Unreachable(format!(
-                "QEMU's monitor at {socket} cannot be reached: {error}"
-            ))
+            way.unreachable(format!("QEMU's monitor at {socket} cannot be reached: {error}"))
         };
         let stream = UnixStream::connect(socket).await.map_err(why)?;
-        let mut monitor = Self { stream: BufReader::new(stream), was_reset: false };
+        let mut monitor = Self { stream: BufReader::new(stream), was_reset: false, way };
         let greeting = monitor.read().await?;
         if greeting.get("QMP").is_none() {
-            return Err(OutletError::Unreachable(format!(
+            return Err(monitor.way.unreachable(format!(
                 "what listens at {} is no QEMU monitor in QMP mode",
                 socket.display()
             )));
@@ -116,23 +116,33 @@ impl Monitor {
         let status = self.execute("query-status").await?;
         let word = status.get("status").and_then(Value::as_str);
         word.map(str::to_owned).ok_or_else(|| {
-            OutletError::Unclear("QEMU's monitor does not say what state the machine is in".into())
+            self.way.unclear("QEMU's monitor does not say what state the machine is in")
         })
     }
 
     /// Resets the machine, and waits until that has happened.
     async fn reset(&mut self) -> Result<(), OutletError> {
         self.was_reset = false;
-        self.execute("system_reset").await?;
+        self.order("system_reset").await?;
         while !self.was_reset {
             self.read().await?;
         }
         Ok(())
     }
 
+    /// Has the machine do something. A refusal leaves it as it was, unless something was done before.
+    async fn order(&mut self, command: &str) -> Result<(), OutletError> {
+        let is_first = !self.way.may_have_switched();
+        self.way.sending();
+        match self.execute(command).await {
+            Err(OutletError::Refused(why)) if !is_first => Err(self.way.refused(why.to_string())),
+            done => done.map(drop),
+        }
+    }
+
     async fn execute(&mut self, command: &str) -> Result<Value, OutletError> {
         let line = format!("{}\n", json!({ "execute": command, "id": command }));
-        self.stream.write_all(line.as_bytes()).await.map_err(|error| lost(&error))?;
+        self.stream.write_all(line.as_bytes()).await.map_err(|error| self.lost(&error))?;
         loop {
             let mut said = self.read().await?;
             if said.get("id").and_then(Value::as_str) != Some(command) {
@@ -142,7 +152,7 @@ impl Monitor {
             if let Some(error) = said.get("error") {
                 let why = error.get("desc").and_then(Value::as_str).unwrap_or_default();
                 let why = answer::shown(why, []);
-                return Err(OutletError::Refused(format!("QEMU refuses {command}: {why}")));
+                return Err(OutletError::said_no(format!("QEMU refuses {command}: {why}")));
             }
             return Ok(said.get_mut("return").map(Value::take).unwrap_or_default());
         }
@@ -151,20 +161,19 @@ impl Monitor {
     async fn read(&mut self) -> Result<Value, OutletError> {
         let mut line = Vec::new();
         let mut bounded = (&mut self.stream).take(MAX_LINE);
-        bounded.read_until(b'\n', &mut line).await.map_err(|error| lost(&error))?;
+        bounded.read_until(b'\n', &mut line).await.map_err(|error| self.lost(&error))?;
         if line.last() != Some(&b'\n') {
-            return Err(OutletError::Unclear("QEMU's monitor hung up, or says too much".into()));
+            return Err(self.way.unclear("QEMU's monitor hung up, or says too much"));
         }
-        let said: Value = serde_json::from_slice(&line).map_err(|error| {
-            OutletError::Unclear(format!("QEMU's monitor says no JSON: {error}"))
-        })?;
+        let said: Value = serde_json::from_slice(&line)
+            .map_err(|error| self.way.unclear(format!("QEMU's monitor says no JSON: {error}")))?;
         self.was_reset |= said.get("event").and_then(Value::as_str) == Some("RESET");
         Ok(said)
     }
-}
 
-fn lost(error: &io::Error) -> OutletError {
-    OutletError::Unclear(format!("the connection to QEMU's monitor broke: {error}"))
+    fn lost(&self, error: &io::Error) -> OutletError {
+        self.way.unclear(format!("the connection to QEMU's monitor broke: {error}"))
+    }
 }
 
 impl Outlet for QmpOutlet {

@@ -8,7 +8,9 @@ use futures_util::FutureExt as _;
 use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio::net::UnixStream;
 
+use super::way::Way;
 use super::{Answer, Outlet, OutletError, Switch};
+use crate::config::power::OutletConfig;
 use crate::model::State;
 
 /// The longest line that a virtual board may answer, in bytes.
@@ -16,15 +18,23 @@ const MAX_LINE: u64 = 1024;
 
 /// An outlet that is only a flag. Off at first.
 #[derive(Debug, Default)]
-pub(super) struct SimOutlet {
+struct SimOutlet {
     on: AtomicBool,
 }
 
 /// An outlet with a virtual board on it, which listens on a Unix socket. Each request has a connection
 /// of its own: one line `on`, `off` or `status`, answered by one line `on`, `off` or `error TEXT`.
 #[derive(Debug)]
-pub(super) struct BoardOutlet {
+struct BoardOutlet {
     socket: PathBuf,
+}
+
+/// A virtual board's outlet, or one in memory.
+pub(super) fn open(outlet: &OutletConfig) -> Box<dyn Outlet> {
+    match &outlet.board {
+        Some(socket) => Box::new(BoardOutlet::new(socket)),
+        None => Box::<SimOutlet>::default(),
+    }
 }
 
 impl Outlet for SimOutlet {
@@ -40,15 +50,16 @@ impl Outlet for SimOutlet {
 }
 
 impl BoardOutlet {
-    pub(super) fn new(socket: &Path) -> Self {
+    fn new(socket: &Path) -> Self {
         Self { socket: socket.to_owned() }
     }
 
-    async fn ask(&self, word: &str) -> Result<State, OutletError> {
+    async fn ask(&self, word: &str, mut way: Way) -> Result<State, OutletError> {
         let board = format!("the virtual board at {}", self.socket.display());
-        let stream = UnixStream::connect(&self.socket).await.map_err(|error| {
-            OutletError::Unreachable(format!("{board} cannot be reached: {error}"))
-        })?;
+        let stream = UnixStream::connect(&self.socket).await;
+        let stream = stream
+            .map_err(|error| way.unreachable(format!("{board} cannot be reached: {error}")))?;
+        way.sending();
         let lost = |error: io::Error| OutletError::Unclear(format!("{board}: {error}"));
         let mut stream = BufReader::new(stream);
         stream.write_all(format!("{word}\n").as_bytes()).await.map_err(lost)?;
@@ -60,7 +71,7 @@ impl BoardOutlet {
             "on" => Ok(State::On),
             "off" => Ok(State::Off),
             other => Err(match other.strip_prefix("error ") {
-                Some(text) => OutletError::Refused(format!("{board} refuses: {text}")),
+                Some(text) => OutletError::said_no(format!("{board} refuses: {text}")),
                 None => OutletError::Unclear(format!("{board} answered {other:?} to {word:?}")),
             }),
         }
@@ -69,11 +80,11 @@ impl BoardOutlet {
 
 impl Outlet for BoardOutlet {
     fn switch(&self, to: Switch) -> Answer<'_, ()> {
-        async move { self.ask(State::from(to).as_str()).await.map(drop) }.boxed()
+        async move { self.ask(State::from(to).as_str(), Way::switches()).await.map(drop) }.boxed()
     }
 
     fn status(&self) -> Option<Answer<'_, State>> {
-        Some(self.ask("status").boxed())
+        Some(async { self.ask("status", Way::reads()).await }.boxed())
     }
 }
 

@@ -9,15 +9,14 @@ use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::{ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme};
 
-use super::OutletError;
 use crate::config::power::TlsKeys;
 
 /// How to speak TLS with what has these keys. The file of its CA is read now.
-pub(super) fn client(keys: &TlsKeys) -> Result<ClientConfig, OutletError> {
+pub(super) fn client(keys: &TlsKeys) -> Result<ClientConfig, String> {
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let builder = ClientConfig::builder_with_provider(provider.clone());
     let builder = builder.with_safe_default_protocol_versions();
-    let builder = builder.map_err(|error| OutletError::Unreachable(format!("no TLS: {error}")))?;
+    let builder = builder.map_err(|error| format!("no TLS: {error}"))?;
     if keys.insecure {
         let verifier = Arc::new(Anybody(provider));
         let builder = builder.dangerous().with_custom_certificate_verifier(verifier);
@@ -31,7 +30,7 @@ pub(super) fn client(keys: &TlsKeys) -> Result<ClientConfig, OutletError> {
 }
 
 /// For what is not encrypted: it knows nobody.
-pub(super) fn unused() -> Result<ClientConfig, OutletError> {
+pub(super) fn unused() -> Result<ClientConfig, String> {
     static UNUSED: OnceLock<ClientConfig> = OnceLock::new();
     if let Some(config) = UNUSED.get() {
         return Ok(config.clone());
@@ -39,7 +38,7 @@ pub(super) fn unused() -> Result<ClientConfig, OutletError> {
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let builder = ClientConfig::builder_with_provider(provider);
     let builder = builder.with_safe_default_protocol_versions();
-    let builder = builder.map_err(|error| OutletError::Unreachable(format!("no TLS: {error}")))?;
+    let builder = builder.map_err(|error| format!("no TLS: {error}"))?;
     let config = builder.with_root_certificates(RootCertStore::empty()).with_no_client_auth();
     Ok(UNUSED.get_or_init(|| config).clone())
 }
@@ -56,9 +55,8 @@ fn system() -> Arc<RootCertStore> {
     roots.clone()
 }
 
-fn roots_of(file: &Path) -> Result<RootCertStore, OutletError> {
-    let wrong =
-        |what: String| OutletError::Unreachable(format!("the CA {}: {what}", file.display()));
+fn roots_of(file: &Path) -> Result<RootCertStore, String> {
+    let wrong = |what: String| format!("the CA {}: {what}", file.display());
     let read = CertificateDer::pem_file_iter(file).and_then(Iterator::collect::<Result<_, _>>);
     let certificates: Vec<_> = read.map_err(|error| wrong(error.to_string()))?;
     let mut roots = RootCertStore::empty();

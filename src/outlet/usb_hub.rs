@@ -3,15 +3,16 @@
 //! Many hubs take the request and leave the power on; that is for people to find out with a meter. What
 //! is verified here is what the hub says of its port.
 
-use std::io;
+use std::io::{self, Write as _};
 use std::path::PathBuf;
 
 use futures_util::FutureExt as _;
-use tokio::io::AsyncWriteExt as _;
 
+use super::blocking::Line;
 use super::program::run;
+use super::way::Way;
 use super::{Answer, Outlet, OutletError, Switch};
-use crate::config::power::{SwitchedBy, UsbHub};
+use crate::config::power::{OutletConfig, SwitchedBy, UsbHub};
 use crate::model::State;
 
 /// One port, of both hubs where a hub is two.
@@ -19,13 +20,22 @@ use crate::model::State;
 pub(super) struct UsbHubOutlet {
     hub: UsbHub,
     port: String,
+    /// The kernel writes as slowly as the hub answers.
+    line: Line,
+}
+
+/// The outlets of a hub, in their order.
+pub(super) fn open(hub: &UsbHub, outlets: &[OutletConfig]) -> Vec<Box<dyn Outlet>> {
+    let line = Line::default();
+    let outlet = |outlet: &OutletConfig| UsbHubOutlet {
+        hub: hub.clone(),
+        port: outlet.port.clone(),
+        line: line.clone(),
+    };
+    outlets.iter().map(|config| Box::new(outlet(config)) as Box<dyn Outlet>).collect()
 }
 
 impl UsbHubOutlet {
-    pub(super) fn new(hub: &UsbHub, port: &str) -> Self {
-        Self { hub: hub.clone(), port: port.to_owned() }
-    }
-
     /// The kernel's switch of the port: `Documentation/ABI/testing/sysfs-bus-usb`, `.../port<X>/disable`.
     fn attribute(&self, hub: &str) -> PathBuf {
         let interface = match hub.strip_prefix("usb") {
@@ -36,67 +46,83 @@ impl UsbHubOutlet {
         devices.join(interface).join(format!("{hub}-port{}", self.port)).join("disable")
     }
 
+    /// All halves are told, also when one of them fails: after an "off", nobody wants half of it.
     async fn set(&self, to: Switch) -> Result<(), OutletError> {
-        for hub in &self.hub.hubs {
-            match self.hub.by {
-                SwitchedBy::Kernel => {
-                    let disable = if to == Switch::On { b"0" } else { b"1" };
-                    let path = self.attribute(hub);
-                    let file = tokio::fs::File::options().write(true).open(&path).await;
-                    let mut file = file.map_err(|error| no_switch(&path, &error))?;
-                    let written = async {
-                        file.write_all(disable).await?;
-                        file.flush().await
-                    };
-                    written.await.map_err(|error| {
-                        OutletError::Unclear(format!("{} was not written: {error}", path.display()))
-                    })?;
+        match self.hub.by {
+            SwitchedBy::Kernel => {
+                let disable: &[u8] = if to == Switch::On { b"0" } else { b"1" };
+                let paths: Vec<_> = self.hub.hubs.iter().map(|hub| self.attribute(hub)).collect();
+                let written = self.line.run(Way::switches(), move |way, wanted| {
+                    let mut all = Ok(());
+                    for path in &paths {
+                        let file = std::fs::File::options().write(true).open(path);
+                        let write = |file: io::Result<std::fs::File>, way: &mut Way| {
+                            let mut file =
+                                file.map_err(|error| way.unreachable(no_switch(path, &error)))?;
+                            wanted.sending(way)?;
+                            file.write_all(disable).map_err(|error| {
+                                way.unclear(format!("{} was not written: {error}", path.display()))
+                            })
+                        };
+                        all = all.and(write(file, way));
+                    }
+                    as_a_whole(all, way)
+                });
+                written.await
+            }
+            SwitchedBy::Uhubctl => {
+                let action = if to == Switch::On { "on" } else { "off" };
+                let mut way = Way::switches();
+                let mut all = Ok(());
+                for hub in &self.hub.hubs {
+                    all = all.and(self.uhubctl(hub, &["-a", action], &mut way).await.map(drop));
                 }
-                SwitchedBy::Uhubctl => {
-                    let action = if to == Switch::On { "on" } else { "off" };
-                    self.uhubctl(hub, &["-a", action]).await?;
-                }
+                as_a_whole(all, &way)
             }
         }
-        Ok(())
     }
 
     async fn state(&self) -> Result<State, OutletError> {
         let mut on = false;
+        let mut way = Way::reads();
         for hub in &self.hub.hubs {
             on |= match self.hub.by {
                 SwitchedBy::Kernel => {
                     let path = self.attribute(hub);
                     let text = tokio::fs::read_to_string(&path).await;
-                    match text.map_err(|error| no_switch(&path, &error))?.trim() {
+                    match text.map_err(|error| way.unreachable(no_switch(&path, &error)))?.trim() {
                         "0" => true,
                         "1" => false,
                         _ => return Ok(State::Unknown),
                     }
                 }
-                SwitchedBy::Uhubctl => match powered(&self.uhubctl(hub, &[]).await?, &self.port) {
-                    Some(powered) => powered,
-                    None => {
-                        let what =
-                            format!("uhubctl does not tell of port {} of hub {hub}", self.port);
-                        return Err(OutletError::Refused(what));
-                    }
-                },
+                SwitchedBy::Uhubctl => {
+                    let said = self.uhubctl(hub, &[], &mut way).await?;
+                    powered(&said, &self.port).ok_or_else(|| {
+                        let port = &self.port;
+                        way.refused(format!("uhubctl does not tell of port {port} of hub {hub}"))
+                    })?
+                }
             };
         }
         Ok(if on { State::On } else { State::Off })
     }
 
     /// `-e`: of this hub alone, not of its other half as uhubctl guesses it.
-    async fn uhubctl(&self, hub: &str, action: &[&str]) -> Result<String, OutletError> {
+    async fn uhubctl(
+        &self,
+        hub: &str,
+        action: &[&str],
+        way: &mut Way,
+    ) -> Result<String, OutletError> {
         let hub = hub.strip_prefix("usb").unwrap_or(hub);
         let words = [&self.hub.uhubctl, "-e", "-l", hub, "-p", &self.port];
         let words: Vec<String> =
             words.iter().chain(action).map(|word| (*word).to_owned()).collect();
-        let ended = run(&words, &[]).await?;
+        let ended = run(&words, &[], way).await?;
         match ended.status.success() {
             true => Ok(ended.output),
-            false => Err(ended.refusal("uhubctl")),
+            false => Err(way.refused(ended.failure("uhubctl"))),
         }
     }
 }
@@ -108,13 +134,22 @@ fn powered(said: &str, port: &str) -> Option<bool> {
     Some(status.split_whitespace().any(|word| word == "power"))
 }
 
-fn no_switch(path: &std::path::Path, error: &io::Error) -> OutletError {
+/// What has become of all halves: if one was told, the whole is not as it was, whatever the first
+/// failure says.
+fn as_a_whole(told: Result<(), OutletError>, way: &Way) -> Result<(), OutletError> {
+    told.map_err(|error| match error.is_unclear() {
+        true => error,
+        false => way.unreachable(error.to_string()),
+    })
+}
+
+fn no_switch(path: &std::path::Path, error: &io::Error) -> String {
     let hint = match error.kind() {
         io::ErrorKind::NotFound => "; is the hub there, and the kernel Linux 6.0 or newer?",
         io::ErrorKind::PermissionDenied => "; may this user write it?",
         _ => "",
     };
-    OutletError::Unreachable(format!("{}: {error}{hint}", path.display()))
+    format!("{}: {error}{hint}", path.display())
 }
 
 impl Outlet for UsbHubOutlet {
@@ -138,7 +173,38 @@ mod tests {
             uhubctl: "uhubctl".into(),
             sysfs: "/sys".into(),
         };
-        UsbHubOutlet::new(&hub, "4")
+        UsbHubOutlet { hub, port: "4".into(), line: Line::default() }
+    }
+
+    /// A hub of two halves, of which these have the port.
+    fn halves(there: &[&str]) -> (tempfile::TempDir, UsbHubOutlet) {
+        let dir = tempfile::tempdir().unwrap();
+        let mut outlet = outlet("1-1");
+        outlet.hub.hubs.push("2-1".into());
+        outlet.hub.sysfs = dir.path().into();
+        for hub in there {
+            let path = outlet.attribute(hub);
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            std::fs::write(path, "0").unwrap();
+        }
+        (dir, outlet)
+    }
+
+    #[tokio::test]
+    async fn a_hub_half_of_which_is_switched_is_not_as_it_was() {
+        for (there, is_unclear) in [(&["1-1"][..], true), (&["2-1"], true), (&[], false)] {
+            let (_dir, outlet) = halves(there);
+            let error = outlet.switch(Switch::Off).await.unwrap_err();
+            assert_eq!(error.is_unclear(), is_unclear, "{there:?}: {error}");
+            assert!(error.to_string().contains("is the hub there"), "{error}");
+            for hub in there {
+                assert_eq!(std::fs::read_to_string(outlet.attribute(hub)).unwrap(), "1", "{hub}");
+            }
+        }
+        let (_dir, mut outlet) = halves(&[]);
+        outlet.hub.by = SwitchedBy::Uhubctl;
+        outlet.hub.uhubctl = "false".into();
+        assert!(outlet.switch(Switch::Off).await.unwrap_err().is_unclear());
     }
 
     #[test]

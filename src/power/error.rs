@@ -3,14 +3,15 @@
 use std::sync::Arc;
 
 use super::{Hold, OperationError, Overdrawn};
-use crate::model::{Failure, Kind, Name};
+use crate::model::{Failure, Kind, Name, Refusal};
 
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum PowerError {
     #[error("there is no outlet {name:?}")]
     UnknownOutlet { name: String, near: Option<String> },
-    #[error("{pdu} has too many operations waiting")]
-    Busy { pdu: Arc<str> },
+    /// A board, or a PDU.
+    #[error("{what} has too many operations waiting")]
+    Busy { what: Arc<str> },
     #[error("lava-power is ending")]
     Ending,
     /// Somebody else uses the board. No PDU was asked.
@@ -46,10 +47,12 @@ impl From<PowerError> for Failure {
             }
             PowerError::Busy { .. } => Self::new(Kind::Lab, text).hint("try again in a while"),
             PowerError::Ending => Self::new(Kind::Interrupted, text),
-            PowerError::Held(hold) => Self::new(Kind::Refused, text).hint(hold.hint()),
+            PowerError::Held(hold) => {
+                Self::new(Kind::Refused, text).because(hold.refusal()).hint(hold.hint())
+            }
             PowerError::Overdrawn(Overdrawn { wait, .. }) => {
                 let seconds = wait.as_secs_f64().ceil();
-                Self::new(Kind::Refused, text).hint(format!(
+                Self::new(Kind::Refused, text).because(Refusal::Budget).hint(format!(
                     "it may be again in {seconds} s; who has control of it may force it and give a reason"
                 ))
             }

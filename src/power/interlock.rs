@@ -2,7 +2,8 @@
 //!
 //! Whoever has leased a board uses it, and whoever holds its console. So does who has typed there a
 //! while ago, unless who asks has the lease or the console: then it is theirs. Boards that share an
-//! outlet are asked about together. A console that cannot be asked does not stop power, for then nobody
+//! outlet are asked about together. A lease that cannot be read may be anybody's, so nobody else switches
+//! its board, except by force. A console that cannot be asked does not stop power, for then nobody
 //! could switch a board whose console daemon is broken; the audit tells of it.
 
 use std::time::Duration;
@@ -12,7 +13,7 @@ use super::board::Board;
 use super::consoles::{Consoles, Holder, Usage};
 use super::leases::{Leases, is_holder};
 use crate::config::power::InterlockConfig;
-use crate::model::{Lease, Name, calls_oneself, units};
+use crate::model::{Lease, Name, Refusal, calls_oneself, units};
 
 /// What the interlock has found out about an operation that may go on.
 #[derive(Debug, Default)]
@@ -42,6 +43,9 @@ pub enum Hold {
         units::time_span(ago.as_secs()), units::time_text(*typed_us)
     )]
     Typing { board: Name, user: String, typed_us: u64, ago: Duration },
+    /// There is a lease, perhaps.
+    #[error("it cannot be told who has leased {board}: {why}; nothing was switched")]
+    Untold { board: Name, why: String },
 }
 
 impl Hold {
@@ -49,6 +53,15 @@ impl Hold {
         match self {
             Self::Leased { lease, .. } => &lease.holder,
             Self::Held { user, .. } | Self::Typing { user, .. } => user,
+            Self::Untold { .. } => "nobody knows whom",
+        }
+    }
+
+    pub(super) fn refusal(&self) -> Refusal {
+        match self {
+            Self::Leased { .. } | Self::Untold { .. } => Refusal::Leased,
+            Self::Held { .. } => Refusal::Held,
+            Self::Typing { .. } => Refusal::Typing,
         }
     }
 
@@ -57,6 +70,9 @@ impl Hold {
         match self {
             Self::Leased { .. } => {
                 "ask them to release it, or wait until then, or force this and give a reason"
+            }
+            Self::Untold { .. } => {
+                "see to the file, or lease the board anew, or force this and give a reason"
             }
             Self::Held { .. } => {
                 "attach to its console and take it with ~$force, or force this and give a reason"
@@ -116,10 +132,12 @@ impl Witnesses<'_> {
     /// Who else uses a board.
     async fn hold(&self, board: &Board, asked: &Asked, unasked: &mut Vec<String>) -> Option<Hold> {
         let name = &board.name;
-        let lease = self.leases.lease(name).await.unwrap_or_else(|failure| {
-            unasked.push(failure.message);
-            None
-        });
+        let lease = match self.leases.lease(name).await {
+            Ok(lease) => lease,
+            Err(failure) => {
+                return Some(Hold::Untold { board: name.clone(), why: failure.message });
+            }
+        };
         let mut mine = false;
         if let Some(lease) = lease {
             if !is_holder(&lease.holder, &asked.who) {

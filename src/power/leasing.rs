@@ -1,5 +1,6 @@
 //! Leases of the boards that are here.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::{LeaseError, Note, Power, PowerError, is_holder};
@@ -16,6 +17,14 @@ impl Power {
     pub async fn lease(&self, outlet: &str) -> Result<Option<Lease>, Failure> {
         let entry = self.0.find(outlet)?;
         self.0.surroundings.leases.lease(&entry.board.name).await
+    }
+
+    /// Those of all boards that can be read.
+    pub async fn leases(&self) -> BTreeMap<Name, Lease> {
+        self.0.surroundings.leases.all().await.unwrap_or_else(|failure| {
+            tracing::warn!(%failure, "nobody can tell which boards are leased");
+            BTreeMap::new()
+        })
     }
 
     /// Gives somebody a board for a time from now on, or more time to who has it.

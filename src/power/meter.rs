@@ -63,6 +63,10 @@ impl Rounds {
 }
 
 impl Metered {
+    pub(super) fn says_something(&self) -> bool {
+        self.reading != Reading::default()
+    }
+
     pub(super) fn now(reading: Reading) -> Self {
         let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         Self { time_us: since.as_micros() as u64, reading }

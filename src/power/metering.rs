@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::meter::{Metered, Rounds, differs};
 use super::pdu::{Look, Seat};
 use super::{Common, Entry, Note};
-use crate::model::{Reading, What};
+use crate::model::What;
 
 /// Who tells consoles what flows.
 const METER: &str = "lava-power";
@@ -22,15 +22,20 @@ pub(super) async fn meter(common: Arc<Common>, seats: Vec<Arc<Seat>>, every: Dur
             Some(Look::PutOff) => continue,
             Some(Look::Nothing) => rounds.read(),
             Some(Look::Read(Ok(reading))) => {
-                *seat.read.lock().unwrap_or_else(PoisonError::into_inner) = Some(reading);
+                seat.has_read(Some(reading));
                 for entry in common.entries.values().filter(|entry| entry.is_fed_by(seat)) {
-                    entry.metered(&common).await;
+                    entry.tell_reading(&common).await;
                 }
                 rounds.read();
             }
             Some(Look::Read(Err(error))) => {
                 tracing::debug!(pdu = &*seat.pdu.label, port = seat.port, %error, "it is not measured");
-                if error.is_answer() { rounds.read() } else { rounds.give_up() }
+                if error.is_answer() {
+                    seat.has_read(None);
+                    rounds.read();
+                } else {
+                    rounds.give_up();
+                }
             }
         }
     }
@@ -41,18 +46,19 @@ impl Entry {
         self.board.feeds.iter().any(|feed| Arc::ptr_eq(&feed.seat, seat))
     }
 
-    /// Takes up what was read at the board's outlets last.
-    async fn metered(&self, common: &Common) {
-        let readings = self
-            .board
-            .feeds
-            .iter()
-            .filter_map(|feed| *feed.seat.read.lock().unwrap_or_else(PoisonError::into_inner));
-        let reading = readings.fold(Reading::default(), Reading::beside);
-        if reading == Reading::default() {
-            return;
-        }
-        common.tally.metered(&self.info.name, Metered::now(reading));
+    /// What flows into the board, as its outlets were read last: of the time of the oldest reading in it.
+    pub(super) fn metered(&self) -> Option<Metered> {
+        let readings = self.board.feeds.iter().filter_map(|feed| feed.seat.metered());
+        let both = |a: Metered, b: Metered| Metered {
+            time_us: a.time_us.min(b.time_us),
+            reading: a.reading.beside(b.reading),
+        };
+        readings.filter(Metered::says_something).reduce(both)
+    }
+
+    /// Tells the board's console what flows, when that is news.
+    async fn tell_reading(&self, common: &Common) {
+        let Some(Metered { reading, .. }) = self.metered() else { return };
         let told = || self.told.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(console) = &self.info.console
             && differs(*told(), reading)

@@ -3,12 +3,13 @@
 //! [`Power`] knows the boards, and [`Power::request`] is the one way to switch one, whoever asks by
 //! whatever interface. What becomes of a request is in [`order`]: it waits until it has the board
 //! ([`board`]) for itself, is checked ([`interlock`], [`budget`]) and written down ([`journal`]), and then
-//! its outlets are switched ([`operation`]), through PDUs that are asked one thing at a time ([`pdu`]). A
-//! board that a cycle could not switch on again is tried until it is on ([`keeper`]).
+//! its outlets are switched ([`operation`]), through PDUs that are asked one thing at a time ([`pdu`]). What
+//! is open after that is the board's [`duty`], and is seen to until it is over ([`keeper`]).
 
 mod board;
 mod budget;
 mod consoles;
+mod duty;
 mod error;
 mod interlock;
 mod journal;
@@ -21,6 +22,8 @@ mod operation;
 mod order;
 mod pdu;
 mod tally;
+#[cfg(test)]
+mod tests;
 
 pub use budget::Overdrawn;
 pub use consoles::{Consoles, Holder, Note, Typist, Usage};
@@ -33,23 +36,21 @@ pub use operation::OperationError;
 pub use tally::{CLASSES, Figures, Requests};
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use tokio::sync::oneshot;
+use tokio::sync::{Semaphore, oneshot};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::config::power::{BoardConfig, InterlockConfig, PowerConfig};
-use crate::model::{
-    Feed, LeftOff, Name, OutletInfo, PowerRecord, PowerResult, Reading, Report, Verb,
-};
+use crate::config::power::{BoardConfig, InterlockConfig, PduConfig, PowerConfig};
+use crate::model::{Feed, LeftOff, Name, OutletInfo, PowerRecord, Reading, Report, Verb, units};
 use board::{Board, Fault, Whole};
 use budget::Ledger;
+use duty::Duty;
 use interlock::Witnesses;
 use journal::Journal;
-use keeper::Keeper;
 use leases::is_holder;
 use order::Order;
 use pdu::Seat;
@@ -104,8 +105,7 @@ struct Entry {
     info: OutletInfo,
     board: Board,
     journal: Arc<Journal>,
-    /// A cycle has switched it off, and it is not on again.
-    left_off: Mutex<Option<LeftOff>>,
+    duty: Duty,
     /// What its console was told last of what flows.
     told: Mutex<Option<Reading>>,
 }
@@ -114,11 +114,20 @@ impl Power {
     /// Makes the PDUs' outlets, and asks none of them, but for boards that were being switched when the
     /// last process ended: those are brought to an end.
     pub fn start(config: &PowerConfig, surroundings: Surroundings) -> Self {
+        Self::start_with(config, surroundings, Seat::of)
+    }
+
+    /// `open` makes a PDU's outlets.
+    fn start_with(
+        config: &PowerConfig,
+        surroundings: Surroundings,
+        open: impl Fn(&PduConfig, &Arc<Tally>) -> Vec<Arc<Seat>>,
+    ) -> Self {
         let tally = Arc::new(Tally::default());
         let mut seats = BTreeMap::new();
         let mut metered = Vec::new();
         for pdu in &config.pdus {
-            let of_pdu = Seat::of(pdu, &tally);
+            let of_pdu = open(pdu, &tally);
             if let Some(seat) = of_pdu.first().filter(|seat| seat.rests()) {
                 let ending = surroundings.ending.clone();
                 surroundings.tasks.spawn(seat.clone().rest_in_between(ending));
@@ -133,6 +142,11 @@ impl Power {
         if let Err(error) = journal::make_folder(folder) {
             let folder = folder.display();
             tracing::error!(%folder, %error, "there can be no journals; a crash in the middle of a cycle leaves its board off");
+        }
+        let known = |name: &Name| config.boards.iter().any(|board| board.name == *name);
+        for (board, cycle) in journal::forgotten(folder, known) {
+            let (who, since) = (cycle.who, units::time_text(cycle.begin_us));
+            tracing::error!(%board, who, since, "A CYCLE HAS LEFT IT OFF, and no [[outlet]] has its name any more: nobody switches it on");
         }
         let entries = config.boards.iter().filter_map(|board| {
             let journal = Arc::new(Journal::open(folder, &board.name, tally.clone()));
@@ -156,9 +170,14 @@ impl Power {
         self.0.entries.values().map(|entry| &entry.info)
     }
 
+    /// The board of a name.
+    pub fn outlet(&self, name: &str) -> Option<&OutletInfo> {
+        self.0.entries.get(name).map(|entry| &entry.info)
+    }
+
     /// Whether a cycle has switched a board off and could not switch it on again.
     pub fn left_off(&self, outlet: &Name) -> Option<LeftOff> {
-        self.0.entries.get(outlet)?.left_off()
+        self.0.entries.get(outlet)?.duty.left_off()
     }
 
     /// What was done to a board, the oldest first, as far as it is kept.
@@ -188,24 +207,26 @@ impl Power {
         asked: Asked,
     ) -> Result<Report, PowerError> {
         let entry = self.0.find(outlet)?;
-        let full = |seat: &Seat| PowerError::Busy { pdu: seat.pdu.label.clone() };
-        let room = entry.board.room().map_err(full)?;
+        let full = |what: &str| PowerError::Busy { what: what.into() };
         let Surroundings { tasks, ending, .. } = &self.0.surroundings;
         if ending.is_cancelled() {
             return Err(PowerError::Ending);
         }
         if verb == Verb::Status {
+            let _room = entry.board.room_to_look().map_err(|seat| full(&seat.pdu.label))?;
             return order::look(&self.0, entry, &asked).await;
         }
+        let room = entry.board.room().ok_or_else(|| full(outlet))?;
         let (answer, answered) = oneshot::channel();
         let order = Order { entry: entry.clone(), verb, asked, answer, room };
         tasks.spawn(order.carry_out(self.0.clone()));
         answered.await.unwrap_or(Err(PowerError::Ending))
     }
 
-    /// What was read last at an outlet. `None` until it was, and of one that is not measured.
+    /// What was read last at an outlet. `None` until it was, of one that is not measured, and when it was
+    /// too long ago.
     pub fn metered(&self, outlet: &str) -> Option<Metered> {
-        self.0.tally.last_metered(outlet)
+        self.0.entries.get(outlet)?.metered()
     }
 
     /// What happened so far.
@@ -218,21 +239,14 @@ impl Power {
         for entry in self.0.entries.values() {
             let affected = self.0.affected(entry);
             let names: Vec<&Name> = affected.iter().map(|entry| &entry.board.name).collect();
-            for record in entry.journal.records() {
-                match record.verb {
-                    Verb::Cycle => self.0.ledger.restore(&names, &record.who, record.begin_us),
-                    Verb::Off => {
-                        self.0.ledger.restore(&names, &record.who, record.begin_us);
-                        let off_us = record.end_us.unwrap_or(record.begin_us);
-                        names.iter().for_each(|name| self.0.ledger.went_off(name, off_us));
-                    }
-                    Verb::On | Verb::Status => {}
-                }
+            for record in entry.journal.booked() {
+                self.0.ledger.restore(&names, &record.who, record.begin_us);
             }
-            if let Some(record) = entry.journal.pending() {
-                let keeper = Keeper::after_restart(&self.0, entry, record);
-                self.0.surroundings.tasks.spawn(keeper.run());
+            for record in entry.journal.records().iter().filter(|r| r.verb == Verb::Off) {
+                let off_us = record.end_us.unwrap_or(record.begin_us);
+                names.iter().for_each(|name| self.0.ledger.went_off(name, off_us));
             }
+            duty::take_up(&self.0, entry);
         }
     }
 }
@@ -297,6 +311,7 @@ impl Entry {
             shared_with,
             console: config.console.clone(),
             left_off: None,
+            lease: None,
         };
         let board = Board {
             name: config.name.clone(),
@@ -305,25 +320,9 @@ impl Entry {
             feeds,
             off_order: config.off_order,
             in_lock_order: in_lock_order.into_values().collect(),
+            queue: Arc::new(Semaphore::new(board::QUEUE)),
         };
-        Some(Self { info, board, journal, left_off: Mutex::default(), told: Mutex::default() })
-    }
-
-    fn left_off(&self) -> Option<LeftOff> {
-        self.left_off.lock().unwrap_or_else(PoisonError::into_inner).clone()
-    }
-
-    fn set_left_off(&self, left_off: Option<LeftOff>) {
-        *self.left_off.lock().unwrap_or_else(PoisonError::into_inner) = left_off;
-    }
-
-    /// Somebody switches the board now: what was not over is, and is not tried any more. The caller
-    /// holds the board.
-    fn supersede(&self) {
-        if let Some(record) = self.journal.pending() {
-            self.journal.end(record.begin_us, PowerResult::Interrupted, None, None);
-        }
-        self.set_left_off(None);
+        Some(Self { info, board, journal, duty: Duty::default(), told: Mutex::default() })
     }
 
     fn report(&self, verb: Verb, whole: &Whole, started: Instant) -> Report {
@@ -337,11 +336,13 @@ impl Entry {
         }
     }
 
-    fn error(&self, Fault { seat, error }: Fault) -> PowerError {
+    fn error(&self, Fault { seat, error, .. }: Fault) -> PowerError {
+        let silent = error.is_silence().then_some(seat.pdu.when_silent).flatten();
+        let deaf = error.is_deafness().then_some(seat.pdu.when_deaf).flatten();
         PowerError::Operation {
             outlet: self.board.name.clone(),
             pdu: self.board.place(&seat),
-            hint: error.is_silence().then_some(seat.pdu.when_silent).flatten(),
+            hint: silent.or(deaf),
             error,
         }
     }

@@ -1,18 +1,20 @@
 //! What becomes of a request: its turn, the checks, the record, and the operation.
 
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::FutureExt as _;
 use tokio::sync::oneshot;
 use tokio::time::{Instant, sleep};
 
-use super::board::{Board, Room, Whole};
+use super::board::{Board, OffTime, Room, Whole};
+use super::duty::{self, Came};
 use super::interlock::Leave;
-use super::keeper::Keeper;
 use super::tally::Counted;
 use super::{Asked, Common, Entry, Note, OperationError, PowerError};
 use crate::model::event::Phase;
-use crate::model::{LeftOff, Name, PowerResult, Report, Verb, What, units};
+use crate::model::{Name, PowerRecord, Report, State, Verb, What, units};
 
 /// How long an operation may go on after the daemon was told to end.
 pub(super) const GRACE: Duration = Duration::from_secs(4);
@@ -36,9 +38,15 @@ struct Operation<'a> {
     verb: Verb,
     asked: &'a Asked,
     leave: Leave,
+    /// A budget has paid for it.
+    booked: bool,
     /// Its number in the journal, once it has begun.
     begun: Option<u64>,
     started: Instant,
+    /// Something of it may yet be carried out.
+    late: bool,
+    /// It failed, and the board is on.
+    is_on: bool,
 }
 
 /// Looks what state a board is in. Nobody is disturbed by that, so nobody is asked for leave, and an
@@ -77,25 +85,46 @@ impl Order {
         };
         let (leave, started) = (Leave::default(), Instant::now());
         let (common, entry) = (&common, &entry);
+        let (booked, begun, late, is_on) = (false, None, false, false);
+        let asked = &asked;
         let mut operation =
-            Operation { common, entry, verb, asked: &asked, leave, begun: None, started };
-        let result = tokio::select! {
-            result = operation.run() => result,
-            () = out_of_time => Err(PowerError::Operation {
-                outlet: entry.board.name.clone(),
-                pdu: entry.board.place(&entry.board.feeds[0].seat),
-                error: OperationError::GivenUp,
-                hint: None,
-            }),
+            Operation { common, entry, verb, asked, leave, booked, begun, started, late, is_on };
+        let stopped = |error| PowerError::Operation {
+            outlet: entry.board.name.clone(),
+            pdu: entry.board.place(&entry.board.feeds[0].seat),
+            error,
+            hint: None,
         };
-        let Operation { leave, begun, started, .. } = operation;
-        let keeper = begun.and_then(|begun| settle(common, entry, verb, &asked, begun, &result));
+        let result = tokio::select! {
+            result = AssertUnwindSafe(operation.run()).catch_unwind() => {
+                // What it was is in the log.
+                result.unwrap_or_else(|_| Err(stopped(OperationError::Bug)))
+            }
+            () = out_of_time => Err(stopped(OperationError::GivenUp)),
+        };
+        let Operation { leave, begun, started, late, is_on, .. } = operation;
+        let result = match (result, begun) {
+            (Err(PowerError::Operation { error: OperationError::GivenUp, .. }), None) => {
+                Err(PowerError::Ending)
+            }
+            (result, _) => result,
+        };
+        if let Some(begun) = begun {
+            let who = &asked.who;
+            entry.settle(&Came { verb, who, begun, late, is_on, result: &result });
+            // The others may have been waiting for this, or have lost their power by it.
+            common.affected(entry).iter().for_each(|entry| entry.duty.wake());
+            if verb == Verb::Cycle {
+                let journal = entry.journal.clone();
+                common.surroundings.tasks.spawn_blocking(move || journal.sync());
+            }
+        }
+        duty::see_to(common, entry);
         let result = result.map(|whole| entry.report(verb, &whole, started));
-        audit(common, entry, verb, &asked, &leave, started, &result);
+        audit(common, entry, verb, asked, &leave, started, &result);
         let ended = match &result {
             Ok(report) => Some((Phase::Done, format!("{}, {}", report.state, report.verified))),
-            // Nothing has begun.
-            Err(PowerError::Held(_) | PowerError::Overdrawn(_)) => None,
+            Err(_) if begun.is_none() => None,
             Err(PowerError::Operation { error, .. }) => Some((Phase::Failed, error.to_string())),
             Err(error) => Some((Phase::Failed, error.to_string())),
         };
@@ -103,9 +132,6 @@ impl Order {
         let _ = answer.send(result);
         if let Some((phase, detail)) = ended {
             tell(common, entry, &asked.who, verb, phase, Some(detail)).await;
-        }
-        if let Some(keeper) = keeper {
-            common.surroundings.tasks.spawn(keeper.run());
         }
     }
 }
@@ -115,91 +141,88 @@ impl Operation<'_> {
         let Self { common, entry, verb, asked, .. } = *self;
         let affected = common.affected(entry);
         let boards: Vec<&Board> = affected.iter().map(|entry| &entry.board).collect();
-        let leave = Leave::get(&common.witnesses(), &boards, asked).await;
-        self.leave = leave.map_err(PowerError::Held)?;
         let names: Vec<&Name> = boards.iter().map(|board| &board.name).collect();
-        let ledger = &common.ledger;
-        if verb == Verb::Cycle || (verb == Verb::Off && !entry.journal.is_off()) {
-            let booked = ledger.book(&names, &asked.who, asked.force, units::now_us());
-            booked.map_err(PowerError::Overdrawn)?;
-        }
+        let Common { ledger, surroundings, .. } = &**common;
+        let ending = &surroundings.ending;
         if verb == Verb::On {
             let wait = names.iter().map(|name| ledger.off_for(name, &asked.who, units::now_us()));
-            sleep(wait.max().unwrap_or_default()).await;
+            let wait = sleep(wait.max().unwrap_or_default());
+            ending.run_until_cancelled(wait).await;
         }
-        affected.iter().for_each(|entry| entry.supersede());
-        self.begin().await;
+        // Only now: meanwhile somebody may have come to use it.
+        let leave = Leave::get(&common.witnesses(), &boards, asked).await;
+        self.leave = leave.map_err(PowerError::Held)?;
+        if ending.is_cancelled() {
+            return Err(PowerError::Ending);
+        }
+        let cuts = match verb {
+            Verb::Off => !is_off(&affected),
+            verb => verb == Verb::Cycle,
+        };
+        if cuts {
+            let booked = ledger.book(&names, &asked.who, asked.force, units::now_us());
+            booked.map_err(PowerError::Overdrawn)?;
+            self.booked = true;
+        }
+        self.begin().await?;
         // Everybody is told first, and then it is switched.
         tell(common, entry, &asked.who, verb, Phase::Begin, self.leave.detail(asked)).await;
         self.started = Instant::now();
-        let Board { name, off_time, .. } = &entry.board;
+        let Board { off_time, .. } = &entry.board;
         let whole = match verb {
-            Verb::On => entry.board.on().await,
+            Verb::On => entry.board.on(ending).await,
             Verb::Off => {
                 let off = entry.board.off().await;
                 names.iter().for_each(|name| ledger.went_off(name, units::now_us()));
                 off
             }
             Verb::Cycle => {
-                let off_time = asked.off_time.unwrap_or(*off_time);
-                let off_time = ledger.off_time(name, &asked.who).max(off_time);
-                entry.board.cycle(off_time, &common.surroundings.ending).await
+                let least = names.iter().map(|name| ledger.off_time(name, &asked.who)).max();
+                let least = least.unwrap_or_default();
+                let wanted = asked.off_time.unwrap_or(*off_time).max(least);
+                entry.board.cycle(OffTime { wanted, least }, ending).await
             }
             Verb::Status => entry.board.status().await,
         };
+        self.late = whole.as_ref().map_or_else(|fault| fault.late, |whole| whole.late);
+        self.is_on = whole.as_ref().is_err_and(|fault| fault.is_on);
         whole.map_err(|fault| entry.error(fault))
     }
 
-    /// Writes it down; before a cycle, on the disk.
-    async fn begin(&mut self) {
-        let (journal, verb, asked) = (self.entry.journal.clone(), self.verb, self.asked.clone());
-        if verb != Verb::Cycle {
-            self.begun = Some(journal.begin(verb, &asked, false));
-            return;
+    /// Writes it down; what cuts the power, on the disk.
+    ///
+    /// # Errors
+    /// When that stopped half-way: without it nobody would see to what is begun.
+    async fn begin(&mut self) -> Result<(), PowerError> {
+        let Self { entry, verb, asked, booked, .. } = *self;
+        if verb == Verb::On {
+            self.begun = Some(entry.journal.begin(verb, asked, booked));
+            return Ok(());
         }
+        let (journal, asked) = (entry.journal.clone(), asked.clone());
         let tasks = &self.common.surroundings.tasks;
-        let written = tasks.spawn_blocking(move || journal.begin(verb, &asked, true));
-        self.begun = written.await.ok();
+        let written = tasks.spawn_blocking(move || journal.begin(verb, &asked, booked));
+        self.begun = Some(written.await.map_err(|_| PowerError::Ending)?);
+        if verb == Verb::Off {
+            // Somebody wants it so, and it is not owed power any more.
+            entry.duty.forget();
+        }
+        Ok(())
     }
 }
 
-/// Writes down what an operation came to. A cycle may not be over then: who sees to it is given.
-fn settle(
-    common: &Arc<Common>,
-    entry: &Arc<Entry>,
-    verb: Verb,
-    asked: &Asked,
-    begun: u64,
-    result: &Result<Whole, PowerError>,
-) -> Option<Keeper> {
-    let journal = &entry.journal;
-    let error = match result {
-        Ok(whole) => {
-            journal.end(begun, whole.verified.into(), Some(whole.state), None);
-            return None;
-        }
-        Err(PowerError::Operation { error, .. }) => error,
-        Err(_) => return None,
-    };
-    let text = error.to_string();
-    match error {
-        OperationError::LeftOff { error, .. } => {
-            let error = error.to_string();
-            journal.left_off(begun, &error);
-            let (since_us, who) = (begun, asked.who.clone());
-            entry.set_left_off(Some(LeftOff { since_us, who, tries: 1, error }));
-            Some(Keeper::of_left_off(common, entry, &asked.who, begun))
-        }
-        // The next start finds it so in the journal.
-        OperationError::GivenUp if verb == Verb::Cycle => None,
-        error if verb == Verb::Cycle && error.is_unclear() => {
-            Some(Keeper::of_unclear(common, entry, &asked.who, begun, text))
-        }
-        _ => {
-            journal.end(begun, PowerResult::Failed, None, Some(&text));
-            None
-        }
-    }
+/// Whether the last thing that was done to any of these boards, which share outlets, was to switch the
+/// first one off: to do so again cuts nothing.
+fn is_off(affected: &[&Entry]) -> bool {
+    let newest = affected.iter().filter_map(|entry| entry.journal.last());
+    let newest = newest.max_by_key(|record| record.begin_us);
+    let first = affected.first().and_then(|entry| entry.journal.last());
+    newest.is_some_and(|newest| is_off_by(&newest) && first.as_ref() == Some(&newest))
+}
+
+/// Whether a board is off since this was done.
+pub(super) fn is_off_by(record: &PowerRecord) -> bool {
+    record.verb == Verb::Off && record.state == Some(State::Off)
 }
 
 /// Tells everybody on the board's console, and on those of the boards that lose their power with it.

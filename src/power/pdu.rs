@@ -1,19 +1,24 @@
 //! A PDU, which is asked one thing at a time, and its outlets.
 
-use std::sync::{Arc, Mutex as StdMutex};
+use std::sync::{Arc, Mutex as StdMutex, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::{Mutex, Notify, OwnedMutexGuard, OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Instant, timeout};
 use tokio_util::sync::CancellationToken;
 
+use super::meter::Metered;
 use super::tally::Tally;
 use crate::config::power::{Driver, OutletConfig, PduConfig};
 use crate::model::{Name, Reading, State};
 use crate::outlet::{self, Answer, Outlet, OutletError, Switch};
 
-/// How many operations may be under way or wait for one PDU.
-pub(super) const QUEUE: usize = 32;
+/// How many may look at the outlets of one PDU at a time, beside one for each outlet: each waits for the
+/// PDU's turn. Those who switch are counted at their boards.
+pub(super) const LOOKS: usize = 32;
+
+/// So many rounds may pass without a meter's being read, before what it said is of the past.
+const METER_ROUNDS: u32 = 3;
 
 /// How long what is kept at a PDU, such as a session, is kept after the last request, for the next one.
 const REST: Duration = Duration::from_secs(5);
@@ -27,10 +32,14 @@ pub(super) struct Pdu {
     pub(super) label: Arc<str>,
     /// What to consider when it does not answer.
     pub(super) when_silent: Option<&'static str>,
+    /// … and when it answers who reads, and not who writes.
+    pub(super) when_deaf: Option<&'static str>,
     /// How long it may take to answer one request.
     pub(super) timeout: Duration,
     /// How long an outlet may take to read as asked for.
     pub(super) verify: Duration,
+    /// What a meter said is past after so long.
+    meter_age: Duration,
     turn: Mutex<()>,
     /// Something was asked of it.
     asked: Notify,
@@ -46,8 +55,8 @@ pub(super) struct Seat {
     pub(super) pdu: Arc<Pdu>,
     pub(super) port: String,
     outlet: Box<dyn Outlet>,
-    /// What its meter said last.
-    pub(super) read: StdMutex<Option<Reading>>,
+    /// What its meter said last, and when.
+    read: StdMutex<Option<(Instant, Metered)>>,
     /// Whoever switches has it, from the first request to the last: through all of a cycle.
     held: Arc<Mutex<()>>,
 }
@@ -68,17 +77,19 @@ impl Pdu {
             name: config.name.clone(),
             label: label(config),
             when_silent: when_silent(config),
+            when_deaf: when_deaf(config),
             timeout: config.timeout,
             verify: config.verify,
+            meter_age: METER_ROUNDS * config.meter_every + config.timeout,
             turn: Mutex::default(),
             asked: Notify::new(),
             wanted: Notify::new(),
-            room: Arc::new(Semaphore::new(QUEUE)),
+            room: Arc::new(Semaphore::new(LOOKS + config.outlets.len())),
             tally,
         }
     }
 
-    /// A place among those who want something of it; `None` when there are too many.
+    /// A place among those who look; `None` when there are too many.
     pub(super) fn room(&self) -> Option<OwnedSemaphorePermit> {
         self.room.clone().try_acquire_owned().ok()
     }
@@ -86,14 +97,13 @@ impl Pdu {
     /// Waits for an answer as long as it may take, and counts it.
     async fn answer<T>(&self, answer: Answer<'_, T>) -> Result<T, OutletError> {
         let began = Instant::now();
-        let answered = timeout(self.timeout, answer).await;
-        let answered = answered.unwrap_or(Err(OutletError::Silent(self.timeout)));
+        let answered = outlet::within(self.timeout, answer).await;
         let error = answered.as_ref().err();
         let result = match error {
             None => "ok",
             Some(OutletError::Refused(_) | OutletError::Denied(_)) => "refused",
             Some(OutletError::Unreachable(_)) => "unreachable",
-            Some(OutletError::Silent(_)) => "unanswered",
+            Some(OutletError::Unheard(_) | OutletError::Silent(_)) => "unanswered",
             Some(OutletError::Unclear(_)) => "unclear",
         };
         self.tally.request(&self.name, result, began.elapsed());
@@ -119,6 +129,19 @@ impl Seat {
     pub(super) fn new(pdu: Arc<Pdu>, config: &OutletConfig, outlet: Box<dyn Outlet>) -> Self {
         let (read, held) = (StdMutex::default(), Arc::default());
         Self { pdu, port: config.port.clone(), outlet, read, held }
+    }
+
+    /// What its meter says, if that is not too long ago.
+    pub(super) fn metered(&self) -> Option<Metered> {
+        let read = self.read.lock().unwrap_or_else(PoisonError::into_inner);
+        let (at, metered) = read.as_ref()?;
+        (at.elapsed() <= self.pdu.meter_age).then(|| metered.clone())
+    }
+
+    /// Takes down what its meter says now; nothing any more, perhaps.
+    pub(super) fn has_read(&self, reading: Option<Reading>) {
+        let now = reading.map(|reading| (Instant::now(), Metered::now(reading)));
+        *self.read.lock().unwrap_or_else(PoisonError::into_inner) = now;
     }
 
     /// Has the outlet for oneself. Who waits is served in turn. Cancel safe.
@@ -204,6 +227,19 @@ fn label(pdu: &PduConfig) -> Arc<str> {
     match pdu.driver.place() {
         Some(place) => format!("{} ({place})", pdu.name).into(),
         None => pdu.name.as_str().into(),
+    }
+}
+
+fn when_deaf(pdu: &PduConfig) -> Option<&'static str> {
+    use crate::config::power::Access;
+    match &pdu.driver {
+        Driver::Snmp(snmp) => match &snmp.access {
+            Access::V1(_) | Access::V2c(_) => Some(
+                "may this community write? Some SNMP agents are silent to one that may only read",
+            ),
+            Access::V3(_) => Some("may this user write?"),
+        },
+        _ => None,
     }
 }
 

@@ -5,7 +5,6 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use std::time::Duration;
 
-use super::meter::Metered;
 use crate::model::{Name, Verb};
 
 /// The upper bounds of the classes that requests are counted in, by how many seconds they took.
@@ -24,8 +23,6 @@ pub struct Figures {
     /// How often a journal could not be written.
     pub unjournaled: u64,
     pub requests: BTreeMap<Name, Requests>,
-    /// What was read last at the outlets that are measured.
-    pub metered: BTreeMap<Name, Metered>,
 }
 
 /// Requests to one PDU.
@@ -81,14 +78,6 @@ impl Tally {
         let class = CLASSES.iter().position(|bound| seconds <= *bound).unwrap_or(CLASSES.len());
         requests.classes[class] += 1;
         requests.seconds += seconds;
-    }
-
-    pub(super) fn metered(&self, outlet: &Name, metered: Metered) {
-        self.lock().metered.insert(outlet.clone(), metered);
-    }
-
-    pub(super) fn last_metered(&self, outlet: &str) -> Option<Metered> {
-        self.lock().metered.get(outlet).cloned()
     }
 
     fn lock(&self) -> MutexGuard<'_, Figures> {

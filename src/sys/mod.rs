@@ -1,12 +1,14 @@
-//! Terminals, ptys and child processes on them. The only module with `unsafe` code.
+//! Terminals, ptys, programs and what the kernel wants of us. The only module with `unsafe` code.
 #![allow(unsafe_code)]
 
 mod child;
+mod clock;
 mod fd;
 mod hand_over;
 mod hidraw;
 mod keepalive;
 mod modem;
+mod program;
 mod pty;
 mod signals;
 mod terminal;
@@ -15,14 +17,16 @@ mod tty;
 mod user;
 
 pub use child::die_with_parent;
+pub use clock::clock_is_synchronised;
 pub use fd::Fd;
 pub use hand_over::{Luggage, inherited, read_document};
 pub use hidraw::{get_feature, set_feature};
 pub use keepalive::keep_alive;
 pub use modem::{line_errors, modem_inputs, set_modem_outputs};
+pub use program::{Ended, Program};
 pub use pty::{PtyChild, spawn_on_pty};
 pub use signals::{hold_signals, release_signals};
 pub use terminal::{RawMode, terminal_size};
 pub use text::forget_code;
 pub use tty::{flush_output, is_pty, open_tty, set_break, set_tty};
-pub use user::user_name;
+pub use user::{group_name, user_name};

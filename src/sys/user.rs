@@ -6,6 +6,12 @@ pub fn user_name(uid: u32) -> String {
     name_of(uid, &passwd).map_or_else(|| format!("uid-{uid}"), str::to_owned)
 }
 
+/// What `/etc/group` calls a group; its number when it does not know it.
+pub fn group_name(gid: u32) -> String {
+    let groups = std::fs::read_to_string("/etc/group").unwrap_or_default();
+    name_of(gid, &groups).map_or_else(|| gid.to_string(), str::to_owned)
+}
+
 /// The name of a user number, in the form of passwd(5).
 fn name_of(uid: u32, passwd: &str) -> Option<&str> {
     passwd.lines().find_map(|line| {

@@ -152,7 +152,7 @@ pub struct Session {
     pub session: u64,
     pub user: String,
     pub mode: Mode,
-    /// How it is attached: `websocket`, `telnet`, `raw` or `conmux`.
+    /// How it is attached: `websocket`, `browser`, `telnet`, `raw` or `conmux`.
     pub via: String,
     /// The client's address, as text.
     pub peer: String,

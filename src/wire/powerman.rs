@@ -38,6 +38,8 @@ pub enum Command {
 pub enum Refusal {
     Unknown,
     TooLong,
+    /// It is of another protocol, and so is what follows: the client is to be let go.
+    Foreign,
     List(HostlistError),
 }
 
@@ -90,6 +92,9 @@ impl Command {
     /// The answer to it.
     pub fn parse(line: &str) -> Result<Self, Refusal> {
         let line = line.trim();
+        if is_foreign(line) {
+            return Err(Refusal::Foreign);
+        }
         let (word, rest) = line.split_once(char::is_whitespace).unwrap_or((line, ""));
         let names = || hostlist::expand(rest).map_err(Refusal::List);
         let some = || match names() {
@@ -113,6 +118,14 @@ impl Command {
             _ => Err(Refusal::Unknown),
         }
     }
+}
+
+/// Whether a line is of HTTP or of TLS. A web page can have a browser send either to us, with lines
+/// behind it that are as the page likes.
+fn is_foreign(line: &str) -> bool {
+    let http = line.split_whitespace().any(|word| word.starts_with("HTTP/"));
+    http || line
+        .contains(|c: char| c == char::REPLACEMENT_CHARACTER || (c.is_control() && c != '\t'))
 }
 
 /// Cuts what a client sends into lines.
@@ -160,7 +173,9 @@ impl fmt::Display for Reply {
             Self::Answered => ("103", "Query complete".to_owned()),
             Self::Telemetry(is_on) => ("104", format!("Telemetry {}", on(is_on))),
             Self::Exprange(is_on) => ("105", format!("Hostrange expansion {}", on(is_on))),
-            Self::Refused(Refusal::Unknown) => ("201", "Unknown command".to_owned()),
+            Self::Refused(Refusal::Unknown | Refusal::Foreign) => {
+                ("201", "Unknown command".to_owned())
+            }
             Self::Refused(Refusal::TooLong) => ("203", "Command too long".to_owned()),
             Self::Refused(Refusal::List(error)) => ("205", format!("Hostlist error: {error}")),
             Self::InProgress => ("208", "Command in progress".to_owned()),
@@ -205,6 +220,10 @@ mod tests {
             ("ON t1", Err(Refusal::Unknown)),
             ("soft t1", Err(Refusal::Unknown)),
             ("", Err(Refusal::Unknown)),
+            ("POST / HTTP/1.1\r", Err(Refusal::Foreign)),
+            ("on t1 HTTP/1.0", Err(Refusal::Foreign)),
+            ("\u{16}\u{3}\u{1}", Err(Refusal::Foreign)),
+            ("on t\u{fffd}", Err(Refusal::Foreign)),
             ("on t[9-1]", Err(Refusal::List(HostlistError::Range("9-1".into())))),
         ] {
             assert_eq!(Command::parse(line), command, "{line:?}");

@@ -124,7 +124,10 @@ def handle(topic, payload):
 
 
 login = sys.argv[3:]
-connect = text("MQTT") + bytes([4, 0xC2 if login else 2, 0, 0]) + text("plugs") + b"".join(map(text, login))
+# What the broker says for one of them, and keeps, when we are gone.
+will = text("esp/status") + text("offline")
+flags = 0x26 | (0xC0 if login else 0)
+connect = text("MQTT") + bytes([4, flags, 0, 0]) + text("plugs") + will + b"".join(map(text, login))
 send(0x10, connect)
 kind, said = receive()
 assert (kind, said[1]) == (0x20, 0), (kind, said)
@@ -133,6 +136,7 @@ send(0x82, b"\0\1" + text("#") + b"\0")
 publish("stat/tasmota_1/RESULT", '{"POWER1": "ON"}', True)
 for plug in ("esp/switch/relay", "ha/plug"):
     publish(f"{plug}/state", "OFF", True)
+publish("esp/status", "online", True)
 print("ready", flush=True)
 while True:
     kind, body = receive()

@@ -16,7 +16,7 @@ use tokio_tungstenite::tungstenite::{Error, Message};
 use super::{Hello, Opened};
 use crate::client::resource::percent_encoded;
 use crate::client::{ConsoleRef, ErrorBody, Stream};
-use crate::model::{Failure, Kind};
+use crate::model::{Behalf, Failure, Kind};
 use crate::wire::attach::{FromServer, MAX_CLIENT_MESSAGE, Query};
 use crate::wire::frame::Frame;
 
@@ -73,6 +73,9 @@ impl Link {
         let mut request = request.map_err(|error| Failure::from_error(Kind::User, &error))?;
         if let Some(token) = console.endpoint.authorization(&console.login)? {
             request.headers_mut().insert(AUTHORIZATION, token);
+        }
+        if let Some(behalf) = console.login.behalf()? {
+            request.headers_mut().insert(Behalf::HEADER, behalf);
         }
         let config = WebSocketConfig::default()
             .read_buffer_size(64 * 1024)

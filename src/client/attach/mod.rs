@@ -187,6 +187,16 @@ impl Attachment {
         self.typing.iter().map(Bytes::len).sum()
     }
 
+    /// Whether something waits to be typed that can leave.
+    pub fn has_to_type(&self) -> bool {
+        !self.typing.is_empty() && self.is_attached()
+    }
+
+    /// Has leave what waits to be typed, and receives nothing meanwhile. Cancel safe.
+    pub async fn type_on(&mut self) {
+        std::future::poll_fn(|cx| self.poll_typing(cx)).await;
+    }
+
     /// Types nothing of what waits to be typed.
     pub fn forget_typing(&mut self) {
         self.typing.clear();

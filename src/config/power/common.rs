@@ -44,3 +44,16 @@ pub(super) fn one_of<T: Copy>(text: &str, known: &[(&str, T)]) -> Result<T, Stri
         format!("{text:?} is none of {}", words.join(", "))
     })
 }
+
+/// `HOST`, `HOST:PORT` or `[IPv6]:PORT`. `None` for what is none of them.
+pub(super) fn host_port(text: &str, default: u16) -> Option<(String, u16)> {
+    let (host, port) = match text.rsplit_once(':') {
+        _ if text.parse::<std::net::Ipv6Addr>().is_ok() => (text, Some(default)),
+        Some((host, port)) => (host, port.parse().ok()),
+        None => (text, Some(default)),
+    };
+    let host = host.trim_start_matches('[').trim_end_matches(']');
+    let sound = |c: char| c.is_ascii_alphanumeric() || ".:-_%".contains(c);
+    let is_host = !host.is_empty() && !host.starts_with('-') && host.chars().all(sound);
+    Some((host.to_owned(), port.filter(|_| is_host)?))
+}

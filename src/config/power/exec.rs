@@ -29,4 +29,10 @@ impl Exec {
         }
         Some(Self { on: on?, off: off?, status })
     }
+
+    /// Whether the programs are told which outlet is meant.
+    pub(super) fn knows_outlet(&self) -> bool {
+        let known = |word: &String| word.contains("{port}") || word.contains("{outlet}");
+        self.on.iter().chain(&self.off).any(known)
+    }
 }

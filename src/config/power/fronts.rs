@@ -9,7 +9,7 @@ use crate::config::Table;
 /// Where pdudaemon's clients find us; at least one of the two addresses is there.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PdudaemonListen {
-    /// Its HTTP.
+    /// Its HTTP, and its older protocol, too.
     pub http: Option<SocketAddr>,
     /// Its older protocol, where a request is one line of text.
     pub tcp: Option<SocketAddr>,

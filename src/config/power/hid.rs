@@ -1,6 +1,7 @@
 //! The keys of `driver = "hid"`: outlets and relays that are USB devices of this host.
 
 use super::common::one_of;
+use super::ports::Ports;
 use crate::config::Table;
 
 /// A USB device that switches.
@@ -45,11 +46,7 @@ impl Hid {
 
     /// Whether the device has such an outlet.
     pub(super) fn check(&self, port: &str) -> Result<(), String> {
-        let last = self.family.ports();
-        match port.parse::<u8>() {
-            Ok(number) if (1..=last).contains(&number) && !port.starts_with(['0', '+']) => Ok(()),
-            _ => Err(format!("{port:?} is no outlet of it; they are numbered from 1 to {last}")),
-        }
+        Ports::up_to(self.family.ports()).check(port)
     }
 }
 

@@ -1,9 +1,10 @@
 //! `[interlock]`, `[leases]` and `[state]`: what counts as use of a board, and what is remembered of it.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::common::duration;
+use super::one;
 use crate::config::Table;
 use crate::config::capture::state_dir;
 
@@ -52,14 +53,17 @@ impl InterlockConfig {
 }
 
 impl Folders {
-    /// What the tables `[state]` and `[leases]` of one file say, if they are there.
-    pub(super) fn read(&mut self, top: &Table<'_>) {
-        for (key, folder) in [("state", &mut self.state), ("leases", &mut self.leases)] {
-            let Some(table) = top.table(key) else { continue };
-            if let Some(dir) = table.optional("dir") {
-                *folder = dir;
-            }
-            table.finish();
+    /// What the tables `[state]` and `[leases]` say, each in one of the files. A path is seen from the
+    /// folder of that file.
+    pub(super) fn read(tops: &[Table<'_>]) -> Self {
+        let dir = |table: &Table<'_>| {
+            let folder = Path::new(table.at().file).parent().unwrap_or(Path::new(""));
+            table.optional::<PathBuf>("dir").map(|dir| folder.join(dir))
+        };
+        let Self { state, leases } = Self::default();
+        Self {
+            state: one(tops, "state", dir).flatten().unwrap_or(state),
+            leases: one(tops, "leases", dir).flatten().unwrap_or(leases),
         }
     }
 }

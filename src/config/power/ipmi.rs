@@ -1,6 +1,6 @@
 //! The keys of `driver = "ipmi"`: boards with a BMC, by ipmitool.
 
-use super::common::one_of;
+use super::common::{host_port, one_of};
 use crate::config::{Secret, Table};
 
 /// A BMC that speaks IPMI 2.0 over the network. Its one outlet is the chassis, whatever its port is called.
@@ -64,21 +64,9 @@ impl Ipmi {
     }
 }
 
-/// `HOST`, `HOST:PORT` or `[IPv6]:PORT`.
 fn address(text: &str) -> Result<(String, u16), String> {
-    let (host, port) = match text.rsplit_once(':') {
-        _ if text.parse::<std::net::Ipv6Addr>().is_ok() => (text, Some(DEFAULT_PORT)),
-        Some((host, port)) => (host, port.parse().ok()),
-        None => (text, Some(DEFAULT_PORT)),
-    };
-    let host = host.trim_start_matches('[').trim_end_matches(']');
-    let sound = |c: char| c.is_ascii_alphanumeric() || ".:-_%".contains(c);
-    match port {
-        Some(port) if !host.is_empty() && !host.starts_with('-') && host.chars().all(sound) => {
-            Ok((host.to_owned(), port))
-        }
-        _ => Err(format!("{text:?} is no address; write it like bmc1.lab or 10.0.0.7:623")),
-    }
+    host_port(text, DEFAULT_PORT)
+        .ok_or_else(|| format!("{text:?} is no address; write it like bmc1.lab or 10.0.0.7:623"))
 }
 
 #[cfg(test)]

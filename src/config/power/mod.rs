@@ -8,6 +8,7 @@ mod answer;
 mod budget;
 mod common;
 mod dialogue;
+mod egpms_lan;
 mod exec;
 mod fronts;
 mod gpio;
@@ -19,6 +20,8 @@ mod libvirt;
 mod mqtt;
 mod outlet;
 mod pdu;
+mod place;
+mod ports;
 mod profile;
 mod qmp;
 mod snmp;
@@ -30,19 +33,22 @@ pub use abilities::{Abilities, Driver as DriverInfo, drivers};
 pub use answer::{Check, Finder, Meaning, Quantity};
 pub use budget::{BudgetConfig, MOST_CYCLES};
 pub use dialogue::{Coding, Connect, Dialogue, Heard, Reading, Script, Step, Words};
+pub use egpms_lan::EgPmsLan;
 pub use exec::Exec;
 pub use fronts::{PdudaemonListen, PowermanListen};
 pub use gpio::Gpio;
 pub use hid::{Hid, HidFamily};
 pub use http::{
-    Auth as HttpAuth, Body, Http, HttpProfile, HttpRequest, Meter as HttpMeter, Method,
+    Auth as HttpAuth, Body, Http, HttpProfile, HttpRequest, Login as HttpLogin, Meter as HttpMeter,
+    Method,
 };
 pub use interlock::{Folders, InterlockConfig};
 pub use ipmi::Ipmi;
 pub use libvirt::Libvirt;
-pub use mqtt::{Message, Mqtt, MqttProfile, Wait};
+pub use mqtt::{Alive, Message, Mqtt, MqttProfile, Wait};
 pub use outlet::{BoardConfig, FeedConfig, OffOrder, OutletConfig};
 pub use pdu::{DRIVERS, Driver, DriverEntry, PduConfig};
+pub use ports::Ports;
 pub use profile::BuiltIn;
 pub use qmp::Qmp;
 pub use snmp::{
@@ -112,19 +118,14 @@ fn from_documents(documents: &[(String, Node)], problems: &Problems) -> PowerCon
     let pdudaemon = one(&tops, "pdudaemon", PdudaemonListen::from_table).flatten();
     let powerman = one(&tops, "powerman", PowermanListen::from_table).flatten();
     let mut access = AccessConfig::default();
-    let mut consoles = LoginFiles::default();
-    let mut folders = Folders::default();
+    let consoles = one(&tops, "consoles", LoginFiles::from_table).unwrap_or_default();
+    let folders = Folders::read(&tops);
     let mut budgets = Vec::new();
     for top in &tops {
         access.read(top);
         AccessConfig::check(top, http.as_ref());
-        folders.read(top);
         for table in top.tables("budget") {
             budgets.extend(BudgetConfig::read(&table));
-            table.finish();
-        }
-        if let Some(table) = top.table("consoles") {
-            consoles = LoginFiles::from_table(&table);
             table.finish();
         }
     }
@@ -195,7 +196,7 @@ mod tests {
     fn the_example_shows_defaults() {
         let example = include_str!("../../../conf/power.toml");
         let config = PowerConfig::parse("conf/power.toml", example).unwrap();
-        assert_eq!(config.pdus.len(), 13);
+        assert_eq!(config.pdus.len(), 14);
         assert!(config.http.is_some());
 
         // The keys that have a default are shown with it: without them nothing is different.
@@ -227,6 +228,30 @@ mod tests {
         let lines: Vec<&str> = example.lines().filter(|line| !given(line)).collect();
         let least = PowerConfig::parse("conf/power.toml", &lines.join("\n")).unwrap();
         assert_eq!(format!("{config:?}"), format!("{least:?}"));
+    }
+
+    #[test]
+    fn what_is_said_once_is_in_one_file_and_its_paths_are_seen_from_there() {
+        let dir = tempfile::tempdir().unwrap();
+        let write = |file: &str, text: &str| {
+            let path = dir.path().join(file);
+            std::fs::write(&path, text).unwrap();
+            path
+        };
+        let rack = "[[pdu]]\nname = \"r\"\ndriver = \"sim\"\n\
+                    [[outlet]]\nname = \"a\"\npdu = \"r\"\nport = 1\n";
+        let one = write("a.toml", &format!("[state]\ndir = \"journals\"\n{rack}"));
+        let config = PowerConfig::read(std::slice::from_ref(&one)).unwrap();
+        assert_eq!(config.folders.state, dir.path().join("journals"));
+        for table in ["state", "leases", "consoles"] {
+            let key = if table == "consoles" { "token_file" } else { "dir" };
+            let text = format!("[{table}]\n{key} = \"/x\"\n");
+            let (first, second) = (write("b.toml", &text), write("c.toml", &text));
+            let rack = write("d.toml", rack);
+            let told = PowerConfig::read(&[first, second, rack]).unwrap_err().to_string();
+            let what = format!("another file has an [{table}] table too; one is enough");
+            assert!(told.contains("c.toml:1:1: ") && told.contains(&what), "{told}");
+        }
     }
 
     #[test]

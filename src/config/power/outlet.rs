@@ -142,7 +142,8 @@ fn read_feed(
     let pdu = find(table, pdus, &pdu?)?;
     let outlet = OutletConfig { name: name?.clone(), port: port?.0, board };
     check_driver(table, &outlet, &pdu.driver);
-    let known = pdu.outlets.iter().find(|known| canonical(&known.port) == canonical(&outlet.port));
+    let place = pdu.driver.place_of(&outlet);
+    let known = pdu.outlets.iter().find(|known| pdu.driver.place_of(known) == place);
     let port = known.map_or(&outlet.port, |known| &known.port).clone();
     if known.is_none() {
         pdu.outlets.push(outlet);
@@ -163,12 +164,6 @@ fn check_shared(table: &Table<'_>, feed: &FeedConfig, shared: bool, others: &[Bo
         );
         table.problem("port", what);
     }
-}
-
-/// A port as all of its spellings are compared: `01` is `1`.
-fn canonical(port: &str) -> String {
-    let part = |part: &str| part.parse::<u64>().map_or_else(|_| part.to_owned(), |n| n.to_string());
-    port.split('.').map(part).collect::<Vec<_>>().join(".")
 }
 
 fn find<'a>(

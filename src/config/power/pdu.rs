@@ -5,8 +5,8 @@ use std::time::Duration;
 use super::common::duration;
 use super::profile::BuiltIn;
 use super::{
-    Dialogue, Exec, Gpio, Hid, Http, Ipmi, Libvirt, Mqtt, OutletConfig, Qmp, Snmp, UsbHub,
-    dialogue, http, mqtt, snmp,
+    Dialogue, EgPmsLan, Exec, Gpio, Hid, Http, Ipmi, Libvirt, Mqtt, OutletConfig, Qmp, Snmp,
+    UsbHub, dialogue, http, mqtt, snmp,
 };
 use crate::config::Table;
 use crate::model::Name;
@@ -30,6 +30,7 @@ pub struct PduConfig {
 #[derive(Debug, Clone)]
 pub enum Driver {
     Dialogue(Box<Dialogue>),
+    EgPmsLan(EgPmsLan),
     Exec(Exec),
     Gpio(Gpio),
     Hid(Hid),
@@ -64,6 +65,13 @@ pub const DRIVERS: &[DriverEntry] = &[
         read: |table| Dialogue::read(table).map(Box::new).map(Driver::Dialogue),
         timeout: Duration::from_secs(20),
         profiles: dialogue::BUILT_IN,
+    },
+    DriverEntry {
+        name: "egpms-lan",
+        about: "Energenie's power strips on the network: EG-PMS-LAN, EG-PM2-LAN",
+        read: |table| EgPmsLan::read(table).map(Driver::EgPmsLan),
+        timeout: Duration::from_secs(10),
+        profiles: &[],
     },
     DriverEntry {
         name: "exec",
@@ -153,6 +161,7 @@ impl Driver {
     pub(super) fn check_port(&self, port: &str) -> Result<(), String> {
         match self {
             Self::Dialogue(dialogue) => dialogue.script(port).map(drop),
+            Self::EgPmsLan(_) => EgPmsLan::check(port),
             Self::Exec(_) | Self::Gpio(_) | Self::Ipmi(_) | Self::Sim => Ok(()),
             Self::Hid(hid) => hid.check(port),
             Self::Http(http) => http.profile.ports.check(port),
@@ -170,6 +179,7 @@ impl Driver {
     pub fn place(&self) -> Option<String> {
         Some(match self {
             Self::Dialogue(dialogue) => dialogue.connect.place(),
+            Self::EgPmsLan(strip) => format!("{}:{}", strip.host, strip.port),
             Self::Exec(_) | Self::Sim => return None,
             Self::Gpio(gpio) => gpio.chip.display().to_string(),
             Self::Hid(hid) => format!("{:?}", hid.family),

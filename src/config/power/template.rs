@@ -128,6 +128,13 @@ impl Template {
 }
 
 impl Escape {
+    /// A value as it is put into a text.
+    pub fn of(self, value: &str) -> String {
+        let mut text = String::new();
+        self.push(value, &mut text);
+        text
+    }
+
     fn push(self, value: &str, text: &mut String) {
         for character in value.chars() {
             let ascii = character.is_ascii();

@@ -71,6 +71,8 @@ impl Fronts {
                 listener: Arc::new(listener),
                 tls: Tls::new(None),
                 insecure: self.insecure,
+                // Its clients all find it at one port.
+                other: Some(pdudaemon::lines(power.clone())),
             };
             let pages = http::pdudaemon::pages(power.clone());
             tasks.spawn(serve(listener, pages, shutdown.clone()));

@@ -4,6 +4,7 @@
 mod handed;
 mod hotplug;
 mod listeners;
+mod page_key;
 mod plan;
 mod replace;
 mod serving;
@@ -23,6 +24,7 @@ use tokio_util::task::TaskTracker;
 
 pub use self::handed::HandedSerial;
 use self::hotplug::{Happened, Hotplug};
+use self::page_key::page_key;
 use self::plan::{Plan, Started};
 pub use self::replace::{Left, left, serve, understands};
 use self::serving::{Lives, Serving};
@@ -31,8 +33,8 @@ use super::{RuntimeSocket, runtime_dir};
 use crate::config::serial::SerialConfig;
 use crate::console::{Handed, Roster};
 use crate::front::hand_over::{HandOver, HandedClient};
-use crate::front::http::access::Access;
-use crate::front::http::serial::{Changes, Reload, router};
+use crate::front::http::access::{Access, Pages};
+use crate::front::http::serial::{Changes, Outlets, Reload, router};
 use crate::front::http::{self, Listener, TlsConfig};
 use crate::model::{Failure, Kind, Name};
 
@@ -147,15 +149,18 @@ impl Serial {
         let (reload, mut reloads) = mpsc::channel(RELOADS);
         let roster = Arc::<Roster>::default();
         let clients = lives.clients.clone();
-        let access = Access::new(self.plan.access.clone());
+        let pages = Pages::new(|| page_key(&runtime_dir()));
+        let access = Access::with_pages(self.plan.access.clone(), pages);
+        let outlets = Outlets::default();
         let app = router(
             roster.clone(),
             access.clone(),
+            outlets.clone(),
             Reload::new(reload),
             lives.hand_over.clone(),
             clients.clone(),
         );
-        let serving = Serving::new(roster, app.clone(), access, lives.clone());
+        let serving = Serving::new(roster, app.clone(), access, outlets, lives.clone());
         let mut running = Running { config: self.config, hotplug: self.hotplug, serving };
         let started = running.start(self.plan, &mut self.consoles)?;
         // What nobody wants any more is closed before a port is opened: they may be of one device.

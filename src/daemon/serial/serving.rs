@@ -23,7 +23,7 @@ use crate::console::{Console, Handed, Lifetime, Roster};
 use crate::front::conmux::{self, Directory, Means};
 use crate::front::hand_over::{HandOver, HandedClient, ProtocolState};
 use crate::front::http::access::Access;
-use crate::front::http::serial::{AttachedClient, Changes};
+use crate::front::http::serial::{AttachedClient, Changes, Outlets};
 use crate::front::http::{App, Listener, Tls, TlsConfig, serve};
 use crate::front::line;
 use crate::model::Name;
@@ -43,6 +43,8 @@ pub(super) struct Serving {
     /// What is served by HTTP, and to whom.
     app: App,
     access: Access,
+    /// … and with which outlets.
+    outlets: Outlets,
     /// conmux's clients, who do not log in, may control consoles and power.
     conmux_control: bool,
     lives: Lives,
@@ -81,7 +83,13 @@ struct Door {
 
 impl Serving {
     /// Serves nothing so far; `app` is to serve `roster` by HTTP, to those whom `access` lets in.
-    pub(super) fn new(roster: Arc<Roster>, app: App, access: Access, lives: Lives) -> Self {
+    pub(super) fn new(
+        roster: Arc<Roster>,
+        app: App,
+        access: Access,
+        outlets: Outlets,
+        lives: Lives,
+    ) -> Self {
         let directory = Arc::default();
         Self {
             roster,
@@ -92,6 +100,7 @@ impl Serving {
             tls: Tls::default(),
             app,
             access,
+            outlets,
             conmux_control: false,
             lives,
         }
@@ -209,6 +218,10 @@ impl Serving {
             }
             self.open_doors(&name, lines);
         }
+        let outlet = |served: &Served| served.config.outlet.clone();
+        let outlets =
+            self.consoles.iter().filter_map(|(name, it)| Some((name.clone(), outlet(it)?)));
+        self.outlets.set(outlets.collect());
         match plan.conmux {
             Some((config, listener)) => self.open_registry(listener, config),
             None => self.close_registry(),
@@ -291,7 +304,12 @@ impl Serving {
         self.close_http();
         let close = self.lives.shutdown.child_token();
         let tls = self.tls.clone();
-        let door = Listener::Tcp { listener: listener.clone(), tls, insecure: config.insecure };
+        let door = Listener::Tcp {
+            listener: listener.clone(),
+            tls,
+            insecure: config.insecure,
+            other: None,
+        };
         self.lives.clients.spawn(serve(door, self.app.clone(), close.clone()));
         self.http = Some((config, Door { listener, close }));
     }

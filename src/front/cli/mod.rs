@@ -1,5 +1,6 @@
 //! The command lines. Each program's `main` parses, calls the library and maps the failure.
 
+mod clock;
 pub mod console;
 pub mod demo;
 pub mod dispatcher;
@@ -8,12 +9,15 @@ pub mod lava;
 pub(in crate::front) mod line_text;
 mod point;
 pub mod power;
+pub mod programs;
 pub(in crate::front) mod report;
 pub mod ser2net;
 pub mod serial;
+pub mod ssh;
+mod tui;
 mod user;
 
-pub(in crate::front) use console::{command, info_lines, notice};
+pub(in crate::front) use console::{Streams, Visit, command, info_lines, notice, operate};
 
 use std::process::ExitCode;
 

@@ -2,6 +2,7 @@
 
 pub mod access;
 mod certificate;
+mod either;
 mod error;
 mod failed;
 mod pages;
@@ -14,16 +15,21 @@ mod socket;
 mod tls;
 mod websocket;
 
+pub use either::Other;
 pub use error::ApiError;
 use failed::failed;
 pub use pages::{refuse_browsers, refuse_foreign_pages};
 pub use query::Params;
-pub use serve::{Listener, Peer, serve};
+pub use serve::{Ending, Listener, Peer, serve};
 pub use socket::Socket;
 pub use tls::{Tls, TlsConfig};
 
 /// What a daemon serves by HTTP.
 pub type App = axum::Router;
+
+/// Whether nobody can read along on a connection; an extension of every request.
+#[derive(Debug, Clone, Copy)]
+pub struct Encrypted(pub bool);
 
 /// How clients log in, for the descriptions.
 struct Bearer;

@@ -33,13 +33,31 @@ pub(super) fn is_sent_here(headers: &HeaderMap) -> bool {
     let address = name.strip_prefix('[').and_then(|name| name.strip_suffix(']')).unwrap_or(name);
     address.parse::<IpAddr>().is_ok()
         || name.eq_ignore_ascii_case("localhost")
-        || own_name().is_some_and(|own| name.eq_ignore_ascii_case(&own))
+        || own_names().iter().any(|own| name.eq_ignore_ascii_case(own))
 }
 
-/// What this host is called.
-fn own_name() -> Option<String> {
-    let name = std::fs::read_to_string("/proc/sys/kernel/hostname").ok()?;
-    Some(name.trim().to_owned()).filter(|name| !name.is_empty())
+/// What this host is called: its own name, and its others in /etc/hosts. Not any name that only begins
+/// with its own, for a stranger can have one.
+fn own_names() -> Vec<String> {
+    let name = rustix::system::uname().nodename().to_string_lossy().into_owned();
+    if name.is_empty() || name == "(none)" {
+        return Vec::new();
+    }
+    let hosts = std::fs::read_to_string("/etc/hosts").unwrap_or_default();
+    names_beside(&name, &hosts)
+}
+
+/// A name, and all that a hosts(5) file has in the same lines.
+fn names_beside(name: &str, hosts: &str) -> Vec<String> {
+    let mut names = vec![name.to_owned()];
+    for line in hosts.lines() {
+        let text = line.split('#').next().unwrap_or_default();
+        let others = text.split_whitespace().skip(1);
+        if others.clone().any(|other| other.eq_ignore_ascii_case(name)) {
+            names.extend(others.map(str::to_owned));
+        }
+    }
+    names
 }
 
 /// Refuses browsers, where a mere GET does something: a page can have an image of anywhere, and no
@@ -123,13 +141,22 @@ mod tests {
     }
 
     #[test]
+    fn a_host_has_the_names_that_stand_beside_its_own() {
+        let hosts = "127.0.0.1 localhost\n127.0.1.1\tLab.example.org lab # evil.example lab\n\
+                     192.0.2.1 lab.evil.example\n";
+        assert_eq!(names_beside("lab", hosts), ["lab", "Lab.example.org", "lab"]);
+        assert_eq!(names_beside("other", hosts), ["other"]);
+    }
+
+    #[test]
     fn names_that_somebody_can_make_lead_here_are_not_ours() {
         let here =
             |host: &str| is_sent_here(&[(HOST, host.parse().unwrap())].into_iter().collect());
         for ours in ["localhost", "LocalHost:7100", "127.0.0.1:7100", "[::1]:7100", "[::1]"] {
             assert!(here(ours), "{ours}");
         }
-        assert!(here(&own_name().unwrap()) && is_sent_here(&HeaderMap::new()));
+        let uname = rustix::system::uname();
+        assert!(here(uname.nodename().to_str().unwrap()) && is_sent_here(&HeaderMap::new()));
         for other in
             ["evil.example", "evil.example:7100", "localhost.evil.example", "127.0.0.1.nip.io", ""]
         {

@@ -16,7 +16,7 @@ use crate::power::Power;
 
 /// What a client asks for when it names nothing wrong.
 const ACCEPTED: &str = "OK - accepted request\n";
-const INVALID: &str = "Invalid request\n";
+const INVALID: &str = "Invalid request";
 
 /// The pages for pdudaemon's clients.
 pub fn pages(power: Arc<Power>) -> App {
@@ -32,7 +32,7 @@ async fn control(
     method: Method,
     Path(word): Path<String>,
     query: Result<Query<Vec<(String, String)>>, QueryRejection>,
-    Extension(Peer(peer)): Extension<Peer>,
+    Extension(peer): Extension<Peer>,
 ) -> Response {
     if !["on", "off", "reboot"].contains(&word.as_str()) {
         return (StatusCode::NOT_FOUND, "404: Not Found").into_response();
@@ -52,11 +52,11 @@ async fn control(
         _ => Err("it needs hostname and port, or alias".to_owned()),
     };
     let request = target.and_then(|target| Request::new(&power, &word, target, get("delay")));
-    let address = peer.parse().map_or(peer, |peer: std::net::SocketAddr| peer.ip().to_string());
+    let address = peer.host();
     match request {
         Err(why) => {
             tracing::info!(address, why, "a request of pdudaemon's protocol was refused");
-            (StatusCode::INTERNAL_SERVER_ERROR, INVALID).into_response()
+            failed(StatusCode::INTERNAL_SERVER_ERROR, &format!("{INVALID}: {why}"))
         }
         Ok(request) => match request.carry_out(&power, &address).await {
             Ok(_) => ACCEPTED.into_response(),

@@ -14,9 +14,10 @@ use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use super::Socket;
 use super::access::Origin;
+use super::either::{Other, speaks_http};
 use super::tls::{Tls, TlsConfig};
+use super::{Encrypted, Socket};
 use crate::sys::keep_alive;
 
 /// A client has this long to send its whole request header.
@@ -36,6 +37,8 @@ pub enum Listener {
         tls: Tls,
         /// It is for everyone, wherever it is.
         insecure: bool,
+        /// Who serves those that speak something else. Not with TLS.
+        other: Option<Arc<Other>>,
     },
     Unix(Arc<UnixListener>),
 }
@@ -47,9 +50,28 @@ enum Accepted {
     Unix(UnixStream, u32),
 }
 
+/// A connection, and who serves it.
+enum Begun {
+    Http((Socket, Peer, Origin)),
+    Other(Arc<Other>, TcpStream, SocketAddr),
+}
+
 /// Who is at the other end of a connection, as text; an extension of every request.
 #[derive(Debug, Clone)]
 pub struct Peer(pub String);
+
+/// Requests of the connection are to end; an extension of every request. One that goes on for as long as its
+/// client likes heeds it.
+#[derive(Debug, Clone)]
+pub struct Ending(pub CancellationToken);
+
+impl Peer {
+    /// The name of somebody who says none: an address without its port, which is another one each time.
+    pub fn host(&self) -> String {
+        let address = self.0.parse::<SocketAddr>();
+        address.map_or_else(|_| self.0.clone(), |address| address.ip().to_canonical().to_string())
+    }
+}
 
 impl Listener {
     async fn accept(&self) -> io::Result<Accepted> {
@@ -69,6 +91,13 @@ impl Listener {
         }
     }
 
+    fn other(&self) -> Option<Arc<Other>> {
+        match self {
+            Self::Tcp { other, .. } => other.clone(),
+            Self::Unix(_) => None,
+        }
+    }
+
     fn tls(&self) -> Option<TlsConfig> {
         match self {
             Self::Tcp { tls, .. } => tls.now(),
@@ -78,23 +107,30 @@ impl Listener {
 }
 
 impl Accepted {
-    /// Shakes hands if that is to be.
-    async fn begin(self, tls: Option<TlsConfig>) -> io::Result<(Socket, Peer, Origin)> {
+    /// Shakes hands if that is to be, or finds out who is to serve it.
+    async fn begin(self, tls: Option<TlsConfig>, other: Option<Arc<Other>>) -> io::Result<Begun> {
         let (stream, address, may_be_open) = match self {
             Self::Tcp { stream, address, may_be_open } => (stream, address, may_be_open),
             Self::Unix(stream, uid) => {
-                return Ok((Socket::Unix(stream), Peer("unix".into()), Origin::Unix { uid }));
+                let peer = Peer("unix".into());
+                return Ok(Begun::Http((Socket::Unix(stream), peer, Origin::Unix { uid })));
             }
         };
+        if let Some(other) = other
+            && !speaks_http(&stream).await?
+        {
+            return Ok(Begun::Other(other, stream, address));
+        }
         let peer = Peer(address.to_string());
         let address = address.ip();
         let Some(tls) = tls else {
             let origin = Origin::Tcp { address, may_be_open, certificate: Vec::new() };
-            return Ok((Socket::Tcp(stream), peer, origin));
+            return Ok(Begun::Http((Socket::Tcp(stream), peer, origin)));
         };
         let shaken = tokio::time::timeout(HANDSHAKE_TIMEOUT, tls.accept(stream)).await;
         let (stream, certificate) = shaken.map_err(|_| io::ErrorKind::TimedOut)??;
-        Ok((Socket::Tls(stream), peer, Origin::Tcp { address, may_be_open, certificate }))
+        let origin = Origin::Tcp { address, may_be_open, certificate };
+        Ok(Begun::Http((Socket::Tls(stream), peer, origin)))
     }
 }
 
@@ -115,14 +151,18 @@ pub async fn serve(listener: Listener, app: Router, shutdown: CancellationToken)
         match accepted {
             Ok((accepted, room)) => {
                 let (tls, app, shutdown) = (listener.tls(), app.clone(), shutdown.clone());
+                let other = listener.other();
                 connections.spawn(async move {
                     let began = tokio::select! {
                         () = shutdown.cancelled() => return,
-                        began = accepted.begin(tls) => began,
+                        began = accepted.begin(tls, other) => began,
                     };
                     match began {
-                        Ok(began) => connection(began, app, shutdown).await,
-                        Err(error) => tracing::debug!(%error, "no TLS connection was made"),
+                        Ok(Begun::Http(began)) => connection(began, app, shutdown).await,
+                        Ok(Begun::Other(other, stream, address)) => {
+                            (other.0)(stream, address, shutdown).await;
+                        }
+                        Err(error) => tracing::debug!(%error, "no connection was made"),
                     }
                     drop(room);
                 });
@@ -145,7 +185,10 @@ async fn connection(
     app: Router,
     shutdown: CancellationToken,
 ) {
-    let app = app.layer(axum::Extension(peer)).layer(axum::Extension(origin));
+    let ending = axum::Extension(Ending(shutdown.clone()));
+    let encrypted = axum::Extension(Encrypted(matches!(stream, Socket::Tls(_))));
+    let app = app.layer(axum::Extension(peer)).layer(axum::Extension(origin)).layer(ending);
+    let app = app.layer(encrypted);
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(HEADER_TIMEOUT)

@@ -5,7 +5,7 @@
 
 mod tcp;
 
-pub use tcp::serve;
+pub use tcp::{lines, serve};
 
 use std::time::Duration;
 
@@ -88,7 +88,7 @@ impl Request {
 /// one has the board, or waits for the PDU.
 pub(in crate::front) fn failure_text(error: PowerError) -> (String, bool) {
     let busy = matches!(error, PowerError::Busy { .. } | PowerError::Ending);
-    let Failure { kind, message, hint } = error.into();
+    let Failure { kind, message, hint, .. } = error.into();
     let hint = hint.filter(|_| kind == Kind::Lab).map(|hint| format!("; {hint}"));
     let text = message + &hint.unwrap_or_default();
     let text = text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();

@@ -30,6 +30,11 @@ impl Session {
         Self { power, who, telemetry: false, expand: false }
     }
 
+    /// Who it is in the record.
+    pub(super) fn who(&self) -> &str {
+        &self.who
+    }
+
     /// Carries out a command, and gives the answer to it. `quit` is not for here.
     pub(super) async fn carry_out(&mut self, command: Command) -> Vec<Reply> {
         match command {
@@ -107,6 +112,13 @@ impl Session {
         let mut each = Vec::new();
         for (node, outcome) in self.ask_all(nodes, Verb::Status).await {
             let state = match outcome {
+                Some(Ok(Report { state: State::Partly, .. })) => {
+                    failed = true;
+                    let what = format!("of the outlets of {node} some are on and some are off");
+                    replies.push(Reply::Error(what));
+                    // Clients know of no more.
+                    State::Unknown
+                }
                 Some(Ok(report)) => report.state,
                 Some(Err(failure)) => {
                     failed = true;
@@ -167,8 +179,7 @@ impl Session {
         Ok(nodes.into_iter().collect())
     }
 
-    /// Asks each outlet: PDUs at the same time, the outlets of one after another, so that one client
-    /// does not fill its queue.
+    /// Asks each outlet: PDUs at the same time, and the outlets of one, too, unless it is to look only.
     async fn ask_all(&self, nodes: &[Name], verb: Verb) -> Vec<Outcome> {
         let mut pdus: BTreeMap<&Name, Vec<&Name>> = BTreeMap::new();
         let meant: BTreeSet<&Name> = nodes.iter().collect();
@@ -180,16 +191,26 @@ impl Session {
     }
 
     async fn ask_pdu(&self, pdu: &Name, outlets: Vec<&Name>, verb: Verb) -> Vec<Outcome> {
+        let ask = async |outlet: &Name| {
+            let asked = Asked::by(self.who.clone());
+            self.power.request(outlet.as_str(), verb, asked).await
+        };
+        if verb != Verb::Status {
+            // Of one PDU the cycles overlap, all but its requests.
+            let switch = async |outlet: &Name| {
+                (outlet.clone(), Some(ask(outlet).await.map_err(Failure::from)))
+            };
+            return join_all(outlets.into_iter().map(switch)).await;
+        }
         let mut outcomes = Vec::new();
         let mut silent = false;
         for outlet in outlets {
             // To look at an outlet of a PDU that has just been silent tells nothing but takes time.
-            if silent && verb == Verb::Status {
+            if silent {
                 outcomes.push((outlet.clone(), None));
                 continue;
             }
-            let asked = Asked::by(self.who.clone());
-            let result = self.power.request(outlet.as_str(), verb, asked).await;
+            let result = ask(outlet).await;
             silent = result.is_err() && self.power.tally().reachable.get(pdu) == Some(&false);
             outcomes.push((outlet.clone(), Some(result.map_err(Failure::from))));
         }

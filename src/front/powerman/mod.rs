@@ -64,15 +64,23 @@ async fn converse(
     let mut input =
         Input { from, lines: Lines::default(), waiting: VecDeque::new(), has_ended: false };
     send(&mut to, &[Reply::Banner], true).await?;
+    let mut has_begun = false;
     while let Some(line) = shutdown.run_until_cancelled(input.next()).await.transpose()?.flatten() {
         let command = match line.and_then(|line| Command::parse(&line)) {
             Ok(Command::Quit) => return send(&mut to, &[Reply::Goodbye], false).await,
             Ok(command) => command,
             Err(refusal) => {
+                let foreign = refusal == Refusal::Foreign;
+                if foreign || (refusal == Refusal::TooLong && !has_begun) {
+                    // What follows may be anybody's: behind a page's headers is what a stranger wrote.
+                    tracing::info!(who = session.who(), "this is not powerman's protocol");
+                    return send(&mut to, &[Reply::Refused(refusal)], false).await;
+                }
                 send(&mut to, &[Reply::Refused(refusal)], true).await?;
                 continue;
             }
         };
+        has_begun = true;
         let mut carried_out = std::pin::pin!(session.carry_out(command));
         let replies = loop {
             tokio::select! {

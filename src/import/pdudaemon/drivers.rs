@@ -169,6 +169,15 @@ fn known(driver: &str, hostname: &str, keys: &mut Keys) -> Result<Found, String>
         }
         // Whatever it is told.
         "ip9258" => return Ok(plain(snmp::v1("ip9258", &host, "public"))),
+        "egpms" => {
+            let settings = Settings::new("egpms-lan").text("address", host);
+            return Ok(plain(match take("password") {
+                Some(password) => settings.text("password", password),
+                None => settings,
+            }));
+        }
+        "SERVO" => return servo(&host, take("port"), take("ctrls")).map(plain),
+        "bcu" => return Ok(Found { note: bcu_note(&mut take), ..plain(bcu(&mut take)) }),
         "uhubctl" => {
             let hub = take("location").ok_or("it has no location")?;
             let settings = Settings::new("usb-hub").list("hubs", vec![hub]).text("by", "uhubctl");
@@ -328,6 +337,51 @@ fn programs(on: Option<String>, off: Option<String>) -> Result<Settings, String>
         Ok::<_, String>(words)
     };
     Ok(Settings::new("exec").list("on", words("cmd_on", on)?).list("off", words("cmd_off", off)?))
+}
+
+/// What sets controls of servod (XML-RPC), and tells its failure by its end.
+const SERVO: &str = "import sys, xmlrpc.client as x; p = x.ServerProxy(sys.argv[1]); \
+                     [p.set(*word.split('=')) for word in sys.argv[2:]]";
+/// The controls, and what switches a board on.
+const SERVO_CONTROLS: &[(&str, [&str; 2])] =
+    &[("power_state", ["on", "off"]), ("warm_reset", ["off", "on"]), ("cold_reset", ["off", "on"])];
+
+/// servod of ChromeOS's debug boards. pdudaemon's own default is `cold_reset`.
+fn servo(host: &str, port: Option<String>, control: Option<String>) -> Result<Settings, String> {
+    let control = control.unwrap_or_else(|| "cold_reset".to_owned());
+    let known = SERVO_CONTROLS.iter().find(|(name, _)| *name == control);
+    let (name, words) = known.ok_or_else(|| format!("{control:?} is no control of it"))?;
+    // Where the program runs, not where its clients are.
+    let host = if host == "0.0.0.0" { "127.0.0.1" } else { host };
+    let url = format!("http://{host}:{}", port.unwrap_or_else(|| "9999".to_owned()));
+    let line = |word: &str| {
+        let words = ["python3", "-c", SERVO, &url, &format!("{name}={word}")];
+        words.map(str::to_owned).to_vec()
+    };
+    let [on, off] = words;
+    Ok(Settings::new("exec").list("on", line(on)).list("off", line(off)))
+}
+
+/// NXP's tool: a board is on while it is not held in reset.
+fn bcu(take: &mut impl FnMut(&str) -> Option<String>) -> Settings {
+    let program = take("bcu_exe").unwrap_or_else(|| "bcu".to_owned());
+    let gpio = take("reset_gpio").unwrap_or_else(|| "reset".to_owned());
+    let active_low = take("reset_gpio_active_low").is_none_or(|word| word != "0");
+    let which = [("id", take("id")), ("board", take("board"))];
+    let which: Vec<String> =
+        which.into_iter().filter_map(|(key, value)| Some(format!("-{key}={}", value?))).collect();
+    let line = |on: bool| {
+        let level = if on == active_low { "1" } else { "0" };
+        let words = [program.as_str(), "set_gpio", &gpio, level].map(str::to_owned);
+        words.into_iter().chain(which.iter().cloned()).collect()
+    };
+    Settings::new("exec").list("on", line(true)).list("off", line(false))
+}
+
+fn bcu_note(take: &mut impl FnMut(&str) -> Option<String>) -> Option<&'static str> {
+    take("bootmode").map(|_| {
+        "its bootmode is not set before; a script that runs bcu init and bcu set_gpio can be the program"
+    })
 }
 
 /// The words of a command line; `%s` is the port.

@@ -207,6 +207,31 @@ mod tests {
         assert_eq!(hearing.heard.len(), MAX_HEARD);
     }
 
+    /// After powerman's wti.dev: a plug's line has its state, and then that after a power cut.
+    #[test]
+    fn of_two_states_in_a_line_the_first_one_counts() {
+        let page = "\r\n+-----+----------+------+----------+---------+\r\n\
+                    | Plug | Name | Status | Boot/Seq. Delay | Default |\r\n\
+                    +-----+----------+------+----------+---------+\r\n\
+                    \x20 1  | one  | OFF | 0.5 Secs | ON  |\r\n  2  | two  | ON  | 0.5 Secs | OFF |\r\n\
+                    \x20 3  | ON   | ON  | 0.5 Secs | ON  |\r\n  4  | four | OFF | 0.5 Secs | OFF |\r\n\
+                    +-----+----------+------+----------+---------+\r\nNPS> ";
+        let text = "[[pdu]]\nname = 'r'\ndriver = 'dialogue'\nconnect = 'tcp:h:1'\npassword = 'x'\n\
+                    profile = 'wti-nps'\n[[outlet]]\nname = 'a'\npdu = 'r'\nport = 1\n";
+        let config = PowerConfig::parse("power.toml", text).unwrap();
+        let Driver::Dialogue(dialogue) = &config.pdus[0].driver else { panic!() };
+        for (port, state) in
+            [("1", State::Off), ("2", State::On), ("3", State::On), ("4", State::Off)]
+        {
+            let status = dialogue.script(port).unwrap().status.unwrap();
+            let mut found = Heard::new();
+            let mut hearing = Hearing::new(&status[0], Vec::new());
+            hearing.hear(page.as_bytes());
+            assert!(matches!(hearing.judge(&mut found), Some(Verdict::Done { .. })), "{port}");
+            assert_eq!(hearing.state(&found), Some(state), "{port}");
+        }
+    }
+
     #[test]
     fn a_bit_tells_the_state() {
         let script =

@@ -10,14 +10,16 @@ mod session;
 mod wire;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures_util::FutureExt as _;
 use tokio::sync::Mutex;
 
+use super::way::Way;
 use super::{Answer, Outlet, OutletError, Switch};
 use crate::config::power::{Dialogue, OutletConfig, Script, Step};
 use crate::model::State;
-use session::Session;
+use session::{LOGOUT, Session};
 
 /// One outlet of a PDU that one talks to.
 #[derive(Debug)]
@@ -31,30 +33,44 @@ pub(super) struct DialogueOutlet {
 #[derive(Debug)]
 struct Unit {
     config: Dialogue,
+    /// How long it may take to answer.
+    timeout: Duration,
     /// A session that is logged in, if there is one.
     session: Mutex<Option<Session>>,
 }
 
 /// The outlets of a PDU, in their order, which share a session.
-pub(super) fn open(config: &Dialogue, outlets: &[OutletConfig]) -> Vec<Box<dyn Outlet>> {
-    let unit = Arc::new(Unit::new(config));
+pub(super) fn open(
+    config: &Dialogue,
+    outlets: &[OutletConfig],
+    timeout: Duration,
+) -> Vec<Box<dyn Outlet>> {
+    let unit = Arc::new(Unit { config: config.clone(), timeout, session: Mutex::default() });
     let outlet = |outlet| Box::new(DialogueOutlet::of(&unit, outlet)) as Box<dyn Outlet>;
     outlets.iter().map(outlet).collect()
 }
 
 impl Unit {
-    fn new(config: &Dialogue) -> Self {
-        Self { config: config.clone(), session: Mutex::default() }
-    }
-
-    /// Has a conversation in the session, or in a new one. Dropped half-way, the connection is closed.
-    async fn converse(&self, steps: &[Step]) -> Result<Option<State>, OutletError> {
+    /// Has a conversation in the session, or in a new one. One that does not come to an end in time is
+    /// broken off, and the PDU is left in good order.
+    async fn converse(&self, steps: &[Step], mut way: Way) -> Result<Option<State>, OutletError> {
         let mut kept = self.session.lock().await;
-        let mut session = match kept.take().and_then(Session::if_there) {
+        // So that there is still time to log out.
+        let late = tokio::time::sleep(self.timeout - LOGOUT.min(self.timeout / 4));
+        tokio::pin!(late);
+        let there = kept.take().and_then(Session::if_there);
+        let mut session = match there {
             Some(session) => session,
-            None => Session::open(&self.config).await?,
+            None => tokio::select! {
+                session = Session::open(&self.config) => session?,
+                () = &mut late => return Err(way.silent(self.timeout)),
+            },
         };
-        let result = session.converse(steps).await;
+        let result = tokio::select! {
+            result = session.converse(steps, &mut way) => Some(result),
+            () = late => None,
+        };
+        let result = result.unwrap_or_else(|| Err(way.silent(self.timeout)));
         match &result {
             Ok(_) => *kept = Some(session),
             Err(_) => session.leave().await,
@@ -70,17 +86,12 @@ impl Unit {
 }
 
 impl DialogueOutlet {
-    /// An outlet with a session of its own.
-    pub(super) fn new(config: &Dialogue, outlet: &OutletConfig) -> Self {
-        Self::of(&Arc::new(Unit::new(config)), outlet)
-    }
-
     fn of(unit: &Arc<Unit>, outlet: &OutletConfig) -> Self {
         Self { unit: unit.clone(), script: unit.config.script(&outlet.port) }
     }
 
     fn script(&self) -> Result<&Script, OutletError> {
-        self.script.as_ref().map_err(|why| OutletError::Refused(why.clone()))
+        self.script.as_ref().map_err(|why| Way::reads().refused(why.clone()))
     }
 }
 
@@ -89,20 +100,23 @@ impl Outlet for DialogueOutlet {
         async move {
             let script = self.script()?;
             let steps = if to == Switch::On { &script.on } else { &script.off };
-            self.unit.converse(steps).await.map(drop)
+            self.unit.converse(steps, Way::switches()).await.map(drop)
         }
         .boxed()
     }
 
     fn status(&self) -> Option<Answer<'_, State>> {
         let steps = self.script.as_ref().ok()?.status.as_ref()?;
-        let read = async { Ok(self.unit.converse(steps).await?.unwrap_or(State::Unknown)) };
+        let read = async {
+            let state = self.unit.converse(steps, Way::reads()).await?;
+            Ok(state.unwrap_or(State::Unknown))
+        };
         Some(read.boxed())
     }
 
     fn cycle(&self) -> Option<Answer<'_, ()>> {
         let steps = self.script.as_ref().ok()?.cycle.as_ref()?;
-        Some(self.unit.converse(steps).map(|done| done.map(drop)).boxed())
+        Some(async { self.unit.converse(steps, Way::switches()).await.map(drop) }.boxed())
     }
 
     fn rest(&self) -> Option<Answer<'_, ()>> {

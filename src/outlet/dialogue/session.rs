@@ -11,9 +11,10 @@ use crate::config::Secret;
 use crate::config::power::{Coding, Dialogue, Heard, Step, Words};
 use crate::model::State;
 use crate::outlet::OutletError;
+use crate::outlet::way::Way;
 
 /// How long it may take to log out.
-const LOGOUT: Duration = Duration::from_secs(2);
+pub(super) const LOGOUT: Duration = Duration::from_secs(2);
 /// How much of what a PDU said is shown, in bytes.
 const SHOWN: usize = 120;
 
@@ -36,8 +37,8 @@ struct Trouble {
     what: What,
     /// What the PDU said last, fit to be shown; nothing after a password was sent.
     said: String,
-    /// Something was sent that may have switched.
-    switched: bool,
+    /// Something that may have switched was answered before: what the PDU says now is not about that.
+    answered: bool,
 }
 
 #[derive(Debug)]
@@ -58,17 +59,18 @@ enum What {
 impl Session {
     /// Connects and logs in. Switches nothing.
     pub(super) async fn open(config: &Dialogue) -> Result<Self, OutletError> {
-        let (login, logout) = config.login_and_logout().map_err(OutletError::Refused)?;
-        let wire = Wire::open(&config.connect).await.map_err(OutletError::Unreachable)?;
+        let mut way = Way::reads();
+        let (login, logout) = config.login_and_logout().map_err(|why| way.refused(why))?;
+        let wire = Wire::open(&config.connect).await.map_err(|why| way.unreachable(why))?;
         let coding = config.coding();
         let decoder = Decoder::new(coding);
         let password = config.password().cloned();
         let mut session = Self { wire, coding, decoder, pending: Vec::new(), logout, password };
-        match session.talk(&login).await {
+        match session.talk(&login, &mut way).await {
             Ok(_) => Ok(session),
             Err(trouble) => {
                 session.close().await;
-                Err(trouble.at_login())
+                Err(trouble.at_login(&way))
             }
         }
     }
@@ -79,15 +81,19 @@ impl Session {
     }
 
     /// Has a conversation. After an error nobody knows where the PDU stands: [leave](Self::leave).
-    pub(super) async fn converse(&mut self, steps: &[Step]) -> Result<Option<State>, OutletError> {
-        self.talk(steps).await.map_err(Trouble::in_session)
+    pub(super) async fn converse(
+        &mut self,
+        steps: &[Step],
+        way: &mut Way,
+    ) -> Result<Option<State>, OutletError> {
+        self.talk(steps, way).await.map_err(|trouble| trouble.in_session(way))
     }
 
     /// Logs out, within [`LOGOUT`], and closes.
     pub(super) async fn leave(mut self) {
         let logout = std::mem::take(&mut self.logout);
         // Whatever becomes of it, it is over.
-        let _ = timeout(LOGOUT, self.talk(&logout)).await;
+        let _ = timeout(LOGOUT, self.talk(&logout, &mut Way::reads())).await;
         self.close().await;
     }
 
@@ -95,19 +101,21 @@ impl Session {
         let _ = timeout(LOGOUT, self.wire.close()).await;
     }
 
-    async fn talk(&mut self, steps: &[Step]) -> Result<Option<State>, Trouble> {
+    async fn talk(&mut self, steps: &[Step], way: &mut Way) -> Result<Option<State>, Trouble> {
         let mut found = Heard::new();
         let mut state = None;
-        let mut switched = false;
         for step in steps {
             let sends = step.send.is_some() || !step.replies.is_empty();
+            let answered = way.may_have_switched();
             // From now on nobody knows, unless the profile does.
-            switched |= sends && !step.harmless;
+            if sends && !step.harmless {
+                way.sending();
+            }
             let password = self.password.clone();
             let trouble = |what, said: &[u8]| {
                 let said =
                     if is_secret(step) { String::new() } else { shown(said, password.as_ref()) };
-                Trouble { what, said, switched }
+                Trouble { what, said, answered }
             };
             if let Some(words) = &step.send {
                 let bytes = words.bytes(&found).ok_or_else(|| trouble(What::Speechless, &[]))?;
@@ -168,27 +176,25 @@ impl Session {
 
 impl Trouble {
     /// Nothing has been switched by a login.
-    fn at_login(self) -> OutletError {
+    fn at_login(self, way: &Way) -> OutletError {
         let Self { what, said, .. } = self;
         match what {
-            What::Fail => OutletError::Denied(format!("the PDU denies us the login{}", and(&said))),
-            What::Busy => OutletError::Unreachable(format!("the PDU is busy{}", and(&said))),
-            what => {
-                OutletError::Unreachable(format!("no login: {}{}", what.in_words(), and(&said)))
-            }
+            What::Fail => way.denied(format!("the PDU denies us the login{}", and(&said))),
+            What::Busy => way.unreachable(format!("the PDU is busy{}", and(&said))),
+            what => way.unreachable(format!("no login: {}{}", what.in_words(), and(&said))),
         }
     }
 
-    fn in_session(self) -> OutletError {
-        let Self { what, said, switched } = self;
+    fn in_session(self, way: &Way) -> OutletError {
+        let Self { what, said, answered } = self;
+        let text = format!("{}{}", what.in_words(), and(&said));
         match what {
-            What::Fail => OutletError::Refused(format!("the PDU refuses{}", and(&said))),
-            What::Busy => OutletError::Unreachable(format!("the PDU is busy{}", and(&said))),
-            What::Late(limit) if said.is_empty() && switched => OutletError::Silent(limit),
-            what => {
-                let text = format!("{}{}", what.in_words(), and(&said));
-                if switched { OutletError::Unclear(text) } else { OutletError::Unreachable(text) }
-            }
+            What::Fail if answered => way.refused(text),
+            What::Fail => OutletError::said_no(text),
+            What::Busy if answered => way.unreachable(text),
+            What::Busy => OutletError::said_busy(text),
+            What::Late(limit) if said.is_empty() && way.was_sent() => OutletError::Silent(limit),
+            _ => way.unclear(text),
         }
     }
 }

@@ -56,6 +56,35 @@ async fn asked(outlet: &dyn Outlet, verb: u8) -> Result<(), OutletError> {
     }
 }
 
+/// The limit of the answer is shorter than that of the step: the PDU is left in good order all the same.
+#[tokio::test(start_paused = true)]
+async fn a_conversation_without_an_end_is_broken_off_with_a_logout() {
+    let dir = tempfile::tempdir().unwrap();
+    let socket = dir.path().join("pdu").display().to_string();
+    let number = DRIVERS.iter().find(|driver| driver.name == "dialogue").unwrap().profiles;
+    let number = number.iter().position(|(name, _)| *name == "apc-cli").unwrap();
+    let mut config = pdu(number, &socket);
+    config.timeout = std::time::Duration::from_secs(4);
+    let outlets = open_all(&config);
+    let listener = UnixListener::bind(&socket).unwrap();
+    let says = async {
+        let (mut peer, _) = listener.accept().await.unwrap();
+        for answer in ["User Name : ", "Password  : ", "American Power Conversion\r\napc>"] {
+            peer.write_all(answer.as_bytes()).await.unwrap();
+            let read = peer.read(&mut [0; 1024]).await.unwrap();
+            assert_ne!(read, 0);
+        }
+        // Nothing more.
+        let mut heard = String::new();
+        peer.read_to_string(&mut heard).await.unwrap();
+        heard
+    };
+    let asked = crate::outlet::within(config.timeout, outlets[0].switch(Switch::Off));
+    let (heard, asked) = tokio::join!(says, asked);
+    assert!(asked.unwrap_err().is_unclear());
+    assert!(heard.contains("exit") || heard.contains("quit"), "{heard:?}");
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 300, ..ProptestConfig::default() })]
 

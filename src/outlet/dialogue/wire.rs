@@ -99,7 +99,8 @@ impl Wire {
 
 async fn attach(url: &str, files: &LoginFiles) -> Result<Wire, String> {
     let mut console: ConsoleRef = url.parse()?;
-    console.login = Login { token_file: files.token_file.clone(), ca: files.ca.clone() };
+    console.login =
+        Login { token_file: files.token_file.clone(), ca: files.ca.clone(), behalf: None };
     let options = Options {
         mode: Mode::Exclusive,
         user: Some(USER.to_owned()),

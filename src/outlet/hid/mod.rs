@@ -5,14 +5,16 @@ mod protocol;
 use std::fs::File;
 use std::io::{self, Read as _, Write as _};
 use std::os::unix::fs::OpenOptionsExt as _;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Duration;
 
 use futures_util::FutureExt as _;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
+use super::blocking::{Line, Wanted};
+use super::way::Way;
 use super::{Answer, Outlet, OutletError, Switch};
-use crate::config::power::{Hid, HidFamily};
+use crate::config::power::{Hid, HidFamily, OutletConfig};
 use crate::model::State;
 use crate::sys::{get_feature, set_feature};
 use protocol::Exchange;
@@ -32,31 +34,39 @@ const MAX_STALE: usize = 16;
 pub(super) struct HidOutlet {
     hid: Hid,
     port: u8,
+    /// The kernel gives what the device answers to all who have it open.
+    line: Line,
+}
+
+/// The outlets of a device, in their order.
+pub(super) fn open(hid: &Hid, outlets: &[OutletConfig]) -> Vec<Box<dyn Outlet>> {
+    let line = Line::default();
+    let outlet = |outlet: &OutletConfig| HidOutlet {
+        hid: hid.clone(),
+        // The configuration has seen to it that it is one; 0 is no device's.
+        port: outlet.port.parse().unwrap_or_default(),
+        line: line.clone(),
+    };
+    outlets.iter().map(|config| Box::new(outlet(config)) as Box<dyn Outlet>).collect()
 }
 
 impl HidOutlet {
-    pub(super) fn new(hid: &Hid, port: &str) -> Self {
-        // The configuration has seen to it that it is one; 0 is no device's.
-        Self { hid: hid.clone(), port: port.parse().unwrap_or_default() }
-    }
-
-    /// Says something to the device. That is done on a thread for blocking work, to its end.
-    async fn exchange(&self, exchange: Exchange) -> Result<Vec<u8>, OutletError> {
+    /// Says something to the device.
+    async fn exchange(&self, exchange: Exchange, way: Way) -> Result<Vec<u8>, OutletError> {
         let hid = self.hid.clone();
-        let done = tokio::task::spawn_blocking(move || {
-            let mut device = find(&hid)?;
+        let said = self.line.run(way, move |way, wanted: &Wanted| {
+            let mut device = find(&hid).map_err(|why| way.unreachable(why))?;
+            wanted.sending(way)?;
             carry_out(&mut device, &exchange).map_err(|error| failed(&error))
         });
-        done.await.unwrap_or_else(|error| Err(OutletError::Unclear(error.to_string())))
+        said.await
     }
 
     async fn state(&self, exchange: Exchange) -> Result<State, OutletError> {
-        let answer = self.exchange(exchange).await?;
-        protocol::state(self.hid.family, self.port, &answer).ok_or_else(|| {
-            OutletError::Refused(
-                "the device's answer makes no sense; is it what \"device\" says?".into(),
-            )
-        })
+        let answer = self.exchange(exchange, Way::reads()).await?;
+        let state = protocol::state(self.hid.family, self.port, &answer);
+        let why = "the device's answer makes no sense; is it what \"device\" says?";
+        state.ok_or_else(|| Way::reads().refused(why))
     }
 }
 
@@ -64,10 +74,11 @@ impl Outlet for HidOutlet {
     fn switch(&self, to: Switch) -> Answer<'_, ()> {
         async move {
             let family = self.hid.family;
-            let answer = self.exchange(protocol::switch(family, self.port, to)).await?;
+            let exchange = protocol::switch(family, self.port, to);
+            let answer = self.exchange(exchange, Way::switches()).await?;
             match protocol::is_done(family, &answer) {
                 true => Ok(()),
-                false => Err(OutletError::Refused("the device refuses".into())),
+                false => Err(OutletError::said_no("the device refuses")),
             }
         }
         .boxed()
@@ -80,8 +91,10 @@ impl Outlet for HidOutlet {
 }
 
 /// Opens the one device that is meant. Nothing is switched by it.
-fn find(hid: &Hid) -> Result<File, OutletError> {
-    let unreachable = |what: String| Err(OutletError::Unreachable(what));
+///
+/// # Errors
+/// Why it is not found.
+fn find(hid: &Hid) -> Result<File, String> {
     let mut found = Vec::new();
     let entries = std::fs::read_dir(CLASS).into_iter().flatten().filter_map(Result::ok);
     for entry in entries {
@@ -95,28 +108,42 @@ fn find(hid: &Hid) -> Result<File, OutletError> {
         }
     }
     found.sort();
+    let told = found.iter().map(|path| told_by_itself(path, hid)).collect();
+    the_one(told, hid.serial.as_deref())
+}
+
+/// The device that is meant, of all that may be: those that are another one are `None`. One that cannot
+/// be asked stands in nobody's way.
+fn the_one<T>(told: Vec<Result<Option<T>, String>>, serial: Option<&str>) -> Result<T, String> {
     let mut open = Vec::new();
-    for path in found {
-        open.extend(told_by_itself(&path, hid)?);
+    let mut mute = Vec::new();
+    for told in told {
+        match told {
+            Ok(device) => open.extend(device),
+            Err(why) => mute.push(why),
+        }
     }
-    match (open.len(), &hid.serial) {
-        (1, _) => open.pop().map_or_else(|| unreachable("no such device".into()), Ok),
-        (0, Some(serial)) => {
-            unreachable(format!("there is no such USB device with serial {serial:?} here"))
+    // Without a serial number any of them may be it.
+    let count = open.len() + if serial.is_none() { mute.len() } else { 0 };
+    match (open.pop(), mute.pop(), serial) {
+        (Some(device), _, _) if count == 1 => Ok(device),
+        (None, Some(why), _) if count <= 1 => Err(why),
+        (None, _, Some(serial)) => {
+            Err(format!("there is no such USB device with serial {serial:?} here"))
         }
-        (0, None) => unreachable("there is no such USB device here".into()),
-        (count, None) => {
-            unreachable(format!("there are {count} of them here; which one is told by \"serial\""))
+        (None, None, None) => Err("there is no such USB device here".into()),
+        (_, _, None) => {
+            Err(format!("there are {count} of them here; which one is told by \"serial\""))
         }
-        (count, Some(serial)) => unreachable(format!("{count} of them have the serial {serial:?}")),
+        (Some(_), _, Some(serial)) => Err(format!("{count} of them have the serial {serial:?}")),
     }
 }
 
 /// The device, opened, if its serial number is the right one as far as it tells that itself.
-fn told_by_itself(path: &PathBuf, hid: &Hid) -> Result<Option<File>, OutletError> {
+fn told_by_itself(path: &Path, hid: &Hid) -> Result<Option<File>, String> {
     let cannot = |error: io::Error| {
         let path = path.display();
-        OutletError::Unreachable(format!("{path}: {error}; may this user read and write it?"))
+        format!("{path}: {error}; may this user read and write it?")
     };
     let nonblock = i32::try_from(rustix::fs::OFlags::NONBLOCK.bits()).unwrap_or_default();
     let opened = File::options().read(true).write(true).custom_flags(nonblock).open(path);
@@ -182,9 +209,7 @@ fn drain(device: &mut File) {
 
 fn failed(error: &io::Error) -> OutletError {
     match error.raw_os_error().map(rustix::io::Errno::from_raw_os_error) {
-        Some(rustix::io::Errno::PIPE) => {
-            OutletError::Refused("the device does not understand us".into())
-        }
+        Some(rustix::io::Errno::PIPE) => OutletError::said_no("the device does not understand us"),
         _ => OutletError::Unclear(format!("the device does not answer: {error}")),
     }
 }
@@ -192,6 +217,21 @@ fn failed(error: &io::Error) -> OutletError {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_broken_device_stands_in_no_others_way() {
+        let why = "/dev/hidraw0: Permission denied".to_owned();
+        let broken = || Err(why.clone());
+        assert_eq!(the_one(vec![broken(), Ok(None), Ok(Some(7)), broken()], Some("HURTM")), Ok(7));
+        assert_eq!(the_one::<u8>(vec![Ok(None), broken()], Some("HURTM")), Err(why.clone()));
+        assert_eq!(the_one::<u8>(vec![broken()], None), Err(why.clone()));
+        let several = the_one(vec![broken(), Ok(Some(7))], None).unwrap_err();
+        assert!(several.starts_with("there are 2 of them here"), "{several}");
+        let twice = the_one(vec![Ok(Some(7)), Ok(Some(8))], Some("HURTM")).unwrap_err();
+        assert!(twice.starts_with("2 of them have the serial"), "{twice}");
+        let none = the_one::<u8>(vec![Ok(None)], Some("HURTM")).unwrap_err();
+        assert!(none.ends_with("with serial \"HURTM\" here"), "{none}");
+    }
 
     #[test]
     fn a_device_is_known_by_its_numbers() {

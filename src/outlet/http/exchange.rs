@@ -1,21 +1,17 @@
 //! One request and its answer; the only user of the HTTP library.
 
-use std::time::Duration;
-
 use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue};
 use reqwest::{Client, Response, StatusCode, Url};
 
 use super::{HttpOutlet, digest};
 use crate::config::power::{Body, Escape, HttpAuth as Auth, HttpRequest, Method, Template};
 use crate::model::failure::chain;
+use crate::outlet::way::Way;
 use crate::outlet::{OutletError, tls};
 use crate::wire::pattern::Pattern;
 
 /// The largest answer that is read, in bytes: some of these PDUs answer with a whole page.
 const MAX_ANSWER: usize = 256 * 1024;
-/// How long one connection may take to come about; the actor's own limit may be shorter.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(30);
-
 /// A request with everything filled in.
 struct Filled {
     method: reqwest::Method,
@@ -30,29 +26,30 @@ impl HttpOutlet {
         &self,
         request: &HttpRequest,
         token: &str,
+        way: &mut Way,
     ) -> Result<Vec<u8>, OutletError> {
-        let client = self.client()?;
-        let mut filled = self.fill(request, token).ok_or_else(|| {
-            OutletError::Refused(format!("port {:?} does not fit the profile", self.port))
-        })?;
+        let client = self.client().map_err(|why| way.unreachable(why))?;
+        let mut filled = self
+            .fill(request, token)
+            .ok_or_else(|| way.refused(format!("port {:?} does not fit the profile", self.port)))?;
         let password = self.pdu.password.as_ref().map_or("", |password| password.expose());
         let user = self.pdu.user.as_str();
         let basic = (self.pdu.auth == Auth::Basic).then_some((user, password));
-        let mut response = filled.send(&client, basic).await?;
+        let mut response = filled.send(&client, basic, way).await?;
         if self.pdu.auth == Auth::Digest && response.status() == StatusCode::UNAUTHORIZED {
             // Nothing was done yet, so this is no repetition.
+            way.turned_back();
             let asked = (&filled.method, &filled.url, filled.body.as_deref().map(str::as_bytes));
             let Some(answer) = digest::answer(response.headers(), (user, password), asked) else {
-                return Err(OutletError::Denied(
-                    "the PDU wants another authentication than digest; see the key auth".into(),
-                ));
+                return Err(way
+                    .denied("the PDU wants another authentication than digest; see the key auth"));
             };
             filled.headers.insert(AUTHORIZATION, answer);
-            response = filled.send(&client, None).await?;
+            response = filled.send(&client, None, way).await?;
         }
         let status = response.status();
-        self.verdict(request, status)?;
-        let said = read(response).await?;
+        self.verdict(request, status, way)?;
+        let said = read(response, way).await?;
         if let Some(denied) = &self.pdu.profile.denied
             && Pattern::new(denied, false).is_ok_and(|pattern| pattern.matches(&said))
         {
@@ -61,7 +58,7 @@ impl HttpOutlet {
         Ok(said)
     }
 
-    fn client(&self) -> Result<Client, OutletError> {
+    fn client(&self) -> Result<Client, String> {
         let encrypted = self.pdu.url.starts_with("https:");
         let tls = if encrypted { tls::client(&self.pdu.tls)? } else { tls::unused()? };
         Client::builder()
@@ -70,11 +67,11 @@ impl HttpOutlet {
             // Whatever proxy a person uses for the web, it is not the way to a PDU.
             .no_proxy()
             .pool_max_idle_per_host(0)
-            .connect_timeout(CONNECT_TIMEOUT)
+            .connect_timeout(self.connect)
             .http1_only()
             .http1_ignore_invalid_headers_in_responses(true)
             .build()
-            .map_err(|error| OutletError::Unreachable(format!("no HTTP: {}", chain(&error))))
+            .map_err(|error| format!("no HTTP: {}", chain(&error)))
     }
 
     /// `None` when the port does not fit.
@@ -126,8 +123,14 @@ impl HttpOutlet {
         Some(Filled { method, url, headers, body })
     }
 
-    /// What the status of an answer says of the request (RFC 9110, section 15).
-    fn verdict(&self, request: &HttpRequest, status: StatusCode) -> Result<(), OutletError> {
+    /// What the status of an answer says of the request (RFC 9110, section 15). Many a server answers what
+    /// it has done by sending us to a page.
+    fn verdict(
+        &self,
+        request: &HttpRequest,
+        status: StatusCode,
+        way: &Way,
+    ) -> Result<(), OutletError> {
         let wanted = match request.statuses.as_slice() {
             [] => status.is_success(),
             statuses => statuses.contains(&status.as_u16()),
@@ -135,14 +138,15 @@ impl HttpOutlet {
         Err(match status.as_u16() {
             _ if wanted => return Ok(()),
             401 | 403 | 407 => self.denied(&status.to_string()),
-            300..=399 => OutletError::Refused(format!(
+            300..=399 => way.refused(format!(
                 "the PDU sends us elsewhere ({status}), where we do not go; is its URL right (http or \
                  https)?"
             )),
-            404 => OutletError::Refused(
-                "the PDU answers 404 Not Found; are the port and the profile right?".into(),
+            404 => OutletError::said_no(
+                "the PDU answers 404 Not Found; are the port and the profile right?",
             ),
-            400..=499 => OutletError::Refused(format!("the PDU refuses: {status}")),
+            408 => way.refused(format!("the PDU answers {status}")),
+            400..=499 => OutletError::said_no(format!("the PDU refuses: {status}")),
             _ => OutletError::Unclear(format!("the PDU answers {status}")),
         })
     }
@@ -155,7 +159,7 @@ impl HttpOutlet {
             Auth::Bearer | Auth::Header(_) => "wrong token, or one without the right to do this",
             _ => "wrong user or password, or one without the right to do this",
         };
-        OutletError::Denied(format!("the PDU denies us ({why}): {what}"))
+        OutletError::said_nobody(format!("the PDU denies us ({why}): {what}"))
     }
 }
 
@@ -164,6 +168,7 @@ impl Filled {
         &self,
         client: &Client,
         basic: Option<(&str, &str)>,
+        way: &mut Way,
     ) -> Result<Response, OutletError> {
         let mut request = client.request(self.method.clone(), self.url.clone());
         request = request.headers(self.headers.clone());
@@ -173,31 +178,33 @@ impl Filled {
         if let Some(body) = &self.body {
             request = request.body(body.clone());
         }
+        way.sending();
         request.send().await.map_err(|error| {
             // Neither the URL nor what is in it is for everybody's eyes.
             let error = error.without_url();
             if error.is_connect() || error.is_builder() {
-                return OutletError::Unreachable(format!("no way there: {}", chain(&error)));
+                way.turned_back();
+                return way.unreachable(format!("no way there: {}", chain(&error)));
             }
-            OutletError::Unclear(format!("the PDU is not understood: {}", chain(&error)))
+            way.unclear(format!("the PDU is not understood: {}", chain(&error)))
         })
     }
 }
 
 /// The body of an answer, which may not be too large.
-async fn read(mut response: Response) -> Result<Vec<u8>, OutletError> {
+async fn read(mut response: Response, way: &Way) -> Result<Vec<u8>, OutletError> {
     let mut said = Vec::new();
     loop {
         match response.chunk().await {
             Ok(Some(piece)) if said.len() + piece.len() > MAX_ANSWER => {
                 let what = format!("the PDU's answer has more than {} KiB", MAX_ANSWER / 1024);
-                return Err(OutletError::Unclear(what));
+                return Err(way.unclear(what));
             }
             Ok(Some(piece)) => said.extend_from_slice(&piece),
             Ok(None) => return Ok(said),
             Err(error) => {
                 let why = chain(&error.without_url());
-                return Err(OutletError::Unclear(format!("the PDU's answer breaks off: {why}")));
+                return Err(way.unclear(format!("the PDU's answer breaks off: {why}")));
             }
         }
     }

@@ -10,10 +10,14 @@ use tokio::time::timeout;
 use super::session::{self, Failed, Read, Session, Write};
 use crate::config::power::Access;
 use crate::outlet::OutletError;
+use crate::outlet::way::Way;
 
 /// A question that was not answered is put again after this time, for UDP loses packets; and then
 /// after twice this time and so on, for some agents are slow.
 const ASK_AGAIN: Duration = Duration::from_secs(1);
+/// How often an agent is silent that tells who it is, until that means that it cannot decrypt us: twice
+/// may be lost packets.
+const CANNOT_DECRYPT: u32 = 3;
 
 /// Where an agent is, and who we are to it.
 #[derive(Debug, Clone)]
@@ -30,7 +34,7 @@ impl Agent {
     /// Writes once. What becomes of a request whose answer is lost is for the caller to find out.
     pub(super) async fn set(&self, oid: &[u64], value: &Write) -> Result<(), Failed> {
         let mut patience = ASK_AGAIN;
-        let mut session = self.open(&mut patience).await?;
+        let mut session = self.open(&mut patience, Way::switches).await?;
         session.set(oid, value).await
     }
 
@@ -38,7 +42,7 @@ impl Agent {
     pub(super) async fn get(&self, oids: &[Vec<u64>]) -> Result<Vec<Read>, OutletError> {
         let mut patience = ASK_AGAIN;
         'again: loop {
-            let mut session = self.open(&mut patience).await?;
+            let mut session = self.open(&mut patience, Way::reads).await?;
             let mut values = Vec::with_capacity(oids.len());
             for oid in oids {
                 match timeout(patience, session.get(oid)).await {
@@ -63,7 +67,7 @@ impl Agent {
     pub(super) async fn next(&self, oid: &[u64]) -> Result<Option<(Vec<u64>, Read)>, OutletError> {
         let mut patience = ASK_AGAIN;
         loop {
-            let mut session = self.open(&mut patience).await?;
+            let mut session = self.open(&mut patience, Way::reads).await?;
             match timeout(patience, session.next(oid)).await {
                 Ok(answer) => return answer,
                 Err(_) => patience *= 2,
@@ -73,19 +77,37 @@ impl Agent {
 
     /// A session, asked for again until the agent answers within `patience`, which grows meanwhile.
     /// Nothing is switched by it.
-    async fn open(&self, patience: &mut Duration) -> Result<Session, OutletError> {
+    async fn open(
+        &self,
+        patience: &mut Duration,
+        way: fn() -> Way,
+    ) -> Result<Session, OutletError> {
+        let mut silent = 0;
         loop {
-            let session = Session::open(&self.address, &self.access);
+            let session = Session::open(&self.address, &self.access, way());
             if let Ok(session) = timeout(*patience, session).await {
                 let mut session = session?;
                 match timeout(*patience, session.agree()).await {
                     Ok(agreed) => return agreed.map(|()| session),
-                    // It told who it is, and is silent to a question that it has to decrypt.
-                    Err(_) if *patience > ASK_AGAIN => return Err(session::silent_to_us()),
-                    Err(_) => {}
+                    Err(_) => silent += 1,
+                }
+                if silent == CANNOT_DECRYPT && self.encrypts() {
+                    return Err(way().denied(session::silent_to_us()));
+                }
+                // It is there: a packet may have been lost.
+                if silent == 1 {
+                    continue;
                 }
             }
             *patience *= 2;
         }
+    }
+
+    fn encrypts(&self) -> bool {
+        let auth = match &self.access {
+            Access::V3(user) => user.auth.as_ref(),
+            Access::V1(_) | Access::V2c(_) => None,
+        };
+        auth.is_some_and(|auth| auth.privacy.is_some())
     }
 }

@@ -12,6 +12,7 @@ use std::time::Duration;
 use futures_util::FutureExt as _;
 use tokio::time::{Instant, sleep};
 
+use super::way::Way;
 use super::{Answer, Outlet, OutletError, Switch};
 use crate::config::power::{Family, Port, Profile, Set, Snmp};
 use crate::model::{Reading, State};
@@ -70,6 +71,8 @@ impl SnmpOutlet {
     /// Writes what `of` names, once; a second time only where it was refused, for another PDU is
     /// there now.
     async fn set(&self, of: fn(&Profile) -> Option<&Set>) -> Result<(), OutletError> {
+        // Whatever is asked before that is no order.
+        let _way = Way::switches();
         let mut known = self.known().await?;
         for _ in 1..FAMILIES {
             match self.set_of(&known, of).await {
@@ -84,7 +87,7 @@ impl SnmpOutlet {
         let Known { profile, port } = known;
         let Some(set) = of(profile) else {
             let text = format!("{} has no cycle of its own; leave native_cycle out", profile.name);
-            return Err(OutletError::Refused(text).into());
+            return Err(Way::switches().refused(text).into());
         };
         let oid = set.oid.of(port);
         let Some(list) = set.list else {
@@ -145,7 +148,7 @@ impl SnmpOutlet {
         let identity = family::identify(&self.agent).await?;
         let Some(profile) = &identity.profile else {
             let text = identity.text();
-            return Err(OutletError::Refused(format!(
+            return Err(Way::reads().refused(format!(
                 "it is no PDU of a known family: {text}; give it a \"profile\""
             )));
         };
@@ -157,10 +160,8 @@ impl SnmpOutlet {
 
     fn known_as(&self, profile: Arc<Profile>) -> Result<Known, OutletError> {
         let port = profile.numbering.port(&self.port).map_err(|problem| {
-            OutletError::Refused(format!(
-                "this is a PDU of family {}: port {problem}",
-                profile.name
-            ))
+            Way::reads()
+                .refused(format!("this is a PDU of family {}: port {problem}", profile.name))
         })?;
         Ok(Known { profile, port })
     }

@@ -5,6 +5,7 @@ use super::session::{Failed, Read, dotted};
 use crate::config::power::{Gauge, Get, Meter, Port};
 use crate::model::{Reading, State};
 use crate::outlet::OutletError;
+use crate::outlet::way::Way;
 
 /// The most decimal digits that a value of a PDU has.
 const DIGITS: i64 = 9;
@@ -47,20 +48,21 @@ pub(super) fn text(value: &Read, oid: &[u64]) -> Result<String, Failed> {
     let what = dotted(oid);
     match value {
         Read::Text(text) => Ok(text.trim_matches(['\0', ' ']).to_owned()),
-        Read::Absent => Err(Failed::Absent(OutletError::Refused(format!(
+        Read::Absent => Err(Failed::Absent(Way::reads().refused(format!(
             "the SNMP agent has no object {what}; are the outlet's port and the profile right?"
         )))),
-        Read::Number(_) | Read::Oid(_) | Read::Other => Err(OutletError::Refused(format!(
-            "what the SNMP agent has in {what} is no outlet's state; is it the right profile?"
-        ))
-        .into()),
+        Read::Number(_) | Read::Oid(_) | Read::Other => Err(Way::reads()
+            .refused(format!(
+                "what the SNMP agent has in {what} is no outlet's state; is it the right profile?"
+            ))
+            .into()),
     }
 }
 
 /// The list of the outlets' states ends before this one.
 pub(super) fn no_item(port: &str, oid: &[u64]) -> Failed {
     let what = dotted(oid);
-    Failed::Absent(OutletError::Refused(format!(
+    Failed::Absent(Way::reads().refused(format!(
         "the SNMP agent has no outlet {port} in its list {what}; are the outlet's port and the \
          profile right?"
     )))

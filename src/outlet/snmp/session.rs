@@ -11,6 +11,7 @@ use snmp2::{AsyncSession, Error, Oid, Value};
 use crate::config::power::{Access, AuthProtocol, Cipher, User};
 use crate::model::units;
 use crate::outlet::OutletError;
+use crate::outlet::way::Way;
 
 /// How often a version 3 agent may set our clock before it answers a question.
 const SYNC_ATTEMPTS: usize = 3;
@@ -18,8 +19,13 @@ const SYNC_ATTEMPTS: usize = 3;
 pub(super) const SYS_OBJECT_ID: &[u64] = &[1, 3, 6, 1, 2, 1, 1, 2, 0];
 /// The error status of version 1 for an object that is not there (RFC 1157).
 const NO_SUCH_NAME: u32 = 2;
+/// Those that do not tell what was done: RFC 3416, section 4.2.5.
+const GEN_ERR: u32 = 5;
+const COMMIT_FAILED: u32 = 14;
+const UNDO_FAILED: u32 = 15;
 
 pub(super) struct Session {
+    way: Way,
     inner: AsyncSession,
     /// The user of version 3.
     user: Option<User>,
@@ -27,7 +33,11 @@ pub(super) struct Session {
 
 impl Session {
     /// Finds the agent; with version 3 it tells who it is. Switches nothing. Cancel safe.
-    pub(super) async fn open(address: &str, access: &Access) -> Result<Self, OutletError> {
+    pub(super) async fn open(
+        address: &str,
+        access: &Access,
+        way: Way,
+    ) -> Result<Self, OutletError> {
         // Only has to differ from that of the session before, whose answers do not come here anyway.
         let first_id = (units::now_us() & 0x3fff_ffff) as i32;
         let (inner, user) = match access {
@@ -42,11 +52,12 @@ impl Session {
                 (AsyncSession::new_v3(address, first_id, security(user)).await, Some(user.clone()))
             }
         };
-        let inner =
-            inner.map_err(|error| OutletError::Unreachable(format!("no way there: {error}")))?;
-        let mut session = Self { inner, user };
-        session.inner.init().await.map_err(|error| session.failed(&error))?;
-        Ok(session)
+        let inner = inner.map_err(|error| way.unreachable(format!("no way there: {error}")))?;
+        let mut session = Self { way, inner, user };
+        match session.inner.init().await {
+            Ok(()) => Ok(session),
+            Err(error) => Err(session.failed(&error)),
+        }
     }
 
     /// With version 3, agrees on the clock: asks until one authenticated question was answered. A
@@ -59,10 +70,14 @@ impl Session {
         for _ in 1..SYNC_ATTEMPTS {
             match self.inner.get(&oid).await {
                 Err(Error::AuthUpdated) => {}
-                answer => return answer.map(drop).map_err(|error| self.failed(&error)),
+                Ok(_) => return Ok(()),
+                Err(error) => return Err(self.failed(&error)),
             }
         }
-        self.inner.get(&oid).await.map(drop).map_err(|error| self.failed(&error))
+        match self.inner.get(&oid).await {
+            Ok(_) => Ok(()),
+            Err(error) => Err(self.failed(&error)),
+        }
     }
 
     /// Writes a value, once. An error that is [`OutletError::is_unclear`] leaves open whether.
@@ -73,15 +88,16 @@ impl Session {
             Write::Text(text) => Value::OctetString(text.as_bytes()),
         };
         let what = format!("to set {} to {value}", dotted(oid));
+        self.way.sending();
         let (status, written) = match self.inner.set(&[(&name, written)]).await {
             Ok(mut answer) => (answer.error_status, answer.varbinds.next().map(|(_, v)| read(&v))),
             Err(error) => return Err(self.failed(&error).into()),
         };
-        check(status, &what)?;
+        check(&self.way, status, &what)?;
         // Some agents call it a success to write to nothing.
         if written == Some(Read::Absent) {
             let text = format!("the SNMP agent refuses {what}: noSuchObject");
-            return Err(Failed::Absent(OutletError::Refused(text)));
+            return Err(Failed::Absent(OutletError::said_no(text)));
         }
         Ok(())
     }
@@ -89,6 +105,7 @@ impl Session {
     /// Reads an object.
     pub(super) async fn get(&mut self, oid: &[u64]) -> Result<Read, OutletError> {
         let name = Oid::from(oid).map_err(|_| not_an_oid(oid))?;
+        self.way.sending();
         let (status, value) = match self.inner.get(&name).await {
             Ok(mut answer) => (answer.error_status, answer.varbinds.next().map(|(_, v)| read(&v))),
             Err(error) => return Err(self.failed(&error)),
@@ -96,7 +113,7 @@ impl Session {
         match status {
             // Version 1 has no other word for it.
             NO_SUCH_NAME => return Ok(Read::Absent),
-            _ => check(status, &format!("to read {}", dotted(oid)))?,
+            _ => check(&self.way, status, &format!("to read {}", dotted(oid)))?,
         }
         Ok(value.unwrap_or(Read::Absent))
     }
@@ -107,6 +124,7 @@ impl Session {
         oid: &[u64],
     ) -> Result<Option<(Vec<u64>, Read)>, OutletError> {
         let name = Oid::from(oid).map_err(|_| not_an_oid(oid))?;
+        self.way.sending();
         let (status, next) = match self.inner.getnext(&name).await {
             Ok(mut answer) => {
                 let next = answer.varbinds.next();
@@ -117,14 +135,16 @@ impl Session {
         if status == NO_SUCH_NAME {
             return Ok(None);
         }
-        check(status, &format!("to read what comes after {}", dotted(oid)))?;
+        check(&self.way, status, &format!("to read what comes after {}", dotted(oid)))?;
         // An agent that goes backwards would be asked for ever.
         Ok(next.filter(|(name, value)| *value != Read::Absent && name.as_slice() > oid))
     }
 
-    /// What an error of the library means.
-    fn failed(&self, error: &Error) -> OutletError {
+    /// What an error of the library means. A bad answer to an order is no denial: our name and our keys
+    /// were known to be right before.
+    fn failed(&mut self, error: &Error) -> OutletError {
         let without_auth = self.user.as_ref().is_some_and(|user| user.auth.is_none());
+        let denied = |why: &str| self.way.denied(denied(why));
         match error {
             // A report instead of an answer: without authentication it can only mean one thing.
             Error::AsnWrongType if without_auth => {
@@ -136,24 +156,26 @@ impl Session {
             Error::AuthFailure(AuthErrorKind::ReplyNotEncrypted) => {
                 denied("wrong privacy passphrase or protocol")
             }
-            // The system had an ICMP message for us, or there is no way there.
+            // The system had an ICMP message for us, or there is no way there: what was sent has not
+            // arrived, for nothing is sent twice.
             Error::Send | Error::Receive => {
-                OutletError::Unreachable("no SNMP agent listens there".into())
+                self.way.turned_back();
+                self.way.unreachable("no SNMP agent listens there")
             }
-            error => OutletError::Unclear(format!("the SNMP agent is not understood: {error}")),
+            error => self.way.unclear(format!("the SNMP agent is not understood: {error}")),
         }
     }
 }
 
 /// What an answer's error status says (RFC 3416, section 3).
-fn check(status: u32, what: &str) -> Result<(), Failed> {
+fn check(way: &Way, status: u32, what: &str) -> Result<(), Failed> {
     let name = match status {
         0 => return Ok(()),
         1 => "tooBig",
         NO_SUCH_NAME => "noSuchName",
         3 => "badValue",
         4 => "readOnly",
-        5 => "genErr",
+        GEN_ERR => "genErr",
         6 => "noAccess",
         7 => "wrongType",
         8 => "wrongLength",
@@ -162,8 +184,8 @@ fn check(status: u32, what: &str) -> Result<(), Failed> {
         11 => "noCreation",
         12 => "inconsistentValue",
         13 => "resourceUnavailable",
-        14 => "commitFailed",
-        15 => "undoFailed",
+        COMMIT_FAILED => "commitFailed",
+        UNDO_FAILED => "undoFailed",
         16 => "authorizationError",
         17 => "notWritable",
         18 => "inconsistentName",
@@ -171,19 +193,23 @@ fn check(status: u32, what: &str) -> Result<(), Failed> {
     };
     let text = format!("the SNMP agent refuses {what}: {name}");
     Err(match status {
-        6 | 16 => OutletError::Denied(text).into(),
-        NO_SUCH_NAME | 11 | 17 | 18 => Failed::Absent(OutletError::Refused(text)),
-        _ => OutletError::Refused(text).into(),
+        6 | 16 => OutletError::said_nobody(text).into(),
+        NO_SUCH_NAME | 11 | 17 | 18 => Failed::Absent(OutletError::said_no(text)),
+        GEN_ERR | COMMIT_FAILED | UNDO_FAILED | 19.. => {
+            let text = format!("the SNMP agent failed {what}: {name}");
+            way.refused(text).into()
+        }
+        _ => OutletError::said_no(text).into(),
     })
 }
 
-/// An agent that tells who it is, and nothing else.
-pub(super) fn silent_to_us() -> OutletError {
+/// What to say of an agent that tells who it is, and nothing else.
+pub(super) fn silent_to_us() -> String {
     denied("it is there and does not answer; wrong privacy passphrase or protocol")
 }
 
-fn denied(why: &str) -> OutletError {
-    OutletError::Denied(format!("the SNMP agent denies us: {why}"))
+fn denied(why: &str) -> String {
+    format!("the SNMP agent denies us: {why}")
 }
 
 /// What an object holds.
@@ -258,7 +284,7 @@ pub(super) fn dotted(oid: &[u64]) -> String {
 }
 
 fn not_an_oid(oid: &[u64]) -> OutletError {
-    OutletError::Refused(format!("{} is no OID", dotted(oid)))
+    Way::reads().refused(format!("{} is no OID", dotted(oid)))
 }
 
 fn security(user: &User) -> v3::Security {
@@ -293,4 +319,24 @@ fn security(user: &User) -> v3::Security {
         .with_context_name(&user.context)
         // Only used where a hash is too short for a key; this is the way of net-snmp.
         .with_key_extension_method(v3::KeyExtension::Blumenthal)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_an_agent_did_for_certain_not_is_refused() {
+        let told = |status| {
+            let mut way = Way::switches();
+            way.sending();
+            OutletError::from(check(&way, status, "to set 1.3 to 1").unwrap_err())
+        };
+        for unclear in [GEN_ERR, COMMIT_FAILED, UNDO_FAILED, 99] {
+            assert!(told(unclear).is_unclear(), "{unclear}");
+        }
+        assert!(matches!(told(10), OutletError::Refused(_)));
+        assert!(matches!(told(16), OutletError::Denied(_)));
+        assert!(!told(NO_SUCH_NAME).is_unclear());
+    }
 }

@@ -7,14 +7,19 @@ mod tests;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::{OwnedMutexGuard, OwnedSemaphorePermit};
+use tokio::sync::{OwnedMutexGuard, OwnedSemaphorePermit, Semaphore};
 use tokio::time::sleep;
+use tokio_util::sync::CancellationToken;
 
 use super::operation::{OperationError, Outcome};
 use super::pdu::Seat;
 use crate::config::power::OffOrder;
 use crate::model::{FeedReport, Name, State, Verified};
 use crate::outlet::Switch;
+pub(super) use cycle::{OffTime, Seen};
+
+/// How many operations may be under way or wait for one board.
+pub(super) const QUEUE: usize = 32;
 
 /// A board and where its power comes from.
 #[derive(Debug)]
@@ -29,6 +34,8 @@ pub(super) struct Board {
     /// The same outlets in an order that all boards agree on: who holds one waits only for later ones,
     /// so no two boards wait for each other.
     pub(super) in_lock_order: Vec<Arc<Seat>>,
+    /// A place for each operation that is under way or waits.
+    pub(super) queue: Arc<Semaphore>,
 }
 
 #[derive(Debug)]
@@ -45,6 +52,8 @@ pub(super) struct Whole {
     /// What is true of all of the feeds.
     pub(super) verified: Verified,
     pub(super) feeds: Vec<Outcome>,
+    /// A request that was not answered may yet be carried out.
+    pub(super) late: bool,
 }
 
 /// What went wrong, and where.
@@ -52,13 +61,17 @@ pub(super) struct Whole {
 pub(super) struct Fault {
     pub(super) seat: Arc<Seat>,
     pub(super) error: OperationError,
+    /// A request that was not answered, or not clearly, may yet be carried out.
+    pub(super) late: bool,
+    /// A cycle failed, and the board is on.
+    pub(super) is_on: bool,
 }
 
 /// Nobody else switches any outlet of a board as long as this is there.
 #[derive(Debug)]
 pub(super) struct Held(#[expect(dead_code, reason = "held")] Vec<OwnedMutexGuard<()>>);
 
-/// A place for one more operation on each of a board's PDUs.
+/// A place for one more operation on a board, or for one more look at each of its PDUs.
 #[derive(Debug)]
 pub(super) struct Room(#[expect(dead_code, reason = "held")] Vec<OwnedSemaphorePermit>);
 
@@ -72,9 +85,15 @@ impl Board {
         Held(held)
     }
 
+    /// A place among those who switch the board; `None` when too many wait.
+    pub(super) fn room(&self) -> Option<Room> {
+        let place = self.queue.clone().try_acquire_owned();
+        place.ok().map(|place| Room(vec![place]))
+    }
+
     /// # Errors
-    /// The outlet whose PDU has too many operations waiting.
-    pub(super) fn room(&self) -> Result<Room, &Seat> {
+    /// The outlet at whose PDU too many look.
+    pub(super) fn room_to_look(&self) -> Result<Room, &Seat> {
         let mut room = Vec::with_capacity(self.feeds.len());
         for (at, Feed { seat, .. }) in self.feeds.iter().enumerate() {
             let same = |other: &Feed| Arc::ptr_eq(&other.seat.pdu, &seat.pdu);
@@ -94,8 +113,8 @@ impl Board {
             outcomes.push(match seat.status().await {
                 Ok(outcome) => outcome,
                 Err(error) => {
-                    first.get_or_insert(Fault { seat: seat.clone(), error });
-                    Outcome { state: State::Unknown, verified: Verified::Unknown }
+                    first.get_or_insert(Fault::new(seat, error));
+                    Outcome::unknown()
                 }
             });
         }
@@ -107,16 +126,35 @@ impl Board {
         }
     }
 
-    /// Switches all outlets on, one after the other; the first failure ends it.
-    pub(super) async fn on(&self) -> Result<Whole, Fault> {
-        let mut outcomes = Vec::with_capacity(self.feeds.len());
-        for (at, feed) in self.feeds.iter().enumerate() {
+    /// Switches all outlets on that can be, one after the other; the first failure is told in the end.
+    pub(super) async fn on(&self, ending: &CancellationToken) -> Result<Whole, Fault> {
+        let feeds: Vec<&Feed> = self.feeds.iter().collect();
+        self.switch_on(&feeds, ending).await
+    }
+
+    /// … some of its outlets. One whose PDU is dead keeps no other one off. The delays between them are
+    /// left out when the daemon is to end.
+    pub(super) async fn switch_on(
+        &self,
+        feeds: &[&Feed],
+        ending: &CancellationToken,
+    ) -> Result<Whole, Fault> {
+        let mut outcomes = Vec::with_capacity(feeds.len());
+        let mut failed = None;
+        for (at, feed) in feeds.iter().enumerate() {
             if at > 0 {
-                sleep(feed.delay).await;
+                cycle::pause(feed.delay, ending).await;
             }
-            outcomes.push(feed.switch(Switch::On).await?);
+            match feed.switch(Switch::On).await {
+                Ok(outcome) => outcomes.push(outcome),
+                // That a PDU does not say what came of it is the least of what can be told.
+                Err(fault) if failed.as_ref().is_none_or(|f: &Fault| f.error.is_taken()) => {
+                    failed = Some(fault);
+                }
+                Err(_) => {}
+            }
         }
-        Ok(Whole::of(outcomes))
+        failed.map_or_else(|| Ok(Whole::of(outcomes)), Err)
     }
 
     /// Switches all outlets off that can be; the first failure is told in the end.
@@ -162,6 +200,16 @@ impl Board {
         self.feeds.iter().zip(&whole.feeds).map(report).collect()
     }
 
+    /// Whether this outlet feeds it.
+    pub(super) fn has(&self, seat: &Arc<Seat>) -> bool {
+        self.feeds.iter().any(|feed| Arc::ptr_eq(&feed.seat, seat))
+    }
+
+    /// The longest that one of its PDUs may take to answer.
+    pub(super) fn timeout(&self) -> Duration {
+        self.feeds.iter().map(|feed| feed.seat.pdu.timeout).max().unwrap_or_default()
+    }
+
     /// The names of its PDUs, each once.
     pub(super) fn pdus(&self) -> String {
         let mut names: Vec<&str> = self.feeds.iter().map(|f| f.seat.pdu.name.as_str()).collect();
@@ -181,7 +229,14 @@ impl Board {
 impl Feed {
     async fn switch(&self, to: Switch) -> Result<Outcome, Fault> {
         let switched = self.seat.switch(to).await;
-        switched.map_err(|error| Fault { seat: self.seat.clone(), error })
+        switched.map_err(|error| Fault::new(&self.seat, error))
+    }
+}
+
+impl Fault {
+    pub(super) fn new(seat: &Arc<Seat>, error: OperationError) -> Self {
+        let late = error.is_unclear();
+        Self { seat: seat.clone(), error, late, is_on: false }
     }
 }
 
@@ -202,6 +257,7 @@ impl Whole {
         } else {
             Verified::Verified
         };
-        Self { state, verified, feeds }
+        let late = feeds.iter().any(|outcome| outcome.late);
+        Self { state, verified, feeds, late }
     }
 }

@@ -22,6 +22,7 @@ fn board(outlets: &[&Arc<Fake>]) -> Board {
         name: "panda01".parse().unwrap(),
         console: None,
         off_time: OFF_TIME,
+        queue: Arc::new(Semaphore::new(QUEUE)),
         in_lock_order: feeds.iter().map(|feed| feed.seat.clone()).collect(),
         feeds,
         off_order: OffOrder::Reverse,
@@ -32,8 +33,10 @@ fn is_on(does: impl IntoIterator<Item = Does>) -> Arc<Fake> {
     Arc::new(Fake::new(does).starts(State::On))
 }
 
+const OFF_FOR: OffTime = OffTime { wanted: OFF_TIME, least: Duration::ZERO };
+
 async fn cycle(outlets: &[&Arc<Fake>]) -> Result<(State, Verified), OperationError> {
-    let done = board(outlets).cycle(OFF_TIME, &CancellationToken::new()).await;
+    let done = board(outlets).cycle(OFF_FOR, &CancellationToken::new()).await;
     done.map(|whole| (whole.state, whole.verified)).map_err(|fault| fault.error)
 }
 
@@ -109,16 +112,78 @@ async fn who_says_off_and_stays_on_is_asked_to_be_on() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_answer_that_comes_late_is_seen() {
+async fn what_may_come_true_late_is_told() {
     // It reads as on when it is asked after the answer was lost, and goes off then.
     let late = is_on([Does::SwitchesLate(TIMEOUT * 4); 3]);
-    let board = board(&[&late]);
-    let fault = board.cycle(OFF_TIME, &CancellationToken::new()).await.unwrap_err();
-    assert!(fault.error.is_unclear(), "{}", fault.error);
+    let ending = CancellationToken::new();
+    let fault = board(&[&late]).cycle(OFF_FOR, &ending).await.unwrap_err();
+    assert!(fault.error.is_unclear() && fault.late && fault.is_on, "{}", fault.error);
     assert_eq!(late.asked(), [Switch::Off, Switch::Off, Switch::Off, Switch::On]);
-    assert!(board.is_still_on().await);
-    sleep(TIMEOUT * 4).await;
-    assert!(!board.is_still_on().await);
+
+    // The second request is answered, and says nothing of the first.
+    let once = is_on([Does::NeverHearsOfIt]);
+    assert!(board(&[&once]).cycle(OFF_FOR, &ending).await.unwrap().late);
+    assert!(!board(&[&is_on([])]).cycle(OFF_FOR, &ending).await.unwrap().late);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_refusal_after_a_lost_answer_has_the_board_brought_back() {
+    let busy = is_on([Does::SwitchesLate(TIMEOUT + Duration::from_millis(10)), Does::Refuses]);
+    let ending = CancellationToken::new();
+    let fault = board(&[&busy]).cycle(OFF_FOR, &ending).await.unwrap_err();
+    assert!(fault.late && fault.is_on, "{}", fault.error);
+    assert_eq!(busy.asked(), [Switch::Off, Switch::Off, Switch::On]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_dead_pdu_keeps_no_other_outlet_off() {
+    let dead = Arc::new(Fake { reads: Reads::Never, ..Fake::new([Does::NeverHearsOfIt; 99]) });
+    let well = is_on([]);
+    let fault = board(&[&dead, &well]).cycle(OFF_FOR, &CancellationToken::new()).await.unwrap_err();
+    assert!(fault.error.to_string().starts_with("SWITCHED OFF AND NOT ON AGAIN"), "{fault:?}");
+    assert_eq!(well.asked()[..2], [Switch::Off, Switch::On]);
+    assert_eq!(well.state(), State::On);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_least_time_is_kept_by_every_cycle() {
+    let least = Duration::from_secs(20);
+    let off_time = OffTime { wanted: least, least };
+    let ending = CancellationToken::new();
+    // The PDU's own cycle would be as long as it likes.
+    let native = Arc::new(Fake { native_cycle: true, ..Fake::new([]) }.starts(State::On));
+    board(&[&native]).cycle(off_time, &ending).await.unwrap();
+    assert_eq!(native.asked(), [Switch::Off, Switch::On]);
+    let off_for = |outlet: &Fake| outlet.since(State::On) - outlet.since(State::Off);
+    assert!(off_for(&native) >= least, "{:?}", off_for(&native));
+    // Nobody knows that it is off, and nobody knows that it is not.
+    let unclear = is_on([OFF]);
+    let mute = Arc::new(Fake { reads: Reads::Never, ..Fake::new([OFF, OFF]) });
+    board(&[&mute, &unclear]).cycle(off_time, &ending).await.unwrap_err();
+    assert!(off_for(&unclear) >= least, "{:?}", off_for(&unclear));
+    // Nor is there less of it when the daemon ends.
+    let ended = is_on([]);
+    ending.cancel();
+    board(&[&ended]).cycle(off_time, &ending).await.unwrap();
+    assert!(off_for(&ended) >= least, "{:?}", off_for(&ended));
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_was_brought_back_is_looked_at() {
+    let (on, off) = (is_on([]), Arc::new(Fake::new([])));
+    let silent = Arc::new(Fake { reads: Reads::Never, ..Fake::new([]) });
+    let unreadable = Arc::new(Fake { reads: Reads::NotPossible, ..Fake::new([]) });
+    let odd = Arc::new(Fake::new([Does::AnswersAndDoesNothing]));
+    odd.becomes(State::Unknown, Duration::ZERO);
+    let look = async |outlets: &[&Arc<Fake>]| {
+        let board = board(outlets);
+        board.look(&board.feeds.iter().collect::<Vec<_>>()).await
+    };
+    assert_eq!(look(&[&on, &unreadable]).await, Seen::On);
+    assert_eq!(unreadable.asked(), [Switch::On]);
+    assert_eq!(look(&[&on, &silent, &off]).await, Seen::Off);
+    assert_eq!(look(&[&silent, &on]).await, Seen::Silent);
+    assert_eq!(look(&[&odd, &on]).await, Seen::Untold);
 }
 
 #[tokio::test(start_paused = true)]
@@ -139,7 +204,8 @@ async fn a_board_that_was_switched_off_is_brought_back() {
 async fn the_end_of_the_daemon_leaves_no_board_off() {
     let outlet = is_on([]);
     let (board, ending) = (board(&[&outlet]), CancellationToken::new());
-    let mut cycle = pin!(board.cycle(Duration::from_secs(600), &ending));
+    let mut cycle =
+        pin!(board.cycle(OffTime { wanted: Duration::from_secs(600), ..OFF_FOR }, &ending));
     tokio::select! {
         _ = &mut cycle => panic!("the board is to be off"),
         () = sleep(Duration::from_secs(5)) => ending.cancel(),
@@ -189,7 +255,7 @@ async fn boards_that_share_outlets_never_wait_for_each_other() {
         for _ in 0..20 {
             let _held = board.hold().await;
             // Whoever slipped in between would be seen: off would not be asked for twice.
-            assert_eq!(board.cycle(OFF_TIME, &ending).await.unwrap().state, State::On);
+            assert_eq!(board.cycle(OFF_FOR, &ending).await.unwrap().state, State::On);
         }
     };
     tokio::join!(cycle(&left), cycle(&right));

@@ -18,9 +18,18 @@ const HOUR_US: u64 = 3600 * 1_000_000;
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Chronicle {
     /// In the order of their beginning, which no two have in common.
-    records: VecDeque<PowerRecord>,
+    records: VecDeque<Kept>,
     /// The newest one is not over.
     pending: bool,
+    /// The board was owed power when it began.
+    owed: bool,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Kept {
+    record: PowerRecord,
+    /// A budget has paid for it.
+    booked: bool,
 }
 
 /// One line. An operation is told by the time of its beginning.
@@ -41,9 +50,17 @@ pub(super) enum What {
         reason: Option<String>,
         #[serde(default, skip_serializing_if = "std::ops::Not::not")]
         force: bool,
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        booked: bool,
     },
-    /// It is off, and tried to be on.
-    LeftOff { error: String },
+    /// What it came to so far; it is not over.
+    SoFar {
+        result: PowerResult,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        state: Option<State>,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        error: Option<String>,
+    },
     End {
         end_us: u64,
         result: PowerResult,
@@ -68,33 +85,51 @@ impl Chronicle {
 
     /// The operations, the oldest first.
     pub fn records(&self) -> impl DoubleEndedIterator<Item = &PowerRecord> {
-        self.records.iter()
+        self.records.iter().map(|kept| &kept.record)
+    }
+
+    /// The operations that a budget has paid for.
+    pub(super) fn booked(&self) -> impl Iterator<Item = &PowerRecord> {
+        self.records.iter().filter(|kept| kept.booked).map(|kept| &kept.record)
     }
 
     /// The newest operation, if it is not over as far as anybody has written.
     pub fn pending(&self) -> Option<&PowerRecord> {
-        self.records.back().filter(|_| self.pending)
+        self.records.back().filter(|_| self.pending).map(|kept| &kept.record)
+    }
+
+    /// Whether the board is owed power: what is not over is a cycle, or came after one that was not over.
+    pub fn owes(&self) -> bool {
+        self.pending().is_some_and(|record| self.owed || record.verb == Verb::Cycle)
+    }
+
+    /// Whether it was owed power before what is not over began.
+    pub(super) fn was_owed(&self) -> bool {
+        self.pending && self.owed
     }
 
     /// The beginning of an operation that begins now.
     pub(super) fn next(&self, now_us: u64) -> u64 {
         // The clock may have been set back.
-        self.records.back().map_or(now_us, |last| now_us.max(last.begin_us + 1))
+        self.records.back().map_or(now_us, |last| now_us.max(last.record.begin_us + 1))
     }
 
     pub(super) fn push(&mut self, Line { begin_us, what }: Line) {
-        let last = self.records.back_mut();
+        let owes = self.owes();
+        let last = self.records.back_mut().map(|kept| &mut kept.record);
         match what {
-            What::Begin { verb, who, reason, force } => {
+            What::Begin { verb, who, reason, force, booked } => {
                 if verb == Verb::Status || last.as_ref().is_some_and(|l| l.begin_us >= begin_us) {
                     return;
                 }
-                if let Some(last) = last.filter(|_| self.pending) {
+                if let Some(last) = last.filter(|_| self.pending)
+                    && matches!(last.result, PowerResult::UnderWay | PowerResult::LeftOff)
+                {
                     last.result = PowerResult::Interrupted;
                 }
                 let result = PowerResult::UnderWay;
                 let (end_us, state, error) = (None, None, None);
-                self.records.push_back(PowerRecord {
+                let record = PowerRecord {
                     verb,
                     who,
                     reason,
@@ -104,21 +139,23 @@ impl Chronicle {
                     result,
                     state,
                     error,
-                });
+                };
+                self.records.push_back(Kept { record, booked });
                 self.pending = true;
+                // Who has it switched off does not want it on.
+                self.owed = owes && verb != Verb::Off;
                 self.trim(begin_us);
             }
-            What::LeftOff { error } => {
+            What::SoFar { result, state, error } => {
                 if let Some(last) = last.filter(|l| self.pending && l.begin_us == begin_us) {
-                    last.result = PowerResult::LeftOff;
-                    last.error = Some(error);
+                    (last.result, last.state, last.error) = (result, state, error);
                 }
             }
             What::End { end_us, result, state, error } => {
                 if let Some(last) = last.filter(|l| self.pending && l.begin_us == begin_us) {
                     (last.end_us, last.result, last.state) = (Some(end_us), result, state);
                     last.error = error;
-                    self.pending = false;
+                    (self.pending, self.owed) = (false, false);
                 }
             }
         }
@@ -126,25 +163,20 @@ impl Chronicle {
 
     /// The lines that say the same.
     pub(super) fn lines(&self) -> impl Iterator<Item = Line> {
-        let newest = self.records.len().saturating_sub(1);
-        self.records.iter().enumerate().flat_map(move |(at, record)| {
-            let PowerRecord { begin_us, .. } = *record;
+        self.records.iter().flat_map(|Kept { record, booked }| {
+            let PowerRecord { begin_us, result, state, .. } = *record;
             let begin = What::Begin {
                 verb: record.verb,
                 who: record.who.clone(),
                 reason: record.reason.clone(),
                 force: record.force,
+                booked: *booked,
             };
-            let pending = self.pending && at == newest;
+            let error = record.error.clone();
             let end = match record.end_us {
-                Some(end_us) => Some(What::End {
-                    end_us,
-                    result: record.result,
-                    state: record.state,
-                    error: record.error.clone(),
-                }),
-                None if pending && record.result == PowerResult::LeftOff => {
-                    Some(What::LeftOff { error: record.error.clone().unwrap_or_default() })
+                Some(end_us) => Some(What::End { end_us, result, state, error }),
+                None if state.is_some() || error.is_some() => {
+                    Some(What::SoFar { result, state, error })
                 }
                 None => None,
             };
@@ -155,7 +187,7 @@ impl Chronicle {
     fn trim(&mut self, now_us: u64) {
         while self.records.len() > KEPT
             && self.records.front().is_some_and(|oldest| {
-                self.records.len() > MOST || oldest.begin_us.saturating_add(HOUR_US) < now_us
+                self.records.len() > MOST || oldest.record.begin_us.saturating_add(HOUR_US) < now_us
             })
         {
             self.records.pop_front();

@@ -1,14 +1,19 @@
 //! The journal of an outlet: what is done to it, written before it is done.
 //!
 //! A file per board, of lines of JSON ([`chronicle`]), which is only appended to, and now and then
-//! written anew. A cycle's beginning is on the disk before the power goes: whatever happens to us then,
-//! the next start finds it, and brings the board back. Other lines are written, and left to the system to
-//! bring to the disk: they outlive `kill -9`, and what a power loss of the host takes is history.
+//! written anew. What cuts the power is on the disk before the power goes. Of a cycle: whatever happens to us
+//! then, the next start finds it, and brings the board back. Of switching off: so that the next start does not
+//! bring back by an older cycle what somebody wanted off. Other lines are written, and left to the system
+//! to bring to the disk: they outlive `kill -9`, and what a power loss of the host takes is history.
 //!
-//! The file is locked while a cycle is not over, so that another process, one that was started by mistake,
-//! does not take it for one that nobody sees to any more.
+//! The newest operation is *pending* until it is over, and with it stands what the board is *owed*: a cycle
+//! owes it power, and so does what is begun while that is owed, but switching off.
+//!
+//! The file is locked while an operation is not over, so that another process, one that was started by
+//! mistake, does not take it for one that nobody sees to any more.
 
 mod chronicle;
+mod forgotten;
 #[cfg(test)]
 mod tests;
 
@@ -20,6 +25,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 pub use chronicle::Chronicle;
 use chronicle::{Line, What};
+pub(super) use forgotten::forgotten;
 
 use rustix::fs::{FlockOperation, flock};
 
@@ -83,20 +89,22 @@ impl Journal {
         Self { path, tally, inner: Mutex::new(inner) }
     }
 
-    /// Writes that an operation begins; it is told by the number that this gives.
+    /// Writes that an operation begins; it is told by the number that this gives. `booked` when a budget
+    /// has paid for it.
     ///
-    /// Blocks: with `safe` until it is on the disk.
-    pub(super) fn begin(&self, verb: Verb, asked: &Asked, safe: bool) -> u64 {
+    /// Blocks: what cuts the power until it is on the disk.
+    pub(super) fn begin(&self, verb: Verb, asked: &Asked, booked: bool) -> u64 {
         let Asked { who, reason, force, .. } = asked;
         let mut inner = self.lock();
-        if verb == Verb::Cycle && inner.lock.is_none() {
+        if inner.lock.is_none() {
             // Without it nothing worse happens than that a second process switches the board on early.
             inner.lock = lock_file(&self.path).ok();
         }
         let begin_us = inner.chronicle.next(units::now_us());
         drop(inner);
         let (who, reason, force) = (who.clone(), reason.clone(), *force);
-        self.push(Line { begin_us, what: What::Begin { verb, who, reason, force } }, safe);
+        let safe = matches!(verb, Verb::Cycle | Verb::Off);
+        self.push(Line { begin_us, what: What::Begin { verb, who, reason, force, booked } }, safe);
         begin_us
     }
 
@@ -107,6 +115,10 @@ impl Journal {
     /// When the file cannot be read any more.
     pub(super) fn adopt(&self) -> io::Result<bool> {
         let mut inner = self.lock();
+        if inner.lock.is_some() {
+            // Somebody has begun something here meanwhile.
+            return Ok(true);
+        }
         match lock_file(&self.path) {
             Ok(lock) => {
                 inner.chronicle = Chronicle::read(&read(&self.path)?);
@@ -118,13 +130,29 @@ impl Journal {
         }
     }
 
-    /// Writes that a cycle has left its board off.
-    pub(super) fn left_off(&self, begin_us: u64, error: &str) {
-        let what = What::LeftOff { error: short(error) };
-        self.push(Line { begin_us, what }, false);
+    /// Writes what an operation came to that is not over. Of one that is, or is superseded, nothing is
+    /// written; so for the others here.
+    pub(super) fn so_far(
+        &self,
+        begin_us: u64,
+        result: PowerResult,
+        state: Option<State>,
+        error: Option<&str>,
+    ) {
+        if self.is_pending(begin_us) {
+            let error = error.map(short);
+            self.push(Line { begin_us, what: What::SoFar { result, state, error } }, false);
+        }
     }
 
-    /// Writes how an operation ended. Of one that is over, or superseded, nothing is written.
+    /// Writes that an operation is over, as it was told so far.
+    pub(super) fn close(&self, begin_us: u64) {
+        if let Some(PowerRecord { result, state, error, .. }) = self.pending() {
+            self.end(begin_us, result, state, error.as_deref());
+        }
+    }
+
+    /// Writes how an operation ended.
     pub(super) fn end(
         &self,
         begin_us: u64,
@@ -147,16 +175,38 @@ impl Journal {
         self.lock().chronicle.pending().cloned()
     }
 
+    /// Whether the board is owed power.
+    pub(super) fn owes(&self) -> bool {
+        self.lock().chronicle.owes()
+    }
+
+    /// Whether it was before what is pending began.
+    pub(super) fn was_owed(&self) -> bool {
+        self.lock().chronicle.was_owed()
+    }
+
+    /// The newest operation.
+    pub(super) fn last(&self) -> Option<PowerRecord> {
+        self.lock().chronicle.records().next_back().cloned()
+    }
+
+    /// The operations that budgets have paid for.
+    pub(super) fn booked(&self) -> Vec<PowerRecord> {
+        self.lock().chronicle.booked().cloned().collect()
+    }
+
+    /// Brings to the disk what was written. Blocks.
+    pub(super) fn sync(&self) {
+        if let Err(error) = options().append(true).open(&self.path).and_then(|f| f.sync_data()) {
+            let file = self.path.display();
+            tracing::error!(%file, %error, "the journal cannot be brought to the disk");
+            self.tally.unjournaled();
+        }
+    }
+
     /// The operations that are kept, the oldest first.
     pub(super) fn records(&self) -> Vec<PowerRecord> {
         self.lock().chronicle.records().cloned().collect()
-    }
-
-    /// Whether the last thing that was done to the board was to switch it off.
-    pub(super) fn is_off(&self) -> bool {
-        let inner = self.lock();
-        let last = inner.chronicle.records().next_back();
-        last.is_some_and(|last| last.verb == Verb::Off && last.state == Some(State::Off))
     }
 
     fn push(&self, line: Line, safe: bool) {

@@ -23,7 +23,7 @@ fn what_was_under_way_is_known_afterwards() {
         (pending.verb, pending.who.as_str(), pending.begin_us),
         (Verb::Cycle, "alice", begun)
     );
-    next.left_off(begun, "the fuse");
+    next.so_far(begun, PowerResult::LeftOff, None, Some("the fuse"));
     let third = journal(dir.path());
     assert_eq!(third.pending().unwrap().result, PowerResult::LeftOff);
     assert_eq!(third.pending().unwrap().error.as_deref(), Some("the fuse"));
@@ -59,7 +59,37 @@ fn who_begins_something_else_ends_what_was_not_over() {
     journal.end(off, PowerResult::Verified, Some(State::Off), None);
     let results: Vec<_> = journal.records().iter().map(|record| record.result).collect();
     assert_eq!(results, [PowerResult::Interrupted, PowerResult::Verified]);
-    assert!(journal.is_off());
+    assert!(journal.last().is_some_and(|last| crate::power::order::is_off_by(&last)));
+}
+
+#[test]
+fn what_is_owed_is_carried_on_until_the_board_is_on_or_wanted_off() {
+    let dir = tempfile::tempdir().unwrap();
+    let first = journal(dir.path());
+    let cycle = first.begin(Verb::Cycle, &asked("alice"), true);
+    assert!(first.owes() && !first.was_owed());
+    first.so_far(cycle, PowerResult::LeftOff, None, Some("the fuse"));
+    first.begin(Verb::On, &asked("bob"), false);
+    // Killed now, the next process knows.
+    let next = journal(dir.path());
+    assert!(next.adopt().is_ok_and(|ours| !ours), "it still runs");
+    drop(first);
+    assert!(next.adopt().unwrap() && next.owes() && next.was_owed());
+    let on = next.begin(Verb::On, &asked("bob"), false);
+    next.end(on, PowerResult::Verified, Some(State::On), None);
+    assert!(!next.owes());
+
+    let cycle = next.begin(Verb::Cycle, &asked("alice"), true);
+    next.so_far(cycle, PowerResult::Verified, Some(State::On), None);
+    next.begin(Verb::Off, &asked("bob"), false);
+    assert!(!next.owes() && !next.was_owed());
+    next.begin(Verb::On, &asked("bob"), false);
+    assert!(!next.owes());
+    let results: Vec<_> = next.records().iter().map(|record| record.result).collect();
+    let expected = [PowerResult::Verified, PowerResult::Interrupted, PowerResult::UnderWay];
+    assert_eq!(results[3..], expected);
+    let booked: Vec<_> = journal(dir.path()).booked().iter().map(|r| r.verb).collect();
+    assert_eq!(booked, [Verb::Cycle, Verb::Cycle]);
 }
 
 #[test]
@@ -111,9 +141,18 @@ fn written(steps: &[(u8, u64)]) -> (Vec<u8>, Chronicle) {
             0 | 1 => {
                 begun = chronicle.next(*time);
                 let verb = [Verb::On, Verb::Off, Verb::Cycle][usize::from(kind / 4 % 3)];
-                What::Begin { verb, who: "alice\n\"".into(), reason: None, force: false }
+                What::Begin {
+                    verb,
+                    who: "alice\n\"".into(),
+                    reason: None,
+                    force: false,
+                    booked: false,
+                }
             }
-            2 => What::LeftOff { error: "the fuse".into() },
+            2 => {
+                let (result, error) = (PowerResult::LeftOff, Some("the fuse".into()));
+                What::SoFar { result, state: None, error }
+            }
             _ => {
                 let (end_us, result) = (*time, PowerResult::Verified);
                 What::End { end_us, result, state: Some(State::On), error: None }

@@ -26,12 +26,15 @@ pub(in crate::power) enum Does {
     /// The answer is lost, and it is carried out so much later all the same.
     SwitchesLate(Duration),
     Refuses,
+    Panics,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy)]
 pub(in crate::power) enum Reads {
     Well,
     Never,
+    /// Not between these two.
+    Gap(Instant, Instant),
     /// The profile has no status.
     NotPossible,
 }
@@ -100,6 +103,7 @@ impl Outlet for Fake {
                     self.becomes(to.into(), time);
                     std::future::pending::<()>().await;
                 }
+                Does::Panics => panic!("as it is to"),
                 Does::Refuses => return Err(OutletError::Refused("wrongValue".into())),
             }
             Ok(())
@@ -110,7 +114,10 @@ impl Outlet for Fake {
     fn status(&self) -> Option<Answer<'_, State>> {
         match self.reads {
             Reads::Well => Some(async { Ok(self.state()) }.boxed()),
-            Reads::Never => Some(std::future::pending().boxed()),
+            Reads::Gap(from, to) if !(from..to).contains(&Instant::now()) => {
+                Some(async { Ok(self.state()) }.boxed())
+            }
+            Reads::Never | Reads::Gap(..) => Some(std::future::pending().boxed()),
             Reads::NotPossible => None,
         }
     }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::fake::{Does, Fake, Reads, TIMEOUT, VERIFY, seat};
 use super::*;
 
-const ON: Outcome = Outcome { state: State::On, verified: Verified::Verified };
+const ON: Outcome = Outcome { state: State::On, verified: Verified::Verified, late: false };
 
 async fn switch(outlet: &Arc<Fake>, to: Switch) -> Result<Outcome, OperationError> {
     seat(outlet).switch(to).await
@@ -39,13 +39,37 @@ async fn a_lost_answer_is_found_out_by_reading() {
 #[tokio::test(start_paused = true)]
 async fn a_lost_request_is_put_again_once_the_state_shows_that_it_was_lost() {
     let lossy = Arc::new(Fake::new([Does::NeverHearsOfIt]));
-    assert_eq!(switch(&lossy, Switch::On).await, Ok(ON));
+    // Nobody but the PDU knows that the first one was lost.
+    assert_eq!(switch(&lossy, Switch::On).await, Ok(Outcome { late: true, ..ON }));
     assert_eq!(lossy.asked(), [Switch::On, Switch::On]);
+}
 
+#[tokio::test(start_paused = true)]
+async fn who_is_never_heard_is_told_what_was_read() {
     let deaf = Arc::new(Fake::new([Does::NeverHearsOfIt; 9]));
     let error = switch(&deaf, Switch::On).await.unwrap_err();
-    assert_eq!(error, OperationError::Outlet(OutletError::Silent(TIMEOUT)));
+    assert_eq!(
+        error.to_string(),
+        "asked 3 times to switch on: no answer within 3s; and it still reads off"
+    );
+    assert!(error.is_unclear() && error.is_deafness() && !error.is_silence());
+    assert_eq!(error.state(), Some(State::Off));
     assert_eq!(deaf.asked().len(), SWITCH_ATTEMPTS);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_refusal_does_not_answer_what_was_asked_before_it() {
+    let busy = Arc::new(Fake::new([Does::SwitchesLate(TIMEOUT * 9), Does::Refuses]));
+    let error = switch(&busy, Switch::On).await.unwrap_err();
+    assert!(error.is_unclear(), "{error}");
+    assert_eq!(busy.asked(), [Switch::On, Switch::On]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_state_that_is_neither_is_not_verified() {
+    let odd = Arc::new(Fake::new([]));
+    odd.becomes(State::Unknown, Duration::ZERO);
+    assert_eq!(seat(&odd).status().await, Ok(Outcome::unknown()));
 }
 
 #[tokio::test(start_paused = true)]
@@ -69,10 +93,9 @@ async fn a_dead_pdu_is_not_asked_twice() {
 #[tokio::test(start_paused = true)]
 async fn what_cannot_be_read_is_never_called_verified() {
     let unreadable = Arc::new(Fake { reads: Reads::NotPossible, ..Fake::new([]) });
-    let accepted = Outcome { state: State::On, verified: Verified::Accepted };
+    let accepted = Outcome { state: State::On, verified: Verified::Accepted, late: false };
     assert_eq!(switch(&unreadable, Switch::On).await, Ok(accepted));
-    let unknown = Outcome { state: State::Unknown, verified: Verified::Unknown };
-    assert_eq!(seat(&unreadable).status().await, Ok(unknown));
+    assert_eq!(seat(&unreadable).status().await, Ok(Outcome::unknown()));
 
     let mute = Arc::new(Fake { reads: Reads::Never, ..Fake::new([]) });
     let error = switch(&mute, Switch::On).await.unwrap_err();

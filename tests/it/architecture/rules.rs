@@ -10,6 +10,8 @@ const IMPORTS_FROM_BELOW: &[(&str, &str, &str)] =
 const OWNERS: &[(&str, &[&str])] = &[
     ("axum", &["front/http", "front/web"]),
     ("clap", &["front/cli", "bin"]),
+    ("clap_complete", &["front/cli"]),
+    ("clap_mangen", &["front/cli"]),
     ("digest_auth", &["outlet/http"]),
     ("fancy_regex", &["dispatch"]),
     ("gpiocdev", &["outlet/gpio"]),
@@ -34,7 +36,7 @@ const OWNERS: &[(&str, &[&str])] = &[
     ("tokio_tungstenite", &["client", "front/http"]),
     ("toml", &["config"]),
     ("tracing_subscriber", &["daemon"]),
-    ("vt100", &["console"]),
+    ("vt100", &["console", "front/tui"]),
     ("zeekstd", &["capture"]),
     ("zstd_safe", &["capture"]),
 ];
@@ -50,6 +52,7 @@ const SERVICE_FRONTS: &[&str] = &[
     "front/line",
     "front/conmux",
     "front/hand_over.rs",
+    "front/board_power.rs",
     "front/outlets.rs",
     "front/pdudaemon",
     "front/powerman",

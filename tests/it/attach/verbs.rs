@@ -122,8 +122,7 @@ fn the_lock_is_taken_away_given_to_somebody_and_sessions_are_let_go() {
     telnet.expect("Escape character");
     let (code, _, stderr) = lava(&lab, &["send", "panda01", "reboot"], "");
     assert_eq!(code, 4, "{stderr}");
-    let told =
-        "panda01: read-only: job:7 has the console\n  hint: lava release BOARD takes it away";
+    let told = "panda01: read-only: job:7 has the console\n  hint: lava release BOARD --force --reason TEXT takes it away";
     assert!(stderr.starts_with(told), "{stderr}");
 
     let row = |via: &str| {
@@ -135,7 +134,9 @@ fn the_lock_is_taken_away_given_to_somebody_and_sessions_are_let_go() {
     job.expect_message("the job is told", |m| m["type"] == "mode" && m["mode"] == "spy");
     telnet.type_text("mine\n");
     telnet.expect("mine");
-    assert_eq!(lava(&lab, &["release", "panda01"], "").0, 0);
+    let (code, _, stderr) = lava(&lab, &["release", "panda01"], "");
+    assert!(code == 4 && stderr.contains("has the console"), "{stderr}");
+    assert_eq!(lava(&lab, &["release", "panda01", "--force", "--reason", "lunch"], "").0, 0);
     job.expect_message("the job has it again", |m| m["type"] == "mode" && m["mode"] == "exclusive");
 
     let (code, gone, _) = lava(&lab, &["kick", "panda01", "job:7", &row("telnet")], "");

@@ -37,6 +37,20 @@ pub(crate) fn http_as(
     exchange(stream, method, path, &header.unwrap_or_default(), body)
 }
 
+/// The same with header lines of its own, each ended by `\r\n`.
+#[track_caller]
+pub(crate) fn http_with(
+    address: SocketAddr,
+    method: &str,
+    path: &str,
+    header: &str,
+    body: &str,
+) -> Answer {
+    let stream = TcpStream::connect(address).unwrap();
+    stream.set_read_timeout(Some(LIMIT)).unwrap();
+    exchange(stream, method, path, header, body)
+}
+
 /// The same on a Unix socket.
 #[track_caller]
 pub(crate) fn http_unix(socket: &Path, method: &str, path: &str, body: &str) -> Answer {

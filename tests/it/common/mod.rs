@@ -34,7 +34,7 @@ pub(crate) use daemon::Daemon;
 pub(crate) use guest::{Guest, PATIENCE};
 pub(crate) use heard::Heard;
 pub(crate) use host::own_host;
-pub(crate) use http::{Answer, http, http_as, http_unix};
+pub(crate) use http::{Answer, http, http_as, http_unix, http_with};
 pub(crate) use lab::{TestLab, run};
 pub(crate) use manager::Manager;
 pub(crate) use pki::Pki;

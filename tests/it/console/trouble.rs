@@ -141,7 +141,8 @@ fn a_console_that_nobody_holds_is_taken_from_nobody() {
 
 const REPORT: &str =
     r#"{"outlet":"panda01","verb":"off","state":"off","verified":"verified","took_ms":1}"#;
-const REFUSAL: &str = r#"{"error":{"kind":"refused","message":"job:42 has panda01","hint":"x"}}"#;
+const REFUSAL: &str =
+    r#"{"error":{"kind":"refused","message":"job:42 has panda01","refusal":"held","hint":"x"}}"#;
 
 /// A lava-power that refuses what is not forced, as the real one does while somebody else has the
 /// board's console.
@@ -188,7 +189,7 @@ fn power_that_is_refused_says_how_to_insist() {
         (output.status.code().unwrap(), text(output.stdout), text(output.stderr))
     };
     let (code, _, stderr) = lava(&["power", "off", "panda01"]);
-    let told = "job:42 has panda01; --force --reason TEXT does it all the same\n";
+    let told = "job:42 has panda01; --force --reason TEXT does it all the same\n  hint: x\n";
     assert_eq!((code, stderr.as_str()), (4, told));
     let (code, stdout, stderr) = lava(&["power", "off", "--force", "--reason", "fire", "panda01"]);
     assert_eq!(code, 0, "{stderr}");

@@ -19,7 +19,7 @@ fn pdudaemons_programs_run_without_a_shell_and_its_clients_ask_as_before() {
 		"rack3": {{"driver": "apc7952", "telnetport": 5023}},
 		"rack4": {{"driver": "snmpv1", "community": "private", "oid": ".1.3.6.1.4.1.318.1.1.12.3.3.1.1.4.*",
 			"onsetting": 1, "offsetting": 2}},
-		"rack5": {{"driver": "SERVO", "ip": "0.0.0.0"}}
+		"rack5": {{"driver": "toaster"}}, "rack6": {{"driver": "SERVO", "ip": "10.0.0.9"}}, "rack7": {{"driver": "egpms", "ip": "10.0.0.8", "password": "1234"}}, "rack8": {{"driver": "bcu", "board": "imx93evk"}}
 	}},
 	"aliases": {{
 		"panda01": {{"hostname": "rack1.lab", "port": 1}},
@@ -39,18 +39,29 @@ fn pdudaemons_programs_run_without_a_shell_and_its_clients_ask_as_before() {
         "2: note: logging_level: ",
         "4: note: PDU rack1.lab retries: ",
         "5: PDU rack2: it is left out: its cmd_on, needs a shell, and none runs here",
-        "9: PDU rack5: it is left out: there is nothing like driver \"SERVO\"",
+        "9: PDU rack5: it is left out: there is nothing like driver \"toaster\"",
         "13: alias panda02: its PDU is left out, as told",
     ] {
         assert!(said.contains(&format!("{file}:{line}")), "{line}\nis not in\n{said}");
     }
-    assert_eq!(said.lines().filter(|line| line.starts_with(&file)).count(), 6, "{said}");
+    assert_eq!(said.lines().filter(|line| line.starts_with(&file)).count(), 9, "{said}");
     let printed = String::from_utf8_lossy(&imported.stdout).into_owned();
     let table: toml::Table = printed.parse().unwrap();
     let pdu = |at: usize| table["pdu"][at].clone();
     assert_eq!(pdu(1)["profile"].as_str(), Some("apc-menu"));
     assert_eq!(pdu(1)["connect"].as_str(), Some("telnet:rack3:5023"));
     assert_eq!(pdu(2)["profile"].as_str(), Some("apc-rpdu"));
+    let words = |pdu: &toml::Value, key: &str| {
+        let words = pdu[key].as_array().unwrap().iter();
+        words.map(|word| word.as_str().unwrap().to_owned()).collect::<Vec<_>>()
+    };
+    let servo = words(&pdu(3), "on");
+    assert_eq!(
+        (servo[0].as_str(), &servo[3..]),
+        ("python3", &["http://10.0.0.9:9999", "cold_reset=off"].map(str::to_owned)[..])
+    );
+    assert_eq!(pdu(4)["driver"].as_str(), Some("egpms-lan"));
+    assert_eq!(words(&pdu(5), "off"), ["bcu", "set_gpio", "reset", "0", "-board=imx93evk"]);
     assert_eq!(table["pdudaemon"]["listen"].as_str(), Some("127.0.0.1:16421"));
 
     // The PDUs that are programs are all that is there to be switched.

@@ -4,7 +4,8 @@ use serde_json::json;
 
 use super::relays::{Relays, outlet};
 use super::{Power, text};
-use crate::common::{LIMIT, TestLab, http, wait_until};
+use crate::common::{LIMIT, TestLab, http, http_as, wait_until};
+use crate::rights::{token, user};
 
 fn fed_twice(more: &str) -> String {
     format!(
@@ -63,6 +64,21 @@ fn a_cycle_that_cannot_cut_both_feeds_leaves_both_on() {
     assert!(message.contains("left port 1: the PDU took the request to switch off"), "{message}");
     assert!(left.is_on(1) && right.is_on(2));
     assert_eq!(right.log(), ["on 2", "off 2", "on 2"]);
+}
+
+#[test]
+fn a_dead_pdu_does_not_keep_the_other_feed_off() {
+    let lab = TestLab::new();
+    let (left, right) = (Relays::new(&lab, "l"), Relays::new(&lab, "r"));
+    let config = left.pdu("left", "500ms") + &right.pdu("right", "5s") + &fed_twice("");
+    let power = Power::start(&lab, &config);
+    power.done("server01", "on");
+    left.is("dead", true);
+    power.fails("server01", "cycle");
+    assert_eq!(right.log()[..3], ["on 2", "off 2", "on 2"]);
+    assert!(right.is_on(2));
+    left.is("dead", false);
+    wait_until(LIMIT * 2, "both are on", || left.is_on(1) && right.is_on(2));
 }
 
 #[test]
@@ -131,4 +147,39 @@ fn boards_that_share_pdus_and_outlets_never_hang() {
         let log: Vec<String> = relays.log().into_iter().filter(|l| *l == off || *l == on).collect();
         assert!(log.chunks(2).all(|pair| pair == [off.as_str(), on.as_str()]), "{log:?}");
     }
+}
+
+#[test]
+fn nobody_cuts_a_board_by_way_of_its_neighbour_without_a_right_on_it() {
+    let lab = TestLab::new();
+    let relays = Relays::new(&lab, "relays");
+    let shared = "shared = true\noff_time = \"10ms\"\n";
+    let config = relays.pdu("rack", "5s")
+        + &outlet("panda01", "rack", 1, shared)
+        + &outlet("panda02", "rack", 1, shared)
+        + &user("alice", "write = \"*\"")
+        + &user("bob", "control = \"panda01\"\nsee = \"panda02\"")
+        + &user("eve", "control = \"panda01\"");
+    let power = Power::start(&lab, &config);
+    let ask = |name: &str, method: &str, path: &str, body: &str| {
+        http_as(power.address, Some(&token(name)), method, path, body)
+    };
+    assert_eq!(ask("alice", "POST", "/outlets/panda01/on", "").status, 200);
+    for (method, path, body) in [
+        ("POST", "/outlets/panda01/off", ""),
+        ("POST", "/outlets/panda01/cycle", r#"{"force":true,"reason":"mine"}"#),
+        ("PUT", "/labgrid/outlets/panda01", "0"),
+        ("GET", "/labgrid/outlets/panda01/0", ""),
+        ("PUT", "/labgrid/pdus/rack/1", "0"),
+    ] {
+        let bob = ask("bob", method, path, body);
+        assert_eq!(bob.status, 403, "{path}: {}", bob.text());
+        assert!(bob.text().contains("bob may see on panda02, and this needs"), "{}", bob.text());
+        let eve = ask("eve", method, path, body);
+        assert_eq!(eve.status, 403, "{path}: {}", eve.text());
+        assert!(eve.text().contains("on another board on the same outlet"), "{}", eve.text());
+        assert!(!eve.text().contains("panda02"), "{}", eve.text());
+    }
+    assert_eq!(relays.log(), ["on 1"]);
+    assert_eq!(ask("eve", "GET", "/outlets/panda01", "").status, 200);
 }

@@ -26,9 +26,11 @@ impl Bmc {
         // Called with get or set, and names, each with a value after set.
         let script = format!(
             "#!/bin/sh\necho \"$@\" >> {asked}\nverb=$1\nshift\nwhile [ $# -gt 0 ]; do\n\
-             case $verb-$1 in\nset-power) echo $2 > {chassis}; shift ;;\nset-*) shift ;;\n\
+             case $verb-$1 in\nset-power) echo $2 > {chassis}; shift\n\
+             read pid < {mute} && rm {mute} && kill -STOP $pid ;;\nset-*) shift ;;\n\
              get-power) echo power:$(cat {chassis}) ;;\n*) echo $1:0 ;;\nesac\nshift\ndone\n",
             asked = asked.display(),
+            mute = lab.path("mute").display(),
             chassis = chassis.display()
         );
         let control = lab.write("control", &script);
@@ -112,6 +114,34 @@ fn who_may_not_switch_is_told_so() {
     assert!(bmc.switched().is_empty());
     let log = power.daemon.log().text();
     assert!(!log.contains("hunter2") && !log.contains("s3cr;"), "{log}");
+}
+
+#[test]
+fn a_bmc_whose_answer_is_lost_may_have_switched_and_is_brought_back() {
+    let lab = TestLab::new();
+    let bmc = Bmc::start(&lab);
+    // Less patient than it is by itself.
+    let impatient = lab.write("impatient", "#!/bin/sh\nexec ipmitool -R 1 -N 1 \"$@\"\n");
+    fs::set_permissions(&impatient, fs::Permissions::from_mode(0o755)).unwrap();
+    let keys = format!("user = \"lava\"\npassword = \"s3cr;$et\"\nipmitool = {impatient:?}");
+    let power = Power::start(&lab, &bmc.pdu("bmc", &keys));
+    assert_eq!(power.done("bmc", "on"), "on verified");
+    let pid = bmc.process.pid();
+    fs::write(lab.path("mute"), format!("{pid}\n")).unwrap();
+    std::thread::scope(|scope| {
+        let cycle = scope.spawn(|| power.ask("bmc", "cycle"));
+        wait_until(LIMIT, "it is off, and says nothing any more", || {
+            fs::read_to_string(&bmc.chassis).unwrap() == "0\n" && !lab.path("mute").exists()
+        });
+        let log = power.daemon.log();
+        wait_until(LIMIT, "it is tried to switch it on", || {
+            log.text().contains("cannot switch it on again")
+        });
+        signal(pid, Signal::CONT);
+        cycle.join().unwrap();
+    });
+    wait_until(LIMIT, "it is on again", || power.done("bmc", "status") == "on verified");
+    assert_eq!(fs::read_to_string(&bmc.chassis).unwrap(), "1\n");
 }
 
 #[test]

@@ -73,7 +73,7 @@ fn what_is_no_lease_is_said_in_one_line() {
     assert_eq!(wrong("/leases/juno", json!({"for": "1h"})).0, 404);
     let (status, message) = wrong("/leases/panda01", json!({"for": "soon; rm -rf /"}));
     assert!(status == 400 && message.contains("is no duration"), "{message}");
-    let (status, message) = wrong("/leases/panda01", json!({"for": "400d"}));
+    let (status, message) = wrong("/leases/panda01", json!({"user": "alice", "for": "400d"}));
     assert!(status == 400 && message.contains("at most 14 days"), "{message}");
     assert_eq!(wrong("/leases/panda01", json!({"for": "1h", "until": 1})).0, 400);
     assert_eq!(wrong("/leases/panda01", json!({"for": "1h", "user": "a\nb"})).0, 400);
@@ -106,4 +106,68 @@ fn ending_somebody_elses_lease_needs_control_and_a_reason_and_is_told() {
         let events = http(address, "GET", "/consoles/panda01/events", "").text();
         events.contains("the lease of panda01 by alice is ended by root: holidays")
     });
+}
+
+#[test]
+fn a_lease_is_somebodys_and_is_listed() {
+    let lab = TestLab::new();
+    let relays = Relays::new(&lab, "relays");
+    let power = Power::start(&lab, &(relays.pdu("rack", "5s") + &outlet("panda01", "rack", 1, "")));
+    // An address is nobody's name: with the next request it could not be told whose lease it is.
+    let nobody = ask(&power, "POST", "/leases/panda01", &json!({"for": "2h"}));
+    assert_eq!(nobody.status, 400, "{}", nobody.text());
+    assert!(text(&nobody.json()["error"]["hint"]).contains("\"user\":\"alice\""));
+    assert_eq!(power.get("/outlets").json()[0].get("lease"), None);
+    let body = json!({"user": "alice", "for": "2h", "reason": "bisecting"});
+    assert_eq!(ask(&power, "POST", "/leases/panda01", &body).status, 200);
+    let lease = &power.get("/outlets").json()[0]["lease"];
+    assert_eq!((&lease["holder"], &lease["reason"]), (&"alice".into(), &"bisecting".into()));
+    let unknown = super::failure(&ask(&power, "GET", "/leases/panda1", &Value::Null));
+    assert_eq!(unknown.1, "there is no outlet \"panda1\"");
+}
+
+#[test]
+fn a_lease_that_cannot_be_read_may_be_anybodys() {
+    let lab = TestLab::new();
+    let relays = Relays::new(&lab, "relays");
+    let config = relays.pdu("rack", "5s")
+        + &outlet("panda01", "rack", 1, "")
+        + &outlet("panda02", "rack", 2, "")
+        + "[leases]\ndir = \"leases\"\n";
+    let power = Power::start(&lab, &config);
+    lab.write("leases/panda01.json", "{\"holder\":");
+    let refused = ask(&power, "POST", "/outlets/panda01/off", &json!({"user": "alice"}));
+    assert_eq!(refused.status, 409, "{}", refused.text());
+    let error = &refused.json()["error"];
+    let message = text(&error["message"]);
+    assert!(message.starts_with("it cannot be told who has leased panda01: "), "{message}");
+    assert!(message.contains("leases/panda01.json: EOF while parsing"), "{message}");
+    assert_eq!(error["refusal"], "leased");
+    assert_eq!(ask(&power, "POST", "/outlets/panda02/off", &json!({"user": "alice"})).status, 200);
+    let force = json!({"user": "alice", "force": true, "reason": "it smokes"});
+    assert_eq!(ask(&power, "POST", "/outlets/panda01/off", &force).status, 200);
+    let body = json!({"user": "alice", "for": "2h"});
+    assert_eq!(ask(&power, "POST", "/leases/panda01", &body).status, 200);
+    assert_eq!(ask(&power, "POST", "/outlets/panda01/off", &json!({"user": "alice"})).status, 200);
+}
+
+#[test]
+fn who_has_the_lock_of_the_leases_stops_nothing_but_leases() {
+    let lab = TestLab::new();
+    let relays = Relays::new(&lab, "relays");
+    let config = relays.pdu("rack", "5s")
+        + &outlet("panda01", "rack", 1, "")
+        + "[leases]\ndir = \"leases\"\n";
+    let mut power = Power::start(&lab, &config);
+    let lock = std::fs::File::create(lab.write("leases/.lock", "")).unwrap();
+    lock.lock().unwrap();
+    let address = power.address;
+    let lease = std::thread::spawn(move || {
+        http(address, "POST", "/leases/panda01", r#"{"user":"alice","for":"1h"}"#)
+    });
+    assert_eq!(power.done("panda01", "on"), "on verified");
+    let lease = lease.join().unwrap();
+    assert_eq!(lease.status, 500, "{}", lease.text());
+    assert!(lease.text().contains("another daemon has the lock of the leases"), "{}", lease.text());
+    assert!(power.daemon.terminate().success());
 }

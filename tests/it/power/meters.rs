@@ -64,6 +64,12 @@ fn what_flows_is_read_kept_and_told_when_it_changes() {
     let read = metrics.lines().find(|line| line.contains("result=\"ok\"")).unwrap();
     let read: usize = read.rsplit(' ').next().unwrap().parse().unwrap();
     assert!(count() < 2 + read * 10, "not every reading is a line");
+
+    // What a PDU said that says nothing any more is not said for it.
+    drop(rack);
+    wait_until(LIMIT * 2, "it is of the past", || reading().status == 404);
+    let metrics = power.get("/metrics").text();
+    assert!(!metrics.contains("lava_power_outlet_amperes{"), "{metrics}");
 }
 
 #[test]

@@ -118,7 +118,8 @@ fn whoever_hung_up_before_its_turn_switches_nothing() {
     // Switching on takes as long as this file is there.
     let busy = lab.write("busy", "");
     let script = |verb: &str| {
-        format!("[\"sh\", \"-c\", \"echo {verb} >> log; while test -e busy; do sleep 0.01; done\"]")
+        let does = format!("echo {verb} >> log; while test -e busy; do sleep 0.01; done");
+        format!("[\"sh\", \"-c\", \"{does}\", \"relay {{port}}\"]")
     };
     let config = format!(
         "[[pdu]]\nname = \"rack\"\ndriver = \"exec\"\non = {}\noff = {}\n{}",

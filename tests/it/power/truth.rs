@@ -176,6 +176,39 @@ fn who_switches_a_board_that_was_left_off_has_the_last_word() {
 }
 
 #[test]
+fn a_kill_while_somebody_switches_a_left_off_board_on_does_not_leave_it_off() {
+    let lab = TestLab::new();
+    let relays = Relays::new(&lab, "relays");
+    relays.set(1, true);
+    let config = relays.pdu("rack", "1s") + &outlet("panda01", "rack", 1, "off_time = \"1s\"\n");
+    let mut power = Power::start(&lab, &config);
+    let address = power.address;
+    let cycle = std::thread::spawn(move || {
+        http(address, "POST", "/outlets/panda01/cycle", r#"{"user":"bob"}"#)
+    });
+    wait_until(LIMIT, "the board is off", || !relays.is_on(1));
+    relays.is("stuck", true);
+    assert_eq!(cycle.join().unwrap().status, 502);
+    // Asked for and failed: it is still owed, and everybody sees so.
+    power.fails("panda01", "on");
+    assert_eq!(last(&power, "panda01")["verb"], "on");
+    assert_eq!(last(&power, "panda01")["result"], "left-off");
+    assert_eq!(left_off(&power)["who"], "bob");
+    let _gone = std::thread::spawn(move || {
+        std::panic::catch_unwind(|| http(address, "POST", "/outlets/panda01/on", ""))
+    });
+    wait_until(LIMIT, "it is being switched on", || {
+        last(&power, "panda01")["result"] == "under-way"
+    });
+    power.daemon.kill();
+    relays.is("stuck", false);
+    let power = Power::start(&lab, &config);
+    wait_until(LIMIT, "it is back", || left_off(&power).is_null());
+    assert!(relays.is_on(1));
+    assert_eq!(last(&power, "panda01")["result"], "interrupted");
+}
+
+#[test]
 fn a_cycle_holds_up_no_other_outlet_of_its_pdu() {
     let lab = TestLab::new();
     let relays = Relays::new(&lab, "relays");
@@ -232,4 +265,27 @@ fn thousands_at_once_are_answered_or_refused_and_a_dead_pdu_costs_nobody_else_an
     assert!(answers.iter().all(known) && answers.contains(&503), "{answers:?}");
     let grown = power.daemon.memory().saturating_sub(before);
     assert!(grown < 64 << 20, "{grown}");
+}
+
+#[test]
+fn who_keeps_one_board_busy_keeps_nobody_from_the_others() {
+    let lab = TestLab::new();
+    let relays = Relays::new(&lab, "relays");
+    let config = relays.pdu("rack", "5s")
+        + &outlet("panda01", "rack", 1, "off_time = \"5m\"\n")
+        + &outlet("panda02", "rack", 2, "off_time = \"10ms\"\n");
+    let mut power = Power::start(&lab, &config);
+    let address = power.address;
+    let cycle = move || http(address, "POST", "/outlets/panda01/cycle", "").status;
+    let mut crowd = vec![std::thread::spawn(cycle)];
+    let is_cut = || relays.log().first().is_some_and(|first| first == "off 1");
+    wait_until(LIMIT, "the first one is under way", is_cut);
+    // As many as may wait for the board, and one more.
+    crowd.extend((0..32).map(|_| std::thread::spawn(cycle)));
+    wait_until(LIMIT, "one is refused", || crowd.iter().any(std::thread::JoinHandle::is_finished));
+    assert_eq!(power.done("panda02", "cycle"), "on verified");
+    assert_eq!(power.done("panda01", "status"), "off verified");
+    assert!(power.daemon.terminate().success());
+    let answers: Vec<u16> = crowd.into_iter().map(|one| one.join().unwrap()).collect();
+    assert_eq!(answers.iter().filter(|status| **status == 200).count(), 1, "{answers:?}");
 }

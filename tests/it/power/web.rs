@@ -197,8 +197,18 @@ fn what_goes_wrong_is_told_for_what_it_is() {
         ),
         ("huge", "lab", "asked to switch on: the PDU's answer has more than 256 KiB"),
         ("broken", "lab", "asked to switch on: the PDU answers 503 Service Unavailable"),
-        ("redirect", "failed", "the PDU sends us elsewhere (302 Found), where we do not go"),
-        ("refuse", "failed", "the PDU refuses: 409 Conflict"),
+        // Many a server answers so what it has done.
+        (
+            "redirect",
+            "lab",
+            "asked to switch on: the PDU sends us elsewhere (302 Found), where we do",
+        ),
+        // It refuses to tell the state, too.
+        (
+            "refuse",
+            "lab",
+            "asked to switch on: the PDU refuses: 409 Conflict; and the state cannot",
+        ),
     ];
     for (fault, expected, why) in faults {
         web.set("fault", fault);
@@ -235,6 +245,26 @@ fn a_pdu_that_lies_is_found_out_by_reading() {
     let (kind, message) = power.fails("panda01", "on");
     assert_eq!(kind, "failed");
     assert!(message.contains("took the request to switch on, but still reads off"), "{message}");
+}
+
+#[test]
+fn a_pdu_that_tells_anybody_what_it_is_is_found() {
+    let lab = TestLab::new();
+    let web = WebPdu::start(&lab, "web");
+    let url = format!("http://{}", web.address);
+    let said = lab.run("lava", ["power", "probe", &url, "--name", "rack"], "");
+    let told = String::from_utf8_lossy(&said.stdout).into_owned();
+    assert!(said.status.success(), "{said:?}");
+    assert!(told.contains(&format!("# {url}: 4All\n# netio: NETIO")), "{told}");
+    let config = told[told.find("[[pdu]]").unwrap()..].to_owned();
+    assert_eq!(config.matches("# off\n[[outlet]]").count(), 4, "{told}");
+    let power = Power::start(&lab, &config);
+    assert_eq!(power.done("rack-4", "on"), "on verified");
+    let json = lab.run("lava", ["power", "probe", &url, "--json"], "");
+    let found: serde_json::Value = serde_json::from_slice(&json.stdout).unwrap();
+    assert_eq!((&found["driver"], &found["outlets"][3]["state"]), (&"http".into(), &"on".into()));
+    let nobody = lab.run("lava", ["power", "probe", "http://127.0.0.1:1"], "");
+    assert_eq!(nobody.status.code(), Some(1), "{nobody:?}");
 }
 
 #[test]
@@ -401,7 +431,7 @@ fn a_redfish_service_switches_and_reads_back() {
     let (_, message) = power.fails("panda04", "on");
     assert!(message.contains("the PDU denies us (401"), "{message}");
     let (kind, message) = power.fails("panda05", "on");
-    assert_eq!(kind, "failed");
+    assert_eq!(kind, "lab");
     assert!(message.contains("404 Not Found; are the port and the profile right?"), "{message}");
     assert_eq!(power.done("panda01", "status"), "off verified");
 }

@@ -74,7 +74,7 @@ pub(crate) fn user(name: &str, rights: &str) -> String {
     format!("[[token]]\nname = \"{name}\"\nhash = \"{hash}\"\n{rights}\n")
 }
 
-pub(super) fn token(name: &str) -> String {
+pub(crate) fn token(name: &str) -> String {
     format!("lava_{name}")
 }
 

@@ -108,6 +108,14 @@ impl Dialogue {
         Ok(script)
     }
 
+    /// All that is said to switch an outlet on: the same for all spellings of its port.
+    ///
+    /// # Errors
+    /// Why the PDU has no such port.
+    pub(super) fn said(&self, port: &str) -> Result<String, String> {
+        Script::said(&self.profile, port, &self.values())
+    }
+
     /// What is said first and last in a session.
     ///
     /// # Errors

@@ -329,6 +329,27 @@ mod tests {
     }
 
     #[test]
+    fn nothing_is_confirmed_without_a_look_at_whose_outlet_it_is() {
+        let mut confirmed = 0;
+        for (name, text) in BUILT_IN {
+            let problems = Problems::default();
+            let profile = Profile::parse(text, &At::top(name, &problems)).unwrap();
+            for steps in [&profile.on, &profile.off, &profile.cycle] {
+                let yes = Template::parse("YES\\r", &[]).unwrap();
+                let yes = |step: &StepText| step.send.as_ref() == Some(&yes);
+                for at in (0..steps.len()).filter(|at| yes(&steps[*at])) {
+                    confirmed += 1;
+                    assert!(
+                        steps[..at].iter().filter(|step| step.names.is_some()).count() > 1,
+                        "{name}"
+                    );
+                }
+            }
+        }
+        assert!(confirmed >= 4, "{confirmed}");
+    }
+
+    #[test]
     fn a_profile_says_what_is_wrong_with_it() {
         let problems = Problems::default();
         let text = r#"

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::expression::Values;
 use super::profile::{BITS, OUTLET, Profile, ReadingText, StepText};
-use super::template::Words;
+use super::template::{Heard, Words};
 use crate::wire::expect::Expected;
 
 /// The conversations about one outlet.
@@ -64,14 +64,7 @@ impl Script {
     /// # Errors
     /// Why there is no such port.
     pub(super) fn new(profile: &Profile, port: &str, values: &Values) -> Result<Self, String> {
-        let parts = profile.port.parts(port.as_bytes()).ok_or_else(|| {
-            format!("{port:?} is no port of this PDU; those are {}", profile.ports)
-        })?;
-        let mut values = values.clone();
-        values.insert("port".to_owned(), port.to_owned());
-        for (name, part) in parts {
-            values.insert(name.to_owned(), String::from_utf8_lossy(part).into_owned());
-        }
+        let values = of_port(profile, port, values)?;
         let some = |texts: &[StepText]| {
             if texts.is_empty() { Ok(None) } else { steps(texts, &values).map(Some) }
         };
@@ -83,6 +76,25 @@ impl Script {
         })
     }
 
+    /// All that is said to switch one outlet on, for comparing. May have a password in it.
+    ///
+    /// # Errors
+    /// Why there is no such port.
+    pub(super) fn said(profile: &Profile, port: &str, values: &Values) -> Result<String, String> {
+        let values = of_port(profile, port, values)?;
+        let sent = profile.on.iter().filter_map(|step| step.send.as_ref());
+        let mut said = String::new();
+        for send in sent {
+            let words = send.words(&values)?;
+            said += &match words.bytes(&Heard::new()) {
+                Some(bytes) => format!("{}\n", bytes.escape_ascii()),
+                // What the PDU will have said is the same for all spellings.
+                None => format!("{words:?}\n"),
+            };
+        }
+        Ok(said)
+    }
+
     /// On and off change places.
     pub(super) fn invert(&mut self) {
         std::mem::swap(&mut self.on, &mut self.off);
@@ -92,6 +104,20 @@ impl Script {
             step.inverted = true;
         }
     }
+}
+
+/// The values, with those that a port stands for.
+fn of_port(profile: &Profile, port: &str, values: &Values) -> Result<Values, String> {
+    let parts = profile
+        .port
+        .parts(port.as_bytes())
+        .ok_or_else(|| format!("{port:?} is no port of this PDU; those are {}", profile.ports))?;
+    let mut values = values.clone();
+    values.insert("port".to_owned(), port.to_owned());
+    for (name, part) in parts {
+        values.insert(name.to_owned(), String::from_utf8_lossy(part).into_owned());
+    }
+    Ok(values)
 }
 
 /// Steps with their values; those that need a value that is not there are left out.

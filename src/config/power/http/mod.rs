@@ -3,8 +3,7 @@
 mod profile;
 
 pub(super) use profile::BUILT_IN;
-pub(super) use profile::Ports;
-pub use profile::{Body, HttpProfile, HttpRequest, Meter, Method};
+pub use profile::{Body, HttpProfile, HttpRequest, Login, Meter, Method};
 
 use super::common::one_of;
 use super::tls::TlsKeys;

@@ -3,9 +3,10 @@
 use super::Auth;
 use crate::config::power::answer::{Check, Finder, Meaning, Quantity};
 use crate::config::power::common::one_of;
+use crate::config::power::ports::Ports;
 use crate::config::power::profile::{self, BuiltIn, built_in};
 use crate::config::power::template::{Template, Values};
-use crate::config::{At, Table, toml};
+use crate::config::{At, Problems, Table, toml};
 use crate::wire::pattern::Pattern;
 
 /// How a family of PDUs is switched over HTTP.
@@ -23,15 +24,10 @@ pub struct HttpProfile {
     /// Without it nothing can be verified.
     pub status: Option<(HttpRequest, Meaning)>,
     pub meter: Option<Box<Meter>>,
+    /// A request that anybody may make, and where such a PDU says what it is.
+    pub probe: Option<(HttpRequest, Finder)>,
     /// What an answer has in it when it is a "no" in spite of its status: a regular expression.
     pub denied: Option<String>,
-}
-
-/// What the outlets of a PDU are called.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Ports {
-    Names,
-    Numbers { first: u32, last: u32 },
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -98,6 +94,16 @@ impl HttpProfile {
         profile::named_in(table, BUILT_IN, Self::parse)
     }
 
+    /// Those that come with the program and know such a PDU when they see it, by their names.
+    pub fn that_probe() -> impl Iterator<Item = (&'static str, Self)> {
+        let read = |(name, text): &BuiltIn| {
+            let problems = Problems::default();
+            let profile = Self::parse(text, &At::top(name, &problems))?;
+            profile.probe.is_some().then_some((*name, profile))
+        };
+        BUILT_IN.iter().filter_map(read)
+    }
+
     fn parse(text: &str, at: &At<'_>) -> Option<Self> {
         let node = toml::parse(text, at)?;
         let table = Table::new(&node, at.clone())?;
@@ -126,6 +132,11 @@ impl HttpProfile {
             table.finish();
             Some(Login { request: read.0?, token: read.1? })
         });
+        let probe = table.table("probe").map(|table| {
+            let read = (HttpRequest::read(&table, false), Finder::read(&table, &[]));
+            table.finish();
+            Some((read.0?, read.1?))
+        });
         let meter = table.table("meter").map(|table| Meter::read(table).map(Box::new));
         for (key, missing) in [("on", on.is_none()), ("off", off.is_none())] {
             if missing && table.node(key).is_none() {
@@ -137,7 +148,8 @@ impl HttpProfile {
         let (status, login, meter) = (status.flatten(), login.flatten(), meter.flatten());
         let profile = (|| {
             let (on, off) = (on??, off??);
-            Some(Self { auth, ports, login, on, off, cycle, status, meter, denied })
+            let probe = probe.flatten();
+            Some(Self { auth, ports, login, on, off, cycle, status, meter, probe, denied })
         })();
         if profile
             .as_ref()
@@ -165,44 +177,6 @@ impl HttpProfile {
             .chain(status.into_iter().flat_map(|(_, meaning)| meaning.finder.templates()))
             .chain(quantities.flat_map(|quantity| quantity.finder.templates()))
             .chain(login.into_iter().flat_map(|login| login.token.templates()))
-    }
-}
-
-impl Ports {
-    pub(in crate::config::power) fn parse(text: &str) -> Result<Self, String> {
-        if text == "names" {
-            return Ok(Self::Names);
-        }
-        let range = text.split_once('-').and_then(|(first, last)| {
-            let range = (first.parse().ok()?, last.parse().ok()?);
-            (range.0 <= range.1).then_some(Self::Numbers { first: range.0, last: range.1 })
-        });
-        range.ok_or_else(|| format!("{text:?} is neither \"names\" nor a range like \"1-8\""))
-    }
-
-    /// Whether an outlet of the PDU can be called so.
-    ///
-    /// # Errors
-    /// Why not.
-    pub(in crate::config::power) fn check(self, port: &str) -> Result<(), String> {
-        match self {
-            // Two dots are a way out of a path, however they are written.
-            Self::Names if port.is_empty() || matches!(port, "." | "..") => {
-                Err(format!("{port:?} is no outlet's name"))
-            }
-            Self::Names => Ok(()),
-            Self::Numbers { first, last } => {
-                let number = port
-                    .parse::<u32>()
-                    .ok()
-                    .filter(|_| port == "0" || !port.starts_with(['0', '+']));
-                if number.is_some_and(|number| (first..=last).contains(&number)) {
-                    return Ok(());
-                }
-                let most = if last == u32::MAX { String::new() } else { format!(" to {last}") };
-                Err(format!("{port:?} is no outlet of it; they are numbered from {first}{most}"))
-            }
-        }
     }
 }
 
@@ -276,7 +250,6 @@ impl Meter {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::Problems;
 
     #[test]
     fn the_profiles_that_come_with_the_program_are_sound() {
@@ -313,16 +286,5 @@ mod tests {
         ] {
             assert!(told.lines().any(|told| told == line), "{line}\nis not in\n{told}");
         }
-    }
-
-    #[test]
-    fn ports_are_what_the_pdu_has() {
-        let eight = Ports::parse("1-8").unwrap();
-        assert_eq!(eight.check("8"), Ok(()));
-        for wrong in ["0", "9", "08", "+8", "1.1", "", "{port}"] {
-            assert!(eight.check(wrong).is_err(), "{wrong}");
-        }
-        assert_eq!(Ports::Names.check("switch.panda01"), Ok(()));
-        assert!(Ports::Names.check("..").is_err());
     }
 }

@@ -3,7 +3,7 @@
 mod profile;
 
 pub(super) use profile::BUILT_IN;
-pub use profile::{Message, MqttProfile, Wait};
+pub use profile::{Alive, Message, MqttProfile, Wait};
 
 use super::tls::TlsKeys;
 use crate::config::{Secret, Table};

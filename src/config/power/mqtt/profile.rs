@@ -1,7 +1,7 @@
 //! MQTT devices as data: what is published where, and where the device tells what it did.
 
 use crate::config::power::answer::{Check, Finder, Meaning};
-use crate::config::power::http::Ports;
+use crate::config::power::ports::Ports;
 use crate::config::power::profile::{self, BuiltIn, built_in};
 use crate::config::power::template::Template;
 use crate::config::{At, Table, toml};
@@ -14,6 +14,15 @@ pub struct MqttProfile {
     pub off: Message,
     /// Without it nothing can be verified.
     pub status: Option<Wait>,
+    /// Where the broker keeps whether the device is there.
+    pub alive: Option<Alive>,
+}
+
+/// What the device says when it connects, and the broker for it when it is gone (its "last will").
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Alive {
+    pub topic: Template,
+    pub check: Check,
 }
 
 /// A message to the device, and what it has to say to it.
@@ -28,8 +37,8 @@ pub struct Message {
 /// Where the device tells its state.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Wait {
-    /// A topic and a payload that make it tell. Without them the last state that the broker keeps
-    /// (a retained message) is its state, and what it says later.
+    /// A topic and a payload that make it tell. Without them what the broker keeps of it (a retained
+    /// message) is its state as long as it is [`Alive`], which nobody else can know.
     pub ask: Option<(Template, Template)>,
     pub topic: Template,
     pub meaning: Meaning,
@@ -58,6 +67,7 @@ impl MqttProfile {
         let message = |key: &str| table.table(key).map(Message::read);
         let (on, off) = (message("on"), message("off"));
         let status = table.table("status").map(Wait::read);
+        let alive = table.table("alive").map(Alive::read);
         for (key, missing) in [("on", on.is_none()), ("off", off.is_none())] {
             if missing && table.node(key).is_none() {
                 at.problem(table.place(), format!("the table [{key}] is missing"));
@@ -65,7 +75,8 @@ impl MqttProfile {
         }
         table.finish();
         let ports = ports.unwrap_or(Ports::Numbers { first: 0, last: u32::MAX });
-        Some(Self { ports, on: on??, off: off??, status: status.flatten() })
+        let (status, alive) = (status.flatten(), alive.flatten());
+        Some(Self { ports, on: on??, off: off??, status, alive })
     }
 }
 
@@ -85,6 +96,19 @@ impl Message {
         }
         table.finish();
         Some(Self { publish: publish?, payload: payload?, answer: answer.zip(check) })
+    }
+}
+
+impl Alive {
+    fn read(table: Table<'_>) -> Option<Self> {
+        table.required::<String>("topic");
+        let topic = topic(&table, "topic");
+        let check = Check::read(&table, WORDS);
+        if check.is_none() && table.node("is").is_none() {
+            table.problem("is", "\"is\", what is kept there of a device that is there, is missing");
+        }
+        table.finish();
+        Some(Self { topic: topic?, check: check? })
     }
 }
 

@@ -32,7 +32,7 @@ enum Part {
 }
 
 impl Numbering {
-    pub(super) fn new(unit: Option<Vec<u32>>, first: u32) -> Self {
+    pub(in crate::config::power) fn new(unit: Option<Vec<u32>>, first: u32) -> Self {
         Self { unit, first }
     }
 
@@ -114,6 +114,11 @@ impl OidTemplate {
     /// Whether it is another object for each outlet.
     pub(super) fn has_outlet(&self) -> bool {
         self.0.iter().any(|part| matches!(part, Part::Port | Part::Outlet))
+    }
+
+    /// Whether it is another object for each unit.
+    pub(super) fn has_unit(&self) -> bool {
+        self.0.iter().any(|part| matches!(part, Part::Port | Part::Unit))
     }
 
     /// The numbers of the OID for one outlet.

@@ -121,6 +121,17 @@ impl Profile {
                 at.problem(table.place(), format!("the table [{key}] is missing"));
             }
         }
+        let of_one_unit = |oid: &OidTemplate, list: Option<List>| list.is_some() && !oid.has_unit();
+        let sets = [&on, &off, &cycle].into_iter().flatten().flatten();
+        let one_unit = sets.map(|set| of_one_unit(&set.oid, set.list));
+        let status_of_one = status.iter().flatten().map(|get| of_one_unit(&get.oid, get.list));
+        if one_unit.chain(status_of_one).any(|of_one| of_one)
+            && unit.as_ref().is_some_and(|unit| !unit.is_empty())
+        {
+            let what = "a list here is of one unit only, without {unit} in its oid: that of the other \
+                        units would be taken for it; write unit = \"\"";
+            table.problem("unit", what);
+        }
         table.finish();
         Some(Self {
             name: at.file.to_owned(),

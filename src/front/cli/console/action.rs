@@ -3,16 +3,16 @@
 use std::pin::Pin;
 use std::time::Duration;
 
-use bytes::Bytes;
 use serde::Serialize;
 
 use super::super::{line_text, report};
 use super::notice;
 use crate::client::lab::Lab;
-use crate::client::{ConsoleRef, control, history, outlet};
+use crate::client::{ConsoleRef, OutletRef, control, history, outlet};
 use crate::model::event::Phase;
 use crate::model::{Event, Failure, Kind, Name, PowerRequest, Report, Verb, What};
 use crate::wire::attach::PortState;
+use crate::wire::frame::Frame;
 use crate::wire::request::Nothing;
 
 /// How long a note on the timeline may take.
@@ -32,7 +32,7 @@ pub(super) enum Done {
     /// What came of an operation on the outlet.
     Report(Report),
     /// The last so many lines that the board printed.
-    Log { lines: usize, bytes: Bytes },
+    Log { lines: usize, frames: Vec<Frame> },
     /// Lines for the person.
     Said(Vec<String>),
 }
@@ -56,23 +56,37 @@ pub(super) fn power(
         })?;
         let request =
             PowerRequest { user: Some(target.user.clone()), reason, ..PowerRequest::default() };
-        // Everyone attached is to see it. lava-power tells them where it knows the console.
-        let told = verb == Verb::Status
-            || outlet::info(&outlet).await?.is_none_or(|info| info.console.is_some());
-        if !told {
-            note(&console, &target, verb, Phase::Begin, None).await;
-        }
-        let report = outlet::operate(&outlet, verb, &request).await;
-        if !told {
-            let phase = if report.is_ok() { Phase::Done } else { Phase::Failed };
-            let detail = match &report {
-                Ok(report) => report::text(report),
-                Err(failure) => failure.message.clone(),
-            };
-            note(&console, &target, verb, phase, Some(detail)).await;
-        }
-        report.map(Done::Report)
+        operate(&outlet, Some(&console), &target.board, verb, &request).await.map(Done::Report)
     })
+}
+
+/// Carries out a verb on a board's outlet, for everyone at its console to see.
+///
+/// # Errors
+/// As [`outlet::operate`].
+pub(in crate::front) async fn operate(
+    outlet: &OutletRef,
+    console: Option<&ConsoleRef>,
+    board: &Name,
+    verb: Verb,
+    request: &PowerRequest,
+) -> Result<Report, Failure> {
+    // lava-power tells them where it knows the console.
+    let told = verb == Verb::Status
+        || outlet::info(outlet).await?.is_none_or(|info| info.console.is_some());
+    let Some(console) = console.filter(|_| !told) else {
+        return outlet::operate(outlet, verb, request).await;
+    };
+    let who = request.user.as_deref().unwrap_or_default();
+    note(console, board, who, verb, Phase::Begin, None).await;
+    let report = outlet::operate(outlet, verb, request).await;
+    let phase = if report.is_ok() { Phase::Done } else { Phase::Failed };
+    let detail = match &report {
+        Ok(report) => report::text(report),
+        Err(failure) => failure.message.clone(),
+    };
+    note(console, board, who, verb, phase, Some(detail)).await;
+    report
 }
 
 #[derive(Serialize)]
@@ -85,16 +99,17 @@ struct Note<'a> {
 /// Puts a power operation on the console's timeline. Best effort: power does not wait for it.
 async fn note(
     console: &ConsoleRef,
-    target: &Target,
+    board: &Name,
+    who: &str,
     verb: Verb,
     phase: Phase,
     detail: Option<String>,
 ) {
-    let outlet = target.board.clone();
+    let outlet = board.clone();
     let what = What::Power { outlet, verb: verb.to_string(), phase, detail };
     let http = console.http().with_timeout(NOTE_TIMEOUT);
     let path = format!("{}/events", console.path);
-    let _: Result<Event, Failure> = http.post(&path, &Note { who: &target.user, what }).await;
+    let _: Result<Event, Failure> = http.post(&path, &Note { who, what }).await;
 }
 
 /// Lets others' sessions go, and tells whose.
@@ -150,8 +165,6 @@ pub(in crate::front) fn info_lines(
 pub(super) fn log(console: ConsoleRef, lines: usize) -> Action {
     Box::pin(async move {
         let frames = history::last_lines(&console, lines, 0, None).await?;
-        let bytes: Vec<u8> = frames.iter().flat_map(|frame| frame.bytes.to_vec()).collect();
-        let bytes = bytes.into();
-        Ok(Done::Log { lines, bytes })
+        Ok(Done::Log { lines, frames })
     })
 }

@@ -109,7 +109,7 @@ pub(in crate::front) fn event(name: &Name, event: &Event) -> Option<String> {
             let detail = detail.iter().map(|detail| format!(": {}", printable(detail)));
             let detail: String = detail.collect();
             match phase {
-                Phase::Begin => format!("({who}) initiated a {what}{of}"),
+                Phase::Begin => format!("({who}) initiated a {what}{of}{detail}"),
                 Phase::Done => format!("[{what}{of} done{detail}]"),
                 Phase::Failed => format!("[{what}{of} failed{detail}]"),
             }

@@ -4,6 +4,7 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use super::session::{Running, Session};
+use super::streams::At;
 use crate::client::send::Outgoing;
 use crate::model::{Interval, Kind};
 use crate::wire::attach::{Answer, Verb};
@@ -54,6 +55,10 @@ impl Session {
         pace: Option<Interval>,
         line_pace: Option<Interval>,
     ) {
+        if matches!(self.terminal, At::Elsewhere) {
+            let told = "send: your files are not here; type one from there: ssh … panda01 < FILE";
+            return self.fail(Kind::User, &told.replace("panda01", self.target.board.as_str()));
+        }
         if self.spy {
             let told = self.words().read_only(self.holder.as_ref());
             return self.fail(Kind::Refused, &told);

@@ -1,14 +1,15 @@
 //! `lava boards`: which boards there are, and how they are.
 
+use std::collections::HashMap;
 use std::time::Duration;
 
 use clap::Args;
 use futures_util::future::join_all;
 use serde::{Deserialize, Serialize};
 
-use super::{LabArgs, print, print_json};
-use crate::client::{ConsoleRef, OutletRef, lab::Board, outlet};
-use crate::model::{Failure, Health, Name, PowerRequest, State, Verb, units};
+use super::{Context, LabArgs};
+use crate::client::{Listing, lab::Board, outlet};
+use crate::model::{Failure, Health, Lease, Name, PowerRequest, Right, State, Verb, units};
 use crate::wire::attach::{PortState, Session};
 
 /// How long a console's daemon may take to answer before the board is listed without it.
@@ -17,9 +18,12 @@ const STATE_TIMEOUT: Duration = Duration::from_secs(3);
 /// A console that has said nothing for so long is called quiet.
 const QUIET_MS: u64 = 60_000;
 
-/// Lists the boards: whether their consoles are open, who has them, who is attached.
+/// Lists the boards: who has leased them, whether their consoles are open, who has them, who is attached.
 #[derive(Debug, Args)]
 pub(super) struct BoardsArgs {
+    /// The boards: names, or patterns such as 'rack*'. All of them without any.
+    #[arg(value_name = "BOARD")]
+    boards: Vec<String>,
     #[command(flatten)]
     lab: LabArgs,
     /// Also ask the outlets, which asks their PDUs.
@@ -38,6 +42,8 @@ struct Row {
     at: Option<String>,
     /// `open`, `starting`, `closed: why`, `unreachable: why`, or null without a console.
     console: Option<String>,
+    /// Who has leased it; null when nobody has.
+    lease: Option<Lease>,
     /// Who has the write lock.
     holder: Option<String>,
     attached: Vec<String>,
@@ -49,7 +55,7 @@ struct Row {
     health: Option<Health>,
 }
 
-#[derive(Deserialize)]
+#[derive(Debug, Clone, Deserialize)]
 struct Console {
     #[serde(flatten)]
     state: PortState,
@@ -59,35 +65,42 @@ struct Console {
     health: Health,
 }
 
-pub(super) async fn run(args: BoardsArgs) -> Result<(), Failure> {
-    let boards = args.lab.locate()?.boards().await?;
-    let mut rows = join_all(boards.iter().map(|board| row(board, args.power))).await;
-    for (row, board) in rows.iter_mut().zip(&boards) {
-        let several = boards.iter().filter(|other| other.name == board.name).count() > 1;
-        row.at = board
-            .console
-            .as_ref()
-            .or(board.outlet.as_ref())
-            .filter(|_| several)
-            .map(ToString::to_string);
-    }
-    if args.json { print_json(&rows) } else { print(table(&rows).as_bytes()) }
+/// As much of an outlet as is shown here.
+#[derive(Debug, Clone, Deserialize)]
+struct Outlet {
+    #[serde(default)]
+    lease: Option<Lease>,
 }
 
-async fn row(board: &Board, power: bool) -> Row {
-    let console = async {
-        match &board.console {
-            Some(console) => Some(console_state(console).await),
-            None => None,
-        }
+pub(super) async fn run(args: BoardsArgs, ctx: &Context) -> Result<(), Failure> {
+    let lab = args.lab.locate(ctx)?;
+    let boards = match args.boards.is_empty() {
+        true => lab.boards().await?,
+        false => lab.select(&args.boards, Right::See).await?,
     };
-    let power = async {
-        match &board.outlet {
-            Some(outlet) if power => Some(power_state(outlet).await),
-            _ => None,
-        }
-    };
-    let (console, power) = tokio::join!(console, power);
+    let (consoles, outlets) = tokio::join!(
+        Listing::<Console>::of(boards.iter().filter_map(|it| it.console.as_ref()), STATE_TIMEOUT),
+        Listing::<Outlet>::of(boards.iter().filter_map(|it| it.outlet.as_ref()), STATE_TIMEOUT),
+    );
+    let powers: Vec<_> = boards.iter().map(|board| power_state(board, args.power)).collect();
+    let mut count: HashMap<&Name, usize> = HashMap::new();
+    boards.iter().for_each(|board| *count.entry(&board.name).or_default() += 1);
+    let rows = boards.iter().zip(join_all(powers).await).map(|(board, power)| {
+        let several = count.get(&board.name).is_some_and(|count| *count > 1);
+        let at = board.console.as_ref().or(board.outlet.as_ref()).filter(|_| several);
+        let console = board.console.as_ref().map(|console| consoles.get(console));
+        // Without lava-power nobody has leased anything, as far as can be told.
+        let outlet = board.outlet.as_ref().and_then(|outlet| outlets.get(outlet).ok());
+        Row { at: at.map(ToString::to_string), power, ..row(board, console, outlet) }
+    });
+    let rows: Vec<Row> = rows.collect();
+    match args.json {
+        true => ctx.print_json(&rows).await,
+        false => ctx.print(table(&rows).as_bytes()).await,
+    }
+}
+
+fn row(board: &Board, console: Option<Result<Console, Failure>>, outlet: Option<Outlet>) -> Row {
     let (state, holder, attached, health) = match console {
         Some(Ok(console)) => {
             let state = match console.state {
@@ -108,9 +121,10 @@ async fn row(board: &Board, power: bool) -> Row {
         board: board.name.clone(),
         at: None,
         console: state,
+        lease: outlet.and_then(|outlet| outlet.lease),
         holder,
         attached,
-        power,
+        power: None,
         outlet: board.outlet.is_some(),
         health,
     }
@@ -147,20 +161,17 @@ fn words(health: &Health) -> String {
     words.iter().map(|word| format!(", {word}")).collect()
 }
 
-async fn console_state(console: &ConsoleRef) -> Result<Console, Failure> {
-    console.http().with_timeout(STATE_TIMEOUT).get(&console.path).await
-}
-
-async fn power_state(outlet: &OutletRef) -> State {
+async fn power_state(board: &Board, asked: bool) -> Option<State> {
+    let outlet = board.outlet.as_ref().filter(|_| asked)?;
     let report = outlet::operate(outlet, Verb::Status, &PowerRequest::default()).await;
-    report.map_or(State::Unknown, |report| report.state)
+    Some(report.map_or(State::Unknown, |report| report.state))
 }
 
 fn table(rows: &[Row]) -> String {
     let width = rows.iter().map(|row| row.board.as_str().len()).max().unwrap_or(0).max(5);
     let mut text = format!(
-        "{:width$}  {:7}  {:12}  {:12}  CONSOLE\n",
-        "BOARD", "POWER", "HELD BY", "ATTACHED"
+        "{:width$}  {:7}  {:12}  {:12}  {:12}  CONSOLE\n",
+        "BOARD", "POWER", "LEASED BY", "HELD BY", "ATTACHED"
     );
     for row in rows {
         let power = match row.power {
@@ -169,8 +180,9 @@ fn table(rows: &[Row]) -> String {
             None => "none",
         };
         text.push_str(&format!(
-            "{:width$}  {power:7}  {:12}  {:12}  {}{}{}\n",
+            "{:width$}  {power:7}  {:12}  {:12}  {:12}  {}{}{}\n",
             row.board,
+            row.lease.as_ref().map_or("-", |lease| lease.holder.as_str()),
             row.holder.as_deref().unwrap_or("-"),
             if row.attached.is_empty() { "-".to_owned() } else { row.attached.join(",") },
             row.console.as_deref().unwrap_or("none"),

@@ -2,11 +2,10 @@
 
 use clap::Args;
 
-use super::super::user;
+use super::Context;
 use super::several::{Boards, at_each, outcome};
-use super::{print, print_json};
 use crate::client::control;
-use crate::model::{Failure, Name};
+use crate::model::{Failure, Name, Right};
 use crate::wire::request::SendBreak;
 
 /// Sends a break to boards: the console's default one, or one of a length, or a configured sequence.
@@ -28,23 +27,29 @@ pub(super) struct BreakArgs {
     json: bool,
 }
 
-pub(super) async fn run(args: BreakArgs) -> Result<(), Failure> {
-    let consoles = args.boards.consoles().await?;
+pub(super) async fn run(args: BreakArgs, ctx: &Context) -> Result<(), Failure> {
+    let need = if args.list { Right::Spy } else { Right::Control };
+    let consoles = args.boards.consoles(ctx, need).await?;
     if args.list {
-        let found = at_each(&consoles, async |_, console| control::status(console).await).await;
-        return outcome(found, |board, status| {
+        let found =
+            at_each(consoles, |_, console| async move { control::status(&console).await }).await;
+        let (found, failed) = outcome(found);
+        for (board, status) in found {
             if args.json {
                 let sequences = &status.sequences;
-                return print_json(&serde_json::json!({"board": board, "sequences": sequences}));
+                let row = serde_json::json!({"board": board, "sequences": sequences});
+                ctx.print_json(&row).await?;
+                continue;
             }
             let lines = status.sequences.iter();
             let lines = lines.map(|(name, keys)| format!("{board}  {name:12}  {keys}\n"));
-            print(lines.collect::<String>().as_bytes())
-        });
+            ctx.print(lines.collect::<String>().as_bytes()).await?;
+        }
+        return failed;
     }
-    let (user, request) = (user::user(), SendBreak { ms: args.ms, sequence: args.sequence });
-    let sent = at_each(&consoles, async |_, console| {
-        control::ask(console, "break", &user, &request).await
+    let request = &SendBreak { ms: args.ms, sequence: args.sequence };
+    let sent = at_each(consoles, |_, console| async move {
+        control::ask(&console, "break", ctx.user(), request).await
     });
-    outcome(sent.await, |_, _| Ok(()))
+    outcome(sent.await).1
 }

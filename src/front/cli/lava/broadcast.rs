@@ -13,12 +13,12 @@ use super::super::console::command::{self, Command};
 use super::super::console::notice;
 use super::super::console::words::Words;
 use super::super::keys::KeyArgs;
-use super::super::user;
+use super::Context;
 use super::crowd::{Crowd, News};
 use super::several::Boards;
 use crate::client::attach::{Item, Options};
 use crate::model::event::Mode;
-use crate::model::{Failure, Kind, Name};
+use crate::model::{Failure, Kind, Name, Right};
 use crate::sys::RawMode;
 use crate::wire::attach::{Answer, Verb};
 use crate::wire::escape::{Escapes, Typed};
@@ -44,7 +44,7 @@ pub(super) struct BroadcastArgs {
     keys: KeyArgs,
 }
 
-pub(super) fn run(args: BroadcastArgs) -> ExitCode {
+pub(super) fn run(args: BroadcastArgs, ctx: &Context) -> ExitCode {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = match runtime {
         Ok(runtime) => runtime,
@@ -53,7 +53,7 @@ pub(super) fn run(args: BroadcastArgs) -> ExitCode {
     let ended = runtime.block_on(async {
         tokio::select! {
             _ = tokio::signal::ctrl_c() => Err(Failure::new(Kind::Interrupted, "ended by SIGINT")),
-            ended = broadcast(args) => ended,
+            ended = broadcast(args, ctx) => ended,
         }
     });
     // A read from a terminal cannot be called back.
@@ -66,11 +66,11 @@ pub(super) fn run(args: BroadcastArgs) -> ExitCode {
 }
 
 /// Types until the input ends; gives the kind of the first board's failure, if there was any.
-async fn broadcast(args: BroadcastArgs) -> Result<Option<Kind>, Failure> {
+async fn broadcast(args: BroadcastArgs, ctx: &Context) -> Result<Option<Kind>, Failure> {
     let escapes = args.keys.escapes("broadcast")?;
-    let consoles = args.boards.consoles().await?;
-    let user = user::user();
-    let options = Options { mode: Mode::Rw, user: Some(user.clone()), ..Options::default() };
+    let consoles = args.boards.consoles(ctx, Right::Write).await?;
+    let options =
+        Options { mode: Mode::Rw, user: Some(ctx.user().to_owned()), ..Options::default() };
     let interactive = std::io::stdin().is_terminal();
     let raw = interactive.then(|| RawMode::enter(std::io::stdin())).transpose();
     let _raw = raw.map_err(|error| Failure::from_error(Kind::Infra, &error))?;

@@ -2,10 +2,10 @@
 
 use clap::Args;
 
-use super::super::user;
+use super::Context;
 use super::several::{Boards, at_each, outcome};
 use crate::client::control;
-use crate::model::Failure;
+use crate::model::{Failure, Right};
 use crate::wire::request::Nothing;
 
 /// Closes the ports of consoles, for another program to use their devices. Clients stay.
@@ -22,19 +22,18 @@ pub(super) struct OpenArgs {
     boards: Boards,
 }
 
-pub(super) async fn close(args: CloseArgs) -> Result<(), Failure> {
-    ask(&args.boards, "close").await
+pub(super) async fn close(args: CloseArgs, ctx: &Context) -> Result<(), Failure> {
+    ask(ctx, &args.boards, "close").await
 }
 
-pub(super) async fn open(args: OpenArgs) -> Result<(), Failure> {
-    ask(&args.boards, "open").await
+pub(super) async fn open(args: OpenArgs, ctx: &Context) -> Result<(), Failure> {
+    ask(ctx, &args.boards, "open").await
 }
 
-async fn ask(boards: &Boards, word: &str) -> Result<(), Failure> {
-    let consoles = boards.consoles().await?;
-    let user = user::user();
-    let done = at_each(&consoles, async |_, console| {
-        control::ask(console, word, &user, &Nothing {}).await
+async fn ask(ctx: &Context, boards: &Boards, word: &str) -> Result<(), Failure> {
+    let consoles = boards.consoles(ctx, Right::Control).await?;
+    let done = at_each(consoles, |_, console| async move {
+        control::ask(&console, word, ctx.user(), &Nothing {}).await
     });
-    outcome(done.await, |_, _| Ok(()))
+    outcome(done.await).1
 }

@@ -31,7 +31,7 @@ pub(super) struct Member {
 
 enum State {
     Attached(Box<Attachment>),
-    Opening(Pin<Box<dyn Future<Output = Result<Attachment, Failure>>>>),
+    Opening(Pin<Box<dyn Future<Output = Result<Attachment, Failure>> + Send>>),
     /// Given up.
     Out,
 }

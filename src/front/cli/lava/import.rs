@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
 
-use super::super::print;
+use super::Context;
 use crate::config::{Glob, read_text};
 use crate::import::{self, Format, Imported, Severity};
 use crate::model::{Failure, Kind};
@@ -54,7 +54,7 @@ enum From {
     Powerman,
 }
 
-pub(super) fn run(args: &ImportArgs) -> Result<(), Failure> {
+pub(super) async fn run(args: &ImportArgs, ctx: &Context) -> Result<(), Failure> {
     let (format, name) = match args.format {
         From::Conmux => (Format::Conmux, "conmux"),
         From::Conserver => (Format::Conserver, "conserver"),
@@ -65,7 +65,7 @@ pub(super) fn run(args: &ImportArgs) -> Result<(), Failure> {
     };
     let is_power = matches!(format, Format::Pdudaemon | Format::Powerman);
     let found = read(format, &args.files, args.insecure)?;
-    let lost = tell(&found);
+    let lost = tell(&found, ctx).await;
     let (empty, thing) = match is_power {
         true => (found.rack().is_empty(), "outlet"),
         false => (found.consoles().is_empty(), "console"),
@@ -82,7 +82,7 @@ pub(super) fn run(args: &ImportArgs) -> Result<(), Failure> {
     };
     // Nobody else is to read passwords.
     let mode = if found.rack().has_secrets() { 0o600 } else { 0o666 };
-    write(args.output.as_deref(), &text, mode)?;
+    write(ctx, args.output.as_deref(), &text, mode).await?;
     match lost {
         0 => Ok(()),
         1 => Err(Failure::new(Kind::Failed, "1 thing was not carried over; it is told above")),
@@ -145,17 +145,16 @@ fn matching(pattern: &Path) -> Result<Vec<PathBuf>, String> {
 }
 
 /// Prints the notes, and gives how many are of things that are missing.
-#[expect(clippy::print_stderr, reason = "what was not carried over is told on standard error")]
-fn tell(found: &Imported) -> usize {
+async fn tell(found: &Imported, ctx: &Context) -> usize {
     let notes = found.notes();
     for note in &notes {
-        eprintln!("{note}");
+        ctx.tell(&format!("{note}\n")).await;
     }
     notes.iter().filter(|note| note.severity == Severity::Lost).count()
 }
 
-fn write(output: Option<&Path>, text: &str, mode: u32) -> Result<(), Failure> {
-    let Some(path) = output else { return print(text.as_bytes()) };
+async fn write(ctx: &Context, output: Option<&Path>, text: &str, mode: u32) -> Result<(), Failure> {
+    let Some(path) = output else { return ctx.print(text.as_bytes()).await };
     let written = OpenOptions::new()
         .write(true)
         .create_new(true)

@@ -3,11 +3,11 @@
 use clap::{Args, ValueEnum};
 use serde::Serialize;
 
-use super::super::{line_text, user};
+use super::super::line_text;
 use super::several::{at_each, outcome};
-use super::{LabArgs, print, print_json};
+use super::{Context, LabArgs};
 use crate::client::control;
-use crate::model::{Failure, Kind, Name};
+use crate::model::{Failure, Kind, Name, Right};
 use crate::wire::attach::Answer;
 use crate::wire::line::{LineState, SetLine};
 
@@ -39,13 +39,13 @@ enum Switch {
 }
 
 #[derive(Debug, Serialize)]
-struct Row<'a> {
-    board: &'a Name,
+struct Row {
+    board: Name,
     #[serde(flatten)]
     line: LineState,
 }
 
-pub(super) async fn run(args: LineArgs) -> Result<(), Failure> {
+pub(super) async fn run(args: LineArgs, ctx: &Context) -> Result<(), Failure> {
     let settings = Some(args.settings.join(" ")).filter(|settings| !settings.is_empty());
     let request = SetLine {
         settings,
@@ -55,18 +55,22 @@ pub(super) async fn run(args: LineArgs) -> Result<(), Failure> {
         ..SetLine::default()
     };
     request.wishes().map_err(|error| Failure::new(Kind::User, error))?;
-    let consoles = args.lab.locate()?.consoles(&[args.board]).await?;
-    let user = user::user();
-    let lines = at_each(&consoles, async |_, console| {
-        match control::ask(console, "line", &user, &request).await? {
+    let need = if request == SetLine::default() { Right::Spy } else { Right::Control };
+    let consoles = args.lab.locate(ctx)?.consoles(&[args.board], need).await?;
+    let request = &request;
+    let lines = at_each(consoles, |_, console| async move {
+        match control::ask(&console, "line", ctx.user(), request).await? {
             Answer::Line(line) => Ok(line),
             other => Err(Failure::new(Kind::Lab, format!("this is no line: {other:?}"))),
         }
     });
-    outcome(lines.await, |board, line| {
+    let (lines, failed) = outcome(lines.await);
+    for (board, line) in lines {
         if args.json {
-            return print_json(&Row { board, line });
+            ctx.print_json(&Row { board, line }).await?;
+        } else {
+            ctx.print(format!("{board}: {}\n", line_text::text(&line)).as_bytes()).await?;
         }
-        print(format!("{board}: {}\n", line_text::text(&line)).as_bytes())
-    })
+    }
+    failed
 }

@@ -4,18 +4,26 @@ mod boards;
 mod breaks;
 mod broadcast;
 mod close;
+mod completions;
+mod context;
 mod crowd;
+mod doctor;
 mod force;
 mod import;
+mod init;
 mod kick;
+mod lease;
 mod line;
 mod log;
+mod man;
 mod msg;
 mod power;
+mod remote;
 mod send;
 mod serial;
 mod several;
 mod token;
+mod top;
 mod watch;
 mod who;
 
@@ -23,18 +31,20 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
+use futures_util::future::BoxFuture;
 
-use super::print;
+pub use self::context::{Context, Said, Screen};
+pub use self::remote::{is_remote_verb, run_remote};
 use super::{console, demo};
 use crate::client::lab::Lab;
-use crate::model::{Failure, Kind};
+use crate::model::{self, Failure, Kind};
 
 /// Boards, their power, their consoles and what they printed.
 ///
 /// Exit codes: 0 done; 1 the thing asked for failed; 2 wrong usage, unknown board or wrong
 /// configuration; 3 a daemon or a PDU is at fault; 4 refused; 130 interrupted.
 #[derive(Debug, Parser)]
-#[command(name = "lava", version)]
+#[command(name = "lava", version, next_display_order = None)]
 pub struct LavaArgs {
     #[command(subcommand)]
     verb: Verb,
@@ -42,24 +52,46 @@ pub struct LavaArgs {
 
 #[derive(Debug, Subcommand)]
 enum Verb {
-    Boards(boards::BoardsArgs),
-    Break(breaks::BreakArgs),
+    #[command(flatten)]
+    Lab(LabVerb),
     Broadcast(broadcast::BroadcastArgs),
-    Close(close::CloseArgs),
+    Completions(completions::CompletionsArgs),
     Console(console::ConsoleArgs),
     Demo(demo::DemoArgs),
-    Force(force::ForceArgs),
+    Doctor(doctor::DoctorArgs),
     Import(import::ImportArgs),
+    Init(init::InitArgs),
+    Man(man::ManArgs),
+    Power(power::PowerArgs),
+    Serial(serial::SerialArgs),
+    Token(token::TokenArgs),
+    Top(top::TopArgs),
+}
+
+/// What is done with boards of the lab, wherever one sits.
+#[derive(Debug, Subcommand)]
+enum LabVerb {
+    Boards(boards::BoardsArgs),
+    Break(breaks::BreakArgs),
+    Close(close::CloseArgs),
+    Force(force::ForceArgs),
     Kick(kick::KickArgs),
+    Lease(lease::LeaseArgs),
     Line(line::LineArgs),
     Log(log::LogArgs),
     Msg(msg::MsgArgs),
+    /// Switches boards off, as lava power off does.
+    Off(power::SwitchArgs),
+    /// Switches boards on, as lava power on does.
+    On(power::SwitchArgs),
     Open(close::OpenArgs),
-    Power(power::PowerArgs),
-    Release(force::ReleaseArgs),
+    Release(lease::ReleaseArgs),
+    /// Resets boards hard: off, and on again, as lava power cycle does.
+    #[command(visible_alias = "cycle")]
+    Reset(power::SwitchArgs),
     Send(send::SendArgs),
-    Serial(serial::SerialArgs),
-    Token(token::TokenArgs),
+    /// Asks whether boards have power, as lava power status does.
+    Status(power::SwitchArgs),
     Watch(watch::WatchArgs),
     Who(who::WhoArgs),
 }
@@ -77,34 +109,58 @@ struct LabArgs {
 }
 
 impl LabArgs {
-    fn locate(&self) -> Result<Lab, Failure> {
-        Lab::locate(self.server.as_deref(), self.lab.clone())
+    fn locate(&self, ctx: &Context) -> Result<Lab, Failure> {
+        match ctx.lab() {
+            Some(lab) => Ok(lab.clone()),
+            None => Lab::locate(self.server.as_deref(), self.lab.clone()),
+        }
     }
 }
 
 /// Runs the program; everything is already said when it returns.
 pub fn run(args: LavaArgs) -> ExitCode {
-    match args.verb {
-        Verb::Boards(args) => super::exit(wait(boards::run(args))),
-        Verb::Break(args) => super::exit(wait(breaks::run(args))),
-        Verb::Broadcast(args) => broadcast::run(args),
-        Verb::Close(args) => super::exit(wait(close::close(args))),
-        Verb::Open(args) => super::exit(wait(close::open(args))),
-        Verb::Console(args) => console::run(args),
-        Verb::Demo(args) => super::exit(serve(demo::run(args))),
-        Verb::Force(args) => super::exit(wait(force::force(args))),
-        Verb::Import(args) => super::exit(import::run(&args)),
-        Verb::Kick(args) => super::exit(wait(kick::run(args))),
-        Verb::Line(args) => super::exit(wait(line::run(args))),
-        Verb::Msg(args) => super::exit(wait(msg::run(args))),
-        Verb::Release(args) => super::exit(wait(force::release(args))),
-        Verb::Send(args) => super::exit(wait(send::run(args))),
-        Verb::Watch(args) => super::exit(wait(watch::run(args))),
-        Verb::Who(args) => super::exit(wait(who::run(args))),
-        Verb::Log(args) => super::exit(wait(log::run(args))),
-        Verb::Power(args) => super::exit(wait(power::run(args))),
-        Verb::Serial(args) => super::exit(wait(serial::run(args))),
-        Verb::Token(args) => super::exit(token::run(args)),
+    let ctx = Context::of_process();
+    let ended = match args.verb {
+        Verb::Broadcast(args) => return broadcast::run(args, &ctx),
+        Verb::Completions(args) => wait(completions::run(&args, &ctx)),
+        Verb::Console(args) => return console::run(args),
+        Verb::Top(args) => return top::run(args, &ctx),
+        Verb::Demo(args) => serve(demo::run(args)),
+        Verb::Doctor(args) => wait(doctor::run(args, &ctx)),
+        Verb::Import(args) => wait(import::run(&args, &ctx)),
+        Verb::Init(args) => wait(init::run(args, &ctx)),
+        Verb::Man(args) => man::run(&args),
+        Verb::Lab(verb) => wait(verb.run(&ctx)),
+        Verb::Power(args) => wait(power::run(args, &ctx)),
+        Verb::Serial(args) => wait(serial::run(args, &ctx)),
+        Verb::Token(args) => wait(token::run(args, &ctx)),
+    };
+    super::exit(ended)
+}
+
+impl LabVerb {
+    /// A server carries it on any of its threads.
+    fn run(self, ctx: &Context) -> BoxFuture<'_, Result<(), Failure>> {
+        match self {
+            Self::Boards(args) => Box::pin(boards::run(args, ctx)),
+            Self::Break(args) => Box::pin(breaks::run(args, ctx)),
+            Self::Close(args) => Box::pin(close::close(args, ctx)),
+            Self::Force(args) => Box::pin(force::force(args, ctx)),
+            Self::Kick(args) => Box::pin(kick::run(args, ctx)),
+            Self::Line(args) => Box::pin(line::run(args, ctx)),
+            Self::Log(args) => Box::pin(log::run(args, ctx)),
+            Self::Msg(args) => Box::pin(msg::run(args, ctx)),
+            Self::Open(args) => Box::pin(close::open(args, ctx)),
+            Self::Release(args) => Box::pin(lease::release(args, ctx)),
+            Self::Lease(args) => Box::pin(lease::lease(args, ctx)),
+            Self::Off(args) => Box::pin(power::switch(args, model::Verb::Off, ctx)),
+            Self::On(args) => Box::pin(power::switch(args, model::Verb::On, ctx)),
+            Self::Reset(args) => Box::pin(power::switch(args, model::Verb::Cycle, ctx)),
+            Self::Status(args) => Box::pin(power::switch(args, model::Verb::Status, ctx)),
+            Self::Send(args) => Box::pin(send::run(args, ctx)),
+            Self::Watch(args) => Box::pin(watch::run(args, ctx)),
+            Self::Who(args) => Box::pin(who::run(args, ctx)),
+        }
     }
 }
 
@@ -118,11 +174,4 @@ fn wait(verb: impl Future<Output = Result<(), Failure>>) -> Result<(), Failure> 
 fn serve(verb: impl Future<Output = Result<(), Failure>>) -> Result<(), Failure> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
     runtime.map_err(|error| Failure::from_error(Kind::Infra, &error))?.block_on(verb)
-}
-
-/// Prints a value as one line of JSON.
-fn print_json(value: &impl serde::Serialize) -> Result<(), Failure> {
-    let json = serde_json::to_string(value);
-    let json = json.map_err(|error| Failure::from_error(Kind::Bug, &error))?;
-    print(format!("{json}\n").as_bytes())
 }

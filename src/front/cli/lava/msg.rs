@@ -2,11 +2,10 @@
 
 use clap::Args;
 
-use super::super::user;
-use super::LabArgs;
 use super::several::{at_each, outcome};
+use super::{Context, LabArgs};
 use crate::client::control;
-use crate::model::Failure;
+use crate::model::{Failure, Right};
 use crate::wire::request::Text;
 
 /// Tells everyone at the boards' consoles something.
@@ -24,11 +23,12 @@ pub(super) struct MsgArgs {
     note: bool,
 }
 
-pub(super) async fn run(args: MsgArgs) -> Result<(), Failure> {
-    let consoles = args.lab.locate()?.consoles(&args.boards).await?;
-    let (user, text) = (user::user(), Text { text: args.text });
-    let word = if args.note { "note" } else { "message" };
-    let results =
-        at_each(&consoles, async |_, console| control::ask(console, word, &user, &text).await);
-    outcome(results.await, |_, _| Ok(()))
+pub(super) async fn run(args: MsgArgs, ctx: &Context) -> Result<(), Failure> {
+    let (word, need) = if args.note { ("note", Right::Write) } else { ("message", Right::Spy) };
+    let consoles = args.lab.locate(ctx)?.consoles(&args.boards, need).await?;
+    let text = &Text { text: args.text };
+    let results = at_each(consoles, |_, console| async move {
+        control::ask(&console, word, ctx.user(), text).await
+    });
+    outcome(results.await).1
 }

@@ -7,12 +7,11 @@ use std::time::Duration;
 use clap::Args;
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 
-use super::super::user;
 use super::several::{at_each, outcome};
-use super::{LabArgs, print};
+use super::{Context, LabArgs};
 use crate::client::send::Outgoing;
 use crate::client::{ConsoleRef, control};
-use crate::model::{Failure, Interval, Keys, Kind, Name, Step};
+use crate::model::{Failure, Interval, Keys, Kind, Name, Right, Step};
 use crate::wire::request::SendBreak;
 
 /// How often a daemon that is being replaced is tried again, and the pause before each time.
@@ -46,9 +45,12 @@ pub(super) struct SendArgs {
     line_pace: Option<Interval>,
     #[command(flatten)]
     lab: LabArgs,
+    /// A line of JSON for each board: how many bytes were sent.
+    #[arg(long)]
+    json: bool,
 }
 
-pub(super) async fn run(mut args: SendArgs) -> Result<(), Failure> {
+pub(super) async fn run(mut args: SendArgs, ctx: &Context) -> Result<(), Failure> {
     let keys = match args.file {
         Some(_) => None,
         None => Some(keys(&mut args)?),
@@ -57,28 +59,36 @@ pub(super) async fn run(mut args: SendArgs) -> Result<(), Failure> {
         Some(file) if file.as_os_str() == "-" => Some(everything()?),
         _ => None,
     };
-    let consoles = args.lab.locate()?.consoles(&args.words).await?;
-    let user = user::user();
+    let consoles = args.lab.locate(ctx)?.consoles(&args.words, Right::Write).await?;
     let bars = MultiProgress::new();
-    let sent = at_each(&consoles, async |board, console| {
-        let sender = Sender { console, user: &user, pace: args.pace, line_pace: args.line_pace };
-        match (&keys, &args.file, &input) {
+    let (pace, line_pace) = (args.pace, args.line_pace);
+    let (keys, file, input, bars) = (&keys, &args.file, &input, &bars);
+    let sent = at_each(consoles, |board, console| async move {
+        let sender = Sender { console: &console, user: ctx.user(), pace, line_pace };
+        match (keys, file, input) {
             (Some(keys), ..) => sender.keys(keys).await,
-            (_, _, Some(input)) => sender.file(Outgoing::bytes(input.clone()), board, &bars).await,
+            (_, _, Some(input)) => sender.file(Outgoing::bytes(input.clone()), &board, bars).await,
             (_, Some(file), _) => {
                 let outgoing = Outgoing::file(file).map_err(|error| {
                     Failure::new(Kind::User, format!("{}: {error}", file.display()))
                 })?;
-                sender.file(outgoing, board, &bars).await
+                sender.file(outgoing, &board, bars).await
             }
             (None, None, None) => Ok(0),
         }
     });
     let sent = sent.await;
-    let told = args.file.is_some();
-    outcome(sent, |board, bytes| {
-        if told { print(format!("{board}: {bytes} bytes are sent\n").as_bytes()) } else { Ok(()) }
-    })
+    let (sent, failed) = outcome(sent);
+    for (board, bytes) in sent {
+        if args.json {
+            ctx.print_json(&serde_json::json!({"board": board, "bytes": bytes})).await?;
+        }
+        if args.json || args.file.is_none() {
+            continue;
+        }
+        ctx.print(format!("{board}: {bytes} bytes are sent\n").as_bytes()).await?;
+    }
+    failed
 }
 
 /// The text is the last of the words.

@@ -3,9 +3,10 @@
 use clap::Args;
 use futures_util::future::join_all;
 
-use super::LabArgs;
+use super::{Context, LabArgs};
 use crate::client::ConsoleRef;
-use crate::model::{Failure, Name};
+use crate::client::lab::Board;
+use crate::model::{Failure, Name, Right};
 
 /// Which boards are meant, and where they are looked up.
 #[derive(Debug, Args)]
@@ -18,33 +19,40 @@ pub(super) struct Boards {
 }
 
 impl Boards {
-    /// Their consoles, by the boards' names.
-    pub(super) async fn consoles(&self) -> Result<Vec<(Name, ConsoleRef)>, Failure> {
-        self.lab.locate()?.consoles(&self.boards).await
+    /// They themselves, for what needs a right.
+    pub(super) async fn select(&self, ctx: &Context, need: Right) -> Result<Vec<Board>, Failure> {
+        self.lab.locate(ctx)?.select(&self.boards, need).await
+    }
+
+    /// Their consoles, by the boards' names, for what needs a right.
+    pub(super) async fn consoles(
+        &self,
+        ctx: &Context,
+        need: Right,
+    ) -> Result<Vec<(Name, ConsoleRef)>, Failure> {
+        self.lab.locate(ctx)?.consoles(&self.boards, need).await
     }
 }
 
 /// Does the same at each console, all at once. Gives what came of it, in the order of the boards.
-pub(super) async fn at_each<T>(
-    consoles: &[(Name, ConsoleRef)],
-    act: impl AsyncFn(&Name, &ConsoleRef) -> Result<T, Failure>,
+pub(super) async fn at_each<T, F: Future<Output = Result<T, Failure>>>(
+    consoles: Vec<(Name, ConsoleRef)>,
+    act: impl Fn(Name, ConsoleRef) -> F,
 ) -> Vec<(Name, Result<T, Failure>)> {
-    let each = consoles.iter().map(async |(name, console)| {
-        let done = act(name, console).await;
-        (name.clone(), done)
-    });
-    join_all(each).await
+    let (names, acts): (Vec<Name>, Vec<F>) =
+        consoles.into_iter().map(|(name, console)| (name.clone(), act(name, console))).unzip();
+    names.into_iter().zip(join_all(acts).await).collect()
 }
 
-/// Shows what was done, and gathers what failed: the kind is that of the first board that did.
+/// What was done, and what failed: the kind is that of the first board that did.
 pub(super) fn outcome<T>(
     results: Vec<(Name, Result<T, Failure>)>,
-    mut show: impl FnMut(&Name, T) -> Result<(), Failure>,
-) -> Result<(), Failure> {
+) -> (Vec<(Name, T)>, Result<(), Failure>) {
     let mut all: Option<Failure> = None;
+    let mut each = Vec::new();
     for (name, result) in results {
         match result {
-            Ok(done) => show(&name, done)?,
+            Ok(done) => each.push((name, done)),
             Err(failure) => {
                 let told = format!("{name}: {}", failure.message);
                 match &mut all {
@@ -58,5 +66,5 @@ pub(super) fn outcome<T>(
             }
         }
     }
-    all.map_or(Ok(()), Err)
+    (each, all.map_or(Ok(()), Err))
 }

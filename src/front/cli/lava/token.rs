@@ -5,7 +5,7 @@ use std::io::Read as _;
 
 use clap::{Args, Subcommand};
 
-use super::print;
+use super::Context;
 use crate::model::{Failure, Kind, Name, Pattern, Right, TOKEN_BYTES, TokenHash, token_of};
 
 /// Tokens, with which people and programs log in to daemons.
@@ -40,10 +40,13 @@ struct NewArgs {
     /// Consoles to do everything with.
     #[arg(long, value_name = "PATTERN")]
     control: Vec<String>,
+    /// One line of JSON: name, token, hash.
+    #[arg(long)]
+    json: bool,
 }
 
-pub(super) fn run(args: TokenArgs) -> Result<(), Failure> {
-    let TokenVerb::New(NewArgs { name, see, spy, mut write, control }) = args.verb;
+pub(super) async fn run(args: TokenArgs, ctx: &Context) -> Result<(), Failure> {
+    let TokenVerb::New(NewArgs { name, see, spy, mut write, control, json }) = args.verb;
     if [&see, &spy, &write, &control].iter().all(|patterns| patterns.is_empty()) {
         write.push("*".into());
     }
@@ -52,6 +55,10 @@ pub(super) fn run(args: TokenArgs) -> Result<(), Failure> {
     random.map_err(|error| Failure::new(Kind::Infra, format!("/dev/urandom: {error}")))?;
     let token = token_of(&bytes);
     let hash = TokenHash::of(&token).ok_or_else(|| Failure::new(Kind::Bug, "a long token"))?;
+    if json {
+        let row = serde_json::json!({"name": name, "token": token, "hash": hash.to_string()});
+        return ctx.print_json(&row).await;
+    }
     let mut text = format!(
         "{token}\n\n# For the daemon's configuration:\n[[token]]\nname = \"{name}\"\nhash = \"{hash}\"\n"
     );
@@ -68,5 +75,5 @@ pub(super) fn run(args: TokenArgs) -> Result<(), Failure> {
         // Writing to a string does not fail.
         let _ = writeln!(text, "{right} = [{}]", list.join(", "));
     }
-    print(text.as_bytes())
+    ctx.print(text.as_bytes()).await
 }

@@ -1,13 +1,18 @@
 //! `lava who [BOARD...]`: who is at the consoles.
 
-use clap::Args;
-use serde::Serialize;
+use std::time::Duration;
 
-use super::several::{at_each, outcome};
-use super::{LabArgs, print, print_json};
-use crate::client::control;
-use crate::model::{Failure, Name, units};
+use clap::Args;
+use serde::{Deserialize, Serialize};
+
+use super::several::outcome;
+use super::{Context, LabArgs};
+use crate::client::Listing;
+use crate::model::{Failure, Name, Right, units};
 use crate::wire::attach::Session;
+
+/// How long a daemon may take to answer.
+const TIMEOUT: Duration = Duration::from_secs(30);
 
 /// Lists who is at the boards' consoles, since when, and who has them.
 #[derive(Debug, Args)]
@@ -22,6 +27,13 @@ pub(super) struct WhoArgs {
     json: bool,
 }
 
+/// As much of a console as is shown.
+#[derive(Debug, Clone, Deserialize)]
+struct Console {
+    sessions: Vec<Session>,
+    holder: Option<Session>,
+}
+
 #[derive(Debug, Serialize)]
 struct Row {
     board: Name,
@@ -31,28 +43,35 @@ struct Row {
     session: Session,
 }
 
-pub(super) async fn run(args: WhoArgs) -> Result<(), Failure> {
-    let lab = args.lab.locate()?;
+pub(super) async fn run(args: WhoArgs, ctx: &Context) -> Result<(), Failure> {
+    let lab = args.lab.locate(ctx)?;
     let all = args.boards.is_empty();
     let meant = if all { vec!["*".to_owned()] } else { args.boards };
-    let consoles = lab.consoles(&meant).await?;
-    let results = at_each(&consoles, async |_, console| control::status(console).await).await;
+    let consoles = lab.consoles(&meant, Right::See).await?;
+    let listing = Listing::<Console>::of(consoles.iter().map(|(_, at)| at), TIMEOUT).await;
+    let status = |(board, at)| {
+        let status = listing.get(&at);
+        (board, status)
+    };
+    let results = consoles.into_iter().map(status).collect();
     let mut rows = Vec::new();
-    let told = outcome(results, |board, status| {
+    let (found, failed) = outcome(results);
+    for (board, status) in found {
         let holder = status.holder.map(|holder| holder.session);
         rows.extend(status.sessions.into_iter().map(|session| Row {
             board: board.clone(),
             holds: holder == Some(session.session),
             session,
         }));
-        Ok(())
-    });
-    if args.json {
-        rows.iter().try_for_each(print_json)?;
-    } else {
-        print(table(&rows).as_bytes())?;
     }
-    told
+    if args.json {
+        for row in &rows {
+            ctx.print_json(row).await?;
+        }
+    } else {
+        ctx.print(table(&rows).as_bytes()).await?;
+    }
+    failed
 }
 
 fn table(rows: &[Row]) -> String {

@@ -7,7 +7,7 @@ use tokio::sync::watch;
 
 use super::Access;
 use crate::config::AccessConfig;
-use crate::model::{Name, Right, Rights, TokenHash, user_text};
+use crate::model::{Behalf, Name, Right, Rights, TokenHash, user_text};
 use crate::sys::user_name;
 
 /// Who somebody is. What they may is looked up each time.
@@ -25,6 +25,8 @@ pub enum Who {
     Token { hash: TokenHash },
     /// Who has shown a certificate of this name.
     Certificate { name: String },
+    /// For whom somebody else asks, who may do that.
+    For { speaker: Box<Self>, behalf: Behalf },
 }
 
 /// Somebody who has passed the [`super::Guard`].
@@ -49,6 +51,12 @@ impl Caller {
 
     pub fn who(&self) -> &Who {
         &self.who
+    }
+
+    /// Somebody for whom this one asks; `None` when this one may not.
+    pub(super) fn speaking_for(self, behalf: Behalf) -> Option<Self> {
+        let who = Who::For { speaker: Box::new(self.who.clone()), behalf };
+        speaks(&self.access.config(), &self.who).then_some(Self { who, ..self })
     }
 
     /// What they may do on the console or outlet of a name, now.
@@ -77,6 +85,7 @@ impl Caller {
                 Some(user.map_or_else(|| "nobody".into(), |user| user.name.to_string()))
             }
             Who::Certificate { name } => Some(name.clone()),
+            Who::For { behalf, .. } => Some(behalf.user.to_string()),
         }
     }
 
@@ -101,22 +110,52 @@ impl Caller {
     }
 
     fn right(&self, of: impl Fn(&Rights) -> Option<Right>) -> Option<Right> {
-        let config = self.access.config();
-        match &self.who {
-            Who::Owner => Some(Right::Control),
-            Who::Anyone => config.is_open().then_some(Right::Control),
-            Who::Local { .. } => match &config.local {
-                Some(rights) => of(rights),
-                None => config.is_open().then_some(Right::Control),
-            },
-            Who::Token { hash } => {
-                config.tokens.iter().find(|user| user.hash == *hash).and_then(|u| of(&u.rights))
-            }
-            Who::Certificate { name } => {
-                let user = config.certificates.iter().find(|user| user.name.as_str() == name);
-                user.and_then(|user| of(&user.rights))
-            }
+        right_of(&self.access.config(), &self.who, &of)
+    }
+}
+
+/// What somebody may, as a configuration says.
+fn right_of(
+    config: &AccessConfig,
+    who: &Who,
+    of: &dyn Fn(&Rights) -> Option<Right>,
+) -> Option<Right> {
+    match who {
+        Who::Owner => Some(Right::Control),
+        Who::Anyone => config.is_open().then_some(Right::Control),
+        Who::Local { .. } => match &config.local {
+            Some(rights) => of(rights),
+            None => config.is_open().then_some(Right::Control),
+        },
+        Who::Token { hash } => {
+            config.tokens.iter().find(|user| user.hash == *hash).and_then(|u| of(&u.rights))
         }
+        Who::Certificate { name } => {
+            let user = config.certificates.iter().find(|user| user.name.as_str() == name);
+            user.and_then(|user| of(&user.rights))
+        }
+        Who::For { speaker, behalf } if speaks(config, speaker) => {
+            right_of(config, speaker, of).min(of(&behalf.rights))
+        }
+        Who::For { .. } => None,
+    }
+}
+
+/// Whether somebody may ask for others.
+fn speaks(config: &AccessConfig, who: &Who) -> bool {
+    match who {
+        Who::Owner => true,
+        Who::Anyone | Who::Local { .. } => config.is_open(),
+        Who::Token { hash } => {
+            let user = config.tokens.iter().find(|user| user.hash == *hash);
+            user.is_some_and(|user| user.speaks_for_others)
+        }
+        Who::Certificate { name } => {
+            let user = config.certificates.iter().find(|user| user.name.as_str() == name);
+            user.is_some_and(|user| user.speaks_for_others)
+        }
+        // Through how many hands it goes could not be told from one that invents it.
+        Who::For { .. } => false,
     }
 }
 
@@ -149,7 +188,8 @@ mod tests {
         let mut rights = Rights::default();
         rights.grant("panda*".parse().unwrap(), right);
         let hash = TokenHash::of("secret").unwrap();
-        let tokens = vec![TokenUser { name: "alice".parse().unwrap(), hash, rights }];
+        let name = "alice".parse().unwrap();
+        let tokens = vec![TokenUser { name, hash, rights, speaks_for_others: true }];
         AccessConfig { tokens, ..AccessConfig::default() }
     }
 
@@ -169,6 +209,29 @@ mod tests {
         assert_eq!(open.user(Some("bob".into()), String::new), "bob");
         assert_eq!(open.user(Some("bob\r\n\x1b[2J".into()), String::new), "bob???[2J");
         assert_eq!(open.user(None, || "tcp:1".into()), "tcp:1");
+    }
+
+    #[test]
+    fn for_whom_one_speaks_may_what_both_may() {
+        let behalf = |right| {
+            let mut rights = Rights::default();
+            rights.grant("panda01".parse().unwrap(), right);
+            Behalf { user: "bob".parse().unwrap(), from: None, rights }
+        };
+        let access = Access::new(config(Right::Write));
+        let bob = |right| alice(&access).speaking_for(behalf(right)).unwrap();
+        assert_eq!(bob(Right::Spy).on("panda01"), Some(Right::Spy));
+        assert_eq!(bob(Right::Control).on("panda01"), Some(Right::Write));
+        assert_eq!(bob(Right::Control).on("panda02"), None);
+        assert_eq!(bob(Right::Control).on_all(), None);
+        assert_eq!(bob(Right::Spy).user(Some("alice".into()), String::new), "bob (alice)");
+        assert!(bob(Right::Control).speaking_for(behalf(Right::Control)).is_none());
+        let known = bob(Right::Control);
+        let mut silent = config(Right::Write);
+        silent.tokens[0].speaks_for_others = false;
+        access.set(silent);
+        assert_eq!(known.on("panda01"), None);
+        assert!(alice(&access).speaking_for(behalf(Right::See)).is_none());
     }
 
     #[tokio::test]

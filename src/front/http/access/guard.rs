@@ -1,16 +1,22 @@
 //! The one place through which every request passes: who asks, and may they?
 
+use std::borrow::Cow;
+
 use axum::RequestExt as _;
 use axum::extract::{MatchedPath, RawPathParams, Request, State};
-use axum::http::header::{AUTHORIZATION, CONNECTION, SEC_WEBSOCKET_PROTOCOL, WWW_AUTHENTICATE};
+use axum::http::header::{
+    AUTHORIZATION, CONNECTION, COOKIE, HOST, SEC_WEBSOCKET_PROTOCOL, WWW_AUTHENTICATE,
+};
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode};
 use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD as BASE64;
 
-use super::{Access, Caller, Origin, Who, missing};
-use crate::front::http::ApiError;
+use super::{Access, Caller, Origin, Shown, Who, missing};
 use crate::front::http::pages::is_sent_here;
-use crate::model::{Failure, Kind, Right};
+use crate::front::http::{ApiError, Peer};
+use crate::model::{Behalf, Failure, Kind, Right, user_text};
 
 /// A WebSocket of a browser cannot have a header of its own: it shows its token as a protocol of this
 /// beginning, beside the one it wants to speak.
@@ -78,7 +84,7 @@ impl Guard {
         }
         let origin = request.extensions().get::<Origin>();
         let origin = origin.ok_or_else(|| Failure::new(Kind::Bug, "a request from nowhere"))?;
-        let caller = self.access.identify(origin, token(request.headers()))?;
+        let caller = self.access.identify(origin, shown(request.headers()))?;
         if *caller.who() == Who::Anyone && origin.is_loopback() && !is_sent_here(request.headers())
         {
             let what =
@@ -88,6 +94,16 @@ impl Guard {
             );
             return Err(ApiError::new(StatusCode::FORBIDDEN, failure));
         }
+        let caller = match behalf(request.headers())? {
+            None => caller,
+            Some(behalf) => {
+                if let Some(from) = &behalf.from {
+                    request.extensions_mut().insert(Peer(user_text(from)));
+                }
+                let named = caller.name().unwrap_or_else(|| "you".into());
+                caller.speaking_for(behalf).ok_or_else(|| mute(&named))?
+            }
+        };
         match need {
             Need::Nothing | Need::Each(_) => {}
             Need::All(right) => {
@@ -133,16 +149,79 @@ impl Guard {
     }
 }
 
+/// What a request shows to be let in. The login of a page counts only for what our own pages ask for, or
+/// what somebody has typed into a browser.
+pub(in crate::front) fn shown(headers: &HeaderMap) -> Shown<'_> {
+    if let Some(token) = token(headers) {
+        return Shown::Token(token);
+    }
+    let site = headers.get("sec-fetch-site").map(HeaderValue::as_bytes);
+    let ours = matches!(site, None | Some(b"same-origin" | b"none"));
+    login(headers).filter(|_| ours).map_or(Shown::Nothing, Shown::Login)
+}
+
+/// The name of the cookie that has a page's login. Cookies know no ports, and so their names do.
+pub(in crate::front) fn login_name(headers: &HeaderMap) -> String {
+    let host = headers.get(HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
+    let port = host.rsplit_once(':').map(|(_, port)| port);
+    let port = port.filter(|port| !port.is_empty() && port.bytes().all(|b| b.is_ascii_digit()));
+    port.map_or_else(|| "lava".to_owned(), |port| format!("lava-{port}"))
+}
+
+fn login(headers: &HeaderMap) -> Option<&str> {
+    let name = login_name(headers);
+    let values = headers.get_all(COOKIE).iter().filter_map(|value| value.to_str().ok());
+    let mut pairs =
+        values.flat_map(|value| value.split(';')).filter_map(|it| it.trim().split_once('='));
+    pairs.find(|(key, _)| *key == name).map(|(_, login)| login)
+}
+
 /// The token that a request shows.
-fn token(headers: &HeaderMap) -> Option<&str> {
+fn token(headers: &HeaderMap) -> Option<Cow<'_, str>> {
     if let Some(value) = headers.get(AUTHORIZATION) {
         let (scheme, token) = value.to_str().ok()?.split_once(' ')?;
-        return scheme.eq_ignore_ascii_case("bearer").then(|| token.trim());
+        return match () {
+            () if scheme.eq_ignore_ascii_case("bearer") => Some(token.trim().into()),
+            () if scheme.eq_ignore_ascii_case("basic") => password(token.trim()).map(Cow::Owned),
+            () => None,
+        };
     }
     let offered = headers.get_all(SEC_WEBSOCKET_PROTOCOL).iter();
     let mut offered =
         offered.filter_map(|value| value.to_str().ok()).flat_map(|value| value.split(','));
-    offered.find_map(|protocol| protocol.trim().strip_prefix(TOKEN_PROTOCOL))
+    offered.find_map(|protocol| protocol.trim().strip_prefix(TOKEN_PROTOCOL)).map(Cow::Borrowed)
+}
+
+/// The password of RFC 7617, for clients that can log in by nothing else: it is the token, and the user
+/// is whoever has it.
+fn password(credentials: &str) -> Option<String> {
+    let decoded = String::from_utf8(BASE64.decode(credentials).ok()?).ok()?;
+    decoded.split_once(':').map(|(_, password)| password.to_owned())
+}
+
+/// For whom a request is, if not for who makes it.
+///
+/// # Errors
+/// 400 when that is not understood: it is not passed over, since it takes rights away.
+fn behalf(headers: &HeaderMap) -> Result<Option<Behalf>, ApiError> {
+    let mut all = headers.get_all(Behalf::HEADER).iter();
+    let Some(value) = all.next() else { return Ok(None) };
+    let wrong = |why: &str| {
+        let what = format!("{}: {why}", Behalf::HEADER);
+        ApiError::new(StatusCode::BAD_REQUEST, Failure::new(Kind::User, what))
+    };
+    if all.next().is_some() || value.len() > Behalf::MAX_LENGTH {
+        return Err(wrong("it is there once, and no longer than 8 KiB"));
+    }
+    serde_json::from_slice(value.as_bytes()).map(Some).map_err(|error| wrong(&error.to_string()))
+}
+
+/// 403: who asks for others, and may not.
+fn mute(named: &str) -> ApiError {
+    let what = format!("{named} may not ask on behalf of others");
+    let failure = Failure::new(Kind::Refused, what)
+        .hint("speaks_for_others = true of its [[token]] or [[certificate]] lets it");
+    ApiError::new(StatusCode::FORBIDDEN, failure)
 }
 
 #[cfg(test)]
@@ -150,16 +229,54 @@ mod tests {
     use super::*;
 
     #[test]
+    fn for_whom_it_is_is_understood_or_refused() {
+        let of = |values: &[&str]| {
+            let value = |text: &&str| (Behalf::HEADER.parse().unwrap(), text.parse().unwrap());
+            behalf(&HeaderMap::from_iter(values.iter().map(value)))
+        };
+        let alice = r#"{"user":"alice","rights":[["*","spy"]]}"#;
+        assert_eq!(of(&[]).unwrap(), None);
+        assert_eq!(of(&[alice]).unwrap().unwrap().user.as_str(), "alice");
+        let long = format!("{alice}{}", " ".repeat(Behalf::MAX_LENGTH));
+        for wrong in [&[""][..], &["alice"], &[alice, alice], &[&long]] {
+            assert_eq!(of(wrong).unwrap_err().status, StatusCode::BAD_REQUEST, "{wrong:?}");
+        }
+    }
+
+    #[test]
     fn a_token_is_in_one_of_two_headers() {
         let of = |name, value: &str| {
             let headers = HeaderMap::from_iter([(name, HeaderValue::from_str(value).unwrap())]);
-            token(&headers).map(ToOwned::to_owned)
+            token(&headers).map(Cow::into_owned)
         };
         assert_eq!(of(AUTHORIZATION, "Bearer lava_x").as_deref(), Some("lava_x"));
         assert_eq!(of(AUTHORIZATION, "bearer  lava_x ").as_deref(), Some("lava_x"));
+        // user:lava_x, lava, and neither.
+        assert_eq!(of(AUTHORIZATION, "Basic dXNlcjpsYXZhX3g=").as_deref(), Some("lava_x"));
         assert_eq!(of(AUTHORIZATION, "Basic bGF2YQ=="), None);
+        assert_eq!(of(AUTHORIZATION, "Basic user:lava_x"), None);
+        assert_eq!(of(AUTHORIZATION, "Digest lava_x"), None);
         let offered = "lava-attach, lava-token.lava_x";
         assert_eq!(of(SEC_WEBSOCKET_PROTOCOL, offered).as_deref(), Some("lava_x"));
         assert_eq!(of(SEC_WEBSOCKET_PROTOCOL, "chat"), None);
+    }
+
+    #[test]
+    fn a_pages_login_is_of_its_port_and_not_for_other_sites() {
+        let of = |host: &'static str, cookie: &'static str, site: &'static str| {
+            let site = Some(("sec-fetch-site", site)).filter(|(_, site)| !site.is_empty());
+            let pairs = [("host", host), ("cookie", cookie)].into_iter().chain(site);
+            let headers: HeaderMap = pairs
+                .map(|(name, value)| {
+                    (axum::http::HeaderName::from_static(name), HeaderValue::from_static(value))
+                })
+                .collect();
+            shown(&headers) == Shown::Login("x")
+        };
+        assert!(of("localhost:7100", "a=b; lava-7100=x", "same-origin"));
+        assert!(of("lab.example", "lava=x", ""));
+        assert!(!of("localhost:7100", "lava-7200=x", "same-origin"));
+        assert!(!of("localhost:7100", "lava-7100=x", "same-site"));
+        assert!(!of("localhost:7100", "lava-7100=x", "cross-site"));
     }
 }

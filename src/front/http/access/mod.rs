@@ -3,26 +3,27 @@
 //! [`Access`] knows the configuration as it is at the moment, [`Guard`] asks it for every request, and
 //! what has passed finds the [`Caller`] among the request's extensions.
 
-mod attempts;
 mod caller;
 mod guard;
 #[cfg(test)]
-pub(in crate::front::http) mod table;
+pub(in crate::front) mod table;
 
+use std::borrow::Cow;
 use std::net::{IpAddr, Ipv6Addr};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Instant;
 
 use axum::http::StatusCode;
 use tokio::sync::watch;
 
-use self::attempts::{Attempts, Verdict};
 use super::ApiError;
 use crate::config::AccessConfig;
-use crate::model::{Failure, Kind, Right, TokenHash};
+use crate::front::attempts::{Attempts, Verdict};
+use crate::model::{Failure, Kind, PageKey, Refusal, Right, TokenHash, units};
 
 pub use caller::{Caller, Standing, Who};
 pub use guard::{Guard, Need, Row, TOKEN_PROTOCOL, guard, last};
+pub(in crate::front) use guard::{login_name, shown};
 
 /// Who may do what, now. It can change at any time.
 #[derive(Debug, Clone)]
@@ -32,6 +33,7 @@ pub struct Access(Arc<Inner>);
 struct Inner {
     config: watch::Sender<Arc<AccessConfig>>,
     attempts: Mutex<Attempts>,
+    pages: Option<Pages>,
 }
 
 /// Where a connection is from, and what that says of who it is; an extension of every request.
@@ -50,6 +52,34 @@ pub enum Origin {
     Unix { uid: u32 },
 }
 
+/// What the logins of pages are made with. It is looked for when the first one logs in.
+pub struct Pages {
+    find: Box<dyn Fn() -> Option<PageKey> + Send + Sync>,
+    key: OnceLock<Option<PageKey>>,
+}
+
+impl Pages {
+    /// With a way to the key; without a key nobody can log in on a page.
+    pub fn new(find: impl Fn() -> Option<PageKey> + Send + Sync + 'static) -> Self {
+        Self { find: Box::new(find), key: OnceLock::new() }
+    }
+}
+
+impl std::fmt::Debug for Pages {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Pages")
+    }
+}
+
+/// What somebody shows to be let in.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(in crate::front) enum Shown<'a> {
+    Nothing,
+    Token(Cow<'a, str>),
+    /// What a page has been given for its token.
+    Login(&'a str),
+}
+
 impl Origin {
     /// Whether it is a TCP connection from this host.
     pub(in crate::front::http) fn is_loopback(&self) -> bool {
@@ -59,8 +89,17 @@ impl Origin {
 
 impl Access {
     pub fn new(config: AccessConfig) -> Self {
+        Self::with(config, None)
+    }
+
+    /// The same for a daemon that has pages, in which people log in.
+    pub fn with_pages(config: AccessConfig, pages: Pages) -> Self {
+        Self::with(config, Some(pages))
+    }
+
+    fn with(config: AccessConfig, pages: Option<Pages>) -> Self {
         let config = watch::Sender::new(Arc::new(config));
-        Self(Arc::new(Inner { config, attempts: Mutex::default() }))
+        Self(Arc::new(Inner { config, attempts: Mutex::default(), pages }))
     }
 
     /// From now on this counts, for those who are attached already, too.
@@ -83,24 +122,59 @@ impl Access {
         self.0.config.borrow().clone()
     }
 
+    /// What a page shows from now on for a token; `None` where nobody has to log in.
+    ///
+    /// # Errors
+    /// As [`Self::identify`].
+    pub(in crate::front) fn log_in(
+        &self,
+        origin: &Origin,
+        token: &str,
+    ) -> Result<Option<String>, ApiError> {
+        let caller = self.identify(origin, Shown::Token(token.into()))?;
+        let (Who::Token { hash }, Some(key)) = (caller.who(), self.key()) else { return Ok(None) };
+        Ok(Some(key.issue(hash, units::now_us() / 1_000_000)))
+    }
+
+    fn key(&self) -> Option<&PageKey> {
+        let pages = self.0.pages.as_ref()?;
+        pages.key.get_or_init(|| (pages.find)()).as_ref()
+    }
+
+    /// The token of which a page's login is.
+    fn of_login(&self, config: &AccessConfig, login: &str) -> Option<TokenHash> {
+        let (key, now_s) = (self.key()?, units::now_us() / 1_000_000);
+        config.tokens.iter().map(|user| user.hash).find(|hash| key.is_of(login, hash, now_s))
+    }
+
     /// Who somebody is. A token counts more than a certificate.
     ///
     /// # Errors
     /// 401 when it cannot be told; 429 to those who have tried too many tokens.
-    fn identify(&self, origin: &Origin, token: Option<&str>) -> Result<Caller, ApiError> {
+    pub(in crate::front) fn identify(
+        &self,
+        origin: &Origin,
+        shown: Shown<'_>,
+    ) -> Result<Caller, ApiError> {
         let config = self.config();
-        let who = match (origin, token) {
-            (Origin::Unix { uid }, _) if is_trusted(*uid) => Who::Owner,
-            (Origin::Tcp { may_be_open: true, .. }, _) if config.is_open() => Who::Anyone,
-            (_, Some(token)) if !config.is_open() => self.of_token(&config, origin, token)?,
-            (Origin::Unix { uid }, _) => {
+        let (token, login) = match shown {
+            Shown::Nothing => (None, None),
+            Shown::Token(token) => (Some(token), None),
+            Shown::Login(login) => (None, self.of_login(&config, login)),
+        };
+        let who = match (origin, token, login) {
+            (Origin::Unix { uid }, _, _) if is_trusted(*uid) => Who::Owner,
+            (Origin::Tcp { may_be_open: true, .. }, _, _) if config.is_open() => Who::Anyone,
+            (_, Some(token), _) if !config.is_open() => self.of_token(&config, origin, &token)?,
+            (_, _, Some(hash)) => Who::Token { hash },
+            (Origin::Unix { uid }, ..) => {
                 let who = Who::Local { uid: *uid };
                 if config.local.is_none() && !config.is_open() {
                     return Err(unknown("this daemon belongs to another user of this host"));
                 }
                 who
             }
-            (Origin::Tcp { certificate, .. }, _) => {
+            (Origin::Tcp { certificate, .. }, ..) => {
                 let known = |name: &&String| {
                     config.certificates.iter().any(|user| user.name.as_str() == name.as_str())
                 };
@@ -166,7 +240,7 @@ fn unknown(what: &str) -> ApiError {
         "show a token as \"Authorization: Bearer TOKEN\"; our programs take it from $LAVA_TOKEN, \
          the file $LAVA_TOKEN_FILE, or ~/.config/lava/token",
     );
-    ApiError::new(StatusCode::UNAUTHORIZED, failure)
+    ApiError::new(StatusCode::UNAUTHORIZED, failure.because(Refusal::Rights))
 }
 
 /// 403: what is missing, and for what.
@@ -174,10 +248,16 @@ pub(super) fn missing(caller: &Caller, has: Option<Right>, needed: Right, on: &s
     let name = caller.name().unwrap_or_else(|| "you".into());
     let has = has.map_or("nothing", Right::as_str);
     let what = format!("{name} may {has} on {on}, and this needs {needed}");
-    let failure = Failure::new(Kind::Refused, what).hint(format!(
-        "the daemon's configuration says who may what: {needed} = […] of its [[token]] or [local]"
-    ));
-    ApiError::new(StatusCode::FORBIDDEN, failure)
+    let failure = Failure::new(Kind::Refused, what).hint(match caller.who() {
+        Who::For { .. } => format!(
+            "it takes both: {needed} = […] of the [[user]] where you log in, and of the [[token]] that \
+             speaks for you"
+        ),
+        _ => format!(
+            "the daemon's configuration says who may what: {needed} = […] of its [[token]] or [local]"
+        ),
+    });
+    ApiError::new(StatusCode::FORBIDDEN, failure.because(Refusal::Rights))
 }
 
 #[cfg(test)]
@@ -194,8 +274,17 @@ mod tests {
 
     fn access(local: Option<Right>) -> Access {
         let hash = TokenHash::of("secret").unwrap();
-        let alice = TokenUser { name: "alice".parse().unwrap(), hash, rights: rights(Right::Spy) };
-        let farm = CertificateUser { name: "farm".parse().unwrap(), rights: rights(Right::Write) };
+        let alice = TokenUser {
+            name: "alice".parse().unwrap(),
+            hash,
+            rights: rights(Right::Spy),
+            speaks_for_others: false,
+        };
+        let farm = CertificateUser {
+            name: "farm".parse().unwrap(),
+            rights: rights(Right::Write),
+            speaks_for_others: true,
+        };
         Access::new(AccessConfig {
             tokens: vec![alice],
             certificates: vec![farm],
@@ -205,7 +294,8 @@ mod tests {
 
     /// Name and right of who is let in, or the status of the refusal.
     fn let_in(access: &Access, origin: &Origin, token: Option<&str>) -> Result<String, u16> {
-        let caller = access.identify(origin, token).map_err(|refused| refused.status.as_u16())?;
+        let shown = token.map_or(Shown::Nothing, |token| Shown::Token(token.into()));
+        let caller = access.identify(origin, shown).map_err(|refused| refused.status.as_u16())?;
         let right = caller.on("panda01").map_or("nothing", Right::as_str);
         Ok(format!("{} {right}", caller.name().unwrap_or_else(|| "-".into())))
     }

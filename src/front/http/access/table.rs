@@ -8,12 +8,14 @@ use super::{Need, Row};
 /// Fails when something is routed in a folder of `front/http` that its table does not have, or the
 /// reverse, or conf/rights.md tells otherwise.
 #[track_caller]
-pub(in crate::front::http) fn check(folder: &str, table: &[Row]) {
+pub(in crate::front) fn check(folder: &str, table: &[Row]) {
     let package = Path::new(env!("CARGO_MANIFEST_DIR"));
     let mut routed = BTreeSet::new();
     for entry in std::fs::read_dir(package.join("src/front/http").join(folder)).unwrap() {
-        let text = std::fs::read_to_string(entry.unwrap().path()).unwrap();
-        routed.extend(routes(&text));
+        let path = entry.unwrap().path();
+        if path.is_file() {
+            routed.extend(routes(&std::fs::read_to_string(path).unwrap()));
+        }
     }
     let listed: BTreeSet<_> = table.iter().map(|(m, p, _)| format!("{m} {p}")).collect();
     assert_eq!(routed, listed, "the routes, and the table in src/front/http/{folder}/rights.rs");

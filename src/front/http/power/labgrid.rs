@@ -14,7 +14,7 @@ use axum::response::{IntoResponse as _, Response};
 use super::super::access::{Caller, missing};
 use super::super::pages::refuse_browser;
 use super::super::{ApiError, Peer, failed};
-use super::wrong_method;
+use super::{permitted, wrong_method};
 use crate::client::ErrorBody;
 use crate::front::outlets;
 use crate::model::{Failure, Kind, Right, State as Switched, Verb};
@@ -140,11 +140,14 @@ fn find(context: &Context, pdu: &str, port: &str, right: Right) -> Result<String
 
 /// Answers when it is done. The status line has the reason when it is not: it is all that labgrid shows.
 async fn carry_out(
-    (State(power), Extension(Peer(peer)), Extension(caller)): Context,
+    (State(power), Extension(peer), Extension(caller)): Context,
     name: &str,
     verb: Verb,
 ) -> Result<Response, ApiError> {
-    let who = caller.user(None, || format!("labgrid:{}", host(&peer)));
+    if verb != Verb::Status {
+        permitted(&power, &caller, name, Right::Write)?;
+    }
+    let who = caller.user(None, || format!("labgrid:{}", peer.host()));
     let told = |error: ApiError| {
         let text = error.failure.message.replace(char::is_control, " ");
         failed(error.status, &text)
@@ -162,10 +165,4 @@ async fn carry_out(
         ),
         Switched::Unknown => failed(StatusCode::BAD_GATEWAY, &format!("{name} cannot be read")),
     })
-}
-
-/// The address without the port, which is another one each time.
-fn host(peer: &str) -> String {
-    let address = peer.parse::<std::net::SocketAddr>();
-    address.map_or_else(|_| peer.to_owned(), |address| address.ip().to_string())
 }

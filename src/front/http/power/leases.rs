@@ -1,16 +1,17 @@
 //! Leases: boards that somebody has for a time, whether at the console or not.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use axum::extract::{Path, State};
 use axum::{Extension, Json};
 use serde::Deserialize;
 
-use super::super::access::missing;
-use super::super::{ApiError, Params, Peer};
-use super::{Answer, Body, By, MAX_REASON, MAX_USER, check};
+use super::super::access::{Caller, missing};
+use super::super::{ApiError, Params};
+use super::{Answer, Body, By, MAX_REASON, MAX_USER, check, discreet};
 use crate::client::ErrorBody;
-use crate::model::{Failure, Kind, Lease, LeaseRequest, Right, units};
+use crate::model::{Failure, Kind, Lease, LeaseRequest, Name, Right, units};
 use crate::power::Power;
 
 /// Who ends a lease, and of somebody else why.
@@ -32,9 +33,23 @@ pub(super) struct Ending {
 pub(super) async fn lease(
     State(power): State<Arc<Power>>,
     Path(name): Path<String>,
+    Extension(caller): Extension<Caller>,
 ) -> Answer<Option<Lease>> {
-    known(&power, &name)?;
+    known(&power, &caller, &name)?;
     Ok(Json(power.lease(&name).await?))
+}
+
+/// Who has leased which board: those that are leased now.
+#[utoipa::path(get, path = "/leases", responses(
+    (status = 200, body = BTreeMap<String, Lease>),
+))]
+pub(super) async fn list(
+    State(power): State<Arc<Power>>,
+    Extension(caller): Extension<Caller>,
+) -> Answer<BTreeMap<Name, Lease>> {
+    let mut leases = power.leases().await;
+    leases.retain(|board, _| caller.may(Right::See, board.as_str()));
+    Ok(Json(leases))
 }
 
 /// Leases the board for a time from now on, or prolongs the caller's lease.
@@ -48,10 +63,10 @@ pub(super) async fn lease(
 pub(super) async fn take(
     State(power): State<Arc<Power>>,
     Path(name): Path<String>,
-    (Extension(Peer(peer)), Extension(caller)): By,
+    (_, Extension(caller)): By,
     body: Body,
 ) -> Answer<Lease> {
-    known(&power, &name)?;
+    known(&power, &caller, &name)?;
     let body = body.map_err(|rejection| {
         ApiError::new(rejection.status(), Failure::new(Kind::User, rejection.body_text()))
     })?;
@@ -63,7 +78,7 @@ pub(super) async fn take(
     check("user", user.as_deref(), MAX_USER).map_err(wrong)?;
     check("reason", reason.as_deref(), MAX_REASON).map_err(wrong)?;
     let length = units::duration(&length).map_err(wrong)?;
-    let who = caller.user(user, || peer);
+    let who = named(&caller, user).ok_or_else(|| wrong("a lease is somebody's: whose?".into()))?;
     Ok(Json(power.take_lease(&name, who, length, reason).await?))
 }
 
@@ -83,9 +98,9 @@ pub(super) async fn release(
     State(power): State<Arc<Power>>,
     Path(name): Path<String>,
     Params(Ending { user, force, reason }): Params<Ending>,
-    (Extension(Peer(peer)), Extension(caller)): By,
+    (Extension(peer), Extension(caller)): By,
 ) -> Answer<Option<Lease>> {
-    known(&power, &name)?;
+    known(&power, &caller, &name)?;
     let wrong = |what: String| Failure::new(Kind::User, what);
     check("user", user.as_deref(), MAX_USER).map_err(wrong)?;
     check("reason", reason.as_deref(), MAX_REASON).map_err(wrong)?;
@@ -96,14 +111,21 @@ pub(super) async fn release(
     if force && !caller.may(Right::Control, &name) {
         return Err(missing(&caller, caller.on(&name), Right::Control, &name));
     }
-    let who = caller.user(user, || peer);
+    let who = caller.user(user, || peer.host());
     Ok(Json(power.end_lease(&name, &who, reason.as_deref()).await?))
+}
+
+/// The name of who asks, by which they are known the next time, too: not an address.
+fn named(caller: &Caller, said: Option<String>) -> Option<String> {
+    let has_name = caller.name().is_some() || said.as_ref().is_some_and(|said| !said.is_empty());
+    has_name.then(|| caller.user(said, String::new))
 }
 
 /// # Errors
 /// 404 when there is no such outlet.
-fn known(power: &Power, name: &str) -> Result<(), ApiError> {
-    let known = power.outlets().any(|outlet| outlet.name.as_str() == name);
-    let unknown = || ApiError::not_found(format!("there is no outlet {name:?}"));
-    if known { Ok(()) } else { Err(unknown()) }
+fn known(power: &Power, caller: &Caller, name: &str) -> Result<(), ApiError> {
+    match power.outlet(name) {
+        Some(_) => Ok(()),
+        None => Err(discreet(power.unknown(name), caller).into()),
+    }
 }

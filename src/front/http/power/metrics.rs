@@ -20,7 +20,7 @@ use prometheus_client::registry::{Registry, Unit};
 use super::super::ApiError;
 use super::super::access::Caller;
 use crate::model::{Failure, Kind, Name, Right};
-use crate::power::{CLASSES, Power, Requests};
+use crate::power::{CLASSES, Metered, Power, Requests};
 
 type Labels<const N: usize> = [(&'static str, String); N];
 
@@ -78,12 +78,9 @@ pub(super) async fn metrics(
     let unjournaled = Counter::<u64, AtomicU64>::default();
     unjournaled.inc_by(figures.unjournaled);
     let (mut volts, mut amperes, mut watts) = <(Measured, Measured, Measured)>::default();
-    for (outlet, metered) in figures.metered {
-        if !caller.may(Right::See, outlet.as_str()) {
-            continue;
-        }
-        let labels = [("outlet", outlet.to_string())];
-        let reading = metered.reading;
+    for outlet in power.outlets().filter(|outlet| caller.may(Right::See, outlet.name.as_str())) {
+        let Some(Metered { reading, .. }) = power.metered(outlet.name.as_str()) else { continue };
+        let labels = [("outlet", outlet.name.to_string())];
         for (family, value) in [
             (&mut volts, reading.volts),
             (&mut amperes, reading.amperes),

@@ -20,7 +20,7 @@ use super::access::{Access, Caller, Guard, guard, missing};
 use super::{ApiError, Params, Peer, refuse_foreign_pages};
 use crate::client::ErrorBody;
 use crate::model::{
-    Failure, Kind, MeterReport, OutletInfo, PowerRecord, PowerRequest, Report, Right, Verb,
+    Failure, Kind, MeterReport, Name, OutletInfo, PowerRecord, PowerRequest, Report, Right, Verb,
 };
 use crate::power::{Asked, Metered, Overdrawn, Power, PowerError};
 
@@ -45,6 +45,7 @@ pub fn router(power: Arc<Power>, access: Access) -> Router {
         .route("/outlets/{name}/off", post(off))
         .route("/outlets/{name}/cycle", post(cycle))
         .route("/outlets/{name}/history", get(history))
+        .route("/leases", get(leases::list))
         .route("/leases/{name}", get(leases::lease).post(leases::take).delete(leases::release))
         .route("/labgrid/outlets/{name}", get(labgrid::get).put(labgrid::put))
         .route("/labgrid/outlets/{name}/{value}", get(labgrid::simple))
@@ -80,11 +81,14 @@ async fn outlets(
     State(power): State<Arc<Power>>,
     Extension(caller): Extension<Caller>,
 ) -> Json<Vec<OutletInfo>> {
+    // A list without them is better than none; what cannot be told is logged.
+    let mut leases = power.leases().await;
     let seen = power.outlets().filter(|outlet| caller.may(Right::See, outlet.name.as_str()));
     let now = seen.map(|outlet| {
         let mut outlet = outlet.clone();
         outlet.shared_with.retain(|other| caller.may(Right::See, other.as_str()));
-        OutletInfo { left_off: power.left_off(&outlet.name), ..outlet }
+        let lease = leases.remove(&outlet.name);
+        OutletInfo { left_off: power.left_off(&outlet.name), lease, ..outlet }
     });
     Json(now.collect())
 }
@@ -117,11 +121,11 @@ async fn status(
     State(power): State<Arc<Power>>,
     Path(name): Path<String>,
     Params(Asker { user }): Params<Asker>,
-    Extension(Peer(peer)): Extension<Peer>,
+    Extension(peer): Extension<Peer>,
     Extension(caller): Extension<Caller>,
 ) -> Answer<Report> {
     check("user", user.as_deref(), MAX_USER).map_err(|what| Failure::new(Kind::User, what))?;
-    let who = caller.user(user, || peer);
+    let who = caller.user(user, || peer.host());
     let asked = Asked::by(who);
     let report = power.request(&name, Verb::Status, asked).await;
     Ok(Json(report.map_err(|error| discreet(error, &caller))?))
@@ -138,7 +142,7 @@ async fn meter(
     Path(name): Path<String>,
     Extension(caller): Extension<Caller>,
 ) -> Answer<MeterReport> {
-    let Some(outlet) = power.outlets().find(|outlet| outlet.name.as_str() == name) else {
+    let Some(outlet) = power.outlet(&name) else {
         return Err(discreet(power.unknown(&name), &caller).into());
     };
     let Some(Metered { time_us, reading }) = power.metered(&name) else {
@@ -196,7 +200,7 @@ async fn cycle(power: State<Arc<Power>>, name: Path<String>, by: By, body: Body)
 async fn switch(
     State(power): State<Arc<Power>>,
     Path(name): Path<String>,
-    (Extension(Peer(peer)), Extension(caller)): By,
+    (Extension(peer), Extension(caller)): By,
     body: Body,
     verb: Verb,
 ) -> Answer<Report> {
@@ -204,12 +208,26 @@ async fn switch(
         ApiError::new(rejection.status(), Failure::new(Kind::User, rejection.body_text()))
     })?;
     let PowerRequest { user, reason, force } = request(&body)?;
-    if force && !caller.may(Right::Control, &name) {
-        return Err(missing(&caller, caller.on(&name), Right::Control, &name));
-    }
-    let asked = Asked { reason, force, ..Asked::by(caller.user(user, || peer)) };
+    permitted(&power, &caller, &name, if force { Right::Control } else { Right::Write })?;
+    let asked = Asked { reason, force, ..Asked::by(caller.user(user, || peer.host())) };
     let report = power.request(&name, verb, asked).await;
     Ok(Json(report.map_err(|error| discreet(error, &caller))?))
+}
+
+/// Whether somebody has a right on an outlet, and on all boards that lose their power with it.
+///
+/// # Errors
+/// 403 when it is missing on one of them, which is not named to those who may not see it. Nothing when
+/// there is no such outlet.
+fn permitted(power: &Power, caller: &Caller, name: &str, right: Right) -> Result<(), ApiError> {
+    let Some(outlet) = power.outlet(name) else { return Ok(()) };
+    let boards = [&outlet.name].into_iter().chain(&outlet.shared_with);
+    let Some(board) = boards.map(Name::as_str).find(|board| !caller.may(right, board)) else {
+        return Ok(());
+    };
+    let has = caller.on(board);
+    let board = if has.is_some() { board } else { "another board on the same outlet" };
+    Err(missing(caller, has, right, board))
 }
 
 /// The same without the name of an outlet that the caller may not see.

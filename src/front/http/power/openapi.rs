@@ -20,6 +20,7 @@ pub fn openapi() -> utoipa::openapi::OpenApi {
             super::off,
             super::cycle,
             super::history,
+            super::leases::list,
             super::leases::lease,
             super::leases::take,
             super::leases::release,

@@ -15,6 +15,7 @@ pub(super) const TABLE: &[Row] = &[
     ("POST", "/outlets/{name}/off", Need::Named(Right::Write)),
     ("POST", "/outlets/{name}/cycle", Need::Named(Right::Write)),
     ("GET", "/outlets/{name}/history", Need::Named(Right::See)),
+    ("GET", "/leases", Need::Each(Right::See)),
     ("GET", "/leases/{name}", Need::Named(Right::See)),
     ("POST", "/leases/{name}", Need::Named(Right::Write)),
     ("DELETE", "/leases/{name}", Need::Named(Right::Write)),

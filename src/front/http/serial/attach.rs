@@ -10,24 +10,27 @@ use axum::Extension;
 use axum::body::Bytes;
 use axum::extract::Path;
 use axum::response::Response;
-use futures_util::{FutureExt as _, SinkExt as _, StreamExt as _};
-use tokio::sync::mpsc;
-use tokio::time::MissedTickBehavior;
+use futures_util::{SinkExt as _, StreamExt as _};
+use serde::Serialize;
+use tokio::sync::{mpsc, watch};
 use tokio_util::task::TaskTracker;
 
 use super::super::access::{Access, Standing};
 use super::super::websocket::{
-    self, CloseCode, CloseFrame, Error, Handshake, Message, Paused, Receiver, Sender, WebSocket,
+    self, CloseCode, CloseFrame, Error, Handshake, Message, Paused, Receiver, WebSocket,
 };
 use super::super::{ApiError, Params, Peer, Socket};
 use super::consoles::Consoles;
+use super::down::Down;
+use super::drawing::{Drawing, Size};
 use super::jobs::Jobs;
 use super::past::offset_of;
 use super::rights;
-use crate::console::{Attach, Console, Item, Session, Stream, Told};
+use crate::console::{Attach, Console, Session, Stream, Told};
 use crate::front::hand_over::{ClientState, HandOver, HandedClient, ProtocolState};
 use crate::model::Right;
 use crate::wire::attach::{self, FromServer, MAX_CLIENT_MESSAGE, Request, Verb};
+use crate::wire::view::SetSize;
 
 /// How many answers may wait to be sent. A client that does not read them is not read either.
 const ANSWERS: usize = 16;
@@ -35,9 +38,6 @@ const ANSWERS: usize = 16;
 const LAST_ANSWERS: Duration = Duration::from_secs(5);
 /// How long a client that the next process cannot go on with may take to go.
 const GOODBYE: Duration = Duration::from_secs(1);
-/// How often a client hears from us even when there is nothing to say. It may wait long for an answer
-/// of its own: what it types is taken only as fast as the board takes it.
-const PING: Duration = Duration::from_secs(5);
 /// The size of a screen when the client does not tell.
 const SCREEN: (NonZeroU16, NonZeroU16) =
     (NonZeroU16::new(24).unwrap(), NonZeroU16::new(80).unwrap());
@@ -58,23 +58,51 @@ pub(super) async fn attach(
     let user = caller.user(query.user, || format!("websocket:{}", peer.0));
     let mode = rights::mode(query.mode, caller.on(&name));
     let attach = Attach { user, via: "websocket", peer: peer.0, mode, from, stay };
-    let (response, upgraded) = handshake.accept();
-    tasks.spawn(async move {
-        let socket = match upgraded.await {
-            Ok(socket) => socket,
-            Err(error) => {
-                tracing::debug!(console = %console.name(), %error, "a client did not attach");
-                return;
-            }
-        };
-        let (session, out) = console.attach(attach);
-        let hello = text(&hello(&session, &out));
-        let greeting = std::iter::once(hello).chain(screen.as_ref().map(text)).collect();
-        let standing = caller.standing(console.name().clone());
-        let client = AttachedClient { socket, out, standing, typing: Bytes::new(), greeting };
-        client.run(hand_over).await;
-    });
-    Ok(response)
+    let standing = caller.standing(console.name().clone());
+    let begin =
+        Begin { attach, standing, before: None, after: screen.as_ref().map(text), drawing: None };
+    Ok(begin.spawn(console, handshake, &tasks, hand_over))
+}
+
+/// A client that is about to attach.
+pub(super) struct Begin {
+    pub(super) attach: Attach,
+    pub(super) standing: Standing,
+    /// What is said before the hello, and after it.
+    pub(super) before: Option<Message>,
+    pub(super) after: Option<Message>,
+    pub(super) drawing: Option<Drawing>,
+}
+
+impl Begin {
+    /// Attaches it when the answer has been sent, which this gives.
+    pub(super) fn spawn(
+        self,
+        console: Arc<Console>,
+        handshake: Handshake,
+        tasks: &TaskTracker,
+        hand_over: HandOver,
+    ) -> Response {
+        let Self { attach, standing, before, after, drawing } = self;
+        let (response, upgraded) = handshake.accept();
+        tasks.spawn(async move {
+            let socket = match upgraded.await {
+                Ok(socket) => socket,
+                Err(error) => {
+                    tracing::debug!(console = %console.name(), %error, "a client did not attach");
+                    return;
+                }
+            };
+            let (session, out) = console.attach(attach);
+            let hello = text(&hello(&session, &out));
+            let greeting = before.into_iter().chain([hello]).chain(after).collect();
+            let typing = Bytes::new();
+            AttachedClient { socket, out, standing, typing, greeting, drawing }
+                .run(hand_over)
+                .await;
+        });
+        response
+    }
 }
 
 /// Where the stream is to begin, and the screen if it was asked for.
@@ -104,6 +132,8 @@ pub struct AttachedClient {
     typing: Bytes,
     /// What is said first.
     greeting: Vec<Message>,
+    /// It is shown the screen, and not the bytes.
+    drawing: Option<Drawing>,
 }
 
 /// The receiving side of a connection.
@@ -114,13 +144,8 @@ struct Up<'a> {
     answers: mpsc::Sender<Message>,
     /// Typed, and not taken yet.
     typing: Bytes,
-    hand_over: &'a HandOver,
-}
-
-/// The sending side.
-struct Down<'a> {
-    to: Sender,
-    answers: mpsc::Receiver<Message>,
+    /// Takes the size of the client's screen, if it has one of ours.
+    size: Option<watch::Sender<Size>>,
     hand_over: &'a HandOver,
 }
 
@@ -140,7 +165,8 @@ impl AttachedClient {
         let socket = Paused { socket: Socket::from_fd(client.fd)?, unsent, unread };
         let out = console.rejoin(session).map(|(_, out)| out);
         let standing = access.caller(who).standing(console.name().clone());
-        Ok(out.map(|out| Self { socket, out, standing, typing, greeting: Vec::new() }))
+        let greeting = Vec::new();
+        Ok(out.map(|out| Self { socket, out, standing, typing, greeting, drawing: None }))
     }
 
     /// Serves the client until it goes, until the console shuts down, or until it is asked for.
@@ -152,7 +178,7 @@ impl AttachedClient {
     }
 
     async fn serve(self, hand_over: &HandOver) -> Result<(), Error> {
-        let Self { socket, mut out, standing, typing, greeting } = self;
+        let Self { socket, mut out, standing, typing, greeting, drawing } = self;
         let who = standing.caller().who().clone();
         let session = out.session().clone();
         let (mut to, from) = websocket::resume(socket, MAX_CLIENT_MESSAGE).await.split();
@@ -161,8 +187,9 @@ impl AttachedClient {
         }
         let (answers, answered) = mpsc::channel(ANSWERS);
         let last = answers.downgrade();
-        let up = Up { from, session: &session, standing, answers, typing, hand_over };
-        let down = Down { to, answers: answered, hand_over };
+        let (size, drawn) = (drawing.as_ref().map(Drawing::size), drawing.is_some());
+        let up = Up { from, session: &session, standing, answers, typing, size, hand_over };
+        let down = Down { to, answers: answered, drawing, hand_over };
         let ((from, typing), to) = {
             let (mut up, mut down) = (pin!(up.run()), pin!(down.run(&mut out)));
             tokio::select! {
@@ -184,7 +211,12 @@ impl AttachedClient {
                 }
             }
         };
-        let Paused { socket, unsent, unread } = match websocket::pause(to, from) {
+        let paused = match drawn {
+            // What is on its screen is not handed over: it comes again, and says what it has.
+            true => Err(websocket::whole(to, from)),
+            false => websocket::pause(to, from),
+        };
+        let Paused { socket, unsent, unread } = match paused {
             Ok(paused) => paused,
             Err(None) => return Ok(()),
             Err(Some(socket)) => {
@@ -301,6 +333,7 @@ impl Up<'_> {
                     self.typing = bytes;
                     continue;
                 }
+                Some(Message::Text(request)) if self.resized(&request) => continue,
                 Some(Message::Text(request)) => match serde_json::from_str::<Request>(&request) {
                     Ok(Request { id, verb }) => match self.refusal(&verb) {
                         Some(reason) => {
@@ -328,6 +361,13 @@ impl Up<'_> {
             self.answer_all(jobs.stop().await).await;
         }
         Ok((self.from, self.typing))
+    }
+
+    /// Whether a request was to give the client's screen another size; then it has it.
+    fn resized(&self, request: &str) -> bool {
+        let Some(size) = &self.size else { return false };
+        let asked = serde_json::from_str::<SetSize>(request).map(Size::from);
+        asked.is_ok_and(|asked| size.send(asked).is_ok())
     }
 
     /// Has answers sent; false when nobody sends them any more.
@@ -365,69 +405,7 @@ impl Up<'_> {
     }
 }
 
-impl Down<'_> {
-    /// What the client gets: the stream and its events, and the answers to requests. When it is asked
-    /// for, everything that it was to get is under way in the sender.
-    async fn run(mut self, out: &mut Stream) -> Result<Sender, Error> {
-        let mut ping = tokio::time::interval(PING);
-        ping.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        let mut flushed = false;
-        loop {
-            // Nothing more is taken while the client does not take what it has.
-            let sends = !self.hand_over.is_asked();
-            tokio::select! {
-                () = self.hand_over.asked(), if sends => {}
-                done = self.to.flush(), if sends && !flushed => {
-                    done?;
-                    flushed = true;
-                    continue;
-                }
-                _ = ping.tick(), if sends && flushed => {
-                    self.to.feed(Message::Ping(Bytes::new())).await?;
-                }
-                // After the last answer the client's half is done, and with it the session.
-                answer = self.answers.recv(), if flushed || !sends => match answer {
-                    Some(answer) => self.to.feed(answer).await?,
-                    None if self.hand_over.is_asked() => {
-                        // What the library holds goes to where it is kept.
-                        let _ = self.to.flush().now_or_never().transpose()?;
-                        return Ok(self.to);
-                    }
-                    None => {
-                        self.to.close().await?;
-                        return Ok(self.to);
-                    }
-                },
-                item = out.next(), if sends && flushed => match item {
-                    Some(item) => self.feed(item).await?,
-                    None => {
-                        self.to.close().await?;
-                        return Ok(self.to);
-                    }
-                },
-            }
-            flushed = false;
-        }
-    }
-
-    /// Never waits: the connection below takes everything.
-    async fn feed(&mut self, item: Item) -> Result<(), Error> {
-        let message = match item {
-            Item::Pieces(pieces) => {
-                for piece in pieces {
-                    self.to.feed(Message::Binary(piece.encode())).await?;
-                }
-                return Ok(());
-            }
-            Item::Event(event) => FromServer::Event(event),
-            Item::Gap { from, to } => FromServer::Gap { from, to },
-            Item::Mode { mode, by, holder } => FromServer::Mode { mode, by, holder },
-        };
-        self.to.feed(text(&message)).await
-    }
-}
-
-fn text(message: &FromServer) -> Message {
+pub(super) fn text(message: &impl Serialize) -> Message {
     // Plain structs of numbers and texts cannot fail to serialize.
     Message::text(serde_json::to_string(message).unwrap_or_default())
 }

@@ -21,7 +21,7 @@ use super::consoles::{AllConsoles, Consoles};
 use super::{MAX_BODY, json};
 use crate::console::{Asker, Console, RequestError};
 use crate::front::hand_over::HandOver;
-use crate::model::{Failure, Interval, Kind};
+use crate::model::{Failure, Interval, Kind, Refusal};
 use crate::wire::attach::{Answer, Verb};
 use crate::wire::line::{LineState, SetLine};
 use crate::wire::request::{Kick, MAX_SEND, Nothing, OfSession, Send, SendBreak, Text};
@@ -295,7 +295,9 @@ fn asked<T: DeserializeOwned>(body: &[u8]) -> Result<(Option<String>, T), ApiErr
 fn failure(error: &RequestError) -> Failure {
     let failure = Failure::from_error(error.kind(), error);
     match failure.kind {
-        Kind::Refused => failure.hint("lava release BOARD takes it away; lava who tells of whom"),
+        Kind::Refused => failure
+            .because(Refusal::Held)
+            .hint("lava release BOARD --force --reason TEXT takes it away; lava who tells of whom"),
         _ => failure,
     }
 }

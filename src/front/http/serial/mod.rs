@@ -3,13 +3,18 @@
 mod attach;
 mod consoles;
 mod control;
+mod down;
+mod drawing;
+mod feed;
 mod jobs;
 mod metrics;
 mod openapi;
+mod outlet;
 mod past;
 mod reload;
 mod rights;
 mod search;
+mod view;
 
 use std::sync::Arc;
 
@@ -26,10 +31,12 @@ use super::access::{Access, Guard, guard};
 use super::{ApiError, refuse_foreign_pages};
 use crate::console::{Roster, Status};
 use crate::front::hand_over::HandOver;
+use crate::front::web;
 use crate::model::{Event, Failure, Kind, What, printable, shown};
 
 pub use attach::AttachedClient;
 pub use openapi::openapi;
+pub use outlet::Outlets;
 pub use reload::{Changes, Reload};
 
 /// The largest body of a request, in bytes.
@@ -44,6 +51,7 @@ const MAX_DETAIL: usize = 4096;
 pub fn router(
     consoles: Arc<Roster>,
     access: Access,
+    outlets: Outlets,
     reload: Reload,
     hand_over: HandOver,
     tasks: TaskTracker,
@@ -54,9 +62,14 @@ pub fn router(
         .route("/metrics", get(metrics::metrics))
         .route("/reload", post(reload::reload))
         .route("/search", get(search::search))
+        .route("/feed", get(feed::feed))
         .route("/consoles", get(list))
         .route("/consoles/{name}", get(status))
         .route("/consoles/{name}/attach", get(attach::attach))
+        .route("/consoles/{name}/screen", get(view::screen))
+        .route("/consoles/{name}/lines", get(view::lines))
+        .route("/consoles/{name}/outlet", get(outlet::status))
+        .route("/consoles/{name}/outlet/{verb}", post(outlet::switch))
         .route("/consoles/{name}/history", get(past::history))
         .route("/consoles/{name}/offset", get(past::offset))
         .route("/consoles/{name}/events", get(past::events).post(record))
@@ -67,8 +80,10 @@ pub fn router(
             Guard { access: access.clone(), table: rights::TABLE, thing: "console" },
             guard,
         ))
+        .merge(web::pages(access.clone()))
         .layer(axum::middleware::from_fn(refuse_foreign_pages))
         .layer(axum::Extension(access))
+        .layer(axum::Extension(outlets))
         .layer(axum::Extension(tasks))
         .layer(axum::Extension(reload))
         .layer(axum::Extension(hand_over))

@@ -14,6 +14,10 @@ pub fn openapi() -> utoipa::openapi::OpenApi {
         paths(
             super::list,
             super::status,
+            super::feed::feed,
+            super::view::lines,
+            super::outlet::status,
+            super::outlet::switch,
             super::past::history,
             super::past::offset,
             super::past::events,

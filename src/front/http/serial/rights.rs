@@ -12,10 +12,17 @@ pub(super) const TABLE: &[Row] = &[
     ("GET", "/healthz", Need::Nothing),
     ("GET", "/openapi.json", Need::Each(Right::See)),
     ("GET", "/metrics", Need::Each(Right::See)),
+    // What a board printed last is for those who may spy.
+    ("GET", "/feed", Need::Each(Right::See)),
     ("GET", "/consoles", Need::Each(Right::See)),
     ("GET", "/consoles/{name}", Need::Named(Right::See)),
     // Who may not write attaches as a spy.
     ("GET", "/consoles/{name}/attach", Need::Named(Right::Spy)),
+    ("GET", "/consoles/{name}/screen", Need::Named(Right::Spy)),
+    ("GET", "/consoles/{name}/lines", Need::Named(Right::Spy)),
+    ("GET", "/consoles/{name}/outlet", Need::Named(Right::See)),
+    // By force, it needs the right to control.
+    ("POST", "/consoles/{name}/outlet/{verb}", Need::Named(Right::Write)),
     ("GET", "/consoles/{name}/history", Need::Named(Right::Spy)),
     ("GET", "/consoles/{name}/offset", Need::Named(Right::Spy)),
     ("GET", "/consoles/{name}/events", Need::Named(Right::Spy)),

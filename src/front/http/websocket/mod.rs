@@ -133,6 +133,11 @@ pub(super) fn pause(sender: Sender, receiver: Receiver) -> Result<Paused, Option
     Ok(Paused { socket: stream, unsent, unread })
 }
 
+/// A connection whose halves are not needed any more.
+pub(super) fn whole(sender: Sender, receiver: Receiver) -> Option<Box<WebSocket>> {
+    sender.reunite(receiver).ok().map(Box::new)
+}
+
 /// Tells a client that the daemon is replaced. What it has sent before it heard of that still comes.
 ///
 /// # Errors

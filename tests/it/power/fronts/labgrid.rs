@@ -1,7 +1,8 @@
 //! labgrid's NetworkPowerDriver, with its models `rest` and `simplerest`.
 
-use super::{python, start};
+use super::{PDUS, python, start};
 use crate::common::{TestLab, http};
+use crate::power::Power;
 
 /// Switches with a driver as a test of labgrid's users does, and prints what it reads.
 const DRIVER: &str = "
@@ -58,4 +59,17 @@ fn nothing_but_a_one_and_a_zero_is_understood() {
     power.done("n1", "on");
     let on = http(power.address, "GET", "/labgrid/outlets/n1", "");
     assert_eq!((on.status, on.text().as_str()), (200, "1"));
+}
+
+#[test]
+fn its_driver_logs_in_with_a_token_as_the_password() {
+    let lab = TestLab::new();
+    let lab_user = crate::rights::user("lab", "write = \"*\"");
+    let power = Power::start(&lab, &(lab_user + PDUS));
+    let as_user = |who: &str, password: &str| {
+        let host = format!("http://{who}:{password}@{}/labgrid/outlets/n1", power.address);
+        python(&lab, "labgrid", DRIVER, &["rest", &host, "1"])
+    };
+    assert_eq!(as_user("whoever", "lava_lab"), "True\nFalse\nTrue\n[0]");
+    assert!(as_user("lab", "lava_other").contains("401 Client Error"));
 }

@@ -1,11 +1,12 @@
 //! pdudaemon's clients, and pdudaemon itself beside us.
 
-use std::net::{IpAddr, SocketAddr};
+use std::io::Write as _;
+use std::net::{IpAddr, SocketAddr, TcpStream};
 use std::time::Duration;
 
 use super::{SLOW, Sent, exchange, python, rig, said, start, start_at};
 use crate::common::{Answer, LIMIT, Process, TestLab, http, own_host, run, wait_until};
-use crate::power::timed;
+use crate::power::{Power, timed};
 
 fn get(address: SocketAddr, query: &str) -> Answer {
     http(address, "GET", &format!("/power/control/{query}"), "")
@@ -32,18 +33,19 @@ fn requests_by_http_are_answered_when_they_are_done_and_say_what_failed() {
     power.daemon.wait_for_log(LIMIT, "who=\"pdudaemon:127.0.0.1\"");
 
     for (query, status, text) in [
-        ("off?hostname=rack1&port=9", 500, "Invalid request\n"),
-        ("off?hostname=rack9&port=1", 500, "Invalid request\n"),
-        ("off?hostname=rack1", 500, "Invalid request\n"),
-        ("off?alias=n1&port=1", 500, "Invalid request\n"),
-        ("off?alias=nobody", 500, "Invalid request\n"),
-        ("off?alias=n1&delay=soon", 500, "Invalid request\n"),
-        ("off?alias=n1&delay=-1", 500, "Invalid request\n"),
-        ("off", 500, "Invalid request\n"),
+        ("off?hostname=rack1&port=9", 500, "there is no outlet at port \"9\" of PDU \"rack1\""),
+        ("off?hostname=rack9&port=1", 500, "there is no outlet at port \"1\" of PDU \"rack9\""),
+        ("off?hostname=rack1", 500, "it needs hostname and port, or alias"),
+        ("off?alias=n1&port=1", 500, "it needs hostname and port, or alias"),
+        ("off?alias=nobody", 500, "there is no outlet \"nobody\""),
+        ("off?alias=n1&delay=soon", 500, "delay \"soon\" is none of 0 to 600 seconds"),
+        ("off?alias=n1&delay=-1", 500, "delay \"-1\" is none of 0 to 600 seconds"),
+        ("off", 500, "it needs hostname and port, or alias"),
         ("explode?alias=n1", 404, "404: Not Found"),
     ] {
         let answer = get(at, query);
-        assert_eq!((answer.status, answer.text().as_str()), (status, text), "{query}");
+        let whole = if status == 500 { format!("Invalid request: {text}\n") } else { text.into() };
+        assert_eq!((answer.status, answer.text()), (status, whole), "{query}");
     }
     for method in ["HEAD", "POST", "PUT"] {
         assert_eq!(http(at, method, "/power/control/off?alias=n1", "").status, 405, "{method}");
@@ -83,18 +85,43 @@ fn a_web_page_switches_nothing() {
 fn a_line_of_text_is_a_request_too() {
     let lab = TestLab::new();
     let power = start(&lab);
-    let at = power.daemon.address("tcp");
+    // Its own port, and that of HTTP: pduclient knows one only.
+    for port in ["tcp", "pdudaemon"] {
+        is_switched_by_lines(&power, power.daemon.address(port));
+    }
+}
+
+fn is_switched_by_lines(power: &Power, at: SocketAddr) {
     assert_eq!(exchange(at, b"rack1 1 on", Sent::All), "ack\n");
     assert_eq!(power.state("n1"), "on verified");
     assert_eq!(exchange(at, b"rack1 1 reboot 0\n", Sent::All), "ack\n");
     assert_eq!(exchange(at, b"rack1 1 off 0\r\n", Sent::All), "ack\n");
     assert_eq!(power.state("n1"), "off verified");
-    assert_eq!(exchange(at, b"rack1 9 on", Sent::All), "nack\n");
-    assert_eq!(exchange(at, b"rack1 1 explode", Sent::All), "nack\n");
+    let nack = "nack: there is no outlet at port \"9\" of PDU \"rack1\"\n";
+    assert_eq!(exchange(at, b"rack1 9 on", Sent::All), nack);
+    let nack = "nack: \"explode\" is none of on, off and reboot\n";
+    assert_eq!(exchange(at, b"rack1 1 explode", Sent::All), nack);
     assert_eq!(exchange(at, b"rack1 1", Sent::All), "Unexpected data\n");
     assert_eq!(exchange(at, b"\xff", Sent::All), "Unexpected data\n");
     let dead = exchange(at, b"dead 1 on", Sent::All);
     assert!(dead.starts_with("nack: x1 on dead (127.0.0.1:9): "), "{dead}");
+}
+
+#[test]
+fn who_has_gone_before_the_delay_is_over_is_not_obeyed() {
+    let lab = TestLab::new();
+    let power = start(&lab);
+    power.done("n1", "on");
+    for port in ["tcp", "pdudaemon"] {
+        let mut gone = TcpStream::connect(power.daemon.address(port)).unwrap();
+        gone.write_all(b"rack1 1 off 2\n").unwrap();
+        // Not at once, as a script would.
+        let (_, _) =
+            timed(|| exchange(power.daemon.address("tcp"), b"rack1 2 off 1\n", Sent::MoreMayCome));
+        drop(gone);
+    }
+    let later = exchange(power.daemon.address("tcp"), b"rack1 2 off 2\n", Sent::MoreMayCome);
+    assert_eq!((later.as_str(), power.state("n1").as_str()), ("ack\n", "on verified"));
 }
 
 #[test]
@@ -114,6 +141,13 @@ fn pduclient_labgrid_and_jumpstarter_switch_boards() {
     assert_eq!(power.state("n1"), "on verified");
     let reboot = pduclient(&["rack1", "--port", "1", "--command", "reboot", "--delay", "1"]);
     assert_eq!(reboot, "Command sent successfully.\n[0]");
+    // Without -H it talks in lines of text, to the same port, which it cannot be told otherwise.
+    let mut client = rig(&lab, "pdudaemon/bin/python3");
+    client.arg(concat!(env!("CARGO_MANIFEST_DIR"), "/target/rig/pdudaemon/bin/pduclient"));
+    client.args(["--daemon", &host, "--hostname", "rack1", "--port", "01", "--command", "off"]);
+    let off = said(&run(&mut client, "", SLOW));
+    assert_eq!(off, "Command sent successfully.\n[0]");
+    assert_eq!(power.state("n1"), "off verified");
     let dead = pduclient(&["dead", "--port", "1", "--command", "off"]);
     assert!(dead.contains("<Response [502]>") && dead.ends_with("[127]"), "{dead}");
 
@@ -163,7 +197,7 @@ fn pdudaemon_itself_answers_the_same_but_knows_no_failure() {
     let config = lab.write("pdudaemon.conf", &config);
     let mut pdudaemon = rig(&lab, "pdudaemon/bin/pdudaemon");
     let _pdudaemon = Process::spawn(pdudaemon.args(["--conf", &config, "--loglevel", "ERROR"]));
-    wait_until(SLOW, "pdudaemon listens", || std::net::TcpStream::connect(theirs).is_ok());
+    wait_until(SLOW, "pdudaemon listens", || TcpStream::connect(theirs).is_ok());
     for query in [
         "on?alias=n1",
         "on?hostname=rack1&port=1",
@@ -178,7 +212,13 @@ fn pdudaemon_itself_answers_the_same_but_knows_no_failure() {
     ] {
         let (ours, theirs) = (get(ours, query), get(theirs, query));
         assert_eq!(ours.status, theirs.status, "{query}");
-        assert_eq!(ours.text(), theirs.text(), "{query}");
+        // Where something is wrong with it, we say what.
+        let (text, theirs_text) = (ours.text(), theirs.text());
+        let same = text.strip_prefix(theirs_text.trim_end());
+        assert!(
+            same.is_some_and(|why| why == "\n" || ours.status == 500 || why.is_empty()),
+            "{query}: {text}"
+        );
         assert_eq!(ours.header("content-type"), theirs.header("content-type"), "{query}");
     }
     // Its program has failed, and it says that it is done.

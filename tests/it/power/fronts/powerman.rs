@@ -129,3 +129,40 @@ fn a_command_under_way_is_told_to_who_sends_another_one() {
     let second = wait_for(&mut stream, "powerman> ");
     assert_eq!(second, "306 n[1-3],x[1-2]\r\n103 Query complete\r\npowerman> ");
 }
+
+#[test]
+fn a_web_page_switches_nothing_here_either() {
+    let lab = TestLab::new();
+    let power = start(&lab);
+    let at = power.daemon.address("powerman");
+    let long = "x".repeat(20_000);
+    // What a browser sends for a page that has it post text to us, and for one that knows our limits.
+    for line in ["POST / HTTP/1.1", &format!("POST /{long} HTTP/1.1"), "\u{16}\u{3}\u{1} tls"] {
+        let request = format!(
+            "{line}\r\nHost: {at}\r\nOrigin: https://evil.example\r\nContent-Length: 13\r\n\r\non n1\r\nquit\r\n"
+        );
+        let answer = exchange(at, request.as_bytes(), Sent::MoreMayCome);
+        assert!(!answer.contains("102 ") && !answer.contains("101 "), "{answer}");
+        assert_eq!(power.state("n1"), "off verified");
+    }
+}
+
+#[test]
+fn a_board_that_is_half_on_is_told_as_such() {
+    let lab = TestLab::new();
+    let board = "[[outlet]]\nname = \"s1\"\n\
+                 feeds = [{ pdu = \"rack1\", port = 1 }, { pdu = \"rack1\", port = 2 }]\n\
+                 shared = true\n";
+    let n1 = "[[outlet]]\nname = \"n1\"\npdu = \"rack1\"\nport = 1\nshared = true\n";
+    let config = "[powerman]\nlisten = \"127.0.0.1:0\"\n\
+                  [[pdu]]\nname = \"rack1\"\ndriver = \"sim\"\n"
+        .to_owned()
+        + board
+        + n1;
+    let power = Power::start(&lab, &config);
+    assert_eq!(powerman(&lab, &power, &["-1", "n1"]), DONE);
+    let half = "of the outlets of s1 some are on and some are off\n";
+    let all = powerman(&lab, &power, &["-q"]);
+    let listed = "on:      n1\noff:     \nunknown: s1\nQuery completed with errors\n[211]";
+    assert_eq!(all, format!("{half}{listed}"));
+}

@@ -47,7 +47,7 @@ fn a_list_is_taken_apart_and_put_together() {
     let text = "about = \"x\"\nsource = \"none\"\nunit = \"1\"\n\
                 [on]\noid = \"1.3.{unit}.0\"\nvalue = 1\nlist = \",\"\n\
                 [off]\noid = \"1.3.{unit}.0\"\nvalue = 0\nlist = \",\"\n\
-                [status]\noid = \"1.3.9\"\non = [\"On\"]\noff = [\"Off\"]\npending = [2]\nlist = \"space\"\n";
+                [status]\noid = \"1.3.{unit}.9\"\non = [\"On\"]\noff = [\"Off\"]\npending = [2]\nlist = \"space\"\n";
     let profile = parse(text).unwrap();
     let list = profile.on.list.unwrap();
     assert_eq!(list.items(" 1,0, -1 "), ["1", "0", "-1"]);
@@ -55,8 +55,10 @@ fn a_list_is_taken_apart_and_put_together() {
     let status = profile.status.unwrap();
     assert_eq!(status.list.unwrap().items("On  Off\tOn \0"), ["On", "Off", "On", "\0"]);
     assert_eq!(status.pending, ["2"]);
-    let each = parse(&text.replace("1.3.9", "1.3.{port}")).unwrap_err();
+    let each = parse(&text.replace("1.3.{unit}.9", "1.3.{port}")).unwrap_err();
     assert!(each.contains("status.oid: a list is of all outlets"), "{each}");
     let sign = parse(&text.replace("\"space\"", "\"spaces\"")).unwrap_err();
     assert!(sign.contains("\"spaces\" separates nothing"), "{sign}");
+    let of_one = parse(&text.replace("1.3.{unit}.9", "1.3.9")).unwrap_err();
+    assert!(of_one.contains("unit: a list here is of one unit only"), "{of_one}");
 }

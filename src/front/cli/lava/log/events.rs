@@ -4,17 +4,24 @@ use std::time::Duration;
 
 use futures_util::future::try_join_all;
 
-use super::output::{Stop, local, note, out, out_json};
+use super::super::Context;
+use super::super::context::Stop;
 use super::{LogArgs, Source};
 use crate::client::ConsoleRef;
 use crate::client::lab::Lab;
-use crate::model::{Event, Failure, Kind, Name, Point, What, goes_by};
+use crate::front::cli::clock::local;
+use crate::model::{Event, Failure, Kind, Name, Point, Right, What, goes_by};
 use crate::wire::plain::plain;
 
 /// How often new events are asked for.
 const POLL: Duration = Duration::from_millis(500);
 
-pub(super) async fn run(args: &LogArgs, sources: &[Source]) -> Result<(), Stop> {
+pub(super) async fn run(
+    ctx: &Context,
+    args: &LogArgs,
+    lab: &Lab,
+    sources: &[Source],
+) -> Result<(), Stop> {
     let several = sources.len() > 1;
     let mut all: Vec<(Name, Event)> = Vec::new();
     let mut newest = Vec::new();
@@ -22,13 +29,13 @@ pub(super) async fn run(args: &LogArgs, sources: &[Source]) -> Result<(), Stop> 
         let events = match events(&source.console, args.since, args.until).await {
             // Of many boards, some were never reset.
             Err(failure) if args.all && failure.kind == Kind::User => {
-                note(&format!("{}: {}", source.board, failure.message));
+                ctx.note(&format!("{}: {}", source.board, failure.message)).await;
                 Vec::new()
             }
             events => events?,
         };
         newest.push(Newest::of(&events));
-        let wanted = events.into_iter().filter(|event| wanted(args, event));
+        let wanted = events.into_iter().filter(|event| wanted(args, lab, source, event));
         all.extend(wanted.map(|event| (source.board.clone(), event)));
     }
     if several {
@@ -36,12 +43,14 @@ pub(super) async fn run(args: &LogArgs, sources: &[Source]) -> Result<(), Stop> 
     }
     let skipped = all.len().saturating_sub(args.last.unwrap_or(usize::MAX));
     for (board, event) in &all[skipped..] {
-        show(args, several, board, event)?;
+        show(ctx, args, several, board, event).await?;
     }
     if args.follow {
         let following = sources.iter().zip(newest);
-        try_join_all(following.map(|(source, newest)| follow(args, source, newest, several)))
-            .await?;
+        try_join_all(
+            following.map(|(source, newest)| follow(ctx, args, lab, source, newest, several)),
+        )
+        .await?;
     }
     Ok(())
 }
@@ -78,13 +87,14 @@ impl Newest {
 
 /// Asks again and again, also when the daemon was away.
 async fn follow(
+    ctx: &Context,
     args: &LogArgs,
+    lab: &Lab,
     source: &Source,
     mut newest: Newest,
     named: bool,
 ) -> Result<(), Stop> {
     let mut console = source.console.clone();
-    let lab: Lab = args.lab.locate()?;
     let mut away = false;
     loop {
         tokio::time::sleep(POLL).await;
@@ -92,7 +102,8 @@ async fn follow(
             Ok(more) => more,
             Err(failure) => {
                 if !std::mem::replace(&mut away, true) {
-                    note(&format!("{}: lost: {}; trying again", source.board, failure.message));
+                    let what = format!("{}: lost: {}; trying again", source.board, failure.message);
+                    ctx.note(&what).await;
                 }
                 // It may be somewhere else by now.
                 let board = lab.board(source.board.as_str()).await.ok();
@@ -101,11 +112,11 @@ async fn follow(
             }
         };
         if std::mem::take(&mut away) {
-            note(&format!("{}: back", source.board));
+            ctx.note(&format!("{}: back", source.board)).await;
         }
         for event in more.iter().filter(|event| !newest.events.contains(event)) {
-            if wanted(args, event) {
-                show(args, named, &source.board, event)?;
+            if wanted(args, lab, source, event) {
+                show(ctx, args, named, &source.board, event).await?;
             }
         }
         if !more.is_empty() {
@@ -114,25 +125,35 @@ async fn follow(
     }
 }
 
-fn wanted(args: &LogArgs, event: &Event) -> bool {
+fn wanted(args: &LogArgs, lab: &Lab, source: &Source, event: &Event) -> bool {
+    let typed = matches!(event.what, What::Input { .. });
+    if typed && lab.permit(&source.board, Right::Write).is_err() {
+        return false;
+    }
     match args.who.as_deref() {
         None => true,
-        Some("") => matches!(event.what, What::Input { .. }),
+        Some("") => typed,
         Some(who) => event.who.as_deref().is_some_and(|user| goes_by(user, who)),
     }
 }
 
-fn show(args: &LogArgs, named: bool, board: &Name, event: &Event) -> Result<(), Stop> {
+async fn show(
+    ctx: &Context,
+    args: &LogArgs,
+    named: bool,
+    board: &Name,
+    event: &Event,
+) -> Result<(), Stop> {
     if !args.json {
         let board = if named { format!("{board}  ") } else { String::new() };
-        return out((board + &line(event)?).as_bytes());
+        return ctx.out((board + &line(event)?).as_bytes()).await;
     }
     let value = serde_json::to_value(event);
     let mut value = value.map_err(|error| Failure::from_error(Kind::Bug, &error))?;
     if named {
         value["console"] = serde_json::json!(board);
     }
-    out_json(&value)
+    ctx.out_json(&value).await
 }
 
 /// `2026-11-21T10:00:00.000+01:00  512  alice  break ms=250`

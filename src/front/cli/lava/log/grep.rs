@@ -5,11 +5,12 @@ use std::sync::Arc;
 
 use futures_util::future::try_join_all;
 
-use super::output::{Stop, note, out};
+use super::super::Context;
+use super::super::context::Stop;
 use super::show::{Form, Show};
 use super::{LogArgs, Source};
 use crate::client::search::{Query, Search};
-use crate::client::{Endpoint, history};
+use crate::client::{Endpoint, Http, Login, history};
 use crate::model::{Failure, Kind};
 use crate::wire::lines::{Line, Lines, MAX_LINE};
 use crate::wire::pattern::Pattern;
@@ -22,23 +23,32 @@ const NAMED: usize = 100;
 /// So many bytes around a line are looked at for each line of its context.
 const BYTES_PER_LINE: u64 = 512;
 
+/// A daemon, and how it lets us in.
+type Daemon<'a> = (&'a Endpoint, &'a Login);
+
 /// The consoles of one board each, and how their lines are shown.
 struct Grep<'a> {
+    ctx: &'a Context,
     args: &'a LogArgs,
     sources: &'a [Source],
-    shows: Vec<Show>,
+    shows: Vec<Show<'a>>,
     /// Where a live part begins, for each console, when there is one.
     live: Vec<u64>,
     /// Up to where each console's lines are shown with their context.
     shown: Vec<u64>,
 }
 
-pub(super) async fn run(args: &LogArgs, sources: &[Source], text: &str) -> Result<(), Stop> {
+pub(super) async fn run(
+    ctx: &Context,
+    args: &LogArgs,
+    sources: &[Source],
+    text: &str,
+) -> Result<(), Stop> {
     let pattern = Pattern::new(text, args.ignore_case);
     let pattern = Arc::new(pattern.map_err(|error| Failure::from_error(Kind::User, &error))?);
-    let show =
-        |source| Show::new(args, source, Form::Lines, sources.len() > 1).grep(pattern.clone());
-    let shows: Vec<Show> = sources.iter().map(show).collect();
+    let several = sources.len() > 1;
+    let show = |source| Show::new(ctx, args, source, Form::Lines, several).grep(pattern.clone());
+    let shows: Vec<Show<'_>> = sources.iter().map(show).collect();
     let (mut live, mut attachments) = (Vec::new(), Vec::new());
     for (source, show) in sources.iter().zip(&shows).filter(|_| args.follow) {
         let from = whole_lines(source).await?;
@@ -46,7 +56,7 @@ pub(super) async fn run(args: &LogArgs, sources: &[Source], text: &str) -> Resul
         attachments.push(show.attach(from).await?);
         live.push(from);
     }
-    let mut grep = Grep { args, sources, shows, live, shown: vec![0; sources.len()] };
+    let mut grep = Grep { ctx, args, sources, shows, live, shown: vec![0; sources.len()] };
     let failed = grep.past(text).await?;
     if args.follow {
         let following = grep.shows.iter_mut().zip(attachments);
@@ -59,10 +69,10 @@ impl Grep<'_> {
     /// Prints what is found. A daemon that does not answer is told, and is no reason to keep from
     /// others' lines, nor from those to come; gives the last such failure.
     async fn past(&mut self, text: &str) -> Result<Option<Failure>, Stop> {
-        let mut daemons: Vec<(&Endpoint, HashMap<&str, usize>)> = Vec::new();
+        let mut daemons: Vec<(Daemon<'_>, HashMap<&str, usize>)> = Vec::new();
         for (at, source) in self.sources.iter().enumerate() {
-            let endpoint = &source.console.endpoint;
-            let room = |(known, consoles): &&mut (&Endpoint, HashMap<&str, usize>)| {
+            let endpoint = (&source.console.endpoint, &source.console.login);
+            let room = |(known, consoles): &&mut (Daemon<'_>, HashMap<&str, usize>)| {
                 *known == endpoint && consoles.len() < NAMED
             };
             match daemons.iter_mut().find(room) {
@@ -92,7 +102,7 @@ impl Grep<'_> {
                     if (self.sources.len() > 1 || self.args.follow)
                         && failure.kind == Kind::Lab =>
                 {
-                    note(&failure.message);
+                    self.ctx.note(&failure.message).await;
                     failed = Some(failure);
                 }
                 searched => searched?,
@@ -106,12 +116,13 @@ impl Grep<'_> {
 
     async fn daemon(
         &mut self,
-        daemon: &Endpoint,
+        (daemon, login): Daemon<'_>,
         query: &Query<'_>,
         consoles: &HashMap<&str, usize>,
         last: &mut VecDeque<(usize, Match)>,
     ) -> Result<(), Stop> {
-        let mut search = Search::begin(daemon, query).await?;
+        let daemon = Http::new(daemon.clone()).with_login(login.clone());
+        let mut search = Search::begin(&daemon, query).await?;
         while let Some(found) = search.next().await? {
             let Some(&at) = consoles.get(found.console.as_str()) else { continue };
             if self.live.get(at).is_some_and(|live| found.offset >= *live) {
@@ -128,7 +139,8 @@ impl Grep<'_> {
             }
         }
         if search.end().is_some_and(|end| end.more) {
-            note(&format!("there are more; these are the first {LIMIT} lines"));
+            let what = format!("there are more; these are the first {LIMIT} lines");
+            self.ctx.note(&what).await;
         }
         Ok(())
     }
@@ -153,7 +165,7 @@ impl Grep<'_> {
         let group: Vec<&Line> = before.chain([&line]).chain(after).collect();
         let apart = group.first().is_some_and(|first| first.offset > self.shown[at]);
         if apart && self.shown.iter().any(|shown| *shown > 0) && !self.args.json {
-            out(b"--\n")?;
+            self.ctx.out(b"--\n").await?;
         }
         for line in group {
             if line.offset >= self.shown[at] {

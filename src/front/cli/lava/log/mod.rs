@@ -2,19 +2,19 @@
 
 mod events;
 mod grep;
-mod output;
 mod show;
 mod timeline;
 
 use clap::Args;
 use futures_util::future::try_join_all;
 
-use self::output::Stop;
 use self::show::{Form, Show};
 use super::super::point::point;
-use super::LabArgs;
+use super::context::Stop;
+use super::{Context, LabArgs};
+use crate::client::lab::{Board, Lab};
 use crate::client::{ConsoleRef, history};
-use crate::model::{Failure, Kind, Name, Point};
+use crate::model::{Failure, Kind, Name, Point, Right};
 
 /// Prints what boards' consoles have recorded: every byte as it came, lines, or events.
 ///
@@ -22,8 +22,9 @@ use crate::model::{Failure, Kind, Name, Point};
 /// 2026-11-21T10:30:00Z, a mark (reset: before the board's last reset; boot), or an offset.
 #[derive(Debug, Args)]
 pub(super) struct LogArgs {
-    /// The boards. Of several, lines are printed, with their boards' names.
-    #[arg(value_name = "NAME", required_unless_present = "all")]
+    /// The boards: names, or patterns such as 'rack*'. Of several, lines are printed, with their boards'
+    /// names.
+    #[arg(value_name = "BOARD", required_unless_present = "all")]
     names: Vec<String>,
     /// All boards of the lab that have a console.
     #[arg(long, conflicts_with = "names")]
@@ -77,47 +78,38 @@ struct Source {
     console: ConsoleRef,
 }
 
-pub(super) async fn run(args: LogArgs) -> Result<(), Failure> {
-    let sources = sources(&args).await?;
+pub(super) async fn run(args: LogArgs, ctx: &Context) -> Result<(), Failure> {
+    let lab = args.lab.locate(ctx)?;
+    let sources = sources(&args, &lab).await?;
     if args.asciicast && sources.len() > 1 {
         return Err(Failure::new(Kind::User, "a recording is of one board"));
     }
     let ran = if args.events {
-        events::run(&args, &sources).await
+        events::run(ctx, &args, &lab, &sources).await
     } else if let Some(text) = &args.grep {
-        grep::run(&args, &sources, text).await
+        grep::run(ctx, &args, &sources, text).await
     } else {
-        everything(&args, &sources).await
+        everything(ctx, &args, &sources).await
     };
-    match ran {
-        Ok(()) | Err(Stop::NobodyReads) => Ok(()),
-        Err(Stop::Failed(failure)) => Err(failure),
-    }
+    ran.or_else(Stop::outcome)
 }
 
 /// The consoles that are asked for.
-async fn sources(args: &LogArgs) -> Result<Vec<Source>, Failure> {
-    let lab = args.lab.locate()?;
+async fn sources(args: &LogArgs, lab: &Lab) -> Result<Vec<Source>, Failure> {
+    // What was typed may be a password.
+    let need = if args.who.is_some() { Right::Write } else { Right::Spy };
     if args.all {
-        let boards = lab.boards().await?.into_iter();
-        let source = |board: crate::client::lab::Board| {
-            Some(Source { board: board.name, console: board.console? })
-        };
-        return Ok(boards.filter_map(source).collect());
+        let mut boards = lab.boards().await?;
+        boards.retain(|board| lab.permit(&board.name, need).is_ok());
+        let source = |board: Board| Some(Source { board: board.name, console: board.console? });
+        return Ok(boards.into_iter().filter_map(source).collect());
     }
-    let mut sources = Vec::new();
-    for name in &args.names {
-        let board = lab.board(name).await?;
-        let console = board.console.ok_or_else(|| {
-            Failure::new(Kind::User, format!("board {} has no console {lab}", board.name))
-        })?;
-        sources.push(Source { board: board.name, console });
-    }
-    Ok(sources)
+    let consoles = lab.consoles(&args.names, need).await?;
+    Ok(consoles.into_iter().map(|(board, console)| Source { board, console }).collect())
 }
 
 /// The bytes or lines, as they came.
-async fn everything(args: &LogArgs, sources: &[Source]) -> Result<(), Stop> {
+async fn everything(ctx: &Context, args: &LogArgs, sources: &[Source]) -> Result<(), Stop> {
     let several = sources.len() > 1;
     let form = match () {
         () if args.asciicast => Form::Cast,
@@ -126,11 +118,11 @@ async fn everything(args: &LogArgs, sources: &[Source]) -> Result<(), Stop> {
     };
     let mut shows = Vec::new();
     for source in sources {
-        let mut show = Show::new(args, source, form, several);
+        let mut show = Show::new(ctx, args, source, form, several);
         let (mut from, to) = match range(args, source).await {
             // Of many boards, some were never reset.
             Err(failure) if args.all && failure.kind == Kind::User => {
-                output::note(&format!("{}: {}", source.board, failure.message));
+                ctx.note(&format!("{}: {}", source.board, failure.message)).await;
                 continue;
             }
             range => range?,

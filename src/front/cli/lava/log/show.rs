@@ -5,19 +5,21 @@ use std::time::Duration;
 
 use serde_json::json;
 
-use super::output::{Stop, is_terminal, local, note, out, out_json};
+use super::super::Context;
+use super::super::context::Stop;
 use super::timeline::Timeline;
 use super::{LogArgs, Source};
 use crate::client::attach::{From, Item, Options};
 use crate::client::{Attachment, history};
-use crate::front::cli::user::user;
+use crate::front::cli::clock::local;
 use crate::model::event::Mode;
 use crate::model::{Event, Failure, Point, What, goes_by};
 use crate::wire::asciicast::Asciicast;
 use crate::wire::frame::Frame;
 use crate::wire::lines::{Line, Lines};
 use crate::wire::pattern::Pattern;
-use crate::wire::plain::{Mute, plain};
+use crate::wire::plain::plain;
+use crate::wire::tame::Tame;
 
 /// A line without an end is shown to a person when nothing came for so long: a prompt.
 const PROMPT: Duration = Duration::from_millis(300);
@@ -32,7 +34,8 @@ pub(super) enum Form {
 
 /// One console's stream, shown.
 #[derive(Debug)]
-pub(super) struct Show {
+pub(super) struct Show<'a> {
+    ctx: &'a Context,
     source: Source,
     form: Form,
     /// Whether lines have their board's name in front.
@@ -46,16 +49,23 @@ pub(super) struct Show {
     lines: Lines,
     timeline: Timeline,
     cast: Asciicast,
-    mute: Mute,
+    tame: Tame,
     /// The offset of the next byte, if there was one before.
     next: Option<u64>,
     /// Whether the line that has no end yet is on the screen.
     prompted: bool,
 }
 
-impl Show {
-    pub(super) fn new(args: &LogArgs, source: &Source, form: Form, named: bool) -> Self {
+impl<'a> Show<'a> {
+    pub(super) fn new(
+        ctx: &'a Context,
+        args: &LogArgs,
+        source: &Source,
+        form: Form,
+        named: bool,
+    ) -> Self {
         Self {
+            ctx,
             source: source.clone(),
             form,
             named,
@@ -63,11 +73,11 @@ impl Show {
             json: args.json,
             who: args.who.clone(),
             pattern: None,
-            terminal: is_terminal(),
+            terminal: ctx.screen().is_terminal,
             lines: Lines::default(),
             timeline: Timeline::new(&source.console),
             cast: Asciicast::default(),
-            mute: Mute::default(),
+            tame: Tame::default(),
             next: None,
             prompted: false,
         }
@@ -94,8 +104,8 @@ impl Show {
     /// Attaches, for what came from an offset on and what will come.
     pub(super) async fn attach(&self, from: u64) -> Result<Attachment, Failure> {
         let from = From::Past(Point::Offset(from));
-        let options =
-            Options { mode: Mode::Spy, from, user: Some(user()), size: None, stay: false };
+        let user = Some(self.ctx.user().to_owned());
+        let options = Options { mode: Mode::Spy, from, user, size: None, stay: false };
         Attachment::open(self.source.console.clone(), options).await
     }
 
@@ -106,7 +116,7 @@ impl Show {
             let item = tokio::select! {
                 item = attachment.next() => item,
                 () = tokio::time::sleep(PROMPT), if prompt && self.pattern.is_none() => {
-                    self.prompt()?;
+                    self.prompt().await?;
                     continue;
                 }
             };
@@ -126,7 +136,7 @@ impl Show {
                 }
                 _ => continue,
             };
-            note(&format!("{}: {told}", self.source.board));
+            self.ctx.note(&format!("{}: {told}", self.source.board)).await;
         }
     }
 
@@ -134,11 +144,12 @@ impl Show {
     async fn frame(&mut self, frame: &Frame, end: u64) -> Result<(), Stop> {
         if let Some(next) = self.next.replace(frame.end()).filter(|next| *next < frame.offset) {
             let missing = frame.offset - next;
-            note(&format!("{}: {missing} bytes are not held", self.source.board));
+            let what = format!("{}: {missing} bytes are not held", self.source.board);
+            self.ctx.note(&what).await;
         }
         match self.form {
-            Form::Bytes if self.terminal => out(&self.mute.feed(&frame.bytes)),
-            Form::Bytes => out(&frame.bytes),
+            Form::Bytes if self.terminal => self.ctx.out(&self.tame.feed(&frame.bytes)).await,
+            Form::Bytes => self.ctx.out(&frame.bytes).await,
             Form::Cast => self.recorded(frame, end).await,
             Form::Lines => {
                 let mut lines = Vec::new();
@@ -154,11 +165,8 @@ impl Show {
     /// Shows what is left when the past ends.
     async fn finish(&mut self, end: u64) -> Result<(), Stop> {
         match self.form {
-            Form::Bytes if self.terminal => {
-                out(&self.mute.finish())?;
-                // The past may end in the middle of a colour.
-                out(b"\x1b[m")
-            }
+            // The past may end in the middle of a colour, or of an editor.
+            Form::Bytes if self.terminal => self.ctx.out(&self.tame.undo()).await,
             Form::Lines => match self.lines.finish() {
                 Some(line) => self.line(&line, end).await,
                 None => Ok(()),
@@ -202,7 +210,7 @@ impl Show {
             if let Some(typists) = typists {
                 value["who"] = json!(typists);
             }
-            return out_json(&value);
+            return self.ctx.out_json(&value).await;
         }
         let mut text = self.front(line.time_us, typists.as_deref()).into_bytes();
         if prompted {
@@ -210,18 +218,18 @@ impl Show {
         }
         text.extend(self.shown(&line.bytes));
         text.push(b'\n');
-        out(&text)
+        self.ctx.out(&text).await
     }
 
     /// Shows the line that has no end yet.
-    fn prompt(&mut self) -> Result<(), Stop> {
+    async fn prompt(&mut self) -> Result<(), Stop> {
         self.prompted = true;
         if self.form != Form::Lines || self.json || self.who.is_some() {
             return Ok(());
         }
         let mut text = self.front(self.lines.pending_since(), None).into_bytes();
         text.extend(self.shown(self.lines.pending()));
-        out(&text)
+        self.ctx.out(&text).await
     }
 
     /// What a line has in front: board, time, who typed.
@@ -263,7 +271,7 @@ impl Show {
             }
         }
         text.push_str(&self.cast.output(frame.time_us, &frame.bytes));
-        out(text.as_bytes())
+        self.ctx.out(text.as_bytes()).await
     }
 }
 

@@ -2,7 +2,7 @@
 
 use clap::Args;
 
-use super::{print, print_json};
+use super::Context;
 use crate::config::power::{Abilities, DriverInfo, drivers};
 use crate::model::Failure;
 
@@ -14,9 +14,12 @@ pub(super) struct DriversArgs {
     json: bool,
 }
 
-pub(super) fn run(args: &DriversArgs) -> Result<(), Failure> {
+pub(super) async fn run(args: &DriversArgs, ctx: &Context) -> Result<(), Failure> {
     let drivers = drivers();
-    if args.json { print_json(&drivers) } else { print(table(&drivers).as_bytes()) }
+    match args.json {
+        true => ctx.print_json(&drivers).await,
+        false => ctx.print(table(&drivers).as_bytes()).await,
+    }
 }
 
 fn table(drivers: &[DriverInfo]) -> String {

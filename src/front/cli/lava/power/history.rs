@@ -3,9 +3,9 @@
 use clap::Args;
 use serde::Deserialize;
 
-use super::{LabArgs, print, print_json};
+use super::{Context, LabArgs};
 use crate::client::OutletRef;
-use crate::model::{Failure, Kind, units};
+use crate::model::{Failure, Kind, Right, units};
 
 #[derive(Debug, Args)]
 pub(super) struct HistoryArgs {
@@ -33,25 +33,25 @@ struct Operation {
     error: Option<String>,
 }
 
-pub(super) async fn run(args: HistoryArgs) -> Result<(), Failure> {
-    let lab = args.lab.locate()?;
-    let boards = lab.select(&args.boards).await?;
+pub(super) async fn run(args: HistoryArgs, ctx: &Context) -> Result<(), Failure> {
+    let lab = args.lab.locate(ctx)?;
+    let boards = lab.select(&args.boards, Right::See).await?;
     let several = boards.len() > 1;
     for board in boards {
         let none = || Failure::new(Kind::User, format!("board {} has no outlet {lab}", board.name));
         let outlet = board.outlet.as_ref().ok_or_else(none)?;
         let list = list(outlet).await?;
         if args.json {
-            print_json(&list)?;
+            ctx.print_json(&list).await?;
             continue;
         }
         if several {
-            print(format!("{}:\n", board.name).as_bytes())?;
+            ctx.print(format!("{}:\n", board.name).as_bytes()).await?;
         }
         let wrong = |error| Failure::from_error(Kind::Lab, &error);
         let operations: Vec<Operation> = serde_json::from_value(list).map_err(wrong)?;
         let text: String = operations.iter().map(line).collect();
-        print(text.as_bytes())?;
+        ctx.print(text.as_bytes()).await?;
     }
     Ok(())
 }

@@ -2,16 +2,16 @@
 
 use clap::Args;
 use futures_util::future::join_all;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
-use super::{LabArgs, print, print_json};
+use super::{Context, LabArgs};
 use crate::client::lab::Board;
-use crate::client::{ConsoleRef, OutletRef, outlet};
-use crate::model::{Failure, Kind, Name, PowerRequest, State, Verb};
+use crate::client::{Listing, outlet};
+use crate::model::{Failure, Kind, Lease, Name, PowerRequest, Right, State, Verb};
 use crate::wire::attach::Session;
 
-/// How long a console's daemon may take to answer before the outlet is listed without it.
-const CONSOLE_TIMEOUT: std::time::Duration = std::time::Duration::from_secs(3);
+/// How long a daemon may take to answer before the outlets are listed without it.
+const TIMEOUT: std::time::Duration = std::time::Duration::from_secs(3);
 
 #[derive(Debug, Args)]
 pub(super) struct ListArgs {
@@ -36,6 +36,8 @@ struct Row {
     port: Option<String>,
     /// `on`, `off`, `unknown`; null when not asked for.
     state: Option<State>,
+    /// Who has leased the board; null when nobody has.
+    lease: Option<Lease>,
     /// Who has the board's console for themselves.
     used_by: Option<String>,
     /// Who else is attached to it.
@@ -45,27 +47,49 @@ struct Row {
 }
 
 /// As much of a console as matters here.
-#[derive(serde::Deserialize)]
+#[derive(Debug, Clone, Deserialize)]
 struct Console {
     sessions: Vec<Session>,
     holder: Option<Session>,
 }
 
-pub(super) async fn run(args: ListArgs) -> Result<(), Failure> {
-    let lab = args.lab.locate()?;
+/// As much of an outlet as is shown.
+#[derive(Debug, Clone, Deserialize)]
+struct Outlet {
+    pdu: Name,
+    port: String,
+    #[serde(default)]
+    lease: Option<Lease>,
+}
+
+pub(super) async fn run(args: ListArgs, ctx: &Context) -> Result<(), Failure> {
+    let lab = args.lab.locate(ctx)?;
     let boards = match args.boards.is_empty() {
         true => lab.boards().await?,
-        false => lab.select(&args.boards).await?,
+        false => lab.select(&args.boards, Right::See).await?,
     };
     let boards: Vec<&Board> = boards.iter().filter(|board| board.outlet.is_some()).collect();
     if boards.is_empty() {
         return Err(Failure::new(Kind::User, format!("there is no board with an outlet {lab}")));
     }
-    let rows = join_all(boards.iter().map(|board| row(board, args.state))).await;
+    let outlets = boards.iter().filter_map(|board| board.outlet.as_ref());
+    let consoles = boards.iter().filter_map(|board| board.console.as_ref());
+    let states = boards.iter().map(|board| state(board, args.state));
+    let (outlets, consoles, states) = tokio::join!(
+        Listing::<Outlet>::of(outlets, TIMEOUT),
+        Listing::<Console>::of(consoles, TIMEOUT),
+        join_all(states.collect::<Vec<_>>()),
+    );
+    let rows = boards.iter().zip(states).map(|(board, state)| {
+        let outlet = board.outlet.as_ref().map(|outlet| outlets.get(outlet));
+        let console = board.console.as_ref().map(|console| consoles.get(console));
+        row(board, outlet, console, state)
+    });
+    let rows: Vec<Row> = rows.collect();
     if args.json {
-        print_json(&rows)?;
+        ctx.print_json(&rows).await?;
     } else {
-        print(table(&rows).as_bytes())?;
+        ctx.print(table(&rows).as_bytes()).await?;
     }
     let silent = rows.iter().filter(|row| row.error.is_some()).count();
     match silent {
@@ -77,37 +101,31 @@ pub(super) async fn run(args: ListArgs) -> Result<(), Failure> {
     }
 }
 
-async fn row(board: &Board, ask: bool) -> Row {
+fn row(
+    board: &Board,
+    outlet: Option<Result<Outlet, Failure>>,
+    console: Option<Result<Console, Failure>>,
+    state: Option<Result<State, Failure>>,
+) -> Row {
     let mut row = Row {
         board: board.name.clone(),
         pdu: None,
         port: None,
         state: None,
+        lease: None,
         used_by: None,
         attached: Vec::new(),
         error: None,
     };
-    let Some(outlet) = &board.outlet else { return row };
-    let state = async {
-        match ask {
-            true => Some(state(outlet).await),
-            false => None,
-        }
-    };
-    let console = async {
-        match &board.console {
-            Some(console) => Some(people(console).await),
-            None => None,
-        }
-    };
-    let (info, state, console) = tokio::join!(outlet::info(outlet), state, console);
     let mut failed = |failure: Failure| {
         row.error.get_or_insert(failure.message);
     };
-    match info {
-        Ok(Some(info)) => (row.pdu, row.port) = (Some(info.pdu.to_string()), Some(info.port)),
-        Ok(None) => {}
-        Err(failure) => failed(failure),
+    match outlet {
+        Some(Ok(Outlet { pdu, port, lease })) => {
+            (row.pdu, row.port, row.lease) = (Some(pdu.to_string()), Some(port), lease);
+        }
+        Some(Err(failure)) => failed(failure),
+        None => {}
     }
     match state {
         Some(Ok(state)) => row.state = Some(state),
@@ -129,24 +147,23 @@ async fn row(board: &Board, ask: bool) -> Row {
     row
 }
 
-async fn state(outlet: &OutletRef) -> Result<State, Failure> {
-    let report = outlet::operate(outlet, Verb::Status, &PowerRequest::default()).await?;
-    Ok(report.state)
-}
-
-async fn people(console: &ConsoleRef) -> Result<Console, Failure> {
-    console.http().with_timeout(CONSOLE_TIMEOUT).get(&console.path).await
+async fn state(board: &Board, asked: bool) -> Option<Result<State, Failure>> {
+    let outlet = board.outlet.as_ref().filter(|_| asked)?;
+    let report = outlet::operate(outlet, Verb::Status, &PowerRequest::default()).await;
+    Some(report.map(|report| report.state))
 }
 
 fn table(rows: &[Row]) -> String {
     let dash = || "-".to_owned();
-    let heads = ["BOARD", "PDU", "PORT", "STATE", "USED BY", "ATTACHED"].map(str::to_owned);
+    let heads =
+        ["BOARD", "PDU", "PORT", "STATE", "LEASED BY", "USED BY", "ATTACHED"].map(str::to_owned);
     let lines = rows.iter().map(|row| {
         [
             row.board.to_string(),
             row.pdu.clone().unwrap_or_else(dash),
             row.port.clone().unwrap_or_else(dash),
             row.state.map_or_else(dash, |state| state.to_string()),
+            row.lease.as_ref().map_or_else(dash, |lease| lease.holder.clone()),
             row.used_by.clone().unwrap_or_else(dash),
             match row.attached.is_empty() {
                 true => dash(),
@@ -154,9 +171,9 @@ fn table(rows: &[Row]) -> String {
             },
         ]
     });
-    let lines: Vec<[String; 6]> = [heads].into_iter().chain(lines).collect();
+    let lines: Vec<[String; 7]> = [heads].into_iter().chain(lines).collect();
     let width = |at: usize| lines.iter().map(|line| line[at].chars().count()).max().unwrap_or(0);
-    let widths: [usize; 6] = std::array::from_fn(width);
+    let widths: [usize; 7] = std::array::from_fn(width);
     let mut text = String::new();
     let errors = std::iter::once(None).chain(rows.iter().map(|row| row.error.as_ref()));
     for (line, error) in lines.iter().zip(errors) {

@@ -8,9 +8,12 @@ mod progress;
 mod switch;
 
 use clap::{Args, Subcommand};
+use futures_util::future::BoxFuture;
 
-use super::super::{report, user};
-use super::{LabArgs, print, print_json};
+pub(super) use self::probe::configuration;
+pub(super) use self::switch::SwitchArgs;
+use super::super::report;
+use super::{Context, LabArgs};
 use crate::model::{Failure, Verb};
 
 /// Switches boards, or asks whether they have power; knows power units.
@@ -22,33 +25,63 @@ pub(super) struct PowerArgs {
     verb: PowerVerb,
 }
 
+/// The same for somebody who is not at this host.
+#[derive(Debug, Args)]
+pub(super) struct RemotePowerArgs {
+    #[command(subcommand)]
+    verb: BoardVerb,
+}
+
 #[derive(Debug, Subcommand)]
 enum PowerVerb {
-    /// Switches boards on.
-    On(switch::SwitchArgs),
-    /// Switches boards off.
-    Off(switch::SwitchArgs),
-    /// Switches boards off, and on again.
-    Cycle(switch::SwitchArgs),
-    /// Asks whether boards have power.
-    Status(switch::SwitchArgs),
-    /// Lists outlets: their boards, PDUs and ports, who uses them.
-    List(list::ListArgs),
-    /// Tells what was done to boards' power, by whom, and what came of it.
-    History(history::HistoryArgs),
+    #[command(flatten)]
+    Board(BoardVerb),
     Drivers(drivers::DriversArgs),
     Probe(probe::ProbeArgs),
 }
 
-pub(super) async fn run(args: PowerArgs) -> Result<(), Failure> {
+/// What is done with boards of the lab.
+#[derive(Debug, Subcommand)]
+enum BoardVerb {
+    /// Switches boards on.
+    On(SwitchArgs),
+    /// Switches boards off.
+    Off(SwitchArgs),
+    /// Switches boards off, and on again.
+    #[command(visible_alias = "reset")]
+    Cycle(SwitchArgs),
+    /// Asks whether boards have power.
+    Status(SwitchArgs),
+    /// Lists outlets: their boards, PDUs and ports, who uses them.
+    List(list::ListArgs),
+    /// Tells what was done to boards' power, by whom, and what came of it.
+    History(history::HistoryArgs),
+}
+
+pub(super) async fn run(args: PowerArgs, ctx: &Context) -> Result<(), Failure> {
     match args.verb {
-        PowerVerb::On(args) => switch::run(args, Verb::On).await,
-        PowerVerb::Off(args) => switch::run(args, Verb::Off).await,
-        PowerVerb::Cycle(args) => switch::run(args, Verb::Cycle).await,
-        PowerVerb::Status(args) => switch::run(args, Verb::Status).await,
-        PowerVerb::List(args) => list::run(args).await,
-        PowerVerb::History(args) => history::run(args).await,
-        PowerVerb::Drivers(args) => drivers::run(&args),
-        PowerVerb::Probe(args) => probe::run(args).await,
+        PowerVerb::Board(verb) => board(verb, ctx).await,
+        PowerVerb::Drivers(args) => drivers::run(&args, ctx).await,
+        PowerVerb::Probe(args) => Box::pin(probe::run(args, ctx)).await,
+    }
+}
+
+/// `lava on`, and the like.
+pub(super) async fn switch(args: SwitchArgs, verb: Verb, ctx: &Context) -> Result<(), Failure> {
+    switch::run(args, verb, ctx).await
+}
+
+pub(super) async fn run_remote(args: RemotePowerArgs, ctx: &Context) -> Result<(), Failure> {
+    board(args.verb, ctx).await
+}
+
+fn board(verb: BoardVerb, ctx: &Context) -> BoxFuture<'_, Result<(), Failure>> {
+    match verb {
+        BoardVerb::On(args) => Box::pin(switch::run(args, Verb::On, ctx)),
+        BoardVerb::Off(args) => Box::pin(switch::run(args, Verb::Off, ctx)),
+        BoardVerb::Cycle(args) => Box::pin(switch::run(args, Verb::Cycle, ctx)),
+        BoardVerb::Status(args) => Box::pin(switch::run(args, Verb::Status, ctx)),
+        BoardVerb::List(args) => Box::pin(list::run(args, ctx)),
+        BoardVerb::History(args) => Box::pin(history::run(args, ctx)),
     }
 }

@@ -1,20 +1,23 @@
 //! `lava power probe HOST`: what kind of PDU is there, and the configuration that it wants.
 //!
-//! Each protocol that PDUs speak has a probe in [`run`], one after the other, until somebody answers
-//! who is known.
+//! Each protocol that PDUs speak has a probe in [`run`]; whoever is known first is told.
 
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::Args;
+use futures_util::future::{Either, select};
 use serde_json::json;
 
-use super::{print, print_json};
+use super::Context;
 use crate::config::power::{Access, PowerConfig, Snmp};
 use crate::model::{Failure, Kind, Name, Reading, units};
 use crate::outlet::OutletError;
 use crate::outlet::probe::{self, Finding, Found};
+
+/// How long a PDU may take for all of it.
+const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Finds out what kind of PDU is at an address, lists its outlets, and prints the configuration to
 /// paste. Nothing is switched.
@@ -22,7 +25,8 @@ use crate::outlet::probe::{self, Finding, Found};
 /// Exit codes: 1 somebody answers who is no PDU that is known; 3 nobody answers, or lets us ask.
 #[derive(Debug, Args)]
 pub(super) struct ProbeArgs {
-    /// HOST or HOST:PORT.
+    /// HOST or HOST:PORT, for SNMP and for those who tell it by HTTP (Shelly, Tasmota, NETIO, Redfish); or
+    /// a URL.
     host: String,
     /// SNMP version: 1, 2c or 3.
     #[arg(long, value_name = "VERSION", default_value = "2c")]
@@ -57,15 +61,66 @@ pub(super) struct ProbeArgs {
     json: bool,
 }
 
-pub(super) async fn run(args: ProbeArgs) -> Result<(), Failure> {
-    let name = &args.name;
+pub(super) async fn run(args: ProbeArgs, ctx: &Context) -> Result<(), Failure> {
+    let Known { address, table, found } = Box::pin(find(&args)).await?;
+    match args.json {
+        true => ctx.print_json(&listed(&address, &found)).await,
+        false => ctx.print(text(&address, &args.name, &table, &found).as_bytes()).await,
+    }
+}
+
+/// The configuration of a PDU that can be asked by SNMP version 2c or by HTTP, with its outlets.
+///
+/// # Errors
+/// As `lava power probe` has them.
+pub(in super::super) async fn configuration(
+    host: String,
+    name: Name,
+    community_file: Option<PathBuf>,
+) -> Result<String, Failure> {
+    let args = ProbeArgs {
+        host,
+        snmp: "2c".into(),
+        community_file,
+        user: None,
+        context: None,
+        auth: None,
+        auth_passphrase_file: None,
+        privacy: None,
+        priv_passphrase_file: None,
+        timeout: PATIENCE,
+        name,
+        json: false,
+    };
+    let Known { address, table, found } = Box::pin(find(&args)).await?;
+    Ok(text(&address, &args.name, &table, &found))
+}
+
+async fn find(args: &ProbeArgs) -> Result<Known, Failure> {
+    let web = async { tokio::time::timeout(args.timeout, web(args)).await.ok().flatten() };
+    if is_url(&args.host) {
+        return web.await.ok_or_else(|| {
+            let message = format!("{}: there is no PDU that tells anybody what it is", args.host);
+            Failure::new(Kind::Failed, message)
+        });
+    }
     let table = args.pdu_table();
     let Snmp { address, access, .. } = snmp_of(&table)?;
-    let asked = tokio::time::timeout(args.timeout, probe::snmp(&address, &access)).await;
+    let snmp = tokio::time::timeout(args.timeout, probe::snmp(&address, &access));
+    let (web, snmp) = (std::pin::pin!(web), std::pin::pin!(snmp));
+    // Whoever is known first, in either protocol.
+    let asked = match select(snmp, web).await {
+        Either::Left((Ok(Ok(Finding::Pdu(found))), _)) => Ok(Ok(Finding::Pdu(found))),
+        Either::Left((other, web)) => match web.await {
+            Some(found) => return Ok(found),
+            None => other,
+        },
+        Either::Right((Some(found), _)) => return Ok(found),
+        Either::Right((None, snmp)) => snmp.await,
+    };
     let found = asked.unwrap_or(Err(OutletError::Silent(args.timeout)));
     match found.map_err(|error| unanswered(&address, &access, &error))? {
-        Finding::Pdu(found) if args.json => print_json(&listed(&address, &found)),
-        Finding::Pdu(found) => print(text(&address, name, &table, &found).as_bytes()),
+        Finding::Pdu(found) => Ok(Known { address: address.clone(), table, found }),
         Finding::Stranger(who) => {
             let message = format!("{address} speaks SNMP and is no PDU of a known family: {who}");
             Err(Failure::new(Kind::Failed, message).hint(
@@ -74,6 +129,36 @@ pub(super) async fn run(args: ProbeArgs) -> Result<(), Failure> {
             ))
         }
     }
+}
+
+/// A PDU that is known now, and its `[[pdu]]` table without its profile.
+struct Known {
+    address: String,
+    table: String,
+    found: Found,
+}
+
+/// The web server of a host that is a PDU, with and without TLS.
+async fn web(args: &ProbeArgs) -> Option<Known> {
+    let host = args.host.as_str();
+    let urls = match is_url(host) {
+        true => vec![host.trim_end_matches('/').to_owned()],
+        false => ["http", "https"].map(|scheme| format!("{scheme}://{host}")).to_vec(),
+    };
+    for url in urls {
+        let Ok(Some(found)) = probe::web(&url).await else { continue };
+        let (name, address) = (&args.name, quoted(&url));
+        let mut table = format!("[[pdu]]\nname = \"{name}\"\ndriver = \"http\"\nurl = {address}\n");
+        if url.starts_with("https:") {
+            table += "insecure_tls = true # until its CA is known: ca = \"FILE\"\n";
+        }
+        return Some(Known { address: url, table, found });
+    }
+    None
+}
+
+fn is_url(host: &str) -> bool {
+    host.starts_with("http://") || host.starts_with("https://")
 }
 
 impl ProbeArgs {

@@ -2,7 +2,7 @@
 
 use clap::Args;
 
-use super::{Row, print, print_json};
+use super::{Context, Row};
 use crate::adapter::Owner;
 use crate::model::{Failure, shown};
 use crate::wire::attach::PortState;
@@ -15,8 +15,11 @@ pub(super) struct ListArgs {
     json: bool,
 }
 
-pub(super) fn run(args: &ListArgs, rows: &[Row]) -> Result<(), Failure> {
-    if args.json { print_json(&rows) } else { print(table(rows).as_bytes()) }
+pub(super) async fn run(args: &ListArgs, rows: &[Row], ctx: &Context) -> Result<(), Failure> {
+    match args.json {
+        true => ctx.print_json(&rows).await,
+        false => ctx.print(table(rows).as_bytes()).await,
+    }
 }
 
 fn table(rows: &[Row]) -> String {

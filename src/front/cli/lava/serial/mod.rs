@@ -3,12 +3,14 @@
 mod list;
 mod suggest;
 
+pub(super) use self::suggest::match_of;
+
 use std::path::Path;
 
 use clap::{Args, Subcommand};
 use serde::{Deserialize, Serialize};
 
-use super::{print, print_json};
+use super::Context;
 use crate::adapter::{self, Adapter, Devices, Identity, Owner, Roots};
 use crate::client::lab::host_consoles;
 use crate::config::{PortSpec, runtime_dir};
@@ -35,21 +37,21 @@ enum Verb {
 
 /// An adapter, and what it is to the daemons of this host.
 #[derive(Debug, Serialize)]
-struct Row {
+pub(super) struct Row {
     #[serde(flatten)]
-    adapter: Adapter,
+    pub(super) adapter: Adapter,
     /// What its console is called, unless the configuration says otherwise.
-    name: Name,
+    pub(super) name: Name,
     /// The path that always means it.
-    path: String,
+    pub(super) path: String,
     /// The console that it is.
-    console: Option<Name>,
+    pub(super) console: Option<Name>,
     /// How that console is.
-    state: Option<PortState>,
+    pub(super) state: Option<PortState>,
     /// Who is attached to it.
-    attached: Vec<String>,
+    pub(super) attached: Vec<String>,
     /// The processes that have the device open, as far as the caller may see.
-    owners: Vec<Owner>,
+    pub(super) owners: Vec<Owner>,
 }
 
 /// A console, as its daemon lists it.
@@ -62,10 +64,10 @@ struct Console {
     sessions: Vec<Session>,
 }
 
-pub(super) async fn run(args: SerialArgs) -> Result<(), Failure> {
+pub(super) async fn run(args: SerialArgs, ctx: &Context) -> Result<(), Failure> {
     match args.verb {
-        Verb::List(args) => list::run(&args, &rows().await?),
-        Verb::Suggest(args) => suggest::run(&args, &rows().await?),
+        Verb::List(args) => list::run(&args, &rows().await?, ctx).await,
+        Verb::Suggest(args) => suggest::run(&args, &rows().await?, ctx).await,
         Verb::Name { device } => {
             let roots = Roots::of_host();
             let tty = device.rsplit('/').next().unwrap_or(&device);
@@ -75,7 +77,8 @@ pub(super) async fn run(args: SerialArgs) -> Result<(), Failure> {
                 Failure::new(Kind::User, format!("{tty} is no serial adapter of this host"))
                     .hint("`lava serial list` shows which there are")
             })?;
-            print(format!("{}\n", Identity::of(adapter, &adapters).name).as_bytes())
+            let name = Identity::of(adapter, &adapters).name;
+            ctx.print(format!("{name}\n").as_bytes()).await
         }
     }
 }
@@ -85,7 +88,7 @@ fn adapters(roots: &Roots) -> Result<Vec<Adapter>, Failure> {
 }
 
 /// Every adapter, with its console if a daemon of this host serves it.
-async fn rows() -> Result<Vec<Row>, Failure> {
+pub(super) async fn rows() -> Result<Vec<Row>, Failure> {
     let roots = Roots::of_host();
     let adapters = adapters(&roots)?;
     let mut owners = adapter::owners(&roots, adapters.iter().map(|adapter| &adapter.tty));

@@ -3,7 +3,7 @@
 use clap::Args;
 use serde::Serialize;
 
-use super::{Row, print, print_json};
+use super::{Context, Row};
 use crate::config::toml::quoted;
 use crate::model::{Failure, Name};
 
@@ -42,13 +42,13 @@ enum Value<'a> {
     Number(u8),
 }
 
-pub(super) fn run(args: &SuggestArgs, rows: &[Row]) -> Result<(), Failure> {
+pub(super) async fn run(args: &SuggestArgs, rows: &[Row], ctx: &Context) -> Result<(), Failure> {
     let unnamed = |row: &&Row| row.console.as_ref().is_none_or(|console| *console == row.name);
     let rows = rows.iter().filter(|row| !row.adapter.kernel_console);
     let rows = rows.filter(|row| args.all || unnamed(row));
     let suggestions: Vec<Suggestion<'_>> = rows.map(suggestion).collect();
     if args.json {
-        return print_json(&suggestions);
+        return ctx.print_json(&suggestions).await;
     }
     let mut text = if suggestions.is_empty() {
         "# No adapter is without a name of its own; --all prints those that have one.\n".into()
@@ -61,7 +61,12 @@ pub(super) fn run(args: &SuggestArgs, rows: &[Row]) -> Result<(), Failure> {
     for suggestion in &suggestions {
         text.push_str(&toml(suggestion, args.console));
     }
-    print(text.as_bytes())
+    ctx.print(text.as_bytes()).await
+}
+
+/// The `[[match]]` of an adapter, to be given its board's name.
+pub(in super::super) fn match_of(row: &Row) -> String {
+    toml(&suggestion(row), false)
 }
 
 fn suggestion(row: &Row) -> Suggestion<'_> {

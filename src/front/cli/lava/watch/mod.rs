@@ -2,7 +2,6 @@
 
 mod lines;
 
-use std::io::{IsTerminal as _, Write as _};
 use std::time::Duration;
 
 use clap::Args;
@@ -11,12 +10,13 @@ use tokio::time::{Instant, sleep_until};
 
 use self::lines::{Line, Lines};
 use super::super::console::notice;
-use super::super::user;
+use super::Context;
+use super::context::Stop;
 use super::crowd::{Crowd, News};
 use super::several::Boards;
 use crate::client::attach::{Item, Options};
 use crate::model::event::Mode;
-use crate::model::{Event, Failure, Kind, Name, What, units};
+use crate::model::{Event, Failure, Kind, Name, Right, What, units};
 use crate::wire::attach::PortState;
 
 /// After so long without more of it, a begun line such as a prompt is shown.
@@ -69,18 +69,16 @@ struct Watched {
     heard: Instant,
 }
 
-/// Nobody reads the output any more.
-struct Closed;
-
-struct Watch {
+struct Watch<'a> {
+    ctx: &'a Context,
     boards: Vec<Watched>,
     width: usize,
     colours: bool,
     args: WatchArgs,
 }
 
-pub(super) async fn run(args: WatchArgs) -> Result<(), Failure> {
-    let consoles = args.boards.consoles().await?;
+pub(super) async fn run(args: WatchArgs, ctx: &Context) -> Result<(), Failure> {
+    let consoles = args.boards.consoles(ctx, Right::Spy).await?;
     let watched = |board: &Name| Watched {
         board: board.clone(),
         lines: Lines::default(),
@@ -89,10 +87,11 @@ pub(super) async fn run(args: WatchArgs) -> Result<(), Failure> {
     };
     let boards: Vec<Watched> = consoles.iter().map(|(board, _)| watched(board)).collect();
     let width = boards.iter().map(|watched| watched.board.as_str().len()).max().unwrap_or(0);
-    let options = Options { mode: Mode::Spy, user: Some(user::user()), ..Options::default() };
+    let options =
+        Options { mode: Mode::Spy, user: Some(ctx.user().to_owned()), ..Options::default() };
     let mut crowd = Crowd::new(consoles, &options, true);
-    let colours = std::io::stdout().is_terminal() && !args.json;
-    let mut watch = Watch { boards, width, colours, args };
+    let colours = ctx.screen().colours && !args.json;
+    let mut watch = Watch { ctx, boards, width, colours, args };
     let mut failures: Vec<Failure> = Vec::new();
     loop {
         let quiet = watch.quiet_at();
@@ -102,7 +101,7 @@ pub(super) async fn run(args: WatchArgs) -> Result<(), Failure> {
                     let copy = Failure::new(failure.kind, failure.message.clone());
                     failures.push(Failure { hint: failure.hint.clone(), ..copy });
                 }
-                let shown = watch.news(at, news);
+                let shown = watch.news(at, news).await;
                 // When none at all can be had, that is an answer; later ones are waited for.
                 if failures.len() == watch.boards.len() || crowd.is_out() {
                     crowd.detach().await;
@@ -113,46 +112,49 @@ pub(super) async fn run(args: WatchArgs) -> Result<(), Failure> {
                 shown
             }
             () = sleep_until(quiet.unwrap_or_else(Instant::now)), if quiet.is_some() => {
-                watch.show_begun()
+                watch.show_begun().await
             }
         };
-        if shown.is_err() {
+        if let Err(stop) = shown {
             crowd.detach().await;
-            return Ok(());
+            return stop.outcome();
         }
     }
 }
 
-impl Watch {
-    fn news(&mut self, at: usize, news: News) -> Result<(), Closed> {
+impl Watch<'_> {
+    async fn news(&mut self, at: usize, news: News) -> Result<(), Stop> {
         match news {
             News::Attached
             | News::Item(Item::Screen(_) | Item::Mode { .. } | Item::Answer { .. }) => Ok(()),
             News::Failed(failure) => {
                 let line = format!("[{}; retrying]", failure.message);
-                self.happened(at, units::now_us(), &line)
+                self.happened(at, units::now_us(), &line).await
             }
             News::Item(Item::Bytes(frame)) => {
                 let watched = &mut self.boards[at];
                 (watched.time_us, watched.heard) = (frame.time_us, Instant::now());
                 let lines = watched.lines.feed(&frame.bytes);
-                lines.iter().try_for_each(|line| self.line(at, line))
+                for line in &lines {
+                    self.line(at, line).await?;
+                }
+                Ok(())
             }
-            News::Item(Item::Event(event)) => self.event(at, &event),
+            News::Item(Item::Event(event)) => self.event(at, &event).await,
             News::Item(item) => match said(&item) {
-                Some(line) => self.happened(at, units::now_us(), &line),
+                Some(line) => self.happened(at, units::now_us(), &line).await,
                 None => Ok(()),
             },
         }
     }
 
-    fn event(&mut self, at: usize, event: &Event) -> Result<(), Closed> {
+    async fn event(&mut self, at: usize, event: &Event) -> Result<(), Stop> {
         let port = matches!(event.what, What::PortOpen { .. } | What::PortLost { .. });
         if !port && !self.args.events {
             return Ok(());
         }
         match notice::event(&self.boards[at].board, event) {
-            Some(line) => self.happened(at, event.time_us, &line),
+            Some(line) => self.happened(at, event.time_us, &line).await,
             None => Ok(()),
         }
     }
@@ -163,36 +165,38 @@ impl Watch {
         waiting.map(|watched| watched.heard + QUIET).min()
     }
 
-    fn show_begun(&mut self) -> Result<(), Closed> {
+    async fn show_begun(&mut self) -> Result<(), Stop> {
         for at in 0..self.boards.len() {
             let watched = &mut self.boards[at];
             if watched.heard + QUIET <= Instant::now()
                 && let Some(line) = watched.lines.quiet()
             {
-                self.line(at, &line)?;
+                self.line(at, &line).await?;
             }
         }
         Ok(())
     }
 
-    fn line(&self, at: usize, line: &Line) -> Result<(), Closed> {
+    async fn line(&self, at: usize, line: &Line) -> Result<(), Stop> {
         let Watched { board, time_us, .. } = &self.boards[at];
         if self.args.json {
             let (text, continues) = (Some(line.text.as_str()), Some(line.continues));
-            return json(&Row { board, time_us: *time_us, text, continues, event: None });
+            let row = Row { board, time_us: *time_us, text, continues, event: None };
+            return self.ctx.out_json(&row).await;
         }
-        self.print(at, *time_us, if line.continues { ':' } else { '|' }, &line.text)
+        self.print(at, *time_us, if line.continues { ':' } else { '|' }, &line.text).await
     }
 
-    fn happened(&self, at: usize, time_us: u64, what: &str) -> Result<(), Closed> {
+    async fn happened(&self, at: usize, time_us: u64, what: &str) -> Result<(), Stop> {
         if self.args.json {
             let board = &self.boards[at].board;
-            return json(&Row { board, time_us, text: None, continues: None, event: Some(what) });
+            let row = Row { board, time_us, text: None, continues: None, event: Some(what) };
+            return self.ctx.out_json(&row).await;
         }
-        self.print(at, time_us, '*', what)
+        self.print(at, time_us, '*', what).await
     }
 
-    fn print(&self, at: usize, time_us: u64, mark: char, text: &str) -> Result<(), Closed> {
+    async fn print(&self, at: usize, time_us: u64, mark: char, text: &str) -> Result<(), Stop> {
         let (board, width) = (&self.boards[at].board, self.width);
         let time =
             if self.args.timestamps { units::time_text(time_us) + " " } else { String::new() };
@@ -200,7 +204,7 @@ impl Watch {
             true => (format!("\x1b[{}m", COLOURS[at % COLOURS.len()]), "\x1b[m"),
             false => (String::new(), ""),
         };
-        write(&format!("{time}{on}{board:width$}{off} {mark} {text}\n"))
+        self.ctx.out(format!("{time}{on}{board:width$}{off} {mark} {text}\n").as_bytes()).await
     }
 }
 
@@ -220,14 +224,4 @@ fn said(item: &Item) -> Option<String> {
         Item::Ended { reason } => format!("[{reason}]"),
         _ => return None,
     })
-}
-
-fn json(row: &Row<'_>) -> Result<(), Closed> {
-    // Texts and numbers cannot fail to serialize.
-    write(&(serde_json::to_string(row).unwrap_or_default() + "\n"))
-}
-
-fn write(text: &str) -> Result<(), Closed> {
-    let mut stdout = std::io::stdout().lock();
-    stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()).map_err(|_| Closed)
 }

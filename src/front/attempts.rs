@@ -1,7 +1,7 @@
-//! Wrong tokens, counted by where they come from.
+//! Failed logins, counted by where they come from.
 //!
-//! Nobody guesses a token; what is kept from growing here is the log. So who has a good token is served
-//! in any case, and nobody can lock others out.
+//! Nobody guesses a token or a key; what is kept from growing here is the log, and the work that is done for
+//! strangers.
 
 use std::collections::HashMap;
 use std::net::{IpAddr, Ipv6Addr};
@@ -9,23 +9,23 @@ use std::time::{Duration, Instant};
 
 /// So many addresses are remembered.
 const SOURCES: usize = 1024;
-/// So many wrong tokens of an address are answered and logged each …
+/// So many failures of an address are answered and logged each …
 const TRIES: u32 = 10;
 /// … and of all addresses together are logged …
 const LOGGED: u32 = 100;
 /// … in this time.
 const WINDOW: Duration = Duration::from_secs(60);
 
-/// The wrong tokens of the last minute.
+/// The failed logins of the last minute.
 #[derive(Debug, Default)]
-pub(super) struct Attempts {
+pub(in crate::front) struct Attempts {
     sources: HashMap<IpAddr, Tries>,
     all: Option<Tries>,
 }
 
-/// What is to be said of a wrong token.
+/// What is to be said of a failed login.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Verdict {
+pub(in crate::front) enum Verdict {
     Wrong { told: bool },
     TooMany { told: bool },
 }
@@ -38,15 +38,15 @@ struct Tries {
 
 impl Verdict {
     /// Whether the log is to tell of it.
-    pub(super) fn is_told(self) -> bool {
+    pub(in crate::front) fn is_told(self) -> bool {
         let (Self::Wrong { told } | Self::TooMany { told }) = self;
         told
     }
 }
 
 impl Attempts {
-    /// Counts a wrong token.
-    pub(super) fn failed(&mut self, from: IpAddr, now: Instant) -> Verdict {
+    /// Counts a failed login.
+    pub(in crate::front) fn failed(&mut self, from: IpAddr, now: Instant) -> Verdict {
         let from = network(from);
         if !self.sources.contains_key(&from) {
             self.make_room(now);
@@ -54,6 +54,13 @@ impl Attempts {
         let count = self.sources.entry(from).or_insert(Tries::new(now)).add(now);
         let told = count <= TRIES && self.all.get_or_insert(Tries::new(now)).add(now) <= LOGGED;
         if count <= TRIES { Verdict::Wrong { told } } else { Verdict::TooMany { told } }
+    }
+
+    /// Whether an address has failed so often of late that nobody listens to it at present.
+    pub(in crate::front) fn is_barred(&self, from: IpAddr, now: Instant) -> bool {
+        self.sources
+            .get(&network(from))
+            .is_some_and(|tries| tries.count > TRIES && now.duration_since(tries.since) < WINDOW)
     }
 
     /// Forgets those that have been quiet, and if there are none, the one that began first.
@@ -86,7 +93,7 @@ impl Tries {
 }
 
 /// Of IPv6 addresses everybody has 2^64.
-fn network(address: IpAddr) -> IpAddr {
+pub(in crate::front) fn network(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
         IpAddr::V6(address) => {
             Ipv6Addr::from_bits(address.to_bits() & !u128::from(u64::MAX)).into()
@@ -100,13 +107,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn after_ten_wrong_tokens_in_a_minute_an_address_is_refused_and_not_logged() {
+    fn after_ten_failures_in_a_minute_an_address_is_refused_and_not_logged() {
         let (mut attempts, now) = (Attempts::default(), Instant::now());
         let from: IpAddr = "192.0.2.7".parse().unwrap();
         for _ in 0..TRIES {
             assert_eq!(attempts.failed(from, now), Verdict::Wrong { told: true });
         }
+        assert!(!attempts.is_barred(from, now));
         assert_eq!(attempts.failed(from, now), Verdict::TooMany { told: false });
+        assert!(attempts.is_barred(from, now) && !attempts.is_barred(from, now + WINDOW));
         let other = "192.0.2.8".parse().unwrap();
         assert_eq!(attempts.failed(other, now), Verdict::Wrong { told: true });
         assert_eq!(attempts.failed(from, now + WINDOW), Verdict::Wrong { told: true });

@@ -1,0 +1,22 @@
+//! The SSH front of a lab: keys are users, and there are no accounts and no shell of this host.
+//!
+//! [`SshServer`] accepts connections; each has a [`connection::Connection`], which is asked by russh who is
+//! let in and what is done on a channel. Every session channel has a task of its own ([`session`]), so that
+//! one whose client reads nothing holds up no other. What somebody asks for is asked of the daemons on
+//! their behalf ([`crate::model::Behalf`]): rights are the daemons' to enforce.
+//!
+//! Breaks of RFC 4335 are answered with a failure by the library, which does not show them to us: `~$break`
+//! and `break panda01` send one.
+
+mod connection;
+mod doors;
+mod files;
+mod forward;
+mod host_key;
+mod pump;
+mod server;
+mod session;
+mod verbs;
+
+pub use host_key::HostKey;
+pub use server::SshServer;

@@ -1,0 +1,325 @@
+//! What a console printed before: a window onto its record, of which only so much is in memory.
+
+use std::collections::VecDeque;
+
+/// So many lines of the record are kept in memory; what is beyond is read again when it is wanted.
+const MAX_LINES: usize = 4000;
+/// When fewer lines than this are left beyond the screen, more are read.
+const AHEAD: usize = 200;
+
+/// A line of the record.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(in super::super) struct Line {
+    pub(in super::super) offset: u64,
+    /// The offset behind it.
+    pub(in super::super) end: u64,
+    pub(in super::super) time_us: u64,
+    /// Fit for a terminal.
+    pub(in super::super) text: String,
+}
+
+/// A part of the record to be read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in super::super) enum Want {
+    /// Lines that end at or before this offset.
+    Before(u64),
+    /// Lines from this offset on.
+    After(u64),
+    /// Lines around this offset, in place of those that are here.
+    Around(u64),
+}
+
+/// What has been read.
+#[derive(Debug)]
+pub(in super::super) struct Page {
+    pub(in super::super) want: Want,
+    pub(in super::super) lines: Vec<Line>,
+    /// The oldest offset that is held, and the head when it was read.
+    pub(in super::super) first: u64,
+    pub(in super::super) head: u64,
+}
+
+/// The places that a search has found.
+#[derive(Debug, Default)]
+pub(in super::super) struct Places {
+    pub(in super::super) pattern: String,
+    /// In order.
+    pub(in super::super) offsets: Vec<u64>,
+    /// There are more than could be had.
+    pub(in super::super) more: bool,
+    pub(in super::super) done: bool,
+}
+
+#[derive(Debug)]
+pub(in super::super) struct Past {
+    lines: VecDeque<Line>,
+    /// The first line on the screen.
+    top: usize,
+    /// The line that was gone to.
+    pub(in super::super) at: Option<u64>,
+    first: u64,
+    head: u64,
+    wanted: Option<Want>,
+    pub(in super::super) places: Option<Places>,
+    /// Why nothing can be read.
+    pub(in super::super) trouble: Option<String>,
+}
+
+impl Past {
+    /// Begins at the end, or around an offset.
+    pub(in super::super) fn new(around: Option<u64>) -> (Self, Want) {
+        let want = around.map_or(Want::Before(u64::MAX), Want::Around);
+        let past = Self {
+            lines: VecDeque::new(),
+            top: usize::MAX,
+            at: around,
+            first: 0,
+            head: u64::MAX,
+            wanted: Some(want),
+            places: None,
+            trouble: None,
+        };
+        (past, want)
+    }
+
+    /// The lines on a screen of so many rows.
+    pub(in super::super) fn screen(&self, rows: usize) -> impl Iterator<Item = &Line> {
+        self.lines.range(self.top(rows)..).take(rows)
+    }
+
+    fn top(&self, rows: usize) -> usize {
+        self.top.min(self.lines.len().saturating_sub(rows))
+    }
+
+    pub(in super::super) fn is_reading(&self) -> bool {
+        self.wanted.is_some()
+    }
+
+    /// How much of the record is above the screen, in percent.
+    pub(in super::super) fn percent(&self, rows: usize) -> u64 {
+        let last = self.screen(rows).last().map_or(self.head, |line| line.end);
+        let (held, above) =
+            (self.head - self.first.min(self.head), last.saturating_sub(self.first));
+        (u128::from(above.min(held)) * 100).checked_div(held.into()).map_or(100, |part| part as u64)
+    }
+
+    /// Moves by so many lines on a screen of so many rows. Gives what is to be read for it.
+    pub(in super::super) fn scroll(&mut self, by: isize, rows: usize) -> Option<Want> {
+        if self.lines.is_empty() {
+            // Nothing has been read yet.
+            return None;
+        }
+        self.top = self.top(rows).saturating_add_signed(by);
+        self.top = self.top(rows);
+        self.more(rows)
+    }
+
+    /// Whether the last line of the record is on the screen.
+    pub(in super::super) fn is_at_end(&self, rows: usize) -> bool {
+        let end = self.lines.back().map_or(self.head, |line| line.end);
+        self.top(rows) + rows >= self.lines.len() && end >= self.head
+    }
+
+    /// Goes to an offset.
+    pub(in super::super) fn go(&mut self, offset: u64, rows: usize) -> Option<Want> {
+        self.at = Some(offset);
+        let held = self.lines.front().map(|line| line.offset)..self.lines.back().map(|l| l.end);
+        if held.start.is_some_and(|start| start <= offset) && held.end > Some(offset) {
+            self.center(rows);
+            return self.more(rows);
+        }
+        self.want(Want::Around(offset))
+    }
+
+    /// To the oldest line, or the newest.
+    pub(in super::super) fn edge(&mut self, oldest: bool) -> Option<Want> {
+        self.at = None;
+        self.top = if oldest { 0 } else { usize::MAX };
+        self.wanted = None;
+        self.want(if oldest { Want::Around(self.first) } else { Want::Before(u64::MAX) })
+    }
+
+    /// Lines have been read. Gives what is to be read next.
+    pub(in super::super) fn read(&mut self, page: Page, rows: usize) -> Option<Want> {
+        if self.wanted != Some(page.want) {
+            // Something else is wanted by now.
+            return None;
+        }
+        (self.wanted, self.trouble) = (None, None);
+        (self.first, self.head) = (page.first, page.head);
+        match page.want {
+            Want::Before(u64::MAX) | Want::Around(_) => {
+                self.lines = page.lines.into();
+                self.center(rows);
+            }
+            Want::Before(_) if page.lines.is_empty() => {
+                // Nothing that is held is older.
+                self.first = self.lines.front().map_or(self.first, |line| line.offset);
+            }
+            Want::Before(_) => {
+                let top = self.top(rows);
+                self.top = top + page.lines.len();
+                page.lines.into_iter().rev().for_each(|line| self.lines.push_front(line));
+                self.lines.truncate(MAX_LINES.max(self.top + rows));
+            }
+            Want::After(_) => {
+                self.top = self.top(rows);
+                self.lines.extend(page.lines);
+                let surplus = self.lines.len().saturating_sub(MAX_LINES).min(self.top);
+                self.lines.drain(..surplus);
+                self.top -= surplus;
+            }
+        }
+        self.more(rows)
+    }
+
+    /// Reading has failed.
+    pub(in super::super) fn failed(&mut self, why: String) {
+        (self.wanted, self.trouble) = (None, Some(why));
+    }
+
+    /// The place that was found next to where one is.
+    pub(in super::super) fn neighbour(&self, next: bool, rows: usize) -> Option<u64> {
+        let offsets = &self.places.as_ref()?.offsets;
+        // Where nothing has been read yet, it is the end of the record.
+        let here = self.at.unwrap_or_else(|| match (next, self.screen(rows).next()) {
+            (true, Some(first)) => first.offset,
+            (true, None) => 0,
+            (false, _) => self.screen(rows).last().map_or(u64::MAX, |last| last.end),
+        });
+        if next {
+            offsets.get(offsets.partition_point(|offset| *offset <= here)).copied()
+        } else {
+            let before = offsets.partition_point(|offset| *offset < here);
+            before.checked_sub(1).map(|at| offsets[at])
+        }
+    }
+
+    /// Puts the line that was gone to into the middle; without one it is the end.
+    fn center(&mut self, rows: usize) {
+        let Some(at) = self.at else {
+            return;
+        };
+        let line = self.lines.partition_point(|line| line.end <= at);
+        self.top = line.saturating_sub(rows / 2);
+    }
+
+    fn more(&mut self, rows: usize) -> Option<Want> {
+        let top = self.top(rows);
+        let (front, back) = (self.lines.front()?.offset, self.lines.back()?.end);
+        if top < AHEAD && front > self.first {
+            return self.want(Want::Before(front));
+        }
+        if top + rows + AHEAD > self.lines.len() && back < self.head {
+            return self.want(Want::After(back));
+        }
+        None
+    }
+
+    fn want(&mut self, want: Want) -> Option<Want> {
+        // One goes on reading from the edges when what is being read has come.
+        let edge = !matches!(want, Want::Before(u64::MAX) | Want::Around(_));
+        if edge && self.wanted.is_some() {
+            return None;
+        }
+        self.wanted = Some(want);
+        self.wanted
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    const LINE: u64 = 10;
+
+    /// A record of so many lines of ten bytes.
+    fn page(want: Want, total: u64, chunk: u64) -> Page {
+        let head = total * LINE;
+        let (from, to) = match want {
+            Want::Before(to) => (to.min(head).saturating_sub(chunk * LINE), to.min(head)),
+            Want::After(from) => (from, (from + chunk * LINE).min(head)),
+            Want::Around(at) => (at.saturating_sub(chunk * LINE), (at + chunk * LINE).min(head)),
+        };
+        let line = |number: u64| Line {
+            offset: number * LINE,
+            end: (number + 1) * LINE,
+            time_us: number,
+            text: number.to_string(),
+        };
+        let lines = (from.div_ceil(LINE)..to / LINE).map(line).collect();
+        Page { want, lines, first: 0, head }
+    }
+
+    fn read_all(past: &mut Past, mut want: Option<Want>, total: u64, rows: usize) {
+        let mut reads = 0;
+        while let Some(now) = want {
+            want = past.read(page(now, total, 100), rows);
+            reads += 1;
+            assert!(reads < 100, "it reads for ever");
+        }
+    }
+
+    fn seen(past: &Past, rows: usize) -> (u64, u64) {
+        let lines: Vec<u64> = past.screen(rows).map(|line| line.time_us).collect();
+        (lines[0], lines[lines.len() - 1])
+    }
+
+    #[test]
+    fn it_begins_at_the_end_and_goes_anywhere() {
+        let rows = 20;
+        let (mut past, want) = Past::new(None);
+        read_all(&mut past, Some(want), 50_000, rows);
+        assert_eq!(seen(&past, rows), (49_980, 49_999));
+        assert!(past.is_at_end(rows));
+        let more = past.scroll(-20, rows);
+        read_all(&mut past, more, 50_000, rows);
+        assert_eq!(seen(&past, rows), (49_960, 49_979));
+        let more = past.go(123_450, rows);
+        read_all(&mut past, more, 50_000, rows);
+        assert_eq!(seen(&past, rows), (12_335, 12_354));
+        let more = past.edge(true);
+        read_all(&mut past, more, 50_000, rows);
+        assert_eq!(seen(&past, rows), (0, 19));
+        let more = past.edge(false);
+        read_all(&mut past, more, 50_000, rows);
+        assert_eq!((seen(&past, rows), past.percent(rows)), ((49_980, 49_999), 100));
+    }
+
+    #[test]
+    fn places_are_gone_to_one_after_the_other() {
+        let (mut past, want) = Past::new(None);
+        read_all(&mut past, Some(want), 1000, 20);
+        past.places = Some(Places { offsets: vec![100, 5000, 9900], ..Places::default() });
+        assert_eq!(past.neighbour(false, 20), Some(9900));
+        past.at = Some(9900);
+        assert_eq!(past.neighbour(true, 20), None);
+        assert_eq!(past.neighbour(false, 20), Some(5000));
+        past.at = Some(5000);
+        assert_eq!(past.neighbour(true, 20), Some(9900));
+    }
+
+    proptest! {
+        #[test]
+        fn wherever_one_goes_there_are_lines_without_a_hole_and_not_too_many(
+            total in 1..20_000_u64, rows in 1..60_usize,
+            steps in proptest::collection::vec((0..4_u8, -500..500_isize, any::<prop::sample::Index>()), 0..40),
+        ) {
+            let (mut past, want) = Past::new(None);
+            read_all(&mut past, Some(want), total, rows);
+            for (step, by, at) in steps {
+                let want = match step {
+                    0 | 1 => past.scroll(by, rows),
+                    2 => past.go(at.index((total * LINE) as usize) as u64, rows),
+                    _ => past.edge(by < 0),
+                };
+                read_all(&mut past, want, total, rows);
+                let screen: Vec<u64> = past.screen(rows).map(|line| line.time_us).collect();
+                prop_assert_eq!(screen.len() as u64, total.min(rows as u64));
+                prop_assert!(screen.windows(2).all(|two| two[0] + 1 == two[1]));
+                prop_assert!(past.lines.len() <= MAX_LINES + AHEAD + rows);
+            }
+        }
+    }
+}

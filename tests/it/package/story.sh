@@ -1,0 +1,66 @@
+# What happens in the container; every line has to succeed.
+set -eux -o pipefail
+cd /share
+trap 'journalctl --no-pager -u "lava*" | tail -n 60' ERR
+
+dpkg -i ./*.deb
+systemctl is-active lava-serial
+id lava
+lava --version
+if lava man --help >/dev/null 2>&1; then
+    for page in lava lava-console lava-serial lava-power; do test -s "/usr/share/man/man1/$page.1.gz"; done
+    test -s /usr/share/bash-completion/completions/lava
+    test -s /usr/share/zsh/vendor-completions/_lava-console
+    test -s /usr/share/fish/vendor_completions.d/lava.fish
+fi
+test -s /usr/share/doc/lavamux/conf/serial.toml
+test -s /usr/share/doc/lavamux/conf/profiles/snmp/apc-rpdu.toml
+
+cat >/etc/lava/serial/rack1.toml <<'END'
+[http]
+listen = "127.0.0.1:7100"
+[[console]]
+name = "panda01"
+port = "exec:sh -c 'stty -echo icrnl; while read a; do echo got $a; done'"
+raw = "127.0.0.1:7101"
+outlet = "http://127.0.0.1:7200/outlets/panda01"
+END
+cat >/etc/lava/power/rack1.toml <<'END'
+[http]
+listen = "127.0.0.1:7200"
+[[pdu]]
+name = "rack1"
+driver = "sim"
+[[outlet]]
+name = "panda01"
+pdu = "rack1"
+port = 1
+console = "http://127.0.0.1:7100/consoles/panda01"
+END
+systemctl start lava-serial@rack1 lava-power@rack1
+exec 3<>/dev/tcp/127.0.0.1/7101
+says() {
+    local line
+    printf '%s\r' "$1" >&3
+    until IFS= read -r -t 30 line <&3 && [[ $line == *"got $1"* ]]; do :; done
+}
+says hello
+lava power on panda01
+lava log panda01 --events | grep power
+
+# An upgrade lets nobody go.
+dpkg -i ./*.deb
+systemctl is-active lava-serial lava-serial@rack1 lava-power@rack1
+says again
+lava power on panda01
+lava log panda01 | grep again
+test "$(systemctl list-units --failed --no-legend 'lava*' | wc -l)" = 0
+
+exec 3>&-
+dpkg --purge lavamux lavamux-serial lavamux-power lavamux-common
+# What somebody has written stays; nothing of ours does.
+rm -r /etc/lava
+left=$(find / -xdev -path /share -prune -o -iname '*lava*' ! -iname '*bratislava*' -print)
+test -z "$left"
+test "$(systemctl list-units --all --no-legend 'lava*' | wc -l)" = 0
+echo "the story is over"
