@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 
 use super::job::{Limit, Text, Texts, none_of};
 use super::names;
+use super::target::Target;
 use crate::config::{At, FromNode, Node, Table, Value};
 use crate::image::uimage;
 
@@ -43,6 +44,8 @@ pub struct Device {
     /// How often a boot is tried when the job does not say.
     pub boot_retry: Option<u32>,
     pub failure_retry: Option<u32>,
+    /// What the board's tests may know of it.
+    pub target: Target,
 }
 
 /// Commands of the host that switch the board, each list run in order.
@@ -94,6 +97,7 @@ impl Device {
                 .map(|text| text.0),
             kernel_start_message: "Linux version [0-9]".into(),
             default_shell_prompt: "lava-test: # ".into(),
+            target: Target::read(&top),
             ..Self::default()
         };
         if let Some(table) = present(&top, "commands") {

@@ -5,7 +5,7 @@
 //! done, and [`pipeline`] makes the tree of [`action`]s with LAVA's names, levels, time limits and
 //! tries ([`timeout`]). [`validate`] checks it, [`run`] runs it in a [`context`]: the console is a
 //! [`session`] on a [`connection`], searched by [`expect`]; what the test shell of the [`overlay`] says
-//! there is understood by [`signals`]. What comes of it goes to the [`log`], the [`results`] and
+//! there is understood by [`signals`], and [`ledger`] knows which of it came whole. What comes of it goes to the [`log`], the [`results`] and
 //! whoever watches the [`progress`].
 
 pub mod action;
@@ -20,6 +20,7 @@ pub mod execute;
 pub mod expect;
 pub mod job;
 mod lab;
+pub mod ledger;
 pub mod load;
 pub mod log;
 mod names;
@@ -32,6 +33,7 @@ pub mod run;
 pub mod session;
 pub mod signals;
 pub mod strategy;
+mod target;
 pub mod timeline;
 pub mod timeout;
 pub mod validate;

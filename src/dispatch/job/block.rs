@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::artefact::none_of;
-use super::{Boot, Definition, Limit, Text, Tftp};
+use super::{Boot, Definition, Interactive, Limit, Monitor, Text, Tftp};
 use crate::config::{At, FromNode, Node, Place, Table, Value};
 use crate::dispatch::names;
 use crate::model::Name;
@@ -35,6 +35,8 @@ pub enum Kind {
     Boot(Box<Boot>),
     OtherBoot { method: String },
     Test(Vec<Definition>),
+    Monitors(Vec<Monitor>),
+    Interactive(Vec<Interactive>),
     OtherTest { what: String },
     Command { name: String },
 }
@@ -118,7 +120,10 @@ impl Block {
     }
 
     pub fn is_test(&self) -> bool {
-        matches!(self.kind, Kind::Test(_) | Kind::OtherTest { .. })
+        matches!(
+            self.kind,
+            Kind::Test(_) | Kind::Monitors(_) | Kind::Interactive(_) | Kind::OtherTest { .. }
+        )
     }
 
     /// Whose connection this block uses.
@@ -167,7 +172,12 @@ impl FromNode for Block {
         table.optional::<Text>("role");
         // Keys of strategies that we do not have are not ours to judge.
         match block.kind {
-            Kind::Deploy(_) | Kind::Boot(_) | Kind::Test(_) | Kind::Command { .. } => {
+            Kind::Deploy(_)
+            | Kind::Boot(_)
+            | Kind::Test(_)
+            | Kind::Monitors(_)
+            | Kind::Interactive(_)
+            | Kind::Command { .. } => {
                 table.finish();
             }
             _ => {}
@@ -198,6 +208,8 @@ fn kind(block: &str, table: &Table<'_>) -> Kind {
         "test" => {
             let others = ["docker", "interactive", "monitors", "services"];
             match others.into_iter().find(|other| table.node(other).is_some()) {
+                Some("monitors") => Kind::Monitors(Monitor::read_all(table)),
+                Some("interactive") => Kind::Interactive(Interactive::read_all(table)),
                 Some(what) => Kind::OtherTest { what: what.to_owned() },
                 None => Kind::Test(Definition::read_all(table)),
             }
