@@ -102,6 +102,16 @@ impl<'a> Scene<'a> {
         })
     }
 
+    /// The distribution that this namespace deploys, if the job says.
+    pub fn os(&self) -> Option<String> {
+        use super::job::Kind;
+        let blocks = self.job.blocks.iter().filter(|block| block.namespace() == self.namespace());
+        blocks.fold(None, |found, block| match &block.kind {
+            Kind::Deploy(tftp) => tftp.os.clone().or(found),
+            _ => found,
+        })
+    }
+
     /// The test blocks with definitions that run on what this namespace deploys and boots, each with
     /// its stage: the how-manieth test block of the job it is.
     pub fn test_stages(&self) -> Vec<(usize, &[super::job::Definition])> {

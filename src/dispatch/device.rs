@@ -10,6 +10,7 @@ use super::menu::Menus;
 use super::names;
 pub use super::peers::{DockerOptions, Ssh};
 use super::qemu::{Guest, Qemu};
+use super::target::Target;
 use crate::config::{At, FromNode, Node, Table, Value};
 use crate::image::uimage;
 
@@ -78,6 +79,8 @@ pub struct Device {
     /// How often a boot is tried when the job does not say.
     pub boot_retry: Option<u32>,
     pub failure_retry: Option<u32>,
+    /// What the board's tests may know of it.
+    pub target: Target,
 }
 
 /// Commands of the host that switch the board, each list run in order.
@@ -139,6 +142,7 @@ impl Device {
                 .map(|text| text.0),
             kernel_start_message: "Linux version [0-9]".into(),
             default_shell_prompt: "lava-test: # ".into(),
+            target: Target::read(&top),
             ..Self::default()
         };
         if let Some(table) = present(&top, "commands") {

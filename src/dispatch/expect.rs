@@ -72,6 +72,14 @@ impl Patterns {
         self.patterns.iter().find_map(found)
     }
 
+    /// The text itself, whatever signs are in it.
+    ///
+    /// # Errors
+    /// Never for texts of a sensible length.
+    pub fn literal(text: &str) -> Result<Self, String> {
+        Self::new([fancy_regex::escape(text)])
+    }
+
     /// The patterns' texts, for messages.
     pub fn describe(&self) -> String {
         let texts: Vec<String> =

@@ -4,8 +4,9 @@
 //! actions). [`strategy`] chooses for each block of the job how it is
 //! done, and [`pipeline`] makes the tree of [`action`]s with LAVA's names, levels, time limits and
 //! tries ([`timeout`]). [`validate`] checks it, [`run`] runs it in a [`context`]: the console is a
-//! [`session`] on a [`connection`], searched by [`expect`] (a board may be a [`qemu`] of the job's own); what the test shell of the [`overlay`] says
-//! there is understood by [`signals`]. What comes of it goes to the [`log`], the [`results`] and
+//! [`session`] on a [`connection`], searched by [`expect`] (a board may be a [`qemu`] of the job's own); what
+//! the test shell of the [`overlay`] says there is understood by [`signals`], and [`ledger`] knows which of it
+//! came whole. What comes of it goes to the [`log`], the [`results`] and
 //! whoever watches the [`progress`].
 
 pub mod action;
@@ -22,6 +23,7 @@ mod fastboot;
 mod host;
 pub mod job;
 mod lab;
+pub mod ledger;
 pub mod load;
 pub mod log;
 mod menu;
@@ -38,6 +40,7 @@ mod serve;
 pub mod session;
 pub mod signals;
 pub mod strategy;
+mod target;
 pub mod timeline;
 pub mod timeout;
 pub mod validate;

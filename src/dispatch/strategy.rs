@@ -49,14 +49,12 @@ pub fn choose(block: &Block, device: &Device) -> Result<Option<Box<dyn Action>>,
             }
         }
         Kind::Test(_) => Ok(Some(Box::new(test::TestRetry))),
-        Kind::OtherTest { what } => match test::OtherRetry::new(what) {
-            Some(action) => Ok(Some(Box::new(action))),
-            None => {
-                let reason =
-                    format!("lava-test-shell: the block has {what}, not plain definitions");
-                none("test", None, reason)
-            }
-        },
+        Kind::Monitors(monitors) => Ok(Some(Box::new(test::MonitorRetry(monitors.clone())))),
+        Kind::Interactive(all) => Ok(Some(Box::new(test::InteractiveRetry(all.clone())))),
+        Kind::OtherTest { what } => {
+            let reason = format!("lava-test-shell: the block has {what}, not plain definitions");
+            none("test", None, reason)
+        }
         Kind::Command { name } => {
             none("command", None, format!("user command {name:?}: these are not run yet"))
         }

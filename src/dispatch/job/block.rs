@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::artefact::none_of;
-use super::{Boot, Definition, Deploy, Limit, Text};
+use super::{Boot, Definition, Deploy, Interactive, Limit, Monitor, Text};
 use crate::config::{At, FromNode, Node, Place, Table, Value};
 use crate::dispatch::names;
 use crate::model::Name;
@@ -33,6 +33,8 @@ pub enum Kind {
     Deploy(Box<Deploy>),
     Boot(Box<Boot>),
     Test(Vec<Definition>),
+    Monitors(Vec<Monitor>),
+    Interactive(Vec<Interactive>),
     OtherTest { what: String },
     Command { name: String },
 }
@@ -116,7 +118,10 @@ impl Block {
     }
 
     pub fn is_test(&self) -> bool {
-        matches!(self.kind, Kind::Test(_) | Kind::OtherTest { .. })
+        matches!(
+            self.kind,
+            Kind::Test(_) | Kind::Monitors(_) | Kind::Interactive(_) | Kind::OtherTest { .. }
+        )
     }
 
     /// Whose connection this block uses.
@@ -167,7 +172,7 @@ impl FromNode for Block {
         let strict = match &block.kind {
             Kind::Deploy(deploy) => matches!(deploy.to.as_str(), "tftp" | "tmpfs"),
             Kind::Boot(boot) => matches!(boot.method.as_str(), "u-boot" | "qemu"),
-            Kind::Test(_) | Kind::Command { .. } => true,
+            Kind::Test(_) | Kind::Monitors(_) | Kind::Interactive(_) | Kind::Command { .. } => true,
             Kind::OtherTest { .. } => false,
         };
         if strict {
@@ -199,6 +204,8 @@ fn kind(block: &str, table: &Table<'_>) -> Kind {
         "test" => {
             let others = ["docker", "interactive", "monitors", "services"];
             match others.into_iter().find(|other| table.node(other).is_some()) {
+                Some("monitors") => Kind::Monitors(Monitor::read_all(table)),
+                Some("interactive") => Kind::Interactive(Interactive::read_all(table)),
                 Some(what) => Kind::OtherTest { what: what.to_owned() },
                 None => Kind::Test(Definition::read_all(table)),
             }

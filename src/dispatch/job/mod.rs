@@ -7,6 +7,8 @@ mod artefact;
 mod block;
 mod boot;
 mod deploy;
+mod interactive;
+mod monitors;
 mod test;
 mod values;
 
@@ -15,6 +17,8 @@ pub use artefact::{Artefact, Checksum, Compression, Overlay};
 pub use block::{Block, Kind};
 pub use boot::{AutoLogin, Boot, Commands, Fvp, Kexec, Media, Qdl, Transfer};
 pub use deploy::{ARTEFACTS, Container, Deploy, Tool};
+pub use interactive::{Interactive, Line as InteractiveLine};
+pub use monitors::Monitor;
 pub use test::{Definition, Source};
 pub use values::{Limit, Text, Texts};
 

@@ -3,6 +3,7 @@
 //! ```text
 //! /lava-JOB/bin/…                          our helpers, POSIX sh
 //! /lava-JOB/environment, secrets           sourced by the test shell
+//! /lava-JOB/target/…                       what the lab knows of the board
 //! /lava-JOB/STAGE/lava-test-runner.conf    the tests of this stage, a folder each
 //! /lava-JOB/STAGE/tests/0_smoke/run.sh …   the steps, and the files of the definition's repository
 //! ```
@@ -11,13 +12,14 @@ mod definition;
 mod script;
 pub mod subtree;
 
-pub use definition::DefinitionFile;
+pub use definition::{DefinitionFile, Repository};
 pub use script::{environment, install_script, run_script};
 
 use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use crate::dispatch::target::Target;
 use crate::image::{cpio, tree};
 
 /// The most that an overlay may hold, in bytes: it has to fit the board's memory beside its system.
@@ -31,11 +33,24 @@ macro_rules! helpers {
 }
 
 helpers!(
+    "lava-add-keys",
+    "lava-add-sources",
     "lava-background-process-start",
     "lava-background-process-stop",
     "lava-common-functions",
+    "lava-echo-ipv4",
     "lava-install-packages",
+    "lava-installed-packages",
+    "lava-os-build",
+    "lava-package-manager",
+    "lava-probe-channel",
+    "lava-probe-ip",
+    "lava-signals-again",
+    "lava-target-ip",
+    "lava-target-mac",
+    "lava-target-storage",
     "lava-test-case",
+    "lava-test-event",
     "lava-test-feedback",
     "lava-test-raise",
     "lava-test-reference",
@@ -167,6 +182,17 @@ impl Overlay {
                 }
                 Entry::Link { target: to } => std::os::unix::fs::symlink(to, &target)?,
             }
+        }
+        Ok(())
+    }
+
+    /// Adds what the board's tests may know of it.
+    ///
+    /// # Errors
+    /// As [`Overlay::add`].
+    pub fn add_target(&mut self, lava_dir: &str, target: &Target) -> io::Result<()> {
+        for (name, text) in &target.0 {
+            self.add(format!("{lava_dir}/target/{name}"), false, text.as_str())?;
         }
         Ok(())
     }

@@ -18,6 +18,8 @@ pub(super) struct Planned {
     /// As `0_smoke`.
     pub run: String,
     pub definition: Definition,
+    /// The distribution on the board, if the job says.
+    pub os: Option<String>,
 }
 
 impl Action for TestDefinition {
@@ -30,7 +32,8 @@ impl Action for TestDefinition {
         for (stage, definitions) in scene.test_stages() {
             for (i, definition) in definitions.iter().enumerate() {
                 let run = format!("{i}_{}", definition.name);
-                let planned = Planned { stage, run, definition: definition.clone() };
+                let planned =
+                    Planned { stage, run, definition: definition.clone(), os: scene.os() };
                 steps.push(match &definition.source {
                     Source::Git { .. } => Box::new(GitRepo(planned.clone())),
                     Source::Inline(_) => Box::new(InlineRepo(planned.clone())),
