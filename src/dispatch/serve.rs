@@ -116,7 +116,7 @@ async fn request(client: &mut TcpStream) -> std::io::Result<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::image::Fetch;
+    use crate::image::{Fetch, Wanted};
 
     #[tokio::test]
     async fn the_file_is_had_by_its_url_only() {
@@ -131,8 +131,9 @@ mod tests {
         tokio::select! {
             () = served.serve() => {}
             () = async {
-                assert!(fetch.get(&other, &headers, None, &got).await.is_err());
-                fetch.get(&url, &headers, None, &got).await.unwrap();
+                let wanted = |url| Wanted { url, headers: &headers, digest: None, to: &got };
+                assert!(fetch.get(&wanted(&other), &|_, _| ()).await.is_err());
+                fetch.get(&wanted(&url), &|_, _| ()).await.unwrap();
             } => {}
         }
         assert_eq!(std::fs::read(got).unwrap(), std::fs::read(file).unwrap());

@@ -65,7 +65,9 @@ impl DefinitionFile {
                 table.node(key);
             }
             let own = distributions(node).into_iter().map(|(key, _)| key);
-            own.for_each(|key| drop(table.node(key)));
+            own.for_each(|key| {
+                table.node(key);
+            });
             table.finish();
         }
         Some(file)

@@ -39,7 +39,7 @@ pub fn line(
         line.extend(words(option)?);
     }
     for image in images.iter().filter_map(|image| image.image_arg.as_deref()) {
-        line.extend(words(image)?.into_iter().map(|word| filled(word, files)));
+        line.extend(words(image)?.into_iter().map(|word| filled(&word, files)));
     }
     if let Some((guest, path)) = guest {
         let (interface, drive) = (&guest.interface, &guest.drive);
@@ -52,8 +52,8 @@ pub fn line(
 
 /// A word with the files' paths in it. In QEMU's option lists a comma that belongs to a value is
 /// written twice.
-fn filled(word: String, files: &[(String, PathBuf)]) -> String {
-    let mut filled = word.clone();
+fn filled(word: &str, files: &[(String, PathBuf)]) -> String {
+    let mut filled = word.to_owned();
     for (name, path) in files {
         let place = format!("{{{name}}}");
         let text = if word == place { path.display().to_string() } else { doubled(path) };
@@ -80,7 +80,6 @@ mod tests {
             command: "qemu-system-x86_64".into(),
             options: vec!["-cpu max".into(), "-nographic".into()],
             extra: vec!["-smp".into(), "2".into()],
-            ..Qemu::default()
         };
         let images = [
             image("kernel", "-kernel {kernel} -append \"console=ttyS0 root=/dev/vda\""),

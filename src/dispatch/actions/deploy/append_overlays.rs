@@ -61,7 +61,7 @@ impl Action for AppendOverlays {
                     Some("cpio.newc") => checks.program("cpio"),
                     Some("file") => {}
                     _ => {
-                        checks.fault(format!("{name}: \"format\" is none of cpio.newc, file, tar"))
+                        checks.fault(format!("{name}: \"format\" is none of cpio.newc, file, tar"));
                     }
                 }
                 if tree::inside(Path::new("/"), path).is_none() {

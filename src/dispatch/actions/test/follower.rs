@@ -75,7 +75,7 @@ impl Follower {
     /// [`Error::Test`] when the test itself ends the job.
     pub(super) fn signal(
         &mut self,
-        heard: Heard<Mark>,
+        heard: &Heard<Mark>,
         context: &mut Context,
     ) -> Result<(), Error> {
         let at = heard.with;

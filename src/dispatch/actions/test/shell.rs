@@ -135,7 +135,7 @@ impl Shell {
     }
 
     fn count(&mut self, signals: Vec<Heard<Mark>>, context: &mut Context) -> Result<(), Error> {
-        signals.into_iter().try_for_each(|signal| self.follower.signal(signal, context))
+        signals.into_iter().try_for_each(|signal| self.follower.signal(&signal, context))
     }
 
     /// Asks for the signals that did not come whole until they are here, or it is no use.

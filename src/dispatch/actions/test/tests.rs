@@ -41,6 +41,8 @@ fn job(dir: &std::path::Path, definition: &str) -> (Context, ScriptHandle) {
         tftp_dir: dir.to_owned(),
         dispatcher_ip: "127.0.0.1".into(),
         lab: None,
+        tftp_listen: None,
+        cache: None,
     };
     let log = Log::create(&dir.join("log"), Vec::new(), Arc::new(Silent)).unwrap();
     let (job, device, settings) = (Arc::new(job), Arc::<Device>::default(), Arc::new(settings));
