@@ -53,8 +53,8 @@ greets
 exec 3<>/dev/tcp/127.0.0.1/7101
 says() {
     local line
-    printf '%s\r' "$1" >&3
-    until IFS= read -r -t 30 line <&3 && [[ $line == *"got $1"* ]]; do :; done
+    # What comes before the board's stty is done has no end there: it is said again.
+    until printf '%s\r' "$1" >&3; IFS= read -r -t 3 line <&3 && [[ $line == *"got $1"* ]]; do :; done
 }
 says hello
 lava power on panda01
