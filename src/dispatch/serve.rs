@@ -8,6 +8,8 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use futures_util::StreamExt as _;
+use futures_util::stream::FuturesUnordered;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 
@@ -16,6 +18,8 @@ const MAX_REQUEST: usize = 8 * 1024;
 /// A client that takes or says nothing for this long is left.
 const SLOW: Duration = Duration::from_secs(30);
 const PIECE: usize = 64 * 1024;
+/// So many clients are answered at a time: a stranger who says nothing does not hold up the board.
+const CLIENTS: usize = 32;
 
 /// One file, to be had under its own name below a secret.
 #[derive(Debug)]
@@ -53,15 +57,18 @@ impl Served {
         format!("http://{host}:{}{}", self.port, self.path)
     }
 
-    /// Serves one client after the other, for ever.
+    /// Serves clients, for ever.
     pub(super) async fn serve(&self) {
+        let mut answers = FuturesUnordered::new();
         loop {
-            let Ok((client, _)) = self.listener.accept().await else {
-                tokio::time::sleep(Duration::from_millis(100)).await;
-                continue;
-            };
-            // A client that breaks off comes again, or the action's time is over.
-            let _ = self.answer(client).await;
+            tokio::select! {
+                accepted = self.listener.accept(), if answers.len() < CLIENTS => match accepted {
+                    Ok((client, _)) => answers.push(self.answer(client)),
+                    Err(_) => tokio::time::sleep(Duration::from_millis(100)).await,
+                },
+                // A client that breaks off comes again, or the action's time is over.
+                Some(_) = answers.next() => {}
+            }
         }
     }
 
@@ -128,6 +135,8 @@ mod tests {
         let fetch = Fetch::new().unwrap();
         let (url, headers) = (served.url("127.0.0.1"), Default::default());
         let other = url.replace("o.tar", "p.tar");
+        // Who says nothing is left alone for a while, and nobody waits for it.
+        let silent = TcpStream::connect(("127.0.0.1", served.port)).await.unwrap();
         tokio::select! {
             () = served.serve() => {}
             () = async {
@@ -137,5 +146,7 @@ mod tests {
             } => {}
         }
         assert_eq!(std::fs::read(got).unwrap(), std::fs::read(file).unwrap());
+        let ended = silent.try_read(&mut [0; 1]);
+        assert_eq!(ended.unwrap_err().kind(), std::io::ErrorKind::WouldBlock);
     }
 }

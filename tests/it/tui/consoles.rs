@@ -130,6 +130,5 @@ fn lava_console_shows_several_boards_side_by_side_and_types_at_the_first() {
     screen.keys(&["C-]", "Escape"]);
     screen.wait("one is left", |screen| !screen.contains("panda01"));
     screen.keys(&["Escape"]);
-    wait_until(LIMIT, "it is over", || screen.value("#{pane_dead}") == "1");
-    assert_eq!(screen.value("#{pane_dead_status}"), "0");
+    assert_eq!(screen.ended(), "0");
 }

@@ -49,7 +49,7 @@ pub struct RunArgs {
     #[arg(long, value_name = "IP")]
     dispatcher_ip: Option<String>,
     /// Keep what is downloaded in this folder, and take it from there while its server says that it has
-    /// not changed, or the job that it is the right one by its sha256sum or sha512sum.
+    /// not changed, or the job that it is the right one by its sha256sum.
     #[arg(long, value_name = "DIR")]
     cache: Option<PathBuf>,
     /// Names the job on the board (/lava-ID), on the console and under the TFTP folder [default: the
