@@ -3,7 +3,7 @@
 use rustix::process::Signal;
 
 use super::{Lab, Tmux};
-use crate::common::{Client, LIMIT, program, signal, wait_until};
+use crate::common::{Client, LIMIT, Terminal, program, signal, wait_until};
 
 fn top(lab: &Lab) -> Client {
     let mut top = lab.lab.program("lava");
@@ -14,9 +14,9 @@ fn top(lab: &Lab) -> Client {
 #[test]
 fn however_it_ends_the_terminal_is_as_it_was() {
     let lab = Lab::pandas();
+    let before = Terminal::new().settings();
     for end in [Signal::TERM, Signal::HUP, Signal::INT] {
         let mut top = top(&lab);
-        let before = top.terminal().settings();
         top.expect("\x1b[?1049h");
         top.expect("panda02");
         wait_until(LIMIT, "the terminal is raw", || top.terminal().settings() != before);
