@@ -14,6 +14,7 @@ use super::device::Device;
 use super::error::Error;
 use super::job::{Compression, Job};
 use super::log::Log;
+use super::multinode::Member;
 use super::overlay::{Overlay, TestRun};
 use super::progress::Progress;
 use super::qemu::Machine;
@@ -56,6 +57,10 @@ pub struct Context {
     pub machine: Option<Machine>,
     /// The containers that were started for the job, by name; they are removed at its end.
     pub containers: Vec<String>,
+    /// The job's place in its group, if it is one of several.
+    pub member: Option<Member>,
+    /// What requests to the group have learned, by the names that the job gives it.
+    pub learned: BTreeMap<String, String>,
     /// Where to post events of the job, once it is attached.
     pub timeline: Option<super::timeline::Timeline>,
 }
@@ -155,6 +160,8 @@ impl Context {
             session: None,
             machine: None,
             containers: Vec::new(),
+            member: None,
+            learned: BTreeMap::new(),
             timeline: None,
         }
     }

@@ -9,6 +9,7 @@ use super::context::{Context, Settings};
 use super::error::Error;
 use super::load::Loaded;
 use super::log::Log;
+use super::multinode::Member;
 use super::progress::Progress;
 use super::results::CaseResult;
 use super::run;
@@ -58,6 +59,20 @@ pub async fn execute(
     progress: Arc<dyn Progress>,
     cancelled: &CancellationToken,
 ) -> Result<Outcome, Failure> {
+    execute_as(loaded, settings, None, progress, cancelled).await
+}
+
+/// As [`execute`], for a board that has joined the group of its job.
+///
+/// # Errors
+/// As [`execute`].
+pub async fn execute_as(
+    loaded: &Loaded,
+    settings: Settings,
+    member: Option<Member>,
+    progress: Arc<dyn Progress>,
+    cancelled: &CancellationToken,
+) -> Result<Outcome, Failure> {
     let output = settings.output.clone();
     let on_output = |error: std::io::Error| {
         Failure::new(Kind::Infra, format!("cannot write to {}: {error}", output.display()))
@@ -71,6 +86,7 @@ pub async fn execute(
     }
     let (job, device) = (loaded.job.clone(), loaded.device.clone());
     let mut context = Context::new(job, device, Arc::new(settings), log, progress);
+    context.member = member;
     let done = run::run(&loaded.pipeline, &mut context, cancelled).await;
     if let Some(timeline) = context.timeline.take() {
         timeline.job(if done.is_ok() { Phase::Done } else { Phase::Failed }).await;
@@ -87,7 +103,10 @@ pub async fn execute(
 }
 
 /// Our own TFTP server, where one is wanted; its folder is made.
-async fn serve_tftp(settings: &Settings) -> Result<Option<tftp::Server>, Failure> {
+///
+/// # Errors
+/// When it cannot be had at its address.
+pub async fn serve_tftp(settings: &Settings) -> Result<Option<tftp::Server>, Failure> {
     let Some(address) = settings.tftp_listen else { return Ok(None) };
     let failed = |error: std::io::Error| {
         Failure::new(Kind::Infra, format!("no TFTP server at {address}: {error}"))

@@ -1,13 +1,14 @@
 //! From the two files of a job to its pipeline.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::device::Device;
-use super::job::Job;
+use super::job::{Job, Role, none_of};
+use super::multinode::Seat;
 use super::names;
 use super::pipeline::Pipeline;
-use crate::config::{At, Node, Problems};
+use crate::config::{At, Node, Place, Problems};
 use crate::model::Failure;
 
 /// A job that was read and has a pipeline.
@@ -16,6 +17,8 @@ pub struct Loaded {
     pub job: Arc<Job>,
     pub device: Arc<Device>,
     pub pipeline: Pipeline,
+    /// The board's place in the job's group, if it is one of several.
+    pub seat: Option<Seat>,
 }
 
 impl Loaded {
@@ -40,27 +43,102 @@ impl Loaded {
     }
 }
 
+/// A board for a job: its dictionary, and its role in the group that the job is for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BoardFile {
+    pub role: Option<String>,
+    pub device: PathBuf,
+}
+
+impl BoardFile {
+    /// As `FILE` or `ROLE=FILE`.
+    pub fn parse(text: &str) -> Self {
+        let is_role = |role: &str| !role.is_empty() && !role.contains('/');
+        match text.split_once('=').filter(|(role, _)| is_role(role) && !Path::new(text).exists()) {
+            Some((role, file)) => Self { role: Some(role.to_owned()), device: file.into() },
+            None => Self { role: None, device: text.into() },
+        }
+    }
+}
+
 /// Reads a job definition and a device dictionary and builds the pipeline. Looks at nothing else.
 ///
 /// # Errors
 /// Everything that is wrong with both files, in one failure of kind `Config`.
 pub fn load(job: &Path, device: &Path) -> Result<Loaded, Failure> {
+    load_as(job, &BoardFile { role: None, device: device.to_owned() })
+}
+
+/// As [`load`], for a board that may have a role.
+///
+/// # Errors
+/// As [`load`], and when the role does not fit the job.
+pub fn load_as(job: &Path, board: &BoardFile) -> Result<Loaded, Failure> {
     let problems = Problems::default();
     let job = read(job, &problems, Job::read);
-    let device_file = device.display().to_string();
-    let device = read(device, &problems, Device::read);
+    let device_file = board.device.display().to_string();
+    let device = read(&board.device, &problems, Device::read);
     // What a device lacks because its methods were misread would only add to the noise.
     let misread = problems.any(|problem| {
         let above = |methods: &str| !problem.path.is_empty() && methods.starts_with(&problem.path);
         let methods = ["actions.deploy.methods", "actions.boot.methods.u-boot"];
         problem.file == device_file && methods.into_iter().any(above)
     });
+    let role = job.as_ref().map(|job| role(job, board)).transpose();
+    let role = role.unwrap_or_else(|what| {
+        let file = job.as_ref().map(|job| job.file.clone()).unwrap_or_default();
+        At::top(&file, &problems).problem(Place::default(), what);
+        None
+    });
+    let job = match role.flatten() {
+        Some(role) => job.map(|job| (job.for_role(&role), Some(role))),
+        None => job.map(|job| (job, None)),
+    };
     let pipeline = match (&job, &device) {
-        (Some(job), Some(device)) if !misread => Pipeline::build(job, device, &problems),
+        (Some((job, _)), Some(device)) if !misread => Pipeline::build(job, device, &problems),
         _ => None,
     };
-    let ((job, device), pipeline) = problems.check(job.zip(device).zip(pipeline))?;
-    Ok(Loaded { job: Arc::new(job), device: Arc::new(device), pipeline })
+    let (((job, role), device), pipeline) = problems.check(job.zip(device).zip(pipeline))?;
+    let seat = role.and_then(|role| seat(&job, role, &device));
+    Ok(Loaded { job: Arc::new(job), device: Arc::new(device), pipeline, seat })
+}
+
+/// The role that the board plays in the job; none in a job for one board.
+fn role(job: &Job, board: &BoardFile) -> Result<Option<String>, String> {
+    let Some(group) = &job.multinode else {
+        return match &board.role {
+            None => Ok(None),
+            Some(role) => Err(format!("the job is for one board, so there is no role {role:?}")),
+        };
+    };
+    let known: Vec<&str> = group.roles.keys().map(String::as_str).collect();
+    match board.role.as_ref().or(group.own_role.as_ref()) {
+        None => Err(format!(
+            "the job is for a group: say which board has which role, as in --device {}=FILE",
+            known.first().unwrap_or(&"ROLE")
+        )),
+        Some(role) => match group.roles.get(role) {
+            None => Err(none_of(role, &known)),
+            Some(Role { connection: Some(kind), .. }) => Err(format!(
+                "the role {role:?} is a {kind} connection to another board: these are not run yet"
+            )),
+            Some(_) => Ok(Some(role.clone())),
+        },
+    }
+}
+
+fn seat(job: &Job, name: String, device: &Device) -> Option<Seat> {
+    let group = job.multinode.as_ref()?;
+    let role = group.roles.get(&name)?;
+    Some(Seat {
+        name: device.hostname.clone(),
+        role: name,
+        size: group.size(),
+        essential: role.essential,
+        timeout: group.timeout,
+        start_after: role.start_after.clone(),
+        start_timeout: role.start_timeout,
+    })
 }
 
 fn read<T>(

@@ -6,7 +6,7 @@
 //! tries ([`timeout`]). [`validate`] checks it, [`run`] runs it in a [`context`]: the console is a
 //! [`session`] on a [`connection`], searched by [`expect`] (a board may be a [`qemu`] of the job's own); what
 //! the test shell of the [`overlay`] says there is understood by [`signals`], and [`ledger`] knows which of it
-//! came whole. What comes of it goes to the [`log`], the [`results`] and
+//! came whole. Boards of one job tell each other what [`multinode`] carries. What comes of it goes to the [`log`], the [`results`] and
 //! whoever watches the [`progress`].
 
 pub mod action;
@@ -27,6 +27,7 @@ pub mod ledger;
 pub mod load;
 pub mod log;
 mod menu;
+pub mod multinode;
 mod names;
 pub mod overlay;
 mod peers;

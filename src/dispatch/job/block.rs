@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::artefact::none_of;
-use super::{Boot, Definition, Deploy, Interactive, Limit, Monitor, Text};
+use super::{Boot, Definition, Deploy, Interactive, Limit, Monitor, Request, Texts};
 use crate::config::{At, FromNode, Node, Place, Table, Value};
 use crate::dispatch::names;
 use crate::model::Name;
@@ -24,6 +24,10 @@ pub struct Block {
     /// How often the block's retry actions try.
     pub failure_retry: Option<u32>,
     pub repeat: Option<u32>,
+    /// In a job for a group: whose block it is.
+    pub roles: Vec<String>,
+    /// What its actions ask of the group.
+    pub requests: Vec<Request>,
     pub kind: Kind,
 }
 
@@ -124,6 +128,11 @@ impl Block {
         )
     }
 
+    /// Whether a board of this role runs it.
+    pub fn is_for(&self, role: &str) -> bool {
+        self.roles.is_empty() || self.roles.iter().any(|own| own == role)
+    }
+
     /// Whose connection this block uses.
     pub fn connection_namespace(&self) -> &str {
         self.connection_namespace.as_deref().unwrap_or_else(|| self.namespace())
@@ -163,11 +172,11 @@ impl FromNode for Block {
             timeouts: timeouts.into_iter().map(|(name, limit)| (name, limit.seconds)).collect(),
             failure_retry: table.optional("failure_retry"),
             repeat: table.optional("repeat"),
+            roles: table.optional::<Texts>("role").unwrap_or_default().0,
+            requests: Request::read_all(&table),
             kind: kind(name, &table),
         };
         table.optional::<u32>("failure_retry_interval");
-        table.node("protocols");
-        table.optional::<Text>("role");
         // Keys that are read nowhere may be those of a method that is not known to the last key.
         let strict = match &block.kind {
             Kind::Deploy(deploy) => matches!(deploy.to.as_str(), "tftp" | "tmpfs"),

@@ -9,6 +9,7 @@ mod boot;
 mod deploy;
 mod interactive;
 mod monitors;
+mod multinode;
 mod test;
 mod values;
 
@@ -19,6 +20,7 @@ pub use boot::{AutoLogin, Boot, Commands, Fvp, Kexec, Media, Qdl, Transfer};
 pub use deploy::{ARTEFACTS, Container, Deploy, Tool};
 pub use interactive::{Interactive, Line as InteractiveLine};
 pub use monitors::Monitor;
+pub use multinode::{Call, LAVA_START, MULTINODE_TEST, Multinode, Request, Role};
 pub use test::{Definition, Source};
 pub use values::{Limit, Text, Texts};
 
@@ -40,6 +42,8 @@ pub struct Job {
     pub environment: BTreeMap<String, String>,
     /// Written into the test shell's `secrets`; never logged.
     pub secrets: BTreeMap<String, String>,
+    /// The group of boards that it is for, if it is for several.
+    pub multinode: Option<Multinode>,
     pub blocks: Vec<Block>,
 }
 
@@ -76,12 +80,14 @@ impl Job {
             timeouts: timeouts.unwrap_or_default(),
             environment: texts(top.optional("environment")),
             secrets: texts(top.optional("secrets")),
+            multinode: multinode(&top),
             blocks: blocks(&top),
         };
+        job.check_roles(&top);
         top.optional::<Text>("device");
         top.optional::<Text>("worker");
         top.optional::<bool>("reboot_to_fastboot");
-        for free in ["context", "metadata", "protocols", "notify"] {
+        for free in ["context", "metadata", "notify"] {
             if let Some(table) = top.table(free) {
                 table.entries();
             }
@@ -135,6 +141,13 @@ fn blocks(top: &Table<'_>) -> Vec<Block> {
         at.problem(node.place, "if one block has a namespace, all must have one");
     }
     blocks
+}
+
+/// What the job says of its group; of other protocols nothing is read here.
+fn multinode(top: &Table<'_>) -> Option<Multinode> {
+    let protocols = top.node("protocols").and_then(|_| top.table("protocols"))?;
+    protocols.node("lava-multinode")?;
+    Some(Multinode::read(protocols.table("lava-multinode")?))
 }
 
 fn visibility(top: &Table<'_>) {

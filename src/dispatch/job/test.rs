@@ -36,9 +36,20 @@ pub enum Source {
     },
     /// Written in the job file itself.
     Inline(Box<Node>),
-    /// A tar archive.
+    /// A tar archive to download.
     Url {
         repository: String,
+        /// How many folders at the beginning of its paths are left out.
+        strip: Option<u32>,
+    },
+    /// A tar archive in the job file itself, in base64.
+    Tar {
+        archive: String,
+        strip: Option<u32>,
+    },
+    Bzr {
+        repository: String,
+        revision: Option<String>,
     },
 }
 
@@ -70,15 +81,15 @@ impl Definition {
         let definition = Self {
             name: name.unwrap_or_default(),
             path: table.required("path").unwrap_or_default(),
-            source: source.unwrap_or(Source::Url { repository: String::new() }),
+            source: source.unwrap_or(Source::Url { repository: String::new(), strip: None }),
             parameters: parameters.into_iter().map(|(key, value)| (key, value.0)).collect(),
             skip_install: table.optional("skip_install").unwrap_or_default(),
             kmsg: signal.as_deref() == Some("kmsg"),
             expected: table.optional::<Texts>("expected").map(|texts| texts.0),
         };
-        for known in ["recursive", "compression", "strip-components"] {
-            table.node(known);
-        }
+        // `tar` finds out by itself how an archive is packed.
+        one_of(&table, "compression", &["bz2", "gz", "xz", "zip", "zstd"]);
+        table.optional::<bool>("recursive");
         table.finish();
         Some(definition)
     }
@@ -86,7 +97,7 @@ impl Definition {
 
 impl Source {
     fn read(table: &Table<'_>) -> Option<Self> {
-        let known = ["git", "inline", "url"];
+        let known = ["bzr", "git", "inline", "tar", "url"];
         one_of(table, "from", &known);
         if table.node("from").is_none() {
             table.problem("from", "\"from\" is missing");
@@ -101,6 +112,7 @@ impl Source {
         let branch = table.optional("branch");
         let revision = table.optional::<Text>("revision").map(|text| text.0);
         let history = table.optional("history").unwrap_or(true);
+        let strip = table.optional("strip-components");
         let repository = repository?;
         match (from?, &repository.value) {
             ("inline", Value::Map(_)) => {
@@ -115,7 +127,18 @@ impl Source {
                 let repository = String::from_node(repository, &at)?;
                 Some(Self::Git { repository, branch, revision, history })
             }
-            _ => Some(Self::Url { repository: String::from_node(repository, &at)? }),
+            ("bzr", _) => {
+                let repository = String::from_node(repository, &at)?;
+                Some(Self::Bzr { repository, revision })
+            }
+            (from, _) => {
+                let text = String::from_node(repository, &at)?;
+                let is_url = ["http://", "https://", "file://"].iter().any(|s| text.starts_with(s));
+                Some(match from == "tar" && !is_url {
+                    true => Self::Tar { archive: text, strip },
+                    false => Self::Url { repository: text, strip },
+                })
+            }
         }
     }
 }

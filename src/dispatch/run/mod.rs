@@ -10,6 +10,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::context::{Context, Now, Open};
 use super::error::Error;
+use super::multinode::{Member, calls};
 use super::pipeline::{Pipeline, Step};
 use super::results::{CaseResult, LAVA};
 
@@ -30,9 +31,11 @@ pub async fn run(
     let limit = Duration::from_secs(context.job.timeouts.job);
     let deadline = begin + limit;
     context.progress.pipeline(&pipeline.describe());
+    let member = context.member.clone();
     let done = tokio::select! {
         biased;
         () = cancelled.cancelled() => Err(Error::Cancelled),
+        why = lost(member.as_ref()) => Err(Error::Group(why)),
         done = timeout_at(deadline, blocks(pipeline, context, deadline)) => {
             done.unwrap_or_else(|_| Err(timed_out("the job", limit.as_secs(), context)))
         }
@@ -44,10 +47,22 @@ pub async fn run(
         }
         context.log.error(format!("{} error: {error}", error.class()));
     }
+    // The others need not wait until the board is off.
+    if let Some(member) = member {
+        member.end(done.as_ref().err()).await;
+    }
     let finalize = run_step(&pipeline.finalize, context, Instant::now() + FINALIZE_LIMIT).await;
     let done = done.and(finalize);
     context.result(CaseResult::job(done.as_ref().err(), begin.elapsed().as_secs_f64()));
     done
+}
+
+/// Why the job's group is lost, when it is.
+async fn lost(member: Option<&Member>) -> String {
+    match member {
+        Some(member) => member.lost().await,
+        None => std::future::pending().await,
+    }
 }
 
 async fn blocks(
@@ -55,6 +70,7 @@ async fn blocks(
     context: &mut Context,
     deadline: Instant,
 ) -> Result<(), Error> {
+    calls::start(context).await?;
     for step in &pipeline.steps {
         run_step(step, context, deadline).await?;
     }
@@ -144,11 +160,13 @@ async fn tries(step: &Step, context: &mut Context, deadline: Instant) -> Result<
 }
 
 async fn once(step: &Step, context: &mut Context, deadline: Instant) -> Result<(), Error> {
+    calls::before(&step.requests, at(step, context, deadline)).await?;
     step.action.run(at(step, context, deadline)).await?;
     for inner in &step.steps {
         run_step(inner, context, deadline).await?;
     }
-    step.action.finish(at(step, context, deadline)).await
+    step.action.finish(at(step, context, deadline)).await?;
+    calls::after(&step.requests, at(step, context, deadline)).await
 }
 
 /// The context, with this step as the one that runs now.

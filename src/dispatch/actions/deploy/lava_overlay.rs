@@ -1,6 +1,7 @@
 //! `lava-overlay`: the test shell and the test definitions, as files for the board.
 
 use super::compress_overlay::CompressOverlay;
+use super::multinode_overlay::MultinodeOverlay;
 use super::test_definition::TestDefinition;
 use crate::dispatch::action::{Action, Running, Scene};
 use crate::dispatch::actions::Nothing;
@@ -23,7 +24,7 @@ impl Action for LavaOverlay {
         if scene.device.deploy_methods.iter().any(|method| method == "ssh") {
             steps.push(Box::new(Nothing("ssh-authorize")));
         }
-        steps.push(Box::new(Nothing("lava-multinode-overlay")));
+        steps.push(Box::new(MultinodeOverlay));
         steps.push(Box::new(TestDefinition));
         // A container has the files in a folder.
         if scene.deploy().to != "docker" {

@@ -2,6 +2,7 @@
 
 mod append_overlays;
 mod apply_overlay;
+mod bzr_repo;
 mod compress_overlay;
 mod compress_ramdisk;
 mod dd_image;
@@ -15,6 +16,7 @@ mod git_repo;
 mod inline_repo;
 mod lava_overlay;
 mod mcu;
+mod multinode_overlay;
 mod nbd;
 mod nfs;
 mod overlay_guest;

@@ -1,6 +1,7 @@
 //! Testing: running definitions in the board's shell, dialogues with it, and watching what it prints
 //! by itself.
 
+mod calls;
 mod follower;
 mod interactive;
 mod monitor;

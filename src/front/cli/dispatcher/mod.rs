@@ -1,9 +1,11 @@
 //! The command line of `lava-dispatcher`.
 
+mod group;
 mod lines;
 mod pipeline;
 mod run;
 
+pub use group::CoordinatorArgs;
 pub use lines::Lines;
 pub use pipeline::PipelineArgs;
 pub use run::RunArgs;
@@ -29,7 +31,9 @@ enum Verb {
     /// Show the tree of actions that a job is on a device; nothing outside the two files is looked at.
     Pipeline(PipelineArgs),
     /// Run a job.
-    Run(RunArgs),
+    Run(Box<RunArgs>),
+    /// Bring together the boards of jobs for several boards that are run by more than one `run`.
+    Coordinator(CoordinatorArgs),
 }
 
 /// How a pipeline is written.
@@ -50,6 +54,7 @@ impl DispatcherArgs {
         match self.verb {
             Verb::Pipeline(args) => args.run(),
             Verb::Run(args) => args.run(cancelled).await,
+            Verb::Coordinator(args) => args.run(cancelled).await,
         }
     }
 }

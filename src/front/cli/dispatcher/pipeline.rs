@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use clap::Args;
 
 use super::Format;
-use crate::dispatch::load::load;
+use crate::dispatch::load::{BoardFile, load_as};
 use crate::dispatch::pipeline::Description;
 use crate::model::{Failure, Kind};
 
@@ -15,9 +15,10 @@ use crate::model::{Failure, Kind};
 pub struct PipelineArgs {
     /// The job definition, LAVA v2 YAML.
     job: PathBuf,
-    /// The device dictionary.
-    #[arg(long)]
-    device: PathBuf,
+    /// The device dictionary; in a job for several boards with the board's role, as in --device
+    /// client=a.yaml.
+    #[arg(long, value_name = "[ROLE=]FILE")]
+    device: String,
     #[arg(long, value_enum, default_value_t = Format::Tree)]
     format: Format,
 }
@@ -26,7 +27,7 @@ impl PipelineArgs {
     /// # Errors
     /// All that is wrong with the two files.
     pub fn run(self) -> Result<(), Failure> {
-        let loaded = load(&self.job, &self.device)?;
+        let loaded = load_as(&self.job, &BoardFile::parse(&self.device))?;
         print(&loaded.pipeline.describe(), self.format)
     }
 }

@@ -8,10 +8,11 @@ use std::sync::Arc;
 use clap::Args;
 use tokio_util::sync::CancellationToken;
 
+use super::group::{GroupArgs, load_all};
 use super::{Format, Lines, pipeline};
 use crate::dispatch::context::Settings;
 use crate::dispatch::execute::execute;
-use crate::dispatch::load::load;
+use crate::dispatch::load::{BoardFile, Loaded, load_as};
 use crate::dispatch::validate::validate;
 use crate::model::{Failure, units};
 
@@ -22,10 +23,14 @@ const TFTP_DIR: &str = "/srv/tftp";
 pub struct RunArgs {
     /// The job definition, LAVA v2 YAML.
     job: PathBuf,
-    /// The device dictionary.
-    #[arg(long)]
-    device: PathBuf,
-    /// The folder for output.jsonl and results.yaml; made if it is not there.
+    /// The device dictionary. For a job for several boards one for each, with its role, as in --device
+    /// client=a.yaml --device server=b.yaml.
+    #[arg(long, value_name = "[ROLE=]FILE", required = true)]
+    device: Vec<String>,
+    #[command(flatten)]
+    group: GroupArgs,
+    /// The folder for output.jsonl and results.yaml, of several boards a folder in it for each; made if it
+    /// is not there.
     #[arg(long, value_name = "DIR")]
     output: PathBuf,
     /// Print the pipeline and check files, URLs, programs and boards; run nothing.
@@ -62,8 +67,13 @@ impl RunArgs {
     /// # Errors
     /// What was wrong before the job, or how it ended.
     pub async fn run(self, cancelled: &CancellationToken) -> Result<(), Failure> {
-        let loaded = load(&self.job, &self.device)?;
-        for note in loaded.notes() {
+        let boards: Vec<BoardFile> =
+            self.device.iter().map(|text| BoardFile::parse(text)).collect();
+        let alone = match boards.as_slice() {
+            [board] if !self.group.is_elsewhere() => Some(load_as(&self.job, board)?),
+            _ => None,
+        };
+        for note in alone.iter().flat_map(Loaded::notes) {
             // Whoever does not read it is not helped by a failure either.
             let _ = writeln!(std::io::stderr(), "note: {note}");
         }
@@ -78,6 +88,15 @@ impl RunArgs {
             cache: self.cache,
             dispatcher_ip: self.dispatcher_ip.unwrap_or_else(own_address),
             lab: self.lab,
+        };
+        let Some(loaded) = alone.filter(|loaded| loaded.seat.is_none()) else {
+            let (job, only_validate) = (&self.job, self.validate);
+            if only_validate {
+                for loaded in load_all(job, &boards)? {
+                    pipeline::print(&loaded.pipeline.describe(), self.format)?;
+                }
+            }
+            return self.group.run(job, &boards, settings, only_validate, cancelled).await;
         };
         if self.validate {
             pipeline::print(&loaded.pipeline.describe(), self.format)?;
