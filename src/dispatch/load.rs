@@ -1,13 +1,14 @@
 //! From the two files of a job to its pipeline.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::device::Device;
 use super::job::Job;
 use super::names;
 use super::pipeline::Pipeline;
-use crate::config::{At, Node, Problems};
+use super::render;
+use crate::config::{At, Problems};
 use crate::model::Failure;
 
 /// A job that was read and has a pipeline.
@@ -45,10 +46,21 @@ impl Loaded {
 /// # Errors
 /// Everything that is wrong with both files, in one failure of kind `Config`.
 pub fn load(job: &Path, device: &Path) -> Result<Loaded, Failure> {
+    load_with(job, device, &[])
+}
+
+/// The same, with folders for what a device that is a template extends.
+///
+/// # Errors
+/// Everything that is wrong with both files, in one failure of kind `Config`.
+pub fn load_with(job: &Path, device: &Path, templates: &[PathBuf]) -> Result<Loaded, Failure> {
     let problems = Problems::default();
-    let job = read(job, &problems, Job::read);
-    let device_file = device.display().to_string();
-    let device = read(device, &problems, Device::read);
+    let job_file = job.display().to_string();
+    let node = crate::yaml::read_file(job, &problems);
+    let job = node.as_ref().and_then(|node| Job::read(node, &At::top(&job_file, &problems)));
+    let device = render::read(device, templates, node.as_ref(), &problems);
+    let device_file = device.as_ref().map(|(file, _)| file.clone()).unwrap_or_default();
+    let device = device.and_then(|(file, node)| Device::read(&node, &At::top(&file, &problems)));
     // What a device lacks because its methods were misread would only add to the noise.
     let misread = problems.any(|problem| {
         let above = |methods: &str| !problem.path.is_empty() && methods.starts_with(&problem.path);
@@ -61,14 +73,4 @@ pub fn load(job: &Path, device: &Path) -> Result<Loaded, Failure> {
     };
     let ((job, device), pipeline) = problems.check(job.zip(device).zip(pipeline))?;
     Ok(Loaded { job: Arc::new(job), device: Arc::new(device), pipeline })
-}
-
-fn read<T>(
-    path: &Path,
-    problems: &Problems,
-    read: impl FnOnce(&Node, &At<'_>) -> Option<T>,
-) -> Option<T> {
-    let file = path.display().to_string();
-    let node = crate::yaml::read_file(path, problems)?;
-    read(&node, &At::top(&file, problems))
 }

@@ -2,16 +2,23 @@
 
 mod lines;
 mod pipeline;
+mod render;
+mod reports;
 mod run;
+mod show;
 
 pub use lines::Lines;
 pub use pipeline::PipelineArgs;
+pub use render::RenderArgs;
 pub use run::RunArgs;
+pub use show::ShowArgs;
+
+use std::io::Write as _;
 
 use clap::{Parser, Subcommand, ValueEnum};
 use tokio_util::sync::CancellationToken;
 
-use crate::model::Failure;
+use crate::model::{Failure, Kind};
 
 /// Runs LAVA jobs on a board: only a console and an outlet are needed.
 ///
@@ -28,8 +35,12 @@ pub struct DispatcherArgs {
 enum Verb {
     /// Show the tree of actions that a job is on a device; nothing outside the two files is looked at.
     Pipeline(PipelineArgs),
+    /// Render a device's Jinja2 template with a job's context, and check the dictionary that comes of it.
+    Render(RenderArgs),
     /// Run a job.
     Run(RunArgs),
+    /// Show the log or the results of a job that has run, from its output folder.
+    Show(ShowArgs),
 }
 
 /// How a pipeline is written.
@@ -49,7 +60,17 @@ impl DispatcherArgs {
     pub async fn run(self, cancelled: &CancellationToken) -> Result<(), Failure> {
         match self.verb {
             Verb::Pipeline(args) => args.run(),
+            Verb::Render(args) => args.run(),
             Verb::Run(args) => args.run(cancelled).await,
+            Verb::Show(args) => args.run(),
         }
+    }
+}
+
+/// Writes to standard output. A reader who has seen enough is no failure.
+fn write_out(bytes: &[u8]) -> Result<(), Failure> {
+    match std::io::stdout().write_all(bytes) {
+        Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(()),
+        other => other.map_err(|error| Failure::from_error(Kind::Infra, &error)),
     }
 }

@@ -8,10 +8,11 @@ use std::sync::Arc;
 use clap::Args;
 use tokio_util::sync::CancellationToken;
 
+use super::reports::ReportArgs;
 use super::{Format, Lines, pipeline};
 use crate::dispatch::context::Settings;
 use crate::dispatch::execute::execute;
-use crate::dispatch::load::load;
+use crate::dispatch::load::load_with;
 use crate::dispatch::validate::validate;
 use crate::model::{Failure, units};
 
@@ -22,9 +23,13 @@ const TFTP_DIR: &str = "/srv/tftp";
 pub struct RunArgs {
     /// The job definition, LAVA v2 YAML.
     job: PathBuf,
-    /// The device dictionary.
+    /// The device dictionary: YAML, or a Jinja2 template (*.jinja2), rendered with the job's context.
     #[arg(long)]
     device: PathBuf,
+    /// Folders with the templates of device types; looked through before the device's own folder and
+    /// LAVA's.
+    #[arg(long, value_name = "DIR")]
+    templates: Vec<PathBuf>,
     /// The folder for output.jsonl and results.yaml; made if it is not there.
     #[arg(long, value_name = "DIR")]
     output: PathBuf,
@@ -47,13 +52,15 @@ pub struct RunArgs {
     /// time].
     #[arg(long, value_name = "ID", value_parser = job_id)]
     job_id: Option<String>,
+    #[command(flatten)]
+    reports: ReportArgs,
 }
 
 impl RunArgs {
     /// # Errors
     /// What was wrong before the job, or how it ended.
     pub async fn run(self, cancelled: &CancellationToken) -> Result<(), Failure> {
-        let loaded = load(&self.job, &self.device)?;
+        let loaded = load_with(&self.job, &self.device, &self.templates)?;
         for note in loaded.notes() {
             // Whoever does not read it is not helped by a failure either.
             let _ = writeln!(std::io::stderr(), "note: {note}");
@@ -70,7 +77,10 @@ impl RunArgs {
             return validate(&loaded.pipeline, &loaded.device, &settings).await;
         }
         validate(&loaded.pipeline, &loaded.device, &settings).await?;
-        execute(&loaded, settings, Arc::new(Lines::default()), cancelled).await?.into_result()
+        let output = settings.output.clone();
+        let outcome = execute(&loaded, settings, Arc::new(Lines::default()), cancelled).await?;
+        let written = self.reports.write(&output);
+        outcome.into_result().and(written)
     }
 }
 
