@@ -9,6 +9,7 @@ use lavamux::front::cli::{self, ssh::SshArgs};
 use lavamux::model::{Failure, Kind};
 
 fn main() -> ExitCode {
+    cli::programs::Program::Ssh.complete();
     daemon::start_tracing();
     cli::exit(run(SshArgs::parse()))
 }

@@ -12,6 +12,7 @@ pub mod lab;
 pub mod lease;
 mod listing;
 mod login;
+mod lookup;
 pub mod outlet;
 mod resource;
 pub mod search;

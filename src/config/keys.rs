@@ -1,4 +1,4 @@
-//! `console.toml`: how a person types escapes.
+//! `console.toml`: how a person types escapes, and what the terminal gets.
 
 use std::path::{Path, PathBuf};
 
@@ -9,12 +9,14 @@ use crate::wire::escape::{Introducer, Keymap};
 /// The host's file, after the user's own.
 const HOST_FILE: &str = "/etc/lava/console.toml";
 
-/// What somebody has settled about escapes.
+/// What somebody has settled about consoles.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct KeyConfig {
     pub keymap: Option<Keymap>,
     /// `Some(None)` is no escapes at all.
     pub escape: Option<Option<Introducer>>,
+    /// Whether a terminal gets everything that a board prints, or only what shows something.
+    pub raw_terminal: Option<bool>,
 }
 
 impl KeyConfig {
@@ -42,6 +44,7 @@ impl KeyConfig {
             let Some(table) = Table::new(node, At::top(file, &problems)) else { continue };
             config.keymap = table.parsed("keymap", str::parse);
             config.escape = table.parsed("escape", Introducer::or_none);
+            config.raw_terminal = table.optional("raw_terminal");
             table.finish();
         }
         problems.check(Some(config))
@@ -58,5 +61,6 @@ mod tests {
         let config = KeyConfig::read(example.as_ref()).unwrap();
         assert_eq!(config.keymap, Some(Keymap::default()));
         assert_eq!(config.escape, Some(Some(Keymap::default().introducer())));
+        assert_eq!(config.raw_terminal, Some(false));
     }
 }

@@ -10,13 +10,35 @@ pub struct Place {
 }
 
 impl Place {
-    /// The place of a byte position in a text.
+    /// The place of a byte position in a text; of many, ask [`Places`].
     pub fn of(text: &str, position: usize) -> Self {
-        let before = &text.as_bytes()[..position.min(text.len())];
-        let line = before.iter().filter(|byte| **byte == b'\n').count();
-        let start = before.iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1);
-        let column = String::from_utf8_lossy(&before[start..]).chars().count();
-        Self { line: line as u32 + 1, column: column as u32 + 1 }
+        Places::new(text).of(position)
+    }
+}
+
+/// A text, and where its lines begin: an inventory of thousands of boards has many places.
+#[derive(Debug)]
+pub(super) struct Places<'t> {
+    text: &'t str,
+    /// The position of the first byte of each line.
+    lines: Vec<usize>,
+}
+
+impl<'t> Places<'t> {
+    pub(super) fn new(text: &'t str) -> Self {
+        let ends = text.bytes().enumerate().filter(|(_, byte)| *byte == b'\n');
+        let lines = std::iter::once(0).chain(ends.map(|(at, _)| at + 1)).collect();
+        Self { text, lines }
+    }
+
+    /// The place of a byte position.
+    pub(super) fn of(&self, position: usize) -> Place {
+        let position = position.min(self.text.len());
+        let line = self.lines.partition_point(|begin| *begin <= position);
+        let begin = self.lines[line - 1];
+        let before = &self.text.as_bytes()[begin..position];
+        let column = String::from_utf8_lossy(before).chars().count();
+        Place { line: line as u32, column: column as u32 + 1 }
     }
 }
 
@@ -93,8 +115,9 @@ mod tests {
     #[test]
     fn places_count_lines_and_characters_from_one() {
         let text = "a = 1\nö = x\n";
-        assert_eq!(Place::of(text, 0), Place { line: 1, column: 1 });
-        assert_eq!(Place::of(text, text.find('x').unwrap()), Place { line: 2, column: 5 });
-        assert_eq!(Place::of(text, 999), Place { line: 3, column: 1 });
+        let places = Places::new(text);
+        assert_eq!(places.of(0), Place { line: 1, column: 1 });
+        assert_eq!(places.of(text.find('x').unwrap()), Place { line: 2, column: 5 });
+        assert_eq!(places.of(999), Place { line: 3, column: 1 });
     }
 }

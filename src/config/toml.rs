@@ -5,20 +5,22 @@ use std::ops::Range;
 use ::toml::Spanned;
 use ::toml::de::{DeTable, DeValue};
 
+use super::node::Places;
 use super::{At, Key, Node, Place, Value};
 
 /// Reads TOML text; `None` after a note of each place where its syntax is wrong.
 pub fn parse(text: &str, at: &At<'_>) -> Option<Node> {
     let (table, errors) = DeTable::parse_recoverable(text);
+    let places = Places::new(text);
     for error in &errors {
         let span = error.span().unwrap_or_default();
         let message = syntax(text, &span, error.message());
-        at.problem(Place::of(text, span.start), message);
+        at.problem(places.of(span.start), message);
     }
     if !errors.is_empty() {
         return None;
     }
-    let value = map(text, table.into_inner(), at)?;
+    let value = map(&places, table.into_inner(), at)?;
     Some(Node { place: Place { line: 1, column: 1 }, value })
 }
 
@@ -40,20 +42,20 @@ fn syntax(text: &str, span: &Range<usize>, message: &str) -> String {
     }
 }
 
-fn map(text: &str, table: DeTable<'_>, at: &At<'_>) -> Option<Value> {
+fn map(places: &Places<'_>, table: DeTable<'_>, at: &At<'_>) -> Option<Value> {
     let mut entries = Vec::with_capacity(table.len());
     for (key, value) in table {
-        let place = Place::of(text, key.span().start);
+        let place = places.of(key.span().start);
         let name = key.into_inner().into_owned();
-        let node = node(text, value, &at.key(&name))?;
+        let node = node(places, value, &at.key(&name))?;
         entries.push((Key { place, name }, node));
     }
     entries.sort_by_key(|(key, _)| key.place);
     Some(Value::Map(entries))
 }
 
-fn node(text: &str, value: Spanned<DeValue<'_>>, at: &At<'_>) -> Option<Node> {
-    let place = Place::of(text, value.span().start);
+fn node(places: &Places<'_>, value: Spanned<DeValue<'_>>, at: &At<'_>) -> Option<Node> {
+    let place = places.of(value.span().start);
     let value = match value.into_inner() {
         DeValue::String(text) => Value::Text(text.into_owned()),
         DeValue::Boolean(value) => Value::Bool(value),
@@ -76,9 +78,9 @@ fn node(text: &str, value: Spanned<DeValue<'_>>, at: &At<'_>) -> Option<Node> {
         DeValue::Datetime(time) => Value::Text(time.to_string()),
         DeValue::Array(items) => {
             let nodes = items.into_iter().enumerate();
-            Value::List(nodes.filter_map(|(i, item)| node(text, item, &at.index(i))).collect())
+            Value::List(nodes.filter_map(|(i, item)| node(places, item, &at.index(i))).collect())
         }
-        DeValue::Table(table) => map(text, table, at)?,
+        DeValue::Table(table) => map(places, table, at)?,
     };
     Some(Node { place, value })
 }

@@ -5,7 +5,7 @@ use futures_util::future::BoxFuture;
 use super::context::Context;
 use super::device::Device;
 use super::error::Error;
-use super::job::{Block, Job};
+use super::job::{Block, Boot, Deploy, Job, Kind};
 use super::validate::Checks;
 
 /// What a run of an action gives; borrows the action and the context.
@@ -13,7 +13,7 @@ pub type Running<'a> = BoxFuture<'a, Result<(), Error>>;
 
 /// One action. Its name addresses it in job files, so the names are LAVA's.
 ///
-/// Running an action means [`Action::run`], then its inner steps in order. Dropping a run half-way is
+/// Running an action means [`Action::run`], then its inner steps in order, then [`Action::finish`]. Dropping a run half-way is
 /// how time limits end it: an action leaves nothing behind that its cleanup or the end of the job
 /// would not remove.
 pub trait Action: Send + Sync {
@@ -48,6 +48,11 @@ pub trait Action: Send + Sync {
         Box::pin(async { Ok(()) })
     }
 
+    /// What is left to do when the inner steps are done.
+    fn finish<'a>(&'a self, _context: &'a mut Context) -> Running<'a> {
+        Box::pin(async { Ok(()) })
+    }
+
     /// Undoes what a failed try has done, before the next one.
     fn cleanup(&self, _context: &mut Context) {}
 }
@@ -61,18 +66,48 @@ pub struct Scene<'a> {
     pub block: Option<&'a Block>,
 }
 
-impl Scene<'_> {
+impl<'a> Scene<'a> {
     /// The namespace of the block.
     pub fn namespace(&self) -> &str {
         self.block.map_or("common", Block::namespace)
     }
 
+    /// The deploy block, where it is one; else one without anything.
+    pub fn deploy(&self) -> Deploy {
+        match self.block.map(|block| &block.kind) {
+            Some(Kind::Deploy(deploy)) => (**deploy).clone(),
+            _ => Deploy::default(),
+        }
+    }
+
+    /// The boot block, where it is one.
+    pub fn boot(&self) -> Option<&'a Boot> {
+        match self.block.map(|block| &block.kind) {
+            Some(Kind::Boot(boot)) => Some(boot),
+            _ => None,
+        }
+    }
+
+    /// Whether tests run in the shell of what this namespace boots.
+    pub fn has_tests(&self) -> bool {
+        !self.test_stages().is_empty()
+    }
+
     /// The type of the kernel that this namespace deploys, if the job says.
     pub fn kernel_type(&self) -> Option<String> {
+        let blocks = self.job.blocks.iter().filter(|block| block.namespace() == self.namespace());
+        blocks.fold(None, |found, block| match &block.kind {
+            Kind::Deploy(deploy) => deploy.artefact("kernel").and_then(|k| k.image_type.clone()),
+            _ => found,
+        })
+    }
+
+    /// The distribution that this namespace deploys, if the job says.
+    pub fn os(&self) -> Option<String> {
         use super::job::Kind;
         let blocks = self.job.blocks.iter().filter(|block| block.namespace() == self.namespace());
         blocks.fold(None, |found, block| match &block.kind {
-            Kind::Deploy(tftp) => tftp.artefact("kernel").and_then(|k| k.image_type.clone()),
+            Kind::Deploy(tftp) => tftp.os.clone().or(found),
             _ => found,
         })
     }
@@ -80,7 +115,6 @@ impl Scene<'_> {
     /// The test blocks with definitions that run on what this namespace deploys and boots, each with
     /// its stage: the how-manieth test block of the job it is.
     pub fn test_stages(&self) -> Vec<(usize, &[super::job::Definition])> {
-        use super::job::Kind;
         let tests = self.job.blocks.iter().filter(|block| block.is_test());
         let tests = tests.map(|block| match &block.kind {
             Kind::Test(definitions) => (block, definitions.as_slice()),

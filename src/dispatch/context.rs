@@ -1,18 +1,22 @@
 //! What actions share while a job runs.
 
 use std::collections::BTreeMap;
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::time::Instant;
 
+use super::actions::boot::Values;
+use super::connection::{Beside, Connection};
 use super::device::Device;
 use super::error::Error;
 use super::job::{Compression, Job};
 use super::log::Log;
 use super::overlay::{Overlay, TestRun};
 use super::progress::Progress;
+use super::qemu::Machine;
 use super::results::{CaseResult, Results};
 use super::session::{Session, Wait};
 
@@ -24,8 +28,12 @@ pub struct Settings {
     pub output: PathBuf,
     /// The folder that the TFTP server serves.
     pub tftp_dir: PathBuf,
+    /// Where to serve that folder ourselves, instead of a server that is there.
+    pub tftp_listen: Option<SocketAddr>,
     /// The address of this host as the board sees it.
     pub dispatcher_ip: String,
+    /// The folder that keeps what was downloaded, for later jobs.
+    pub cache: Option<PathBuf>,
     /// The inventory that names boards.
     pub lab: Option<PathBuf>,
 }
@@ -44,6 +52,10 @@ pub struct Context {
     pub open: Vec<Open>,
     namespaces: BTreeMap<String, Shared>,
     session: Option<Session>,
+    /// The board, where it is a QEMU of the job's own.
+    pub machine: Option<Machine>,
+    /// The containers that were started for the job, by name; they are removed at its end.
+    pub containers: Vec<String>,
     /// Where to post events of the job, once it is attached.
     pub timeline: Option<super::timeline::Timeline>,
 }
@@ -89,8 +101,24 @@ pub struct Shared {
     pub prompts: Vec<String>,
     /// The message with which the boot loader hands over to the kernel.
     pub final_message: Option<String>,
+    /// The overlay was put into one of the deployed images.
+    pub overlay_is_in: bool,
+    /// A file system image with the overlay, for a board that takes it as one more drive.
+    pub overlay_drive: Option<OverlayDrive>,
+    /// What the placeholders of boot commands stand for.
+    pub values: Values,
+    /// The TCP port of a model's console.
+    pub model_port: Option<String>,
     /// Facts that the running action adds to its result.
     pub extra: BTreeMap<String, String>,
+}
+
+/// A file system image that has nothing but the overlay's folder.
+#[derive(Debug, Clone)]
+pub struct OverlayDrive {
+    pub image: PathBuf,
+    /// By which the board finds it among its drives.
+    pub uuid: String,
 }
 
 impl std::fmt::Debug for Context {
@@ -125,6 +153,8 @@ impl Context {
             open: Vec::new(),
             namespaces: BTreeMap::new(),
             session: None,
+            machine: None,
+            containers: Vec::new(),
             timeline: None,
         }
     }
@@ -154,6 +184,16 @@ impl Context {
 
     pub fn connect(&mut self, session: Session) {
         self.session = Some(session);
+    }
+
+    /// Another connection is the console from now on. The one before it, a program's, stays open:
+    /// the program ends with it.
+    pub fn connect_beside(&mut self, console: Box<dyn Connection>) {
+        let connection = match self.session.take() {
+            None => console,
+            Some(before) => Box::new(Beside::new(console, before.into_connection())),
+        };
+        self.session = Some(Session::new(connection, self.log.clone()));
     }
 
     /// How long the running action may wait for the console.

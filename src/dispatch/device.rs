@@ -6,7 +6,11 @@
 use std::collections::BTreeMap;
 
 use super::job::{Limit, Text, Texts, none_of};
+use super::menu::Menus;
 use super::names;
+pub use super::peers::{DockerOptions, Ssh};
+use super::qemu::{Guest, Qemu};
+use super::target::Target;
 use crate::config::{At, FromNode, Node, Table, Value};
 use crate::image::uimage;
 
@@ -26,6 +30,10 @@ pub struct Device {
     pub connection_timeouts: BTreeMap<String, u64>,
     /// Load addresses by boot command or kernel type: `booti`, `image`, …
     pub addresses: BTreeMap<String, Addresses>,
+    /// Where kernels are loaded by boot loaders that know one address only.
+    pub load_address: Option<String>,
+    /// The links below `/dev/disk/by-id` of the board's media, by kind (`usb`) and name.
+    pub media: BTreeMap<(String, String), String>,
     /// The names of the deploy methods on offer.
     pub deploy_methods: Vec<String>,
     /// The names of the boot methods on offer.
@@ -34,7 +42,35 @@ pub struct Device {
     pub add_header: Option<String>,
     /// As U-Boot's `mkimage -A` names it.
     pub mkimage_arch: Option<String>,
-    pub uboot: UBoot,
+    /// The boot methods `qemu` and `qemu-nfs`.
+    pub qemu: BTreeMap<String, Qemu>,
+    /// The drive that brings the tests to a QEMU.
+    pub guest: Guest,
+    /// The boot loaders by the name of the boot method.
+    pub loaders: BTreeMap<String, Loader>,
+    /// The firmware's menus by the name of the boot method.
+    pub menus: BTreeMap<String, Menus>,
+    /// The order in which images are flashed.
+    pub flash_order: Vec<String>,
+    pub fastboot_serial: Option<String>,
+    /// What `fastboot` is always given.
+    pub fastboot_options: Vec<String>,
+    /// How a board that is in fastboot gets to its shell: `boot`, `reboot`, `auto-login`, …
+    pub fastboot_sequence: Vec<String>,
+    /// What is typed at U-Boot to begin fastboot.
+    pub uboot_fastboot: Vec<String>,
+    /// A machine that is reached by ssh.
+    pub ssh: Ssh,
+    /// Of containers that are the board.
+    pub docker: DockerOptions,
+    /// Of containers with a model.
+    pub fvp: DockerOptions,
+    /// Commands of the host that flash images.
+    pub flasher: Vec<String>,
+    /// The board gets into fastboot by its U-Boot.
+    pub fastboot_via_uboot: bool,
+    /// Commands of the host by `recovery_mode` and `recovery_exit`.
+    pub recovery: BTreeMap<String, Vec<String>>,
     pub kernel_start_message: String,
     pub default_shell_prompt: String,
     /// Milliseconds between two typed characters while booting and while testing.
@@ -43,6 +79,8 @@ pub struct Device {
     /// How often a boot is tried when the job does not say.
     pub boot_retry: Option<u32>,
     pub failure_retry: Option<u32>,
+    /// What the board's tests may know of it.
+    pub target: Target,
 }
 
 /// Commands of the host that switch the board, each list run in order.
@@ -62,9 +100,9 @@ pub struct Addresses {
     pub tee: Option<String>,
 }
 
-/// How to talk to the board's U-Boot.
+/// How to talk to a boot loader of the board.
 #[derive(Debug, Clone, Default)]
-pub struct UBoot {
+pub struct Loader {
     pub prompts: Vec<String>,
     pub needs_interrupt: bool,
     pub interrupt_prompt: String,
@@ -73,12 +111,22 @@ pub struct UBoot {
     pub interrupt_control: Vec<String>,
     /// Whether a line end follows the interrupt character.
     pub interrupt_newline: bool,
-    /// What U-Boot says last.
+    /// What it says first, where that is waited for; a regular expression.
+    pub start_message: String,
+    /// The way through the firmware's menus that leads to it.
+    pub menu: String,
+    /// The address of the board's network interface, for what asks for it.
+    pub mac: Option<String>,
+    /// U-Boot shows the board's medium to this host, which writes the image.
+    pub ums_flash: bool,
+    /// What it says last.
     pub final_message: String,
     /// What it says when a command has failed; regular expressions.
     pub error_messages: Vec<String>,
     /// The lists of commands by name.
     pub commands: BTreeMap<String, Vec<String>>,
+    /// The kernel's command lines by the name of the commands, where they are apart.
+    pub command_lines: BTreeMap<String, String>,
 }
 
 impl Device {
@@ -94,6 +142,7 @@ impl Device {
                 .map(|text| text.0),
             kernel_start_message: "Linux version [0-9]".into(),
             default_shell_prompt: "lava-test: # ".into(),
+            target: Target::read(&top),
             ..Self::default()
         };
         if let Some(table) = present(&top, "commands") {
@@ -116,6 +165,10 @@ impl Device {
             device.boot_character_delay = table.optional("boot").unwrap_or(0);
             device.test_character_delay = table.optional("test").unwrap_or(0);
         }
+        device.flash_order = texts(&top, "flash_cmds_order");
+        device.fastboot_serial = filled::<Text>(&top, "fastboot_serial_number").map(|text| text.0);
+        device.fastboot_options = texts(&top, "fastboot_options");
+        device.fastboot_via_uboot = filled(&top, "fastboot_via_uboot").unwrap_or(false);
         device.read_addresses(&top);
         device.read_constants(&top);
         device.read_actions(&top);
@@ -124,6 +177,8 @@ impl Device {
 
     fn read_addresses(&mut self, top: &Table<'_>) {
         let Some(table) = present(top, "parameters") else { return };
+        self.load_address = filled::<Text>(&table, "load_address").map(|text| text.0);
+        self.read_media(&table);
         for kind in ["image", "booti", "uimage", "bootm", "zimage", "bootz"] {
             let Some(table) = present(&table, kind) else { continue };
             let text = |key| address(&table, key);
@@ -134,6 +189,18 @@ impl Device {
                 tee: text("tee"),
             };
             self.addresses.insert(kind.to_owned(), addresses);
+        }
+    }
+
+    fn read_media(&mut self, parameters: &Table<'_>) {
+        let Some(media) = present(parameters, "media") else { return };
+        for (kind, node) in media.entries() {
+            let Value::Map(names) = &node.value else { continue };
+            for (name, medium) in names {
+                if let Some(id) = medium.get("uuid").and_then(Node::as_text) {
+                    self.media.insert((kind.name.clone(), name.name.clone()), id.to_owned());
+                }
+            }
         }
     }
 
@@ -148,17 +215,20 @@ impl Device {
         }
         self.boot_retry = filled(&table, "boot_retry");
         self.failure_retry = filled(&table, "failure_retry");
-        let Some(table) = present(&table, "u-boot") else { return };
-        self.uboot = UBoot {
-            interrupt_prompt: text(&table, "interrupt-prompt").unwrap_or_default(),
-            interrupt_character: text(&table, "interrupt-character").unwrap_or_default(),
-            interrupt_control: texts(&table, "interrupt_ctrl_list"),
-            interrupt_newline: filled(&table, "interrupt-newline").unwrap_or(true),
-            final_message: text(&table, "final-message").unwrap_or_default(),
-            error_messages: texts(&table, "error-messages"),
-            needs_interrupt: true,
-            ..UBoot::default()
-        };
+        for loader in LOADERS {
+            let Some(table) = present(&table, loader) else { continue };
+            let loader_constants = Loader {
+                interrupt_prompt: text(&table, "interrupt-prompt").unwrap_or_default(),
+                interrupt_character: text(&table, "interrupt-character").unwrap_or_default(),
+                interrupt_control: texts(&table, "interrupt_ctrl_list"),
+                interrupt_newline: filled(&table, "interrupt-newline").unwrap_or(true),
+                final_message: text(&table, "final-message").unwrap_or_default(),
+                error_messages: texts(&table, "error-messages"),
+                needs_interrupt: true,
+                ..Loader::default()
+            };
+            self.loaders.insert(loader.to_owned(), loader_constants);
+        }
     }
 
     fn read_header(&mut self, parameters: &Table<'_>) {
@@ -175,36 +245,124 @@ impl Device {
         }
     }
 
+    fn read_deploy_methods(&mut self, deploy: &Table<'_>) {
+        let Some(methods) = present(deploy, "methods") else { return };
+        if let Some(flasher) = present(&methods, "flasher") {
+            self.flasher = texts(&flasher, "commands");
+        }
+        if let Some(ssh) = present(&methods, "ssh") {
+            self.ssh = Ssh::read(&ssh);
+        }
+        let fastboot = present(&methods, "u-boot")
+            .and_then(|table| present(&table, "parameters"))
+            .and_then(|table| present(&table, "fastboot"));
+        self.uboot_fastboot = fastboot.map(|table| texts(&table, "commands")).unwrap_or_default();
+        let recovery = present(&methods, "recovery");
+        let Some(table) = recovery.and_then(|table| present(&table, "commands")) else { return };
+        for key in ["recovery_mode", "recovery_exit"] {
+            self.recovery.insert(key.to_owned(), texts(&table, key));
+        }
+    }
+
     fn read_actions(&mut self, top: &Table<'_>) {
         let Some(actions) = present(top, "actions") else { return };
         if let Some(deploy) = present(&actions, "deploy") {
             self.deploy_methods = names(&deploy, "methods");
+            self.guest =
+                present(&deploy, "methods").map_or_else(Guest::default, |m| Guest::read(&m));
             if let Some(parameters) = present(&deploy, "parameters") {
                 self.read_header(&parameters);
             }
+            self.read_deploy_methods(&deploy);
         }
         let Some(boot) = present(&actions, "boot") else { return };
         self.boot_methods = names(&boot, "methods");
-        let Some(uboot) = present(&boot, "methods").and_then(|table| present(&table, "u-boot"))
-        else {
-            return;
+        let Some(methods) = present(&boot, "methods") else { return };
+        for name in ["qemu", "qemu-nfs"] {
+            self.qemu.extend(Qemu::read(&methods, name).map(|qemu| (name.to_owned(), qemu)));
+        }
+        if methods.node("fastboot").is_some_and(|node| matches!(node.value, Value::List(_))) {
+            self.fastboot_sequence = texts(&methods, "fastboot");
+        }
+        let options = |name: &str| {
+            present(&methods, name).map(|table| DockerOptions::read(&table)).unwrap_or_default()
         };
-        if let Some(parameters) = present(&uboot, "parameters") {
-            let text = |key| filled::<Text>(&parameters, key).map(|text| text.0);
-            self.uboot.prompts = texts(&parameters, "bootloader_prompt");
-            self.uboot.needs_interrupt = filled(&parameters, "needs_interrupt").unwrap_or(true);
-            if let Some(prompt) = text("interrupt_prompt") {
-                self.uboot.interrupt_prompt = prompt;
-            }
-            if let Some(character) = text("interrupt_char").filter(|text| !text.is_empty()) {
-                self.uboot.interrupt_character = character;
+        (self.docker, self.fvp) = (options("docker"), options("fvp"));
+        for name in ["uefi", "uefi-menu"] {
+            if let Some(table) = present(&methods, name) {
+                self.menus.insert(name.to_owned(), Menus::read(&table));
             }
         }
-        for (key, node) in uboot.entries() {
-            let Some(table) = node.get("commands").and_then(|_| present(&uboot, &key.name)) else {
+        for name in LOADERS {
+            if let Some(table) = present(&methods, name) {
+                let loader = self.loaders.entry(name.to_owned()).or_default();
+                loader.read(&table);
+            }
+        }
+    }
+
+    /// The QEMU of a boot method.
+    pub fn qemu(&self, method: &str) -> Option<&Qemu> {
+        self.qemu.get(method)
+    }
+
+    /// The menus of a boot method; none at all, if the device has none.
+    pub fn menus(&self, method: &str) -> Menus {
+        self.menus.get(method).cloned().unwrap_or_default()
+    }
+
+    /// The boot loader of a boot method; one of which nothing is known, if the device has none.
+    pub fn loader(&self, method: &str) -> Loader {
+        self.loaders.get(method).cloned().unwrap_or_default()
+    }
+}
+
+/// The boot methods that talk to a boot loader.
+const LOADERS: [&str; 9] = [
+    "barebox",
+    "depthcharge",
+    "grub",
+    "grub-efi",
+    "ipxe",
+    "nodebooter",
+    "u-boot",
+    "uefi",
+    "uefi-menu",
+];
+
+impl Loader {
+    /// Reads the parameters of a boot method, and its lists of commands.
+    fn read(&mut self, method: &Table<'_>) {
+        if let Some(parameters) = present(method, "parameters") {
+            let text = |key| filled::<Text>(&parameters, key).map(|text| text.0);
+            self.prompts = texts(&parameters, "bootloader_prompt");
+            self.needs_interrupt = filled(&parameters, "needs_interrupt").unwrap_or(true);
+            if let Some(prompt) = text("interrupt_prompt") {
+                self.interrupt_prompt = prompt;
+            }
+            // A UEFI shell has words of its own for the same.
+            if let Some(prompt) = text("shell_interrupt_prompt") {
+                self.interrupt_prompt = prompt;
+            }
+            if let Some(character) = text("shell_interrupt_string") {
+                self.interrupt_character = character;
+            }
+            if let Some(character) = text("interrupt_char").filter(|text| !text.is_empty()) {
+                self.interrupt_character = character;
+            }
+            self.start_message = text("start_message").unwrap_or_default();
+            self.mac = text("lava_mac");
+            self.ums_flash = filled(&parameters, "uboot_ums_flash").unwrap_or(false);
+        }
+        self.menu = filled::<Text>(method, "menu_options").map(|text| text.0).unwrap_or_default();
+        for (key, node) in method.entries() {
+            let Some(table) = node.get("commands").and_then(|_| present(method, &key.name)) else {
                 continue;
             };
-            self.uboot.commands.insert(key.name.clone(), texts(&table, "commands"));
+            self.commands.insert(key.name.clone(), texts(&table, "commands"));
+            if let Some(line) = filled::<Text>(&table, "cmdline") {
+                self.command_lines.insert(key.name.clone(), line.0);
+            }
         }
     }
 }
@@ -279,9 +437,9 @@ mod tests {
     fn the_example_device_is_read() {
         let device = read(include_str!("../../conf/devices/qemu-uboot.yaml")).unwrap();
         assert_eq!(device.connect.as_deref(), Some("lava-console panda01"));
-        assert_eq!(device.uboot.prompts, ["=> "]);
-        assert_eq!(device.uboot.commands["ramdisk"].len(), 9);
-        assert_eq!(device.uboot.interrupt_character, " ");
+        assert_eq!(device.loader("u-boot").prompts, ["=> "]);
+        assert_eq!(device.loader("u-boot").commands["ramdisk"].len(), 9);
+        assert_eq!(device.loader("u-boot").interrupt_character, " ");
         assert_eq!(device.addresses["booti"].kernel, "0x40400000");
         assert_eq!(device.action_timeouts["power-off"], 10);
     }

@@ -12,6 +12,7 @@ use super::log::Log;
 use super::progress::Progress;
 use super::results::CaseResult;
 use super::run;
+use crate::image::tftp;
 use crate::model::event::Phase;
 use crate::model::{Failure, Kind};
 
@@ -62,13 +63,20 @@ pub async fn execute(
         Failure::new(Kind::Infra, format!("cannot write to {}: {error}", output.display()))
     };
     std::fs::create_dir_all(&output).map_err(on_output)?;
+    let tftp = serve_tftp(&settings).await?;
     let secrets = loaded.job.secrets.values().cloned().collect();
     let log = Log::create(&output.join(LOG), secrets, progress.clone())?;
+    if let Some(tftp) = &tftp {
+        log.info(format!("files are served by TFTP at {}", tftp.address()));
+    }
     let (job, device) = (loaded.job.clone(), loaded.device.clone());
     let mut context = Context::new(job, device, Arc::new(settings), log, progress);
     let done = run::run(&loaded.pipeline, &mut context, cancelled).await;
     if let Some(timeline) = context.timeline.take() {
         timeline.job(if done.is_ok() { Phase::Done } else { Phase::Failed }).await;
+    }
+    if let Some(machine) = context.machine.take() {
+        machine.close().await;
     }
     write_results(&output.join(RESULTS), context.results.all())?;
     Ok(Outcome {
@@ -76,6 +84,18 @@ pub async fn execute(
         failed: context.results.failed(),
         results: context.results.all().to_vec(),
     })
+}
+
+/// Our own TFTP server, where one is wanted; its folder is made.
+async fn serve_tftp(settings: &Settings) -> Result<Option<tftp::Server>, Failure> {
+    let Some(address) = settings.tftp_listen else { return Ok(None) };
+    let failed = |error: std::io::Error| {
+        Failure::new(Kind::Infra, format!("no TFTP server at {address}: {error}"))
+            .hint("a port from 1024 on needs no privilege")
+    };
+    std::fs::create_dir_all(&settings.tftp_dir).map_err(failed)?;
+    let server = tftp::Server::start(address, settings.tftp_dir.clone()).await;
+    server.map(Some).map_err(failed)
 }
 
 fn write_results(path: &Path, results: &[CaseResult]) -> Result<(), Failure> {

@@ -63,6 +63,23 @@ impl Patterns {
         Ok(Self { patterns: compiled.collect::<Result<_, _>>()? })
     }
 
+    /// The first match in a text.
+    pub fn first_in(&self, text: &str) -> Option<String> {
+        let found = |pattern: &Regex| {
+            let found = pattern.find(text).ok().flatten()?;
+            Some(text[found.range()].to_owned())
+        };
+        self.patterns.iter().find_map(found)
+    }
+
+    /// The text itself, whatever signs are in it.
+    ///
+    /// # Errors
+    /// Never for texts of a sensible length.
+    pub fn literal(text: &str) -> Result<Self, String> {
+        Self::new([fancy_regex::escape(text)])
+    }
+
     /// The patterns' texts, for messages.
     pub fn describe(&self) -> String {
         let texts: Vec<String> =

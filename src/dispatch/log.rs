@@ -34,6 +34,8 @@ pub enum Level {
     /// What the board said.
     Target,
     Results,
+    /// What a test told with `lava-test-event`.
+    Event,
 }
 
 #[derive(Debug, Serialize)]
@@ -93,6 +95,11 @@ impl Log {
 
     pub fn error(&self, message: impl AsRef<str>) {
         self.text(Level::Error, message.as_ref());
+    }
+
+    /// What a test wants its watchers to know.
+    pub fn event(&self, text: impl AsRef<str>) {
+        self.text(Level::Event, text.as_ref());
     }
 
     /// What was typed at the board.

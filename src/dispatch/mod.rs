@@ -4,8 +4,9 @@
 //! actions; [`render`]: devices that are templates). [`strategy`] chooses for each block of the job how it is
 //! done, and [`pipeline`] makes the tree of [`action`]s with LAVA's names, levels, time limits and
 //! tries ([`timeout`]). [`validate`] checks it, [`run`] runs it in a [`context`]: the console is a
-//! [`session`] on a [`connection`], searched by [`expect`]; what the test shell of the [`overlay`] says
-//! there is understood by [`signals`]. What comes of it goes to the [`log`], the [`results`] and
+//! [`session`] on a [`connection`], searched by [`expect`] (a board may be a [`qemu`] of the job's own); what
+//! the test shell of the [`overlay`] says there is understood by [`signals`], and [`ledger`] knows which of it
+//! came whole. What comes of it goes to the [`log`], the [`results`] and
 //! whoever watches the [`progress`]; a [`record`] is what is left of a job.
 
 pub mod action;
@@ -18,22 +19,30 @@ mod dictionary;
 pub mod error;
 pub mod execute;
 pub mod expect;
+mod fastboot;
+mod host;
 pub mod job;
 mod lab;
+pub mod ledger;
 pub mod load;
 pub mod log;
+mod menu;
 mod names;
 pub mod overlay;
+mod peers;
 pub mod pipeline;
 mod power;
 pub mod progress;
+pub mod qemu;
 pub mod record;
 pub mod render;
 pub mod results;
 pub mod run;
+mod serve;
 pub mod session;
 pub mod signals;
 pub mod strategy;
+mod target;
 pub mod timeline;
 pub mod timeout;
 pub mod validate;

@@ -5,11 +5,7 @@
 //! would, and executed without one.
 
 use std::path::PathBuf;
-use std::process::Stdio;
 use std::time::Duration;
-
-use tokio::io::AsyncReadExt as _;
-use tokio::process::Command;
 
 use super::context::{Context, Settings};
 use super::error::Error;
@@ -17,11 +13,10 @@ use super::lab;
 use crate::client::OutletRef;
 use crate::client::outlet::{info, operate};
 use crate::model::{PowerRequest, Verb};
+use crate::sys::{Ended, Program};
 
 /// The longest that one command may take; the action's own limit may end it before.
 const COMMAND_LIMIT: Duration = Duration::from_secs(120);
-/// The most that is kept of what a program says, in bytes.
-const MAX_OUTPUT: u64 = 16 * 1024;
 
 /// One command, understood.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -183,7 +178,7 @@ async fn switch(
 }
 
 /// Who a job is to everybody else: who holds its board's console.
-fn user(job_id: &str) -> String {
+pub(super) fn user(job_id: &str) -> String {
     format!("job:{job_id}")
 }
 
@@ -191,42 +186,16 @@ async fn program(words: &[String], job_id: &str) -> Result<String, Error> {
     let failed = |what: &dyn std::fmt::Display| {
         Error::Infrastructure(format!("the power command {:?} failed: {what}", words.join(" ")))
     };
-    let mut child = Command::new(&words[0])
-        .args(&words[1..])
-        // A script that calls our own programs is the job, which holds the board.
-        .env("LAVA_USER", user(job_id))
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .kill_on_drop(true)
-        .spawn()
-        .map_err(|error| failed(&error))?;
-    let (stdout, stderr) = (child.stdout.take(), child.stderr.take());
-    let exit = async {
-        let (mut out, mut err) = (Vec::new(), Vec::new());
-        // What it says is for the log only; its exit status is what counts.
-        let reading = async {
-            if let Some(stdout) = stdout {
-                let _ = stdout.take(MAX_OUTPUT).read_to_end(&mut out).await;
-            }
-        };
-        let complaining = async {
-            if let Some(stderr) = stderr {
-                let _ = stderr.take(MAX_OUTPUT).read_to_end(&mut err).await;
-            }
-        };
-        let (status, (), ()) = tokio::join!(child.wait(), reading, complaining);
-        (status, out, err)
-    };
-    let Ok((status, mut out, err)) = tokio::time::timeout(COMMAND_LIMIT, exit).await else {
+    // A script that calls our own programs is the job, which holds the board.
+    let user = user(job_id);
+    let program = Program::start(words, &[("LAVA_USER", user.as_ref())]);
+    let program = program.map_err(|error| failed(&error))?;
+    let Ok(ended) = tokio::time::timeout(COMMAND_LIMIT, program.ended()).await else {
         return Err(failed(&format!("not done after {} s", COMMAND_LIMIT.as_secs())));
     };
-    out.extend(err);
-    let said = String::from_utf8_lossy(&out).into_owned();
-    match status.map_err(|error| failed(&error))? {
-        status if status.success() => Ok(said),
-        status => Err(failed(&format!("{status}: {}", said.trim()))),
-    }
+    let Ended { status, output, errors } = ended.map_err(|error| failed(&error))?;
+    let said = output + &errors;
+    if status.success() { Ok(said) } else { Err(failed(&format!("{status}: {}", said.trim()))) }
 }
 
 #[cfg(test)]

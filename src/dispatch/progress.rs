@@ -21,6 +21,9 @@ pub trait Progress: Send + Sync {
     /// A try has failed and another one follows.
     fn retry(&self, _level: &str, _name: &str, _error: &Error) {}
 
+    /// An action that fetches a file has so many bytes of it, of `total` if that is known.
+    fn download(&self, _level: &str, _length: u64, _total: Option<u64>) {}
+
     /// A line of the console.
     fn console(&self, _place: Place, _line: &str) {}
 

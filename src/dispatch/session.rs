@@ -55,6 +55,11 @@ impl Session {
         }
     }
 
+    /// The connection alone, for another use.
+    pub fn into_connection(self) -> Box<dyn Connection> {
+        self.connection
+    }
+
     /// Waits until one of the patterns matches. Cancel safe: nothing that was read is lost.
     ///
     /// # Errors

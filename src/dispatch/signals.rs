@@ -1,5 +1,7 @@
 //! What the test shell on the board tells us: `<LAVA_SIGNAL_TESTCASE TEST_CASE_ID=… RESULT=…>`.
 
+use sha2::{Digest as _, Sha256};
+
 /// A signal.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Signal {
@@ -33,8 +35,12 @@ pub enum Signal {
     Raise {
         message: String,
     },
-    /// Text for the log.
+    /// What the console of another namespace has said meanwhile is wanted in the log.
     Feedback {
+        namespace: String,
+    },
+    /// Something that watchers of the job want to know.
+    Event {
         text: String,
     },
     /// One that we do not act on.
@@ -52,13 +58,26 @@ pub struct Case {
     pub units: Option<String>,
 }
 
-/// The regular expressions that find signals in the stream: the first is a signal with its name and
-/// its arguments, the others end the test shell.
-pub const PATTERNS: [&str; 3] = [
-    r"<LAVA_SIGNAL_(\S+) ([^>]+)>",
+/// The regular expressions that find signals in the stream: a signal with its name and its arguments;
+/// two that end the test shell; the line that vouches for a signal, and the one that says how many
+/// there were, each with its number and checksum.
+pub const PATTERNS: [&str; 5] = [
+    // One that has lost its end must not take the next one with it.
+    r"<LAVA_SIGNAL_(\S+) ([^<>]+)>",
     r"<LAVA_TEST_RUNNER EXIT>",
     r"<LAVA_TEST_RUNNER INSTALL_FAIL>",
+    r"<LAVA_CHECK (\d{1,9}) ([0-9a-f]{8})>",
+    r"<LAVA_CHECK_TOTAL (\d{1,9}) ([0-9a-f]{8})>",
 ];
+
+/// The signal that ends the job.
+pub const RAISE: &str = "TESTRAISE";
+
+/// The checksum of a signal and its number: eight digits of their SHA-256.
+pub fn check(number: u64, text: &str) -> String {
+    let sum = Sha256::digest(format!("{number} {text}"));
+    sum.iter().take(4).map(|byte| format!("{byte:02x}")).collect()
+}
 
 /// Understands a signal.
 ///
@@ -81,7 +100,7 @@ pub fn parse(name: &str, arguments: &str) -> Result<Signal, String> {
         "TESTCASE" => Signal::Case(case(&words).map_err(|why| wrong(&why))?),
         "TESTSET" => match words.as_slice() {
             ["START", set] if is_url_safe(set) => Signal::StartSet { name: (*set).to_owned() },
-            ["STOP"] => Signal::StopSet,
+            ["STOP"] | ["STOP", _] => Signal::StopSet,
             _ => return Err(wrong("is neither START NAME nor STOP")),
         },
         "TESTREFERENCE" => match words.as_slice() {
@@ -92,8 +111,12 @@ pub fn parse(name: &str, arguments: &str) -> Result<Signal, String> {
             },
             _ => return Err(wrong("needs a case, a result and a URL")),
         },
-        "TESTRAISE" => Signal::Raise { message: arguments.trim().to_owned() },
-        "TESTFEEDBACK" => Signal::Feedback { text: arguments.trim().to_owned() },
+        RAISE => Signal::Raise { message: arguments.trim().to_owned() },
+        "TESTFEEDBACK" => match words.as_slice() {
+            [namespace] => Signal::Feedback { namespace: (*namespace).to_owned() },
+            _ => return Err(wrong("needs a namespace")),
+        },
+        "TESTEVENT" => Signal::Event { text: arguments.trim().to_owned() },
         name => Signal::Other { name: name.to_owned() },
     })
 }

@@ -3,7 +3,7 @@
 use super::action::Action;
 use super::actions::{boot, deploy, test};
 use super::device::Device;
-use super::job::{Block, Commands, Kind};
+use super::job::{Block, Boot, Commands, Deploy, Kind};
 use crate::config::Place;
 use crate::model::Name;
 
@@ -26,37 +26,31 @@ pub fn choose(block: &Block, device: &Device) -> Result<Option<Box<dyn Action>>,
         Err(Refusal { key, place: block.place, message })
     };
     match &block.kind {
-        Kind::Deploy(tftp) => match lacks(device, "tftp", &device.deploy_methods) {
-            Some(reason) => none("deploy", Some("to"), reason),
-            None => Ok(Some(Box::new(deploy::TftpDeploy::new(tftp.clone())))),
+        Kind::Deploy(to) => match (lacks_deploy(device, to), deploy::deploy(to)) {
+            (Some(reason), _) => none("deploy", Some("to"), reason),
+            (None, Some(action)) => Ok(Some(action)),
+            (None, None) => {
+                none("deploy", Some("to"), format!("{}: there is no such strategy yet", to.to))
+            }
         },
-        Kind::OtherDeploy { to } => {
-            let reason = format!("tftp: the block says \"to: {to}\", not tftp");
-            none("deploy", Some("to"), reason)
-        }
-        Kind::Boot(boot) => {
-            if let Some(reason) = lacks(device, "u-boot", &device.boot_methods) {
+        Kind::Boot(method) => {
+            if let Some(reason) = lacks_boot(device, method) {
                 return none("boot", Some("method"), reason);
             }
-            if let Commands::Named(name) = &boot.commands
-                && !device.uboot.commands.contains_key(name)
-            {
-                let known: Vec<String> = device.uboot.commands.keys().cloned().collect();
-                let near = Name::nearest(name, known.iter().map(String::as_str));
-                let near = near.map(|near| format!("; did you mean {near:?}?")).unwrap_or_default();
-                let (file, known) = (&device.file, list(&known));
-                let message = format!(
-                    "the device ({file}) has no u-boot commands {name:?}; it has {known}{near}"
-                );
-                return Err(Refusal { key: Some("commands"), place: boot.place, message });
+            if let Some(message) = lacks_commands(device, method) {
+                return Err(Refusal { key: Some("commands"), place: method.place, message });
             }
-            Ok(Some(Box::new(boot::UbootAction::new((**boot).clone()))))
-        }
-        Kind::OtherBoot { method } => {
-            let reason = format!("u-boot: the block says \"method: {method}\", not u-boot");
-            none("boot", Some("method"), reason)
+            match boot::boot(method) {
+                Some(action) => Ok(Some(action)),
+                None => {
+                    let reason = format!("{}: there is no such strategy yet", method.method);
+                    none("boot", Some("method"), reason)
+                }
+            }
         }
         Kind::Test(_) => Ok(Some(Box::new(test::TestRetry))),
+        Kind::Monitors(monitors) => Ok(Some(Box::new(test::MonitorRetry(monitors.clone())))),
+        Kind::Interactive(all) => Ok(Some(Box::new(test::InteractiveRetry(all.clone())))),
         Kind::OtherTest { what } => {
             let reason = format!("lava-test-shell: the block has {what}, not plain definitions");
             none("test", None, reason)
@@ -65,6 +59,48 @@ pub fn choose(block: &Block, device: &Device) -> Result<Option<Box<dyn Action>>,
             none("command", None, format!("user command {name:?}: these are not run yet"))
         }
     }
+}
+
+/// Why a device cannot be deployed to in this way.
+fn lacks_deploy(device: &Device, deploy: &Deploy) -> Option<String> {
+    match deploy.to.as_str() {
+        // What any device can have.
+        "downloads" | "download" => None,
+        // Image files, which the boot method does something with.
+        "tmpfs" | "iso-installer" => lacks(device, "image", &device.deploy_methods),
+        // The board's U-Boot takes part in it, or a program that has its own idea of the board.
+        "uuu" => lacks(device, "uuu", &device.boot_methods),
+        to => lacks(device, to, &device.deploy_methods),
+    }
+}
+
+/// Why a device cannot be booted in this way.
+fn lacks_boot(device: &Device, boot: &Boot) -> Option<String> {
+    match boot.method.as_str() {
+        // What a running system does by itself, or what is only another look at the board.
+        "kexec" | "new_connection" => None,
+        "bootloader" => lacks(device, boot.loader(), &device.boot_methods),
+        "recovery" => lacks(device, "recovery", &device.deploy_methods),
+        method => lacks(device, method, &device.boot_methods),
+    }
+}
+
+/// Why a named list of boot commands cannot be typed.
+fn lacks_commands(device: &Device, boot: &Boot) -> Option<String> {
+    let Commands::Named(name) = &boot.commands else { return None };
+    let loaders = ["u-boot", "grub", "grub-efi", "ipxe", "barebox", "depthcharge", "uefi"];
+    if !loaders.contains(&boot.loader()) {
+        return None;
+    }
+    let loader = device.loader(boot.loader());
+    if loader.commands.contains_key(name) {
+        return None;
+    }
+    let known: Vec<String> = loader.commands.keys().cloned().collect();
+    let near = Name::nearest(name, known.iter().map(String::as_str));
+    let near = near.map(|near| format!("; did you mean {near:?}?")).unwrap_or_default();
+    let (file, method, known) = (&device.file, boot.loader(), list(&known));
+    Some(format!("the device ({file}) has no {method} commands {name:?}; it has {known}{near}"))
 }
 
 /// The reason when it is the device that does not offer a method.

@@ -1,16 +1,29 @@
-//! Getting files from http, https and file URLs, with their checksums.
+//! Getting files by http, https and file URLs, with a checksum. What breaks off is gone on with where it
+//! stopped, and what a cache has is not fetched again.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use futures_util::StreamExt as _;
+use reqwest::header::{
+    ETAG, HeaderMap, IF_MODIFIED_SINCE, IF_NONE_MATCH, IF_RANGE, LAST_MODIFIED, RANGE,
+};
+use reqwest::{RequestBuilder, Response, StatusCode};
 use sha2::{Digest as _, Sha256, Sha512};
+use tokio::fs::File;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+
+use super::cache::{Cache, Known, hex};
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(15);
 /// A server that sends nothing for this long has failed.
 const READ_TIMEOUT: Duration = Duration::from_secs(60);
+/// How often a transfer that breaks off is gone on with before it counts as failed. One that got on in
+/// between begins to count anew.
+const RESUMES: u32 = 5;
+/// How long to wait before that, times the number of the try.
+const PAUSE: Duration = Duration::from_millis(500);
 const BUFFER: usize = 256 * 1024;
 
 /// Why a file could not be got.
@@ -19,7 +32,7 @@ pub enum FetchError {
     #[error("{0:?} is no http, https or file URL")]
     Url(String),
     #[error("{url}: the server says {status}")]
-    Status { url: String, status: reqwest::StatusCode },
+    Status { url: String, status: StatusCode },
     #[error("{url}: {why}")]
     Network { url: String, why: String },
     #[error("{}: {error}", path.display())]
@@ -41,7 +54,30 @@ pub enum Digest {
 #[derive(Debug, Clone)]
 pub struct Fetch {
     client: reqwest::Client,
+    cache: Option<Cache>,
 }
+
+/// What to get, and where to.
+#[derive(Debug, Clone)]
+pub struct Wanted<'a> {
+    pub url: &'a str,
+    pub headers: &'a BTreeMap<String, String>,
+    pub digest: Option<&'a Digest>,
+    pub to: &'a Path,
+}
+
+/// What was got.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Got {
+    /// In bytes.
+    pub size: u64,
+    /// Nothing but perhaps a question went over the network.
+    pub cached: bool,
+}
+
+/// Who wants to know how far a transfer is: the bytes that are there, and how many there will be, if the
+/// server tells.
+pub type Told<'a> = &'a (dyn Fn(u64, Option<u64>) + Send + Sync);
 
 impl Fetch {
     /// # Errors
@@ -54,7 +90,13 @@ impl Fetch {
             .read_timeout(READ_TIMEOUT)
             .build()
             .map_err(|error| FetchError::Client(crate::model::failure::chain(&error)))?;
-        Ok(Self { client })
+        Ok(Self { client, cache: None })
+    }
+
+    /// Keeps what comes by http and https in a folder, and looks there first.
+    #[must_use]
+    pub fn with_cache(self, folder: Option<PathBuf>) -> Self {
+        Self { cache: folder.map(Cache::new), ..self }
     }
 
     /// Whether there is something at a URL, without getting it.
@@ -63,7 +105,7 @@ impl Fetch {
     /// Why there is not.
     pub async fn probe(&self, url: &str) -> Result<(), FetchError> {
         if let Some(path) = file_path(url) {
-            let opened = tokio::fs::File::open(&path).await;
+            let opened = File::open(&path).await;
             return opened.map(drop).map_err(|error| FetchError::File { path, error });
         }
         check_scheme(url)?;
@@ -71,68 +113,228 @@ impl Fetch {
         match answer.status() {
             status if status.is_success() => Ok(()),
             // Some servers do not answer HEAD; what they say to GET is what counts.
-            reqwest::StatusCode::METHOD_NOT_ALLOWED | reqwest::StatusCode::NOT_IMPLEMENTED => {
-                Ok(())
-            }
+            StatusCode::METHOD_NOT_ALLOWED | StatusCode::NOT_IMPLEMENTED => Ok(()),
             status => Err(FetchError::Status { url: url.to_owned(), status }),
         }
     }
 
-    /// Gets a file into `to` and gives its length in bytes. `to` is not there when this fails.
+    /// Gets a file. It is not there when this fails. Cancel safe: only a part, named so, may be left.
     ///
     /// # Errors
     /// What went wrong, a wrong checksum too.
-    pub async fn get(
-        &self,
-        url: &str,
-        headers: &BTreeMap<String, String>,
-        digest: Option<&Digest>,
-        to: &Path,
-    ) -> Result<u64, FetchError> {
-        let part = to.with_extension("part");
+    pub async fn get(&self, wanted: &Wanted<'_>, told: Told<'_>) -> Result<Got, FetchError> {
+        let part = wanted.to.with_extension("part");
         let on_file = |error| FetchError::File { path: part.clone(), error };
-        let mut file = tokio::fs::File::create(&part).await.map_err(on_file)?;
-        let mut hash = Hash::new(digest);
-        let mut length = 0;
-        match file_path(url) {
-            Some(path) => {
-                let on_source = |error| FetchError::File { path: path.clone(), error };
-                let mut source = tokio::fs::File::open(&path).await.map_err(on_source)?;
-                let mut buffer = vec![0; BUFFER];
-                loop {
-                    let read = source.read(&mut buffer).await.map_err(on_source)?;
-                    if read == 0 {
-                        break;
-                    }
-                    hash.update(&buffer[..read]);
-                    length += read as u64;
-                    file.write_all(&buffer[..read]).await.map_err(on_file)?;
-                }
+        let mut sink = Sink::new(&part, wanted, told).await.map_err(on_file)?;
+        let mut cached = false;
+        match (file_path(wanted.url), self.cached_by_hash(wanted.digest)) {
+            (Some(path), _) => sink.copy(&path).await?,
+            (None, Some(path)) => {
+                cached = true;
+                sink.copy(&path).await?;
             }
-            None => {
-                check_scheme(url)?;
-                let mut request = self.client.get(url);
-                for (name, value) in headers {
-                    request = request.header(name, value);
-                }
-                let answer = request.send().await.map_err(|error| network(url, &error))?;
-                if !answer.status().is_success() {
-                    let status = answer.status();
-                    return Err(FetchError::Status { url: url.to_owned(), status });
-                }
-                let mut body = answer.bytes_stream();
-                while let Some(bytes) = body.next().await {
-                    let bytes = bytes.map_err(|error| network(url, &error))?;
-                    hash.update(&bytes);
-                    length += bytes.len() as u64;
-                    file.write_all(&bytes).await.map_err(on_file)?;
+            (None, None) => {
+                check_scheme(wanted.url)?;
+                cached = self.download(wanted, &mut sink).await?;
+            }
+        }
+        let (size, known) = sink.finish(wanted).await?;
+        if let Some(cache) = self.cache.as_ref().filter(|_| file_path(wanted.url).is_none())
+            && let Err(error) = cache.keep(wanted.url, &known, &part)
+        {
+            // The next job fetches it again.
+            tracing::warn!(%error, url = wanted.url, "not kept in the cache");
+        }
+        tokio::fs::rename(&part, wanted.to).await.map_err(on_file)?;
+        Ok(Got { size, cached })
+    }
+
+    fn cached_by_hash(&self, digest: Option<&Digest>) -> Option<PathBuf> {
+        match digest {
+            Some(Digest::Sha256(hash)) => self.cache.as_ref()?.file(hash),
+            _ => None,
+        }
+    }
+
+    /// Whether it came from the cache.
+    async fn download(&self, wanted: &Wanted<'_>, sink: &mut Sink<'_>) -> Result<bool, FetchError> {
+        let known = self.cache.as_ref().and_then(|cache| cache.known(wanted.url));
+        let mut tries = 0;
+        loop {
+            let begun = sink.length;
+            match self.go_on(wanted, known.as_ref(), sink).await {
+                Ok(cached) => return Ok(cached),
+                Err(error) => {
+                    tries = if sink.length > begun { 1 } else { tries + 1 };
+                    let fleeting = matches!(&error, FetchError::Network { .. })
+                        || matches!(&error, FetchError::Status { status, .. } if status.is_server_error());
+                    if !fleeting || tries > RESUMES {
+                        return Err(error);
+                    }
+                    tracing::info!(%error, at = sink.length, "going on with a transfer");
+                    tokio::time::sleep(PAUSE * tries).await;
                 }
             }
         }
-        file.flush().await.map_err(on_file)?;
-        hash.check(url, digest)?;
-        tokio::fs::rename(&part, to).await.map_err(on_file)?;
-        Ok(length)
+    }
+
+    /// One request: for all of it, for what is not there yet, or whether what is cached is still it.
+    async fn go_on(
+        &self,
+        wanted: &Wanted<'_>,
+        known: Option<&Known>,
+        sink: &mut Sink<'_>,
+    ) -> Result<bool, FetchError> {
+        let Wanted { url, headers, .. } = *wanted;
+        let mut request = self.client.get(url);
+        for (name, value) in headers {
+            request = request.header(name, value);
+        }
+        let resuming = sink.length > 0;
+        request = match known {
+            _ if resuming => sink.rest(request),
+            Some(known) => unless(request, known),
+            None => request,
+        };
+        let answer = request.send().await.map_err(|error| network(url, &error))?;
+        match answer.status() {
+            StatusCode::NOT_MODIFIED => {
+                let cached = known.and_then(|known| self.cache.as_ref()?.file(&known.sha256));
+                let gone =
+                    || FetchError::Network { url: url.into(), why: "the cache has lost it".into() };
+                sink.known = known.cloned().unwrap_or_default();
+                sink.copy(&cached.ok_or_else(gone)?).await?;
+                return Ok(true);
+            }
+            StatusCode::PARTIAL_CONTENT if resuming => {}
+            status if status.is_success() => sink.restart(answer.headers()).await?,
+            status => return Err(FetchError::Status { url: url.to_owned(), status }),
+        }
+        sink.take(url, answer).await.map(|()| false)
+    }
+}
+
+/// Asks for a file only if it is another one than before.
+fn unless(request: RequestBuilder, known: &Known) -> RequestBuilder {
+    match (&known.etag, &known.modified) {
+        (Some(etag), _) => request.header(IF_NONE_MATCH, etag),
+        (None, Some(modified)) => request.header(IF_MODIFIED_SINCE, modified),
+        (None, None) => request,
+    }
+}
+
+/// The file that is being written.
+struct Sink<'a> {
+    path: PathBuf,
+    file: File,
+    length: u64,
+    sha256: Sha256,
+    /// Where that hash is asked for.
+    sha512: Option<Sha512>,
+    /// What the server says of this version.
+    known: Known,
+    told: Told<'a>,
+}
+
+impl<'a> Sink<'a> {
+    async fn new(part: &Path, wanted: &Wanted<'_>, told: Told<'a>) -> std::io::Result<Self> {
+        let sha512 = matches!(wanted.digest, Some(Digest::Sha512(_))).then(Sha512::new);
+        let (file, path) = (File::create(part).await?, part.to_owned());
+        Ok(Self {
+            path,
+            file,
+            length: 0,
+            sha256: Sha256::new(),
+            sha512,
+            known: Known::default(),
+            told,
+        })
+    }
+
+    fn on_file(&self) -> impl Fn(std::io::Error) -> FetchError + use<> {
+        let path = self.path.clone();
+        move |error| FetchError::File { path: path.clone(), error }
+    }
+
+    /// Begins anew, with another version of the file perhaps.
+    async fn restart(&mut self, headers: &HeaderMap) -> Result<(), FetchError> {
+        let on_file = self.on_file();
+        self.file = File::create(&self.path).await.map_err(on_file)?;
+        (self.length, self.sha256) = (0, Sha256::new());
+        self.sha512 = self.sha512.as_ref().map(|_| Sha512::new());
+        let text = |name| {
+            let value = headers.get(name)?.to_str().ok()?.to_owned();
+            Some(value).filter(|value| !value.is_empty())
+        };
+        let (etag, modified) = (text(ETAG), text(LAST_MODIFIED));
+        self.known = Known { etag, modified, ..Known::default() };
+        Ok(())
+    }
+
+    /// Asks for what is not there yet, of this version only.
+    fn rest(&self, request: RequestBuilder) -> RequestBuilder {
+        // A weak ETag does not promise the same bytes.
+        let strong = self.known.etag.as_ref().filter(|etag| !etag.starts_with("W/"));
+        match strong.or(self.known.modified.as_ref()) {
+            Some(version) => {
+                request.header(RANGE, format!("bytes={}-", self.length)).header(IF_RANGE, version)
+            }
+            None => request,
+        }
+    }
+
+    async fn put(&mut self, bytes: &[u8]) -> Result<(), FetchError> {
+        self.sha256.update(bytes);
+        if let Some(hash) = &mut self.sha512 {
+            hash.update(bytes);
+        }
+        self.length += bytes.len() as u64;
+        let on_file = self.on_file();
+        self.file.write_all(bytes).await.map_err(on_file)
+    }
+
+    async fn copy(&mut self, path: &Path) -> Result<(), FetchError> {
+        let on_source = |error| FetchError::File { path: path.to_owned(), error };
+        let mut source = File::open(path).await.map_err(on_source)?;
+        let total = source.metadata().await.map_err(on_source)?.len();
+        let mut buffer = vec![0; BUFFER];
+        loop {
+            let read = source.read(&mut buffer).await.map_err(on_source)?;
+            if read == 0 {
+                return Ok(());
+            }
+            self.put(&buffer[..read]).await?;
+            (self.told)(self.length, Some(total));
+        }
+    }
+
+    async fn take(&mut self, url: &str, answer: Response) -> Result<(), FetchError> {
+        let total = answer.content_length().map(|rest| rest + self.length);
+        let mut body = answer.bytes_stream();
+        while let Some(bytes) = body.next().await {
+            self.put(&bytes.map_err(|error| network(url, &error))?).await?;
+            (self.told)(self.length, total);
+        }
+        Ok(())
+    }
+
+    async fn finish(mut self, wanted: &Wanted<'_>) -> Result<(u64, Known), FetchError> {
+        let on_file = self.on_file();
+        self.file.flush().await.map_err(on_file)?;
+        let sha256 = hex(&self.sha256.finalize());
+        let (kind, expected, found) = match wanted.digest {
+            Some(Digest::Sha256(expected)) => ("sha256sum", expected, sha256.clone()),
+            Some(Digest::Sha512(expected)) => {
+                let found = self.sha512.map(|hash| hex(&hash.finalize())).unwrap_or_default();
+                ("sha512sum", expected, found)
+            }
+            None => return Ok((self.length, Known { sha256, ..self.known })),
+        };
+        if *expected == found {
+            return Ok((self.length, Known { sha256, ..self.known }));
+        }
+        let (url, expected) = (wanted.url.to_owned(), expected.clone());
+        Err(FetchError::Checksum { url, kind, expected, found })
     }
 }
 
@@ -153,80 +355,5 @@ fn network(url: &str, error: &reqwest::Error) -> FetchError {
     FetchError::Network { url: url.to_owned(), why: crate::model::failure::chain(error) }
 }
 
-enum Hash {
-    None,
-    Sha256(Sha256),
-    Sha512(Sha512),
-}
-
-impl Hash {
-    fn new(digest: Option<&Digest>) -> Self {
-        match digest {
-            None => Self::None,
-            Some(Digest::Sha256(_)) => Self::Sha256(Sha256::new()),
-            Some(Digest::Sha512(_)) => Self::Sha512(Sha512::new()),
-        }
-    }
-
-    fn update(&mut self, bytes: &[u8]) {
-        match self {
-            Self::None => {}
-            Self::Sha256(hash) => hash.update(bytes),
-            Self::Sha512(hash) => hash.update(bytes),
-        }
-    }
-
-    fn check(self, url: &str, digest: Option<&Digest>) -> Result<(), FetchError> {
-        let (kind, found) = match self {
-            Self::None => return Ok(()),
-            Self::Sha256(hash) => ("sha256sum", hex(&hash.finalize())),
-            Self::Sha512(hash) => ("sha512sum", hex(&hash.finalize())),
-        };
-        match digest {
-            Some(Digest::Sha256(expected) | Digest::Sha512(expected)) if *expected != found => {
-                let (url, expected) = (url.to_owned(), expected.clone());
-                Err(FetchError::Checksum { url, kind, expected, found })
-            }
-            _ => Ok(()),
-        }
-    }
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    const ABC: &str = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
-
-    #[tokio::test]
-    async fn a_file_url_is_copied_and_its_checksum_compared() {
-        let dir = tempfile::tempdir().unwrap();
-        let (from, to) = (dir.path().join("from"), dir.path().join("to"));
-        std::fs::write(&from, "abc").unwrap();
-        let fetch = Fetch::new().unwrap();
-        let url = format!("file://{}", from.display());
-        let none = BTreeMap::new();
-        let right = Digest::Sha256(ABC.into());
-        assert_eq!(fetch.get(&url, &none, Some(&right), &to).await.unwrap(), 3);
-        assert_eq!(std::fs::read(&to).unwrap(), b"abc");
-
-        std::fs::remove_file(&to).unwrap();
-        let wrong = Digest::Sha256("0".repeat(64));
-        let told = fetch.get(&url, &none, Some(&wrong), &to).await.unwrap_err().to_string();
-        assert!(told.contains(ABC), "{told}");
-        assert!(!to.exists());
-    }
-
-    #[tokio::test]
-    async fn what_is_not_there_is_told() {
-        let fetch = Fetch::new().unwrap();
-        let told = fetch.probe("file:///no/such/file").await.unwrap_err().to_string();
-        assert!(told.starts_with("/no/such/file: "), "{told}");
-        let told = fetch.probe("ftp://host/x").await.unwrap_err().to_string();
-        assert!(told.contains("no http, https or file URL"), "{told}");
-    }
-}
+mod tests;

@@ -1,8 +1,12 @@
-//! Files for boards: download with checksum, unpack, cpio archives, U-Boot's header.
+//! Files for boards: download with checksum, unpack, cpio archives, ext file systems, U-Boot's header.
 
+mod cache;
 pub mod cpio;
+pub mod ext;
 mod fetch;
+pub mod tftp;
+pub mod tree;
 pub mod uimage;
 pub mod unpack;
 
-pub use fetch::{Digest, Fetch, FetchError};
+pub use fetch::{Digest, Fetch, FetchError, Got, Told, Wanted};

@@ -1,4 +1,4 @@
-//! Terminals, ptys and child processes on them. The only module with `unsafe` code.
+//! Terminals, ptys, programs and what the kernel wants of us. The only module with `unsafe` code.
 #![allow(unsafe_code)]
 
 mod child;
@@ -8,6 +8,7 @@ mod hand_over;
 mod hidraw;
 mod keepalive;
 mod modem;
+mod program;
 mod pty;
 mod signals;
 mod terminal;
@@ -22,6 +23,7 @@ pub use hand_over::{Luggage, inherited, read_document};
 pub use hidraw::{get_feature, set_feature};
 pub use keepalive::keep_alive;
 pub use modem::{line_errors, modem_inputs, set_modem_outputs};
+pub use program::{Ended, Program};
 pub use pty::{PtyChild, spawn_on_pty};
 pub use signals::{hold_signals, release_signals};
 pub use terminal::{RawMode, terminal_size};

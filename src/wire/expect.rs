@@ -34,6 +34,23 @@ impl Expected {
         Self::new(&format!("^(?:{text})$"))
     }
 
+    /// The same for the end of a text.
+    ///
+    /// # Errors
+    /// As above.
+    pub fn ending(text: &str) -> Result<Self, String> {
+        Self::new(&format!("(?:{text})$"))
+    }
+
+    /// The same for a stream that is looked at as it comes: `^` and `$` are also the begin and the end of
+    /// each line, and `$` is where the stream ends at present.
+    ///
+    /// # Errors
+    /// As above.
+    pub fn stream(text: &str) -> Result<Self, String> {
+        Self::new(&format!("(?mR)(?:{text})"))
+    }
+
     /// The names of its groups.
     pub fn groups(&self) -> impl Iterator<Item = &str> {
         self.0.capture_names().flatten()
@@ -46,6 +63,11 @@ impl Expected {
     /// Where it is first.
     pub fn find(&self, text: &[u8]) -> Option<Range<usize>> {
         self.0.find(text).map(|found| found.range())
+    }
+
+    /// Where it is first at or behind a place; what is before that is looked at by `^` and `\b` only.
+    pub fn find_from(&self, text: &[u8], from: usize) -> Option<Range<usize>> {
+        self.0.find_at(text, from).map(|found| found.range())
     }
 
     /// What its named groups have found where it is first; `None` where it is not.

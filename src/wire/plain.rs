@@ -44,67 +44,6 @@ pub fn last_line(bytes: &[u8], most: usize) -> String {
     String::new()
 }
 
-/// Takes from a recording what a terminal would answer, as if the board had just asked: the answers
-/// would be typed, at the board or at a shell.
-#[derive(Debug, Default)]
-pub struct Mute {
-    /// The beginning of a sequence.
-    held: Vec<u8>,
-}
-
-impl Mute {
-    /// What is left of the next bytes, and of those that were held.
-    pub fn feed(&mut self, bytes: &[u8]) -> Vec<u8> {
-        let mut all = std::mem::take(&mut self.held);
-        all.extend_from_slice(bytes);
-        let mut left = Vec::with_capacity(all.len());
-        let mut rest = &all[..];
-        while let Some((first, after)) = rest.split_first() {
-            match (first, sequence(rest)) {
-                (0x1b, Some(length)) => {
-                    let (sequence, after) = rest.split_at(length);
-                    if !asks(sequence) {
-                        left.extend_from_slice(sequence);
-                    }
-                    rest = after;
-                    continue;
-                }
-                (0x1b, None) if rest.len() < MAX_SEQUENCE => {
-                    self.held = rest.to_vec();
-                    return left;
-                }
-                // "Who are you?"
-                (0x05, _) => {}
-                _ => left.push(*first),
-            }
-            rest = after;
-        }
-        left
-    }
-
-    /// What is still held when the recording ends.
-    pub fn finish(&mut self) -> Vec<u8> {
-        std::mem::take(&mut self.held)
-    }
-}
-
-/// Whether a terminal answers a sequence: reports of its state, of its kind, of its colours.
-fn asks(sequence: &[u8]) -> bool {
-    match sequence {
-        [0x1b, b'Z'] => true,
-        [0x1b, b'[', .., b'n' | b'c' | b'x' | b't' | b'u' | b'q' | b'p'] => {
-            let last = sequence[sequence.len() - 1];
-            let marked = sequence.iter().any(|byte| b"?>=$".contains(byte));
-            matches!(last, b'n' | b'c' | b'x' | b't')
-                || (last != b'p' && marked)
-                || sequence.contains(&b'$')
-        }
-        [0x1b, b']', ..] => sequence.contains(&b'?'),
-        [0x1b, b'P' | b'_', ..] => true,
-        _ => false,
-    }
-}
-
 /// The length of the control sequence that some bytes begin with; `None` when it is none, or not all
 /// of it is there.
 fn sequence(bytes: &[u8]) -> Option<usize> {
@@ -154,51 +93,10 @@ mod tests {
         assert_eq!(last_line(b"\r\n \x1b[0m\r\n", 80), "");
     }
 
-    #[test]
-    fn what_a_terminal_would_answer_is_taken_out_and_nothing_else() {
-        let mut mute = Mute::default();
-        let screen = b"\x1b[2J\x1b[1;1H\x1b[0;32mU-Boot\x1b[0m\x1b(B\r\n";
-        assert_eq!(mute.feed(screen), screen);
-        for question in [
-            &b"\x1b[6n"[..],
-            b"\x1b[c",
-            b"\x1b[>c",
-            b"\x1bZ",
-            b"\x05",
-            b"\x1b[?2004$p",
-            b"\x1b[18t",
-            b"\x1b]11;?\x07",
-            b"\x1bP+q544e\x1b\\",
-            b"\x1b[>q",
-            b"\x1b[?u",
-        ] {
-            let asked = [b"a", question, b"b"].concat();
-            assert_eq!(mute.feed(&asked), b"ab", "{question:?}");
-            let (one, two) = asked.split_at(2);
-            assert_eq!([mute.feed(one), mute.feed(two)].concat(), b"ab", "{question:?}");
-        }
-        assert_eq!(mute.feed(b"end\x1b["), b"end");
-        assert_eq!(mute.finish(), b"\x1b[");
-    }
-
     proptest! {
         #[test]
         fn nothing_in_a_plain_line_can_move_a_cursor(line in proptest::collection::vec(any::<u8>(), 0..200)) {
             prop_assert!(plain(&line).chars().all(|c| c == '\t' || !c.is_control()));
-        }
-
-        #[test]
-        fn text_passes_a_mute_as_it_is(text in "[ -~\r\n]{0,100}", cut in 0_usize..100) {
-            let (one, two) = text.as_bytes().split_at(cut.min(text.len()));
-            let mut mute = Mute::default();
-            prop_assert_eq!([mute.feed(one), mute.feed(two), mute.finish()].concat(), text.as_bytes());
-        }
-
-        #[test]
-        fn any_bytes_are_bounded(bytes in proptest::collection::vec(prop_oneof![Just(0x1b), Just(b'['), any::<u8>()], 0..600)) {
-            let mut mute = Mute::default();
-            let _ = mute.feed(&bytes);
-            prop_assert!(mute.held.len() < MAX_SEQUENCE);
         }
     }
 }

@@ -1,7 +1,10 @@
 //! People and scripts at a console by its board's name: `lava-console` and `lava`.
 
 mod control;
+mod hostile;
+mod script;
 mod since;
+mod strangers;
 mod trouble;
 
 use std::process::{Command, Stdio};
@@ -29,6 +32,16 @@ struct Board {
 impl Board {
     #[track_caller]
     fn start(program: &str) -> Self {
+        Self::start_with(program, |_| {
+            "[[pdu]]\nname = \"virtual\"\ndriver = \"sim\"\n\
+             [[outlet]]\nname = \"panda01\"\npdu = \"virtual\"\nport = 1\noff_time = \"100ms\"\n"
+                .into()
+        })
+    }
+
+    /// With another power unit; it is told once there is a lab.
+    #[track_caller]
+    fn start_with(program: &str, power: impl FnOnce(&TestLab) -> String) -> Self {
         let lab = TestLab::new();
         let board = lab.write("board.sh", program);
         let capture = lab.path("capture");
@@ -41,11 +54,7 @@ impl Board {
             ),
         );
         let serial = lab.start("lava-serial", ["--config", &config]);
-        let power = lab.write(
-            "power.toml",
-            "[[pdu]]\nname = \"virtual\"\ndriver = \"sim\"\n\
-             [[outlet]]\nname = \"panda01\"\npdu = \"virtual\"\nport = 1\noff_time = \"100ms\"\n",
-        );
+        let power = lab.write("power.toml", &power(&lab));
         let power = lab.start("lava-power", ["--config", &power]);
         Self { lab, config, serial, power }
     }

@@ -3,6 +3,7 @@
 use crate::dispatch::action::{Action, Running, Scene};
 use crate::dispatch::actions::{PowerOff, ReadFeedback};
 use crate::dispatch::context::Context;
+use crate::dispatch::host;
 
 #[derive(Debug)]
 pub struct Finalize;
@@ -18,6 +19,13 @@ impl Action for Finalize {
 
     fn run<'a>(&'a self, context: &'a mut Context) -> Running<'a> {
         Box::pin(async move {
+            // A client that was hung up on leaves its container behind.
+            for name in std::mem::take(&mut context.containers) {
+                let words = ["docker", "rm", "--force", &name].map(ToOwned::to_owned);
+                if let Err(error) = host::run(&words, context).await {
+                    context.log.warning(error.to_string());
+                }
+            }
             for folder in [context.scratch(), context.tftp_folder()] {
                 // Not there when the job ended before it was made.
                 if let Err(error) = std::fs::remove_dir_all(&folder)

@@ -3,12 +3,14 @@
 pub mod boot;
 pub mod deploy;
 mod finalize;
+mod group;
 mod nothing;
 mod power_off;
 mod read_feedback;
 pub mod test;
 
 pub use finalize::Finalize;
+pub use group::Group;
 pub use nothing::{NotYet, Nothing};
 pub use power_off::PowerOff;
 pub use read_feedback::ReadFeedback;

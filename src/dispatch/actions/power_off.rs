@@ -1,4 +1,4 @@
-//! `power-off`: the device's own commands, if it has any.
+//! `power-off`: a QEMU of the job's own is killed; of other boards the device's own commands.
 
 use crate::dispatch::action::{Action, Running};
 use crate::dispatch::context::Context;
@@ -14,6 +14,9 @@ impl Action for PowerOff {
 
     fn run<'a>(&'a self, context: &'a mut Context) -> Running<'a> {
         Box::pin(async move {
+            if let Some(machine) = &context.machine {
+                machine.stop().await;
+            }
             let commands = context.device.commands.power_off.clone();
             power::run(&commands, context).await
         })

@@ -1,10 +1,14 @@
 //! The way to a board's console, whatever it is.
 
 mod attached;
+mod beside;
+mod program;
 mod script;
 mod telnet;
 
 pub use attached::Attached;
+pub use beside::Beside;
+pub use program::Program;
 pub use script::{Script, ScriptHandle};
 pub use telnet::Telnet;
 
@@ -15,6 +19,7 @@ use super::context::Settings;
 use super::error::Error;
 use super::lab;
 use super::timeline::Timeline;
+use super::validate::find_program;
 use crate::client::ConsoleRef;
 
 /// What comes from a console.
@@ -56,6 +61,8 @@ pub enum Target {
     Console { url: String },
     /// `telnet HOST PORT`.
     Telnet { address: String },
+    /// Any other program, whose terminal is the console: `ssh HOST`, `ipmitool … sol activate`.
+    Program { words: Vec<String> },
 }
 
 impl Target {
@@ -77,10 +84,11 @@ impl Target {
             [url] if url.starts_with("http://") || url.starts_with("unix:") => {
                 Ok(Self::Console { url: (*url).into() })
             }
-            _ => Err(format!(
+            ["lava-console" | "telnet", ..] | [] => Err(format!(
                 "{connect:?}: expected lava-console [--lab FILE] NAME, a console's URL, \
-                 or telnet HOST PORT"
+                 telnet HOST PORT, or another program's command line"
             )),
+            words => Ok(Self::Program { words: words.iter().map(|w| (*w).to_owned()).collect() }),
         }
     }
 
@@ -91,6 +99,13 @@ impl Target {
     pub async fn find(&self, settings: &Settings) -> Result<Option<ConsoleRef>, Error> {
         match self {
             Self::Telnet { .. } => Ok(None),
+            Self::Program { words } => match find_program(&words[0]) {
+                Some(_) => Ok(None),
+                None => {
+                    let what = format!("the program {:?} is not on this host", words[0]);
+                    Err(Error::Configuration(what))
+                }
+            },
             Self::Console { url } => url.parse().map(Some).map_err(Error::Configuration),
             Self::Board { lab: own, name } => {
                 let own = own.as_ref().map(std::path::PathBuf::from);
@@ -111,6 +126,9 @@ impl Target {
         if let Self::Telnet { address } = self {
             return Ok((Box::new(Telnet::connect(address.clone()).await?), None));
         }
+        if let Self::Program { words } = self {
+            return Ok((Box::new(Program::start(words)?), None));
+        }
         let missing = || Error::Bug(format!("{self:?} is no console"));
         attach(self.find(settings).await?.ok_or_else(missing)?, settings).await
     }
@@ -130,7 +148,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_three_ways_to_a_console_are_understood() {
+    fn the_ways_to_a_console_are_understood() {
         assert_eq!(
             Target::parse("lava-console --lab l.toml panda01"),
             Ok(Target::Board { lab: Some("l.toml".into()), name: "panda01".into() })
@@ -141,6 +159,10 @@ mod tests {
         );
         let url = "http://127.0.0.1:7100/consoles/panda01";
         assert_eq!(Target::parse(url), Ok(Target::Console { url: url.into() }));
-        assert!(Target::parse("ssh host").unwrap_err().contains("expected lava-console"));
+        let words = vec!["ssh".to_owned(), "-t".to_owned(), "host".to_owned()];
+        assert_eq!(Target::parse("ssh -t host"), Ok(Target::Program { words }));
+        for wrong in ["", "telnet host", "lava-console --lab x"] {
+            assert!(Target::parse(wrong).unwrap_err().contains("expected lava-console"));
+        }
     }
 }

@@ -7,7 +7,7 @@ use crate::config::{At, FromNode, Node, Table};
 use crate::model::Name;
 
 /// One file to download.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub struct Artefact {
     /// As `kernel` or `ramdisk`.
     pub name: String,
@@ -23,6 +23,33 @@ pub struct Artefact {
     pub header: Option<String>,
     /// Whether the test overlay goes into this ramdisk.
     pub install_overlay: bool,
+    /// Whether the test overlay goes into this image for `fastboot` or `qdl`.
+    pub apply_overlay: bool,
+    /// What else goes into this file system image or archive.
+    pub overlays: Vec<Overlay>,
+    /// The partition of an image that the overlay goes into.
+    pub partition: Option<u32>,
+    /// The image is in Android's sparse format.
+    pub sparse: bool,
+    /// Of `mps`: what the file is called on the board.
+    pub rename: Option<String>,
+    /// Of `fastboot`: how to reboot after it was flashed.
+    pub reboot: Option<String>,
+    /// Whether it is fetched at all.
+    pub download: bool,
+    /// Of an image for QEMU: the words of its command line that bring it in, with `{NAME}` for the file.
+    pub image_arg: Option<String>,
+    /// What the unpacked file is: `cpio.newc`, `ext4`, `tar` or `file`.
+    pub format: Option<String>,
+}
+
+/// One thing that goes into a file system image or an archive.
+#[derive(Debug, Clone)]
+pub enum Overlay {
+    /// The test shell and the test definitions.
+    Lava,
+    /// A file or an archive, to a folder of the image.
+    File { artefact: Box<Artefact>, path: String },
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -42,7 +69,22 @@ pub enum Checksum {
     Sha512(String),
 }
 
+/// What overlays can be put into, and `file` for what is an overlay as it is.
+const FORMATS: [&str; 4] = ["cpio.newc", "ext4", "file", "tar"];
+
 impl Artefact {
+    /// A file of which only the URL is said.
+    pub fn plain(name: &str, url: &str) -> Self {
+        Self {
+            name: name.to_owned(),
+            url: url.to_owned(),
+            install_overlay: true,
+            sparse: true,
+            download: true,
+            ..Self::default()
+        }
+    }
+
     /// Reads the artefact `name` of a deploy block, if it is there.
     pub fn read(name: &str, block: &Table<'_>) -> Option<Self> {
         let node = block.node(name)?;
@@ -60,15 +102,44 @@ impl Artefact {
             image_type: one_of(&table, "type", &["image", "zimage", "uimage"]),
             header: one_of(&table, "header", &["u-boot"]),
             install_overlay: table.optional("install_overlay").unwrap_or(true),
+            apply_overlay: table.optional("apply-overlay").unwrap_or(false),
+            overlays: Overlay::read_all(&table),
+            partition: table.optional("partition").or_else(|| table.optional("root_partition")),
+            sparse: table.optional("sparse").unwrap_or(true),
+            rename: table.optional("rename"),
+            reboot: table.optional("reboot"),
+            download: table.optional("download").unwrap_or(true),
+            image_arg: table.optional("image_arg"),
+            format: one_of(&table, "format", &FORMATS),
         };
         table.optional::<bool>("install_modules");
         table.optional::<bool>("use_cache");
         table.optional::<Text>("prefix");
-        for known in ["archive", "format", "overlays", "overlay_backend"] {
+        for known in ["path", "archive", "overlay_backend", "root_partition"] {
             table.node(known);
         }
         table.finish();
         Some(artefact)
+    }
+}
+
+impl Overlay {
+    /// The overlays of an artefact, the tests' last.
+    fn read_all(artefact: &Table<'_>) -> Vec<Self> {
+        let Some(table) = artefact.table("overlays") else { return Vec::new() };
+        let names = table.entries().iter().map(|(key, _)| key.name.as_str());
+        let mut overlays: Vec<Self> = names
+            .filter(|name| *name != "lava")
+            .filter_map(|name| {
+                let path = table.table(name)?.optional::<String>("path");
+                let artefact = Box::new(Artefact::read(name, &table)?);
+                Some(Self::File { artefact, path: path.unwrap_or_else(|| "/".into()) })
+            })
+            .collect();
+        if table.optional("lava").unwrap_or(false) {
+            overlays.push(Self::Lava);
+        }
+        overlays
     }
 }
 

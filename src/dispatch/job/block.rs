@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::artefact::none_of;
-use super::{Boot, Definition, Limit, Text, Tftp};
+use super::{Boot, Definition, Deploy, Interactive, Limit, Monitor, Text};
 use crate::config::{At, FromNode, Node, Place, Table, Value};
 use crate::dispatch::names;
 use crate::model::Name;
@@ -30,11 +30,11 @@ pub struct Block {
 /// What a block does. `Other` is what we have no strategy for.
 #[derive(Debug, Clone)]
 pub enum Kind {
-    Deploy(Tftp),
-    OtherDeploy { to: String },
+    Deploy(Box<Deploy>),
     Boot(Box<Boot>),
-    OtherBoot { method: String },
     Test(Vec<Definition>),
+    Monitors(Vec<Monitor>),
+    Interactive(Vec<Interactive>),
     OtherTest { what: String },
     Command { name: String },
 }
@@ -118,7 +118,10 @@ impl Block {
     }
 
     pub fn is_test(&self) -> bool {
-        matches!(self.kind, Kind::Test(_) | Kind::OtherTest { .. })
+        matches!(
+            self.kind,
+            Kind::Test(_) | Kind::Monitors(_) | Kind::Interactive(_) | Kind::OtherTest { .. }
+        )
     }
 
     /// Whose connection this block uses.
@@ -165,12 +168,15 @@ impl FromNode for Block {
         table.optional::<u32>("failure_retry_interval");
         table.node("protocols");
         table.optional::<Text>("role");
-        // Keys of strategies that we do not have are not ours to judge.
-        match block.kind {
-            Kind::Deploy(_) | Kind::Boot(_) | Kind::Test(_) | Kind::Command { .. } => {
-                table.finish();
-            }
-            _ => {}
+        // Keys that are read nowhere may be those of a method that is not known to the last key.
+        let strict = match &block.kind {
+            Kind::Deploy(deploy) => matches!(deploy.to.as_str(), "tftp" | "tmpfs"),
+            Kind::Boot(boot) => matches!(boot.method.as_str(), "u-boot" | "qemu"),
+            Kind::Test(_) | Kind::Monitors(_) | Kind::Interactive(_) | Kind::Command { .. } => true,
+            Kind::OtherTest { .. } => false,
+        };
+        if strict {
+            table.finish();
         }
         Some(block)
     }
@@ -187,17 +193,19 @@ fn method<'a>(block: &str, table: &Table<'a>) -> Option<&'a Node> {
 
 fn kind(block: &str, table: &Table<'_>) -> Kind {
     match block {
-        "deploy" => match known(table, "to", &DEPLOYS).as_deref() {
-            None | Some("tftp") => Kind::Deploy(Tftp::read(table)),
-            Some(to) => Kind::OtherDeploy { to: to.to_owned() },
-        },
-        "boot" => match known(table, "method", &BOOTS).as_deref() {
-            None | Some("u-boot") => Kind::Boot(Box::new(Boot::read(table))),
-            Some(method) => Kind::OtherBoot { method: method.to_owned() },
-        },
+        "deploy" => {
+            let to = known(table, "to", &DEPLOYS);
+            Kind::Deploy(Box::new(Deploy::read(to.as_deref().unwrap_or("tftp"), table)))
+        }
+        "boot" => {
+            let method = known(table, "method", &BOOTS);
+            Kind::Boot(Box::new(Boot::read(method.as_deref().unwrap_or("u-boot"), table)))
+        }
         "test" => {
             let others = ["docker", "interactive", "monitors", "services"];
             match others.into_iter().find(|other| table.node(other).is_some()) {
+                Some("monitors") => Kind::Monitors(Monitor::read_all(table)),
+                Some("interactive") => Kind::Interactive(Interactive::read_all(table)),
                 Some(what) => Kind::OtherTest { what: what.to_owned() },
                 None => Kind::Test(Definition::read_all(table)),
             }

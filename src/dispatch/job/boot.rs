@@ -1,12 +1,15 @@
-//! A boot block `method: u-boot`.
+//! A boot block: what all methods have, and what some have beside it.
 
 use super::artefact::one_of;
+use super::deploy::Container;
 use super::{Text, Texts};
 use crate::config::{Place, Table, Value};
 
 /// How the board is booted and logged in to.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub struct Boot {
+    /// As `u-boot` or `minimal`.
+    pub method: String,
     /// Where `commands` stands in the job file.
     pub place: Place,
     pub commands: Commands,
@@ -18,11 +21,102 @@ pub struct Boot {
     /// Replaces the device's own message that says the kernel has started.
     pub kernel_start_message: Option<String>,
     /// The overlay is fetched by the booted board itself.
-    pub transfer_overlay: bool,
+    pub transfer_overlay: Option<Transfer>,
     /// How the kernel was built, when no deploy block of the job tells.
     pub kernel_type: Option<String>,
     /// Commands that reboot the running system, where the outlet is not to be used.
     pub soft_reboot: Vec<String>,
+    /// Of `minimal`: whether the board is reset.
+    pub reset: bool,
+    /// Of `bootloader`: which one.
+    pub bootloader: Option<String>,
+    /// The files of a system that is on a medium of the board already.
+    pub media: Media,
+    /// Of `fvp`.
+    pub fvp: Option<Fvp>,
+    /// Of `kexec`.
+    pub kexec: Kexec,
+    /// Of `docker` and of methods whose programs run in one.
+    pub container: Option<Container>,
+    /// Of `docker` and `kexec`: the program to start.
+    pub command: Option<String>,
+    /// Of `uefi`: the entry of the menu that leads to the shell; empty when there is no menu.
+    pub shell_menu: Option<String>,
+    /// Of `uefi-menu`: what ends a line, `unix` or `dos`.
+    pub line_separator: Option<String>,
+    /// Of `schroot`.
+    pub schroot: Option<String>,
+    /// Of `jlink`.
+    pub core_type: Option<String>,
+    /// Of `qdl`.
+    pub qdl: Qdl,
+}
+
+/// How a board gets the overlay by itself.
+#[derive(Debug, Clone, Default)]
+pub struct Transfer {
+    /// The URL is put behind it.
+    pub download_command: String,
+    /// The file's name is put behind it.
+    pub unpack_command: String,
+    /// `zmodem` when it is sent over the console.
+    pub method: Option<String>,
+}
+
+/// Where a system is on a medium of the board.
+#[derive(Debug, Clone, Default)]
+pub struct Media {
+    pub kernel: Option<String>,
+    pub ramdisk: Option<String>,
+    pub dtb: Option<String>,
+    pub root_uuid: Option<String>,
+    pub boot_part: Option<String>,
+}
+
+/// An Arm Fixed Virtual Platform: a model that runs as a program in a container.
+#[derive(Debug, Clone, Default)]
+pub struct Fvp {
+    /// The model's program.
+    pub image: String,
+    pub arguments: Vec<String>,
+    /// What the model prints of its version; a regular expression.
+    pub version: String,
+    pub version_args: String,
+    /// What it prints of its console, with the group `PORT`.
+    pub console: String,
+    /// What it prints of its other consoles, with the groups `NAME` and `PORT`.
+    pub feedbacks: Vec<String>,
+    /// The console is reached over TCP; else it is what the model prints.
+    pub use_telnet: bool,
+    pub license: Option<String>,
+    /// Commands for the container once the model runs.
+    pub commands: Vec<String>,
+    /// The artefact that is started in the container to talk to the model.
+    pub erpc_app: Option<String>,
+}
+
+/// What `kexec` is given.
+#[derive(Debug, Clone, Default)]
+pub struct Kexec {
+    pub kernel: Option<String>,
+    pub dtb: Option<String>,
+    pub initrd: Option<String>,
+    pub options: Vec<String>,
+    /// What the new kernel says first; a regular expression.
+    pub boot_message: Option<String>,
+}
+
+/// What `qdl` is given.
+#[derive(Debug, Clone, Default)]
+pub struct Qdl {
+    pub firehose_program: String,
+    pub rawprogram: Vec<String>,
+    pub patch: Vec<String>,
+    /// As `ufs` or `emmc`.
+    pub storage: Option<String>,
+    /// The folder of the archive that has the files.
+    pub path: Option<String>,
+    pub debug: bool,
 }
 
 /// What is typed at the boot loader's prompt.
@@ -31,6 +125,12 @@ pub enum Commands {
     /// The name of a list in the device dictionary, as `ramdisk`.
     Named(String),
     List(Vec<String>),
+}
+
+impl Default for Commands {
+    fn default() -> Self {
+        Self::List(Vec::new())
+    }
 }
 
 #[derive(Debug, Clone)]
@@ -43,12 +143,19 @@ pub struct AutoLogin {
 }
 
 impl Boot {
-    pub(super) fn read(table: &Table<'_>) -> Self {
+    /// The boot loader that is talked to.
+    pub fn loader(&self) -> &str {
+        self.bootloader.as_deref().unwrap_or(&self.method)
+    }
+
+    pub(super) fn read(method: &str, table: &Table<'_>) -> Self {
         let commands = match table.node("commands").map(|node| &node.value) {
             Some(Value::Text(name)) => Commands::Named(name.clone()),
             Some(_) => Commands::List(texts(table, "commands")),
             None => {
-                table.problem("commands", "\"commands\" is missing");
+                if NEED_COMMANDS.contains(&method) {
+                    table.problem("commands", "\"commands\" is missing");
+                }
                 Commands::List(Vec::new())
             }
         };
@@ -60,27 +167,112 @@ impl Boot {
             parameters.optional::<Text>("shutdown-message");
             parameters.finish();
         }
-        if let Some(transfer) = table.table("transfer_overlay") {
-            for key in ["download_command", "unpack_command", "transfer_method"] {
-                transfer.optional::<Text>(key);
-            }
-            transfer.finish();
-        }
-        for known in ["kernel", "ramdisk", "dtb", "root_uuid", "boot_part", "docker", "type"] {
+        for known in ["root_uuid", "boot_part", "docker", "type", "connection", "media"] {
             table.node(known);
         }
         table.optional::<bool>("ignore_kernel_messages");
-        table.optional::<bool>("reset");
+        let text = |key: &str| table.optional::<Text>(key).map(|text| text.0);
+        let only =
+            |methods: &[&str], key: &str| methods.contains(&method).then(|| text(key)).flatten();
+        let bootloader = match method {
+            "bootloader" => table.required("bootloader"),
+            _ => None,
+        };
         Self {
+            method: method.to_owned(),
             place: table.node("commands").map_or(table.place(), |node| node.place),
             commands,
             prompts: texts(table, "prompts"),
             auto_login: AutoLogin::read(table),
             final_message,
             kernel_start_message,
-            transfer_overlay: table.node("transfer_overlay").is_some(),
+            transfer_overlay: Transfer::read(table),
             kernel_type: one_of(table, "kernel_type", &["image", "zimage", "uimage"]),
             soft_reboot: texts(table, "soft_reboot"),
+            reset: table.optional("reset").unwrap_or(true),
+            bootloader,
+            media: Media {
+                kernel: text("kernel"),
+                ramdisk: text("ramdisk"),
+                dtb: text("dtb"),
+                root_uuid: text("root_uuid"),
+                boot_part: text("boot_part"),
+            },
+            fvp: (method == "fvp").then(|| Fvp::read(table)),
+            kexec: Kexec {
+                kernel: text("kernel"),
+                dtb: text("dtb"),
+                initrd: only(&["kexec"], "initrd"),
+                options: if method == "kexec" { texts(table, "options") } else { Vec::new() },
+                boot_message: only(&["kexec"], "boot_message"),
+            },
+            container: Container::read(table, "docker"),
+            command: only(&["docker", "kexec"], "command"),
+            shell_menu: only(&["uefi"], "shell_menu"),
+            line_separator: only(&["uefi-menu", "uefi"], "line_separator"),
+            schroot: only(&["schroot"], "schroot"),
+            core_type: only(&["jlink"], "coretype"),
+            qdl: if method == "qdl" { Qdl::read(table) } else { Qdl::default() },
+        }
+    }
+}
+
+/// The methods that type commands at a boot loader, which the job has to name or list.
+const NEED_COMMANDS: [&str; 10] = [
+    "barebox",
+    "bootloader",
+    "depthcharge",
+    "grub",
+    "grub-efi",
+    "ipxe",
+    "recovery",
+    "u-boot",
+    "uefi",
+    "uefi-menu",
+];
+
+impl Transfer {
+    fn read(block: &Table<'_>) -> Option<Self> {
+        let table = block.table("transfer_overlay")?;
+        let text = |key: &str| table.optional::<String>(key).unwrap_or_default();
+        let transfer = Self {
+            download_command: text("download_command"),
+            unpack_command: text("unpack_command"),
+            method: table.optional("transfer_method"),
+        };
+        table.finish();
+        Some(transfer)
+    }
+}
+
+impl Fvp {
+    fn read(table: &Table<'_>) -> Self {
+        let text = |key: &str| table.optional::<Text>(key).map(|text| text.0);
+        let erpc_app = text("erpc_app");
+        Self {
+            image: table.required("image").unwrap_or_default(),
+            arguments: texts(table, "arguments"),
+            version: text("version_string").unwrap_or_default(),
+            version_args: text("version_args").unwrap_or_else(|| "--version".into()),
+            console: table.required("console_string").unwrap_or_default(),
+            feedbacks: texts(table, "feedbacks"),
+            use_telnet: table.optional("use_telnet").unwrap_or(true),
+            license: text("ubl_license").or_else(|| text("license_variable")),
+            commands: texts(table, "commands"),
+            erpc_app,
+        }
+    }
+}
+
+impl Qdl {
+    fn read(table: &Table<'_>) -> Self {
+        Self {
+            firehose_program: table.required("firehose_program").unwrap_or_default(),
+            rawprogram: texts(table, "rawprogram"),
+            patch: texts(table, "patch"),
+            storage: table.optional("storage"),
+            path: table.optional("path"),
+            debug: table.optional("debug").unwrap_or(false),
         }
     }
 }

@@ -1,39 +1,151 @@
-//! A deploy block `to: tftp`.
+//! A deploy block.
 
-use super::{Artefact, Text};
-use crate::config::Table;
+use super::{Artefact, Text, Texts};
+use crate::config::{Table, Value};
 
 /// The artefacts of a TFTP deployment, in the order in which they are downloaded.
 pub const ARTEFACTS: [&str; 8] =
     ["ramdisk", "kernel", "dtb", "nfsrootfs", "modules", "preseed", "tee", "dtbo"];
 
-/// What is put where U-Boot can fetch it by TFTP.
-#[derive(Debug, Clone)]
-pub struct Tftp {
-    /// In the order of [`ARTEFACTS`].
+/// What is put where the board gets it from.
+#[derive(Debug, Clone, Default)]
+pub struct Deploy {
+    /// The method, as `tftp` or `fastboot`.
+    pub to: String,
+    /// What is downloaded, in that order: for the methods with `images`, as the job has them.
     pub artefacts: Vec<Artefact>,
     /// The distribution on the board, as `debian` or `oe`.
     pub os: Option<String>,
     /// `SERVER:PATH` of an NFS root that stays.
-    pub persistent_nfs: bool,
+    pub persistent_nfs: Option<String>,
+    /// Of removable media: the name of the medium in the device dictionary.
+    pub device: Option<String>,
+    /// Of removable media: what fetches the image on the board.
+    pub download: Option<Tool>,
+    /// Of removable media: what writes the image on the board; `dd` without it.
+    pub writer: Option<Tool>,
+    /// A container image: of the method `docker`, or that the host's programs run in.
+    pub container: Option<Container>,
+    /// Of `qdl`: the file in the archive that the overlay goes into; empty for none.
+    pub rootfs_image: Option<String>,
+    /// Of `downloads`: shell commands for the downloaded files, in a container.
+    pub postprocess: Option<(Container, Vec<String>)>,
 }
 
-impl Tftp {
-    pub(super) fn read(table: &Table<'_>) -> Self {
-        if table.node("kernel").is_none() {
-            table.problem("kernel", "\"kernel\" is missing");
-        }
-        let artefacts = ARTEFACTS.iter().filter_map(|name| Artefact::read(name, table)).collect();
+/// A program on the board, with what it is given.
+#[derive(Debug, Clone, Default)]
+pub struct Tool {
+    pub tool: String,
+    /// What it prints when it has begun; a regular expression.
+    pub prompt: Option<String>,
+    pub options: String,
+}
+
+/// A container image.
+#[derive(Debug, Clone, Default)]
+pub struct Container {
+    pub image: String,
+    /// It is on this host already and not to be pulled.
+    pub local: bool,
+}
+
+impl Deploy {
+    pub(super) fn read(to: &str, table: &Table<'_>) -> Self {
+        let artefacts = match to {
+            "tftp" => named(table, &ARTEFACTS, &["kernel"]),
+            "nbd" => named(table, &["initrd", "kernel", "dtb", "nbdroot", "tee"], &["nbdroot"]),
+            "nfs" if table.node("images").is_none() => {
+                named(table, &["nfsrootfs", "modules"], &["nfsrootfs"])
+            }
+            "vemsd" => named(table, &["recovery_image"], &["recovery_image"]),
+            "usb" | "sata" | "sd" | "u-boot-ums" if table.node("images").is_none() => {
+                named(table, &["image"], &["image"])
+            }
+            "qdl" => named(table, &["qcomflash"], &["qcomflash"]),
+            "ssh" => named(table, &["firmware", "kernel", "dtb", "rootfs", "modules"], &[]),
+            "overlay" | "docker" => Vec::new(),
+            "tmpfs" => [named(table, &["uefi"], &[]), images(table)].concat(),
+            _ => images(table),
+        };
         table.optional::<Text>("authorize");
         table.optional::<bool>("enable");
+        let persistent = table.table("persistent_nfs").and_then(|table| {
+            let address = table.required("address");
+            table.finish();
+            address
+        });
         Self {
+            to: to.to_owned(),
             artefacts,
             os: table.optional("os"),
-            persistent_nfs: table.node("persistent_nfs").is_some(),
+            persistent_nfs: persistent,
+            device: table.node("device").and_then(|_| table.optional("device")),
+            download: Tool::read(table, "download"),
+            writer: Tool::read(table, "writer"),
+            container: Container::read(table, if to == "docker" { "image" } else { "docker" }),
+            rootfs_image: table.optional("rootfs_image"),
+            postprocess: postprocess(table),
         }
     }
 
     pub fn artefact(&self, name: &str) -> Option<&Artefact> {
         self.artefacts.iter().find(|artefact| artefact.name == name)
+    }
+}
+
+/// The artefacts that have keys of their own in the block.
+fn named(table: &Table<'_>, names: &[&str], required: &[&str]) -> Vec<Artefact> {
+    for name in required.iter().filter(|name| table.node(name).is_none()) {
+        table.problem(name, format!("{name:?} is missing"));
+    }
+    names.iter().filter_map(|name| Artefact::read(name, table)).collect()
+}
+
+/// The artefacts below `images`, in the order of the job.
+fn images(table: &Table<'_>) -> Vec<Artefact> {
+    if table.node("images").is_none() {
+        table.problem("images", "\"images\" is missing");
+    }
+    let Some(images) = table.table("images") else { return Vec::new() };
+    let names = images.entries().iter().map(|(key, _)| key.name.as_str());
+    // What is not to be downloaded is a URL for the flashing program only.
+    names.filter_map(|name| Artefact::read(name, &images)).filter(|image| image.download).collect()
+}
+
+fn postprocess(table: &Table<'_>) -> Option<(Container, Vec<String>)> {
+    let container = table.table("postprocess")?;
+    let steps = container.table("docker")?.optional::<Texts>("steps").unwrap_or_default();
+    Some((Container::read(&container, "docker")?, steps.0))
+}
+
+impl Tool {
+    fn read(block: &Table<'_>, key: &str) -> Option<Self> {
+        // The method `downloads` has a key of this name with another meaning.
+        block.node(key).filter(|node| matches!(node.value, Value::Map(_)))?;
+        let table = block.table(key)?;
+        let tool = Self {
+            tool: table.required("tool").unwrap_or_default(),
+            prompt: table.optional("prompt"),
+            options: table.optional("options").unwrap_or_default(),
+        };
+        table.finish();
+        Some(tool)
+    }
+}
+
+impl Container {
+    /// Reads a container image: its name alone, or a table with it.
+    pub(super) fn read(block: &Table<'_>, key: &str) -> Option<Self> {
+        let node = block.node(key)?;
+        if let Some(image) = node.as_text() {
+            return Some(Self { image: image.to_owned(), local: false });
+        }
+        let table = block.table(key)?;
+        let image = table.optional("image").or_else(|| table.optional("name"));
+        if image.is_none() {
+            table.problem("image", "\"image\" is missing");
+        }
+        let local = table.optional("local").unwrap_or(false);
+        Some(Self { image: image.unwrap_or_default(), local })
     }
 }

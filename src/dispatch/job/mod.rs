@@ -7,14 +7,18 @@ mod artefact;
 mod block;
 mod boot;
 mod deploy;
+mod interactive;
+mod monitors;
 mod test;
 mod values;
 
 pub(super) use artefact::none_of;
-pub use artefact::{Artefact, Checksum, Compression};
+pub use artefact::{Artefact, Checksum, Compression, Overlay};
 pub use block::{Block, Kind};
-pub use boot::{AutoLogin, Boot, Commands};
-pub use deploy::{ARTEFACTS, Tftp};
+pub use boot::{AutoLogin, Boot, Commands, Fvp, Kexec, Media, Qdl, Transfer};
+pub use deploy::{ARTEFACTS, Container, Deploy, Tool};
+pub use interactive::{Interactive, Line as InteractiveLine};
+pub use monitors::Monitor;
 pub use test::{Definition, Source};
 pub use values::{Limit, Text, Texts};
 

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use super::Text;
 use super::artefact::one_of;
+use super::{Text, Texts};
 use crate::config::{FromNode, Node, Table, Value};
 use crate::dispatch::overlay::DefinitionFile;
 use crate::model::Name;
@@ -21,6 +21,8 @@ pub struct Definition {
     pub skip_install: Vec<String>,
     /// Signals are written to the kernel's log instead of the console.
     pub kmsg: bool,
+    /// The test cases that the run has to report; replaces the definition's own list.
+    pub expected: Option<Vec<String>>,
 }
 
 /// Where a definition comes from.
@@ -72,8 +74,9 @@ impl Definition {
             parameters: parameters.into_iter().map(|(key, value)| (key, value.0)).collect(),
             skip_install: table.optional("skip_install").unwrap_or_default(),
             kmsg: signal.as_deref() == Some("kmsg"),
+            expected: table.optional::<Texts>("expected").map(|texts| texts.0),
         };
-        for known in ["recursive", "compression", "strip-components", "expected"] {
+        for known in ["recursive", "compression", "strip-components"] {
             table.node(known);
         }
         table.finish();

@@ -2,12 +2,14 @@
 
 use std::collections::BTreeMap;
 
-use crate::config::{At, Node, Table};
+use crate::config::{At, Node, Table, Value};
 use crate::dispatch::job::{Text, Texts};
 
 /// The keys of a definition in LAVA.
 const TOP: &[&str] = &["metadata", "install", "run", "parse", "params", "parameters", "expected"];
 const INSTALL: &[&str] = &["keys", "sources", "deps", "steps", "git-repos"];
+/// Before the name of a distribution: its packages.
+const DEPS_OF: &str = "deps-";
 const RUN: &[&str] = &["steps"];
 const PARSE: &[&str] = &["pattern", "fixupdict"];
 
@@ -19,8 +21,15 @@ pub struct DefinitionFile {
     pub name: String,
     /// Default values of the parameters.
     pub parameters: BTreeMap<String, String>,
+    /// Keys and places of packages, for the board's package manager.
+    pub keys: Vec<String>,
+    pub sources: Vec<String>,
     /// Packages to install.
     pub packages: Vec<String>,
+    /// Further ones by the distribution that needs them, as `debian`.
+    pub packages_of: BTreeMap<String, Vec<String>>,
+    /// Repositories to clone beside the definition.
+    pub repositories: Vec<Repository>,
     pub install_steps: Vec<String>,
     pub run_steps: Vec<String>,
     /// Finds results in what the steps print: named groups `test_case_id`, `result`, `measurement`
@@ -28,6 +37,17 @@ pub struct DefinitionFile {
     pub pattern: Option<String>,
     /// What the words that the pattern finds mean, as `PASS: pass`.
     pub fixup: BTreeMap<String, String>,
+    /// The test cases that a run has to report.
+    pub expected: Option<Vec<String>>,
+}
+
+/// One of `git-repos`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Repository {
+    pub url: String,
+    pub branch: Option<String>,
+    /// The folder, relative to the definition's.
+    pub destination: String,
 }
 
 impl DefinitionFile {
@@ -44,6 +64,10 @@ impl DefinitionFile {
             for key in known {
                 table.node(key);
             }
+            let own = distributions(node).into_iter().map(|(key, _)| key);
+            own.for_each(|key| {
+                table.node(key);
+            });
             table.finish();
         }
         Some(file)
@@ -76,14 +100,80 @@ impl DefinitionFile {
         let file = Self {
             name: name.map(|text| text.0).unwrap_or_default(),
             parameters,
+            keys: texts(install.as_ref(), "keys"),
+            sources: texts(install.as_ref(), "sources"),
             packages: texts(install.as_ref(), "deps"),
+            packages_of: install.as_ref().map(|table| packages_of(node, table)).unwrap_or_default(),
+            repositories: install.as_ref().map(repositories).unwrap_or_default(),
             install_steps: texts(install.as_ref(), "steps"),
             run_steps: texts(run.as_ref(), "steps"),
             pattern: pattern.filter(|pattern| !pattern.is_empty()),
             fixup: parse.as_ref().map(|table| map(table, "fixupdict")).unwrap_or_default(),
+            expected: top.optional::<Texts>("expected").map(|texts| texts.0),
         };
         let tables = [(Some(top), TOP), (install, INSTALL), (run, RUN), (parse, PARSE)];
         let tables = tables.into_iter().filter_map(|(table, known)| Some((table?, known)));
         Some((file, tables.collect()))
     }
+}
+
+/// The keys of `install` that have the packages of a distribution, and the distribution.
+fn distributions(definition: &Node) -> Vec<(&str, &str)> {
+    let Some(Value::Map(entries)) = definition.get("install").map(|node| &node.value) else {
+        return Vec::new();
+    };
+    let keys = entries.iter().map(|(key, _)| key.name.as_str());
+    let named = |key: &'_ str| key.strip_prefix(DEPS_OF).is_some_and(|name| !name.is_empty());
+    keys.filter(|key| named(key)).map(|key| (key, &key[DEPS_OF.len()..])).collect()
+}
+
+fn packages_of(definition: &Node, install: &Table<'_>) -> BTreeMap<String, Vec<String>> {
+    let packages = |key: &str| install.optional::<Texts>(key).unwrap_or_default().0;
+    let of = distributions(definition).into_iter();
+    of.map(|(key, name)| (name.to_owned(), packages(key))).collect()
+}
+
+/// Each entry is an address, or a table with one and more.
+fn repositories(install: &Table<'_>) -> Vec<Repository> {
+    let Some(node) = install.node("git-repos") else { return Vec::new() };
+    let at = install.at().key("git-repos");
+    let Value::List(items) = &node.value else {
+        at.expected(node, "a list of repositories");
+        return Vec::new();
+    };
+    let items = items.iter().enumerate();
+    items.filter_map(|(i, item)| repository(item, &at.index(i))).collect()
+}
+
+fn repository(node: &Node, at: &At<'_>) -> Option<Repository> {
+    let named = |url: String, branch, destination: Option<String>| {
+        let last = url.trim_end_matches('/').rsplit('/').next().unwrap_or_default();
+        let destination = destination.unwrap_or_else(|| last.trim_end_matches(".git").to_owned());
+        Repository { url, branch, destination }
+    };
+    let repository = match &node.value {
+        Value::Text(url) => named(url.clone(), None, None),
+        Value::Map(_) => {
+            let table = Table::new(node, at.clone())?;
+            let skipped = table.optional("skip_by_default").unwrap_or(false);
+            let destination = table.optional::<Text>("destination").map(|text| text.0);
+            let branch = table.optional::<Text>("branch").map(|text| text.0);
+            let url = table.required("url")?;
+            if skipped {
+                return None;
+            }
+            named(url, branch, destination)
+        }
+        _ => {
+            at.expected(node, "an address, or {url: …, branch: …, destination: …}");
+            return None;
+        }
+    };
+    let parts: Vec<&str> = repository.destination.split('/').collect();
+    if parts.iter().any(|part| matches!(*part, "" | "." | "..")) {
+        let what = "the destination is a folder below the definition's own";
+        at.problem(node.place, format!("{:?}: {what}", repository.destination));
+        return None;
+    }
+    Some(repository)
 }

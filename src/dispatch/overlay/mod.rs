@@ -3,6 +3,7 @@
 //! ```text
 //! /lava-JOB/bin/…                          our helpers, POSIX sh
 //! /lava-JOB/environment, secrets           sourced by the test shell
+//! /lava-JOB/target/…                       what the lab knows of the board
 //! /lava-JOB/STAGE/lava-test-runner.conf    the tests of this stage, a folder each
 //! /lava-JOB/STAGE/tests/0_smoke/run.sh …   the steps, and the files of the definition's repository
 //! ```
@@ -11,14 +12,15 @@ mod definition;
 mod script;
 pub mod subtree;
 
-pub use definition::DefinitionFile;
+pub use definition::{DefinitionFile, Repository};
 pub use script::{environment, install_script, run_script};
 
 use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use crate::image::cpio;
+use crate::dispatch::target::Target;
+use crate::image::{cpio, tree};
 
 /// The most that an overlay may hold, in bytes: it has to fit the board's memory beside its system.
 pub const MAX_OVERLAY: u64 = 512 * 1024 * 1024;
@@ -31,11 +33,24 @@ macro_rules! helpers {
 }
 
 helpers!(
+    "lava-add-keys",
+    "lava-add-sources",
     "lava-background-process-start",
     "lava-background-process-stop",
     "lava-common-functions",
+    "lava-echo-ipv4",
     "lava-install-packages",
+    "lava-installed-packages",
+    "lava-os-build",
+    "lava-package-manager",
+    "lava-probe-channel",
+    "lava-probe-ip",
+    "lava-signals-again",
+    "lava-target-ip",
+    "lava-target-mac",
+    "lava-target-storage",
     "lava-test-case",
+    "lava-test-event",
     "lava-test-feedback",
     "lava-test-raise",
     "lava-test-reference",
@@ -136,8 +151,83 @@ impl Overlay {
         Ok(())
     }
 
+    /// Writes all of it below a folder of this host. What is there already is replaced.
+    ///
+    /// # Errors
+    /// What the file system says.
+    pub fn unpack(&self, folder: &Path) -> io::Result<()> {
+        use std::os::unix::fs::PermissionsExt as _;
+        match std::fs::remove_dir_all(folder) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+            _ => {}
+        }
+        for (path, entry) in &self.entries {
+            // Nothing is written through a link, which may lead out of the folder.
+            let mut above = path.match_indices('/').filter(|(at, _)| *at > 0);
+            if above
+                .any(|(at, _)| matches!(self.entries.get(&path[..at]), Some(Entry::Link { .. })))
+            {
+                let what = format!("{path} is below a link");
+                return Err(io::Error::new(io::ErrorKind::InvalidData, what));
+            }
+            let target = folder.join(path.trim_start_matches('/'));
+            if let Some(parent) = target.parent() {
+                std::fs::create_dir_all(parent)?;
+            }
+            match entry {
+                Entry::File { executable, bytes } => {
+                    let mode = if *executable { 0o755 } else { 0o644 };
+                    std::fs::write(&target, bytes)?;
+                    std::fs::set_permissions(&target, std::fs::Permissions::from_mode(mode))?;
+                }
+                Entry::Link { target: to } => std::os::unix::fs::symlink(to, &target)?,
+            }
+        }
+        Ok(())
+    }
+
+    /// Adds what the board's tests may know of it.
+    ///
+    /// # Errors
+    /// As [`Overlay::add`].
+    pub fn add_target(&mut self, lava_dir: &str, target: &Target) -> io::Result<()> {
+        for (name, text) in &target.0 {
+            self.add(format!("{lava_dir}/target/{name}"), false, text.as_str())?;
+        }
+        Ok(())
+    }
+
     pub fn is_empty(&self) -> bool {
         self.entries.is_empty()
+    }
+
+    /// Writes all of it into a folder of this host, which must be new: its paths there are those on the
+    /// board.
+    ///
+    /// # Errors
+    /// What the file system says, or a path that would lead out of the folder.
+    pub fn spill(&self, folder: &Path) -> io::Result<()> {
+        use std::os::unix::fs::PermissionsExt as _;
+        let place = |path: &str| {
+            let outside = || io::Error::new(io::ErrorKind::InvalidInput, path.to_owned());
+            let place = tree::inside(folder, path).ok_or_else(outside)?;
+            std::fs::create_dir_all(place.parent().unwrap_or(folder)).map(|()| place)
+        };
+        for (path, entry) in &self.entries {
+            if let Entry::File { executable, bytes } = entry {
+                let place = place(path)?;
+                std::fs::write(&place, bytes)?;
+                let mode = if *executable { 0o755 } else { 0o644 };
+                std::fs::set_permissions(&place, std::fs::Permissions::from_mode(mode))?;
+            }
+        }
+        // Last, so that nothing is written through a link.
+        for (path, entry) in &self.entries {
+            if let Entry::Link { target } = entry {
+                std::os::unix::fs::symlink(target, place(path)?)?;
+            }
+        }
+        Ok(())
     }
 
     /// Writes all of it as a cpio archive, with the folders that lead to each file.

@@ -36,21 +36,38 @@ pub fn run_script(test: &TestRun, definition: &Definition, lava_dir: &str) -> St
     text
 }
 
-/// `install.sh`, unless there is nothing to install or the job says to skip it.
-pub fn install_script(test: &TestRun, definition: &Definition, lava_dir: &str) -> Option<String> {
+/// `install.sh`, unless there is nothing to install or the job says to skip it. `os` is the board's
+/// distribution, as the job has it.
+pub fn install_script(
+    test: &TestRun,
+    definition: &Definition,
+    lava_dir: &str,
+    os: Option<&str>,
+) -> Option<String> {
+    let file = &test.file;
     let skips = |what: &str| definition.skip_install.iter().any(|s| s == what || s == "all");
     let mut text = String::new();
-    if !test.file.packages.is_empty() && !skips("deps") {
-        text.push_str(&format!("lava-install-packages {}\n", test.file.packages.join(" ")));
-    }
+    let mut helper = |what: &str, name: &str, words: &[String]| {
+        if !words.is_empty() && !skips(what) {
+            let words: Vec<String> = words.iter().map(|word| quoted(word)).collect();
+            text.push_str(&format!("{name} {}\n", words.join(" ")));
+        }
+    };
+    helper("keys", "lava-add-keys", &file.keys);
+    helper("sources", "lava-add-sources", &file.sources);
+    let own = os.and_then(|os| file.packages_of.get(os)).into_iter().flatten();
+    // An entry may be several packages in one text.
+    let packages = file.packages.iter().chain(own).flat_map(|text| text.split_whitespace());
+    let packages: Vec<String> = packages.map(ToOwned::to_owned).collect();
+    helper("deps", "lava-install-packages", &packages);
     if !skips("steps") {
-        for step in &test.file.install_steps {
+        for step in &file.install_steps {
             text.push_str(step);
             text.push('\n');
         }
     }
     let head = format!("#!/bin/sh\ncd {}\n", test.folder(lava_dir));
-    let head = head + &parameters(&test.file.parameters, "the definition's own");
+    let head = head + &parameters(&file.parameters, "the definition's own");
     let head = head + &parameters(&definition.parameters, "the job's");
     (!text.is_empty()).then(|| head + &text)
 }

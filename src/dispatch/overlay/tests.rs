@@ -1,6 +1,7 @@
 use super::*;
 use crate::config::{At, Problems};
 use crate::dispatch::job::{Definition, Source};
+use crate::dispatch::signals;
 use std::process::Command;
 
 fn definition(yaml: &str) -> DefinitionFile {
@@ -23,42 +24,118 @@ fn wanted(name: &str, parameters: &[(&str, &str)]) -> Definition {
         parameters: parameters.iter().map(|(k, v)| ((*k).into(), (*v).into())).collect(),
         skip_install: Vec::new(),
         kmsg: false,
+        expected: None,
     }
 }
 
-/// Writes a stage of definitions below a folder of this host and runs it there, as a board would.
+/// The shells that the helpers have to run in, by their names in the search path.
+const SHELLS: [&str; 2] = ["dash", "busybox"];
+
+/// Runs a stage of definitions on this host as a board would, in each of the shells, without the
+/// lines that vouch for signals. There are no other programs than busybox's.
 fn run_on_this_host(definitions: &[(&str, &[(&str, &str)])]) -> String {
-    let dir = tempfile::tempdir().unwrap();
-    let lava_dir = dir.path().join("lava-1").display().to_string();
-    let mut overlay = Overlay::default();
-    overlay.add_helpers(&lava_dir).unwrap();
-    let mut conf = String::new();
-    for (i, (yaml, parameters)) in definitions.iter().enumerate() {
-        let (run, uuid) = (format!("{i}_t"), format!("u{i}"));
-        let test = TestRun { stage: 0, run, uuid, file: definition(yaml), repository: None };
-        let (wanted, folder) = (wanted("t", parameters), test.folder(&lava_dir));
-        overlay
-            .add(format!("{folder}/run.sh"), true, run_script(&test, &wanted, &lava_dir))
-            .unwrap();
-        if let Some(install) = install_script(&test, &wanted, &lava_dir) {
-            overlay.add(format!("{folder}/install.sh"), true, install).unwrap();
+    let said = SHELLS.map(|shell| {
+        let said = Stage::new(shell, definitions).run();
+        let lines = said.lines().filter(|line| !line.starts_with("<LAVA_CHECK"));
+        lines.map(|line| format!("{line}\n")).collect::<String>()
+    });
+    let [dash, busybox] = said;
+    assert_eq!(dash, busybox, "dash and busybox differ");
+    dash
+}
+
+/// A stage of tests in a folder of this host.
+struct Stage {
+    dir: tempfile::TempDir,
+    lava_dir: String,
+    path: String,
+}
+
+impl Stage {
+    fn new(shell: &str, definitions: &[(&str, &[(&str, &str)])]) -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let lava_dir = dir.path().join("lava-1").display().to_string();
+        let mut overlay = Overlay::default();
+        overlay.add_helpers(&lava_dir).unwrap();
+        let target = [("device_ip", "10.0.0.7\n"), ("storage", "SATA\t/dev/sda\nUSB\t/dev/sdb\n")];
+        let target = Target(target.map(|(name, text)| (name, text.to_owned())).into());
+        overlay.add_target(&lava_dir, &target).unwrap();
+        let mut conf = String::new();
+        for (i, (yaml, parameters)) in definitions.iter().enumerate() {
+            let (run, uuid) = (format!("{i}_t"), format!("u{i}"));
+            let test = TestRun { stage: 0, run, uuid, file: definition(yaml), repository: None };
+            let (wanted, folder) = (wanted("t", parameters), test.folder(&lava_dir));
+            let script = run_script(&test, &wanted, &lava_dir);
+            overlay.add(format!("{folder}/run.sh"), true, script).unwrap();
+            if let Some(install) = install_script(&test, &wanted, &lava_dir, Some("debian")) {
+                overlay.add(format!("{folder}/install.sh"), true, install).unwrap();
+            }
+            conf.push_str(&format!("{folder}\n"));
         }
-        conf.push_str(&format!("{folder}\n"));
+        overlay.add(format!("{lava_dir}/0/lava-test-runner.conf"), false, conf).unwrap();
+        let programs = dir.path().join("programs");
+        let path = install(shell, &programs);
+        let sh = format!("#!{}/sh\n", programs.display());
+        for (path, entry) in &overlay.entries {
+            let Entry::File { bytes, .. } = entry else { continue };
+            std::fs::create_dir_all(Path::new(path).parent().unwrap()).unwrap();
+            let text = String::from_utf8(bytes.clone()).unwrap().replacen("#!/bin/sh\n", &sh, 1);
+            std::fs::write(path, text).unwrap();
+            use std::os::unix::fs::PermissionsExt as _;
+            std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o755)).unwrap();
+        }
+        Self { dir, lava_dir, path }
     }
-    overlay.add(format!("{lava_dir}/0/lava-test-runner.conf"), false, conf).unwrap();
-    for (path, entry) in &overlay.entries {
-        let Entry::File { executable, bytes } = entry else { continue };
-        std::fs::create_dir_all(Path::new(path).parent().unwrap()).unwrap();
-        std::fs::write(path, bytes).unwrap();
+
+    /// Adds a program that the board has.
+    fn program(&self, name: &str, text: &str) {
+        let path = self.dir.path().join("programs").join(name);
+        let _ = std::fs::remove_file(&path);
+        let sh = self.dir.path().join("programs/sh");
+        std::fs::write(&path, format!("#!{}\n{text}\n", sh.display())).unwrap();
         use std::os::unix::fs::PermissionsExt as _;
-        let mode = if *executable { 0o755 } else { 0o644 };
-        std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).unwrap();
+        std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o755)).unwrap();
     }
-    let output = Command::new(format!("{lava_dir}/bin/lava-test-runner"))
-        .arg(format!("{lava_dir}/0"))
-        .output()
-        .unwrap();
-    String::from_utf8(output.stdout).unwrap()
+
+    fn run(&self) -> String {
+        let stage = format!("{}/0", self.lava_dir);
+        self.helper("lava-test-runner", &[&stage]).0
+    }
+
+    /// What a helper says, and how it ends.
+    fn helper(&self, name: &str, arguments: &[&str]) -> (String, bool) {
+        let output = Command::new(format!("{}/bin/{name}", self.lava_dir))
+            .args(arguments)
+            .env("PATH", &self.path)
+            .env_remove("LAVA_SIGNALS")
+            .output()
+            .unwrap();
+        (String::from_utf8(output.stdout).unwrap(), output.status.success())
+    }
+}
+
+/// Makes a folder with the shell as `sh` and busybox's programs, and gives it as the search path:
+/// what the helpers do with packages must not reach this host.
+fn install(shell: &str, folder: &Path) -> String {
+    std::fs::create_dir(folder).unwrap();
+    let (shell, busybox) = (find(shell), find("busybox"));
+    std::os::unix::fs::symlink(shell, folder.join("sh")).unwrap();
+    let list = Command::new(&busybox).arg("--list").output().unwrap().stdout;
+    let list = String::from_utf8(list).unwrap();
+    let managers = ["dpkg", "rpm"];
+    let applets = list.lines().filter(|name| *name != "sh" && !managers.contains(name));
+    for name in applets {
+        std::os::unix::fs::symlink(&busybox, folder.join(name)).unwrap();
+    }
+    folder.display().to_string()
+}
+
+/// Where a program of this host is.
+fn find(program: &str) -> PathBuf {
+    let path = std::env::var("PATH").unwrap_or_default();
+    let mut files = std::env::split_paths(&path).map(|dir| dir.join(program));
+    let found = files.find(|path| path.exists());
+    found.unwrap_or_else(|| panic!("no {program} on this host: apt install {program}"))
 }
 
 #[test]
@@ -75,6 +152,12 @@ run:
   - lava-test-case speed --result pass --measurement 1.5 --units MB/s
   - echo \"$WHO $WHAT\"
   - lava-test-case 'a b' --result pass
+  - lava-test-case broken --result
+  - echo saved > file
+  - lava-test-case saved --result skip --output file
+  - lava-test-reference bug --result fail --reference https://bugs/1
+  - lava-test-feedback other
+  - lava-test-event half way
   - lava-test-raise no more
 ",
         &[("WHO", "alice")],
@@ -95,6 +178,13 @@ run:
 <LAVA_SIGNAL_TESTSET STOP>
 <LAVA_SIGNAL_TESTCASE TEST_CASE_ID=speed RESULT=pass UNITS=MB/s MEASUREMENT=1.5>
 alice it's
+<LAVA_SIGNAL_STARTTC saved>
+saved
+<LAVA_SIGNAL_ENDTC saved>
+<LAVA_SIGNAL_TESTCASE TEST_CASE_ID=saved RESULT=skip>
+<LAVA_SIGNAL_TESTREFERENCE bug fail https://bugs/1>
+<LAVA_SIGNAL_TESTFEEDBACK other>
+<LAVA_SIGNAL_TESTEVENT half way>
 <LAVA_SIGNAL_TESTRAISE no more>
 <LAVA_SIGNAL_ENDRUN 0_t u0>
 <LAVA_TEST_RUNNER EXIT>
@@ -120,16 +210,113 @@ fn an_install_that_fails_is_told_before_anything_runs() {
 }
 
 #[test]
-fn a_background_process_is_ended_and_said_to_have_run() {
+fn a_background_process_is_ended_with_all_that_it_started() {
     let said = run_on_this_host(&[(
         "run:
   steps:
-  - lava-background-process-start sleeper --cmd 'echo up; exec sleep 1000'
+  - lava-background-process-start sleeper --cmd 'echo up; echo $$ > pid; sleep 1000; echo never'
+  - while ! test -s pid; do :; done
+  - lava-background-process-stop sleeper
+  - while kill -0 -\"$(cat pid)\" 2>/dev/null; do :; done
   - lava-background-process-stop sleeper
 ",
         &[],
     )]);
-    assert!(said.contains("TEST_CASE_ID=sleeper-background-process-stop RESULT=pass"), "{said}");
+    let case = "TEST_CASE_ID=sleeper-background-process-stop RESULT";
+    let cases: Vec<&str> = said.lines().filter(|line| line.contains(case)).collect();
+    assert!(cases[0].contains("RESULT=pass") && cases[1].contains("RESULT=fail"), "{said}");
+    assert!(said.contains("up\n") && !said.contains("never"), "{said}");
+}
+
+#[test]
+fn the_helpers_know_what_the_lab_knows_of_the_board() {
+    for shell in SHELLS {
+        let stage = Stage::new(shell, &[]);
+        let said = |name: &str, arguments: &[&str]| stage.helper(name, arguments);
+        assert_eq!(said("lava-target-ip", &[]), ("10.0.0.7\n".into(), true));
+        assert_eq!(said("lava-target-mac", &[]), (String::new(), false));
+        assert_eq!(said("lava-probe-ip", &[]), (String::new(), false));
+        let all = "SATA\t/dev/sda\nUSB\t/dev/sdb\n";
+        assert_eq!(said("lava-target-storage", &[]), (all.into(), true));
+        assert_eq!(said("lava-target-storage", &["USB"]), ("/dev/sdb\n".into(), true));
+        assert_eq!(said("lava-target-storage", &["UMS"]), (String::new(), false));
+        assert_eq!(said("lava-echo-ipv4", &["lo"]), ("127.0.0.1\n".into(), true));
+        assert!(!said("lava-echo-ipv4", &["no-such"]).1);
+    }
+}
+
+#[test]
+fn packages_keys_and_sources_are_installed_before_the_steps() {
+    let yaml = "install:
+  deps: [curl make]
+  deps-debian: [libc6]
+  deps-fedora: [glibc]
+  keys: [ABCD]
+  sources: ['ppa:lab/tools']
+  steps: ['echo step']
+run: {steps: []}
+";
+    let dnf = "rpm --import ABCD\ndnf -y config-manager --add-repo ppa:lab/tools\n\
+               dnf -e 0 -y install curl make libc6\nstep\n";
+    let apt = "apt-key adv --keyserver keyserver.ubuntu.com --recv-keys ABCD\n\
+               add-apt-repository -y ppa:lab/tools\n\
+               apt-get update -q\napt-get install -q -y curl make libc6\nstep\n";
+    let boards: [(&[&str], &str); 2] =
+        [(&["dnf", "rpm"], dnf), (&["apt-get", "apt-key", "add-apt-repository"], apt)];
+    // Where busybox is the shell, `rpm` is busybox's own.
+    let boards = [("dash", boards[0]), ("dash", boards[1]), ("busybox", boards[1])];
+    for (shell, (programs, wanted)) in boards {
+        let stage = Stage::new(shell, &[(yaml, &[])]);
+        for program in programs {
+            stage.program(program, &format!("echo {program} \"$@\""));
+        }
+        let said = stage.run();
+        assert!(said.contains(wanted), "{shell}: {said}");
+    }
+}
+
+#[test]
+fn a_board_without_a_package_manager_says_so() {
+    for shell in SHELLS {
+        let stage = Stage::new(shell, &[("install: {deps: [make]}\nrun: {steps: []}", &[])]);
+        assert!(stage.run().ends_with("<LAVA_TEST_RUNNER INSTALL_FAIL>\n"));
+    }
+}
+
+#[test]
+fn signals_are_numbered_kept_and_said_again() {
+    for shell in SHELLS {
+        let steps = "run: {steps: ['lava-test-case a --result pass', 'lava-test-raise \"a < b\"']}";
+        let stage = Stage::new(shell, &[(steps, &[])]);
+        let said = stage.run();
+        let lines: Vec<&str> = said.lines().collect();
+        assert!(lines[0].starts_with("<LAVA_CHECK_TOTAL 0 "), "{said}");
+        let case = "<LAVA_SIGNAL_TESTCASE TEST_CASE_ID=a RESULT=pass>";
+        let at = lines.iter().position(|line| *line == case).unwrap();
+        let check = signals::check(2, case);
+        assert_eq!(lines[at + 1], format!("<LAVA_CHECK 2 {check}>"));
+        assert!(said.contains("<LAVA_SIGNAL_TESTRAISE a ( b>"), "{said}");
+        let folder = format!("{}/0", stage.lava_dir);
+        let (again, _) = stage.helper("lava-signals-again", &[&folder, "2", "4"]);
+        let again: Vec<&str> = again.lines().collect();
+        assert_eq!(again[..2], lines[at..at + 2]);
+        assert_eq!(again[2], "<LAVA_SIGNAL_ENDRUN 0_t u0>");
+        assert_eq!(again[4], format!("<LAVA_CHECK_TOTAL 4 {}>", signals::check(4, "TOTAL")));
+    }
+}
+
+#[test]
+fn signals_of_several_processes_at_once_each_have_a_number() {
+    for shell in SHELLS {
+        let steps = "run: {steps: ['for i in 1 2 3 4 5 6 7 8; do lava-test-case c$i --result pass & done; wait']}";
+        let said = Stage::new(shell, &[(steps, &[])]).run();
+        let mut numbers: Vec<u32> = said
+            .lines()
+            .filter_map(|line| line.strip_prefix("<LAVA_CHECK ")?.split(' ').next()?.parse().ok())
+            .collect();
+        numbers.sort_unstable();
+        assert_eq!(numbers, (1..=10).collect::<Vec<_>>(), "{said}");
+    }
 }
 
 #[test]

@@ -148,7 +148,7 @@ async fn once(step: &Step, context: &mut Context, deadline: Instant) -> Result<(
     for inner in &step.steps {
         run_step(inner, context, deadline).await?;
     }
-    Ok(())
+    step.action.finish(at(step, context, deadline)).await
 }
 
 /// The context, with this step as the one that runs now.

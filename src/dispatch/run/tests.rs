@@ -87,6 +87,8 @@ async fn run_all(
         job_id: "1".into(),
         output: dir.path().to_owned(),
         tftp_dir: dir.path().to_owned(),
+        tftp_listen: None,
+        cache: None,
         dispatcher_ip: "127.0.0.1".into(),
         lab: None,
     };

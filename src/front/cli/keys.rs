@@ -27,7 +27,14 @@ impl KeyArgs {
     /// # Errors
     /// When a variable or a file is wrong.
     pub(super) fn escapes(&self, title: &str) -> Result<Escapes, Failure> {
-        let config = KeyConfig::find()?;
+        self.escapes_by(KeyConfig::find()?, title)
+    }
+
+    /// The same, where the files are read already.
+    ///
+    /// # Errors
+    /// When a variable is wrong.
+    pub(super) fn escapes_by(&self, config: KeyConfig, title: &str) -> Result<Escapes, Failure> {
         let set = |name| std::env::var(name).ok().filter(|value| !value.is_empty());
         let wrong = |name: &'static str| {
             move |error: String| Failure::new(Kind::User, format!("${name}: {error}"))

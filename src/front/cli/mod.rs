@@ -1,5 +1,6 @@
 //! The command lines. Each program's `main` parses, calls the library and maps the failure.
 
+mod clock;
 pub mod console;
 pub mod demo;
 pub mod dispatcher;

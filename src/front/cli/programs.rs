@@ -14,6 +14,7 @@ use super::dispatcher::DispatcherArgs;
 use super::lava::LavaArgs;
 use super::power::PowerArgs;
 use super::serial::SerialArgs;
+use super::ssh::SshArgs;
 use crate::client::lab::Lab;
 
 /// How long a person who has pressed Tab waits for boards' names, at most.
@@ -32,6 +33,8 @@ pub enum Program {
     Power,
     #[value(name = "lava-serial")]
     Serial,
+    #[value(name = "lava-ssh")]
+    Ssh,
 }
 
 impl Program {
@@ -48,6 +51,7 @@ impl Program {
             Self::Dispatcher => "lava-dispatcher",
             Self::Power => "lava-power",
             Self::Serial => "lava-serial",
+            Self::Ssh => "lava-ssh",
         }
     }
 
@@ -59,6 +63,7 @@ impl Program {
             Self::Dispatcher => DispatcherArgs::command(),
             Self::Power => PowerArgs::command(),
             Self::Serial => SerialArgs::command(),
+            Self::Ssh => SshArgs::command(),
         })
     }
 }

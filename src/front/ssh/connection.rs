@@ -139,7 +139,7 @@ impl Connection {
             handle: session.handle(),
         };
         self.server.tasks().spawn(async move {
-            visitor.serve(channel, asked).await;
+            Box::pin(visitor.serve(channel, asked)).await;
             drop(place);
         });
         Ok(())

@@ -236,7 +236,7 @@ impl Visitor {
         let user = self.person.user.name.to_string();
         let visit = Visit { lab: self.lab.clone(), board, user, mode, size };
         match visit.stay(streams).await {
-            Ok(failed) => failed.map_or(0, Kind::exit_code),
+            Ok(code) => code,
             Err(failure) => {
                 let mut aside = to.make_writer_ext(Some(STDERR));
                 self.outcome(Err(failure), &mut aside).await

@@ -129,9 +129,10 @@ fn every_program_and_verb_has_a_manual_page() {
         let name = if program { format!("lava-verb-{verb}") } else { format!("lava-{verb}") };
         assert!(page(&format!("{name}.1")).contains(".SH"), "{verb}");
     }
-    for program in ["lava-console", "lava-serial", "lava-power", "lava-dispatcher"] {
+    for program in ["lava-console", "lava-serial", "lava-power", "lava-ssh", "lava-dispatcher"] {
         assert!(page(&format!("{program}.1")).contains(".SH OPTIONS"), "{program}");
     }
+    assert!(page("lava-console.1").contains("send\\-line") && page("lava-ssh.1").contains("check"));
     assert!(page("lava-power.1").contains("config") && page("lava-verb-power.1").contains("probe"));
 }
 

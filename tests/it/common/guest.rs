@@ -69,7 +69,7 @@ impl Guest {
         done(Command::new("sh").args(["-c", &pack]));
 
         let mut qemu = command("qemu-system-x86_64");
-        qemu.args(["-machine", "q35", "-accel", "tcg,tb-size=64", "-m", "512"]);
+        qemu.args(["-machine", "q35", "-accel", "tcg,tb-size=64", "-m", "1024"]);
         qemu.args(["-display", "none", "-nodefaults", "-no-reboot"]);
         qemu.arg("-kernel").arg(prepared.join("vmlinuz")).arg("-initrd").arg(initrd);
         let append = "console=ttyS0 panic=-1 quiet net.ifnames=0 systemd.show_status=0";

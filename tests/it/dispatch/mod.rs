@@ -1,6 +1,9 @@
 //! `lava-dispatcher`: what it makes of job files, and whole jobs on a scripted board.
 
 mod corpus;
+mod dialogue;
 mod jobs;
+mod methods;
 mod pipeline;
 mod scripted_board;
+mod stand_ins;

@@ -133,15 +133,23 @@ fn a_hundred_sessions_at_once_are_all_served() {
 }
 
 #[test]
-fn what_a_hostile_board_prints_is_the_clients_alone() {
+fn what_a_hostile_board_prints_a_terminal_does_not_obey_and_a_pipe_gets_as_it_is() {
     // Sequences that a terminal answers, a title, OSC 52, no UTF-8, a line of a megabyte, a reset.
     let port = "exec:sh -c 'read a; printf \"\\033[6n\\033[c\\033]0;title\\007\\033]52;c;ZXZpbA==\\007\
                 \\377\\376\\033c\"; head -c 1000000 /dev/zero | tr \"\\\\0\" x; echo; echo end of it; cat'";
     let lab = SshLab::with_ports(port, "");
+    let mut pipe = Client::in_pipes(&mut lab.ssh(&["lab", "panda01", "--spy"]));
+    wait_until(LIMIT, "it is attached", || lab.serial_sessions("panda01") == 1);
     let mut alice = Client::in_terminal(&mut lab.ssh(&["panda01@lab"]));
     alice.expect("Connected");
     alice.type_text("\n");
     alice.expect("end of it");
+    pipe.expect("end of it");
+    let (at_terminal, in_pipe) = (alice.heard().text(), pipe.heard().text());
+    for obeyed in ["\x1b[6n", "\x1b[c", "\x1b]0;title", "\x1b]52;c;ZXZpbA==\x07", "\x1bc"] {
+        assert!(in_pipe.contains(obeyed), "{obeyed:?}");
+        assert!(!at_terminal.contains(obeyed), "{obeyed:?}");
+    }
     // Who looks at the past is shown no more than text.
     let said = lab.run(&["-tt", "lab", "log", "panda01", "--timestamps"], "");
     let shown = text(&said.stdout);

@@ -1,7 +1,6 @@
 //! What a board prints does no harm to who looks at it.
 
 use super::{ECHO, Lab};
-use crate::common::{LIMIT, wait_until};
 
 /// Everything that terminals act on: titles, the clipboard, questions that are answered as if typed,
 /// other screens, a mouse, characters that are none, a line of 10 MB, strings without an end, a reset.
@@ -34,7 +33,6 @@ fn hostile_bytes_of_a_board_reach_nobody() {
     assert_eq!(top.value("#{pane_title}"), title);
     assert!(!top.value("#{buffer_size}").contains('4'), "the clipboard is as it was");
     top.keys(&["q"]);
-    wait_until(LIMIT, "it is over", || top.value("#{pane_dead}") == "1");
-    assert_eq!(top.value("#{pane_dead_status}"), "0");
+    assert_eq!(top.ended(), "0");
     assert_eq!(top.value("#{mouse_any_flag}#{alternate_on}"), "00");
 }

@@ -37,8 +37,7 @@ fn the_boards_are_listed_filtered_sorted_and_resized() {
         screen.lines().count() == 10 && screen.contains("panda01") && !screen.contains("RATE")
     });
     top.keys(&["q"]);
-    wait_until(LIMIT, "it is over", || top.value("#{pane_dead}") == "1");
-    assert_eq!(top.value("#{pane_dead_status}"), "0");
+    assert_eq!(top.ended(), "0");
 }
 
 #[test]

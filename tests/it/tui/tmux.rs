@@ -60,9 +60,23 @@ impl<'a> Tmux<'a> {
         self.tell(&["capture-pane", "-p", "-e"])
     }
 
-    /// Something that tmux knows of the terminal, as `#{pane_dead_status}`.
+    /// Something that tmux knows of the terminal, as `#{pane_pid}`.
     pub(super) fn value(&self, format: &str) -> String {
         self.tell(&["display-message", "-p", format]).trim().to_owned()
+    }
+
+    /// Waits until the program has ended: its exit status, or the signal that ended it. tmux calls a
+    /// pane dead when its terminal is closed, which is before it knows how the program ended; and on a
+    /// busy machine it now and then misses that a child of it has ended, until the next one does.
+    #[track_caller]
+    pub(super) fn ended(&self) -> String {
+        let mut how = String::new();
+        wait_until(LIMIT, "the program has ended", || {
+            self.tell(&["run-shell", "-b", "true"]);
+            how = self.value("#{pane_dead_status}#{?pane_dead_signal,signal #{pane_dead_signal},}");
+            !how.is_empty()
+        });
+        how
     }
 
     /// Waits until the screen is so.

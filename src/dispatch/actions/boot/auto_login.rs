@@ -66,6 +66,8 @@ impl Action for LoginAction {
         Box::pin(async move {
             let delay = Duration::from_millis(context.device.boot_character_delay);
             let wait = context.wait();
+            // What comes after the login talks to the same shell.
+            context.shared().prompts = self.boot.prompts.clone();
             let session = context.session()?;
             let login = Login { session, wait, delay, prompts: &self.boot.prompts };
             match &self.boot.auto_login {

@@ -8,7 +8,12 @@ use crate::dispatch::error::Error;
 use crate::dispatch::expect::Patterns;
 
 #[derive(Debug)]
-pub(super) struct BootloaderCommands;
+pub(super) struct BootloaderCommands {
+    /// As `u-boot`.
+    pub loader: String,
+    /// The last command boots a system that is logged in to, and does not come back to the prompt.
+    pub leads_to_shell: bool,
+}
 
 impl Action for BootloaderCommands {
     fn name(&self) -> &'static str {
@@ -17,20 +22,25 @@ impl Action for BootloaderCommands {
 
     fn run<'a>(&'a self, context: &'a mut Context) -> Running<'a> {
         Box::pin(async move {
-            let uboot = context.device.uboot.clone();
+            let loader = context.device.loader(&self.loader);
             let delay = Duration::from_millis(context.device.boot_character_delay);
             let commands = context.shared().commands.clone();
             let done = context.shared().final_message.clone();
-            let prompts = answers(&uboot.prompts, &uboot.error_messages)?;
+            let prompts = answers(&loader.prompts, &loader.error_messages)?;
             let last = match done {
-                Some(done) => answers(&[done], &uboot.error_messages)?,
-                None => prompts.clone(),
+                Some(done) => Some(answers(&[done], &loader.error_messages)?),
+                // Whoever logs in next sees what the system says.
+                None if self.leads_to_shell => None,
+                None => Some(prompts.clone()),
             };
             let (wait, count) = (context.wait(), commands.len());
             for (i, command) in commands.iter().enumerate() {
                 let session = context.session()?;
                 session.send_line(command, delay).await?;
-                let wanted = if i + 1 == count { &last } else { &prompts };
+                let Some(wanted) = (if i + 1 == count { last.as_ref() } else { Some(&prompts) })
+                else {
+                    return Ok(());
+                };
                 let found = session.expect(&wanted.patterns, &wait).await?;
                 if found.index >= wanted.good {
                     let said = found.groups.first().cloned().unwrap_or_default();

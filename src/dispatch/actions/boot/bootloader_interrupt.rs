@@ -16,7 +16,10 @@ const SECOND_PROMPT: Duration = Duration::from_millis(200);
 const SECOND_PROMPT_LIMIT: Duration = Duration::from_secs(1);
 
 #[derive(Debug)]
-pub(super) struct BootloaderInterrupt;
+pub(super) struct BootloaderInterrupt {
+    /// As `u-boot`.
+    pub loader: String,
+}
 
 impl Action for BootloaderInterrupt {
     fn name(&self) -> &'static str {
@@ -25,20 +28,23 @@ impl Action for BootloaderInterrupt {
 
     fn validate<'a>(&'a self, checks: &'a mut Checks) -> BoxFuture<'a, ()> {
         Box::pin(async move {
-            let uboot = checks.device.uboot.clone();
+            let uboot = checks.device.loader(&self.loader);
             if uboot.prompts.is_empty() {
-                checks.fault("the device's u-boot method has no \"bootloader_prompt\"");
+                checks.fault(format!(
+                    "the device's {} method has no \"bootloader_prompt\"",
+                    self.loader
+                ));
             }
             let prompts = uboot.prompts.iter().chain([&uboot.interrupt_prompt]);
             for pattern in prompts.chain(&uboot.error_messages) {
-                checks.pattern("the device's u-boot", pattern);
+                checks.pattern(&format!("the device's {}", self.loader), pattern);
             }
         })
     }
 
     fn run<'a>(&'a self, context: &'a mut Context) -> Running<'a> {
         Box::pin(async move {
-            let uboot = context.device.uboot.clone();
+            let uboot = context.device.loader(&self.loader);
             let wait = context.wait();
             let patterns =
                 |patterns: &[String]| Patterns::new(patterns).map_err(Error::Configuration);
@@ -59,7 +65,7 @@ impl Action for BootloaderInterrupt {
 }
 
 /// What stops the countdown.
-fn keys(uboot: &crate::dispatch::device::UBoot) -> String {
+fn keys(uboot: &crate::dispatch::device::Loader) -> String {
     if !uboot.interrupt_control.is_empty() {
         let control = |key: &String| {
             key.chars().next().map(|c| char::from(c.to_ascii_uppercase() as u8 & 0x1f))

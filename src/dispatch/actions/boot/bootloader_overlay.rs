@@ -47,20 +47,14 @@ impl Action for BootloaderOverlay {
     fn run<'a>(&'a self, context: &'a mut Context) -> Running<'a> {
         Box::pin(async move {
             let commands = self.commands(&context.device);
-            let command = context.shared().boot_command;
-            let own = self.boot.kernel_type.as_deref().and_then(boot_command);
-            let command = command.or(own);
-            let addresses = command.and_then(|command| context.device.addresses.get(command));
-            let sealed = context.device.add_header.as_deref() == Some("u-boot");
-            let (addresses, server) = (addresses.cloned(), context.settings.dispatcher_ip.clone());
-            let files = context.shared().tftp.clone();
-            let values = Values { command, addresses, sealed, server, files };
+            let values = self.values(context);
             let filled = values.fill(&commands).map_err(Error::Configuration)?;
             for line in &filled {
                 context.log.debug(format!("boot command: {line}"));
             }
-            let fallback = context.device.uboot.final_message.clone();
+            let fallback = context.device.loader(self.boot.loader()).final_message;
             let shared = context.shared();
+            shared.values = values;
             shared.commands = filled;
             shared.final_message =
                 self.boot.final_message.clone().or(Some(fallback).filter(|text| !text.is_empty()));
@@ -70,12 +64,46 @@ impl Action for BootloaderOverlay {
     }
 }
 
+/// Fills in what the boot block's overlay has found out.
+pub(super) fn fill_line(line: &str, context: &mut Context) -> Result<String, Error> {
+    let values = context.shared().values.clone();
+    let filled = values.line(line).map_err(Error::Configuration)?;
+    filled.ok_or_else(|| Error::Job(format!("{line:?} asks for what the job does not deploy")))
+}
+
 impl BootloaderOverlay {
+    /// The kernel's command line with everything filled in, where the device has it apart.
+    pub(super) fn command_line(&self, context: &mut Context) -> Result<Option<String>, Error> {
+        let Some(line) = self.values(context).cmdline else { return Ok(None) };
+        fill_line(&line, context).map(Some)
+    }
+
+    fn values(&self, context: &mut Context) -> Values {
+        let command = context.shared().boot_command;
+        let own = self.boot.kernel_type.as_deref().and_then(boot_command);
+        let command = command.or(own);
+        let addresses = command.and_then(|command| context.device.addresses.get(command)).cloned();
+        let sealed = context.device.add_header.as_deref() == Some("u-boot");
+        let loader = context.device.loader(self.boot.loader());
+        let cmdline = match &self.boot.commands {
+            Commands::Named(name) => loader.command_lines.get(name).cloned(),
+            Commands::List(_) => None,
+        };
+        let (server, job) =
+            (context.settings.dispatcher_ip.clone(), context.settings.job_id.clone());
+        let files = context.shared().tftp.clone();
+        let mac = loader.mac;
+        Values { command, addresses, sealed, server, files, mac, cmdline, job }
+    }
+
     /// The boot commands before anything is filled in.
     fn commands(&self, device: &Device) -> Vec<String> {
         match &self.boot.commands {
             Commands::List(commands) => commands.clone(),
-            Commands::Named(name) => device.uboot.commands.get(name).cloned().unwrap_or_default(),
+            Commands::Named(name) => {
+                let loader = device.loader(self.boot.loader());
+                loader.commands.get(name).cloned().unwrap_or_default()
+            }
         }
     }
 }
@@ -85,14 +113,19 @@ fn no_type(placeholder: &str) -> String {
 }
 
 /// What the placeholders stand for.
-#[derive(Debug)]
-struct Values {
+#[derive(Debug, Clone, Default)]
+pub struct Values {
     command: Option<&'static str>,
     addresses: Option<Addresses>,
     /// The ramdisk has U-Boot's header. Without it LAVA does not pass a ramdisk to `{BOOTX}`.
     sealed: bool,
     server: String,
     files: BTreeMap<String, String>,
+    /// The address of the board's network interface.
+    mac: Option<String>,
+    /// The kernel's command line, where the boot loader takes it apart from the commands.
+    cmdline: Option<String>,
+    job: String,
 }
 
 impl Values {
@@ -104,7 +137,13 @@ impl Values {
     }
 
     fn line(&self, line: &str) -> Result<Option<String>, String> {
-        let mut line = line.to_owned();
+        // What a kernel is told may itself have placeholders.
+        let mut line = match &self.cmdline {
+            Some(cmdline) if !self.files.contains_key("cmdline") => {
+                line.replace("{CMDLINE}", cmdline)
+            }
+            _ => line.to_owned(),
+        };
         for (placeholder, value) in self.table() {
             if !line.contains(placeholder) {
                 continue;
@@ -136,7 +175,25 @@ impl Values {
             ("{DTB}", file("dtb")),
             ("{TEE}", file("tee")),
             ("{DTBO}", file("dtbo")),
+            ("{PRESEED_CONFIG}", file("preseed")),
+            ("{NFSROOTFS}", file("nfsrootfs")),
+            ("{NFS_SERVER_IP}", Some(file("nfs_server").unwrap_or_else(|| self.server.clone()))),
+            ("{NBDSERVERIP}", Some(self.server.clone())),
+            ("{NBDSERVERPORT}", file("nbd_port")),
+            ("{LAVA_MAC}", self.mac.clone()),
+            ("{ROOT}", file("root")),
+            ("{ROOT_PART}", file("root_part")),
+            ("{TEST_MENU_NAME}", Some(format!("LAVA {} test image", self.job))),
+            ("{CMDLINE}", file("cmdline")),
+            ("{DEPTHCHARGE_KERNEL}", file("fit").or_else(|| file("kernel"))),
+            // With a FIT image the ramdisk is in it.
+            ("{DEPTHCHARGE_RAMDISK}", Some(self.loose_ramdisk())),
         ]
+    }
+
+    fn loose_ramdisk(&self) -> String {
+        let fit = self.files.contains_key("fit");
+        self.files.get("ramdisk").filter(|_| !fit).cloned().unwrap_or_default()
     }
 
     fn bootx(&self) -> Option<String> {
@@ -163,6 +220,9 @@ mod tests {
             sealed,
             server: "10.0.2.2".into(),
             files: files.iter().map(|name| ((*name).into(), format!("7/{name}/f"))).collect(),
+            mac: Some("00:90:05:af:00:7d".into()),
+            cmdline: None,
+            job: "7".into(),
         }
     }
 
@@ -195,6 +255,43 @@ mod tests {
                 "booti 0x1 0x2 0x3",
             ]
         );
+    }
+
+    #[test]
+    fn grubs_commands_name_the_server_the_files_and_the_root_file_system() {
+        let mut values = values(&["kernel", "dtb", "nfsrootfs"], false);
+        values.files.insert("nfs_server".into(), "10.1.1.1".into());
+        let commands = [
+            "net_bootp",
+            "linux (tftp,{SERVER_IP})/{KERNEL} root=/dev/nfs nfsroot={NFS_SERVER_IP}:{NFSROOTFS},tcp",
+            "initrd (tftp,{SERVER_IP})/{RAMDISK}",
+            "devicetree (tftp,{SERVER_IP})/{DTB}",
+            "boot",
+        ];
+        let root =
+            "linux (tftp,10.0.2.2)/7/kernel/f root=/dev/nfs nfsroot=10.1.1.1:7/nfsrootfs/f,tcp";
+        let tree = "devicetree (tftp,10.0.2.2)/7/dtb/f";
+        assert_eq!(fill(&values, &commands), ["net_bootp", root, tree, "boot"]);
+    }
+
+    #[test]
+    fn ipxes_commands_know_the_boards_network_interface() {
+        let commands = ["set console lava_mac={LAVA_MAC}", "initrd tftp://{SERVER_IP}/{RAMDISK}"];
+        let filled =
+            ["set console lava_mac=00:90:05:af:00:7d", "initrd tftp://10.0.2.2/7/ramdisk/f"];
+        assert_eq!(fill(&values(&["kernel", "ramdisk"], false), &commands), filled);
+    }
+
+    #[test]
+    fn depthcharges_command_line_is_filled_in_and_a_fit_image_has_the_ramdisk_in_it() {
+        let line = ["tftpboot {SERVER_IP} {DEPTHCHARGE_KERNEL} {CMDLINE} {DEPTHCHARGE_RAMDISK}"];
+        let cmdline = Some("root=/dev/nfs nfsroot={NFS_SERVER_IP}:{NFSROOTFS}".into());
+        let loose = Values { cmdline, ..values(&["kernel", "ramdisk", "nfsrootfs"], false) };
+        let root = "root=/dev/nfs nfsroot=10.0.2.2:7/nfsrootfs/f";
+        let filled = format!("tftpboot 10.0.2.2 7/kernel/f {root} 7/ramdisk/f");
+        assert_eq!(fill(&loose, &line), [filled]);
+        let fit = values(&["fit", "cmdline", "ramdisk"], false);
+        assert_eq!(fill(&fit, &line), ["tftpboot 10.0.2.2 7/fit/f 7/cmdline/f "]);
     }
 
     #[test]

@@ -11,7 +11,25 @@ use crate::dispatch::validate::Checks;
 use crate::model::event::Phase;
 
 #[derive(Debug)]
-pub(super) struct ConnectDevice;
+pub struct ConnectDevice;
+
+/// `menu-connect`: the same, for boards whose firmware has menus.
+#[derive(Debug)]
+pub(super) struct ConnectMenu;
+
+impl Action for ConnectMenu {
+    fn name(&self) -> &'static str {
+        "menu-connect"
+    }
+
+    fn validate<'a>(&'a self, checks: &'a mut Checks) -> BoxFuture<'a, ()> {
+        ConnectDevice.validate(checks)
+    }
+
+    fn run<'a>(&'a self, context: &'a mut Context) -> Running<'a> {
+        ConnectDevice.run(context)
+    }
+}
 
 impl Action for ConnectDevice {
     fn name(&self) -> &'static str {

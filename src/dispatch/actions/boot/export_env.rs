@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::overlay_drive;
 use crate::dispatch::action::{Action, Running};
 use crate::dispatch::context::Context;
 use crate::dispatch::error::Error;
@@ -20,6 +21,7 @@ impl Action for ExportEnv {
 
     fn run<'a>(&'a self, context: &'a mut Context) -> Running<'a> {
         Box::pin(async move {
+            overlay_drive::mount(context).await?;
             let prompts = context.shared().prompts.clone();
             let all = MISSING.into_iter().chain(prompts.iter().map(String::as_str));
             let patterns = Patterns::new(all).map_err(Error::Configuration)?;

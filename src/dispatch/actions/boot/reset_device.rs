@@ -9,8 +9,8 @@ use crate::dispatch::context::Context;
 use crate::dispatch::power;
 use crate::dispatch::validate::Checks;
 
-#[derive(Debug)]
-pub(super) struct ResetDevice {
+#[derive(Debug, Default)]
+pub struct ResetDevice {
     pub soft_reboot: Vec<String>,
 }
 

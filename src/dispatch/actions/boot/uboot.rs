@@ -2,18 +2,18 @@
 
 use super::bootloader_overlay::BootloaderOverlay;
 use super::connect_device::ConnectDevice;
+use super::from_media::FromMedia;
 use super::uboot_commands::UbootCommands;
 use crate::dispatch::action::{Action, Scene};
-use crate::dispatch::actions::Nothing;
 use crate::dispatch::job::Boot;
 
 #[derive(Debug)]
-pub struct UbootAction {
+pub(super) struct UbootAction {
     boot: Boot,
 }
 
 impl UbootAction {
-    pub fn new(boot: Boot) -> Self {
+    pub(super) fn new(boot: Boot) -> Self {
         Self { boot }
     }
 }
@@ -29,7 +29,7 @@ impl Action for UbootAction {
 
     fn populate(&self, scene: &Scene<'_>) -> Vec<Box<dyn Action>> {
         vec![
-            Box::new(Nothing("uboot-from-media")),
+            Box::new(FromMedia::uboot(&self.boot)),
             Box::new(BootloaderOverlay { boot: self.boot.clone(), deployed: scene.kernel_type() }),
             Box::new(ConnectDevice),
             Box::new(UbootCommands { boot: self.boot.clone() }),

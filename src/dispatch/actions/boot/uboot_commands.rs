@@ -1,11 +1,9 @@
 //! `uboot-commands`: from the reset to the shell.
 
-use super::auto_login::AutoLoginAction;
-use super::bootloader_commands::BootloaderCommands;
 use super::bootloader_interrupt::BootloaderInterrupt;
-use super::expect_shell::ExpectShell;
-use super::export_env::ExportEnv;
+use super::parts::shell;
 use super::reset_device::ResetDevice;
+use super::strategies::commands;
 use crate::dispatch::action::{Action, Scene};
 use crate::dispatch::actions::NotYet;
 use crate::dispatch::job::Boot;
@@ -21,23 +19,19 @@ impl Action for UbootCommands {
     }
 
     fn populate(&self, scene: &Scene<'_>) -> Vec<Box<dyn Action>> {
+        let reset = || ResetDevice { soft_reboot: self.boot.soft_reboot.clone() };
         let mut steps: Vec<Box<dyn Action>> = vec![
-            Box::new(ResetDevice { soft_reboot: self.boot.soft_reboot.clone() }),
-            Box::new(BootloaderInterrupt),
-            Box::new(BootloaderCommands),
+            Box::new(reset()),
+            Box::new(BootloaderInterrupt { loader: "u-boot".into() }),
+            Box::new(commands(&self.boot)),
         ];
-        if self.boot.prompts.is_empty() {
-            return steps;
+        if scene.device.loader("u-boot").ums_flash {
+            let because = "the board's medium as a USB disk";
+            steps.push(Box::new(NotYet { name: "wait-device-path", because }));
+            steps.push(Box::new(NotYet { name: "flash-uboot-ums", because }));
+            steps.push(Box::new(reset()));
         }
-        steps.push(Box::new(AutoLoginAction { boot: self.boot.clone() }));
-        if !scene.test_stages().is_empty() {
-            steps.push(Box::new(ExpectShell));
-            if self.boot.transfer_overlay {
-                let because = "the block has \"transfer_overlay\"";
-                steps.push(Box::new(NotYet { name: "overlay-unpack", because }));
-            }
-            steps.push(Box::new(ExportEnv));
-        }
+        steps.extend(shell(&self.boot, scene));
         steps
     }
 }

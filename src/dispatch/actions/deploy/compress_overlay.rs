@@ -19,26 +19,13 @@ impl Action for CompressOverlay {
 
     fn run<'a>(&'a self, context: &'a mut Context) -> Running<'a> {
         Box::pin(async move {
-            let lava_dir = context.lava_dir();
             let path = context.scratch().join(format!("overlay-{}.cpio", context.now.level));
-            let environment = environment(&context.job, &context.settings.job_id);
             let failed = |error: std::io::Error| {
                 Error::Infrastructure(format!("the overlay cannot be made: {error}"))
             };
+            std::fs::create_dir_all(context.scratch()).map_err(failed)?;
+            complete(context).map_err(failed)?;
             let shared = context.shared();
-            shared
-                .overlay
-                .add(format!("{lava_dir}/environment"), false, environment)
-                .map_err(failed)?;
-            let mut stages: BTreeMap<usize, String> = BTreeMap::new();
-            for test in &shared.tests {
-                let folder = test.folder(&lava_dir);
-                stages.entry(test.stage).or_default().push_str(&format!("{folder}\n"));
-            }
-            for (stage, conf) in stages {
-                let conf_path = format!("{lava_dir}/{stage}/lava-test-runner.conf");
-                shared.overlay.add(conf_path, false, conf).map_err(failed)?;
-            }
             let file = BufWriter::new(File::create(&path).map_err(failed)?);
             let written = shared.overlay.write(file).map_err(failed)?;
             written.into_inner().map_err(|error| failed(error.into_error()))?;
@@ -46,4 +33,21 @@ impl Action for CompressOverlay {
             Ok(())
         })
     }
+}
+
+/// Adds what is only known when all tests are: the environment, and which tests each stage runs.
+pub(in crate::dispatch::actions) fn complete(context: &mut Context) -> std::io::Result<()> {
+    let lava_dir = context.lava_dir();
+    let environment = environment(&context.job, &context.settings.job_id);
+    let shared = context.shared();
+    shared.overlay.add(format!("{lava_dir}/environment"), false, environment)?;
+    let mut stages: BTreeMap<usize, String> = BTreeMap::new();
+    for test in &shared.tests {
+        let folder = test.folder(&lava_dir);
+        stages.entry(test.stage).or_default().push_str(&format!("{folder}\n"));
+    }
+    for (stage, conf) in stages {
+        shared.overlay.add(format!("{lava_dir}/{stage}/lava-test-runner.conf"), false, conf)?;
+    }
+    Ok(())
 }

@@ -5,12 +5,13 @@ use std::path::Path;
 use futures_util::future::BoxFuture;
 use tokio::process::Command;
 
+use super::append_overlays::{AppendOverlays, overlay_artefacts};
 use crate::dispatch::action::{Action, Running, Scene};
 use crate::dispatch::context::Context;
 use crate::dispatch::error::Error;
 use crate::dispatch::job::{Artefact, Checksum, Compression};
 use crate::dispatch::validate::Checks;
-use crate::image::{Digest, Fetch, FetchError, unpack};
+use crate::image::{Digest, Fetch, FetchError, Wanted, unpack};
 
 #[derive(Debug)]
 pub(super) struct DownloadRetry {
@@ -33,7 +34,15 @@ impl Action for DownloadRetry {
     }
 
     fn populate(&self, _scene: &Scene<'_>) -> Vec<Box<dyn Action>> {
-        vec![Box::new(Download { artefact: self.artefact.clone() })]
+        let mut steps: Vec<Box<dyn Action>> =
+            vec![Box::new(Download { artefact: self.artefact.clone() })];
+        for overlay in overlay_artefacts(&self.artefact) {
+            steps.push(Box::new(DownloadRetry::new(overlay)));
+        }
+        if !self.artefact.overlays.is_empty() {
+            steps.push(Box::new(AppendOverlays { image: self.artefact.clone() }));
+        }
+        steps
     }
 }
 
@@ -47,6 +56,7 @@ impl Action for Download {
         match self.artefact.url.split(':').next() {
             Some("file") => "file-download",
             Some("scp") => "scp-download",
+            Some("downloads") => "predownloaded",
             _ => "http-download",
         }
     }
@@ -83,11 +93,13 @@ impl Action for Download {
                 Some(Checksum::Md5(_)) | None => None,
             };
             let fetch = Fetch::new().map_err(|error| fetch_error(&error))?;
-            let size = fetch
-                .get(url, headers, digest.as_ref(), &file)
-                .await
-                .map_err(|error| fetch_error(&error))?;
-            context.log.info(format!("{name}: {size} bytes from {url}"));
+            let fetch = fetch.with_cache(context.settings.cache.clone());
+            let wanted = Wanted { url, headers, digest: digest.as_ref(), to: &file };
+            let (progress, level) = (context.progress.clone(), context.now.level.clone());
+            let told = move |length, total| progress.download(&level, length, total);
+            let got = fetch.get(&wanted, &told).await.map_err(|error| fetch_error(&error))?;
+            let (size, from) = (got.size, if got.cached { " (from the cache)" } else { "" });
+            context.log.info(format!("{name}: {size} bytes from {url}{from}"));
             context.fact("size", size.to_string());
             if let Some(Checksum::Md5(expected)) = checksum {
                 md5(&file, expected).await?;

@@ -38,15 +38,11 @@ impl Action for GitRepo {
 
     fn run<'a>(&'a self, context: &'a mut Context) -> Running<'a> {
         Box::pin(async move {
-            let Planned { stage, run, definition } = &self.0;
+            let Planned { stage, run, definition, .. } = &self.0;
             let Source::Git { repository, branch, revision, .. } = &definition.source else {
                 return Err(Error::Bug("the definition is not in git".into()));
             };
             let folder = context.scratch().join(format!("git-{stage}-{run}"));
-            if folder.exists() {
-                let failed = |error: std::io::Error| Error::Infrastructure(error.to_string());
-                std::fs::remove_dir_all(&folder).map_err(failed)?;
-            }
             clone(repository, branch.as_deref(), revision.as_deref(), &folder)
                 .await
                 .map_err(Error::Infrastructure)?;
@@ -79,12 +75,17 @@ fn inside(folder: &Path, path: &str) -> Result<std::path::PathBuf, Error> {
     }
 }
 
-async fn clone(
+/// Clones into a folder; what an earlier try has left there is removed.
+pub(super) async fn clone(
     repository: &str,
     branch: Option<&str>,
     revision: Option<&str>,
     folder: &Path,
 ) -> Result<(), String> {
+    if folder.exists() {
+        std::fs::remove_dir_all(folder)
+            .map_err(|error| format!("{}: {error}", folder.display()))?;
+    }
     let target = folder.display().to_string();
     let mut words = vec!["clone", "--quiet"];
     // A revision may be anywhere in the history; a tip needs nothing of it.

@@ -34,7 +34,7 @@ impl Action for InlineRepo {
 /// Notes the definition as one that will be run.
 pub(super) fn register(
     planned: &Planned,
-    file: DefinitionFile,
+    mut file: DefinitionFile,
     repository: Option<std::path::PathBuf>,
     context: &mut Context,
 ) {
@@ -42,5 +42,6 @@ pub(super) fn register(
     context.fact("uuid", uuid.clone());
     context.fact("name", planned.definition.name.clone());
     let Planned { stage, run, .. } = planned.clone();
+    file.expected = planned.definition.expected.clone().or(file.expected);
     context.shared().tests.push(TestRun { stage, run, uuid, file, repository });
 }

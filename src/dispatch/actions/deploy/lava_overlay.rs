@@ -17,12 +17,18 @@ impl Action for LavaOverlay {
 
     fn populate(&self, scene: &Scene<'_>) -> Vec<Box<dyn Action>> {
         let mut steps: Vec<Box<dyn Action>> = Vec::new();
+        if !scene.has_tests() {
+            return steps;
+        }
         if scene.device.deploy_methods.iter().any(|method| method == "ssh") {
             steps.push(Box::new(Nothing("ssh-authorize")));
         }
         steps.push(Box::new(Nothing("lava-multinode-overlay")));
         steps.push(Box::new(TestDefinition));
-        steps.push(Box::new(CompressOverlay));
+        // A container has the files in a folder.
+        if scene.deploy().to != "docker" {
+            steps.push(Box::new(CompressOverlay));
+        }
         steps
     }
 
@@ -35,10 +41,12 @@ impl Action for LavaOverlay {
                 .iter()
                 .map(|(key, value)| format!("{key}='{}'\n", value.replace('\'', r"'\''")))
                 .collect();
+            let device = context.device.clone();
             let overlay = &mut context.shared().overlay;
             *overlay = crate::dispatch::overlay::Overlay::default();
             let failed = |error: std::io::Error| Error::Infrastructure(error.to_string());
             overlay.add_helpers(&lava_dir).map_err(failed)?;
+            overlay.add_target(&lava_dir, &device.target).map_err(failed)?;
             if !secrets.is_empty() {
                 overlay.add(format!("{lava_dir}/secrets"), false, secrets).map_err(failed)?;
             }

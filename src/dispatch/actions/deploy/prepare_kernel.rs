@@ -8,10 +8,12 @@ use crate::dispatch::device::Device;
 use crate::dispatch::error::Error;
 use crate::dispatch::validate::Checks;
 
+use super::prepare_fit::PrepareFit;
+
 #[derive(Debug)]
 pub(super) struct PrepareKernel {
-    /// `image`, `zimage` or `uimage`.
-    pub image_type: String,
+    /// `image`, `zimage` or `uimage`, if the job says.
+    pub image_type: Option<String>,
 }
 
 impl Action for PrepareKernel {
@@ -19,8 +21,15 @@ impl Action for PrepareKernel {
         "prepare-kernel"
     }
 
-    fn populate(&self, _scene: &Scene<'_>) -> Vec<Box<dyn Action>> {
-        vec![Box::new(UbootPrepareKernel { image_type: self.image_type.clone() })]
+    fn populate(&self, scene: &Scene<'_>) -> Vec<Box<dyn Action>> {
+        let offers = |name: &str| scene.device.boot_methods.iter().any(|method| method == name);
+        match &self.image_type {
+            Some(image_type) if offers("u-boot") => {
+                vec![Box::new(UbootPrepareKernel { image_type: image_type.clone() })]
+            }
+            _ if offers("depthcharge") => vec![Box::new(PrepareFit)],
+            _ => Vec::new(),
+        }
     }
 }
 

@@ -4,20 +4,21 @@ use super::apply_overlay::ApplyOverlay;
 use super::compress_ramdisk::CompressRamdisk;
 use super::download::base_name;
 use super::extract_ramdisk::ExtractRamdisk;
+use super::persistent_nfs::PersistentNfs;
 use super::prepare_kernel::PrepareKernel;
 use crate::dispatch::action::{Action, Running, Scene};
 use crate::dispatch::actions::{NotYet, Nothing};
 use crate::dispatch::context::Context;
 use crate::dispatch::error::Error;
-use crate::dispatch::job::Tftp;
+use crate::dispatch::job::Deploy;
 
 #[derive(Debug)]
 pub(super) struct PrepareTftpOverlay {
-    tftp: Tftp,
+    tftp: Deploy,
 }
 
 impl PrepareTftpOverlay {
-    pub(super) fn new(tftp: Tftp) -> Self {
+    pub(super) fn new(tftp: Deploy) -> Self {
         Self { tftp }
     }
 }
@@ -35,26 +36,28 @@ impl Action for PrepareTftpOverlay {
     fn populate(&self, scene: &Scene<'_>) -> Vec<Box<dyn Action>> {
         let has = |name: &str| self.tftp.artefact(name).is_some();
         let nfs = "the block has \"nfsrootfs\"";
-        let persistent = "the block has \"persistent_nfs\"";
         let modules = "the block has \"modules\"";
         let preseed = "the block has \"preseed\"";
         let ramdisk = self.tftp.artefact("ramdisk").cloned();
         let mut steps = vec![
             unless(has("nfsrootfs"), "extract-nfsrootfs", nfs),
-            unless(self.tftp.persistent_nfs, "parse-persistent-nfs", persistent),
+            Box::new(PersistentNfs { address: self.tftp.persistent_nfs.clone() }),
             Box::new(ExtractRamdisk { ramdisk: ramdisk.clone() }),
             unless(has("modules"), "extract-modules", modules),
         ];
         if !scene.test_stages().is_empty() {
             steps.push(Box::new(ApplyOverlay { ramdisk }));
         }
-        if let Some(image_type) =
-            self.tftp.artefact("kernel").and_then(|kernel| kernel.image_type.clone())
-        {
-            steps.push(Box::new(PrepareKernel { image_type }));
+        let kernel = self.tftp.artefact("kernel").and_then(|kernel| kernel.image_type.clone());
+        if let Some(image_type) = kernel {
+            steps.push(Box::new(PrepareKernel { image_type: Some(image_type) }));
         }
         steps.push(unless(has("preseed"), "configure-preseed-file", preseed));
         steps.push(Box::new(CompressRamdisk));
+        // What depthcharge boots has kernel, ramdisk and device tree in one.
+        if scene.device.boot_methods.iter().any(|method| method == "depthcharge") {
+            steps.push(Box::new(PrepareKernel { image_type: None }));
+        }
         steps
     }
 

@@ -3,8 +3,8 @@
 use super::git_repo::GitRepo;
 use super::inline_repo::InlineRepo;
 use super::test_overlay::{TestInstallOverlay, TestOverlay, TestRunscriptOverlay};
+use super::url_repo::UrlRepo;
 use crate::dispatch::action::{Action, Running, Scene};
-use crate::dispatch::actions::NotYet;
 use crate::dispatch::context::Context;
 use crate::dispatch::job::{Definition, Source};
 
@@ -18,6 +18,8 @@ pub(super) struct Planned {
     /// As `0_smoke`.
     pub run: String,
     pub definition: Definition,
+    /// The distribution on the board, if the job says.
+    pub os: Option<String>,
 }
 
 impl Action for TestDefinition {
@@ -30,14 +32,12 @@ impl Action for TestDefinition {
         for (stage, definitions) in scene.test_stages() {
             for (i, definition) in definitions.iter().enumerate() {
                 let run = format!("{i}_{}", definition.name);
-                let planned = Planned { stage, run, definition: definition.clone() };
+                let planned =
+                    Planned { stage, run, definition: definition.clone(), os: scene.os() };
                 steps.push(match &definition.source {
                     Source::Git { .. } => Box::new(GitRepo(planned.clone())),
                     Source::Inline(_) => Box::new(InlineRepo(planned.clone())),
-                    Source::Url { .. } => Box::new(NotYet {
-                        name: "url-repo-action",
-                        because: "the definition is \"from: url\"",
-                    }),
+                    Source::Url { repository } => Box::new(UrlRepo(repository.clone())),
                 });
                 steps.push(Box::new(TestOverlay(planned.clone())));
                 steps.push(Box::new(TestInstallOverlay(planned.clone())));

@@ -1,10 +1,11 @@
 //! `test-overlay`, `test-install-overlay`, `test-runscript-overlay`: the files of one definition.
 
+use super::git_repo;
 use super::test_definition::Planned;
 use crate::dispatch::action::{Action, Running};
 use crate::dispatch::context::Context;
 use crate::dispatch::error::Error;
-use crate::dispatch::overlay::{TestRun, install_script, run_script, subtree};
+use crate::dispatch::overlay::{Repository, TestRun, install_script, run_script, subtree};
 
 /// Adds the files of the definition's repository.
 #[derive(Debug)]
@@ -27,6 +28,18 @@ impl Action for TestOverlay {
         Box::pin(async move {
             let test = test(&self.0, context)?;
             let folder = test.folder(&context.lava_dir());
+            for (i, repository) in test.file.repositories.iter().enumerate() {
+                let Repository { url, branch, destination } = repository;
+                let name = format!("git-repos-{}-{}-{i}", test.stage, test.run);
+                let clone = context.scratch().join(name);
+                git_repo::clone(url, branch.as_deref(), None, &clone)
+                    .await
+                    .map_err(Error::Infrastructure)?;
+                let overlay = &mut context.shared().overlay;
+                overlay
+                    .add_folder(&format!("{folder}/{destination}"), &clone)
+                    .map_err(|e| infra(&e))?;
+            }
             let overlay = &mut context.shared().overlay;
             if let Some(repository) = &test.repository {
                 let needed = subtree::needed(repository, &self.0.definition.path, &test.file);
@@ -54,7 +67,7 @@ impl Action for TestInstallOverlay {
         Box::pin(async move {
             let test = test(&self.0, context)?;
             let lava_dir = context.lava_dir();
-            match install_script(&test, &self.0.definition, &lava_dir) {
+            match install_script(&test, &self.0.definition, &lava_dir, self.0.os.as_deref()) {
                 None => Ok(()),
                 Some(script) => {
                     let path = format!("{}/install.sh", test.folder(&lava_dir));

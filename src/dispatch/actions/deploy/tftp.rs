@@ -9,16 +9,16 @@ use super::prepare_tftp::PrepareTftpOverlay;
 use crate::dispatch::action::{Action, Running, Scene};
 use crate::dispatch::context::Context;
 use crate::dispatch::error::Error;
-use crate::dispatch::job::Tftp;
+use crate::dispatch::job::Deploy;
 use crate::dispatch::validate::Checks;
 
 #[derive(Debug)]
-pub struct TftpDeploy {
-    tftp: Tftp,
+pub(super) struct TftpDeploy {
+    tftp: Deploy,
 }
 
 impl TftpDeploy {
-    pub fn new(tftp: Tftp) -> Self {
+    pub(super) fn new(tftp: Deploy) -> Self {
         Self { tftp }
     }
 }
@@ -47,9 +47,10 @@ impl Action for TftpDeploy {
     fn validate<'a>(&'a self, checks: &'a mut Checks) -> BoxFuture<'a, ()> {
         Box::pin(async move {
             let folder = checks.settings.tftp_dir.clone();
-            if !folder.is_dir() {
+            if checks.settings.tftp_listen.is_none() && !folder.is_dir() {
                 let what = "is no folder, so no TFTP server serves it; name the server's folder";
-                checks.fault(format!("{} {what} with --tftp-dir DIR", folder.display()));
+                let other = "or serve it with --tftp-listen IP:PORT";
+                checks.fault(format!("{} {what} with --tftp-dir DIR, {other}", folder.display()));
             }
         })
     }

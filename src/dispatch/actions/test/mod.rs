@@ -1,6 +1,16 @@
-//! Testing: running definitions in the board's shell.
+//! Testing: running definitions in the board's shell, dialogues with it, and watching what it prints
+//! by itself.
 
+mod follower;
+mod interactive;
+mod monitor;
+mod pattern;
 mod retry;
 mod shell;
 
+pub use interactive::InteractiveRetry;
+pub use monitor::MonitorRetry;
 pub use retry::TestRetry;
+
+#[cfg(test)]
+mod tests;

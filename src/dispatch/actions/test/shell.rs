@@ -1,17 +1,18 @@
 //! `lava-test-shell`: starts the runner on the board and follows its signals to the end.
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
+use tokio::time::Instant;
+
+use super::follower::{Follower, Mark};
 use crate::dispatch::action::{Action, Running};
 use crate::dispatch::alarm;
 use crate::dispatch::context::Context;
 use crate::dispatch::error::Error;
-use crate::dispatch::expect::{Found, Patterns, Place};
-use crate::dispatch::overlay::TestRun;
-use crate::dispatch::results::{CaseResult, LAVA};
+use crate::dispatch::expect::{Found, Patterns};
+use crate::dispatch::ledger::{Heard, Ledger};
 use crate::dispatch::session::Wait;
-use crate::dispatch::signals::{self, Signal};
+use crate::dispatch::signals;
 
 #[derive(Debug)]
 pub(super) struct TestShell {
@@ -19,13 +20,21 @@ pub(super) struct TestShell {
     pub stage: usize,
 }
 
-/// The runner has ended; see [`signals::PATTERNS`] for the order.
+/// The places in the list of patterns; see [`signals::PATTERNS`] for the first ones.
+const SIGNAL: usize = 0;
 const EXIT: usize = 1;
 const INSTALL_FAIL: usize = 2;
-/// Where the alarms begin in the list of patterns.
+const CHECK: usize = 3;
+const TOTAL: usize = 4;
+/// Where the alarms begin.
 const ALARMS: usize = signals::PATTERNS.len();
 /// Where the definition's own pattern is, if it has one.
 const OWN: usize = ALARMS + alarm::BOOT.len();
+
+/// How often damaged signals are asked for again in vain before that is given up.
+const TRIES: u32 = 3;
+/// How long the board may take to say them again.
+const AGAIN_LIMIT: Duration = Duration::from_secs(10);
 
 impl Action for TestShell {
     fn name(&self) -> &'static str {
@@ -35,62 +44,54 @@ impl Action for TestShell {
     fn run<'a>(&'a self, context: &'a mut Context) -> Running<'a> {
         Box::pin(async move {
             let lava_dir = context.lava_dir();
-            let delay = Duration::from_millis(context.device.test_character_delay);
             let line = format!("{lava_dir}/bin/lava-test-runner {lava_dir}/{}", self.stage);
-            context.session()?.send_line(&line, delay).await?;
-            let mut follower = Follower { stage: self.stage, ..Follower::default() };
-            let done = follower.follow(context).await;
-            follower.unfinished(context);
+            type_line(&line, context).await?;
+            let mut shell =
+                Shell { follower: Follower::new(self.stage), ledger: Ledger::default() };
+            let done = shell.follow(context).await;
+            let done = match done {
+                Ok(()) => shell.ask_again(context).await,
+                failed => failed,
+            };
+            let late = shell.ledger.give_up();
+            let done = done.and(shell.count(late, context));
+            shell.follower.finish(context);
             done
         })
     }
 }
 
-/// What is known while the signals come.
-#[derive(Debug, Default)]
-struct Follower {
-    stage: usize,
-    run: Option<Started>,
-    set: Option<String>,
-    /// The cases that were started and not reported yet.
-    cases: BTreeMap<String, Mark>,
+/// A test shell that runs.
+struct Shell {
+    follower: Follower,
+    ledger: Ledger<Mark>,
 }
 
-/// A definition that runs.
-#[derive(Debug)]
-struct Started {
-    test: TestRun,
-    at: Mark,
-}
-
-/// A moment of the test.
-#[derive(Debug, Clone, Copy)]
-struct Mark {
-    place: Place,
-    /// The next line of the log.
-    line: u64,
-}
-
-impl Follower {
+impl Shell {
     async fn follow(&mut self, context: &mut Context) -> Result<(), Error> {
         // Silence is no error here: a test may take as long as its block may.
         let wait = Wait { connection: None, ..context.wait() };
+        let mut patterns = self.patterns()?;
         loop {
-            let patterns = self.patterns()?;
             let found = match context.session()?.expect(&patterns, &wait).await {
                 Err(Error::Timeout { action, seconds, seen, .. }) => {
-                    let waited_for = self.waiting_for();
+                    let waited_for = self.follower.waiting_for();
                     return Err(Error::Timeout { action, seconds, waited_for, seen });
                 }
                 other => other?,
             };
             match found.index {
-                0 => self.signal(&found, context)?,
+                SIGNAL | CHECK | TOTAL => {
+                    if self.heard(&found, context)? {
+                        // Another definition may have another pattern.
+                        patterns = self.patterns()?;
+                    }
+                }
                 EXIT => return Ok(()),
                 INSTALL_FAIL => {
                     return Err(Error::Test("an install step failed on the board".into()));
                 }
-                OWN => self.own(&found, context),
+                OWN => self.follower.own(&found, context),
                 _ => {
                     let said = found.groups.first().map(|text| text.trim()).unwrap_or_default();
                     return Err(alarm::error(said, found.place));
@@ -100,194 +101,85 @@ impl Follower {
     }
 
     fn patterns(&self) -> Result<Patterns, Error> {
-        let own = self.run.as_ref().and_then(|run| run.test.file.pattern.as_ref());
-        let own = own.map(|pattern| format!("(?m){pattern}"));
+        let own = self.follower.own_pattern().map(|own| own.regex.clone());
         let fixed = signals::PATTERNS.into_iter().chain(alarm::BOOT).map(ToOwned::to_owned);
         Patterns::new(fixed.chain(own)).map_err(Error::Test)
     }
 
-    fn waiting_for(&self) -> String {
-        match (&self.run, self.cases.keys().next()) {
-            (Some(run), Some(case)) => format!("the end of {case} in {}", run.test.run),
-            (Some(run), None) => format!("the end of {}", run.test.run),
-            (None, _) => "the test runner".into(),
-        }
-    }
-
-    fn signal(&mut self, found: &Found, context: &mut Context) -> Result<(), Error> {
+    /// Takes in a signal or what the board says about its signals. Tells whether any counted.
+    fn heard(&mut self, found: &Found, context: &mut Context) -> Result<bool, Error> {
         let word = |i: usize| found.groups.get(i).map_or("", String::as_str);
-        let at = Mark { place: found.place, line: context.log.lines() };
-        let signal = match signals::parse(word(1), word(2)) {
-            Ok(signal) => signal,
-            Err(why) => {
-                context.log.error(why);
-                return Ok(());
+        let number = word(1).parse().unwrap_or_default();
+        let damaged = self.ledger.damaged();
+        let counting = match found.index {
+            CHECK => self.ledger.vouched(number, word(2)),
+            TOTAL => {
+                self.ledger.total(number, word(2));
+                Vec::new()
+            }
+            _ => {
+                let with = Mark::of(found, context);
+                let [text, name, arguments] = [0, 1, 2].map(|i| word(i).to_owned());
+                self.ledger.heard(Heard { text, name, arguments, with }).into_iter().collect()
             }
         };
-        match signal {
-            Signal::StartRun { run, .. } => self.start(&run, at, context),
-            Signal::EndRun { run, .. } => self.end(&run, at, context),
-            Signal::StartCase { case } => {
-                self.cases.insert(case, at);
+        if damaged == 0 && self.ledger.damaged() > 0 {
+            context.log.warning(
+                "a signal of the board's came damaged: it is asked for again at the end of the tests, \
+                 and those after it wait for it",
+            );
+        }
+        let any = !counting.is_empty();
+        self.count(counting, context)?;
+        Ok(any)
+    }
+
+    fn count(&mut self, signals: Vec<Heard<Mark>>, context: &mut Context) -> Result<(), Error> {
+        signals.into_iter().try_for_each(|signal| self.follower.signal(&signal, context))
+    }
+
+    /// Asks for the signals that did not come whole until they are here, or it is no use.
+    async fn ask_again(&mut self, context: &mut Context) -> Result<(), Error> {
+        let lava_dir = context.lava_dir();
+        let patterns = Patterns::new(signals::PATTERNS).map_err(Error::Bug)?;
+        let (mut in_vain, mut asked) = (0, None);
+        while in_vain < TRIES {
+            let Some(missing) = self.ledger.missing() else { return Ok(()) };
+            in_vain = if asked.as_ref() == Some(&missing) { in_vain + 1 } else { 0 };
+            let numbers: String = missing.iter().map(|number| format!(" {number}")).collect();
+            let stage = self.follower.stage();
+            let line = format!("{lava_dir}/bin/lava-signals-again {lava_dir}/{stage}{numbers}");
+            type_line(&line, context).await?;
+            asked = Some(missing);
+            let wait = context.wait();
+            let deadline = wait.deadline.min(Instant::now() + AGAIN_LIMIT);
+            let wait = Wait { deadline, ..wait };
+            loop {
+                match context.session()?.expect(&patterns, &wait).await {
+                    Ok(found) => {
+                        self.heard(&found, context)?;
+                        if found.index == TOTAL {
+                            break;
+                        }
+                    }
+                    // The line that ends the answer may be damaged as well.
+                    Err(Error::Timeout { .. }) => break,
+                    Err(error) => return Err(error),
+                }
             }
-            Signal::EndCase { .. } => {}
-            Signal::Case(case) => {
-                let started = self.cases.remove(&case.case);
-                let result = CaseResult {
-                    measurement: case.measurement,
-                    units: case.units,
-                    ..self.case(case.case, case.result, started, at)
-                };
-                context.result(result);
-            }
-            Signal::Reference { case, result, url } => {
-                let result =
-                    CaseResult { reference: Some(url), ..self.case(case, result, None, at) };
-                context.result(result);
-            }
-            Signal::StartSet { name } => self.set = Some(name),
-            Signal::StopSet => self.set = None,
-            Signal::Feedback { text } => context.log.info(format!("feedback: {text}")),
-            Signal::Raise { message } => {
-                return Err(Error::Test(format!("the test ended the job: {message}")));
-            }
-            Signal::Other { name } => context.log.debug(format!("signal {name} is not acted on")),
+        }
+        if let Some(missing) = self.ledger.missing() {
+            let lost = missing.len();
+            context.log.error(format!(
+                "{lost} or more signals of the board's came damaged each time: results are missing"
+            ));
         }
         Ok(())
     }
-
-    fn start(&mut self, run: &str, at: Mark, context: &mut Context) {
-        self.unfinished(context);
-        let stage = self.stage;
-        let test = context.shared().tests.iter().find(|t| t.stage == stage && t.run == run);
-        match test.cloned() {
-            Some(test) => self.run = Some(Started { test, at }),
-            None => context.log.error(format!("the board started {run:?}, which is not ours")),
-        }
-    }
-
-    fn end(&mut self, run: &str, at: Mark, context: &mut Context) {
-        let Some(started) = self.run.take_if(|started| started.test.run == run) else {
-            context.log.error(format!("the board ended {run:?}, which it had not started"));
-            return;
-        };
-        self.set = None;
-        self.cases.clear();
-        context.result(whole(&started, "pass", Some(at)));
-    }
-
-    /// A definition that did not come to its end has failed.
-    fn unfinished(&mut self, context: &mut Context) {
-        if let Some(started) = self.run.take() {
-            let run = &started.test.run;
-            context.log.error(format!("{run} did not come to its end"));
-            context.result(whole(&started, "fail", None));
-        }
-        self.set = None;
-        self.cases.clear();
-    }
-
-    /// A result that the definition's own pattern has found.
-    fn own(&self, found: &Found, context: &mut Context) {
-        let Some(run) = &self.run else { return };
-        let Some(pattern) = &run.test.file.pattern else { return };
-        let names = group_names(pattern);
-        let value = |name: &str| {
-            let index = names.iter().position(|known| known.as_deref() == Some(name))?;
-            found.groups.get(index + 1).filter(|text| !text.is_empty()).cloned()
-        };
-        let Some(case) = value("test_case_id") else { return };
-        let word = value("result").unwrap_or_default();
-        let fixup = run.test.file.fixup.get(&word).cloned().unwrap_or(word);
-        let result = fixup.to_lowercase();
-        if !matches!(result.as_str(), "pass" | "fail" | "skip" | "unknown") {
-            context.log.error(format!("{case}: {fixup:?} is no result"));
-            return;
-        }
-        let at = Mark { place: found.place, line: context.log.lines() };
-        let case = case.split_whitespace().collect::<Vec<_>>().join("_");
-        let result = CaseResult {
-            measurement: value("measurement").and_then(|text| text.parse().ok()),
-            units: value("units"),
-            ..self.case(case, result, None, at)
-        };
-        context.result(result);
-    }
-
-    fn case(&self, case: String, result: String, started: Option<Mark>, at: Mark) -> CaseResult {
-        let definition = self.run.as_ref().map_or("unknown", |run| run.test.run.as_str());
-        CaseResult {
-            definition: definition.to_owned(),
-            case,
-            result,
-            set: self.set.clone(),
-            duration: started.map(|started| seconds(started, at)),
-            starttc: started.map(|started| started.line),
-            endtc: Some(at.line),
-            start_offset: started.and_then(|started| started.place.offset),
-            end_offset: at.place.offset,
-            ..CaseResult::default()
-        }
-    }
 }
 
-/// The result of a definition as a whole, as LAVA has it in its own suite.
-fn whole(started: &Started, result: &str, at: Option<Mark>) -> CaseResult {
-    CaseResult {
-        definition: LAVA.into(),
-        case: started.test.run.clone(),
-        result: result.into(),
-        uuid: Some(started.test.uuid.clone()),
-        duration: at.map(|at| seconds(started.at, at)),
-        start_offset: started.at.place.offset,
-        end_offset: at.and_then(|at| at.place.offset),
-        ..CaseResult::default()
-    }
-}
-
-/// Between two moments by the console's own clock.
-fn seconds(from: Mark, to: Mark) -> f64 {
-    to.place.time_us.saturating_sub(from.place.time_us) as f64 / 1e6
-}
-
-/// The names of a pattern's groups in their order; `None` for one without a name.
-fn group_names(pattern: &str) -> Vec<Option<String>> {
-    let mut names = Vec::new();
-    let bytes = pattern.as_bytes();
-    let mut in_class = false;
-    let mut at = 0;
-    while at < bytes.len() {
-        match bytes[at] {
-            b'\\' => at += 1,
-            b'[' => in_class = true,
-            b']' => in_class = false,
-            b'(' if !in_class => {
-                let rest = &pattern[at + 1..];
-                let named = rest.strip_prefix("?P<").or_else(|| rest.strip_prefix("?<"));
-                match named.filter(|name| !name.starts_with(['=', '!'])) {
-                    Some(name) => {
-                        names.push(name.split_once('>').map(|(name, _)| name.to_owned()));
-                    }
-                    None if rest.starts_with('?') => {}
-                    None => names.push(None),
-                }
-            }
-            _ => {}
-        }
-        at += 1;
-    }
-    names
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn groups_are_counted_as_the_expression_counts_them() {
-        let pattern = r"^(?P<test_case_id>\w+[(]):\s+(?:x|(y))\s(?P<result>(pass|fail))\(";
-        let names = group_names(pattern);
-        let named: Vec<Option<&str>> = names.iter().map(Option::as_deref).collect();
-        assert_eq!(named, [Some("test_case_id"), None, Some("result"), None]);
-    }
+/// Types a line as fast as the board's shell takes it.
+async fn type_line(line: &str, context: &mut Context) -> Result<(), Error> {
+    let delay = Duration::from_millis(context.device.test_character_delay);
+    context.session()?.send_line(line, delay).await
 }

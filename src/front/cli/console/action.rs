@@ -3,7 +3,6 @@
 use std::pin::Pin;
 use std::time::Duration;
 
-use bytes::Bytes;
 use serde::Serialize;
 
 use super::super::{line_text, report};
@@ -13,6 +12,7 @@ use crate::client::{ConsoleRef, OutletRef, control, history, outlet};
 use crate::model::event::Phase;
 use crate::model::{Event, Failure, Kind, Name, PowerRequest, Report, Verb, What};
 use crate::wire::attach::PortState;
+use crate::wire::frame::Frame;
 use crate::wire::request::Nothing;
 
 /// How long a note on the timeline may take.
@@ -32,7 +32,7 @@ pub(super) enum Done {
     /// What came of an operation on the outlet.
     Report(Report),
     /// The last so many lines that the board printed.
-    Log { lines: usize, bytes: Bytes },
+    Log { lines: usize, frames: Vec<Frame> },
     /// Lines for the person.
     Said(Vec<String>),
 }
@@ -165,8 +165,6 @@ pub(in crate::front) fn info_lines(
 pub(super) fn log(console: ConsoleRef, lines: usize) -> Action {
     Box::pin(async move {
         let frames = history::last_lines(&console, lines, 0, None).await?;
-        let bytes: Vec<u8> = frames.iter().flat_map(|frame| frame.bytes.to_vec()).collect();
-        let bytes = bytes.into();
-        Ok(Done::Log { lines, bytes })
+        Ok(Done::Log { lines, frames })
     })
 }

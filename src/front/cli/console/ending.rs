@@ -49,6 +49,11 @@ impl Ending {
         Self { linger, typed: false, input: None, printed: now, acted: now, away: None }
     }
 
+    /// Whether the board is to be quiet at the end, as was asked for.
+    pub(super) fn lingers(&self) -> bool {
+        self.linger.is_some()
+    }
+
     /// When the session is over if nothing happens until then, and why; `None` when it goes on for
     /// now. So much of what was read `waits` to be carried out, at most [`MAX_STEPS`].
     pub(super) fn over(&self, waits: usize) -> Option<(Instant, Over)> {

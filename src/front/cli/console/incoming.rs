@@ -7,8 +7,8 @@ use super::session::{Running, Session};
 use super::{draw, notice};
 use crate::client::attach::{Hello, Item, Screen};
 use crate::model::event::Mode;
-use crate::model::{Kind, units};
-use crate::wire::attach::Answer;
+use crate::model::{Kind, What, units};
+use crate::wire::attach::{Answer, PortState};
 
 impl Session {
     pub(super) fn item(&mut self, item: Item) {
@@ -18,11 +18,29 @@ impl Session {
         match item {
             Item::Bytes(frame) => {
                 self.ending.printed = Instant::now();
-                self.output.board(&frame.bytes);
+                if let Some(Err(line)) = self.record.as_mut().map(|record| record.write(&frame)) {
+                    self.record = None;
+                    self.fail(Kind::Infra, &line);
+                }
+                match &mut self.dialogue {
+                    Some(dialogue) => dialogue.hear(&frame),
+                    None => self.output.board(&frame),
+                }
             }
             Item::Screen(screen) => self.greet(Some(&screen)),
             Item::Event(event) => {
-                if self.power.iter_mut().any(|own| own.hides(&event)) {
+                match &event.what {
+                    What::PortOpen { .. } => self.port = PortState::Open,
+                    What::PortLost { reason } => {
+                        self.port = PortState::Closed { reason: reason.clone() };
+                    }
+                    What::PortDown => {
+                        let who = event.who.as_deref().unwrap_or("somebody");
+                        self.port = PortState::Closed { reason: format!("{who} has closed it") };
+                    }
+                    _ => {}
+                }
+                if self.output.event(&event) || self.power.iter_mut().any(|own| own.hides(&event)) {
                     return;
                 }
                 let own = self.words().event(&event, &self.target.user);
@@ -82,6 +100,7 @@ impl Session {
         self.ending.away = None;
         self.ending.printed = Instant::now();
         self.spy = hello.mode == Mode::Spy;
+        self.port = hello.port;
         self.output.say("[back]");
         if hello.mode == Mode::Spy && self.wanted != Mode::Spy {
             let line = self.words().read_only(hello.holder.as_ref());
@@ -145,9 +164,13 @@ impl Session {
 
     /// Shows the lines that greet, once; before anything else comes.
     pub(super) fn greet(&mut self, screen: Option<&Screen>) {
+        if self.dialogue.is_some() || self.is_quiet() {
+            return;
+        }
         let Some(greeting) = self.greeting.take() else { return };
         if screen.is_some() {
-            self.output.board(&draw::greet(&greeting, screen));
+            let greeting = if self.output.is_quiet() { &[][..] } else { &greeting };
+            self.output.screen(&draw::greet(greeting, screen));
         } else {
             greeting.iter().for_each(|line| self.output.say(line));
         }

@@ -1,10 +1,29 @@
 //! Where things go: the board's bytes to standard output, our own words beside them.
 
+use bytes::Bytes;
+use serde_json::{Value, json};
 use tokio::io::{AsyncWrite, AsyncWriteExt as _};
 
-/// Undoes what a board may have set on a terminal: attributes, hidden cursor, application keys,
-/// bracketed paste, mouse reports.
-const RESET: &[u8] = b"\x1b[m\x1b[?25h\x1b[?1l\x1b>\x1b[?2004l\x1b[?1000l\x1b[?1002l\x1b[?1006l";
+use super::json::{self, Json};
+use super::stamps::Stamps;
+use crate::model::{Event, units};
+use crate::wire::frame::Frame;
+use crate::wire::tame::Tame;
+
+/// How things are shown.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct Form {
+    /// A terminal gets everything that the board prints.
+    pub(super) raw_terminal: bool,
+    /// Lines of the board have their times in front.
+    pub(super) timestamps: bool,
+    /// Our own words go to standard error, also at a terminal.
+    pub(super) aside: bool,
+    /// Of our own words only what goes wrong is said.
+    pub(super) quiet: bool,
+    /// Everything is told in lines of JSON.
+    pub(super) json: bool,
+}
 
 /// Standard output and standard error of a console session.
 ///
@@ -20,44 +39,125 @@ pub(super) struct Output {
     is_terminal: bool,
     /// Whether the terminal of standard error needs carriage returns, being raw.
     raw: bool,
+    form: Form,
+    /// What stands between the board and a terminal.
+    tame: Option<Tame>,
+    stamps: Option<Stamps>,
+    json: Option<Json>,
     /// Whether a line of ours would begin at the left edge.
     at_edge: bool,
 }
 
 impl Output {
+    /// `raw`: the terminal of standard error needs carriage returns.
     pub(super) fn new(
         stdout: Box<dyn AsyncWrite + Send + Unpin>,
         stderr: Box<dyn AsyncWrite + Send + Unpin>,
         is_terminal: bool,
         raw: bool,
+        form: Form,
     ) -> Self {
-        let (pending, aside) = (Vec::new(), Vec::new());
-        Self { stdout, stderr, pending, aside, is_terminal, raw, at_edge: true }
+        Self {
+            stdout,
+            stderr,
+            pending: Vec::new(),
+            aside: Vec::new(),
+            is_terminal,
+            raw,
+            form,
+            tame: (is_terminal && !form.raw_terminal).then(Tame::default),
+            stamps: (form.timestamps && !form.json).then(|| Stamps::for_terminal(is_terminal)),
+            json: form.json.then(Json::default),
+            at_edge: true,
+        }
+    }
+
+    /// Somebody is at the console from now on; `raw`: at a terminal that is raw.
+    pub(super) fn attended(&mut self, raw: bool) {
+        (self.raw, self.form.aside) = (raw, false);
     }
 
     /// Bytes of the board.
-    pub(super) fn board(&mut self, bytes: &[u8]) {
-        self.pending.extend_from_slice(bytes);
-        if self.is_terminal {
-            self.at_edge = bytes.last().map_or(self.at_edge, |last| matches!(last, b'\n' | b'\r'));
+    pub(super) fn board(&mut self, frame: &Frame) {
+        if let Some(json) = &mut self.json {
+            let line = json.output(frame);
+            return line.iter().for_each(|line| self.line(line));
         }
+        let tamed: Bytes = match &mut self.tame {
+            Some(tame) => tame.feed(&frame.bytes).into(),
+            None => frame.bytes.clone(),
+        };
+        let shown = match &mut self.stamps {
+            Some(stamps) => stamps.stamp(&tamed, frame.time_us).into(),
+            None => tamed,
+        };
+        self.pending.extend_from_slice(&shown);
+        if self.is_terminal {
+            self.at_edge = shown.last().map_or(self.at_edge, |last| matches!(last, b'\n' | b'\r'));
+        }
+    }
+
+    /// The board's screen as it stands, on a terminal.
+    pub(super) fn screen(&mut self, drawn: &[u8]) {
+        let stamps = self.stamps.take();
+        let (offset, time_us, bytes) = (0, units::now_us(), Bytes::copy_from_slice(drawn));
+        self.board(&Frame { offset, time_us, bytes });
+        self.stamps = stamps;
     }
 
     /// Bytes that the board printed earlier. On a terminal marks set them apart from what it prints
     /// now.
-    pub(super) fn past(&mut self, bytes: &[u8], title: &str) {
+    pub(super) fn past(&mut self, frames: &[Frame], title: &str) {
         if !self.is_terminal {
-            return self.board(bytes);
+            return frames.iter().for_each(|frame| self.board(frame));
         }
         self.say(title);
-        self.board(bytes);
+        // What the board has begun now is not of the past, and goes on behind it. Nothing of the past
+        // makes a terminal answer, whatever it gets of the present.
+        let tame = self.tame.replace(Tame::default());
+        let stamps = self.stamps.clone();
+        if let Some(stamps) = &mut self.stamps {
+            *stamps = Stamps::for_terminal(true);
+        }
+        frames.iter().for_each(|frame| self.board(frame));
+        (self.tame, self.stamps) = (tame, stamps);
         // The past may end in the middle of a colour.
         self.pending.extend_from_slice(b"\x1b[m");
         self.say("--- end of the log ---");
     }
 
+    /// An event, where everything is told; whether it was.
+    pub(super) fn event(&mut self, event: &Event) -> bool {
+        let told = self.json.is_some();
+        if told {
+            self.line(&json::event(event));
+        }
+        told
+    }
+
+    /// Something for a program that reads JSON; nothing for others.
+    pub(super) fn tell(&mut self, value: &Value) {
+        if self.json.is_some() {
+            self.line(value);
+        }
+    }
+
     /// A line of our own, on a line of its own.
     pub(super) fn say(&mut self, line: &str) {
+        if !self.form.quiet {
+            self.complain(line);
+        }
+    }
+
+    pub(super) fn is_quiet(&self) -> bool {
+        self.form.quiet
+    }
+
+    /// The same for what goes wrong.
+    pub(super) fn complain(&mut self, line: &str) {
+        if self.json.is_some() {
+            return self.line(&json!({"type": "message", "text": line}));
+        }
         let begin = if self.at_edge { "" } else { "\n" };
         self.own(&format!("{begin}{line}\n"));
         self.at_edge = true;
@@ -65,14 +165,22 @@ impl Output {
 
     /// Text of our own as it is, such as the echo of a command.
     pub(super) fn own(&mut self, text: &str) {
+        if self.json.is_some() {
+            return;
+        }
         let cooked = text.replace("\r\n", "\n");
-        if self.is_terminal {
+        if self.is_terminal && !self.form.aside {
             self.pending.extend_from_slice(cooked.replace('\n', "\r\n").as_bytes());
         } else {
             let shown = if self.raw { cooked.replace('\n', "\r\n") } else { cooked };
             self.aside.extend_from_slice(shown.as_bytes());
         }
         self.at_edge = text.ends_with('\n');
+    }
+
+    fn line(&mut self, value: &Value) {
+        self.pending.extend_from_slice(value.to_string().as_bytes());
+        self.pending.push(b'\n');
     }
 
     pub(super) fn has_pending(&self) -> bool {
@@ -105,8 +213,10 @@ impl Output {
 
     /// Writes everything, and leaves the terminal as a shell likes it.
     pub(super) async fn finish(&mut self) -> std::io::Result<()> {
-        if self.is_terminal {
-            self.pending.extend_from_slice(RESET);
+        if let Some(held) = self.json.as_mut().and_then(Json::finish) {
+            self.line(&held);
+        } else if self.is_terminal && !self.form.json {
+            self.pending.extend(self.tame.clone().unwrap_or_default().undo());
         }
         while self.has_pending() {
             self.write_some().await?;

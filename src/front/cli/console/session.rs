@@ -3,24 +3,27 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
+use serde_json::json;
 use tokio::io::{AsyncRead, AsyncReadExt as _};
 use tokio::time::{Instant, sleep_until};
 
-use super::super::report;
-use super::action::{self, Action, Done, Target};
+use super::action::{Action, Target};
 use super::command::{self, Command};
+use super::dialogue::{Dialogue, Waiting};
+use super::doing::finished;
 use super::ending::{Ending, Over};
 use super::notice;
-use super::output::Output;
+use super::output::{Form, Output};
 use super::own::OwnPower;
+use super::record::Record;
 use super::sending::Sending;
 use super::streams::{At, Streams};
 use super::words::Words;
 use crate::client::Attachment;
 use crate::client::attach::Item;
 use crate::model::event::Mode;
-use crate::model::{self, Failure, Kind, Refusal};
-use crate::wire::attach::{Session as Other, Verb};
+use crate::model::{Failure, Kind};
+use crate::wire::attach::{PortState, Session as Other};
 use crate::wire::escape::{Escapes, Typed};
 
 /// How long the begin of an escape, such as a lone `~`, is held before it goes to the board.
@@ -28,7 +31,7 @@ const ESCAPE_HOLD: Duration = Duration::from_secs(2);
 /// So many typed pieces may wait for a command to finish; then no more keys are read.
 pub(super) const MAX_STEPS: usize = 64;
 /// So many power operations that were asked for here are known again by their events.
-const OWN_POWER: usize = 4;
+pub(super) const OWN_POWER: usize = 4;
 /// Ctrl-C ends what is being sent.
 const CTRL_C: u8 = 0x03;
 
@@ -49,8 +52,18 @@ pub(super) struct Session {
     pub(super) holder: Option<Other>,
     /// Whether typing is known to be refused, so that it need not be tried.
     pub(super) spy: bool,
+    /// Whether standard input is read.
+    reads: bool,
+    /// Own words are for standard error, and there is no greeting and no farewell.
+    quiet: bool,
+    /// What is done in turn, until it is.
+    pub(super) dialogue: Option<Dialogue>,
+    /// The file that gets what the board prints.
+    pub(super) record: Option<Record>,
+    /// How the port stands.
+    pub(super) port: PortState,
     /// What was typed and is not carried out yet, in order.
-    steps: VecDeque<Step>,
+    pub(super) steps: VecDeque<Step>,
     pub(super) running: Option<Running>,
     /// The power operations that were asked for last.
     pub(super) power: Vec<OwnPower>,
@@ -59,9 +72,27 @@ pub(super) struct Session {
     pub(super) quit: bool,
     held: Option<Instant>,
     pub(super) failed: Option<Kind>,
+    /// The status of a command on the board that failed.
+    pub(super) status: Option<u8>,
 }
 
-enum Step {
+/// What a session begins with.
+pub(super) struct Opening {
+    pub(super) attachment: Attachment,
+    pub(super) target: Target,
+    pub(super) escapes: Escapes,
+    /// The mode that was asked for.
+    pub(super) wanted: Mode,
+    pub(super) streams: Streams,
+    pub(super) linger: Option<Duration>,
+    pub(super) form: Form,
+    pub(super) dialogue: Option<Dialogue>,
+    pub(super) record: Option<Record>,
+    /// Whether standard input is read from the begin on.
+    pub(super) reads: bool,
+}
+
+pub(super) enum Step {
     Board(Vec<u8>),
     Command(Command),
 }
@@ -92,33 +123,35 @@ pub(super) enum Running {
     Power(Action),
     Look(Action),
     Send(Box<Sending>),
+    /// A turn is waited for.
+    Waiting(Box<Waiting>),
 }
 
 impl Session {
-    pub(super) fn new(
-        attachment: Attachment,
-        target: Target,
-        escapes: Escapes,
-        wanted: Mode,
-        streams: Streams,
-        linger: Option<Duration>,
-    ) -> Self {
+    pub(super) fn new(opening: Opening) -> Self {
+        let Opening { attachment, target, escapes, wanted, streams, linger, form, .. } = opening;
         let words = Words::of(&escapes);
         let greeting = notice::greeting(&target.board, wanted, attachment.hello(), &words);
+        let hello = attachment.hello();
         let Streams { input, output, aside, is_terminal, interactive, terminal } = streams;
         Self {
             escapes,
-            holder: attachment.hello().holder.clone(),
+            holder: hello.holder.clone(),
+            port: hello.port.clone(),
             spy: attachment.mode() == Mode::Spy,
             greeting: Some(greeting),
             attachment,
             target,
-            output: Output::new(output, aside, is_terminal, interactive),
+            output: Output::new(output, aside, is_terminal, interactive, form),
             input,
             wanted,
             interactive,
             terminal,
             ending: Ending::new(linger),
+            reads: opening.reads,
+            quiet: form.aside,
+            dialogue: opening.dialogue,
+            record: opening.record,
             steps: VecDeque::new(),
             running: None,
             power: Vec::new(),
@@ -126,6 +159,7 @@ impl Session {
             quit: false,
             held: None,
             failed: None,
+            status: None,
         }
     }
 
@@ -139,9 +173,9 @@ impl Session {
         self.steps.push_front(Step::Command(Command::Force));
     }
 
-    /// Until the person leaves or the input is dealt with. Gives the kind of the first command
+    /// Until the person leaves or the input is dealt with. Gives the exit code: of the first command
     /// that failed, if a script wants to know.
-    pub(super) async fn run(mut self) -> Result<Option<Kind>, Failure> {
+    pub(super) async fn run(mut self) -> Result<u8, Failure> {
         let mut keys = [0; 4096];
         self.steps().await;
         while !self.is_over() {
@@ -179,23 +213,30 @@ impl Session {
             }
             self.steps().await;
         }
-        let failed = self.failed.filter(|_| !self.interactive);
-        self.leave().await;
-        Ok(failed)
+        let failed = self.failed.filter(|_| !self.interactive).map_or(0, Kind::exit_code);
+        let code = self.status.unwrap_or(failed);
+        self.leave(code).await;
+        Ok(code)
     }
 
-    async fn leave(mut self) {
+    async fn leave(mut self, code: u8) {
         let closed = self.quit || self.attachment.is_attached();
         self.attachment.detach().await;
-        if closed {
+        if closed && !self.quiet {
             self.output.say("Connection Closed (client)");
         }
+        self.output.tell(&json!({"type": "result", "code": code}));
         // If it cannot be shown, there is nobody to be told so.
         let _ = self.output.finish().await;
     }
 
+    /// Whether only what was asked for is told.
+    pub(super) fn is_quiet(&self) -> bool {
+        self.quiet
+    }
+
     fn reads(&self) -> bool {
-        self.ending.input.is_none() && self.steps.len() < MAX_STEPS
+        self.reads && self.ending.input.is_none() && self.steps.len() < MAX_STEPS
     }
 
     fn is_over(&mut self) -> bool {
@@ -231,7 +272,8 @@ impl Session {
     }
 
     fn wake(&self) -> Option<Instant> {
-        self.over().map(|(at, _)| at).into_iter().chain(self.held).min()
+        let over = self.over().map(|(at, _)| at);
+        over.into_iter().chain(self.held).chain(self.look_again()).min()
     }
 
     fn end(&mut self) {
@@ -275,8 +317,31 @@ impl Session {
         }
     }
 
-    /// Carries out what can be carried out now. Keys need not wait for an outlet to be switched.
+    /// From now on somebody is at the console: a person, where there is a terminal.
+    pub(super) fn attend(&mut self) {
+        self.reads = true;
+        match self.terminal.attend() {
+            Ok(interactive) => self.interactive = interactive,
+            Err(error) => self.fail(Kind::Infra, &error.to_string()),
+        }
+        self.quiet = false;
+        self.output.attended(self.interactive);
+        self.greet(None);
+    }
+
+    /// Carries out what can be carried out now, and gets on with what is done in turn.
     async fn steps(&mut self) {
+        self.carry_out().await;
+        while self.turns().await {
+            self.carry_out().await;
+            if !self.steps.is_empty() {
+                return;
+            }
+        }
+    }
+
+    /// Keys need not wait for an outlet to be switched.
+    async fn carry_out(&mut self) {
         self.send_on().await;
         while let Some(step) = self.steps.front() {
             let switching = matches!(self.running, Some(Running::Power(_)));
@@ -298,7 +363,7 @@ impl Session {
         }
     }
 
-    fn board(&mut self, bytes: Vec<u8>) {
+    pub(super) fn board(&mut self, bytes: Vec<u8>) {
         if self.attachment.is_attached() && self.spy {
             let told = self.words().read_only(self.holder.as_ref());
             return self.not_taken(Kind::Refused, told);
@@ -311,152 +376,17 @@ impl Session {
         self.attachment.type_later(bytes.into());
     }
 
-    async fn command(&mut self, command: Command) {
-        let console = self.attachment.console().clone();
-        let action = match command {
-            Command::Quit => {
-                self.quit = true;
-                return;
-            }
-            Command::Help => return self.help(),
-            Command::Version => {
-                let line = format!("[version `lavamux {}']", env!("CARGO_PKG_VERSION"));
-                return self.output.say(&line);
-            }
-            Command::Motd => return self.output.say("[there is no message of the day]"),
-            Command::Suspend => return self.suspend().await,
-            Command::Power(verb, reason) => {
-                if verb != model::Verb::Status {
-                    if self.power.len() == OWN_POWER {
-                        self.power.remove(0);
-                    }
-                    self.power.push(OwnPower::new(&self.target.user, verb));
-                }
-                let action = action::power(self.target.clone(), console, verb, reason);
-                self.running = Some(Running::Power(action));
-                return;
-            }
-            Command::Send { file, pace, line_pace } => {
-                return self.begin_sending(&file, pace, line_pace);
-            }
-            Command::Log { lines } => action::log(console, lines),
-            Command::Info => action::info(console),
-            Command::Reopen => action::reopen(console, self.target.user.clone()),
-            Command::Kick(whom) => action::kick(console, self.target.user.clone(), whom),
-            Command::Break(asked) => return self.ask(Verb::Break(asked)).await,
-            Command::Breaks => return self.ask(Verb::Sequences).await,
-            Command::Message(text) => return self.ask(Verb::Message(text.into())).await,
-            Command::Note(text) => return self.ask(Verb::Note(text.into())).await,
-            Command::Who => return self.ask(Verb::Who).await,
-            Command::Force => return self.ask(Verb::Force(Default::default())).await,
-            Command::Release => return self.ask(Verb::Release(Default::default())).await,
-            Command::Close => return self.ask(Verb::Close).await,
-            Command::Open => return self.ask(Verb::Open).await,
-            Command::Mode(mode) => return self.ask(Verb::Mode { mode }).await,
-            Command::Line(set) => return self.ask(Verb::Line(set)).await,
-        };
-        self.running = Some(Running::Look(action));
-    }
-
-    async fn ask(&mut self, verb: Verb) {
-        let mode = match verb {
-            Verb::Force(_) => Some(Mode::Exclusive),
-            Verb::Mode { mode } => {
-                self.wanted = mode;
-                Some(mode)
-            }
-            _ => None,
-        };
-        match self.attachment.ask(verb).await {
-            Ok(id) => self.running = Some(Running::Request { id, mode }),
-            Err(error) => self.fail(Kind::Lab, &format!("[{error}]")),
-        }
-    }
-
-    fn help(&mut self) {
-        let (title, letters) = self.words().help();
-        self.output.say(title);
-        for (letter, what) in letters {
-            self.output.say(&format!(" {letter:<10} {what}"));
-        }
-        if !letters.is_empty() {
-            self.output.say("Commands in words:");
-        }
-        for (usage, what) in command::HELP {
-            self.output.say(&format!("{usage:<24} {what}"));
-        }
-    }
-
-    /// Stops this program until its shell lets it go on.
-    async fn suspend(&mut self) {
-        let mut terminal = match std::mem::replace(&mut self.terminal, At::Here(None)) {
-            At::Here(Some(terminal)) => terminal,
-            At::Here(None) => return self.fail(Kind::User, "suspend: there is no terminal"),
-            At::Elsewhere => {
-                self.terminal = At::Elsewhere;
-                let told = "suspend: that is done where you sit; ssh does it on Enter ~ Ctrl-Z";
-                return self.fail(Kind::User, told);
-            }
-        };
-        // Whoever looks at the terminal meanwhile is to see everything so far.
-        let _ = self.output.finish().await;
-        if let Err(error) = terminal.suspend() {
-            self.fail(Kind::Infra, &format!("[suspend: {error}]"));
-        }
-        self.terminal = At::Here(Some(terminal));
-    }
-
-    fn done(&mut self, done: Result<Done, Failure>) {
-        self.running = None;
-        self.ending.acted = Instant::now();
-        match done {
-            Ok(Done::Report(report)) => {
-                let own = self.power.last_mut().filter(|_| report.verb != model::Verb::Status);
-                let before = own.and_then(|own| own.done(&report.outlet));
-                if let Some(line) = before.and_then(|e| notice::event(&self.target.board, &e)) {
-                    self.output.say(&line);
-                }
-                self.output.say(&format!("[{}]", report::text(&report)));
-            }
-            Ok(Done::Log { lines, bytes }) => {
-                let title = self.words().replay(lines);
-                let title = title.unwrap_or(format!("--- the last {lines} lines of the log ---"));
-                self.output.past(&bytes, &title);
-            }
-            Ok(Done::Said(lines)) => lines.iter().for_each(|line| self.output.say(line)),
-            Err(failure) if failure.kind == Kind::Refused => {
-                // Nothing has begun.
-                self.power.pop();
-                let yields = failure.refusal.is_some_and(Refusal::yields_to_holder);
-                let how = self.words().key("force").filter(|_| yields);
-                let how = how.map(|key| format!("; {key} takes the console, then try again"));
-                let line = format!("[{}{}]", failure.message, how.unwrap_or_default());
-                self.fail(Kind::Refused, &line);
-                if let Some(hint) = failure.hint.filter(|_| !yields) {
-                    self.output.say(&format!("[{hint}]"));
-                }
-            }
-            Err(failure) => {
-                if let Some(own) = self.power.last_mut() {
-                    own.failed();
-                }
-                let lines = failure.to_string();
-                lines.lines().for_each(|line| self.fail(failure.kind, line));
-            }
-        }
-    }
-
     pub(super) fn not_taken(&mut self, kind: Kind, message: String) {
         self.failed.get_or_insert(kind);
         if self.told.as_ref() != Some(&message) {
-            self.output.say(&message);
+            self.output.complain(&message);
             self.told = Some(message);
         }
     }
 
     pub(super) fn fail(&mut self, kind: Kind, message: &str) {
         self.failed.get_or_insert(kind);
-        self.output.say(message);
+        self.output.complain(message);
     }
 }
 
@@ -467,12 +397,4 @@ async fn next(attachment: &mut Attachment, types: bool) -> Option<Item> {
         return None;
     }
     Some(attachment.next().await)
-}
-
-/// Waits for the action under way, if there is one; else for ever. Cancel safe.
-async fn finished(running: &mut Option<Running>) -> Result<Done, Failure> {
-    match running {
-        Some(Running::Power(action) | Running::Look(action)) => action.await,
-        Some(Running::Request { .. } | Running::Send(_)) | None => std::future::pending().await,
-    }
 }

@@ -27,13 +27,27 @@ pub(super) enum At {
     Elsewhere,
 }
 
-impl Streams {
-    /// The process's own; a terminal that is typed at is in raw mode from now on.
+impl At {
+    /// This process's terminal is typed at from now on, if it has one; whether somebody types at one.
     ///
     /// # Errors
     /// What the system says.
-    pub(super) fn own() -> io::Result<Self> {
-        let terminal = io::stdin().is_terminal().then(Terminal::enter).transpose()?;
+    pub(super) fn attend(&mut self) -> io::Result<bool> {
+        if let Self::Here(terminal @ None) = self {
+            *terminal = io::stdin().is_terminal().then(Terminal::enter).transpose()?;
+        }
+        Ok(matches!(self, Self::Here(Some(_))))
+    }
+}
+
+impl Streams {
+    /// The process's own. A terminal is in raw mode from now on, if it is `typed` at.
+    ///
+    /// # Errors
+    /// What the system says.
+    pub(super) fn own(typed: bool) -> io::Result<Self> {
+        let typed = typed && io::stdin().is_terminal();
+        let terminal = typed.then(Terminal::enter).transpose()?;
         Ok(Self {
             input: Box::new(tokio::io::stdin()),
             output: Box::new(tokio::io::stdout()),

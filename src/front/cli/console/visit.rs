@@ -4,7 +4,8 @@ use std::num::NonZeroU16;
 
 use super::action::Target;
 use super::draw;
-use super::session::Session;
+use super::output::Form;
+use super::session::{Opening, Session};
 use super::streams::Streams;
 use crate::client::Attachment;
 use crate::client::attach::{From, Options};
@@ -27,11 +28,11 @@ pub(in crate::front) struct Visit {
 
 impl Visit {
     /// Attaches and stays until they leave; without a terminal, until the end of their input is dealt
-    /// with. Gives the kind of the first command that failed, for a script.
+    /// with. Gives the exit code, for a script.
     ///
     /// # Errors
     /// When the console cannot be attached to.
-    pub(in crate::front) async fn stay(self, streams: Streams) -> Result<Option<Kind>, Failure> {
+    pub(in crate::front) async fn stay(self, streams: Streams) -> Result<u8, Failure> {
         let Self { lab, board, user, mode, size } = self;
         let console = board.console.ok_or_else(|| {
             Failure::new(Kind::User, format!("board {} has no console {lab}", board.name))
@@ -46,7 +47,18 @@ impl Visit {
         let escapes =
             Escapes::with(Keymap::Lava, Some(Keymap::Lava.introducer()), board.name.as_str());
         let target = Target { lab, board: board.name, user };
-        let mut session = Session::new(attachment, target, escapes, mode, streams, None);
+        let mut session = Session::new(Opening {
+            attachment,
+            target,
+            escapes,
+            wanted: mode,
+            streams,
+            linger: None,
+            form: Form::default(),
+            dialogue: None,
+            record: None,
+            reads: true,
+        });
         if !redraw {
             session.greet(None);
         }

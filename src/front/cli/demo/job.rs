@@ -103,6 +103,8 @@ pub(super) async fn run(
         job_id: JOB_ID.to_owned(),
         output: folder.clone(),
         tftp_dir: lab.tftp(),
+        tftp_listen: None,
+        cache: None,
         dispatcher_ip: DISPATCHER_IP.to_owned(),
         lab: Some(lab.inventory()),
     };

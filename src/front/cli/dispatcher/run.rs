@@ -1,7 +1,7 @@
 //! `lava-dispatcher run`.
 
 use std::io::Write as _;
-use std::net::{Ipv4Addr, UdpSocket};
+use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -42,12 +42,21 @@ pub struct RunArgs {
     /// The inventory that says where boards' consoles and outlets are.
     #[arg(long, value_name = "FILE")]
     lab: Option<PathBuf>,
-    /// The folder that the TFTP server serves; it must be there.
-    #[arg(long, value_name = "DIR", default_value = TFTP_DIR)]
-    tftp_dir: PathBuf,
+    /// The folder that the TFTP server serves; it must be there [default: /srv/tftp, with
+    /// --tftp-listen a folder of the job's own].
+    #[arg(long, value_name = "DIR")]
+    tftp_dir: Option<PathBuf>,
+    /// Serve the job's files by TFTP at this address while the job runs, to whoever asks for them. Port 69
+    /// needs a privilege; 0 picks a free one, which the log tells.
+    #[arg(long, value_name = "IP:PORT")]
+    tftp_listen: Option<SocketAddr>,
     /// The address under which the board reaches the TFTP server [default: this host's].
     #[arg(long, value_name = "IP")]
     dispatcher_ip: Option<String>,
+    /// Keep what is downloaded in this folder, and take it from there while its server says that it has
+    /// not changed, or the job that it is the right one by its sha256sum.
+    #[arg(long, value_name = "DIR")]
+    cache: Option<PathBuf>,
     /// Names the job on the board (/lava-ID), on the console and under the TFTP folder [default: the
     /// time].
     #[arg(long, value_name = "ID", value_parser = job_id)]
@@ -67,8 +76,13 @@ impl RunArgs {
         }
         let settings = Settings {
             job_id: self.job_id.unwrap_or_else(|| (units::now_us() / 1_000_000).to_string()),
+            tftp_dir: self.tftp_dir.unwrap_or_else(|| match self.tftp_listen {
+                Some(_) => self.output.join("tftp"),
+                None => TFTP_DIR.into(),
+            }),
             output: self.output,
-            tftp_dir: self.tftp_dir,
+            tftp_listen: self.tftp_listen,
+            cache: self.cache,
             dispatcher_ip: self.dispatcher_ip.unwrap_or_else(own_address),
             lab: self.lab,
         };

@@ -6,10 +6,10 @@ use futures_util::future::try_join_all;
 
 use super::super::Context;
 use super::super::context::Stop;
-use super::local_time::local;
 use super::{LogArgs, Source};
 use crate::client::ConsoleRef;
 use crate::client::lab::Lab;
+use crate::front::cli::clock::local;
 use crate::model::{Event, Failure, Kind, Name, Point, Right, What, goes_by};
 use crate::wire::plain::plain;
 

@@ -2,7 +2,6 @@
 
 mod events;
 mod grep;
-mod local_time;
 mod show;
 mod timeline;
 

@@ -7,18 +7,19 @@ use serde_json::json;
 
 use super::super::Context;
 use super::super::context::Stop;
-use super::local_time::local;
 use super::timeline::Timeline;
 use super::{LogArgs, Source};
 use crate::client::attach::{From, Item, Options};
 use crate::client::{Attachment, history};
+use crate::front::cli::clock::local;
 use crate::model::event::Mode;
 use crate::model::{Event, Failure, Point, What, goes_by};
 use crate::wire::asciicast::Asciicast;
 use crate::wire::frame::Frame;
 use crate::wire::lines::{Line, Lines};
 use crate::wire::pattern::Pattern;
-use crate::wire::plain::{Mute, plain};
+use crate::wire::plain::plain;
+use crate::wire::tame::Tame;
 
 /// A line without an end is shown to a person when nothing came for so long: a prompt.
 const PROMPT: Duration = Duration::from_millis(300);
@@ -48,7 +49,7 @@ pub(super) struct Show<'a> {
     lines: Lines,
     timeline: Timeline,
     cast: Asciicast,
-    mute: Mute,
+    tame: Tame,
     /// The offset of the next byte, if there was one before.
     next: Option<u64>,
     /// Whether the line that has no end yet is on the screen.
@@ -76,7 +77,7 @@ impl<'a> Show<'a> {
             lines: Lines::default(),
             timeline: Timeline::new(&source.console),
             cast: Asciicast::default(),
-            mute: Mute::default(),
+            tame: Tame::default(),
             next: None,
             prompted: false,
         }
@@ -147,7 +148,7 @@ impl<'a> Show<'a> {
             self.ctx.note(&what).await;
         }
         match self.form {
-            Form::Bytes if self.terminal => self.ctx.out(&self.mute.feed(&frame.bytes)).await,
+            Form::Bytes if self.terminal => self.ctx.out(&self.tame.feed(&frame.bytes)).await,
             Form::Bytes => self.ctx.out(&frame.bytes).await,
             Form::Cast => self.recorded(frame, end).await,
             Form::Lines => {
@@ -164,11 +165,8 @@ impl<'a> Show<'a> {
     /// Shows what is left when the past ends.
     async fn finish(&mut self, end: u64) -> Result<(), Stop> {
         match self.form {
-            Form::Bytes if self.terminal => {
-                self.ctx.out(&self.mute.finish()).await?;
-                // The past may end in the middle of a colour.
-                self.ctx.out(b"\x1b[m").await
-            }
+            // The past may end in the middle of a colour, or of an editor.
+            Form::Bytes if self.terminal => self.ctx.out(&self.tame.undo()).await,
             Form::Lines => match self.lines.finish() {
                 Some(line) => self.line(&line, end).await,
                 None => Ok(()),

@@ -62,7 +62,7 @@ pub(super) struct ProbeArgs {
 }
 
 pub(super) async fn run(args: ProbeArgs, ctx: &Context) -> Result<(), Failure> {
-    let Known { address, table, found } = find(&args).await?;
+    let Known { address, table, found } = Box::pin(find(&args)).await?;
     match args.json {
         true => ctx.print_json(&listed(&address, &found)).await,
         false => ctx.print(text(&address, &args.name, &table, &found).as_bytes()).await,
@@ -92,7 +92,7 @@ pub(in super::super) async fn configuration(
         name,
         json: false,
     };
-    let Known { address, table, found } = find(&args).await?;
+    let Known { address, table, found } = Box::pin(find(&args)).await?;
     Ok(text(&address, &args.name, &table, &found))
 }
 

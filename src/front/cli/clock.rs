@@ -1,9 +1,9 @@
-//! Times in a log, as people read them.
+//! Times as people here read them.
 
 use crate::model::units;
 
-/// A time in microseconds since the epoch as people here read it, with its zone.
-pub(super) fn local(time_us: u64) -> String {
+/// A time in microseconds since the epoch in this host's zone (`$TZ`), with milliseconds and the zone.
+pub(in crate::front) fn local(time_us: u64) -> String {
     let time =
         i64::try_from(time_us).ok().and_then(|us| jiff::Timestamp::from_microsecond(us).ok());
     match time {

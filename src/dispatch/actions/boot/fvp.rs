@@ -1,0 +1,188 @@
+//! `boot-fvp`: an Arm Fixed Virtual Platform, a model that runs in a container.
+
+use futures_util::future::BoxFuture;
+
+use super::expect_shell::ExpectShell;
+use super::fvp_words::{named, run_words, version_words};
+use super::parts::{Actions, login, unpack};
+use super::strategies::of;
+use crate::dispatch::action::{Action, Running, Scene};
+use crate::dispatch::actions::{Group, ReadFeedback};
+use crate::dispatch::connection::{Program, Telnet};
+use crate::dispatch::context::Context;
+use crate::dispatch::error::Error;
+use crate::dispatch::expect::Patterns;
+use crate::dispatch::host;
+use crate::dispatch::job::{Boot, Fvp};
+use crate::dispatch::session::Session;
+use crate::dispatch::validate::Checks;
+
+pub(super) fn fvp_steps(scene: &Scene<'_>) -> Actions {
+    let boot = of(scene);
+    let fvp = boot.fvp.clone().unwrap_or_default();
+    let mut steps = vec![Group::once("boot-fvp-main", main_steps)];
+    let login = login(boot);
+    if !login.is_empty() {
+        steps.push(Box::new(ReadFeedback));
+        steps.extend(login);
+        if scene.has_tests() {
+            steps.push(Box::new(ExpectShell));
+            steps.extend(unpack(boot));
+        }
+    }
+    let step = |name, what| Box::new(Step { name, what, boot: boot.clone() }) as Box<dyn Action>;
+    steps.extend(fvp.erpc_app.map(|app| step("run-fvp-erpc-app", What::Application(app))));
+    if !fvp.commands.is_empty() {
+        steps.push(step("run-fvp-shell-commands", What::Commands(fvp.commands)));
+    }
+    steps
+}
+
+fn main_steps(scene: &Scene<'_>) -> Actions {
+    let boot = of(scene);
+    let step = |name, what| Box::new(Step { name, what, boot: boot.clone() }) as Box<dyn Action>;
+    let mut steps = vec![step("check-fvp-version", What::Version), step("run-fvp", What::Run)];
+    if boot.fvp.as_ref().is_some_and(|fvp| fvp.use_telnet) {
+        steps.push(step("fvp-serial-connect", What::Connect));
+        steps.push(Box::new(ReadFeedback));
+    }
+    steps
+}
+
+/// What a step of the model's does.
+#[derive(Debug, Clone)]
+enum What {
+    /// Asks the model for its version.
+    Version,
+    /// Starts it, and waits until it says where its console is.
+    Run,
+    /// Goes to its console.
+    Connect,
+    /// Starts an artefact in the model's container.
+    Application(String),
+    /// Runs commands in the model's container.
+    Commands(Vec<String>),
+}
+
+#[derive(Debug)]
+struct Step {
+    name: &'static str,
+    what: What,
+    boot: Boot,
+}
+
+impl Action for Step {
+    fn name(&self) -> &'static str {
+        self.name
+    }
+
+    fn validate<'a>(&'a self, checks: &'a mut Checks) -> BoxFuture<'a, ()> {
+        Box::pin(async move {
+            checks.program("docker");
+            if self.boot.container.is_none() {
+                checks.fault("the block has no \"docker\": the container with the model");
+            }
+            let fvp = self.fvp();
+            checks.pattern("version_string", &fvp.version);
+            checks.pattern("console_string", &fvp.console);
+        })
+    }
+
+    fn run<'a>(&'a self, context: &'a mut Context) -> Running<'a> {
+        Box::pin(async move {
+            match &self.what {
+                What::Version => self.version(context).await,
+                What::Run => self.start(context).await,
+                What::Connect => connect(context).await,
+                What::Application(app) => {
+                    let missing = || Error::Job(format!("{app} was not downloaded"));
+                    let file = context.shared().files.get(app).cloned().ok_or_else(missing)?;
+                    self.exec(&[file.display().to_string()], context).await
+                }
+                What::Commands(commands) => self.exec(&[commands.join("\n")], context).await,
+            }
+        })
+    }
+}
+
+impl Step {
+    fn fvp(&self) -> Fvp {
+        self.boot.fvp.clone().unwrap_or_default()
+    }
+
+    async fn version(&self, context: &mut Context) -> Result<(), Error> {
+        let container = self.boot.container.clone().unwrap_or_default();
+        let said = host::run(&version_words(&container, &self.fvp()), context).await?;
+        let wanted = Patterns::new([self.fvp().version]).map_err(Error::Configuration)?;
+        match wanted.first_in(&said) {
+            Some(version) => {
+                context.fact("fvp_version", version);
+                Ok(())
+            }
+            None => {
+                let what = format!("the model does not say {}: {said:?}", wanted.describe());
+                Err(Error::Job(what))
+            }
+        }
+    }
+
+    async fn start(&self, context: &mut Context) -> Result<(), Error> {
+        let files: Vec<(String, String)> = context
+            .shared()
+            .files
+            .iter()
+            .map(|(name, file)| (name.clone(), file.display().to_string()))
+            .collect();
+        let arguments = named(&self.fvp().arguments, &files);
+        let container = self.boot.container.clone().unwrap_or_default();
+        let folder = context.scratch().display().to_string();
+        let name = name(context);
+        let options = context.device.fvp.words();
+        let words = run_words(&container, &self.fvp(), &arguments, &name, &folder, &options);
+        context.log.info(format!("host: {}", words.join(" ")));
+        context.containers.push(name);
+        let mut session = Session::new(Box::new(Program::start(&words)?), context.log.clone());
+        let console = Patterns::new([self.fvp().console]).map_err(Error::Configuration)?;
+        let found = session.expect(&console, &context.wait()).await?;
+        context.shared().prompts = self.boot.prompts.clone();
+        if self.fvp().use_telnet {
+            let port = found.groups.iter().skip(1).find(|text| text.parse::<u16>().is_ok());
+            let missing = || {
+                let what = "\"console_string\" has no group that is a port";
+                Error::Configuration(what.into())
+            };
+            let port = port.cloned().ok_or_else(missing)?;
+            context.shared().extra.insert("port".into(), port.clone());
+            context.shared().model_port = Some(port);
+        }
+        context.connect(session);
+        Ok(())
+    }
+
+    async fn exec(&self, script: &[String], context: &mut Context) -> Result<(), Error> {
+        // What it says is what tests look at, so its terminal is the console now.
+        let mut words = ["docker", "exec", "--tty"].map(ToOwned::to_owned).to_vec();
+        words.extend([name(context), "sh".into(), "-c".into(), script.join("\n")]);
+        context.log.info(format!("host: {}", words.join(" ")));
+        context.connect_beside(Box::new(Program::start(&words)?));
+        Ok(())
+    }
+}
+
+/// The container's name: the same for all steps of a job.
+fn name(context: &Context) -> String {
+    format!("lava-fvp-{}", context.settings.job_id)
+}
+
+/// The model's console is at a port of the container's own network.
+async fn connect(context: &mut Context) -> Result<(), Error> {
+    let format = "{{range .NetworkSettings.Networks}}{{.IPAddress}} {{end}}";
+    let words = ["docker", "inspect", "--format", format, &name(context)].map(ToOwned::to_owned);
+    let said = host::run(&words, context).await?;
+    let address = said.split_whitespace().next().unwrap_or("127.0.0.1").to_owned();
+    let missing = || Error::Bug("the model has told no port".into());
+    let port = context.shared().model_port.clone().ok_or_else(missing)?;
+    let telnet = Telnet::connect(format!("{address}:{port}")).await?;
+    context.connect_beside(Box::new(telnet));
+    Ok(())
+}

@@ -1,0 +1,94 @@
+//! `call-kexec`: the running system starts the next kernel.
+
+use std::time::Duration;
+
+use futures_util::future::BoxFuture;
+
+use crate::dispatch::action::{Action, Running};
+use crate::dispatch::context::Context;
+use crate::dispatch::error::Error;
+use crate::dispatch::expect::Patterns;
+use crate::dispatch::job::Boot;
+use crate::dispatch::validate::Checks;
+
+/// What a kernel says first, when the job does not tell.
+const BOOT_MESSAGE: &str = "Booting Linux";
+
+#[derive(Debug)]
+pub(super) struct CallKexec {
+    pub boot: Boot,
+}
+
+impl Action for CallKexec {
+    fn name(&self) -> &'static str {
+        "call-kexec"
+    }
+
+    fn validate<'a>(&'a self, checks: &'a mut Checks) -> BoxFuture<'a, ()> {
+        Box::pin(async move {
+            if self.boot.kexec.kernel.is_none() {
+                checks.fault("the block has no \"kernel\": the path of one on the board");
+            }
+            checks.pattern("boot_message", self.message());
+        })
+    }
+
+    fn run<'a>(&'a self, context: &'a mut Context) -> Running<'a> {
+        Box::pin(async move {
+            let lines = lines(&self.boot);
+            let started = Patterns::new([self.message()]).map_err(Error::Configuration)?;
+            let prompts = Patterns::new(&self.boot.prompts).map_err(Error::Configuration)?;
+            let delay = Duration::from_millis(context.device.boot_character_delay);
+            let wait = context.wait();
+            context.shared().prompts = self.boot.prompts.clone();
+            let session = context.session()?;
+            session.send_line(&lines[0], delay).await?;
+            session.expect(&prompts, &wait).await?;
+            session.send_line(&lines[1], delay).await?;
+            session.expect(&started, &wait).await.map(drop)
+        })
+    }
+}
+
+impl CallKexec {
+    fn message(&self) -> &str {
+        self.boot.kexec.boot_message.as_deref().unwrap_or(BOOT_MESSAGE)
+    }
+}
+
+/// What loads the kernel, and what starts it.
+fn lines(boot: &Boot) -> [String; 2] {
+    let program = boot.command.as_deref().unwrap_or("/sbin/kexec");
+    let kexec = &boot.kexec;
+    let mut words = vec![program.to_owned(), "--load".into()];
+    words.extend(kexec.kernel.clone());
+    words.extend(kexec.dtb.iter().map(|file| format!("--dtb {file}")));
+    words.extend(kexec.initrd.iter().map(|file| format!("--initrd {file}")));
+    words.extend(kexec.options.iter().cloned());
+    [words.join(" "), format!("{program} -e")]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_kernel_is_loaded_with_all_that_the_job_names_and_then_started() {
+        let kexec = crate::dispatch::job::Kexec {
+            kernel: Some("/home/vmlinux".into()),
+            dtb: Some("/home/dtb".into()),
+            initrd: Some("/home/initrd".into()),
+            options: vec!["--reuse-cmdline".into()],
+            boot_message: None,
+        };
+        let boot = Boot { kexec, ..Boot::default() };
+        assert_eq!(
+            lines(&boot),
+            [
+                "/sbin/kexec --load /home/vmlinux --dtb /home/dtb --initrd /home/initrd \
+                 --reuse-cmdline",
+                "/sbin/kexec -e"
+            ]
+        );
+    }
+}

@@ -1,0 +1,97 @@
+//! `deploy-flasher`: programs of the lab's own write the images.
+
+use futures_util::future::BoxFuture;
+
+use super::parts::{Actions, device_env, downloads, overlay};
+use crate::dispatch::action::{Action, Running, Scene};
+use crate::dispatch::context::Context;
+use crate::dispatch::device::Device;
+use crate::dispatch::error::Error;
+use crate::dispatch::host;
+use crate::dispatch::validate::Checks;
+
+pub(super) fn steps(_scene: &Scene<'_>) -> Actions {
+    vec![Box::new(Flasher)]
+}
+
+/// Downloads, then runs the device's commands with the files' paths filled in.
+#[derive(Debug)]
+struct Flasher;
+
+impl Action for Flasher {
+    fn name(&self) -> &'static str {
+        "deploy-flasher"
+    }
+
+    fn populate(&self, scene: &Scene<'_>) -> Actions {
+        [overlay(scene), downloads(scene), device_env(scene)].into_iter().flatten().collect()
+    }
+
+    fn validate<'a>(&'a self, checks: &'a mut Checks) -> BoxFuture<'a, ()> {
+        Box::pin(async move {
+            let commands = checks.device.flasher.clone();
+            if commands.is_empty() {
+                let file = checks.device.file.clone();
+                let key = "actions: deploy: methods: flasher: commands";
+                checks.fault(format!("the device ({file}) has no \"{key}\""));
+            }
+            for command in &commands {
+                match shlex::split(command).as_deref() {
+                    // A placeholder may be all of the command: one of the device's own.
+                    Some([program, ..]) if program.starts_with('{') => {}
+                    Some([program, ..]) => checks.program(program),
+                    _ => checks.fault(format!("{command:?} is no command")),
+                }
+            }
+        })
+    }
+
+    fn finish<'a>(&'a self, context: &'a mut Context) -> Running<'a> {
+        Box::pin(async move {
+            let mut values = device_values(&context.device);
+            for (name, file) in context.shared().files.clone() {
+                values.push((format!("{{{}}}", name.to_uppercase()), file.display().to_string()));
+            }
+            for command in context.device.flasher.clone() {
+                let command = filled(&command, &values);
+                let words = shlex::split(&command).unwrap_or_default();
+                if words.is_empty() {
+                    return Err(Error::Configuration(format!("{command:?} is no command")));
+                }
+                host::run(&words, context).await?;
+            }
+            Ok(())
+        })
+    }
+}
+
+/// What stands for the device's own commands.
+fn device_values(device: &Device) -> Vec<(String, String)> {
+    let power = &device.commands;
+    let values = [
+        ("{HARD_RESET_COMMAND}", &power.hard_reset),
+        ("{SOFT_RESET_COMMAND}", &power.soft_reboot),
+        ("{POWER_ON_COMMAND}", &power.power_on),
+        ("{POWER_OFF_COMMAND}", &power.power_off),
+    ];
+    values.map(|(name, commands)| (name.to_owned(), commands.join(" && "))).into()
+}
+
+fn filled(command: &str, values: &[(String, String)]) -> String {
+    values.iter().fold(command.to_owned(), |line, (name, value)| line.replace(name, value))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_flashing_program_is_given_the_files_and_the_devices_commands() {
+        let mut device = Device::default();
+        device.commands.power_on = vec!["relay 8 on".into()];
+        let mut values = device_values(&device);
+        values.push(("{KERNEL}".into(), "/srv/job/uImage".into()));
+        let filled = filled("flash.sh --on '{POWER_ON_COMMAND}' {KERNEL}", &values);
+        assert_eq!(filled, "flash.sh --on 'relay 8 on' /srv/job/uImage");
+    }
+}

@@ -1,0 +1,55 @@
+//! `deployimages`: the files of a QEMU.
+
+use std::path::Path;
+
+use super::overlay_guest::ApplyOverlayGuest;
+use super::parts::{Actions, device_env, downloads, overlay};
+use crate::dispatch::action::{Action, Running, Scene};
+use crate::dispatch::context::Context;
+use crate::dispatch::error::Error;
+use crate::dispatch::job::{Deploy, Overlay};
+
+#[derive(Debug)]
+pub(super) struct DeployImages {
+    deploy: Deploy,
+}
+
+impl DeployImages {
+    pub(super) fn new(deploy: Deploy) -> Self {
+        Self { deploy }
+    }
+}
+
+impl Action for DeployImages {
+    fn name(&self) -> &'static str {
+        "deployimages"
+    }
+
+    fn populate(&self, scene: &Scene<'_>) -> Actions {
+        let mut steps = overlay(scene);
+        steps.extend(device_env(scene));
+        steps.extend(downloads(scene));
+        if scene.has_tests() {
+            let takes = |overlay: &Overlay| matches!(overlay, Overlay::Lava);
+            let elsewhere = self.deploy.artefacts.iter().any(|a| a.overlays.iter().any(takes));
+            steps.push(Box::new(ApplyOverlayGuest { elsewhere }));
+        }
+        steps
+    }
+
+    fn run<'a>(&'a self, context: &'a mut Context) -> Running<'a> {
+        Box::pin(async move {
+            make(&context.scratch())?;
+            let shared = context.shared();
+            (shared.overlay_is_in, shared.overlay_drive) = (false, None);
+            Ok(())
+        })
+    }
+}
+
+/// The folder of the job's own files.
+pub(super) fn make(scratch: &Path) -> Result<(), Error> {
+    std::fs::create_dir_all(scratch).map_err(|error| {
+        Error::Infrastructure(format!("cannot make {}: {error} (see --output)", scratch.display()))
+    })
+}

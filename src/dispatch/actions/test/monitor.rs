@@ -1,0 +1,114 @@
+//! `lava-test-monitor`: finds results in what the board prints by itself, between two marks.
+
+use std::collections::BTreeSet;
+
+use super::follower::missing;
+use super::pattern::OwnPattern;
+use crate::dispatch::action::{Action, Running, Scene};
+use crate::dispatch::context::Context;
+use crate::dispatch::error::Error;
+use crate::dispatch::expect::{Found, Patterns};
+use crate::dispatch::job::Monitor;
+use crate::dispatch::results::CaseResult;
+use crate::dispatch::session::Wait;
+
+/// `lava-test-monitor-retry`: watches again when the watching failed.
+#[derive(Debug)]
+pub struct MonitorRetry(pub Vec<Monitor>);
+
+#[derive(Debug)]
+pub(super) struct TestMonitor(pub Vec<Monitor>);
+
+impl Action for MonitorRetry {
+    fn name(&self) -> &'static str {
+        "lava-test-monitor-retry"
+    }
+
+    fn retries(&self) -> bool {
+        true
+    }
+
+    fn populate(&self, _scene: &Scene<'_>) -> Vec<Box<dyn Action>> {
+        vec![Box::new(TestMonitor(self.0.clone()))]
+    }
+}
+
+impl Action for TestMonitor {
+    fn name(&self) -> &'static str {
+        "lava-test-monitor"
+    }
+
+    fn run<'a>(&'a self, context: &'a mut Context) -> Running<'a> {
+        Box::pin(async move {
+            for monitor in &self.0 {
+                watch(monitor, context).await?;
+            }
+            Ok(())
+        })
+    }
+}
+
+/// Waits for the monitor's start, and takes in results until its end.
+async fn watch(monitor: &Monitor, context: &mut Context) -> Result<(), Error> {
+    let Monitor { name, start, end, pattern, fixup, expected } = monitor;
+    let own = OwnPattern::new(pattern, fixup);
+    let start = Patterns::new([start]).map_err(Error::Configuration)?;
+    expect(&start, &format!("the start of the monitor {name:?}"), context).await?;
+    context.log.info(format!("the monitor {name:?} has started"));
+    let inside = Patterns::new([end, &own.regex]).map_err(Error::Configuration)?;
+    let mut reported = BTreeSet::new();
+    let done = loop {
+        match expect(&inside, &format!("the end of the monitor {name:?}"), context).await {
+            Ok(found) if found.index == 0 => break Ok(()),
+            Ok(found) => report(name, &own, &found, &mut reported, context),
+            Err(error) => break Err(error),
+        }
+    };
+    if let Some(expected) = expected {
+        missing(name, expected, &reported, context);
+    }
+    done
+}
+
+/// Waits, and says on a time-out what it was for. Silence is no error: the board may be at work.
+async fn expect(patterns: &Patterns, what: &str, context: &mut Context) -> Result<Found, Error> {
+    let wait = Wait { connection: None, ..context.wait() };
+    match context.session()?.expect(patterns, &wait).await {
+        Err(Error::Timeout { action, seconds, waited_for, seen }) => {
+            let waited_for = format!("{what}: {waited_for}");
+            Err(Error::Timeout { action, seconds, waited_for, seen })
+        }
+        other => other,
+    }
+}
+
+fn report(
+    monitor: &str,
+    own: &OwnPattern,
+    found: &Found,
+    reported: &mut BTreeSet<String>,
+    context: &mut Context,
+) {
+    let said = match own.report(&found.groups) {
+        Ok(Some(said)) => said,
+        Ok(None) => {
+            context.log.error(format!("{monitor}: a result without a test case"));
+            return;
+        }
+        Err(why) => {
+            context.log.error(format!("{monitor}: {why}"));
+            return;
+        }
+    };
+    reported.insert(said.case.clone());
+    context.result(CaseResult {
+        definition: monitor.to_owned(),
+        case: said.case,
+        result: said.result,
+        measurement: said.measurement,
+        units: said.units,
+        endtc: Some(context.log.lines()),
+        end_offset: found.place.offset,
+        ..CaseResult::default()
+    });
+}

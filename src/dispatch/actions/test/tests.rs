@@ -1,0 +1,321 @@
+//! Test shells on a board in memory whose line loses characters.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::interactive::TestInteractive;
+use super::monitor::TestMonitor;
+use super::shell::TestShell;
+use crate::config::{At, Problems};
+use crate::dispatch::action::Action as _;
+use crate::dispatch::connection::{Script, ScriptHandle};
+use crate::dispatch::context::{Context, Settings};
+use crate::dispatch::device::Device;
+use crate::dispatch::error::Error;
+use crate::dispatch::job::{Interactive, Job, Monitor};
+use crate::dispatch::log::Log;
+use crate::dispatch::overlay::{DefinitionFile, TestRun};
+use crate::dispatch::progress::Silent;
+use crate::dispatch::session::Session;
+use crate::dispatch::signals;
+
+const JOB: &str = "job_name: x
+visibility: public
+timeouts: {job: {minutes: 5}}
+actions: [{test: {definitions: [{name: t, from: inline, path: t, repository: {run: {steps: []}}}]}}]
+";
+
+/// A job at its test shell, with one definition, and the board's side of its console.
+fn job(dir: &std::path::Path, definition: &str) -> (Context, ScriptHandle) {
+    let problems = Problems::default();
+    let at = At::top("job.yaml", &problems);
+    let read = |text: &str| crate::yaml::parse(text, &at).unwrap();
+    let job = Job::read(&read(JOB), &at);
+    let file = DefinitionFile::read(&read(definition), &at);
+    let (job, file) = problems.check(job.zip(file)).unwrap();
+    let settings = Settings {
+        job_id: "1".into(),
+        output: dir.to_owned(),
+        tftp_dir: dir.to_owned(),
+        dispatcher_ip: "127.0.0.1".into(),
+        lab: None,
+        tftp_listen: None,
+        cache: None,
+    };
+    let log = Log::create(&dir.join("log"), Vec::new(), Arc::new(Silent)).unwrap();
+    let (job, device, settings) = (Arc::new(job), Arc::<Device>::default(), Arc::new(settings));
+    let mut context = Context::new(job, device, settings, log.clone(), Arc::new(Silent));
+    context.now.deadline = Instant::now() + Duration::from_secs(300);
+    let test = TestRun { stage: 0, run: "0_t".into(), uuid: "u".into(), file, repository: None };
+    context.shared().tests.push(test);
+    let (script, board) = Script::new();
+    context.connect(Session::new(Box::new(script), log));
+    (context, board)
+}
+
+/// What a board says of one run: its signals, each with the line that vouches for it.
+fn vouched(signals: &[&str]) -> Vec<String> {
+    let line = |(number, signal): (u64, &&str)| {
+        format!("{signal}\r\n<LAVA_CHECK {number} {}>\r\n", signals::check(number, signal))
+    };
+    (1..).zip(signals).map(line).collect()
+}
+
+fn total(number: u64) -> String {
+    format!("<LAVA_CHECK_TOTAL {number} {}>\r\n", signals::check(number, "TOTAL"))
+}
+
+/// Plays a board: what it says first, and its answers when it is asked again.
+async fn play(mut board: ScriptHandle, first: String, all: Vec<String>) -> Vec<String> {
+    let mut asked = Vec::new();
+    let runner = board.line().await.unwrap();
+    assert_eq!(runner, "/lava-1/bin/lava-test-runner /lava-1/0");
+    board.say(&total(0)).await;
+    board.say(&first).await;
+    while let Some(line) = board.line().await {
+        let Some(numbers) = line.strip_prefix("/lava-1/bin/lava-signals-again /lava-1/0") else {
+            panic!("{line:?} was typed")
+        };
+        asked.push(numbers.trim().to_owned());
+        board.say(&format!("{line}\r\n")).await;
+        for number in numbers.split_whitespace() {
+            board.say(&all[number.parse::<usize>().unwrap() - 1]).await;
+        }
+        board.say(&total(all.len() as u64)).await;
+    }
+    asked
+}
+
+/// Runs a definition's test shell. Gives its results, how it ended, what was asked for again and the
+/// log.
+async fn run(
+    definition: &str,
+    first: String,
+    all: Vec<String>,
+) -> (Vec<String>, Result<(), Error>, Vec<String>, String) {
+    let dir = tempfile::tempdir().unwrap();
+    let (mut context, board) = job(dir.path(), definition);
+    let job = async {
+        let done = TestShell { stage: 0 }.run(&mut context).await;
+        let results = context.results.all().iter().map(|case| {
+            let set = case.set.as_ref().map(|set| format!("{set}/")).unwrap_or_default();
+            format!("{} {set}{} {}", case.definition, case.case, case.result)
+        });
+        let results = results.collect();
+        drop(context);
+        (results, done)
+    };
+    let ((results, done), asked) = tokio::join!(job, play(board, first, all));
+    let log = std::fs::read_to_string(dir.path().join("log")).unwrap();
+    (results, done, asked, log)
+}
+
+const PLAIN: &str = "run: {steps: []}";
+const SIGNALS: [&str; 6] = [
+    "<LAVA_SIGNAL_STARTRUN 0_t u>",
+    "<LAVA_SIGNAL_TESTSET START s>",
+    "<LAVA_SIGNAL_TESTCASE TEST_CASE_ID=a RESULT=pass>",
+    "<LAVA_SIGNAL_TESTSET STOP>",
+    "<LAVA_SIGNAL_TESTCASE TEST_CASE_ID=b RESULT=fail>",
+    "<LAVA_SIGNAL_ENDRUN 0_t u>",
+];
+const RESULTS: [&str; 3] = ["0_t s/a pass", "0_t b fail", "lava 0_t pass"];
+
+fn exit(signals: &[String], total_line: &str) -> String {
+    signals.concat() + total_line + "<LAVA_TEST_RUNNER EXIT>\r\n"
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_good_line_is_asked_for_nothing() {
+    let all = vouched(&SIGNALS);
+    let (results, done, asked, _) = run(PLAIN, exit(&all, &total(6)), all).await;
+    assert_eq!((results.as_slice(), done), (&RESULTS.map(String::from)[..], Ok(())));
+    assert_eq!(asked, [""; 0]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn damaged_signals_are_asked_for_again_and_count_in_their_order() {
+    let all = vouched(&SIGNALS);
+    let mut came = all.clone();
+    came[1] = came[1].replace("START s", "STRT s");
+    came[2] = came[2].replace("=a R", "=a[  12.3] usb 1-1: new device\r\n R");
+    came[4] = came[4].replace("fail", "pass");
+    came[5] = String::new();
+    let (results, done, asked, log) = run(PLAIN, exit(&came, &total(6)), all).await;
+    assert_eq!((results.as_slice(), done), (&RESULTS.map(String::from)[..], Ok(())));
+    assert_eq!(asked, ["2 3 5 6"]);
+    assert!(log.contains("came damaged"), "{log}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn signals_that_are_lost_at_the_end_are_missed_by_their_number() {
+    let all = vouched(&SIGNALS);
+    let (results, done, asked, _) = run(PLAIN, exit(&all[..4], ""), all.clone()).await;
+    assert_eq!((results.as_slice(), done), (&RESULTS.map(String::from)[..], Ok(())));
+    assert_eq!(asked, ["", "5 6"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_damaged_each_time_is_told_and_the_rest_counts() {
+    let mut all = vouched(&SIGNALS);
+    all[2] = all[2].replace("pass", "fail");
+    let (results, done, asked, log) = run(PLAIN, exit(&all, &total(6)), all).await;
+    assert_eq!((results, done), (RESULTS[1..].iter().map(|r| (*r).into()).collect(), Ok(())));
+    assert_eq!(asked, ["3"; 4]);
+    assert!(log.contains("results are missing"), "{log}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_raise_ends_the_job_at_once() {
+    let raise = "<LAVA_SIGNAL_TESTRAISE no disk>";
+    let signals = ["<LAVA_SIGNAL_STARTRUN 0_t u>", raise];
+    let mut came = vouched(&signals);
+    came[0] = "<LAVA_SIGNAL_STARTRUN 0_t\r\n".into();
+    let (_, done, asked, _) = run(PLAIN, came.concat(), Vec::new()).await;
+    assert_eq!(done, Err(Error::Test("the test ended the job: no disk".into())));
+    assert_eq!(asked, [""; 0]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn expected_cases_that_are_missing_have_failed_and_others_are_warned_of() {
+    let all = vouched(&SIGNALS);
+    let definition = "run: {steps: []}\nexpected: [a, c]";
+    let (results, done, _, log) = run(definition, exit(&all, &total(6)), all).await;
+    assert_eq!(results, ["0_t s/a pass", "0_t b fail", "0_t c fail", "lava 0_t pass"]);
+    assert_eq!(done, Ok(()));
+    assert!(log.contains(r#"\"b\" was reported and is not expected"#), "{log}");
+    // A definition that never began owes all of them.
+    let (results, ..) = run(definition, exit(&[], &total(0)), Vec::new()).await;
+    assert_eq!(results, ["0_t a fail", "0_t c fail"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_definitions_own_pattern_finds_results_between_its_signals() {
+    let ends = vouched(&[SIGNALS[0], SIGNALS[5]]);
+    let said = "net: OK\r\n[    3.1] usb: BAD\r\n";
+    let first = format!("no: OK\r\n{}{said}{}no: OK\r\n", ends[0], ends[1]);
+    let definition = "run: {steps: []}
+parse: {pattern: '(?P<test_case_id>\\w+): (?P<result>OK|BAD)$', fixupdict: {OK: pass, BAD: fail}}";
+    let (results, ..) = run(definition, exit(&[first], &total(2)), ends).await;
+    assert_eq!(results, ["0_t net pass", "0_t usb fail", "lava 0_t pass"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn signals_in_the_kernels_log_count_whatever_is_printed_before_them() {
+    let kernel = |line: &str| format!("[   12.345678] {line}");
+    let all = vouched(&SIGNALS);
+    let lines = all.concat();
+    let said: Vec<String> = lines.split_inclusive("\r\n").map(kernel).collect();
+    let (results, done, asked, _) = run(PLAIN, exit(&said, &total(6)), all).await;
+    assert_eq!((results.as_slice(), done), (&RESULTS.map(String::from)[..], Ok(())));
+    assert_eq!(asked, [""; 0]);
+}
+
+const MONITOR: &str = "{name: app, start: 'tc_start()', end: PROJECT EXECUTION,
+pattern: '(?P<result>PASS|FAIL|BAD) - (?P<test_case_id>.*)\\.', fixupdict: {BAD: fail}, expected: [a, c]}";
+
+/// Runs the monitor while a board says something. Gives its results and how it ended.
+async fn monitor(said: &[&str]) -> (Vec<String>, Result<(), Error>) {
+    let dir = tempfile::tempdir().unwrap();
+    let (mut context, mut board) = job(dir.path(), PLAIN);
+    let text = format!("{{monitors: [{MONITOR}]}}");
+    let problems = Problems::default();
+    let at = At::top("job.yaml", &problems);
+    let block = crate::yaml::parse(&text, &at).unwrap();
+    let table = crate::config::Table::new(&block, at.clone()).unwrap();
+    let monitors = problems.check(Some(Monitor::read_all(&table))).unwrap();
+    for piece in said {
+        board.say(piece).await;
+    }
+    let done = TestMonitor(monitors).run(&mut context).await;
+    let results = context.results.all().iter();
+    (
+        results.map(|case| format!("{} {} {}", case.definition, case.case, case.result)).collect(),
+        done,
+    )
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_monitor_finds_results_between_its_marks() {
+    let said = [
+        "PASS - early.\r\ntc_st",
+        "art() \r\nPASS - a.\r\nBAD - b",
+        "c.\r\nPROJECT EXEC",
+        "UTION\r\n",
+    ];
+    let (results, done) = monitor(&said).await;
+    assert_eq!(results, ["app a pass", "app bc fail", "app c fail"]);
+    assert_eq!(done, Ok(()));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_monitor_that_does_not_end_says_what_it_waited_for_and_keeps_its_results() {
+    let (results, done) = monitor(&["tc_start()\r\nPASS - a.\r\n"]).await;
+    assert_eq!(results, ["app a pass", "app c fail"]);
+    let why = done.unwrap_err().to_string();
+    assert!(why.contains("the end of the monitor \"app\"") && why.contains("PASS - a."), "{why}");
+}
+
+const DIALOGUE: &str = "{name: network, prompts: ['=> '], echo: discard, script: [
+{command: null},
+{command: dhcp, name: dhcp, successes: [{message: DHCP client bound}],
+ failures: [{message: TIMEOUT, exception: InfrastructureError, error: dhcp failed}]},
+{command: 'setenv serverip {SERVER_IP}', name: setenv},
+{command: boot, name: boot, successes: [{message: Starting kernel}]}]}";
+
+/// Has the dialogue with a board that gives these answers. Gives the results and how it ended, and
+/// what was typed.
+async fn dialogue(answers: &[&str]) -> (Vec<String>, Result<(), Error>, Vec<String>) {
+    let dir = tempfile::tempdir().unwrap();
+    let (mut context, mut board) = job(dir.path(), PLAIN);
+    let text = format!("{{interactive: [{DIALOGUE}]}}");
+    let problems = Problems::default();
+    let at = At::top("job.yaml", &problems);
+    let block = crate::yaml::parse(&text, &at).unwrap();
+    let table = crate::config::Table::new(&block, at.clone()).unwrap();
+    let dialogues = problems.check(Some(Interactive::read_all(&table))).unwrap();
+    let board = async {
+        let mut typed = Vec::new();
+        board.say("\r\n=> ").await;
+        for answer in answers {
+            let Some(line) = board.line().await else { break };
+            board.say(&format!("{line}\r\n{answer}")).await;
+            typed.push(line);
+        }
+        typed
+    };
+    let job = async {
+        let done = TestInteractive(dialogues).run(&mut context).await;
+        let results = context.results.all().iter();
+        let results =
+            results.map(|case| format!("{} {} {}", case.definition, case.case, case.result));
+        (results.collect(), done)
+    };
+    let ((results, done), typed) = tokio::join!(job, board);
+    (results, done, typed)
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_dialogue_types_one_command_after_the_other_and_reports_those_with_a_name() {
+    let answers =
+        ["DHCP client bound to address 10.0.0.9\r\n=> ", "=> ", "Starting kernel ...\r\n"];
+    let (results, done, typed) = dialogue(&answers).await;
+    assert_eq!(results, ["network dhcp pass", "network setenv pass", "network boot pass"]);
+    assert_eq!(
+        (done, typed),
+        (Ok(()), ["dhcp", "setenv serverip 127.0.0.1", "boot"].map(Into::into).into())
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_prompt_instead_of_the_success_is_a_failure_and_an_exception_ends_the_job() {
+    let (results, done, _) =
+        dialogue(&["unknown command\r\n=> ", "=> ", "Starting kernel\r\n"]).await;
+    assert_eq!(results, ["network dhcp fail", "network setenv pass", "network boot pass"]);
+    assert_eq!(done, Ok(()));
+    let (results, done, _) = dialogue(&["TIMEOUT\r\n=> "]).await;
+    assert_eq!(results, ["network dhcp fail"]);
+    assert_eq!(done, Err(Error::Infrastructure("dhcp failed".into())));
+}

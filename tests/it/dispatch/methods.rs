@@ -1,0 +1,259 @@
+//! Jobs on boards that follow a script: GRUB, iPXE, a firmware's menus, a boot loader alone, a system
+//! that is there already. None of them is a real board.
+
+use super::dialogue::Line::{Fetch, Hear, Say};
+use super::dialogue::{Dialogue, HEAD, Line, SMOKE, complete, stand_in};
+use crate::common::TestLab;
+
+/// A `tftp` block with files that are there.
+fn tftp(lab: &TestLab) -> String {
+    let kernel = lab.write("files/Image", "a kernel");
+    let ramdisk = lab.write("files/initrd.cpio.gz", "a ramdisk");
+    format!(
+        "{HEAD}- deploy:
+    to: tftp
+    os: oe
+    kernel: {{url: 'file://{kernel}'}}
+    ramdisk: {{url: 'file://{ramdisk}', compression: gz}}
+"
+    )
+}
+
+const GRUB: &[Line] = &[
+    Say("GNU GRUB (scripted)\r\nPress enter to boot the selected OS, `c' for a command-line.\r\n"),
+    Hear("c"),
+    Say("\r\ngrub> "),
+    Hear("net_bootp\n"),
+    Say("net_bootp\r\ngrub> "),
+    Hear("linux (tftp,10.0.2.2)/7/kernel/Image console=ttyS0 ip=dhcp\n"),
+    Say("\r\ngrub> "),
+    Hear("initrd (tftp,10.0.2.2)/7/ramdisk/ramdisk.cpio\n"),
+    Say("\r\ngrub> "),
+    Hear("boot\n"),
+    Say("\r\n[    0.000000] Linux version 6.1.0 (scripted)\r\n\r\n/ # "),
+    Hear("/sbin/kexec --load /boot/vmlinux --initrd /boot/initrd --reuse-cmdline\n"),
+    Say("\r\n/ # "),
+    Hear("/sbin/kexec -e\n"),
+    Say("\r\nBooting Linux on physical CPU 0x0\r\nLinux version 6.2.0 (scripted)\r\n/ # "),
+];
+
+#[test]
+fn grub_boots_over_tftp_and_the_system_starts_the_next_kernel_by_kexec() {
+    let lab = TestLab::new();
+    let board = Dialogue::start(GRUB);
+    let device = format!(
+        "hostname: d02
+commands: {{connect: telnet 127.0.0.1 {}, hard_reset: 'true', power_off: 'true'}}
+actions:
+  deploy: {{methods: {{tftp: }}}}
+  boot:
+    methods:
+      grub:
+        parameters: {{bootloader_prompt: 'grub>'}}
+        ramdisk:
+          commands:
+          - net_bootp
+          - linux (tftp,{{SERVER_IP}})/{{KERNEL}} console=ttyS0 ip=dhcp
+          - initrd (tftp,{{SERVER_IP}})/{{RAMDISK}}
+          - devicetree (tftp,{{SERVER_IP}})/{{DTB}}
+          - boot
+constants:
+  grub: {{interrupt-prompt: for a command-line, interrupt-character: c, interrupt-newline: false,
+    error-messages: ['error: no such device']}}
+",
+        board.port
+    );
+    let job = tftp(&lab)
+        + "- boot: {method: grub, commands: ramdisk, prompts: ['/ # ']}
+- boot:
+    method: kexec
+    kernel: /boot/vmlinux
+    initrd: /boot/initrd
+    options: [--reuse-cmdline]
+    prompts: ['/ # ']
+";
+    complete(&lab, &job, &device);
+    assert_eq!(board.end(), Ok(()));
+}
+
+const IPXE: &[Line] = &[
+    Say("iPXE 1.21.1 (scripted)\r\nPress Ctrl-B for the iPXE command line..."),
+    Hear("\x02"),
+    Say("\r\niPXE> "),
+    Hear("dhcp net0\n"),
+    Say("\r\nConfiguring (net0)... ok\r\niPXE> "),
+    Hear("kernel tftp://10.0.2.2/7/kernel/Image lava_mac=00:11:22:33:44:55\n"),
+    Say("\r\n7/kernel/Image... ok\r\niPXE> "),
+    Hear("initrd tftp://10.0.2.2/7/ramdisk/ramdisk.cpio\n"),
+    Say("\r\niPXE> "),
+    Hear("boot\n"),
+    Say("\r\nLinux version 6.1.0 (scripted)\r\nlogin: "),
+    Hear("root\n"),
+    Say("\r\n/ # "),
+];
+
+#[test]
+fn ipxe_is_called_by_a_control_key_and_boots_over_tftp() {
+    let lab = TestLab::new();
+    let board = Dialogue::start(IPXE);
+    let device = format!(
+        "hostname: x86
+commands: {{connect: telnet 127.0.0.1 {}, hard_reset: 'true', power_off: 'true'}}
+actions:
+  deploy: {{methods: {{tftp: }}}}
+  boot:
+    methods:
+      ipxe:
+        parameters: {{bootloader_prompt: 'iPXE>', lava_mac: '00:11:22:33:44:55'}}
+        ramdisk:
+          commands:
+          - dhcp net0
+          - kernel tftp://{{SERVER_IP}}/{{KERNEL}} lava_mac={{LAVA_MAC}}
+          - initrd tftp://{{SERVER_IP}}/{{RAMDISK}}
+          - boot
+constants:
+  ipxe: {{interrupt-prompt: Press Ctrl-B for the iPXE command line, interrupt_ctrl_list: [b],
+    error-messages: [Connection timed out]}}
+",
+        board.port
+    );
+    let job = tftp(&lab)
+        + "- boot:
+    method: ipxe
+    commands: ramdisk
+    auto_login: {login_prompt: 'login:', username: root}
+    prompts: ['/ # ']
+";
+    complete(&lab, &job, &device);
+    assert_eq!(board.end(), Ok(()));
+}
+
+const UEFI: &[Line] = &[
+    Say("The default boot selection will start in   5 seconds\r\n"),
+    Hear(" "),
+    Say("\r\n[1] Linux\r\n[2] Shell\r\n[3] Boot Manager\r\nStart: "),
+    Hear("3\n"),
+    Say("\r\n[1] Add Boot Device Entry\r\n[2] Return to main menu\r\nChoice: "),
+    Hear("1\n"),
+    Say("\r\nArguments to pass to the binary: "),
+    Hear("console=ttyAMA0 file=7/kernel/Image\n"),
+    Say("\r\nDescription for this new Entry: "),
+    Hear("LAVA 7 test image\n"),
+    Say("\r\n[1] Add Boot Device Entry\r\n[2] Return to main menu\r\nChoice: "),
+    Hear("2\n"),
+    Say("\r\n[1] Linux\r\n[2] LAVA 7 test image\r\n[3] Shell\r\nStart: "),
+    Hear("2\n"),
+    Say("\r\nLinux version 6.1.0 (scripted)\r\n/ # "),
+    Hear("export SHELL=/bin/sh\n"),
+    Say("\r\n/ # "),
+    Hear(". /lava-7/environment\n"),
+    Say("\r\n/ # "),
+];
+
+#[test]
+fn the_way_through_a_firmwares_menus_is_found_by_their_labels() {
+    let lab = TestLab::new();
+    let board = Dialogue::start(UEFI);
+    let device = format!(
+        "hostname: mustang
+commands: {{connect: telnet 127.0.0.1 {}, hard_reset: 'true', power_off: 'true'}}
+actions:
+  deploy: {{methods: {{tftp: }}}}
+  boot:
+    methods:
+      uefi-menu:
+        parameters: {{interrupt_prompt: The default boot selection will start in,
+          interrupt_string: ' ', item_markup: ['[', ']'], item_class: 0-9, separator: ' ',
+          bootloader_prompt: 'Start:'}}
+        ramdisk:
+        - select: {{items: [Boot Manager], wait: 'Choice:'}}
+        - select: {{items: [Add Boot Device Entry], wait: 'Arguments to pass to the binary:'}}
+        - select: {{enter: 'console=ttyAMA0 file={{KERNEL}}', wait: 'Description for this new Entry:'}}
+        - select: {{enter: '{{TEST_MENU_NAME}}', wait: 'Choice:'}}
+        - select: {{items: [Return to main menu]}}
+        - select: {{items: ['{{TEST_MENU_NAME}}']}}
+",
+        board.port
+    );
+    let job = tftp(&lab) + "- boot: {method: uefi-menu, commands: ramdisk, prompts: ['/ # ']}\n";
+    complete(&lab, &job, &device);
+    assert_eq!(board.end(), Ok(()));
+}
+
+const LOADER: &[Line] = &[
+    Say("U-Boot 2023.01 (scripted)\r\nHit any key to stop autoboot:  2 "),
+    Hear(" \n"),
+    Say("\r\n=> "),
+    Hear("run bootcmd\n"),
+    // It is asked to be at its prompt again.
+    Say("\r\n=> \r\nLinux version 6.1.0 (scripted)\r\n/ # "),
+];
+
+#[test]
+fn a_boot_loader_alone_is_enough_and_what_it_boots_is_found_without_a_reset() {
+    let lab = TestLab::new();
+    let board = Dialogue::start(LOADER);
+    let device = format!(
+        "hostname: b2260
+commands: {{connect: telnet 127.0.0.1 {}, hard_reset: 'true', power_off: 'true'}}
+actions:
+  boot:
+    methods:
+      minimal:
+      u-boot: {{parameters: {{bootloader_prompt: '=>'}}}}
+constants:
+  u-boot: {{interrupt-prompt: Hit any key to stop autoboot, interrupt-character: ' '}}
+",
+        board.port
+    );
+    let job = format!(
+        "{HEAD}- boot: {{method: bootloader, bootloader: u-boot, commands: [run bootcmd], prompts: ['=>']}}
+- boot: {{method: minimal, reset: false, prompts: ['/ # ']}}
+"
+    );
+    complete(&lab, &job, &device);
+    assert_eq!(board.end(), Ok(()));
+}
+
+const FLASHER: &[Line] = &[
+    Say("Linux version 6.1.0 (scripted)\r\n/ # "),
+    Hear("\n"),
+    Say("\r\n/ # "),
+    Fetch("cd /tmp ; wget "),
+    Say("\r\n'overlay-7.tar.gz' saved\r\n/ # "),
+    Hear("tar -C / -xzf overlay-7.tar.gz\n"),
+    Say("\r\n/ # "),
+    Hear("export SHELL=/bin/sh\n"),
+    Say("\r\n/ # "),
+    Hear(". /lava-7/environment\n"),
+    Say("\r\n/ # "),
+    Hear("/lava-7/bin/lava-test-runner /lava-7/0\n"),
+    Say("\r\n<LAVA_TEST_RUNNER EXIT>\r\n/ # "),
+];
+
+#[test]
+fn a_board_fetches_the_overlay_by_itself_and_unpacks_it() {
+    let lab = TestLab::new();
+    let board = Dialogue::start(FLASHER);
+    stand_in(&lab, "flash", "true");
+    let image = lab.write("uImage", "i");
+    let device = format!(
+        "hostname: b2260
+commands: {{connect: telnet 127.0.0.1 {}, hard_reset: 'true', power_off: 'true'}}
+actions:
+  deploy: {{methods: {{flasher: {{commands: [flash]}}}}}}
+  boot: {{methods: {{minimal: }}}}
+",
+        board.port
+    );
+    let job = format!(
+        "{HEAD}- deploy: {{to: flasher, images: {{kernel: {{url: 'file://{image}'}}}}}}
+- boot:
+    method: minimal
+    prompts: ['/ # ']
+    transfer_overlay: {{download_command: cd /tmp ; wget, unpack_command: tar -C / -xzf}}
+{SMOKE}"
+    );
+    complete(&lab, &job, &device);
+    assert_eq!(board.end(), Ok(()));
+}

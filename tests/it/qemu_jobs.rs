@@ -1,0 +1,236 @@
+//! Jobs whose board is a QEMU of their own: deployed to tmpfs, booted by the job, watched and recorded
+//! on a console of lava-serial's.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+use std::time::Duration;
+
+use rustix::process::Signal;
+use serde_json::Value;
+
+use crate::common::{Client, LIMIT, Process, TestLab, boot_file, run, signal, wait_until};
+
+/// How long a job may take that takes a few seconds on a quiet machine.
+const JOB: Duration = Duration::from_secs(300);
+
+/// The images of an arm64 board whose ramdisk takes the overlay.
+fn arm64() -> String {
+    format!(
+        r#"      kernel:
+        image_arg: -kernel {{kernel}} -append "console=ttyAMA0"
+        url: file://{}
+      ramdisk:
+        image_arg: -initrd {{ramdisk}}
+        url: file://{}
+        format: cpio.newc
+        overlays: {{lava: true}}
+"#,
+        boot_file("Image").display(),
+        boot_file("ramdisk.cpio.gz").display()
+    )
+}
+
+/// The images of an amd64 board, with more words for its kernel.
+fn amd64(append: &str) -> String {
+    format!(
+        r#"      kernel:
+        image_arg: -kernel {{kernel}} -append "console=ttyS0 {append}"
+        url: file://{}
+      ramdisk:
+        image_arg: -initrd {{ramdisk}}
+        url: file://{}
+"#,
+        boot_file("amd64/Image").display(),
+        boot_file("amd64/ramdisk.cpio.gz").display()
+    )
+}
+
+/// A job with these images and steps of its one test definition.
+fn job(images: &str, steps: &[&str]) -> String {
+    let steps: String = steps.iter().map(|step| format!("          - {step}\n")).collect();
+    format!(
+        r"job_name: QEMU
+device_type: qemu
+visibility: public
+timeouts:
+  job: {{minutes: 4}}
+  action: {{minutes: 2}}
+actions:
+- deploy:
+    to: tmpfs
+    os: oe
+    images:
+{images}- boot:
+    method: qemu
+    media: tmpfs
+    timeout: {{minutes: 2}}
+    auto_login:
+      login_prompt: 'board login:'
+      username: root
+    prompts:
+    - 'board# '
+- test:
+    timeout: {{minutes: 2}}
+    definitions:
+    - name: smoke
+      from: inline
+      path: inline/smoke.yaml
+      repository:
+        metadata:
+          format: Lava-Test Test Definition 1.0
+          name: smoke
+          description: The board runs Linux
+        run:
+          steps:
+{steps}"
+    )
+}
+
+/// The dispatcher with a job for one of the shipped devices, not started yet.
+fn dispatcher(lab: &TestLab, device: &str, job: &str) -> Command {
+    let device = Path::new(env!("CARGO_MANIFEST_DIR")).join("conf/devices").join(device);
+    let mut command = lab.program("lava-dispatcher");
+    command.arg("run").arg(lab.write("job.yaml", job)).arg("--device").arg(device);
+    command.arg("--output").arg(lab.path("out")).args(["--job-id", "7"]);
+    command
+}
+
+fn text(output: &Output) -> String {
+    [&output.stdout, &output.stderr].map(|bytes| String::from_utf8_lossy(bytes)).concat()
+}
+
+/// The lines of the job's log.
+fn log(lab: &TestLab) -> Vec<Value> {
+    let text = std::fs::read_to_string(lab.path("out/output.jsonl")).unwrap();
+    text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+}
+
+/// The processes of a job, as their command lines tell: QEMU and lava-serial have the lab's folder in
+/// theirs.
+fn processes(lab: &TestLab, program: &str) -> Vec<u32> {
+    let folder = lab.dir().display().to_string();
+    let ours = |entry: std::fs::DirEntry| {
+        let id = entry.file_name().to_str()?.parse().ok()?;
+        let line = std::fs::read(entry.path().join("cmdline")).ok()?;
+        let line = String::from_utf8_lossy(&line).into_owned();
+        let name = line.split('\0').next()?.rsplit('/').next()?;
+        (name.starts_with(program) && line.contains(&folder)).then_some(id)
+    };
+    std::fs::read_dir("/proc").unwrap().flatten().filter_map(ours).collect()
+}
+
+/// What the console's record has.
+fn record(lab: &TestLab) -> Vec<u8> {
+    let folder = lab.path("out/console/qemu01");
+    let mut files: Vec<PathBuf> =
+        std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+    files.retain(|file| file.extension().is_some_and(|extension| extension == "raw"));
+    files.sort();
+    files.iter().flat_map(|file| std::fs::read(file).unwrap()).collect()
+}
+
+#[test]
+fn a_job_boots_its_own_qemu_while_people_watch_and_step_in() {
+    let lab = TestLab::new();
+    let steps = ["lava-test-case linux --shell uname -a", "lava-test-case wished --result pass"];
+    let mut job =
+        Client::in_pipes(&mut dispatcher(&lab, "qemu-arm64.yaml", &job(&arm64(), &steps)));
+    job.expect_within(JOB, "done  2.1.1      execute-qemu");
+    let mut alice = Client::in_terminal(lab.program("lava-console").arg("qemu01"));
+    alice.expect("[read-only: ");
+    alice.type_text("~$force\r");
+    alice.expect("[you have the console");
+    alice.expect_within(JOB, "board login:");
+    alice.type_text("root\r");
+    alice.expect_within(JOB, "board# ");
+    alice.type_text("exit\r");
+    alice.expect_within(JOB, "board login:");
+    alice.type_text("~$release\r");
+    job.expect_within(JOB, "case  0_smoke/linux: pass");
+    job.expect_within(JOB, "case  0_smoke/wished: pass");
+    assert_eq!(job.process().wait(JOB).code(), Some(0));
+    alice.expect("0_smoke 7_");
+
+    // The record has what the log has, where the log says.
+    let record = record(&lab);
+    let lines: Vec<Value> = log(&lab).into_iter().filter(|line| line["lvl"] == "target").collect();
+    assert!(lines.len() > 50, "{} lines", lines.len());
+    for line in lines {
+        let offset = usize::try_from(line["offset"].as_u64().unwrap()).unwrap();
+        let text = line["msg"].as_str().unwrap().as_bytes();
+        let first = text.iter().take_while(|byte| byte.is_ascii_graphic()).count();
+        assert!(record[offset..].starts_with(&text[..first]), "not there: {line}");
+    }
+    assert_eq!(processes(&lab, "qemu-system").len() + processes(&lab, "lava-serial").len(), 0);
+    assert_eq!(std::fs::read_dir(lab.path("run")).unwrap().count(), 0, "a socket was left behind");
+}
+
+#[test]
+fn a_killed_dispatcher_leaves_no_qemu_and_no_console_behind() {
+    let lab = TestLab::new();
+    let job = job(&arm64(), &["sleep 1000"]);
+    let mut job = Process::spawn(&mut dispatcher(&lab, "qemu-arm64.yaml", &job));
+    let running = |program: &str| processes(&lab, program).len();
+    wait_until(LIMIT, "QEMU runs", || running("qemu-system") == 1 && running("lava-serial") == 1);
+    signal(job.pid(), Signal::KILL);
+    job.wait(LIMIT);
+    wait_until(LIMIT, "both are gone", || running("qemu-system") + running("lava-serial") == 0);
+}
+
+#[test]
+fn an_interrupted_job_kills_its_qemu_and_tells_so() {
+    let lab = TestLab::new();
+    let job = job(&arm64(), &["sleep 1000"]);
+    let mut job = Client::in_pipes(&mut dispatcher(&lab, "qemu-arm64.yaml", &job));
+    job.expect_within(JOB, "begin 2.2.1      login-action");
+    signal(job.pid(), Signal::TERM);
+    assert_eq!(job.process().wait(LIMIT).code(), Some(130));
+    assert_eq!(processes(&lab, "qemu-system").len() + processes(&lab, "lava-serial").len(), 0);
+}
+
+#[test]
+fn images_that_are_left_alone_get_the_tests_on_a_drive_and_a_file_system_takes_them_in() {
+    let lab = TestLab::new();
+    let steps = ["lava-test-case there --shell test -x /lava-7/bin/lava-test-case"];
+    let drive = job(&amd64(""), &steps);
+    let done = run(&mut dispatcher(&lab, "qemu-amd64.yaml", &drive), "", JOB);
+    assert_eq!(done.status.code(), Some(0), "{}", text(&done));
+    assert!(text(&done).contains("case  0_smoke/there: pass"), "{}", text(&done));
+
+    let file_system = format!(
+        "{}      rootfs:\n        image_arg: -drive file={{rootfs}},format=raw,if=virtio\n        \
+         url: file://{}\n        format: ext4\n        overlays:\n          lava: true\n          \
+         hello: {{url: 'file://{}', format: file, path: /etc/hello}}\n",
+        amd64("root=/dev/vda rw"),
+        boot_file("amd64/root.ext4").display(),
+        lab.write("hello", "hello\n"),
+    );
+    let steps = ["lava-test-case there --shell grep hello /etc/hello"];
+    let done = run(&mut dispatcher(&lab, "qemu-amd64.yaml", &job(&file_system, &steps)), "", JOB);
+    assert_eq!(done.status.code(), Some(0), "{}", text(&done));
+    assert!(text(&done).contains("case  0_smoke/there: pass"), "{}", text(&done));
+}
+
+#[test]
+fn what_qemu_has_to_say_is_the_jobs_message_and_nobody_waits_for_a_board_that_is_gone() {
+    let lab = TestLab::new();
+    let wrong = arm64().replace("-append", "-serial-number 5 -append");
+    let done = run(&mut dispatcher(&lab, "qemu-arm64.yaml", &job(&wrong, &["true"])), "", JOB);
+    assert_eq!(done.status.code(), Some(3), "{}", text(&done));
+    let told = String::from_utf8_lossy(&done.stderr);
+    assert!(told.starts_with("QEMU has failed (exit status: 1): "), "{told}");
+    assert!(told.contains("-serial-number: invalid option"), "{told}");
+
+    let unknown = arm64().replace("{ramdisk}", "{ramdiks}");
+    let done = run(&mut dispatcher(&lab, "qemu-arm64.yaml", &job(&unknown, &["true"])), "", JOB);
+    assert_eq!(done.status.code(), Some(2), "{}", text(&done));
+    let told = String::from_utf8_lossy(&done.stderr);
+    assert!(told.contains("{ramdiks} is none of the images (kernel, ramdisk)"), "{told}");
+
+    let off = job(&arm64(), &["lava-test-case before --result pass", "poweroff -f"]);
+    let done = run(&mut dispatcher(&lab, "qemu-arm64.yaml", &off), "", JOB);
+    let told = text(&done);
+    assert_eq!(done.status.code(), Some(1), "{told}");
+    assert!(told.contains("case  0_smoke/before: pass"), "{told}");
+    assert!(told.contains("QEMU has ended: the system on it has switched itself off"), "{told}");
+}
