@@ -372,7 +372,8 @@ fn address(table: &Table<'_>, key: &str) -> Option<String> {
     let address = filled::<Text>(table, key)?.0;
     let digits = address.strip_prefix("0x").unwrap_or(&address);
     let is_number = !digits.is_empty() && digits.chars().all(|c| c.is_ascii_hexdigit());
-    if !is_number && !address.contains('$') && !address.is_empty() {
+    // U-Boot takes "-" for a file that is not there.
+    if !is_number && !address.contains('$') && !matches!(address.as_str(), "" | "-") {
         let expected =
             "a load address is a number such as 0x40400000, or a variable such as ${loadaddr}";
         table.problem(key, format!("{address:?}: {expected}"));
