@@ -17,13 +17,15 @@ pub struct Loaded {
     pub job: Arc<Job>,
     pub device: Arc<Device>,
     pub pipeline: Pipeline,
+    /// What was odd in the job while it was read.
+    noted: Vec<String>,
 }
 
 impl Loaded {
     /// What is odd about the two files, though LAVA would take them.
     pub fn notes(&self) -> Vec<String> {
         let (job, device) = (&self.job, &self.device);
-        let mut notes = Vec::new();
+        let mut notes = self.noted.clone();
         if let (Some(wanted), Some(is)) = (&job.device_type, &device.device_type)
             && wanted != is
         {
@@ -72,5 +74,6 @@ pub fn load_with(job: &Path, device: &Path, templates: &[PathBuf]) -> Result<Loa
         _ => None,
     };
     let ((job, device), pipeline) = problems.check(job.zip(device).zip(pipeline))?;
-    Ok(Loaded { job: Arc::new(job), device: Arc::new(device), pipeline })
+    let noted = problems.notes(&job_file);
+    Ok(Loaded { job: Arc::new(job), device: Arc::new(device), pipeline, noted })
 }

@@ -6,9 +6,12 @@
 mod artefact;
 mod block;
 mod boot;
+mod checks;
 mod deploy;
 mod interactive;
+mod keys;
 mod monitors;
+mod notify;
 mod test;
 mod values;
 
@@ -81,11 +84,14 @@ impl Job {
         top.optional::<Text>("device");
         top.optional::<Text>("worker");
         top.optional::<bool>("reboot_to_fastboot");
-        for free in ["context", "metadata", "protocols", "notify"] {
+        for free in ["metadata", "protocols"] {
             if let Some(table) = top.table(free) {
                 table.entries();
             }
         }
+        checks::context(&top);
+        notify::check(&top);
+        checks::job(&top);
         top.finish();
         Some(job)
     }
@@ -130,10 +136,6 @@ fn blocks(top: &Table<'_>) -> Vec<Block> {
     let blocks = items.iter().enumerate();
     let blocks: Vec<Block> =
         blocks.filter_map(|(i, item)| Block::from_node(item, &at.index(i))).collect();
-    let named = blocks.iter().filter(|block| block.namespace.is_some()).count();
-    if named != 0 && named != blocks.len() {
-        at.problem(node.place, "if one block has a namespace, all must have one");
-    }
     blocks
 }
 
