@@ -6,7 +6,7 @@
 //! tries ([`timeout`]). [`validate`] checks it, [`run`] runs it in a [`context`]: the console is a
 //! [`session`] on a [`connection`], searched by [`expect`] (a board may be a [`qemu`] of the job's own); what
 //! the test shell of the [`overlay`] says there is understood by [`signals`], and [`ledger`] knows which of it
-//! came whole. What comes of it goes to the [`log`], the [`results`] and
+//! came whole. What comes of it goes to the [`log`] with its [`index`], the [`results`] and
 //! whoever watches the [`progress`]; a [`record`] is what is left of a job.
 
 pub mod action;
@@ -21,6 +21,7 @@ pub mod execute;
 pub mod expect;
 mod fastboot;
 mod host;
+pub mod index;
 pub mod job;
 mod lab;
 pub mod ledger;

@@ -1,10 +1,16 @@
 //! The log and the results in LAVA's own forms, for programs that read LAVA's `output.yaml`.
 
 use std::fmt::Write as _;
+use std::fs::File;
+use std::io::{self, BufWriter, Write as _};
+use std::ops::ControlFlow;
+use std::path::Path;
 
 use serde_json::{Map, Value, json};
 
-use super::{Entry, Report};
+use super::{Entry, Report, entry};
+use crate::dispatch::{execute, index};
+use crate::model::{Failure, Kind};
 
 /// The keys of a result that LAVA has too, in its order.
 const KEYS: &[&str] = &[
@@ -26,6 +32,32 @@ const KEYS: &[&str] = &[
     "extra",
 ];
 
+const ESC: char = '\u{1b}';
+
+/// LAVA's names for its log and the index of that.
+const LOG: &str = "output.yaml";
+const INDEX: &str = "output.idx";
+
+/// Writes the log of a job as LAVA keeps it, with its index, into a folder.
+///
+/// # Errors
+/// As [`entry::read`]; [`Kind::Infra`] when the files cannot be written.
+pub fn export(job: &Path, into: &Path) -> Result<(), Failure> {
+    let failed = |error: io::Error| {
+        Failure::new(Kind::Infra, format!("cannot write to {}: {error}", into.display()))
+    };
+    std::fs::create_dir_all(into).map_err(failed)?;
+    let mut log = BufWriter::new(File::create(into.join(LOG)).map_err(failed)?);
+    let mut index = index::Writer::create(&into.join(INDEX)).map_err(failed)?;
+    entry::read(&job.join(execute::LOG), 0, |entry| {
+        let line = log_line(&entry);
+        index.add(line.len());
+        log.write_all(line.as_bytes()).map_err(failed)?;
+        Ok(ControlFlow::Continue(()))
+    })?;
+    log.flush().map_err(failed)
+}
+
 /// A line of LAVA's log: an item of a YAML list that is a map on one line.
 pub fn log_line(entry: &Entry) -> String {
     let mut line = String::from("- {\"dt\": ");
@@ -35,6 +67,10 @@ pub fn log_line(entry: &Entry) -> String {
     line.push_str(", \"msg\": ");
     match (&entry.msg, entry.lvl.as_str()) {
         (Value::Object(map), "results") => flow(&Value::Object(result(map)), &mut line),
+        // Of what a board says LAVA leaves out the escape characters.
+        (Value::String(text), "target") if text.contains(ESC) => {
+            flow(&json!(text.replace(ESC, "")), &mut line);
+        }
         (msg, _) => flow(msg, &mut line),
     }
     line.push_str("}\n");

@@ -8,10 +8,10 @@ mod lava;
 mod report;
 mod tap;
 
-pub use entry::{Entry, read};
+pub use entry::{Entry, begin, read};
 pub use filter::{Filter, Origin};
 pub use junit::junit;
-pub use lava::{log_line, results_yaml};
+pub use lava::{export, log_line, results_yaml};
 pub use report::{Report, Suite, Timed};
 pub use tap::tap;
 

@@ -1,5 +1,6 @@
 //! The results of a job, by suite, with how long each case took.
 
+use std::ops::ControlFlow;
 use std::path::Path;
 
 use serde::Serialize;
@@ -49,13 +50,13 @@ impl Report {
         let mut times = Vec::new();
         let mut results = Vec::new();
         let mut begin = None;
-        entry::read(&folder.join(LOG), |entry: Entry| {
+        entry::read(&folder.join(LOG), 0, |entry: Entry| {
             times.push(entry.time_us());
             begin.get_or_insert_with(|| entry.dt.clone());
             if entry.lvl == "results" {
                 results.extend(serde_json::from_value::<CaseResult>(entry.msg).ok());
             }
-            Ok(())
+            Ok(ControlFlow::Continue(()))
         })?;
         let timed = results.into_iter().map(|case| {
             let at = |line: Option<u64>| {

@@ -1,15 +1,17 @@
+use std::ops::ControlFlow;
+
 use super::*;
 
 /// A log as a job leaves it, killed in the middle of its last line.
-const LOG: &str = r#"{"dt":"2026-11-21T10:00:00.000Z","lvl":"info","msg":"start: 3.1 lava-test-shell (at most 60 s)"}
+const LOG: &str = r#"{"dt":"2026-11-21T10:00:00.000Z","lvl":"info","msg":"start: 3.1 lava-test-shell (timeout 00:01:00) [common]"}
 {"dt":"2026-11-21T10:00:01.500Z","lvl":"target","msg":"<LAVA_SIGNAL_STARTTC a&b>","time":"2026-11-21T10:00:01.000Z","offset":7}
 {"dt":"2026-11-21T10:00:03.500Z","lvl":"target","msg":"odd \u007f \u009b <\"'>","time":"2026-11-21T10:00:03.250Z","offset":9}
 {"dt":"2026-11-21T10:00:03.600Z","lvl":"results","msg":{"definition":"0_smoke","case":"a&b","result":"fail","measurement":4.5,"units":"s","starttc":1,"endtc":2,"start_offset":7}}
 {"dt":"2026-11-21T10:00:03.700Z","lvl":"results","msg":{"definition":"0_smoke","case":"c #1","result":"skip","set":"net"}}
 {"dt":"2026-11-21T10:00:03.800Z","lvl":"results","msg":{"definition":"0_smoke","case":"d","result":"unknown"}}
-{"dt":"2026-11-21T10:00:04.000Z","lvl":"info","msg":"end: 3.1 lava-test-shell (4.0 s)"}
+{"dt":"2026-11-21T10:00:04.000Z","lvl":"debug","msg":"end: 3.1 lava-test-shell (duration 00:00:04) [common]"}
 {"dt":"2026-11-21T10:00:04.000Z","lvl":"results","msg":{"definition":"lava","case":"lava-test-shell","result":"pass","level":"3.1","duration":4.004,"namespace":"common"}}
-{"dt":"2026-11-21T10:00:05.000Z","lvl":"info","msg":"start: 4 finalize (at most 60 s)"}
+{"dt":"2026-11-21T10:00:05.000Z","lvl":"info","msg":"start: 4 finalize (timeout 00:01:00) [common]"}
 {"dt":"2026-11-21T10:00:06.000Z","lvl":"results","msg":{"definition":"lava","case":"job","result":"fail","duration":6.0,"error_type":"Job","error_msg":"it \"hung\"","extra":{"job":"incomplete"}}}
 {"dt":"2026-11-21T10:00:0"#;
 
@@ -22,9 +24,9 @@ fn folder() -> tempfile::TempDir {
 fn entries() -> Vec<Entry> {
     let folder = folder();
     let mut entries = Vec::new();
-    read(&folder.path().join("output.jsonl"), |entry| {
+    read(&folder.path().join("output.jsonl"), 0, |entry| {
         entries.push(entry);
-        Ok(())
+        Ok(ControlFlow::Continue(()))
     })
     .unwrap();
     entries
@@ -80,6 +82,15 @@ fn the_log_is_lavas_line_for_line() {
         lines[7]
     );
     assert!(!lines[9].contains("duration") && !lines[3].contains("offset"), "{text}");
+    // The export is the same, with the place of each line in the index.
+    let folder = folder();
+    let into = folder.path().join("lava");
+    export(folder.path(), &into).unwrap();
+    assert_eq!(std::fs::read_to_string(into.join("output.yaml")).unwrap(), text);
+    let index = std::fs::read(into.join("output.idx")).unwrap();
+    assert_eq!(index.len(), 10 * 8);
+    let third = u64::from_le_bytes(index[16..24].try_into().unwrap()) as usize;
+    assert!(text[third..].starts_with(lines[2]), "{third}");
     // It is one YAML list of maps.
     let problems = crate::config::Problems::default();
     let at = crate::config::At::top("output.yaml", &problems);
@@ -107,7 +118,9 @@ fn a_filter_finds_an_actions_lines_and_a_time() {
 fn what_is_no_log_is_told_with_its_line() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("output.jsonl");
-    let told = |path: &std::path::Path| read(path, |_| Ok(())).unwrap_err().to_string();
+    let told = |path: &std::path::Path| {
+        read(path, 0, |_| Ok(ControlFlow::Continue(()))).unwrap_err().to_string()
+    };
     assert!(told(&path).contains("give a job's output folder"));
     std::fs::write(&path, format!("{}\nnothing\n", LOG.lines().next().unwrap())).unwrap();
     assert!(

@@ -71,8 +71,10 @@ fn run_step<'a>(
         let begin = Instant::now();
         let deadline = parent.min(begin + Duration::from_secs(step.timeout));
         let name = step.action.name();
-        let left = (deadline - begin).as_secs();
-        context.log.info(format!("start: {} {name} (at most {left} s)", step.level));
+        // Both lines as LAVA has them, for who reads its logs.
+        let (level, left) = (&step.level, clock(deadline - begin));
+        let said = format!("start: {level} {name} (timeout {left}) [{}]", step.namespace);
+        say(level, said, context);
         context.open.push(Open {
             level: step.level.clone(),
             name,
@@ -99,8 +101,8 @@ fn ended(
     let Open { level, name, namespace, begin } = open;
     let took = begin.elapsed();
     context.progress.end(&level, name, took, error);
-    let outcome = if error.is_none() { "end" } else { "fail" };
-    context.log.info(format!("{outcome}: {level} {name} ({:.1} s)", took.as_secs_f64()));
+    let said = format!("end: {level} {name} (duration {}) [{namespace}]", clock(took));
+    say(&level, said, context);
     context.result(CaseResult {
         definition: LAVA.into(),
         case: name.into(),
@@ -113,6 +115,20 @@ fn ended(
         extra,
         ..CaseResult::default()
     });
+}
+
+/// Of the outermost actions for everyone, of the others for who wants to know.
+fn say(level: &str, said: String, context: &Context) {
+    match level.contains('.') {
+        false => context.log.info(said),
+        true => context.log.debug(said),
+    }
+}
+
+/// As `00:02:05`.
+fn clock(time: Duration) -> String {
+    let seconds = time.as_secs();
+    format!("{:02}:{:02}:{:02}", seconds / 3600, seconds / 60 % 60, seconds % 60)
 }
 
 async fn tries(step: &Step, context: &mut Context, deadline: Instant) -> Result<(), Error> {

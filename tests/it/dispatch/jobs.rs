@@ -9,9 +9,9 @@ use super::scripted_board::{self, Play, ScriptedBoard};
 use crate::common::{LIMIT, TestLab, WebSocket, http, run, wait_until};
 
 /// Longer than any of these jobs may take.
-const JOB: Duration = Duration::from_secs(60);
+pub(super) const JOB: Duration = Duration::from_secs(60);
 
-const GOOD: &str = "<LAVA_SIGNAL_STARTRUN 0_smoke 7_1.1.2.1>\r
+pub(super) const GOOD: &str = "<LAVA_SIGNAL_STARTRUN 0_smoke 7_1.1.2.1>\r
 <LAVA_SIGNAL_STARTTC linux>\r
 Linux board 6.1.0\r
 <LAVA_SIGNAL_ENDTC linux>\r
@@ -28,7 +28,7 @@ const BAD: &str = "<LAVA_SIGNAL_STARTRUN 0_smoke 7_1.1.2.1>\r
 ";
 
 /// Writes the example job with files that are there, changed by `change`.
-fn job(lab: &TestLab, change: impl FnOnce(String) -> String) -> String {
+pub(super) fn job(lab: &TestLab, change: impl FnOnce(String) -> String) -> String {
     let kernel = lab.write("files/Image", "a kernel");
     let ramdisk = lab.write("files/initrd.cpio.gz", "a ramdisk");
     let example = include_str!("../../../conf/jobs/uboot-smoke.yaml");
@@ -46,7 +46,7 @@ fn dispatch(lab: &TestLab, job: &str, device: &str, more: &[&str]) -> Output {
     run(&mut command, "", JOB)
 }
 
-fn text(bytes: &[u8]) -> String {
+pub(super) fn text(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).into_owned()
 }
 

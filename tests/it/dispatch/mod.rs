@@ -5,6 +5,7 @@ mod dialogue;
 mod jobs;
 mod methods;
 mod pipeline;
+mod records;
 mod scripted_board;
 mod stand_ins;
 mod templates;

@@ -10,7 +10,7 @@ use crate::dispatch::results::{CaseResult, LAVA};
 
 /// Prints to standard output. A reader that has gone away changes nothing for the job.
 #[derive(Debug, Default)]
-pub struct Lines {
+pub(super) struct Lines {
     /// Why the last action failed: the ones around it fail for the same reason, told once.
     told: Mutex<Option<Error>>,
 }

@@ -6,12 +6,14 @@ mod render;
 mod reports;
 mod run;
 mod show;
+mod tree;
+mod watch;
 
-pub use lines::Lines;
 pub use pipeline::PipelineArgs;
 pub use render::RenderArgs;
 pub use run::RunArgs;
 pub use show::ShowArgs;
+pub use watch::watcher;
 
 use std::io::Write as _;
 
@@ -64,6 +66,14 @@ impl DispatcherArgs {
             Verb::Run(args) => args.run(cancelled).await,
             Verb::Show(args) => args.run(),
         }
+    }
+}
+
+/// Says what is odd about a job on standard error. Whoever does not read it is not helped by a failure
+/// either.
+fn tell(notes: &[String]) {
+    for note in notes {
+        let _ = writeln!(std::io::stderr(), "note: {note}");
     }
 }
 

@@ -30,6 +30,7 @@ impl PipelineArgs {
     /// All that is wrong with the two files.
     pub fn run(self) -> Result<(), Failure> {
         let loaded = load_with(&self.job, &self.device, &self.templates)?;
+        super::tell(&loaded.notes());
         print(&loaded.pipeline.describe(), self.format)
     }
 }

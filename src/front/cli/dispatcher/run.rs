@@ -1,15 +1,13 @@
 //! `lava-dispatcher run`.
 
-use std::io::Write as _;
 use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
 use std::path::PathBuf;
-use std::sync::Arc;
 
 use clap::Args;
 use tokio_util::sync::CancellationToken;
 
 use super::reports::ReportArgs;
-use super::{Format, Lines, pipeline};
+use super::{Format, pipeline, tell, watcher};
 use crate::dispatch::context::Settings;
 use crate::dispatch::execute::execute;
 use crate::dispatch::load::load_with;
@@ -70,10 +68,7 @@ impl RunArgs {
     /// What was wrong before the job, or how it ended.
     pub async fn run(self, cancelled: &CancellationToken) -> Result<(), Failure> {
         let loaded = load_with(&self.job, &self.device, &self.templates)?;
-        for note in loaded.notes() {
-            // Whoever does not read it is not helped by a failure either.
-            let _ = writeln!(std::io::stderr(), "note: {note}");
-        }
+        tell(&loaded.notes());
         let settings = Settings {
             job_id: self.job_id.unwrap_or_else(|| (units::now_us() / 1_000_000).to_string()),
             tftp_dir: self.tftp_dir.unwrap_or_else(|| match self.tftp_listen {
@@ -92,7 +87,7 @@ impl RunArgs {
         }
         validate(&loaded.pipeline, &loaded.device, &settings).await?;
         let output = settings.output.clone();
-        let outcome = execute(&loaded, settings, Arc::new(Lines::default()), cancelled).await?;
+        let outcome = execute(&loaded, settings, watcher(), cancelled).await?;
         let written = self.reports.write(&output);
         outcome.into_result().and(written)
     }

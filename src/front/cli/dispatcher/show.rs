@@ -1,6 +1,7 @@
 //! `lava-dispatcher show`.
 
 use std::io::{BufWriter, Write as _};
+use std::ops::ControlFlow;
 use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
@@ -11,6 +12,21 @@ use crate::dispatch::record::{self, Entry, Filter, Origin, Report};
 use crate::front::cli::point::point;
 use crate::model::{Failure, Kind, units};
 use crate::wire::pattern::Pattern;
+use crate::wire::plain::plain;
+
+/// LAVA's levels.
+const LEVELS: [&str; 10] = [
+    "debug",
+    "info",
+    "warning",
+    "error",
+    "exception",
+    "input",
+    "target",
+    "feedback",
+    "results",
+    "event",
+];
 
 #[derive(Debug, Args)]
 pub struct ShowArgs {
@@ -18,8 +34,8 @@ pub struct ShowArgs {
     dir: PathBuf,
     #[arg(long, value_enum, default_value_t = Form::Log)]
     format: Form,
-    /// Of the log: only these levels, as debug, info, warning, error, input, target, results.
-    #[arg(long, value_name = "LEVEL", value_delimiter = ',')]
+    /// Of the log: only these levels, as target,input.
+    #[arg(long, value_name = "LEVEL", value_delimiter = ',', value_parser = LEVELS)]
     level: Vec<String>,
     /// Only what these actions did, with the ones inside them; by name, or by level as 2.4.1.
     #[arg(long, value_name = "ACTION", value_delimiter = ',')]
@@ -39,6 +55,15 @@ pub struct ShowArgs {
     /// Only before then.
     #[arg(long, value_name = "POINT")]
     until: Option<String>,
+    /// Only these lines, as 120-140 or 120-, counted from 0 as results count them (starttc, endtc).
+    #[arg(long, value_name = "FROM-TO", value_parser = lines)]
+    lines: Option<(u64, u64)>,
+    /// Show the number of each line; in JSON lines it is "line".
+    #[arg(long, short)]
+    numbers: bool,
+    /// Write LAVA's output.yaml and output.idx into a folder instead.
+    #[arg(long, value_name = "DIR")]
+    export: Option<PathBuf>,
 }
 
 /// What is shown, and how.
@@ -74,6 +99,12 @@ impl ShowArgs {
     /// [`Kind::User`] for options that cannot be; why the log cannot be read.
     pub fn run(self) -> Result<(), Failure> {
         let report = || Report::read(&self.dir);
+        if let Some(into) = &self.export {
+            return match self.has_filter() {
+                false => record::export(&self.dir, into),
+                true => Err(Failure::new(Kind::User, "--export writes the whole log: no filters")),
+            };
+        }
         let text = match self.format {
             Form::Log | Form::Jsonl | Form::Lava => return self.log(),
             _ if self.has_filter() => {
@@ -93,30 +124,34 @@ impl ShowArgs {
     fn has_filter(&self) -> bool {
         let several = [self.level.is_empty(), self.action.is_empty(), self.source.is_empty()];
         let single = [self.grep.is_none(), self.since.is_none(), self.until.is_none()];
-        several.into_iter().chain(single).any(|none| !none)
+        several.into_iter().chain(single).any(|none| !none) || self.lines.is_some()
     }
 
     fn log(&self) -> Result<(), Failure> {
         let mut out = BufWriter::new(std::io::stdout().lock());
-        let mut begin = None;
-        let mut filter = None;
-        let read = record::read(&self.dir.join(LOG), |entry| {
-            let begin = *begin.get_or_insert_with(|| entry.time_us().unwrap_or(0));
-            let filter = match &mut filter {
-                Some(filter) => filter,
-                none => none.insert(self.filter(begin)?),
-            };
-            if !filter.wants(&entry) {
-                return Ok(());
+        let log = self.dir.join(LOG);
+        let begin = record::begin(&log)?.unwrap_or(0);
+        let filter = self.filter(begin)?;
+        let (from, to) = self.lines.unwrap_or((0, u64::MAX));
+        // Which actions are under way is known only to who has read from the begin.
+        let start = if self.action.is_empty() { from } else { 0 };
+        let read = record::read(&log, start, |entry| {
+            if entry.index > to {
+                return Ok(ControlFlow::Break(()));
             }
-            let line = match self.format {
-                Form::Jsonl => json_line(&entry)?,
+            if entry.index < from || !filter.wants(&entry) {
+                return Ok(ControlFlow::Continue(()));
+            }
+            let text = match self.format {
+                Form::Jsonl => json_line(&entry, self.numbers)?,
                 Form::Lava => record::log_line(&entry),
+                _ if self.numbers => format!("{:>7} {}", entry.index, line(&entry, begin)),
                 _ => line(&entry, begin),
             };
-            out.write_all(line.as_bytes()).map_err(unwritable)
+            out.write_all(text.as_bytes()).map_err(|error| unwritable(&error))?;
+            Ok(ControlFlow::Continue(()))
         });
-        let done = read.and_then(|()| out.flush().map_err(unwritable));
+        let done = read.and_then(|()| out.flush().map_err(|error| unwritable(&error)));
         match done {
             // Whoever read it has seen enough.
             Err(failure) if failure.kind == Kind::Interrupted => Ok(()),
@@ -144,6 +179,18 @@ impl ShowArgs {
     }
 }
 
+/// `120-140`, `120-`, or `120` alone.
+fn lines(text: &str) -> Result<(u64, u64), String> {
+    let wrong = || "expected lines such as 120-140, 120-, or 120".to_owned();
+    let number = |text: &str| text.parse::<u64>().map_err(|_| wrong());
+    let (from, to) = match text.split_once('-') {
+        None => (number(text)?, number(text)?),
+        Some((from, "")) => (number(from)?, u64::MAX),
+        Some((from, to)) => (number(from)?, number(to)?),
+    };
+    if from <= to { Ok((from, to)) } else { Err(wrong()) }
+}
+
 /// A point in microseconds since the epoch.
 fn time(text: &str, begin: u64) -> Result<u64, Failure> {
     let wrong = |error: String| Failure::new(Kind::User, error);
@@ -156,13 +203,19 @@ fn time(text: &str, begin: u64) -> Result<u64, Failure> {
     point.time_us(units::now_us()).ok_or_else(what)
 }
 
-fn unwritable(error: std::io::Error) -> Failure {
+fn unwritable(error: &std::io::Error) -> Failure {
     let gone = error.kind() == std::io::ErrorKind::BrokenPipe;
-    Failure::from_error(if gone { Kind::Interrupted } else { Kind::Infra }, &error)
+    Failure::from_error(if gone { Kind::Interrupted } else { Kind::Infra }, error)
 }
 
-fn json_line(entry: &Entry) -> Result<String, Failure> {
-    let json = serde_json::to_string(entry);
+fn json_line(entry: &Entry, number: bool) -> Result<String, Failure> {
+    let json = match number {
+        true => serde_json::to_value(entry).and_then(|mut value| {
+            value["line"] = entry.index.into();
+            serde_json::to_string(&value)
+        }),
+        false => serde_json::to_string(entry),
+    };
     Ok(json.map_err(|error| Failure::from_error(Kind::Bug, &error))? + "\n")
 }
 
@@ -172,7 +225,13 @@ fn line(entry: &Entry, begin: u64) -> String {
         "results" => result(entry),
         _ => entry.text(),
     };
-    format!("{seconds:>9.3} {:<8} {}\n", plain(&entry.lvl), plain(&text))
+    format!("{seconds:>9.3} {:<8} {}\n", plain(entry.lvl.as_bytes()), shown(&text))
+}
+
+/// A text without what a terminal would act on; of several lines the later ones stand below the first.
+fn shown(text: &str) -> String {
+    let lines = text.trim_matches('\r').lines().map(|line| plain(line.as_bytes()));
+    lines.collect::<Vec<_>>().join("\n                    ")
 }
 
 /// `0_smoke/linux: pass 4.5 seconds`.
@@ -193,35 +252,22 @@ fn result(entry: &Entry) -> String {
     text
 }
 
-/// A text without what a terminal would act on.
-fn plain(text: &str) -> String {
-    let mut plain = String::with_capacity(text.len());
-    let mut chars = text.chars().peekable();
-    while let Some(c) = chars.next() {
-        match c {
-            // A control sequence, to its final character.
-            '\u{1b}' if chars.next_if_eq(&'[').is_some() => {
-                while chars.next_if(|c| matches!(c, ' '..='?')).is_some() {}
-                chars.next_if(|c| matches!(c, '@'..='~'));
-            }
-            '\t' => plain.push('\t'),
-            '\r' | '\u{1b}' => {}
-            c if c.is_control() => plain.push('?'),
-            c => plain.push(c),
-        }
-    }
-    plain
-}
-
 #[cfg(test)]
 mod tests {
-    use super::plain;
+    use super::*;
 
     #[test]
     fn nothing_of_a_log_moves_the_terminal() {
-        assert_eq!(
-            plain("\u{1b}[1;31mred\u{1b}[0m\r\u{7}\tx\u{1b}]0;title\u{9b}2J"),
-            "red?\tx]0;title?2J"
-        );
+        let text = "\u{1b}[1;31mred\u{1b}[0m\r\u{7}\tx\u{9b}2J\r";
+        assert_eq!(shown(text), "red^M^G\tx\u{fffd}2J");
+        assert_eq!(shown("why:\n  because"), "why:\n                      because");
+    }
+
+    #[test]
+    fn lines_are_one_or_a_range() {
+        assert_eq!(lines("120-140"), Ok((120, 140)));
+        assert_eq!(lines("120-"), Ok((120, u64::MAX)));
+        assert_eq!(lines("7"), Ok((7, 7)));
+        assert!(lines("9-8").is_err() && lines("-9").is_err() && lines("").is_err());
     }
 }
