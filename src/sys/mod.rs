@@ -29,4 +29,4 @@ pub use signals::{hold_signals, release_signals};
 pub use terminal::{RawMode, terminal_size};
 pub use text::forget_code;
 pub use tty::{flush_output, is_pty, open_tty, set_break, set_tty};
-pub use user::{group_name, user_name};
+pub use user::{group_id, group_name, user_name};
