@@ -21,7 +21,7 @@ use tokio_tungstenite::tungstenite::Message;
 
 use self::cursor::Cursor;
 use self::inbox::Inbox;
-pub use self::item::{From, Hello, Item, Options, Screen};
+pub use self::item::{From, Hello, Item, Options, Screen, SendError};
 use self::link::{Incoming, Link};
 use super::ConsoleRef;
 use super::sockets::successors;
@@ -54,8 +54,8 @@ pub struct Attachment {
     cursor: Cursor,
     state: State,
     inbox: Inbox,
-    /// What is to be typed and has not begun to leave, in pieces.
-    typing: VecDeque<Bytes>,
+    /// What is to be typed and has not begun to leave, in pieces; requests among them.
+    typing: VecDeque<Message>,
     last_id: u64,
 }
 
@@ -74,23 +74,6 @@ enum State {
 type Opened = Result<(Box<Link>, Hello), Failure>;
 /// With where the console is now.
 type Reopened = Result<(Box<Link>, Hello, ConsoleRef), Failure>;
-
-/// Why something was not sent.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum SendError {
-    #[error("not attached: the connection is being made again")]
-    Away,
-    #[error("the connection was lost: {0}")]
-    Lost(String),
-    #[error("no answer within {} s", ANSWER_TIMEOUT.as_secs())]
-    NoAnswer,
-}
-
-impl SendError {
-    pub fn failure(&self) -> Failure {
-        Failure::from_error(Kind::Lab, self)
-    }
-}
 
 impl Attachment {
     /// Attaches. Only this first time a failure is an answer: later the connection is made again
@@ -178,16 +161,16 @@ impl Attachment {
     /// waits for the next one. The caller sees to it that it does not grow without end.
     pub fn type_later(&mut self, mut bytes: Bytes) {
         while !bytes.is_empty() {
-            self.typing.push_back(bytes.split_to(bytes.len().min(PIECE)));
+            self.typing.push_back(Message::Binary(bytes.split_to(bytes.len().min(PIECE))));
         }
     }
 
     /// How many bytes wait to be typed.
     pub fn untyped(&self) -> usize {
-        self.typing.iter().map(Bytes::len).sum()
+        self.typing.iter().filter(|it| it.is_binary()).map(Message::len).sum()
     }
 
-    /// Whether something waits to be typed that can leave.
+    /// Whether something waits that can leave.
     pub fn has_to_type(&self) -> bool {
         !self.typing.is_empty() && self.is_attached()
     }
@@ -208,11 +191,30 @@ impl Attachment {
     /// # Errors
     /// As [`Self::type_bytes`].
     pub async fn ask(&mut self, verb: Verb) -> Result<u64, SendError> {
+        let (id, message) = self.request_of(verb)?;
+        self.send(message).await?;
+        Ok(id)
+    }
+
+    /// Makes a request without waiting for it to leave: that comes as with [`Self::type_later`], behind what
+    /// was typed before. It is not made when the connection is lost before that.
+    ///
+    /// # Errors
+    /// When not attached.
+    pub fn ask_later(&mut self, verb: Verb) -> Result<u64, SendError> {
+        let (id, message) = self.request_of(verb)?;
+        if !self.is_attached() {
+            return Err(SendError::Away);
+        }
+        self.typing.push_back(message);
+        Ok(id)
+    }
+
+    fn request_of(&mut self, verb: Verb) -> Result<(u64, Message), SendError> {
         self.last_id += 1;
         let request = Request { id: self.last_id, verb };
         let text = serde_json::to_string(&request).map_err(|e| SendError::Lost(e.to_string()))?;
-        self.send(Message::Text(text.into())).await?;
-        Ok(request.id)
+        Ok((request.id, Message::Text(text.into())))
     }
 
     /// Makes a request and waits for its answer. What arrives before it is kept for
@@ -322,7 +324,7 @@ impl Attachment {
     /// Gets on with typing; ready when all of it has been handed over, or the connection is lost.
     fn poll_typing(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         while let (Some(first), State::Attached(link)) = (self.typing.front(), &mut self.state) {
-            let mut message = Some(Message::Binary(first.clone()));
+            let mut message = Some(first.clone());
             let sent = link.poll_send(cx, &mut message);
             if message.is_none() {
                 self.typing.pop_front();
@@ -395,6 +397,7 @@ impl Attachment {
 
     fn lose(&mut self, reason: String) {
         if self.is_attached() {
+            self.typing.retain(Message::is_binary);
             self.inbox.push(Item::Lost { reason });
             self.reopen(0);
         }

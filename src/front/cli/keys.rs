@@ -22,6 +22,11 @@ pub(super) struct KeyArgs {
 type OrNone = Option<Introducer>;
 
 impl KeyArgs {
+    /// Whether one of them is.
+    pub(super) fn are_given(&self) -> bool {
+        self.escape.is_some() || self.keymap.is_some()
+    }
+
     /// Recognises what was asked for; `title` is in the prompt.
     ///
     /// # Errors

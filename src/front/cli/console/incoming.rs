@@ -68,7 +68,8 @@ impl Session {
                 self.failed.get_or_insert(Kind::Refused);
                 self.quit = true;
             }
-            Item::Renumbered { .. } => {
+            Item::Renumbered { from } => {
+                self.begin_anew(from);
                 self.output.say("[the console's record is a new one; something may be missing]");
             }
         }

@@ -35,7 +35,7 @@ use futures_util::future::BoxFuture;
 
 pub use self::context::{Context, Said, Screen};
 pub use self::remote::{is_remote_verb, run_remote};
-use super::{console, demo};
+use super::{console, demo, last_words};
 use crate::client::lab::Lab;
 use crate::model::{self, Failure, Kind};
 
@@ -135,7 +135,11 @@ pub fn run(args: LavaArgs) -> ExitCode {
         Verb::Serial(args) => wait(serial::run(args, &ctx)),
         Verb::Token(args) => wait(token::run(args, &ctx)),
     };
-    super::exit(ended)
+    match ended {
+        // Somebody may have ended what they could not read any more.
+        Err(failure) if failure.kind == Kind::Interrupted => last_words::exit(failure),
+        ended => super::exit(ended),
+    }
 }
 
 impl LabVerb {
@@ -167,7 +171,11 @@ impl LabVerb {
 /// Runs a verb that talks to daemons.
 fn wait(verb: impl Future<Output = Result<(), Failure>>) -> Result<(), Failure> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-    runtime.map_err(|error| Failure::from_error(Kind::Infra, &error))?.block_on(verb)
+    let runtime = runtime.map_err(|error| Failure::from_error(Kind::Infra, &error))?;
+    let ended = runtime.block_on(verb);
+    // A read from a terminal, or a write to a stopped one, cannot be called back.
+    runtime.shutdown_background();
+    ended
 }
 
 /// Runs a verb that is a whole lab by itself.
