@@ -126,9 +126,19 @@ pub fn printable(said: &str, most: usize) -> String {
         if text.len() + c.len_utf8() > most {
             break;
         }
-        text.push(if c.is_control() { '?' } else { c });
+        text.push(visible(c));
     }
     text
+}
+
+/// The same for all of it, which stays on one line.
+pub fn one_line(said: &str) -> String {
+    said.chars().map(visible).collect()
+}
+
+/// A control character as what stands for one.
+fn visible(c: char) -> char {
+    if c.is_control() { '?' } else { c }
 }
 
 /// Whether a user goes by this name, the one that was proved or the one that they call themselves.

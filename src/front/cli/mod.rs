@@ -5,6 +5,7 @@ pub mod console;
 pub mod demo;
 pub mod dispatcher;
 mod keys;
+mod lab_args;
 mod last_words;
 pub mod lava;
 pub(in crate::front) mod line_text;

@@ -43,6 +43,7 @@ pub(in crate::front) use self::streams::Streams;
 use self::turns::{Turn, Turns};
 pub(in crate::front) use self::visit::Visit;
 use super::keys::KeyArgs;
+use super::lab_args::LabArgs;
 use super::last_words;
 use super::point::point;
 use super::tui;
@@ -88,13 +89,8 @@ pub struct ConsoleArgs {
     /// The board. Several are shown side by side.
     #[arg(required = true, value_name = "NAME")]
     names: Vec<String>,
-    /// Look boards up in this inventory. Else: $LAVA_SERVER, $LAVA_LAB, ~/.config/lava/lab.toml,
-    /// /etc/lava/lab.toml, the daemons of this host.
-    #[arg(long, value_name = "FILE", conflicts_with = "server")]
-    lab: Option<PathBuf>,
-    /// Look boards up at this server.
-    #[arg(long, value_name = "URL")]
-    server: Option<String>,
+    #[command(flatten)]
+    lab: LabArgs,
     /// Only read.
     #[arg(long, conflicts_with_all = ["exclusive", "force"])]
     spy: bool,
@@ -176,6 +172,7 @@ pub fn run(args: ConsoleArgs) -> ExitCode {
     let result = runtime.block_on(async {
         // Whatever the session waits for, dropping it restores the terminal.
         tokio::select! {
+            biased;
             failure = told_to_end() => Err(failure),
             result = attach(args) => result,
         }
@@ -199,7 +196,6 @@ async fn several(args: ConsoleArgs) -> Result<(Lab, tui::Options), Failure> {
     let ConsoleArgs {
         names,
         lab,
-        server,
         spy,
         exclusive,
         force,
@@ -247,7 +243,7 @@ async fn several(args: ConsoleArgs) -> Result<(Lab, tui::Options), Failure> {
             "lava watch prints what several print; lava send and lava broadcast type at them",
         ));
     }
-    let lab = Lab::locate(server.as_deref(), lab)?;
+    let lab = lab.here()?;
     let mode = if spy { Mode::Spy } else { Mode::Rw };
     tui::tiled(lab, names, mode).await
 }
@@ -261,7 +257,7 @@ async fn attach(args: ConsoleArgs) -> Result<u8, Failure> {
     let escapes = args.keys.escapes_by(config, name)?;
     let record = args.log.as_deref().map(|path| Record::open(path, args.log_timestamps));
     let record = record.transpose()?;
-    let lab = Lab::locate(args.server.as_deref(), args.lab.clone())?;
+    let lab = args.lab.here()?;
     let (board, console) = lab.console(name).await?;
     let mode = match (args.spy, args.exclusive) {
         (true, _) => Mode::Spy,

@@ -57,6 +57,7 @@ pub(super) fn run(args: BroadcastArgs, ctx: &Context) -> ExitCode {
     };
     let ended = runtime.block_on(async {
         tokio::select! {
+            biased;
             // Dropping it restores the terminal.
             failure = told_to_end() => Err(failure),
             ended = broadcast(args, ctx) => ended,

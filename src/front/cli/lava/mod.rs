@@ -27,14 +27,14 @@ mod top;
 mod watch;
 mod who;
 
-use std::path::PathBuf;
 use std::process::ExitCode;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Parser, Subcommand};
 use futures_util::future::BoxFuture;
 
 pub use self::context::{Context, Said, Screen};
 pub use self::remote::{is_remote_verb, run_remote};
+use super::lab_args::LabArgs;
 use super::{console, demo, last_words};
 use crate::client::lab::Lab;
 use crate::model::{self, Failure, Kind};
@@ -96,23 +96,11 @@ enum LabVerb {
     Who(who::WhoArgs),
 }
 
-/// Where a verb looks boards up.
-#[derive(Debug, Args)]
-struct LabArgs {
-    /// Look boards up in this inventory. Else: $LAVA_SERVER, $LAVA_LAB, ~/.config/lava/lab.toml,
-    /// /etc/lava/lab.toml, the daemons of this host.
-    #[arg(long, value_name = "FILE", conflicts_with = "server")]
-    lab: Option<PathBuf>,
-    /// Look boards up at this server.
-    #[arg(long, value_name = "URL")]
-    server: Option<String>,
-}
-
 impl LabArgs {
     fn locate(&self, ctx: &Context) -> Result<Lab, Failure> {
         match ctx.lab() {
             Some(lab) => Ok(lab.clone()),
-            None => Lab::locate(self.server.as_deref(), self.lab.clone()),
+            None => self.here(),
         }
     }
 }

@@ -152,6 +152,7 @@ async fn everything(ctx: &Context, args: &LogArgs, sources: &[Source]) -> Result
     }
     // Its one end, at which what the board has set at the terminal is undone.
     tokio::select! {
+        biased;
         failure = told_to_end() => Err(failure.into()),
         followed = following => followed.map(drop),
     }
