@@ -218,8 +218,11 @@ fn addresses_are_served_by_our_programs_free_or_somebody_elses() {
     held.set_nonblocking(true).unwrap();
     assert!(held.accept().is_err(), "nobody has connected");
     // Another host's.
-    let (what, mend) = wrong(&lab, &["--serial", &serial("a.toml", "192.0.2.1:7001")], "configs");
-    assert!(what.contains("insecure"), "{what} {mend}");
+    let config = std::fs::read_to_string(&taken).unwrap();
+    let config = config.replace(&address.to_string(), "192.0.2.1:7001\"\ninsecure = true #");
+    let (what, mend) = wrong(&lab, &["--serial", &lab.write("other.toml", &config)], "ports");
+    assert!(what.contains("192.0.2.1:7001 (telnet of panda01) cannot be listened on: "), "{what}");
+    assert!(mend.contains("other.toml") && mend.contains("ip -br address"), "{mend}");
     drop(held);
     let serial = serial("serial.toml", &address.to_string());
     let ports = || findings(&lab, &["--serial", &serial], "ports");
