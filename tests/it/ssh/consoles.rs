@@ -115,6 +115,18 @@ fn who_types_more_than_the_board_takes_and_reads_nothing_gets_it_all_typed() {
 }
 
 #[test]
+fn a_script_for_a_slow_board_that_prints_nothing_is_typed_to_its_end() {
+    let port = "exec:sh -c 'stty raw -echo; while :; do head -c 2000 >>taken; sleep 0.01; done'";
+    let lab = SshLab::with_ports(port, "");
+    let (code, _, err) = told(&lab.run(&["lab", "panda01"], &"x".repeat(500_000)));
+    assert_eq!(code, Some(0), "{err}");
+    let taken = lab.lab.path("taken");
+    wait_until(LIMIT, "the board has it all", || {
+        taken.metadata().is_ok_and(|file| file.len() == 500_000)
+    });
+}
+
+#[test]
 fn a_hundred_sessions_at_once_are_all_served() {
     let lab = SshLab::start("");
     let config = lab.client_config("alice");
