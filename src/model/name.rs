@@ -36,7 +36,11 @@ impl Name {
     }
 
     /// The known name that is most like `typed`, if one is near enough to be a slip of the hand.
+    /// What is longer than a name can be is none.
     pub fn nearest<'a>(typed: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+        if typed.len() > MAX_NAME {
+            return None;
+        }
         known
             .into_iter()
             .map(|name| (strsim::damerau_levenshtein(typed, name), name))
@@ -195,5 +199,7 @@ mod tests {
         assert_eq!(Name::nearest("pand01", known), Some("panda01"));
         assert_eq!(Name::nearest("beagel07", known), Some("beagle07"));
         assert_eq!(Name::nearest("juno", known), None);
+        let long = "a".repeat(MAX_NAME + 1);
+        assert_eq!(Name::nearest(&long, [long.as_str()]), None);
     }
 }

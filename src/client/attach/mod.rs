@@ -142,6 +142,18 @@ impl Attachment {
         std::future::poll_fn(|cx| self.poll_next(cx)).await
     }
 
+    /// [`Self::next`], or nothing once all has left that waited to be typed when this was called: whoever
+    /// keeps something back until then goes on, however quiet the board is. Cancel safe.
+    pub async fn next_or_typed(&mut self) -> Option<Item> {
+        let types = !self.typing.is_empty();
+        std::future::poll_fn(|cx| match self.poll_next(cx) {
+            Poll::Ready(item) => Poll::Ready(Some(item)),
+            Poll::Pending if types && self.typing.is_empty() => Poll::Ready(None),
+            Poll::Pending => Poll::Pending,
+        })
+        .await
+    }
+
     /// Types bytes at the board; done when they have left for the daemon.
     ///
     /// Not cancel safe: when dropped, a part of the bytes may have been sent. What arrives

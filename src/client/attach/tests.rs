@@ -257,6 +257,21 @@ async fn what_is_typed_later_leaves_in_order_and_waits_for_a_new_connection() {
 }
 
 #[tokio::test]
+async fn who_waits_for_what_is_typed_to_leave_is_told_though_the_board_is_silent() {
+    let (daemon, console) = Daemon::start().await;
+    let (mut attachment, mut served) = attached(&daemon, &console, Options::default()).await;
+    attachment.type_later(Bytes::from(vec![b'x'; 8 << 20]));
+    let daemon_side = async {
+        let mut taken = 0;
+        while taken < 8 << 20 {
+            taken += served.socket.next().await.unwrap().unwrap().into_data().len();
+        }
+    };
+    let (item, ()) = tokio::join!(attachment.next_or_typed(), daemon_side);
+    assert!(item.is_none() && attachment.untyped() == 0, "{item:?}");
+}
+
+#[tokio::test]
 async fn who_is_let_go_does_not_come_back() {
     let (daemon, console) = Daemon::start().await;
     let (mut attachment, mut served) = attached(&daemon, &console, Options::default()).await;

@@ -345,5 +345,5 @@ async fn next(attachment: &mut Attachment, types: bool) -> Option<Item> {
         attachment.type_on().await;
         return None;
     }
-    Some(attachment.next().await)
+    attachment.next_or_typed().await
 }

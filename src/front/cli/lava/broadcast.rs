@@ -204,7 +204,7 @@ impl Broadcast {
                 self.say(&format!("[{board}: back]"));
             }
             News::Item(Item::Ended { reason }) => self.tell(&board, Kind::Refused, reason),
-            News::Item(_) => {}
+            News::Item(_) | News::Typed => {}
         }
     }
 
