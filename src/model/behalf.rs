@@ -30,10 +30,8 @@ impl Behalf {
             return self.clone();
         }
         let right = self.rights.on(board.as_str());
-        let mut rights = Rights::default();
-        if let (Some(right), Ok(pattern)) = (right, thing.parse()) {
-            rights.grant(pattern, right);
-        }
+        let only = right.zip(thing.parse().ok());
+        let rights = only.map(|(right, pattern)| Rights::of(pattern, right)).unwrap_or_default();
         Self { rights, ..self.clone() }
     }
 }
