@@ -290,6 +290,7 @@ mod tests {
             tokens: vec![alice],
             certificates: vec![farm],
             local: local.map(rights),
+            ..AccessConfig::default()
         })
     }
 
