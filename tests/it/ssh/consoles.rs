@@ -162,7 +162,7 @@ fn who_is_killed_leaves_though_the_board_takes_nothing_of_what_they_sent() {
     wait_until(LIMIT, "more is sent than waits for a board", || {
         sent.load(std::sync::atomic::Ordering::Relaxed) > 1_500_000
     });
-    assert_eq!(lab.serial_sessions("panda01"), 1);
+    wait_until(LIMIT, "alice is there", || lab.serial_sessions("panda01") == 1);
     signal(alice.pid(), Signal::KILL);
     wait_until(LIMIT, "alice has left", || lab.serial_sessions("panda01") == 0);
 }
