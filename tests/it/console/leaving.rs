@@ -104,8 +104,13 @@ fn a_file_on_its_way_is_called_back_however_many_keys_were_pressed_before() {
     let mut alice = board.person("alice", &[]);
     alice.type_text(&format!("~$send {file} 100ms\r"));
     alice.expect("[sending slow.txt; Ctrl-C ends it]");
-    for _ in 0..400 {
+    // Each is read by itself.
+    let keyboard = alice.terminal().far_end();
+    for _ in 0..100 {
         alice.type_text("k");
+        wait_until(LIMIT, "the key is read", || {
+            rustix::io::ioctl_fionread(&keyboard).unwrap() == 0
+        });
     }
     alice.type_text("\x03");
     alice.expect("bytes were sent: cancelled]");
