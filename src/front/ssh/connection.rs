@@ -131,6 +131,7 @@ impl Connection {
         let Opening { channel, terminal, no_colour, place } = opening;
         let visitor = Visitor {
             lab: self.server.lab().on_behalf_of(person.behalf.clone()),
+            top: self.server.config().top.clone(),
             person,
             name: self.name.clone(),
             terminal,

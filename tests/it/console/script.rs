@@ -262,5 +262,5 @@ fn several_boards_are_for_a_person_at_a_terminal() {
     let output = board.lab.run("lava-console", args, "");
     assert_eq!(output.status.code(), Some(2));
     let stderr = String::from_utf8(output.stderr).unwrap();
-    assert!(stderr.contains("of the options only --spy is for that"), "{stderr}");
+    assert!(stderr.contains("of the options only --spy, --exclusive"), "{stderr}");
 }

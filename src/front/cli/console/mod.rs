@@ -19,7 +19,7 @@ mod streams;
 mod suspend;
 mod turns;
 mod visit;
-pub(super) mod words;
+pub(in crate::front) mod words;
 
 use std::io::IsTerminal as _;
 use std::num::NonZeroU16;
@@ -186,19 +186,32 @@ pub fn run(args: ConsoleArgs) -> ExitCode {
     }
 }
 
+impl ConsoleArgs {
+    /// The mode to attach in.
+    fn mode(&self) -> Mode {
+        match (self.spy, self.exclusive) {
+            (true, _) => Mode::Spy,
+            (_, true) => Mode::Exclusive,
+            _ => Mode::Rw,
+        }
+    }
+}
+
 /// The consoles of several boards, side by side.
 async fn several(args: ConsoleArgs) -> Result<(Lab, tui::Options), Failure> {
-    let alone = args.exclusive || args.force || args.since.is_some() || args.linger.is_some();
+    let alone = args.since.is_some() || args.linger.is_some();
     let alone = alone || args.log.is_some() || args.timestamps || args.json;
     if alone || !args.turns.0.is_empty() {
-        let what = "several boards are shown side by side: of the options only --spy is for that";
+        let what = "several boards are shown side by side: of the options only --spy, --exclusive, \
+                    --force, --escape and --keymap are for that";
         return Err(Failure::new(Kind::User, what).hint(
             "lava watch prints what several print; lava send and lava broadcast type at them",
         ));
     }
+    let (mode, force) = (args.mode(), args.force);
+    let escape = (&args.keys.escapes("")?).into();
     let lab = Lab::locate(args.server.as_deref(), args.lab)?;
-    let mode = if args.spy { Mode::Spy } else { Mode::Rw };
-    tui::tiled(lab, args.names, mode).await
+    tui::tiled(lab, tui::Open { boards: args.names, mode, force }, escape).await
 }
 
 /// Attaches and stays; gives the exit code.
@@ -212,11 +225,7 @@ async fn attach(args: ConsoleArgs) -> Result<u8, Failure> {
     let record = record.transpose()?;
     let lab = Lab::locate(args.server.as_deref(), args.lab.clone())?;
     let (board, console) = lab.console(name).await?;
-    let mode = match (args.spy, args.exclusive) {
-        (true, _) => Mode::Spy,
-        (_, true) => Mode::Exclusive,
-        _ => Mode::Rw,
-    };
+    let mode = args.mode();
     let in_turn = !args.turns.0.is_empty();
     let plain = in_turn || args.json || args.timestamps;
     let size = Some(std::io::stdout()).filter(|stdout| !plain && stdout.is_terminal());

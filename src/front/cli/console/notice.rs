@@ -3,7 +3,7 @@
 use super::words::Words;
 use crate::client::attach::Hello;
 use crate::model::event::{Mode, Phase};
-use crate::model::{Event, Name, What, units};
+use crate::model::{Event, Name, What, is_shown, units};
 use crate::wire::attach::{PortState, Session};
 
 /// A user as conmux writes one: `user:alice`. Others, such as `job:42`, say what they are.
@@ -51,6 +51,20 @@ pub(in crate::front) fn mode(mode: Mode, holder: Option<&Session>) -> String {
         Mode::Rw => "[you may type]".into(),
         Mode::Exclusive => "[you have the console; ~$release gives it back]".into(),
     }
+}
+
+/// One of those on a console, as a list has them.
+pub(in crate::front) fn session(other: &Session) -> String {
+    format!(
+        "({}) {} by {} from {} since {}, idle {}, session {}",
+        user(&other.user),
+        other.mode,
+        other.via,
+        other.peer,
+        units::time_text(other.since_us),
+        units::time_span(other.idle_s),
+        other.session
+    )
 }
 
 /// An event; `None` for what is of no interest to somebody who sees the bytes.
@@ -145,7 +159,7 @@ pub(in crate::front) fn event(name: &Name, event: &Event) -> Option<String> {
 
 /// What somebody else wrote, without anything that a terminal could take for a command.
 fn printable(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
+    text.chars().map(|c| if is_shown(c) { c } else { '\u{fffd}' }).collect()
 }
 
 #[cfg(test)]
