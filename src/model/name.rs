@@ -140,9 +140,18 @@ pub fn one_line(said: &str) -> String {
     said.chars().map(visible).collect()
 }
 
-/// A control character as what stands for one.
 fn visible(c: char) -> char {
-    if c.is_control() { '?' } else { c }
+    if is_shown(c) { c } else { '?' }
+}
+
+/// Whether a terminal only shows a character: it is no control character, and none of those that turn the
+/// direction of what stands around it (Unicode's bidirectional algorithm, UAX #9, section 2).
+pub fn is_shown(c: char) -> bool {
+    let turns = matches!(
+        c,
+        '\u{061c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}'
+    );
+    !c.is_control() && !turns
 }
 
 /// Whether a user goes by this name, the one that was proved or the one that they call themselves.

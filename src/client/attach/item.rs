@@ -4,6 +4,7 @@ use std::num::NonZeroU16;
 
 use super::ANSWER_TIMEOUT;
 use super::link::Incoming;
+use super::sending::MAX_ASKING;
 use crate::model::event::Mode;
 use crate::model::{Event, Failure, Kind, Point};
 use crate::wire::attach::{Answer, FromServer, PortState, Session};
@@ -108,6 +109,8 @@ pub enum SendError {
     Lost(String),
     #[error("no answer within {} s", ANSWER_TIMEOUT.as_secs())]
     NoAnswer,
+    #[error("{MAX_ASKING} requests before it have not left yet")]
+    Behind,
 }
 
 impl SendError {

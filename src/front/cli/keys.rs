@@ -6,7 +6,7 @@ use crate::config::KeyConfig;
 use crate::model::{Failure, Kind};
 use crate::wire::escape::{Escapes, Introducer, Keymap};
 
-#[derive(Debug, Args)]
+#[derive(Debug, Default, Args)]
 pub(super) struct KeyArgs {
     /// What begins an escape, as ~$, ^A or ^Ec; "none" for no escapes. Else: $LAVA_ESCAPE,
     /// ~/.config/lava/console.toml, /etc/lava/console.toml, and what the keymap has.
@@ -22,11 +22,6 @@ pub(super) struct KeyArgs {
 type OrNone = Option<Introducer>;
 
 impl KeyArgs {
-    /// Whether one of them is.
-    pub(super) fn are_given(&self) -> bool {
-        self.escape.is_some() || self.keymap.is_some()
-    }
-
     /// Recognises what was asked for; `title` is in the prompt.
     ///
     /// # Errors

@@ -19,7 +19,7 @@ pub mod ssh;
 mod tui;
 mod user;
 
-pub(in crate::front) use console::{Streams, Visit, command, info_lines, notice, operate};
+pub(in crate::front) use console::{Streams, Visit, command, info_lines, notice, operate, words};
 
 use std::process::ExitCode;
 

@@ -153,6 +153,7 @@ impl Connection {
         let Opening { terminal, no_colour, ask } = opening;
         let visitor = Visitor {
             lab: self.server.lab().on_behalf_of(person.behalf.clone()),
+            top: self.server.config().top.clone(),
             person,
             name: self.name.clone(),
             terminal,

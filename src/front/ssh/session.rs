@@ -1,6 +1,7 @@
 //! What somebody asks for on a channel of theirs: a console, a command, files.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use russh::server::{Handle, Msg};
@@ -14,6 +15,7 @@ use super::pump::{Input, Over, Size, pump};
 use super::room::Room;
 use super::{files, verbs};
 use crate::client::lab::{Board, Lab};
+use crate::config::top::TopConfig;
 use crate::front::cli::{Streams, Visit};
 use crate::front::tui;
 use crate::model::event::Mode;
@@ -22,6 +24,8 @@ use crate::model::{Failure, Kind, MAX_NAME, Name};
 /// The stream of a channel that is standard error (RFC 4254, section 5.2).
 const STDERR: u32 = 1;
 
+/// How long what was typed on a channel may take to leave that its client has closed.
+const GOODBYE: Duration = Duration::from_secs(2);
 /// What is assumed of a terminal that does not tell its size: columns and rows.
 const TUI_SIZE: (u16, u16) = (80, 24);
 
@@ -38,6 +42,8 @@ pub(super) struct Visitor {
     pub(super) person: Arc<Person>,
     /// The boards, as far as they may see them.
     pub(super) lab: Lab,
+    /// How the TUI looks.
+    pub(super) top: TopConfig,
     /// The name before the `@`.
     pub(super) name: String,
     pub(super) terminal: Option<Terminal>,
@@ -71,15 +77,19 @@ pub(super) async fn serve(
     let (from, to) = channel.split();
     let id = to.id();
     let (pump, input, sizes) = pump(from, room);
-    let doing = async {
+    let mut doing = Box::pin(async {
         let Ok((visitor, asked)) = asked.await else { return std::future::pending().await };
         visitor.carry_out(asked, input, sizes, &to).await
-    };
+    });
     let code = tokio::select! {
-        code = doing => code,
+        code = &mut doing => code,
         over = pump.run() => match over {
             Over::Interrupted => Kind::Interrupted.exit_code(),
-            Over::Closed => return,
+            Over::Closed => {
+                // What has been typed before is typed to its end.
+                let _ = tokio::time::timeout(GOODBYE, &mut doing).await;
+                return;
+            }
         },
         () = closed.cancelled() => return,
     };
@@ -268,7 +278,7 @@ impl Visitor {
         let output = Box::new(Box::pin(to.make_writer()));
         let terminal = tui::Terminal { input: typed, output, size, facts, job: None };
         let user = self.person.user.name.to_string();
-        let options = tui::Options { boards, ..tui::Options::default() };
+        let options = tui::Options { boards, config: self.top.clone(), ..tui::Options::default() };
         let screen = tui::run(terminal, self.lab.clone(), user, options);
         let type_on = async {
             let mut buffer = [0; 4096];

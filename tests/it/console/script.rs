@@ -313,8 +313,8 @@ fn several_boards_are_for_a_person_at_a_terminal() {
     let output = board.lab.run("lava-console", args, "");
     assert_eq!(output.status.code(), Some(2));
     let stderr = String::from_utf8(output.stderr).unwrap();
-    assert!(stderr.contains("of the options only --spy is for that"), "{stderr}");
-    for option in ["--quiet", "--stay", "--raw-terminal", "--timeout=5s", "--escape=^A"] {
+    assert!(stderr.contains("of the options only --spy, --exclusive"), "{stderr}");
+    for option in ["--quiet", "--stay", "--raw-terminal", "--timeout=5s"] {
         let output = board.lab.run("lava-console", ["panda01", "panda02", option], "");
         let stderr = String::from_utf8(output.stderr).unwrap();
         let named = option.split('=').next().unwrap();

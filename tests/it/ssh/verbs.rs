@@ -93,6 +93,24 @@ fn without_a_word_and_as_top_there_is_the_tui() {
 }
 
 #[test]
+fn the_tui_has_the_hosts_keys() {
+    let lab = SshLab::start("");
+    lab.lab.write("top.toml", "[keys]\nquit = \"x\"\n");
+    let text = std::fs::read_to_string(&lab.file).unwrap();
+    let key = "host_key = \"host_key\"\n";
+    lab.reload(&text.replace(key, &format!("{key}top = \"top.toml\"\n")));
+    let mut alice = Client::in_terminal(&mut lab.ssh(&["-t", "lab"]));
+    alice.expect("panda02");
+    alice.type_text("x");
+    assert_eq!(alice.process().wait(LIMIT).code(), Some(0));
+    // What is wrong with it is told where it is read.
+    lab.lab.write("top.toml", "[keys]\nquit = \"pgup\"\n");
+    let checked = lab.lab.run("lava-ssh", ["--config", &lab.file, "--check"], "");
+    let (code, _, err) = told(&checked);
+    assert!(code == Some(2) && err.contains("top.toml:2:8: keys.quit"), "{err}");
+}
+
+#[test]
 fn what_is_interrupted_ends_with_130() {
     let lab = SshLab::start("");
     let mut alice = Client::in_terminal(&mut lab.ssh(&["-t", "lab", "watch", "panda01"]));

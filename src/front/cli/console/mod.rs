@@ -21,7 +21,7 @@ mod suspend;
 mod turns;
 mod typed;
 mod visit;
-pub(super) mod words;
+pub(in crate::front) mod words;
 
 use std::io::IsTerminal as _;
 use std::num::NonZeroU16;
@@ -190,14 +190,26 @@ pub fn run(args: ConsoleArgs) -> ExitCode {
     }
 }
 
+impl ConsoleArgs {
+    /// The mode to attach in.
+    fn mode(&self) -> Mode {
+        match (self.spy, self.exclusive) {
+            (true, _) => Mode::Spy,
+            (_, true) => Mode::Exclusive,
+            _ => Mode::Rw,
+        }
+    }
+}
+
 /// The consoles of several boards, side by side.
 async fn several(args: ConsoleArgs) -> Result<(Lab, tui::Options), Failure> {
     // Every option is for it, or refused.
+    let mode = args.mode();
     let ConsoleArgs {
         names,
         lab,
-        spy,
-        exclusive,
+        spy: _,
+        exclusive: _,
         force,
         since,
         timestamps,
@@ -215,8 +227,6 @@ async fn several(args: ConsoleArgs) -> Result<(Lab, tui::Options), Failure> {
         keys,
     } = args;
     let mut others = vec![
-        ("--exclusive", exclusive),
-        ("--force", force),
         ("--since", since.is_some()),
         ("--timestamps", timestamps),
         ("--log", log.is_some()),
@@ -230,22 +240,22 @@ async fn several(args: ConsoleArgs) -> Result<(Lab, tui::Options), Failure> {
         ("--prompt", prompt.is_some()),
         ("--shell", shell.is_some()),
         ("--stay", stay),
-        ("--escape and --keymap", keys.are_given()),
     ];
     others.retain(|(_, given)| *given);
     if !others.is_empty() {
         let others: Vec<&str> = others.into_iter().map(|(name, _)| name).collect();
         let what = format!(
-            "several boards are shown side by side: of the options only --spy is for that, not {}",
+            "several boards are shown side by side: of the options only --spy, --exclusive, --force, \
+             --escape and --keymap are for that, not {}",
             others.join(", ")
         );
         return Err(Failure::new(Kind::User, what).hint(
             "lava watch prints what several print; lava send and lava broadcast type at them",
         ));
     }
+    let escape = (&keys.escapes("")?).into();
     let lab = lab.here()?;
-    let mode = if spy { Mode::Spy } else { Mode::Rw };
-    tui::tiled(lab, names, mode).await
+    tui::tiled(lab, tui::Open { boards: names, mode, force }, escape).await
 }
 
 /// Attaches and stays; gives the exit code.
@@ -259,11 +269,7 @@ async fn attach(args: ConsoleArgs) -> Result<u8, Failure> {
     let record = record.transpose()?;
     let lab = args.lab.here()?;
     let (board, console) = lab.console(name).await?;
-    let mode = match (args.spy, args.exclusive) {
-        (true, _) => Mode::Spy,
-        (_, true) => Mode::Exclusive,
-        _ => Mode::Rw,
-    };
+    let mode = args.mode();
     let in_turn = !args.turns.0.is_empty();
     let plain = in_turn || args.json || args.timestamps;
     let size = Some(std::io::stdout()).filter(|stdout| !plain && stdout.is_terminal());

@@ -53,6 +53,20 @@ pub(in crate::front) fn mode(mode: Mode, holder: Option<&Session>) -> String {
     }
 }
 
+/// One of those on a console, as a list has them.
+pub(in crate::front) fn session(other: &Session) -> String {
+    format!(
+        "({}) {} by {} from {} since {}, idle {}, session {}",
+        user(&other.user),
+        other.mode,
+        other.via,
+        other.peer,
+        units::time_text(other.since_us),
+        units::time_span(other.idle_s),
+        other.session
+    )
+}
+
 /// An event; `None` for what is of no interest to somebody who sees the bytes. Of what others wrote there is
 /// nothing in it that a terminal could take for a command.
 pub(in crate::front) fn event(name: &Name, event: &Event) -> Option<String> {

@@ -203,6 +203,8 @@ impl Session {
 
     async fn leave(mut self, code: u8) {
         let closed = self.quit || self.attachment.is_attached();
+        // Who leaves before the board has taken all of it has it dropped.
+        self.attachment.forget_typing();
         self.attachment.detach().await;
         if closed && !self.quiet {
             self.output.say("Connection Closed (client)");
