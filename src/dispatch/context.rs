@@ -19,6 +19,7 @@ use super::progress::Progress;
 use super::qemu::Machine;
 use super::results::{CaseResult, Results};
 use super::session::{Session, Wait};
+use crate::image::nbd;
 
 /// Where a job runs: what the command line says and the files do not.
 #[derive(Debug, Clone)]
@@ -30,6 +31,8 @@ pub struct Settings {
     pub tftp_dir: PathBuf,
     /// Where to serve that folder ourselves, instead of a server that is there.
     pub tftp_listen: Option<SocketAddr>,
+    /// A folder that an NFS server of this host exports.
+    pub nfs_dir: Option<PathBuf>,
     /// The address of this host as the board sees it.
     pub dispatcher_ip: String,
     /// The folder that keeps what was downloaded, for later jobs.
@@ -56,6 +59,8 @@ pub struct Context {
     pub machine: Option<Machine>,
     /// The containers that were started for the job, by name; they are removed at its end.
     pub containers: Vec<String>,
+    /// What serves root file systems until the job ends.
+    pub nbd_servers: Vec<nbd::Server>,
     /// Where to post events of the job, once it is attached.
     pub timeline: Option<super::timeline::Timeline>,
 }
@@ -93,6 +98,8 @@ pub struct Shared {
     pub archive: Option<PathBuf>,
     /// The files under the TFTP folder, relative to it, by the artefact's name.
     pub tftp: BTreeMap<String, String>,
+    /// The root file system that the board mounts by NFS, as a folder of this host.
+    pub nfs_root: Option<PathBuf>,
     /// The command that boots this kernel: `booti`, `bootz` or `bootm`.
     pub boot_command: Option<&'static str>,
     /// What is typed at the boot loader.
@@ -155,6 +162,7 @@ impl Context {
             session: None,
             machine: None,
             containers: Vec::new(),
+            nbd_servers: Vec::new(),
             timeline: None,
         }
     }
@@ -215,6 +223,11 @@ impl Context {
     /// The folder for the job's own files on this host; removed at its end.
     pub fn scratch(&self) -> PathBuf {
         self.settings.output.join("scratch")
+    }
+
+    /// The job's folder under the one that is exported by NFS; removed at its end.
+    pub fn nfs_folder(&self) -> Option<PathBuf> {
+        Some(self.settings.nfs_dir.as_ref()?.join(&self.settings.job_id))
     }
 
     /// The job's folder under the TFTP folder; removed at its end.

@@ -26,7 +26,8 @@ impl Action for Finalize {
                     context.log.warning(error.to_string());
                 }
             }
-            for folder in [context.scratch(), context.tftp_folder()] {
+            let folders = [context.scratch(), context.tftp_folder()].into_iter();
+            for folder in folders.chain(context.nfs_folder()) {
                 // Not there when the job ended before it was made.
                 if let Err(error) = std::fs::remove_dir_all(&folder)
                     && error.kind() != std::io::ErrorKind::NotFound

@@ -40,6 +40,8 @@ pub struct Job {
     pub environment: BTreeMap<String, String>,
     /// Written into the test shell's `secrets`; never logged.
     pub secrets: BTreeMap<String, String>,
+    /// The port of `protocols: lava-xnbd`; `None` for a free one.
+    pub nbd_port: Option<u16>,
     pub blocks: Vec<Block>,
 }
 
@@ -76,6 +78,7 @@ impl Job {
             timeouts: timeouts.unwrap_or_default(),
             environment: texts(top.optional("environment")),
             secrets: texts(top.optional("secrets")),
+            nbd_port: nbd_port(&top),
             blocks: blocks(&top),
         };
         top.optional::<Text>("device");
@@ -164,6 +167,14 @@ fn priority(top: &Table<'_>) {
         Some((_, Value::Text(text))) if matches!(text.as_str(), "high" | "medium" | "low") => {}
         Some((node, _)) => top.at().key("priority").expected(node, expected),
     }
+}
+
+/// The port that root file systems are served at by NBD; `auto` leaves it to us.
+fn nbd_port(top: &Table<'_>) -> Option<u16> {
+    let protocols = top.node("protocols").and_then(|_| top.table("protocols"))?;
+    let table = protocols.node("lava-xnbd").and_then(|_| protocols.table("lava-xnbd"))?;
+    let port = table.node("port")?;
+    if port.as_text() == Some("auto") { None } else { table.optional("port") }
 }
 
 fn texts(map: Option<BTreeMap<String, Text>>) -> BTreeMap<String, String> {

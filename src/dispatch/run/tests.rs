@@ -87,6 +87,7 @@ async fn run_all(
         job_id: "1".into(),
         output: dir.path().to_owned(),
         tftp_dir: dir.path().to_owned(),
+        nfs_dir: None,
         tftp_listen: None,
         cache: None,
         dispatcher_ip: "127.0.0.1".into(),
@@ -108,6 +109,7 @@ fn empty_job() -> super::super::job::Job {
         timeouts: Default::default(),
         environment: BTreeMap::new(),
         secrets: BTreeMap::new(),
+        nbd_port: None,
         blocks: Vec::new(),
     }
 }

@@ -104,6 +104,7 @@ pub(super) async fn run(
         output: folder.clone(),
         tftp_dir: lab.tftp(),
         tftp_listen: None,
+        nfs_dir: None,
         cache: None,
         dispatcher_ip: DISPATCHER_IP.to_owned(),
         lab: Some(lab.inventory()),

@@ -45,6 +45,10 @@ pub struct RunArgs {
     /// needs a privilege; 0 picks a free one, which the log tells.
     #[arg(long, value_name = "IP:PORT")]
     tftp_listen: Option<SocketAddr>,
+    /// A folder that this host's NFS server exports, for root file systems ("nfsrootfs"); they are unpacked
+    /// below it, which needs root.
+    #[arg(long, value_name = "DIR")]
+    nfs_dir: Option<PathBuf>,
     /// The address under which the board reaches the TFTP server [default: this host's].
     #[arg(long, value_name = "IP")]
     dispatcher_ip: Option<String>,
@@ -75,6 +79,7 @@ impl RunArgs {
             }),
             output: self.output,
             tftp_listen: self.tftp_listen,
+            nfs_dir: self.nfs_dir,
             cache: self.cache,
             dispatcher_ip: self.dispatcher_ip.unwrap_or_else(own_address),
             lab: self.lab,
