@@ -12,6 +12,7 @@ use super::actions::boot::Values;
 use super::connection::{Beside, Connection};
 use super::device::Device;
 use super::error::Error;
+use super::guard::Guard;
 use super::job::{Compression, Job};
 use super::log::Log;
 use super::overlay::{Overlay, TestRun};
@@ -21,7 +22,7 @@ use super::results::{CaseResult, Results};
 use super::session::{Session, Wait};
 
 /// Where a job runs: what the command line says and the files do not.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub struct Settings {
     pub job_id: String,
     /// For the log and the results; the job's scratch folder is inside it.
@@ -36,6 +37,8 @@ pub struct Settings {
     pub cache: Option<PathBuf>,
     /// The inventory that names boards.
     pub lab: Option<PathBuf>,
+    /// How long the board is held for people when the job has failed; else the job says.
+    pub pause_on_failure: Option<Duration>,
 }
 
 /// The context of a running job.
@@ -56,6 +59,8 @@ pub struct Context {
     pub machine: Option<Machine>,
     /// The containers that were started for the job, by name; they are removed at its end.
     pub containers: Vec<String>,
+    /// Who cleans up when this process is killed.
+    pub guard: Option<Guard>,
     /// Where to post events of the job, once it is attached.
     pub timeline: Option<super::timeline::Timeline>,
 }
@@ -155,6 +160,7 @@ impl Context {
             session: None,
             machine: None,
             containers: Vec::new(),
+            guard: None,
             timeline: None,
         }
     }
@@ -162,6 +168,14 @@ impl Context {
     /// What the running action's namespace shares.
     pub fn shared(&mut self) -> &mut Shared {
         self.namespaces.entry(self.now.namespace.clone()).or_default()
+    }
+
+    /// There is a container of this name, to be removed at the job's end.
+    pub async fn add_container(&mut self, name: String) {
+        if let Some(guard) = &mut self.guard {
+            guard.container(&name).await;
+        }
+        self.containers.push(name);
     }
 
     /// A fact for the running action's result.
@@ -199,7 +213,7 @@ impl Context {
     /// How long the running action may wait for the console.
     pub fn wait(&self) -> Wait {
         let Now { action, deadline, connection, .. } = self.now;
-        Wait { action, deadline, connection }
+        Wait { deadline, connection, ..Wait::of(action) }
     }
 
     /// What the board said last, or nothing.

@@ -78,6 +78,7 @@ mod tests {
             timeouts: read(timeouts, Timeouts::from_node),
             environment: Default::default(),
             secrets: Default::default(),
+            debug: Default::default(),
             blocks: Vec::new(),
         };
         let device = "timeouts: {actions: {known: {seconds: 2}, named: {seconds: 2}}}";

@@ -41,6 +41,7 @@ fn job(dir: &std::path::Path, definition: &str) -> (Context, ScriptHandle) {
         tftp_dir: dir.to_owned(),
         dispatcher_ip: "127.0.0.1".into(),
         lab: None,
+        pause_on_failure: None,
         tftp_listen: None,
         cache: None,
     };
