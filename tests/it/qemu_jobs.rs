@@ -169,7 +169,7 @@ fn a_job_boots_its_own_qemu_while_people_watch_and_step_in() {
 fn a_real_panic_ends_the_job_and_is_told_with_what_was_seen_and_expected() {
     let lab = TestLab::new();
     // Its init ends at once, and it would reboot for ever.
-    let job = job(&amd64("rdinit=/bin/false panic=-1"), &["true"]);
+    let job = job(&amd64("rdinit=/bin/busybox panic=-1"), &["true"]);
     let done = run(&mut dispatcher(&lab, "qemu-amd64.yaml", &job), "", JOB);
     assert_eq!(done.status.code(), Some(1), "{}", text(&done));
     let told = String::from_utf8_lossy(&done.stderr);
