@@ -19,7 +19,7 @@ pub(super) struct AttachArgs {
     /// The job, by its id.
     #[arg(value_name = "JOB")]
     job: String,
-    /// Options of lava-console.
+    /// Options of lava-console, as --spy, --json or --since 10m.
     #[arg(trailing_var_arg = true, allow_hyphen_values = true, value_name = "OPTION")]
     options: Vec<OsString>,
 }
