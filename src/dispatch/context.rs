@@ -12,6 +12,7 @@ use super::actions::boot::Values;
 use super::connection::{Beside, Connection};
 use super::device::Device;
 use super::error::Error;
+use super::guard::Guard;
 use super::job::{Compression, Job};
 use super::log::Log;
 use super::overlay::{Overlay, TestRun};
@@ -22,7 +23,7 @@ use super::session::{Session, Wait};
 use crate::image::nbd;
 
 /// Where a job runs: what the command line says and the files do not.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub struct Settings {
     pub job_id: String,
     /// For the log and the results; the job's scratch folder is inside it.
@@ -39,6 +40,8 @@ pub struct Settings {
     pub cache: Option<PathBuf>,
     /// The inventory that names boards.
     pub lab: Option<PathBuf>,
+    /// How long the board is held for people when the job has failed; else the job says.
+    pub pause_on_failure: Option<Duration>,
 }
 
 /// The context of a running job.
@@ -61,6 +64,8 @@ pub struct Context {
     pub containers: Vec<String>,
     /// What serves root file systems until the job ends.
     pub nbd_servers: Vec<nbd::Server>,
+    /// Who cleans up when this process is killed.
+    pub guard: Option<Guard>,
     /// Where to post events of the job, once it is attached.
     pub timeline: Option<super::timeline::Timeline>,
 }
@@ -163,6 +168,7 @@ impl Context {
             machine: None,
             containers: Vec::new(),
             nbd_servers: Vec::new(),
+            guard: None,
             timeline: None,
         }
     }
@@ -170,6 +176,14 @@ impl Context {
     /// What the running action's namespace shares.
     pub fn shared(&mut self) -> &mut Shared {
         self.namespaces.entry(self.now.namespace.clone()).or_default()
+    }
+
+    /// There is a container of this name, to be removed at the job's end.
+    pub async fn add_container(&mut self, name: String) {
+        if let Some(guard) = &mut self.guard {
+            guard.container(&name).await;
+        }
+        self.containers.push(name);
     }
 
     /// A fact for the running action's result.
@@ -207,7 +221,7 @@ impl Context {
     /// How long the running action may wait for the console.
     pub fn wait(&self) -> Wait {
         let Now { action, deadline, connection, .. } = self.now;
-        Wait { action, deadline, connection }
+        Wait { deadline, connection, ..Wait::of(action) }
     }
 
     /// What the board said last, or nothing.

@@ -60,6 +60,8 @@ struct Inner {
     /// Texts that must never be logged.
     secrets: Vec<String>,
     progress: Arc<dyn Progress>,
+    /// What the job waits for at the console.
+    waiting: Mutex<Option<String>>,
 }
 
 impl Log {
@@ -77,7 +79,30 @@ impl Log {
         })?;
         let secrets = secrets.into_iter().filter(|secret| !secret.is_empty()).collect();
         let (file, lines) = (Mutex::new(file), AtomicU64::new(0));
-        Ok(Self(Arc::new(Inner { file, lines, secrets, progress })))
+        let waiting = Mutex::default();
+        Ok(Self(Arc::new(Inner { file, lines, secrets, progress, waiting })))
+    }
+
+    /// Goes on with a file that another process has begun. The lines are numbered from 0 again.
+    ///
+    /// # Errors
+    /// [`Kind::Infra`] when it cannot be opened.
+    pub fn append(path: &Path, progress: Arc<dyn Progress>) -> Result<Self, Failure> {
+        let file = File::options().append(true).create(true).open(path).map_err(|error| {
+            Failure::new(Kind::Infra, format!("cannot open {}: {error}", path.display()))
+        })?;
+        let (file, lines) = (Mutex::new(file), AtomicU64::new(0));
+        let (secrets, waiting) = (Vec::new(), Mutex::default());
+        Ok(Self(Arc::new(Inner { file, lines, secrets, progress, waiting })))
+    }
+
+    /// Notes what the job waits for now, for whoever has to tell.
+    pub fn waits_for(&self, what: Option<String>) {
+        *self.0.waiting.lock().unwrap_or_else(PoisonError::into_inner) = what;
+    }
+
+    pub fn waiting(&self) -> Option<String> {
+        self.0.waiting.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     pub fn debug(&self, message: impl AsRef<str>) {

@@ -4,14 +4,14 @@
 //! actions). [`strategy`] chooses for each block of the job how it is
 //! done, and [`pipeline`] makes the tree of [`action`]s with LAVA's names, levels, time limits and
 //! tries ([`timeout`]). [`validate`] checks it, [`run`] runs it in a [`context`]: the console is a
-//! [`session`] on a [`connection`], searched by [`expect`] (a board may be a [`qemu`] of the job's own); what
+//! [`session`] on a [`connection`], searched by [`expect`], while a [`watch`] looks for what the [`kernel`]
+//! says of its troubles and for reboots (a board may be a [`qemu`] of the job's own); what
 //! the test shell of the [`overlay`] says there is understood by [`signals`], and [`ledger`] knows which of it
-//! came whole. What comes of it goes to the [`log`], the [`results`] and
+//! came whole. A [`guard`] cleans up after a job that was killed. What comes of it goes to the [`log`], the [`results`] and
 //! whoever watches the [`progress`].
 
 pub mod action;
 pub mod actions;
-mod alarm;
 pub mod connection;
 pub mod context;
 pub mod device;
@@ -20,8 +20,10 @@ pub mod error;
 pub mod execute;
 pub mod expect;
 mod fastboot;
+pub mod guard;
 mod host;
 pub mod job;
+pub mod kernel;
 mod lab;
 pub mod ledger;
 pub mod load;
@@ -34,6 +36,7 @@ pub mod pipeline;
 mod power;
 pub mod progress;
 pub mod qemu;
+mod registry;
 pub mod results;
 pub mod run;
 mod serve;
@@ -44,3 +47,4 @@ mod target;
 pub mod timeline;
 pub mod timeout;
 pub mod validate;
+pub mod watch;

@@ -166,6 +166,23 @@ fn a_job_boots_its_own_qemu_while_people_watch_and_step_in() {
 }
 
 #[test]
+fn a_real_panic_ends_the_job_and_is_told_with_what_was_seen_and_expected() {
+    let lab = TestLab::new();
+    // Its init ends at once, and it would reboot for ever.
+    let job = job(&amd64("rdinit=/bin/busybox panic=-1"), &["true"]);
+    let done = run(&mut dispatcher(&lab, "qemu-amd64.yaml", &job), "", JOB);
+    assert_eq!(done.status.code(), Some(1), "{}", text(&done));
+    let told = String::from_utf8_lossy(&done.stderr);
+    assert!(told.starts_with("the kernel panicked at offset "), "{told}");
+    assert!(told.contains("Kernel panic - not syncing: Attempted to kill init!"), "{told}");
+    assert!(told.contains("login-action waited for \"board login:\""), "{told}");
+    let panics = log(&lab).into_iter().filter(|line| {
+        line["lvl"] == "target" && line["msg"].as_str().unwrap().contains("] Kernel panic")
+    });
+    assert_eq!(panics.count(), 1, "it was left to reboot: {}", text(&done));
+}
+
+#[test]
 fn a_killed_dispatcher_leaves_no_qemu_and_no_console_behind() {
     let lab = TestLab::new();
     let job = job(&arm64(), &["sleep 1000"]);

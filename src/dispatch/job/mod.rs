@@ -23,6 +23,7 @@ pub use test::{Definition, Source};
 pub use values::{Limit, Text, Texts};
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use super::names;
 use crate::config::{At, FromNode, Node, Table, Value};
@@ -42,7 +43,15 @@ pub struct Job {
     pub secrets: BTreeMap<String, String>,
     /// The port of `protocols: lava-xnbd`; `None` for a free one.
     pub nbd_port: Option<u16>,
+    pub debug: Debugging,
     pub blocks: Vec<Block>,
+}
+
+/// What the job wants when it fails; a key of ours, which LAVA has not.
+#[derive(Debug, Clone, Default)]
+pub struct Debugging {
+    /// How long the board is held for people.
+    pub pause_on_failure: Option<Duration>,
 }
 
 /// The job's own time limits, in seconds.
@@ -79,6 +88,7 @@ impl Job {
             environment: texts(top.optional("environment")),
             secrets: texts(top.optional("secrets")),
             nbd_port: nbd_port(&top),
+            debug: top.optional("debug").unwrap_or_default(),
             blocks: blocks(&top),
         };
         top.optional::<Text>("device");
@@ -91,6 +101,15 @@ impl Job {
         }
         top.finish();
         Some(job)
+    }
+}
+
+impl FromNode for Debugging {
+    fn from_node(node: &Node, at: &At<'_>) -> Option<Self> {
+        let table = Table::new(node, at.clone())?;
+        let pause = table.optional::<Limit>("pause_on_failure");
+        table.finish();
+        Some(Self { pause_on_failure: pause.map(|limit| Duration::from_secs(limit.seconds)) })
     }
 }
 

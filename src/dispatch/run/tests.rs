@@ -92,6 +92,7 @@ async fn run_all(
         cache: None,
         dispatcher_ip: "127.0.0.1".into(),
         lab: None,
+        pause_on_failure: None,
     };
     let (job, device, settings) = (Arc::new(job), Arc::<Device>::default(), Arc::new(settings));
     let mut context = Context::new(job, device, settings, log, notes.clone());
@@ -110,6 +111,7 @@ fn empty_job() -> super::super::job::Job {
         environment: BTreeMap::new(),
         secrets: BTreeMap::new(),
         nbd_port: None,
+        debug: Default::default(),
         blocks: Vec::new(),
     }
 }

@@ -7,3 +7,4 @@ mod methods;
 mod pipeline;
 mod scripted_board;
 mod stand_ins;
+mod verdicts;

@@ -13,9 +13,11 @@ use crate::dispatch::context::Context;
 use crate::dispatch::error::Error;
 use crate::dispatch::job::{Artefact, Block, Boot, Kind};
 use crate::dispatch::qemu::{Machine, Qemu, command};
+use crate::dispatch::registry;
 use crate::dispatch::session::Session;
 use crate::dispatch::timeline::Timeline;
 use crate::dispatch::validate::Checks;
+use crate::dispatch::watch::Stage;
 use crate::model::Name;
 use crate::model::event::Phase;
 
@@ -118,7 +120,9 @@ impl Action for ExecuteQemu {
             let qemu = context.device.qemu(&self.boot.method).cloned().ok_or_else(missing)?;
             let line = self.line(&qemu, context)?;
             connect(context).await?;
-            context.session()?.forget();
+            let session = context.session()?;
+            session.forget();
+            session.watch().begin(Stage::Booting);
             let shown = shlex::try_join(line.iter().map(String::as_str)).unwrap_or_default();
             context.log.info(format!("starting: {shown}"));
             context.shared().prompts = self.boot.prompts.clone();
@@ -161,6 +165,7 @@ async fn connect(context: &mut Context) -> Result<(), Error> {
     let connection = machine.attach(&settings.job_id).await?;
     let console = machine.console();
     context.log.info(format!("to watch on this host: lava-console {name} ({console})"));
+    registry::note(&settings.job_id, &name, console, None);
     let timeline = Timeline::new(console, &settings.job_id);
     context.connect(Session::new(connection, context.log.clone()));
     timeline.job(Phase::Begin).await;

@@ -42,6 +42,7 @@ fn job(dir: &std::path::Path, definition: &str) -> (Context, ScriptHandle) {
         dispatcher_ip: "127.0.0.1".into(),
         lab: None,
         nfs_dir: None,
+        pause_on_failure: None,
         tftp_listen: None,
         cache: None,
     };

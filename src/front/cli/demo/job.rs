@@ -108,6 +108,7 @@ pub(super) async fn run(
         cache: None,
         dispatcher_ip: DISPATCHER_IP.to_owned(),
         lab: Some(lab.inventory()),
+        pause_on_failure: None,
     };
     validate(&loaded.pipeline, &loaded.device, &settings).await?;
     let progress: Arc<dyn Progress> = match io::stdout().is_terminal() {

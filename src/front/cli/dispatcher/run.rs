@@ -4,14 +4,16 @@ use std::io::Write as _;
 use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use clap::Args;
 use tokio_util::sync::CancellationToken;
 
 use super::{Format, Lines, pipeline};
 use crate::dispatch::context::Settings;
+use crate::dispatch::error::Error;
 use crate::dispatch::execute::execute;
-use crate::dispatch::load::load;
+use crate::dispatch::load::{Loaded, load};
 use crate::dispatch::validate::validate;
 use crate::model::{Failure, units};
 
@@ -60,6 +62,11 @@ pub struct RunArgs {
     /// time].
     #[arg(long, value_name = "ID", value_parser = job_id)]
     job_id: Option<String>,
+    /// When the job fails, hold the board for so long, as 30m or 2h, with its console open to everybody
+    /// (lava attach ID), before it is switched off. Cancelling the job ends it. Without this, as the job's
+    /// "debug: {pause_on_failure: {minutes: 30}}" says.
+    #[arg(long, value_name = "TIME", value_parser = units::duration)]
+    pause_on_failure: Option<Duration>,
 }
 
 impl RunArgs {
@@ -83,13 +90,27 @@ impl RunArgs {
             cache: self.cache,
             dispatcher_ip: self.dispatcher_ip.unwrap_or_else(own_address),
             lab: self.lab,
+            pause_on_failure: self.pause_on_failure,
         };
         if self.validate {
             pipeline::print(&loaded.pipeline.describe(), self.format)?;
-            return validate(&loaded.pipeline, &loaded.device, &settings).await;
+            return valid(&loaded, &settings, cancelled).await;
         }
-        validate(&loaded.pipeline, &loaded.device, &settings).await?;
+        valid(&loaded, &settings, cancelled).await?;
         execute(&loaded, settings, Arc::new(Lines::default()), cancelled).await?.into_result()
+    }
+}
+
+/// Checks what can be checked; who has seen enough cancels it.
+async fn valid(
+    loaded: &Loaded,
+    settings: &Settings,
+    cancelled: &CancellationToken,
+) -> Result<(), Failure> {
+    tokio::select! {
+        biased;
+        () = cancelled.cancelled() => Err(Error::Cancelled.into_failure()),
+        valid = validate(&loaded.pipeline, &loaded.device, settings) => valid,
     }
 }
 

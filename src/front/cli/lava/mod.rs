@@ -1,5 +1,6 @@
 //! The verbs of `lava`, one file each.
 
+mod attach;
 mod boards;
 mod breaks;
 mod broadcast;
@@ -54,6 +55,7 @@ pub struct LavaArgs {
 enum Verb {
     #[command(flatten)]
     Lab(LabVerb),
+    Attach(attach::AttachArgs),
     Broadcast(broadcast::BroadcastArgs),
     Completions(completions::CompletionsArgs),
     Console(console::ConsoleArgs),
@@ -109,6 +111,7 @@ impl LabArgs {
 pub fn run(args: LavaArgs) -> ExitCode {
     let ctx = Context::of_process();
     let ended = match args.verb {
+        Verb::Attach(args) => return attach::run(args),
         Verb::Broadcast(args) => return broadcast::run(args, &ctx),
         Verb::Completions(args) => wait(completions::run(&args, &ctx)),
         Verb::Console(args) => return console::run(args),
