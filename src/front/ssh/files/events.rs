@@ -14,7 +14,8 @@ pub(super) struct Events(Vec<Range<u64>>);
 impl Events {
     /// Those up to an offset, which itself is one of them.
     pub(super) fn until(head: u64) -> Self {
-        Self(vec![0..head.saturating_add(1)])
+        let all = 0..head.saturating_add(1);
+        Self(vec![all])
     }
 
     /// The next ones; `None` when these were all. Of more than 10,000 without a byte in between only the
