@@ -86,7 +86,7 @@ enum Taken {
 impl Typist {
     /// Whether the echo of the next line is waited for.
     fn looks(&mut self) -> bool {
-        let looks = self.mute < MUTE || self.mute % NOW_AND_THEN == 0;
+        let looks = self.mute < MUTE || self.mute.is_multiple_of(NOW_AND_THEN);
         if !looks {
             self.mute += 1;
         }

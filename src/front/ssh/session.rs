@@ -79,7 +79,7 @@ pub(super) async fn serve(
     let (pump, input, sizes) = pump(from, room);
     let mut doing = Box::pin(async {
         let Ok((visitor, asked)) = asked.await else { return std::future::pending().await };
-        visitor.carry_out(asked, input, sizes, &to).await
+        Box::pin(visitor.carry_out(asked, input, sizes, &to)).await
     });
     let code = tokio::select! {
         code = &mut doing => code,

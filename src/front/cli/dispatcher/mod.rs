@@ -30,7 +30,7 @@ enum Verb {
     /// Show the tree of actions that a job is on a device; nothing outside the two files is looked at.
     Pipeline(PipelineArgs),
     /// Run a job.
-    Run(RunArgs),
+    Run(Box<RunArgs>),
     /// Clean up after the job that started this when it is killed; nobody else calls it.
     #[command(hide = true)]
     Guard,
