@@ -19,7 +19,7 @@ pub(crate) enum Play {
     Prints(usize),
     /// Asks for a login, and has a shell that answers every line at once with its prompt.
     Shell,
-    /// Its kernel panics, and then it is silent.
+    /// Its kernel panics and would reboot at once (`panic=-1`): the line that ends a panic never comes.
     Panics,
 }
 
@@ -76,8 +76,7 @@ fn act(mut client: TcpStream, play: Play, tell: &mpsc::Sender<Instant>) -> Resul
             tell.send(Instant::now())?;
             let panic =
                 "Kernel panic - not syncing: VFS: Unable to mount root fs on unknown-block(0,0)";
-            let end = "---[ end Kernel panic - not syncing: VFS: Unable to mount root fs ]---";
-            client.write_all(format!("[    1.0] {panic}\r\n[    1.1] {end}\r\n").as_bytes())?;
+            client.write_all(format!("[    1.0] {panic}\r\n").as_bytes())?;
         }
     }
     // Silence, until the client has gone.

@@ -64,7 +64,7 @@ actions:
         Does::LogsIn { .. } => {}
         Does::Watches => text.push_str(
             "- test:
-    timeout: {minutes: 9}
+    timeout: {seconds: 60}
     monitors:
     - name: watched
       start: MONITOR BEGINS
