@@ -61,11 +61,14 @@ struct Inner {
     /// Texts that must never be logged.
     secrets: Vec<String>,
     progress: Arc<dyn Progress>,
+    /// What the job waits for at the console.
+    waiting: Mutex<Option<String>>,
 }
 
 struct Files {
     log: File,
-    index: index::Writer,
+    /// `None` when somebody else has it.
+    index: Option<index::Writer>,
 }
 
 impl Log {
@@ -84,8 +87,32 @@ impl Log {
         let log = File::create(path).map_err(failed)?;
         let index = index::Writer::create(&index::path_of(path)).map_err(failed)?;
         let secrets = secrets.into_iter().filter(|secret| !secret.is_empty()).collect();
-        let (files, lines) = (Mutex::new(Files { log, index }), AtomicU64::new(0));
-        Ok(Self(Arc::new(Inner { files, lines, secrets, progress })))
+        let files = Mutex::new(Files { log, index: Some(index) });
+        let (lines, waiting) = (AtomicU64::new(0), Mutex::default());
+        Ok(Self(Arc::new(Inner { files, lines, secrets, progress, waiting })))
+    }
+
+    /// Goes on with a file that another process has begun. The lines are numbered from 0 again, and not
+    /// in the index.
+    ///
+    /// # Errors
+    /// [`Kind::Infra`] when it cannot be opened.
+    pub fn append(path: &Path, progress: Arc<dyn Progress>) -> Result<Self, Failure> {
+        let log = File::options().append(true).create(true).open(path).map_err(|error| {
+            Failure::new(Kind::Infra, format!("cannot open {}: {error}", path.display()))
+        })?;
+        let (files, lines) = (Mutex::new(Files { log, index: None }), AtomicU64::new(0));
+        let (secrets, waiting) = (Vec::new(), Mutex::default());
+        Ok(Self(Arc::new(Inner { files, lines, secrets, progress, waiting })))
+    }
+
+    /// Notes what the job waits for now, for whoever has to tell.
+    pub fn waits_for(&self, what: Option<String>) {
+        *self.0.waiting.lock().unwrap_or_else(PoisonError::into_inner) = what;
+    }
+
+    pub fn waiting(&self) -> Option<String> {
+        self.0.waiting.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     pub fn debug(&self, message: impl AsRef<str>) {
@@ -147,7 +174,9 @@ impl Log {
         text.push(b'\n');
         let mut files = self.0.files.lock().unwrap_or_else(PoisonError::into_inner);
         self.0.lines.fetch_add(1, Ordering::Relaxed);
-        files.index.add(text.len());
+        if let Some(index) = &mut files.index {
+            index.add(text.len());
+        }
         if let Err(error) = files.log.write_all(&text) {
             tracing::error!(%error, "the job's log cannot be written");
         }

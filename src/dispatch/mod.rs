@@ -4,14 +4,14 @@
 //! actions; [`render`]: devices that are templates). [`strategy`] chooses for each block of the job how it is
 //! done, and [`pipeline`] makes the tree of [`action`]s with LAVA's names, levels, time limits and
 //! tries ([`timeout`]). [`validate`] checks it, [`run`] runs it in a [`context`]: the console is a
-//! [`session`] on a [`connection`], searched by [`expect`] (a board may be a [`qemu`] of the job's own); what
+//! [`session`] on a [`connection`], searched by [`expect`], while a [`watch`] looks for what the [`kernel`]
+//! says of its troubles and for reboots (a board may be a [`qemu`] of the job's own); what
 //! the test shell of the [`overlay`] says there is understood by [`signals`], and [`ledger`] knows which of it
-//! came whole. What comes of it goes to the [`log`] with its [`index`], the [`results`] and
-//! whoever watches the [`progress`]; a [`record`] is what is left of a job.
+//! came whole. A [`guard`] cleans up after a job that was killed. What comes of it goes to the [`log`] with its
+//! [`index`], the [`results`] and whoever watches the [`progress`]; a [`record`] is what is left of a job.
 
 pub mod action;
 pub mod actions;
-mod alarm;
 pub mod connection;
 pub mod context;
 pub mod device;
@@ -20,9 +20,11 @@ pub mod error;
 pub mod execute;
 pub mod expect;
 mod fastboot;
+pub mod guard;
 mod host;
 pub mod index;
 pub mod job;
+pub mod kernel;
 mod lab;
 pub mod ledger;
 pub mod load;
@@ -36,6 +38,7 @@ mod power;
 pub mod progress;
 pub mod qemu;
 pub mod record;
+mod registry;
 pub mod render;
 pub mod results;
 pub mod run;
@@ -47,3 +50,4 @@ mod target;
 pub mod timeline;
 pub mod timeout;
 pub mod validate;
+pub mod watch;

@@ -78,6 +78,8 @@ mod tests {
             timeouts: read(timeouts, Timeouts::from_node),
             environment: Default::default(),
             secrets: Default::default(),
+            nbd_port: None,
+            debug: Default::default(),
             blocks: Vec::new(),
         };
         let device = "timeouts: {actions: {known: {seconds: 2}, named: {seconds: 2}}}";

@@ -23,6 +23,8 @@ pub struct Artefact {
     pub header: Option<String>,
     /// Whether the test overlay goes into this ramdisk.
     pub install_overlay: bool,
+    /// Whether the job's modules go into this ramdisk or root file system.
+    pub install_modules: bool,
     /// Whether the test overlay goes into this image for `fastboot` or `qdl`.
     pub apply_overlay: bool,
     /// What else goes into this file system image or archive.
@@ -39,6 +41,8 @@ pub struct Artefact {
     pub download: bool,
     /// Of an image for QEMU: the words of its command line that bring it in, with `{NAME}` for the file.
     pub image_arg: Option<String>,
+    /// Of a root file system: the folder in the archive that it is in.
+    pub prefix: Option<String>,
     /// What the unpacked file is: `cpio.newc`, `ext4`, `tar` or `file`.
     pub format: Option<String>,
 }
@@ -83,6 +87,7 @@ impl Artefact {
             name: name.to_owned(),
             url: url.to_owned(),
             install_overlay: true,
+            install_modules: true,
             sparse: true,
             download: true,
             ..Self::default()
@@ -110,6 +115,7 @@ impl Artefact {
             image_type: one_of(&table, "type", &["image", "zimage", "uimage"]),
             header: one_of(&table, "header", &["u-boot"]),
             install_overlay: table.optional("install_overlay").unwrap_or(true),
+            install_modules: table.optional("install_modules").unwrap_or(true),
             apply_overlay: table.optional("apply-overlay").unwrap_or(false),
             overlays: Overlay::read_all(&table),
             partition: table.optional("partition").or_else(|| table.optional("root_partition")),
@@ -118,11 +124,10 @@ impl Artefact {
             reboot: one_of(&table, "reboot", &REBOOTS),
             download: table.optional("download").unwrap_or(true),
             image_arg: table.optional("image_arg"),
+            prefix: table.optional::<Text>("prefix").map(|text| text.0),
             format: one_of(&table, "format", &FORMATS),
         };
-        table.optional::<bool>("install_modules");
         table.optional::<bool>("use_cache");
-        table.optional::<Text>("prefix");
         table.optional::<u32>("root_partition");
         table.optional::<String>("path");
         one_of(&table, "archive", &["tar"]);

@@ -22,6 +22,8 @@ pub struct Boot {
     pub final_message: Option<String>,
     /// Replaces the device's own message that says the kernel has started.
     pub kernel_start_message: Option<String>,
+    /// What the kernel says of its troubles is of no interest.
+    pub ignore_kernel_messages: bool,
     /// The overlay is fetched by the booted board itself.
     pub transfer_overlay: Option<Transfer>,
     /// How the kernel was built, when no deploy block of the job tells.
@@ -185,7 +187,6 @@ impl Boot {
         for key in ["use_bootscript", "expect_shell", "pre_power_command", "pre_os_command"] {
             table.optional::<bool>(key);
         }
-        table.optional::<bool>("ignore_kernel_messages");
         let text = |key: &str| table.optional::<Text>(key).map(|text| text.0);
         let only =
             |methods: &[&str], key: &str| methods.contains(&method).then(|| text(key)).flatten();
@@ -201,6 +202,7 @@ impl Boot {
             auto_login: AutoLogin::read(table),
             final_message,
             kernel_start_message,
+            ignore_kernel_messages: table.optional("ignore_kernel_messages").unwrap_or(false),
             transfer_overlay: Transfer::read(table),
             kernel_type: one_of(table, "kernel_type", &["image", "zimage", "uimage"]),
             soft_reboot: texts(table, "soft_reboot"),

@@ -26,6 +26,7 @@ pub use test::{Definition, Source};
 pub use values::{Limit, Text, Texts};
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use super::names;
 use crate::config::{At, FromNode, Node, Table, Value};
@@ -43,7 +44,17 @@ pub struct Job {
     pub environment: BTreeMap<String, String>,
     /// Written into the test shell's `secrets`; never logged.
     pub secrets: BTreeMap<String, String>,
+    /// The port of `protocols: lava-xnbd`; `None` for a free one.
+    pub nbd_port: Option<u16>,
+    pub debug: Debugging,
     pub blocks: Vec<Block>,
+}
+
+/// What the job wants when it fails; a key of ours, which LAVA has not.
+#[derive(Debug, Clone, Default)]
+pub struct Debugging {
+    /// How long the board is held for people.
+    pub pause_on_failure: Option<Duration>,
 }
 
 /// The job's own time limits, in seconds.
@@ -79,6 +90,8 @@ impl Job {
             timeouts: timeouts.unwrap_or_default(),
             environment: texts(top.optional("environment")),
             secrets: texts(top.optional("secrets")),
+            nbd_port: nbd_port(&top),
+            debug: top.optional("debug").unwrap_or_default(),
             blocks: blocks(&top),
         };
         top.optional::<Text>("device");
@@ -94,6 +107,15 @@ impl Job {
         checks::job(&top);
         top.finish();
         Some(job)
+    }
+}
+
+impl FromNode for Debugging {
+    fn from_node(node: &Node, at: &At<'_>) -> Option<Self> {
+        let table = Table::new(node, at.clone())?;
+        let pause = table.optional::<Limit>("pause_on_failure");
+        table.finish();
+        Some(Self { pause_on_failure: pause.map(|limit| Duration::from_secs(limit.seconds)) })
     }
 }
 
@@ -166,6 +188,14 @@ fn priority(top: &Table<'_>) {
         Some((_, Value::Text(text))) if matches!(text.as_str(), "high" | "medium" | "low") => {}
         Some((node, _)) => top.at().key("priority").expected(node, expected),
     }
+}
+
+/// The port that root file systems are served at by NBD; `auto` leaves it to us.
+fn nbd_port(top: &Table<'_>) -> Option<u16> {
+    let protocols = top.node("protocols").and_then(|_| top.table("protocols"))?;
+    let table = protocols.node("lava-xnbd").and_then(|_| protocols.table("lava-xnbd"))?;
+    let port = table.node("port")?;
+    if port.as_text() == Some("auto") { None } else { table.optional("port") }
 }
 
 fn texts(map: Option<BTreeMap<String, Text>>) -> BTreeMap<String, String> {

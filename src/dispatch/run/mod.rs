@@ -1,10 +1,14 @@
 //! Running a pipeline: time limits, tries, results, and the end that always comes.
 
+mod pause;
+
 use std::collections::BTreeMap;
+use std::panic::AssertUnwindSafe;
 use std::time::Duration;
 
 use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
+use tokio::time::error::Elapsed;
 use tokio::time::{Instant, timeout_at};
 use tokio_util::sync::CancellationToken;
 
@@ -13,9 +17,13 @@ use super::error::Error;
 use super::pipeline::{Pipeline, Step};
 use super::results::{CaseResult, LAVA};
 
-/// However short its own limit is, the end of the job gets this long to switch the board off, even
-/// when the job has used up all of its time.
+/// However short its own limit is, the end of the job and all that is in it get this long to switch the
+/// board off, even when the job has used up all of its time.
 const FINALIZE_LIMIT: Duration = Duration::from_secs(60);
+/// A soft time-out warns when so much of a limit is gone: three quarters.
+const SOFT: (u32, u32) = (3, 4);
+/// Of an action that has less time than this nobody is warned.
+const WORTH_A_WARNING: Duration = Duration::from_secs(10);
 
 /// Runs all blocks and then `finalize`, whatever happened before it.
 ///
@@ -33,7 +41,7 @@ pub async fn run(
     let done = tokio::select! {
         biased;
         () = cancelled.cancelled() => Err(Error::Cancelled),
-        done = timeout_at(deadline, blocks(pipeline, context, deadline)) => {
+        done = timeout_at(deadline, unwinding(blocks(pipeline, context, deadline))) => {
             done.unwrap_or_else(|_| Err(timed_out("the job", limit.as_secs(), context)))
         }
     };
@@ -43,8 +51,12 @@ pub async fn run(
             ended(open, BTreeMap::new(), Some(error), context);
         }
         context.log.error(format!("{} error: {error}", error.class()));
+        if *error != Error::Cancelled {
+            pause::on_failure(context, cancelled).await;
+        }
     }
-    let finalize = run_step(&pipeline.finalize, context, Instant::now() + FINALIZE_LIMIT).await;
+    let end = Instant::now() + FINALIZE_LIMIT;
+    let finalize = unwinding(run_step(&pipeline.finalize, context, end, FINALIZE_LIMIT)).await;
     let done = done.and(finalize);
     context.result(CaseResult::job(done.as_ref().err(), begin.elapsed().as_secs_f64()));
     done
@@ -56,20 +68,30 @@ async fn blocks(
     deadline: Instant,
 ) -> Result<(), Error> {
     for step in &pipeline.steps {
-        run_step(step, context, deadline).await?;
+        run_step(step, context, deadline, Duration::ZERO).await?;
     }
     Ok(())
 }
 
+/// A mistake of ours in an action is that action's failure: the board is switched off all the same.
+async fn unwinding(actions: impl Future<Output = Result<(), Error>>) -> Result<(), Error> {
+    let done = AssertUnwindSafe(actions).catch_unwind().await;
+    done.unwrap_or_else(|_| {
+        Err(Error::Bug("an action has panicked; standard error tells where".into()))
+    })
+}
+
 /// Runs a step and all that is inside it, until it is done, has failed for good, or its time is over.
+/// It has its own limit, but `least` at least.
 fn run_step<'a>(
     step: &'a Step,
     context: &'a mut Context,
     parent: Instant,
+    least: Duration,
 ) -> BoxFuture<'a, Result<(), Error>> {
     async move {
         let begin = Instant::now();
-        let deadline = parent.min(begin + Duration::from_secs(step.timeout));
+        let deadline = parent.min(begin + Duration::from_secs(step.timeout).max(least));
         let name = step.action.name();
         // Both lines as LAVA has them, for who reads its logs.
         let (level, left) = (&step.level, clock(deadline - begin));
@@ -81,7 +103,7 @@ fn run_step<'a>(
             namespace: step.namespace.clone(),
             begin,
         });
-        let done = tries(step, context, deadline).await;
+        let done = tries(step, context, deadline, least).await;
         if let Some(open) = context.open.pop() {
             let extra = std::mem::take(&mut at(step, context, deadline).shared().extra);
             ended(open, extra, done.as_ref().err(), context);
@@ -131,14 +153,19 @@ fn clock(time: Duration) -> String {
     format!("{:02}:{:02}:{:02}", seconds / 3600, seconds / 60 % 60, seconds % 60)
 }
 
-async fn tries(step: &Step, context: &mut Context, deadline: Instant) -> Result<(), Error> {
+async fn tries(
+    step: &Step,
+    context: &mut Context,
+    deadline: Instant,
+    least: Duration,
+) -> Result<(), Error> {
     let mut attempt = 0;
     let mut failed = None;
     loop {
         attempt += 1;
         context.progress.begin(&step.level, step.action.name(), attempt);
         let limit = step.timeout;
-        let tried = timeout_at(deadline, once(step, context, deadline)).await;
+        let tried = warned(step, context, deadline, least).await;
         let done = tried.unwrap_or_else(|_| Err(timed_out(step.action.name(), limit, context)));
         let more = attempt < step.tries && Instant::now() < deadline;
         match done {
@@ -159,10 +186,39 @@ async fn tries(step: &Step, context: &mut Context, deadline: Instant) -> Result<
     }
 }
 
-async fn once(step: &Step, context: &mut Context, deadline: Instant) -> Result<(), Error> {
+/// Runs a step once, within its limit; warns when most of that is gone.
+async fn warned(
+    step: &Step,
+    context: &mut Context,
+    deadline: Instant,
+    least: Duration,
+) -> Result<Result<(), Error>, Elapsed> {
+    let (log, name, begin) = (context.log.clone(), step.action.name(), Instant::now());
+    log.waits_for(None);
+    let limit = deadline.saturating_duration_since(begin);
+    let mut tried = std::pin::pin!(once(step, context, deadline, least));
+    // Of the actions around it, the innermost tells.
+    if step.steps.is_empty() && limit >= WORTH_A_WARNING {
+        let soft = limit * SOFT.0 / SOFT.1;
+        if let Ok(done) = timeout_at(begin + soft, &mut tried).await {
+            return Ok(done);
+        }
+        let (gone, limit) = (soft.as_secs(), limit.as_secs());
+        let waiting = log.waiting().map(|what| format!(", waiting for {what}")).unwrap_or_default();
+        log.warning(format!("soft time-out: {name} has used {gone} of its {limit} s{waiting}"));
+    }
+    timeout_at(deadline, tried).await
+}
+
+async fn once(
+    step: &Step,
+    context: &mut Context,
+    deadline: Instant,
+    least: Duration,
+) -> Result<(), Error> {
     step.action.run(at(step, context, deadline)).await?;
     for inner in &step.steps {
-        run_step(inner, context, deadline).await?;
+        run_step(inner, context, deadline, least).await?;
     }
     step.action.finish(at(step, context, deadline)).await
 }

@@ -4,7 +4,9 @@ use std::process::Stdio;
 
 use serde_json::{Value, json};
 
-use crate::common::{Client, Daemon, Heard, LIMIT, Process, TestLab, WebSocket, run, wait_until};
+use crate::common::{
+    Client, Daemon, Heard, LIMIT, Process, Terminal, TestLab, WebSocket, run, wait_until,
+};
 
 /// Boards that say `name> ` and back each line.
 fn rack(lab: &TestLab, names: &[&str]) -> (String, Daemon) {
@@ -145,7 +147,7 @@ fn keys_go_to_all_boards_that_take_them_and_the_others_are_named() {
     let mut broadcast = lab.program("lava");
     broadcast.args(["broadcast", "rack*"]).env("LAVA_USER", "alice");
     let mut alice = Client::in_terminal(&mut broadcast);
-    let before = alice.terminal().settings();
+    let before = Terminal::new().settings();
     alice.expect("[typing at rack1, rack2, rack3 (~$quit to exit)]\r\n");
     alice.expect("[rack3: read-only: job:7 has the console]\r\n");
     for client in [&one, &two] {

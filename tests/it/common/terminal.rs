@@ -52,7 +52,8 @@ impl Terminal {
         tcsetwinsize(&self.near, size).unwrap();
     }
 
-    /// The settings as `stty -a` prints them, to see that a program restored them.
+    /// The settings as `stty -a` prints them, to see that a program restored those of a terminal that
+    /// is new (a program may be faster than a look at its own).
     pub(crate) fn settings(&self) -> String {
         let output = Command::new("stty").arg("-a").stdin(self.far_end()).output().unwrap();
         String::from_utf8_lossy(&output.stdout).into_owned()

@@ -9,3 +9,4 @@ mod records;
 mod scripted_board;
 mod stand_ins;
 mod templates;
+mod verdicts;

@@ -102,9 +102,11 @@ pub(super) async fn run(
         output: folder.clone(),
         tftp_dir: lab.tftp(),
         tftp_listen: None,
+        nfs_dir: None,
         cache: None,
         dispatcher_ip: DISPATCHER_IP.to_owned(),
         lab: Some(lab.inventory()),
+        pause_on_failure: None,
     };
     validate(&loaded.pipeline, &loaded.device, &settings).await?;
     let outcome = execute(&loaded, settings, watcher(), cancelled).await?;

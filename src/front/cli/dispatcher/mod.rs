@@ -20,7 +20,8 @@ use std::io::Write as _;
 use clap::{Parser, Subcommand, ValueEnum};
 use tokio_util::sync::CancellationToken;
 
-use crate::model::{Failure, Kind};
+use crate::dispatch::guard;
+use crate::model::{Failure, Kind, units};
 
 /// Runs LAVA jobs on a board: only a console and an outlet are needed.
 ///
@@ -40,9 +41,12 @@ enum Verb {
     /// Render a device's Jinja2 template with a job's context, and check the dictionary that comes of it.
     Render(RenderArgs),
     /// Run a job.
-    Run(RunArgs),
+    Run(Box<RunArgs>),
     /// Show the log or the results of a job that has run, from its output folder.
     Show(ShowArgs),
+    /// Clean up after the job that started this when it is killed; nobody else calls it.
+    #[command(hide = true)]
+    Guard,
 }
 
 /// How a pipeline is written.
@@ -55,6 +59,27 @@ pub enum Format {
 }
 
 impl DispatcherArgs {
+    /// Begins anew as a program that a guard can tell from others, where this is to run a job and was not
+    /// begun so; returns else, and when it cannot be done.
+    pub fn mark(&self) {
+        use std::os::unix::process::CommandExt as _;
+        if !matches!(self.verb, Verb::Run(_)) || std::env::var_os(guard::MARK).is_some() {
+            return;
+        }
+        let Ok(own) = std::env::current_exe() else { return };
+        let mark = format!("{}-{}", std::process::id(), units::now_us());
+        let mut arguments = std::env::args_os();
+        let name = arguments.next().unwrap_or_default();
+        let mut again = std::process::Command::new(own);
+        let error = again.arg0(name).args(arguments).env(guard::MARK, mark).exec();
+        tracing::debug!(%error, "what the job starts is not marked");
+    }
+
+    /// Whether this waits for a job's end, without a runtime.
+    pub fn is_guard(&self) -> bool {
+        matches!(self.verb, Verb::Guard)
+    }
+
     /// Does what was asked for. A job that runs when `cancelled` is cancelled is ended in good order.
     ///
     /// # Errors
@@ -65,6 +90,7 @@ impl DispatcherArgs {
             Verb::Render(args) => args.run(),
             Verb::Run(args) => args.run(cancelled).await,
             Verb::Show(args) => args.run(),
+            Verb::Guard => guard::guard(),
         }
     }
 }

@@ -9,6 +9,7 @@ use super::Format;
 use crate::dispatch::load::load_with;
 use crate::dispatch::pipeline::Description;
 use crate::model::{Failure, Kind};
+use crate::wire::json_text::escaped;
 
 #[derive(Debug, Args)]
 pub struct PipelineArgs {
@@ -43,7 +44,7 @@ pub(super) fn print(pipeline: &[Description], format: Format) -> Result<(), Fail
         Format::Yaml => crate::yaml::to_string(&pipeline).map_err(bug)?,
         Format::Json => {
             let json = serde_json::to_string_pretty(pipeline);
-            json.map_err(|error| bug(error.to_string()))? + "\n"
+            escaped(&json.map_err(|error| bug(error.to_string()))?) + "\n"
         }
     };
     super::write_out(text.as_bytes())

@@ -2,6 +2,7 @@
 
 use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::Args;
 use tokio_util::sync::CancellationToken;
@@ -9,8 +10,9 @@ use tokio_util::sync::CancellationToken;
 use super::reports::ReportArgs;
 use super::{Format, pipeline, tell, watcher};
 use crate::dispatch::context::Settings;
+use crate::dispatch::error::Error;
 use crate::dispatch::execute::execute;
-use crate::dispatch::load::load_with;
+use crate::dispatch::load::{Loaded, load_with};
 use crate::dispatch::validate::validate;
 use crate::model::{Failure, units};
 
@@ -48,6 +50,10 @@ pub struct RunArgs {
     /// needs a privilege; 0 picks a free one, which the log tells.
     #[arg(long, value_name = "IP:PORT")]
     tftp_listen: Option<SocketAddr>,
+    /// A folder that this host's NFS server exports, for root file systems ("nfsrootfs"); they are unpacked
+    /// below it, which needs root.
+    #[arg(long, value_name = "DIR")]
+    nfs_dir: Option<PathBuf>,
     /// The address under which the board reaches the TFTP server [default: this host's].
     #[arg(long, value_name = "IP")]
     dispatcher_ip: Option<String>,
@@ -59,6 +65,11 @@ pub struct RunArgs {
     /// time].
     #[arg(long, value_name = "ID", value_parser = job_id)]
     job_id: Option<String>,
+    /// When the job fails, hold the board for so long, as 30m or 2h, with its console open to everybody
+    /// (lava attach ID), before it is switched off. Cancelling the job ends it. Without this, as the job's
+    /// "debug: {pause_on_failure: {minutes: 30}}" says.
+    #[arg(long, value_name = "TIME", value_parser = units::duration)]
+    pause_on_failure: Option<Duration>,
     #[command(flatten)]
     reports: ReportArgs,
 }
@@ -77,19 +88,34 @@ impl RunArgs {
             }),
             output: self.output,
             tftp_listen: self.tftp_listen,
+            nfs_dir: self.nfs_dir,
             cache: self.cache,
             dispatcher_ip: self.dispatcher_ip.unwrap_or_else(own_address),
             lab: self.lab,
+            pause_on_failure: self.pause_on_failure,
         };
         if self.validate {
             pipeline::print(&loaded.pipeline.describe(), self.format)?;
-            return validate(&loaded.pipeline, &loaded.device, &settings).await;
+            return valid(&loaded, &settings, cancelled).await;
         }
-        validate(&loaded.pipeline, &loaded.device, &settings).await?;
+        valid(&loaded, &settings, cancelled).await?;
         let output = settings.output.clone();
         let outcome = execute(&loaded, settings, watcher(), cancelled).await?;
         let written = self.reports.write(&output);
         outcome.into_result().and(written)
+    }
+}
+
+/// Checks what can be checked; who has seen enough cancels it.
+async fn valid(
+    loaded: &Loaded,
+    settings: &Settings,
+    cancelled: &CancellationToken,
+) -> Result<(), Failure> {
+    tokio::select! {
+        biased;
+        () = cancelled.cancelled() => Err(Error::Cancelled.into_failure()),
+        valid = validate(&loaded.pipeline, &loaded.device, settings) => valid,
     }
 }
 
