@@ -74,6 +74,10 @@ fn what_was_not_recorded_is_passed_over() {
         let last = lab.run("lava", ["log", "panda01", "--last", "1"], "");
         String::from_utf8_lossy(&last.stdout).contains("line 300")
     });
+    let top = super::top_in(&lab, (80, 20), "");
+    top.see("1 board");
+    top.keys(&["Enter"]);
+    top.see("line 300");
     // No file may grow any more: from now on there is a hole up to the head.
     let pid = rustix::process::Pid::from_raw(serial.pid() as i32);
     let none = rustix::process::Rlimit { current: Some(1), maximum: Some(1) };
@@ -81,10 +85,6 @@ fn what_was_not_recorded_is_passed_over() {
     let lost = r#"{"user":"bob","text":"lost\n"}"#;
     http(serial.address("http"), "POST", "/consoles/panda01/send", lost);
     wait_until(LIMIT, "it is not recorded", || state()["capture_error"].is_string());
-
-    let top = super::top_in(&lab, (80, 20), "");
-    top.see("not recorded");
-    top.keys(&["Enter"]);
     top.see("lost");
     top.keys(&["b"]);
     // It is not read again and again.
