@@ -8,6 +8,7 @@
 //! - [`sys`]: terminals and ptys; the only `unsafe` code.
 //! - [`config`]: TOML and YAML documents with places, and all their problems at once.
 //! - [`yaml`]: the only user of the YAML library.
+//! - [`template`]: LAVA's Jinja2 templates; the only user of the Jinja library.
 //! - [`sim`]: virtual boards for `lava demo` and tests, and a simulated UART.
 //! - [`import`]: the configuration files of other console servers, read into ours.
 //! - [`adapter`]: the serial adapters of this host: their names, their comings and goings.
@@ -17,6 +18,7 @@
 //! - [`client`]: talks HTTP and WebSocket to the daemons.
 //! - [`outlet`]: the drivers of power units.
 //! - [`power`]: the verbs on, off, cycle and status; who may, and what is left of it.
+//! - [`sched`]: who gets which board, and when, as pure decisions.
 //! - [`image`]: download, unpack, and archives for boards.
 //! - [`dispatch`]: LAVA jobs as a pipeline of actions.
 //! - [`front`]: what people and programs see: command lines, HTTP, telnet, raw TCP, conmux.
@@ -36,7 +38,9 @@ pub mod model;
 pub mod outlet;
 pub mod port;
 pub mod power;
+pub mod sched;
 pub mod sim;
 pub mod sys;
+pub mod template;
 pub mod wire;
 pub mod yaml;

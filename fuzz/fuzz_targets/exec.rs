@@ -22,7 +22,7 @@ fuzz_target!(|input: (u8, &str, Vec<&[u8]>)| {
                 steps += 1;
                 assert!(steps < 1000, "it goes on for ever");
                 match exec.next(&mut heard, quiet) {
-                    Next::Type(_) | Next::Show(_) => {}
+                    Next::Type(_) | Next::Show { .. } => {}
                     Next::Wait(_) => break,
                     Next::Done(_) | Next::Failed(_) => return,
                 }

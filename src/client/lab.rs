@@ -144,14 +144,30 @@ impl Lab {
 }
 
 impl Board {
-    /// Whatever is asked of it is asked for somebody.
-    fn ask_for(&mut self, behalf: &Arc<Behalf>) {
-        let things = self.console.iter_mut().chain(&mut self.outlet);
-        things.for_each(|thing| {
-            let narrowed = behalf.as_on(&self.name, thing.name());
-            thing.login.behalf = Some(Arc::new(narrowed));
-        });
+    /// Whatever is asked of it is asked for somebody; `outlets` are those of all boards that are called
+    /// otherwise than they.
+    fn ask_for(&mut self, behalf: &Arc<Behalf>, outlets: &[(Endpoint, Name, String)]) {
+        if let Some(console) = &mut self.console {
+            let narrowed = behalf.as_on((&self.name, console.name()), []);
+            console.login.behalf = Some(Arc::new(narrowed));
+        }
+        if let Some(outlet) = &mut self.outlet {
+            // One may be shared with other boards, and the right is asked for on all of them.
+            let others = outlets.iter().filter(|(endpoint, ..)| *endpoint == outlet.endpoint);
+            let others = others.map(|(_, board, outlet)| (board, outlet.as_str()));
+            let narrowed = behalf.as_on((&self.name, outlet.name()), others);
+            outlet.login.behalf = Some(Arc::new(narrowed));
+        }
     }
+}
+
+fn renamed_outlets(boards: &[Board]) -> Vec<(Endpoint, Name, String)> {
+    let outlets = boards.iter().filter_map(|board| Some((board, board.outlet.as_ref()?)));
+    let renamed = outlets.filter(|(board, outlet)| board.name.as_str() != outlet.name());
+    let each = |(board, outlet): (&Board, &OutletRef)| {
+        (outlet.endpoint.clone(), board.name.clone(), outlet.name().to_owned())
+    };
+    renamed.map(each).collect()
 }
 
 impl Lab {
@@ -161,7 +177,8 @@ impl Lab {
             Self::For(lab, behalf) => {
                 let (mut boards, silent) = lab.find_for(Some(behalf)).await?;
                 boards.retain(|board| self.permit(&board.name, Right::See).is_ok());
-                boards.iter_mut().for_each(|board| board.ask_for(behalf));
+                let outlets = renamed_outlets(&boards);
+                boards.iter_mut().for_each(|board| board.ask_for(behalf, &outlets));
                 Ok((boards, silent))
             }
             lab => lab.find_for(None).await,

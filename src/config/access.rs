@@ -14,6 +14,8 @@ pub struct AccessConfig {
     /// do everything. `None` is: nothing, once there are tokens. Where it is said, nobody comes by TCP
     /// without a login either.
     pub local: Option<Rights>,
+    /// The names under which browsers find us: [`HttpListen::names`].
+    pub names: Vec<Name>,
 }
 
 /// `[[token]]`. Several of a user may have a name in common.

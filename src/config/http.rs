@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use super::{Table, credential};
+use crate::model::Name;
 
 /// A listener for HTTP.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -12,6 +13,8 @@ pub struct HttpListen {
     /// Allow an address that is not loopback although nobody has to log in, or what is said there can
     /// be read on the way.
     pub insecure: bool,
+    /// By what DNS names browsers come here, beside those that are this host's by itself.
+    pub names: Vec<Name>,
     /// HTTPS instead of HTTP.
     pub tls: Option<TlsFiles>,
 }
@@ -29,7 +32,7 @@ pub struct TlsFiles {
 impl HttpListen {
     /// HTTP on an address, without anything else.
     pub fn plain(listen: SocketAddr) -> Self {
-        Self { listen, insecure: false, tls: None }
+        Self { listen, insecure: false, names: Vec::new(), tls: None }
     }
 
     /// Reads `[http]`. Paths are seen from the folder of the configuration file; `credential:NAME` is one
@@ -37,6 +40,7 @@ impl HttpListen {
     pub fn from_table(table: &Table<'_>) -> Option<Self> {
         let listen = table.required("listen");
         let insecure = table.optional("insecure").unwrap_or(false);
+        let names = table.optional("names").unwrap_or_default();
         let file = |key| credential::file(table, key);
         let (cert, key, client_ca) = (file("cert"), file("key"), file("client_ca"));
         for (given, missing) in [("cert", "key"), ("key", "cert"), ("client_ca", "cert")] {
@@ -45,6 +49,6 @@ impl HttpListen {
             }
         }
         let tls = cert.zip(key).map(|(cert, key)| TlsFiles { cert, key, client_ca });
-        Some(Self { listen: listen?, insecure, tls })
+        Some(Self { listen: listen?, insecure, names, tls })
     }
 }

@@ -42,7 +42,7 @@ pub use manners::{Breaks, Idle, IdleSend, Manners};
 pub use node::{Key, Node, Place, Value};
 pub use port::{PortError, PortSpec};
 pub use problems::{Problem, Problems};
-pub use runtime_dir::{mistrust, runtime_dir};
+pub use runtime_dir::{job_file, mistrust, runtime_dir};
 pub use safety::{Safety, permit, permit_all, permit_all_power};
 pub use secret::Secret;
 pub use table::{At, Table};

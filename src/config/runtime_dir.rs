@@ -20,6 +20,11 @@ pub fn runtime_dir() -> PathBuf {
     in_tmp()
 }
 
+/// The inventory that says where the console of a job is which runs on this host.
+pub fn job_file(job: &str) -> PathBuf {
+    runtime_dir().join("jobs").join(format!("{job}.toml"))
+}
+
 fn in_tmp() -> PathBuf {
     std::env::temp_dir().join(format!("lava-{}", rustix::process::getuid().as_raw()))
 }

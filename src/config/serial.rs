@@ -139,6 +139,7 @@ impl SerialConfig {
             if let Some(table) = top.table("http") {
                 seen.once(&top, "http", "[http]".into());
                 config.http = HttpListen::from_table(&table);
+                config.access.names = config.http.iter().flat_map(|it| it.names.clone()).collect();
                 table.finish();
             }
             if let Some(table) = top.table("conmux") {

@@ -10,7 +10,7 @@ use super::cells;
 use super::{Console, PastError};
 use crate::wire::view::{Line, Lines, MAX_SIZE};
 
-/// How far back from an offset is read at a time, in bytes.
+/// How far from an offset is read at a time, in bytes.
 const REACH: u64 = 64 * 1024;
 /// The most rows that a line can be: what it has beyond that is left out of its beginning.
 const ROWS: usize = 1000;
@@ -47,7 +47,50 @@ impl Console {
         bytes.drain(..begin);
         let from = from + begin as u64;
         let lines = tokio::task::spawn_blocking(move || print(&bytes, from, cols));
-        Ok(Lines { from, more: from > first, lines: lines.await.map_err(io::Error::other)? })
+        let lines = lines.await.map_err(io::Error::other)?;
+        Ok(Lines { from, to: before, more: from > first, lines })
+    }
+
+    /// The first lines, at most so many, of what came from an offset on. A last one that is not whole is
+    /// among them only when nothing came behind it yet.
+    ///
+    /// # Errors
+    /// As [`Self::lines_before`].
+    pub async fn lines_from(
+        &self,
+        from: u64,
+        cols: NonZeroU16,
+        most: usize,
+    ) -> Result<Lines, PastError> {
+        if cols.get() > MAX_SIZE.1 {
+            return Err(PastError::Screen { rows: NonZeroU16::MIN, cols, most: MAX_SIZE });
+        }
+        let mut past = self.held(from, Some(from.saturating_add(REACH)));
+        let (mut from, mut bytes, mut hole) = (past.offset(), Vec::new(), None);
+        while let Some(pieces) = past.next().await? {
+            for piece in pieces {
+                match piece.offset == from + bytes.len() as u64 {
+                    _ if hole.is_some() => {}
+                    true => bytes.extend_from_slice(&piece.bytes),
+                    false if bytes.is_empty() => {
+                        from = piece.offset;
+                        bytes.extend_from_slice(&piece.bytes);
+                    }
+                    // What comes behind a hole is had by asking for it.
+                    false => hole = Some(piece.offset),
+                }
+            }
+        }
+        if bytes.is_empty() {
+            from = past.offset();
+        }
+        let all = from + bytes.len() as u64;
+        let end = end(&bytes, most, hole.is_some() || all >= self.head());
+        bytes.truncate(end);
+        let to = hole.filter(|_| from + end as u64 == all).unwrap_or(from + end as u64);
+        let lines = tokio::task::spawn_blocking(move || print(&bytes, from, cols));
+        let lines = lines.await.map_err(io::Error::other)?;
+        Ok(Lines { from, to, more: from > self.status().first, lines })
     }
 }
 
@@ -59,6 +102,16 @@ fn begin(bytes: &[u8], most: usize, whole: bool) -> usize {
     let enough = ends().rev().nth(most.saturating_sub(1));
     let first = if whole { Some(0) } else { ends().next() };
     enough.or(first).unwrap_or(0)
+}
+
+/// Where the first lines end. What comes behind the last end of a line may be only the beginning of one,
+/// unless it is `whole`.
+fn end(bytes: &[u8], most: usize, whole: bool) -> usize {
+    let ends =
+        || bytes.iter().enumerate().filter(|(_, byte)| **byte == b'\n').map(|(at, _)| at + 1);
+    let enough = ends().nth(most.saturating_sub(1));
+    let last = if whole { None } else { ends().next_back() };
+    enough.or(last).unwrap_or(bytes.len())
 }
 
 /// Bytes of which the first has the offset `at`.
@@ -115,6 +168,15 @@ mod tests {
         assert_eq!(begin(b"end\na\nb\nc", 2, true), 6);
         assert_eq!(begin(b"endless", 2, false), 0);
         assert_eq!(begin(b"", 2, false), 0);
+    }
+
+    #[test]
+    fn the_first_lines_are_whole() {
+        assert_eq!(end(b"a\nb\nbegun", 9, false), 4);
+        assert_eq!(end(b"a\nb\nlast", 9, true), 8);
+        assert_eq!(end(b"a\nb\nc", 1, true), 2);
+        assert_eq!(end(b"endless", 2, false), 7);
+        assert_eq!(end(b"", 2, true), 0);
     }
 
     proptest! {

@@ -6,12 +6,11 @@ use std::sync::Arc;
 
 use super::Console;
 use crate::capture::{Piece, Read, Reader};
+use crate::model::event::MAX_EVENTS;
 use crate::model::{Event, Mark, Point, units};
 
 /// At most this many bytes are read at a time.
 const BATCH: usize = 256 * 1024;
-/// The most events that are given at a time: the newest.
-const MAX_EVENTS: usize = 10_000;
 
 /// Why a part of the past cannot be given.
 #[derive(Debug, thiserror::Error)]

@@ -93,16 +93,28 @@ impl Terminal {
             self.parser.callbacks_mut().0 += lost;
             self.left = left + lost;
             if line.ends_with(b"\n") {
-                let row = self.top + self.left + u64::from(row);
-                while self.lines.back().is_some_and(|(last, _)| *last >= row) {
-                    self.lines.pop_back();
+                let top = self.top + self.left;
+                let row = top + u64::from(row);
+                let (begun, at) = self.lines.back().copied().unwrap_or_default();
+                if row > top && begun >= row {
+                    // The cursor was moved up: what the line printed stands above where it is now, and what
+                    // was there before does not.
+                    self.begin(row - 1, at);
                 }
-                self.lines.push_back((row, self.offset));
+                self.begin(row, self.offset);
                 if self.lines.len() > SCROLLED + usize::from(MAX_SIZE.0) {
                     self.lines.pop_front();
                 }
             }
         }
+    }
+
+    /// A line begins with a row.
+    fn begin(&mut self, row: u64, offset: u64) {
+        while self.lines.back().is_some_and(|(last, _)| *last >= row) {
+            self.lines.pop_back();
+        }
+        self.lines.push_back((row, offset));
     }
 
     /// What has changed since the last time.
@@ -129,6 +141,7 @@ impl Terminal {
         let moved = moved.min(self.drawn.len());
         self.drawn.drain(..moved);
         self.drawn.resize(usize::from(self.rows.get()), None);
+        let top = self.line_of(self.top);
         let screen = self.parser.screen();
         let mut changed = Vec::new();
         for (at, drawn) in self.drawn.iter_mut().enumerate() {
@@ -147,7 +160,8 @@ impl Terminal {
             scrolled,
             moved: moved as u16,
             changed,
-            top: self.line_of(self.top),
+            top: top.map(|(_, offset)| offset),
+            begun: top.map_or(0, |(row, _)| self.top - row),
             cursor: (!screen.hide_cursor()).then(|| screen.cursor_position()),
             application_cursor: screen.application_cursor(),
             bracketed_paste: screen.bracketed_paste(),
@@ -166,10 +180,10 @@ impl Terminal {
         Some(self.lines[found].1)
     }
 
-    /// Where the line begins that a row is of.
-    fn line_of(&self, row: u64) -> Option<u64> {
+    /// Where the line begins that a row is of: number of its first row, offset of its first byte.
+    fn line_of(&self, row: u64) -> Option<(u64, u64)> {
         let behind = self.lines.partition_point(|(begin, _)| *begin <= row);
-        Some(self.lines[behind.checked_sub(1)?].1)
+        Some(self.lines[behind.checked_sub(1)?])
     }
 }
 
@@ -285,7 +299,8 @@ mod tests {
         assert_eq!(at, [Some(0), Some(5), Some(10)]);
         let draw = terminal.draw();
         // The top row is the second half of a line.
-        assert_eq!((draw.top, draw.changed.len(), draw.moved), (Some(10), 0, 0));
+        assert_eq!((draw.top, draw.begun), (Some(10), 1));
+        assert_eq!((draw.changed.len(), draw.moved), (0, 0));
     }
 
     #[test]
@@ -318,6 +333,8 @@ mod tests {
         terminal.process(b"a\r\nb\r\nc\r\nd\r\n\x1bcnew\r\n");
         let draw = terminal.draw();
         assert!(draw.cut && draw.scrolled.is_empty());
+        // What was wiped is had from the record.
+        assert_eq!(draw.top, Some(12));
         terminal.process(b"x\r\ny\r\nz");
         let draw = terminal.draw();
         assert_eq!((text(&draw.scrolled[0].spans), draw.cut), ("new".into(), false));

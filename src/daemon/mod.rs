@@ -55,18 +55,37 @@ fn start_tracing_at(default: LevelFilter) {
 /// # Errors
 /// When the signals cannot be handled, which the system does not do to us in practice.
 pub fn shutdown_on_signals() -> Result<CancellationToken, Failure> {
+    cancelled_by(&[SignalKind::terminate(), SignalKind::interrupt()])
+}
+
+/// The same for a job, which also ends in good order when its terminal goes away. More signals of these
+/// kinds change nothing.
+///
+/// # Errors
+/// As [`shutdown_on_signals`].
+pub fn cancel_on_signals() -> Result<CancellationToken, Failure> {
+    let kinds = [SignalKind::terminate(), SignalKind::interrupt(), SignalKind::hangup()];
+    cancelled_by(&kinds)
+}
+
+fn cancelled_by(kinds: &[SignalKind]) -> Result<CancellationToken, Failure> {
     let infra = |error: std::io::Error| Failure::from_error(Kind::Infra, &error);
-    let mut terminate = signal(SignalKind::terminate()).map_err(infra)?;
-    let mut interrupt = signal(SignalKind::interrupt()).map_err(infra)?;
+    let mut signals = Vec::new();
+    for kind in kinds {
+        signals.push(signal(*kind).map_err(infra)?);
+    }
     let token = CancellationToken::new();
     let cancelled = token.clone();
     // Lives as long as the process; nobody waits for it.
     #[expect(clippy::disallowed_methods, reason = "the one task that outlives every service")]
     tokio::spawn(async move {
-        tokio::select! {
-            _ = terminate.recv() => {}
-            _ = interrupt.recv() => {}
-        }
+        std::future::poll_fn(|cx| {
+            match signals.iter_mut().any(|signal| signal.poll_recv(cx).is_ready()) {
+                true => std::task::Poll::Ready(()),
+                false => std::task::Poll::Pending,
+            }
+        })
+        .await;
         cancelled.cancel();
     });
     Ok(token)

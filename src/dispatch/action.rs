@@ -102,6 +102,15 @@ impl<'a> Scene<'a> {
         })
     }
 
+    /// Whether what this namespace boots fetches the tests itself.
+    pub fn fetches_tests(&self) -> bool {
+        let mut blocks = self.job.blocks.iter().filter(|b| b.namespace() == self.namespace());
+        blocks.any(|block| match &block.kind {
+            Kind::Boot(boot) => boot.transfer_overlay.is_some(),
+            _ => false,
+        })
+    }
+
     /// The distribution that this namespace deploys, if the job says.
     pub fn os(&self) -> Option<String> {
         use super::job::Kind;

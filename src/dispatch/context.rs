@@ -12,6 +12,7 @@ use super::actions::boot::Values;
 use super::connection::{Beside, Connection};
 use super::device::Device;
 use super::error::Error;
+use super::guard::Guard;
 use super::job::{Compression, Job};
 use super::log::Log;
 use super::multinode::Member;
@@ -20,9 +21,10 @@ use super::progress::Progress;
 use super::qemu::Machine;
 use super::results::{CaseResult, Results};
 use super::session::{Session, Wait};
+use crate::image::nbd;
 
 /// Where a job runs: what the command line says and the files do not.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub struct Settings {
     pub job_id: String,
     /// For the log and the results; the job's scratch folder is inside it.
@@ -31,12 +33,16 @@ pub struct Settings {
     pub tftp_dir: PathBuf,
     /// Where to serve that folder ourselves, instead of a server that is there.
     pub tftp_listen: Option<SocketAddr>,
+    /// A folder that an NFS server of this host exports.
+    pub nfs_dir: Option<PathBuf>,
     /// The address of this host as the board sees it.
     pub dispatcher_ip: String,
     /// The folder that keeps what was downloaded, for later jobs.
     pub cache: Option<PathBuf>,
     /// The inventory that names boards.
     pub lab: Option<PathBuf>,
+    /// How long the board is held for people when the job has failed; else the job says.
+    pub pause_on_failure: Option<Duration>,
 }
 
 /// The context of a running job.
@@ -61,6 +67,10 @@ pub struct Context {
     pub member: Option<Member>,
     /// What requests to the group have learned, by the names that the job gives it.
     pub learned: BTreeMap<String, String>,
+    /// What serves root file systems until the job ends.
+    pub nbd_servers: Vec<nbd::Server>,
+    /// Who cleans up when this process is killed.
+    pub guard: Option<Guard>,
     /// Where to post events of the job, once it is attached.
     pub timeline: Option<super::timeline::Timeline>,
 }
@@ -98,6 +108,8 @@ pub struct Shared {
     pub archive: Option<PathBuf>,
     /// The files under the TFTP folder, relative to it, by the artefact's name.
     pub tftp: BTreeMap<String, String>,
+    /// The root file system that the board mounts by NFS, as a folder of this host.
+    pub nfs_root: Option<PathBuf>,
     /// The command that boots this kernel: `booti`, `bootz` or `bootm`.
     pub boot_command: Option<&'static str>,
     /// What is typed at the boot loader.
@@ -162,6 +174,8 @@ impl Context {
             containers: Vec::new(),
             member: None,
             learned: BTreeMap::new(),
+            nbd_servers: Vec::new(),
+            guard: None,
             timeline: None,
         }
     }
@@ -169,6 +183,14 @@ impl Context {
     /// What the running action's namespace shares.
     pub fn shared(&mut self) -> &mut Shared {
         self.namespaces.entry(self.now.namespace.clone()).or_default()
+    }
+
+    /// There is a container of this name, to be removed at the job's end.
+    pub async fn add_container(&mut self, name: String) {
+        if let Some(guard) = &mut self.guard {
+            guard.container(&name).await;
+        }
+        self.containers.push(name);
     }
 
     /// A fact for the running action's result.
@@ -206,7 +228,7 @@ impl Context {
     /// How long the running action may wait for the console.
     pub fn wait(&self) -> Wait {
         let Now { action, deadline, connection, .. } = self.now;
-        Wait { action, deadline, connection }
+        Wait { deadline, connection, ..Wait::of(action) }
     }
 
     /// What the board said last, or nothing.
@@ -222,6 +244,11 @@ impl Context {
     /// The folder for the job's own files on this host; removed at its end.
     pub fn scratch(&self) -> PathBuf {
         self.settings.output.join("scratch")
+    }
+
+    /// The job's folder under the one that is exported by NFS; removed at its end.
+    pub fn nfs_folder(&self) -> Option<PathBuf> {
+        Some(self.settings.nfs_dir.as_ref()?.join(&self.settings.job_id))
     }
 
     /// The job's folder under the TFTP folder; removed at its end.

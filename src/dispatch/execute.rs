@@ -7,12 +7,13 @@ use tokio_util::sync::CancellationToken;
 
 use super::context::{Context, Settings};
 use super::error::Error;
+use super::guard::Guard;
 use super::load::Loaded;
 use super::log::Log;
 use super::multinode::Member;
 use super::progress::Progress;
 use super::results::CaseResult;
-use super::run;
+use super::{registry, run};
 use crate::image::tftp;
 use crate::model::event::Phase;
 use crate::model::{Failure, Kind};
@@ -87,12 +88,17 @@ pub async fn execute_as(
     let (job, device) = (loaded.job.clone(), loaded.device.clone());
     let mut context = Context::new(job, device, Arc::new(settings), log, progress);
     context.member = member;
+    context.guard = Guard::start(&context.settings, &context.device).await;
     let done = run::run(&loaded.pipeline, &mut context, cancelled).await;
+    registry::remove(&context.settings.job_id);
     if let Some(timeline) = context.timeline.take() {
         timeline.job(if done.is_ok() { Phase::Done } else { Phase::Failed }).await;
     }
     if let Some(machine) = context.machine.take() {
         machine.close().await;
+    }
+    if let Some(guard) = context.guard.take() {
+        guard.dismiss().await;
     }
     write_results(&output.join(RESULTS), context.results.all())?;
     Ok(Outcome {

@@ -28,6 +28,10 @@ pub struct Place {
 #[derive(Debug, Clone)]
 pub struct Patterns {
     patterns: Vec<Regex>,
+    /// Only the first so many are told when they are waited for in vain.
+    told: usize,
+    /// From this one on a match counts only when the board waits behind it.
+    settled: usize,
 }
 
 /// What was found.
@@ -35,6 +39,8 @@ pub struct Patterns {
 pub struct Found {
     /// Which pattern.
     pub index: usize,
+    /// How many bytes of the stream came before the match.
+    pub position: u64,
     /// Where the match begins.
     pub place: Place,
     /// The match and its groups; not UTF-8 is replaced.
@@ -47,6 +53,8 @@ pub struct Found {
 #[derive(Debug, Default)]
 pub struct Window {
     held: Vec<u8>,
+    /// How many bytes came before `held`.
+    gone: u64,
     /// Where each piece begins in `held`, and its place.
     pieces: VecDeque<(usize, Place)>,
     /// `held[..searched]` has no match of the patterns of this wait, save one that is not complete.
@@ -60,7 +68,35 @@ impl Patterns {
     /// The pattern and what is wrong with it.
     pub fn new<S: AsRef<str>>(patterns: impl IntoIterator<Item = S>) -> Result<Self, String> {
         let compiled = patterns.into_iter().map(|pattern| compile(pattern.as_ref()));
-        Ok(Self { patterns: compiled.collect::<Result<_, _>>()? })
+        let patterns = compiled.collect::<Result<Vec<_>, _>>()?;
+        Ok(Self { told: patterns.len(), settled: usize::MAX, patterns })
+    }
+
+    /// These are looked for as well, but are not what is waited for.
+    ///
+    /// # Errors
+    /// As [`Patterns::new`].
+    pub fn and<S: AsRef<str>>(mut self, more: impl IntoIterator<Item = S>) -> Result<Self, String> {
+        self.patterns.extend(Self::new(more)?.patterns);
+        Ok(self)
+    }
+
+    /// These are looked for as well, and count where the board waits behind them for somebody to type:
+    /// what is like a prompt is often found within a board's chatter.
+    ///
+    /// # Errors
+    /// As [`Patterns::new`].
+    pub fn or_at_rest<S: AsRef<str>>(
+        mut self,
+        more: impl IntoIterator<Item = S>,
+    ) -> Result<Self, String> {
+        self.settled = self.settled.min(self.patterns.len());
+        self.and(more)
+    }
+
+    /// Whether a match of this pattern counts only when nothing follows it.
+    pub fn is_at_rest(&self, index: usize) -> bool {
+        index >= self.settled
     }
 
     /// The first match in a text.
@@ -83,7 +119,7 @@ impl Patterns {
     /// The patterns' texts, for messages.
     pub fn describe(&self) -> String {
         let texts: Vec<String> =
-            self.patterns.iter().map(|pattern| format!("{:?}", pattern.as_str())).collect();
+            self.patterns[..self.told].iter().map(|p| format!("{:?}", p.as_str())).collect();
         texts.join(" or ")
     }
 }
@@ -106,6 +142,29 @@ impl Window {
         if self.held.len() > MAX_HELD {
             self.consume((self.held.len() - MAX_HELD / 2).min(self.searched));
         }
+    }
+
+    /// Lets go of all that is held.
+    pub fn forget(&mut self) {
+        self.consume(self.held.len());
+        self.searched = 0;
+    }
+
+    /// Whether anything is held that is seen on a screen: more than spaces, line ends and what controls
+    /// a terminal.
+    pub fn has_text(&self) -> bool {
+        let mut rest = self.held.as_slice();
+        while let [byte, after @ ..] = rest {
+            rest = match (byte, after) {
+                (0x1b, [b'[', parameters @ ..]) => {
+                    let end = parameters.iter().position(|byte| (0x40..=0x7e).contains(byte));
+                    end.map_or(&[][..], |end| &parameters[end + 1..])
+                }
+                (0..=b' ' | 0x7f, _) => after,
+                _ => return true,
+            };
+        }
+        false
     }
 
     /// A new wait with other patterns begins: what is held is searched anew.
@@ -139,8 +198,13 @@ impl Window {
             }
             _ => return None,
         };
-        let found =
-            Found { index, place: self.place(start), groups, before: lossy(&self.held[..start]) };
+        let found = Found {
+            index,
+            position: self.gone + start as u64,
+            place: self.place(start),
+            groups,
+            before: lossy(&self.held[..start]),
+        };
         self.consume(end);
         self.searched = 0;
         Some(found)
@@ -164,6 +228,7 @@ impl Window {
 
     fn consume(&mut self, bytes: usize) {
         let place = self.place(bytes);
+        self.gone += bytes as u64;
         self.held.drain(..bytes);
         self.searched = self.searched.saturating_sub(bytes);
         self.pieces.retain(|(start, _)| *start > bytes);
@@ -236,6 +301,25 @@ mod tests {
         assert_eq!(window.find(&patterns), None);
         window.push(at(15), b"ND");
         assert!(window.find(&patterns).is_some());
+    }
+
+    #[test]
+    fn what_was_let_go_still_counts_in_the_position() {
+        let patterns = Patterns::new(["=> "]).unwrap();
+        let mut window = window(b"abc");
+        window.forget();
+        window.push(at(3), b"def=> => ");
+        let positions = [window.find(&patterns), window.find(&patterns)];
+        assert_eq!(positions.map(|found| found.unwrap().position), [6, 9]);
+    }
+
+    #[test]
+    fn what_only_controls_a_terminal_is_no_text() {
+        for (held, text) in
+            [(&b"\r\n \x1b[6n\x1b[0;1m"[..], false), (b"", false), (b"\x1b[", false), (b" x", true)]
+        {
+            assert_eq!(window(held).has_text(), text, "{held:?}");
+        }
     }
 
     #[test]

@@ -11,6 +11,7 @@ use super::error::Error;
 use super::job::Container;
 use super::log::Log;
 use super::power::user;
+use crate::sys::die_with_parent;
 
 /// The longest line that is logged in one piece, in bytes.
 const MAX_LINE: usize = 4096;
@@ -30,15 +31,13 @@ pub(super) async fn run(words: &[String], context: &mut Context) -> Result<Strin
         return Err(failed(&"there is no program"));
     };
     context.log.info(format!("host: {shown}"));
-    let mut child = Command::new(program)
-        .args(arguments)
-        .env("LAVA_USER", user(&context.settings.job_id))
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .kill_on_drop(true)
-        .spawn()
-        .map_err(|error| failed(&error))?;
+    let mut command = Command::new(program);
+    command.args(arguments).env("LAVA_USER", user(&context.settings.job_id));
+    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    // A Ctrl-C at our terminal is ours alone; nor does the program outlive us.
+    command.process_group(0).kill_on_drop(true);
+    die_with_parent(&mut command);
+    let mut child = command.spawn().map_err(|error| failed(&error))?;
     let (stdout, stderr) = (child.stdout.take(), child.stderr.take());
     let (out, err, status) =
         tokio::join!(hear(stdout, &context.log), hear(stderr, &context.log), child.wait());

@@ -6,9 +6,9 @@ use std::sync::Arc;
 use super::device::Device;
 use super::job::{Job, Role, none_of};
 use super::multinode::Seat;
-use super::names;
 use super::pipeline::Pipeline;
-use crate::config::{At, Node, Place, Problems};
+use super::{names, render};
+use crate::config::{At, Key, Node, Place, Problems, Value};
 use crate::model::Failure;
 
 /// A job that was read and has a pipeline.
@@ -19,13 +19,15 @@ pub struct Loaded {
     pub pipeline: Pipeline,
     /// The board's place in the job's group, if it is one of several.
     pub seat: Option<Seat>,
+    /// What was odd in the job while it was read.
+    noted: Vec<String>,
 }
 
 impl Loaded {
     /// What is odd about the two files, though LAVA would take them.
     pub fn notes(&self) -> Vec<String> {
         let (job, device) = (&self.job, &self.device);
-        let mut notes = Vec::new();
+        let mut notes = self.noted.clone();
         if let (Some(wanted), Some(is)) = (&job.device_type, &device.device_type)
             && wanted != is
         {
@@ -66,41 +68,60 @@ impl BoardFile {
 /// # Errors
 /// Everything that is wrong with both files, in one failure of kind `Config`.
 pub fn load(job: &Path, device: &Path) -> Result<Loaded, Failure> {
-    load_as(job, &BoardFile { role: None, device: device.to_owned() })
+    load_as(job, &BoardFile { role: None, device: device.to_owned() }, &[])
 }
 
-/// As [`load`], for a board that may have a role.
+/// The same for a board that may have a role, with folders for what a device that is a template extends.
 ///
 /// # Errors
 /// As [`load`], and when the role does not fit the job.
-pub fn load_as(job: &Path, board: &BoardFile) -> Result<Loaded, Failure> {
+pub fn load_as(job: &Path, board: &BoardFile, templates: &[PathBuf]) -> Result<Loaded, Failure> {
     let problems = Problems::default();
-    let job = read(job, &problems, Job::read);
-    let device_file = board.device.display().to_string();
-    let device = read(&board.device, &problems, Device::read);
+    let job_file = job.display().to_string();
+    let node = crate::yaml::read_file(job, &problems);
+    let job = node.as_ref().and_then(|node| Job::read(node, &At::top(&job_file, &problems)));
+    let role = job.as_ref().map_or(Ok(None), |job| role(job, board));
+    let role = role.unwrap_or_else(|what| {
+        At::top(&job_file, &problems).problem(Place::default(), what);
+        None
+    });
+    let context = node.as_ref().and_then(|node| context(node, role.as_deref()));
+    let device = render::read(&board.device, templates, context.as_ref(), &problems);
+    let device_file = device.as_ref().map(|(file, _)| file.clone()).unwrap_or_default();
+    let device = device.and_then(|(file, node)| Device::read(&node, &At::top(&file, &problems)));
     // What a device lacks because its methods were misread would only add to the noise.
     let misread = problems.any(|problem| {
         let above = |methods: &str| !problem.path.is_empty() && methods.starts_with(&problem.path);
         let methods = ["actions.deploy.methods", "actions.boot.methods.u-boot"];
         problem.file == device_file && methods.into_iter().any(above)
     });
-    let role = job.as_ref().map(|job| role(job, board)).transpose();
-    let role = role.unwrap_or_else(|what| {
-        let file = job.as_ref().map(|job| job.file.clone()).unwrap_or_default();
-        At::top(&file, &problems).problem(Place::default(), what);
-        None
+    let job = job.map(|job| match &role {
+        Some(role) => job.for_role(role),
+        None => job,
     });
-    let job = match role.flatten() {
-        Some(role) => job.map(|job| (job.for_role(&role), Some(role))),
-        None => job.map(|job| (job, None)),
-    };
     let pipeline = match (&job, &device) {
-        (Some((job, _)), Some(device)) if !misread => Pipeline::build(job, device, &problems),
+        (Some(job), Some(device)) if !misread => Pipeline::build(job, device, &problems),
         _ => None,
     };
-    let (((job, role), device), pipeline) = problems.check(job.zip(device).zip(pipeline))?;
+    let ((job, device), pipeline) = problems.check(job.zip(device).zip(pipeline))?;
+    let noted = problems.notes(&job_file);
     let seat = role.and_then(|role| seat(&job, role, &device));
-    Ok(Loaded { job: Arc::new(job), device: Arc::new(device), pipeline, seat })
+    Ok(Loaded { job: Arc::new(job), device: Arc::new(device), pipeline, seat, noted })
+}
+
+/// What the job says to the device's template; what it says of the role itself comes first.
+pub fn context(job: &Node, role: Option<&str>) -> Option<Node> {
+    let common = job.get("context");
+    let own = role.and_then(|role| {
+        job.get("protocols")?.get("lava-multinode")?.get("roles")?.get(role)?.get("context")
+    });
+    let (Some(own), Some(common)) = (own, common) else { return own.or(common).cloned() };
+    let (Value::Map(own_entries), Value::Map(entries)) = (&own.value, &common.value) else {
+        return Some(own.clone());
+    };
+    let others = entries.iter().filter(|(Key { name, .. }, _)| own.get(name).is_none());
+    let all = own_entries.iter().chain(others).cloned().collect();
+    Some(Node { value: Value::Map(all), ..own.clone() })
 }
 
 /// The role that the board plays in the job; none in a job for one board.
@@ -139,14 +160,4 @@ fn seat(job: &Job, name: String, device: &Device) -> Option<Seat> {
         start_after: role.start_after.clone(),
         start_timeout: role.start_timeout,
     })
-}
-
-fn read<T>(
-    path: &Path,
-    problems: &Problems,
-    read: impl FnOnce(&Node, &At<'_>) -> Option<T>,
-) -> Option<T> {
-    let file = path.display().to_string();
-    let node = crate::yaml::read_file(path, problems)?;
-    read(&node, &At::top(&file, problems))
 }

@@ -2,7 +2,7 @@
 //!
 //! `{"dt":"2026-…","lvl":"target","msg":"Starting kernel …","time":"2026-…","offset":4711}`. `dt` and
 //! `lvl` and `msg` are LAVA's. A line of the console also has its own time and the offset of its
-//! first byte in the console's stream, where the connection has offsets.
+//! first byte in the console's stream, where the connection has offsets. Beside it is an [`index`].
 
 use std::fs::File;
 use std::io::Write as _;
@@ -14,6 +14,7 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::expect::Place;
+use super::index;
 use super::progress::Progress;
 use crate::model::units::{now_us, time_text};
 use crate::model::{Failure, Kind};
@@ -55,29 +56,63 @@ struct Line<'a> {
 pub struct Log(Arc<Inner>);
 
 struct Inner {
-    file: Mutex<File>,
+    files: Mutex<Files>,
     lines: AtomicU64,
     /// Texts that must never be logged.
     secrets: Vec<String>,
     progress: Arc<dyn Progress>,
+    /// What the job waits for at the console.
+    waiting: Mutex<Option<String>>,
+}
+
+struct Files {
+    log: File,
+    /// `None` when somebody else has it.
+    index: Option<index::Writer>,
 }
 
 impl Log {
-    /// Creates the file.
+    /// Creates the file and its index.
     ///
     /// # Errors
-    /// [`Kind::Infra`] when it cannot be created.
+    /// [`Kind::Infra`] when they cannot be created.
     pub fn create(
         path: &Path,
         secrets: Vec<String>,
         progress: Arc<dyn Progress>,
     ) -> Result<Self, Failure> {
-        let file = File::create(path).map_err(|error| {
+        let failed = |error: std::io::Error| {
             Failure::new(Kind::Infra, format!("cannot create {}: {error}", path.display()))
-        })?;
+        };
+        let log = File::create(path).map_err(failed)?;
+        let index = index::Writer::create(&index::path_of(path)).map_err(failed)?;
         let secrets = secrets.into_iter().filter(|secret| !secret.is_empty()).collect();
-        let (file, lines) = (Mutex::new(file), AtomicU64::new(0));
-        Ok(Self(Arc::new(Inner { file, lines, secrets, progress })))
+        let files = Mutex::new(Files { log, index: Some(index) });
+        let (lines, waiting) = (AtomicU64::new(0), Mutex::default());
+        Ok(Self(Arc::new(Inner { files, lines, secrets, progress, waiting })))
+    }
+
+    /// Goes on with a file that another process has begun. The lines are numbered from 0 again, and not
+    /// in the index.
+    ///
+    /// # Errors
+    /// [`Kind::Infra`] when it cannot be opened.
+    pub fn append(path: &Path, progress: Arc<dyn Progress>) -> Result<Self, Failure> {
+        let log = File::options().append(true).create(true).open(path).map_err(|error| {
+            Failure::new(Kind::Infra, format!("cannot open {}: {error}", path.display()))
+        })?;
+        let (files, lines) = (Mutex::new(Files { log, index: None }), AtomicU64::new(0));
+        let (secrets, waiting) = (Vec::new(), Mutex::default());
+        Ok(Self(Arc::new(Inner { files, lines, secrets, progress, waiting })))
+    }
+
+    /// Notes what the job waits for now, for whoever has to tell.
+    pub fn waits_for(&self, what: Option<String>) {
+        *self.0.waiting.lock().unwrap_or_else(PoisonError::into_inner) = what;
+    }
+
+    pub fn waiting(&self) -> Option<String> {
+        self.0.waiting.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     pub fn debug(&self, message: impl AsRef<str>) {
@@ -137,9 +172,12 @@ impl Log {
         let line = Line { dt: time_text(now_us()), lvl, msg, time, offset };
         let mut text = serde_json::to_vec(&line).unwrap_or_default();
         text.push(b'\n');
-        let mut file = self.0.file.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut files = self.0.files.lock().unwrap_or_else(PoisonError::into_inner);
         self.0.lines.fetch_add(1, Ordering::Relaxed);
-        if let Err(error) = file.write_all(&text) {
+        if let Some(index) = &mut files.index {
+            index.add(text.len());
+        }
+        if let Err(error) = files.log.write_all(&text) {
             tracing::error!(%error, "the job's log cannot be written");
         }
     }

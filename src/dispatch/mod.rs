@@ -1,17 +1,18 @@
 //! LAVA jobs as a pipeline of actions.
 //!
 //! [`job`] and [`device`] read the two files (`dictionary`: which keys there are, `names`: which
-//! actions). [`strategy`] chooses for each block of the job how it is
+//! actions; [`render`]: devices that are templates). [`strategy`] chooses for each block of the job how it is
 //! done, and [`pipeline`] makes the tree of [`action`]s with LAVA's names, levels, time limits and
 //! tries ([`timeout`]). [`validate`] checks it, [`run`] runs it in a [`context`]: the console is a
-//! [`session`] on a [`connection`], searched by [`expect`] (a board may be a [`qemu`] of the job's own); what
+//! [`session`] on a [`connection`], searched by [`expect`], while a [`watch`] looks for what the [`kernel`]
+//! says of its troubles and for reboots (a board may be a [`qemu`] of the job's own); what
 //! the test shell of the [`overlay`] says there is understood by [`signals`], and [`ledger`] knows which of it
-//! came whole. Boards of one job tell each other what [`multinode`] carries. What comes of it goes to the [`log`], the [`results`] and
-//! whoever watches the [`progress`].
+//! came whole. Boards of one job tell each other what [`multinode`] carries. A [`guard`] cleans up after a job
+//! that was killed. What comes of it goes to the [`log`] with its [`index`], the [`results`] and whoever watches
+//! the [`progress`]; a [`record`] is what is left of a job.
 
 pub mod action;
 pub mod actions;
-mod alarm;
 pub mod connection;
 pub mod context;
 pub mod device;
@@ -20,8 +21,11 @@ pub mod error;
 pub mod execute;
 pub mod expect;
 mod fastboot;
+pub mod guard;
 mod host;
+pub mod index;
 pub mod job;
+pub mod kernel;
 mod lab;
 pub mod ledger;
 pub mod load;
@@ -35,6 +39,9 @@ pub mod pipeline;
 mod power;
 pub mod progress;
 pub mod qemu;
+pub mod record;
+mod registry;
+pub mod render;
 pub mod results;
 pub mod run;
 mod serve;
@@ -45,3 +52,4 @@ mod target;
 pub mod timeline;
 pub mod timeout;
 pub mod validate;
+pub mod watch;

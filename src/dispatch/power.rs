@@ -10,6 +10,7 @@ use std::time::Duration;
 use super::context::{Context, Settings};
 use super::error::Error;
 use super::lab;
+use super::log::Log;
 use crate::client::OutletRef;
 use crate::client::outlet::{info, operate};
 use crate::model::{PowerRequest, Verb};
@@ -111,29 +112,44 @@ fn pduclient(words: &[String]) -> Option<PowerCommand> {
 /// # Errors
 /// [`Error::Infrastructure`] for the first that fails. Cancel safe: a program is killed.
 pub(super) async fn run(commands: &[String], context: &mut Context) -> Result<(), Error> {
+    let (log, settings, board) = (&context.log, &*context.settings, &*context.device.hostname);
+    run_for(commands, &Asking { log, settings, board }).await
+}
+
+/// For whom power commands are run.
+#[derive(Debug)]
+pub(super) struct Asking<'a> {
+    pub log: &'a Log,
+    pub settings: &'a Settings,
+    /// The board that the job is about.
+    pub board: &'a str,
+}
+
+/// As [`run`], for a job of which there is no more than this.
+pub(super) async fn run_for(commands: &[String], asking: &Asking<'_>) -> Result<(), Error> {
+    let Asking { log, settings, board } = *asking;
     for command in commands {
         let parsed = PowerCommand::parse(command).map_err(Error::Configuration)?;
-        context.log.info(format!("power: {command}"));
-        let settings = context.settings.clone();
+        log.info(format!("power: {command}"));
         let said = match &parsed {
             PowerCommand::Native { lab, verb, boards, reason } => {
                 let mut said = Vec::new();
                 for board in boards {
-                    let outlet = outlet_of(lab.as_deref(), board, &settings).await?;
-                    said.push(switch(&outlet, *verb, reason.as_deref(), &settings).await?);
+                    let outlet = outlet_of(lab.as_deref(), board, settings).await?;
+                    said.push(switch(&outlet, *verb, reason.as_deref(), settings).await?);
                 }
                 said.join("\n")
             }
             PowerCommand::Pduclient { pdu, port, verb, words } => {
-                match own_outlet(pdu, port, &context.device.hostname, &settings).await {
-                    Some(outlet) => switch(&outlet, *verb, None, &settings).await?,
+                match own_outlet(pdu, port, board, settings).await {
+                    Some(outlet) => switch(&outlet, *verb, None, settings).await?,
                     None => program(words, &settings.job_id).await?,
                 }
             }
             PowerCommand::Program { words } => program(words, &settings.job_id).await?,
         };
         for line in said.lines() {
-            context.log.debug(format!("power: {line}"));
+            log.debug(format!("power: {line}"));
         }
     }
     Ok(())

@@ -79,6 +79,8 @@ mod tests {
             environment: Default::default(),
             secrets: Default::default(),
             multinode: None,
+            nbd_port: None,
+            debug: Default::default(),
             blocks: Vec::new(),
         };
         let device = "timeouts: {actions: {known: {seconds: 2}, named: {seconds: 2}}}";

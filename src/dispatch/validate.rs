@@ -80,6 +80,16 @@ impl Checks {
         }
     }
 
+    /// There must be a folder for what boards fetch by TFTP, and somebody who serves it.
+    pub fn tftp_folder(&mut self) {
+        let folder = self.settings.tftp_dir.clone();
+        if self.settings.tftp_listen.is_none() && !folder.is_dir() {
+            let what = "is no folder, so no TFTP server serves it; name the server's folder";
+            let other = "or serve it with --tftp-listen IP:PORT";
+            self.fault(format!("{} {what} with --tftp-dir DIR, {other}", folder.display()));
+        }
+    }
+
     /// A text must be a regular expression.
     pub fn pattern(&mut self, what: &str, pattern: &str) {
         if let Err(error) = Patterns::new([pattern]) {

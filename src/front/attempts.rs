@@ -1,25 +1,26 @@
-//! Failed logins, counted by where they come from.
+//! Failed logins, counted by where they come from, or by that and what was shown.
 //!
 //! Nobody guesses a token or a key; what is kept from growing here is the log, and the work that is done for
 //! strangers.
 
 use std::collections::HashMap;
+use std::hash::Hash;
 use std::net::{IpAddr, Ipv6Addr};
 use std::time::{Duration, Instant};
 
-/// So many addresses are remembered.
+/// So many sources are remembered.
 const SOURCES: usize = 1024;
-/// So many failures of an address are answered and logged each …
+/// So many failures of a source are answered and logged each …
 const TRIES: u32 = 10;
-/// … and of all addresses together are logged …
+/// … and of all sources together are logged …
 const LOGGED: u32 = 100;
 /// … in this time.
 const WINDOW: Duration = Duration::from_secs(60);
 
 /// The failed logins of the last minute.
-#[derive(Debug, Default)]
-pub(in crate::front) struct Attempts {
-    sources: HashMap<IpAddr, Tries>,
+#[derive(Debug)]
+pub(in crate::front) struct Attempts<Source = IpAddr> {
+    sources: HashMap<Source, Tries>,
     all: Option<Tries>,
 }
 
@@ -44,10 +45,15 @@ impl Verdict {
     }
 }
 
-impl Attempts {
-    /// Counts a failed login.
-    pub(in crate::front) fn failed(&mut self, from: IpAddr, now: Instant) -> Verdict {
-        let from = network(from);
+impl<Source> Default for Attempts<Source> {
+    fn default() -> Self {
+        Self { sources: HashMap::new(), all: None }
+    }
+}
+
+impl<Source: Clone + Eq + Hash> Attempts<Source> {
+    /// Counts a failed login. Addresses are those of a [`network`].
+    pub(in crate::front) fn failed(&mut self, from: Source, now: Instant) -> Verdict {
         if !self.sources.contains_key(&from) {
             self.make_room(now);
         }
@@ -56,10 +62,10 @@ impl Attempts {
         if count <= TRIES { Verdict::Wrong { told } } else { Verdict::TooMany { told } }
     }
 
-    /// Whether an address has failed so often of late that nobody listens to it at present.
-    pub(in crate::front) fn is_barred(&self, from: IpAddr, now: Instant) -> bool {
+    /// Whether a source has failed so often of late that it need not be listened to at present.
+    pub(in crate::front) fn is_barred(&self, from: &Source, now: Instant) -> bool {
         self.sources
-            .get(&network(from))
+            .get(from)
             .is_some_and(|tries| tries.count > TRIES && now.duration_since(tries.since) < WINDOW)
     }
 
@@ -71,7 +77,7 @@ impl Attempts {
         self.sources.retain(|_, tries| now.duration_since(tries.since) < WINDOW);
         if self.sources.len() >= SOURCES {
             let oldest = self.sources.iter().min_by_key(|(_, tries)| tries.since);
-            if let Some(from) = oldest.map(|(from, _)| *from) {
+            if let Some(from) = oldest.map(|(from, _)| from.clone()) {
                 self.sources.remove(&from);
             }
         }
@@ -113,9 +119,9 @@ mod tests {
         for _ in 0..TRIES {
             assert_eq!(attempts.failed(from, now), Verdict::Wrong { told: true });
         }
-        assert!(!attempts.is_barred(from, now));
+        assert!(!attempts.is_barred(&from, now));
         assert_eq!(attempts.failed(from, now), Verdict::TooMany { told: false });
-        assert!(attempts.is_barred(from, now) && !attempts.is_barred(from, now + WINDOW));
+        assert!(attempts.is_barred(&from, now) && !attempts.is_barred(&from, now + WINDOW));
         let other = "192.0.2.8".parse().unwrap();
         assert_eq!(attempts.failed(other, now), Verdict::Wrong { told: true });
         assert_eq!(attempts.failed(from, now + WINDOW), Verdict::Wrong { told: true });

@@ -1,12 +1,14 @@
 //! The outlet of a board, switched by who is at its console: `lava-serial` asks `lava-power` for them.
 
+use std::sync::Arc;
+
 use crate::client::lab::Lab;
 use crate::client::{OutletRef, outlet};
 use crate::console::Console;
 use crate::front::cli::{notice, report};
 use crate::front::hand_over::HandOver;
 use crate::model::event::Phase;
-use crate::model::{Failure, Kind, PowerRequest, Refusal, Report, Verb, What, units};
+use crate::model::{Behalf, Failure, Kind, PowerRequest, Refusal, Report, Verb, What, units};
 
 /// Somebody at a console.
 #[derive(Debug)]
@@ -15,6 +17,8 @@ pub(super) struct AtConsole<'a> {
     pub(super) user: &'a str,
     /// Their session, if they have one there.
     pub(super) session: Option<u64>,
+    /// Who they have proved to be: lava-power then acts for them, who may what both of us may.
+    pub(super) behalf: Option<Behalf>,
 }
 
 impl AtConsole<'_> {
@@ -36,8 +40,7 @@ impl AtConsole<'_> {
             let what = format!("{} has the console since {since}", notice::user(&holder.user));
             return Err(Failure::new(Kind::Refused, what).because(Refusal::Held));
         }
-        let outlet = outlet_of(self.console, url).await?;
-        let request = PowerRequest { user: Some(self.user.to_owned()), ..request };
+        let outlet = self.outlet(url).await?;
         // Everybody is to see it: lava-power tells them where it knows the console.
         let told = verb == Verb::Status
             || outlet::info(&outlet).await?.is_none_or(|info| info.console.is_some());
@@ -61,24 +64,30 @@ impl AtConsole<'_> {
         report
     }
 
+    /// The outlet that is configured, else the one that `lava-console` would find.
+    async fn outlet(&self, url: Option<&str>) -> Result<OutletRef, Failure> {
+        let board = self.console.name();
+        let mut outlet: OutletRef = match url {
+            Some(url) => url.parse().map_err(|error: String| Failure::new(Kind::Config, error))?,
+            None => {
+                let lab = Lab::locate(None, None)?;
+                let outlet = lab.board(board.as_str()).await?.outlet;
+                outlet.ok_or_else(|| {
+                    Failure::new(Kind::User, format!("board {board} has no outlet {lab}")).hint(
+                        "give its [[console]] the URL of one: outlet = \"http://…/outlets/NAME\"",
+                    )
+                })?
+            }
+        };
+        let narrowed = self.behalf.as_ref().map(|behalf| behalf.as_on((board, outlet.name()), []));
+        outlet.login.behalf = narrowed.map(Arc::new);
+        Ok(outlet)
+    }
+
     async fn note(&self, verb: Verb, phase: Phase, detail: Option<String>) {
         let outlet = self.console.name().clone();
         let what = What::Power { outlet, verb: verb.to_string(), phase, detail };
         // It fails only while the console shuts down.
         let _ = self.console.event(Some(self.user.to_owned()), what).await;
     }
-}
-
-/// The outlet that is configured, else the one that `lava-console` would find.
-async fn outlet_of(console: &Console, url: Option<&str>) -> Result<OutletRef, Failure> {
-    if let Some(url) = url {
-        return url.parse().map_err(|error: String| Failure::new(Kind::Config, error));
-    }
-    let board = console.name();
-    let lab = Lab::locate(None, None)?;
-    let outlet = lab.board(board.as_str()).await?.outlet;
-    outlet.ok_or_else(|| {
-        Failure::new(Kind::User, format!("board {board} has no outlet {lab}"))
-            .hint("give its [[console]] the URL of one: outlet = \"http://…/outlets/NAME\"")
-    })
 }

@@ -4,7 +4,8 @@
 //! multiple of four bytes. So a ramdisk gets more files by appending an archive to it: nothing is
 //! unpacked, and no root is needed.
 
-use std::io::{self, Write};
+use std::collections::BTreeMap;
+use std::io::{self, Read, Write};
 
 /// Every archive begins on a multiple of this many bytes.
 pub const ALIGNMENT: u64 = 4;
@@ -13,6 +14,13 @@ const DIRECTORY: u32 = 0o040_000;
 const FILE: u32 = 0o100_000;
 const LINK: u32 = 0o120_000;
 const TRAILER: &str = "TRAILER!!!";
+/// What every entry begins with, of the two kinds that the kernel unpacks.
+const MAGICS: [&[u8]; 2] = [b"070701", b"070702"];
+const HEADER: usize = 110;
+/// The longest path, with its end, in bytes: the kernel's own limit. So for a link's target.
+const MAX_PATH: usize = 4096;
+/// So many links are told at most.
+const MAX_LINKS: usize = 100_000;
 
 /// Writes an archive entry by entry. Folders come before what is in them.
 #[derive(Debug)]
@@ -83,9 +91,115 @@ impl<W: Write> Writer<W> {
     }
 }
 
+/// The symbolic links in one or several unpacked archives, with their targets: in a system whose `/lib` is a
+/// link, a folder `/lib` of a later archive would take the link's place. Reads up to the end, or to where no
+/// archive goes on.
+///
+/// # Errors
+/// What reading says, or that something in the middle is no entry.
+pub fn links(mut from: impl Read) -> io::Result<BTreeMap<String, String>> {
+    let mut links = BTreeMap::new();
+    let mut header = [0; HEADER];
+    // Between two archives there may be zeroes, a multiple of four of them.
+    while next_header(&mut from, &mut header)? {
+        let field = |at: usize| {
+            let digits = header.get(6 + at * 8..14 + at * 8).unwrap_or_default();
+            let number = std::str::from_utf8(digits).ok();
+            number.and_then(|digits| u32::from_str_radix(digits, 16).ok())
+        };
+        let (Some(mode), Some(size), Some(name)) = (field(1), field(6), field(11)) else {
+            return Err(invalid("an entry's numbers are none"));
+        };
+        let (name, size) = (name as usize, u64::from(size));
+        if name > MAX_PATH {
+            return Err(invalid("a path is too long"));
+        }
+        let path = padded(&mut from, HEADER, name)?;
+        let path = path.split(|byte| *byte == 0).next().unwrap_or_default();
+        let path = String::from_utf8_lossy(path).trim_start_matches(['.', '/']).to_owned();
+        if mode & 0o170_000 == LINK && size < MAX_PATH as u64 && links.len() < MAX_LINKS {
+            let target = padded(&mut from, 0, size as usize)?;
+            links.insert(path, String::from_utf8_lossy(&target).into_owned());
+        } else {
+            let whole = size.next_multiple_of(ALIGNMENT);
+            let skipped = io::copy(&mut (&mut from).take(whole), &mut io::sink())?;
+            if skipped < size {
+                return Err(io::ErrorKind::UnexpectedEof.into());
+            }
+        }
+    }
+    Ok(links)
+}
+
+/// Reads the head of the next entry; false when there is none.
+fn next_header(from: &mut impl Read, header: &mut [u8; HEADER]) -> io::Result<bool> {
+    let mut start = [0; ALIGNMENT as usize];
+    loop {
+        let mut got = 0;
+        while got < start.len() {
+            match from.read(&mut start[got..])? {
+                0 => return Ok(false),
+                read => got += read,
+            }
+        }
+        if start != [0; ALIGNMENT as usize] {
+            break;
+        }
+    }
+    header[..start.len()].copy_from_slice(&start);
+    from.read_exact(&mut header[start.len()..])?;
+    match MAGICS.contains(&&header[..6]) {
+        true => Ok(true),
+        false => Err(invalid("it is no cpio archive of the kind that the kernel unpacks")),
+    }
+}
+
+/// Reads so many bytes, and what follows until `before` and they are a multiple of four.
+fn padded(from: &mut impl Read, before: usize, length: usize) -> io::Result<Vec<u8>> {
+    let mut bytes = vec![0; (before + length).next_multiple_of(ALIGNMENT as usize) - before];
+    from.read_exact(&mut bytes)?;
+    bytes.truncate(length);
+    Ok(bytes)
+}
+
+fn invalid(what: &str) -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidData, what.to_owned())
+}
+
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
+
+    #[test]
+    fn links_are_found_in_archives_one_after_another() {
+        let mut first = Writer::new(Vec::new());
+        first.directory("usr").unwrap();
+        first.file("usr/f", false, b"12345").unwrap();
+        first.link("lib", "usr/lib").unwrap();
+        let mut both = first.finish().unwrap();
+        both.extend([0; 512]);
+        let mut second = Writer::new(Vec::new());
+        second.link("/bin/sh", "busybox").unwrap();
+        both.extend(second.finish().unwrap());
+        let found = links(&both[..]).unwrap();
+        let found: Vec<_> = found.iter().map(|(path, to)| (path.as_str(), to.as_str())).collect();
+        assert_eq!(found, [("bin/sh", "busybox"), ("lib", "usr/lib")]);
+        assert!(links(&b"\x1f\x8b\x08\0 this is packed"[..]).is_err());
+    }
+
+    proptest! {
+        #[test]
+        fn whatever_is_in_a_file_its_links_are_looked_for(
+            noise in prop::collection::vec(any::<u8>(), 0..400),
+            digits in "[0-9a-f]{104}",
+        ) {
+            let _ = links(&noise[..]);
+            let entry = [b"070701", digits.as_bytes(), &noise].concat();
+            let _ = links(&entry[..]);
+        }
+    }
 
     #[test]
     fn an_archive_is_laid_out_as_the_kernel_wants_it() {

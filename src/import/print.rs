@@ -5,6 +5,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use super::found::{Console, Imported, Listen, Outlet};
 use super::rack::{Pdu, Rack, Setting, Socket};
 use crate::config::{Idle, IdleSend, Manners};
+use crate::model::one_line;
 
 /// Above what lava-power is to get.
 const POWER: &str = "Below is for lava-power: a file such as /etc/lava/power.toml, without the \"# \". Check \
@@ -91,7 +92,7 @@ pub fn rack_toml(rack: &Rack, title: &str, insecure: bool) -> String {
 
 pub(super) fn pdu_toml(pdu: &Pdu) -> String {
     let Pdu { origin, name, settings, .. } = pdu;
-    let origin = printable(&origin.to_string());
+    let origin = one_line(&origin.to_string());
     let (name, driver) = (quoted(name.as_str()), settings.driver);
     let mut text = format!("\n# {origin}\n[[pdu]]\nname = {name}\ndriver = \"{driver}\"\n");
     for (key, value) in &settings.keys {
@@ -107,7 +108,7 @@ pub(super) fn pdu_toml(pdu: &Pdu) -> String {
 
 pub(super) fn socket_toml(pdu: &Pdu, socket: &Socket, off_time: Option<&str>) -> String {
     let Socket { origin, board, port } = socket;
-    let origin = printable(&origin.to_string());
+    let origin = one_line(&origin.to_string());
     let (name, pdu, port) = (quoted(board.as_str()), quoted(pdu.name.as_str()), quoted(port));
     let off_time = off_time.map(|time| format!("off_time = \"{time}\"\n")).unwrap_or_default();
     format!("\n# {origin}\n[[outlet]]\nname = {name}\npdu = {pdu}\nport = {port}\n{off_time}")
@@ -116,7 +117,7 @@ pub(super) fn socket_toml(pdu: &Pdu, socket: &Socket, off_time: Option<&str>) ->
 fn console_toml(console: &Console, insecure: bool, registry: bool) -> String {
     let mut text = format!(
         "\n# {}\n[[console]]\nname = {}\nport = {}\n",
-        printable(&console.origin.to_string()),
+        one_line(&console.origin.to_string()),
         quoted(console.name.as_str()),
         quoted(&console.port)
     );
@@ -157,7 +158,7 @@ fn outlet_toml(outlet: &Outlet) -> String {
     format!(
         "# {}\n[[pdu]]\nname = {name}\ndriver = \"exec\"\non = {}\noff = {}\n\n\
          [[outlet]]\nname = {name}\npdu = {name}\nport = 1\n",
-        printable(&origin.to_string()),
+        one_line(&origin.to_string()),
         list(on),
         list(off)
     )
@@ -195,11 +196,6 @@ fn quoted(text: &str) -> String {
     }
     quoted.push('"');
     quoted
-}
-
-/// Text that stays within a comment.
-fn printable(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() { '?' } else { c }).collect()
 }
 
 #[cfg(test)]

@@ -4,6 +4,9 @@ use serde::{Deserialize, Serialize};
 
 use super::{Mismatch, Name, Reading, Seen};
 
+/// The most events of the past that a daemon tells at a time: the newest.
+pub const MAX_EVENTS: usize = 10_000;
+
 /// One event on a console's timeline.
 ///
 /// As JSON it is flat: `{"offset":512,"time_us":…,"who":"alice","kind":"break","ms":250}`.

@@ -62,7 +62,7 @@ pub struct Sight {
     pub time_us: u64,
     /// The offset of the line's first byte.
     pub at: u64,
-    /// The line, without control characters; a long one is cut.
+    /// The line, without control characters; a long one is cut. Empty for who may not spy.
     pub line: String,
 }
 
@@ -74,6 +74,17 @@ pub enum Mismatch {
     PrintsWhileOff,
     /// The board was switched on, and has printed nothing since.
     SilentWhileOn,
+}
+
+impl Health {
+    /// As those are told who may know how a board is, and not what it prints.
+    #[must_use]
+    pub fn without_lines(mut self) -> Self {
+        for sight in [&mut self.boot, &mut self.trouble, &mut self.restart].into_iter().flatten() {
+            sight.line.clear();
+        }
+        self
+    }
 }
 
 impl Seen {

@@ -25,7 +25,9 @@ pub use glob::Glob;
 pub use health::{Health, Mismatch, Seen, Sight};
 pub use keys::{Keys, Step};
 pub use lease::{Lease, LeaseRequest};
-pub use name::{MAX_NAME, Name, calls_oneself, goes_by, printable, shown, user_text};
+pub use name::{
+    MAX_NAME, Name, calls_oneself, goes_by, is_shown, one_line, printable, shown, user_text,
+};
 pub use outlet::{
     Feed, FeedReport, LeftOff, MeterReport, OutletInfo, PowerRecord, PowerRequest, PowerResult,
     Reading, Report, State, Verb, Verified,

@@ -36,7 +36,11 @@ impl Name {
     }
 
     /// The known name that is most like `typed`, if one is near enough to be a slip of the hand.
+    /// What is longer than a name can be is none.
     pub fn nearest<'a>(typed: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+        if typed.len() > MAX_NAME {
+            return None;
+        }
         known
             .into_iter()
             .map(|name| (strsim::damerau_levenshtein(typed, name), name))
@@ -126,9 +130,28 @@ pub fn printable(said: &str, most: usize) -> String {
         if text.len() + c.len_utf8() > most {
             break;
         }
-        text.push(if c.is_control() { '?' } else { c });
+        text.push(visible(c));
     }
     text
+}
+
+/// The same for all of it, which stays on one line.
+pub fn one_line(said: &str) -> String {
+    said.chars().map(visible).collect()
+}
+
+fn visible(c: char) -> char {
+    if is_shown(c) { c } else { '?' }
+}
+
+/// Whether a terminal only shows a character: it is no control character, and none of those that turn the
+/// direction of what stands around it (Unicode's bidirectional algorithm, UAX #9, section 2).
+pub fn is_shown(c: char) -> bool {
+    let turns = matches!(
+        c,
+        '\u{061c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}'
+    );
+    !c.is_control() && !turns
 }
 
 /// Whether a user goes by this name, the one that was proved or the one that they call themselves.
@@ -185,5 +208,7 @@ mod tests {
         assert_eq!(Name::nearest("pand01", known), Some("panda01"));
         assert_eq!(Name::nearest("beagel07", known), Some("beagle07"));
         assert_eq!(Name::nearest("juno", known), None);
+        let long = "a".repeat(MAX_NAME + 1);
+        assert_eq!(Name::nearest(&long, [long.as_str()]), None);
     }
 }

@@ -113,6 +113,11 @@ impl From<Pattern> for String {
 pub struct Rights(Vec<(Pattern, Right)>);
 
 impl Rights {
+    /// One right.
+    pub fn of(pattern: Pattern, right: Right) -> Self {
+        Self(vec![(pattern, right)])
+    }
+
     pub fn grant(&mut self, pattern: Pattern, right: Right) {
         self.0.push((pattern, right));
     }

@@ -12,6 +12,15 @@ pub fn group_name(gid: u32) -> String {
     name_of(gid, &groups).map_or_else(|| gid.to_string(), str::to_owned)
 }
 
+/// The number of a group of `/etc/group`.
+pub fn group_id(name: &str) -> Option<u32> {
+    let groups = std::fs::read_to_string("/etc/group").ok()?;
+    groups.lines().find_map(|line| {
+        let mut fields = line.split(':');
+        (fields.next()? == name).then(|| fields.nth(1)?.parse().ok())?
+    })
+}
+
 /// The name of a user number, in the form of passwd(5).
 fn name_of(uid: u32, passwd: &str) -> Option<&str> {
     passwd.lines().find_map(|line| {

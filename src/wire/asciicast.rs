@@ -5,6 +5,8 @@
 
 use serde_json::json;
 
+use super::json_text::escaped;
+
 /// The size of the terminal that a console is played on.
 const SIZE: (u16, u16) = (80, 24);
 /// A player shortens pauses to this, in seconds: boards are silent for days.
@@ -31,7 +33,7 @@ impl Asciicast {
             "idle_time_limit": IDLE_LIMIT,
             "title": title,
         });
-        format!("{header}\n")
+        escaped(&format!("{header}\n"))
     }
 
     /// What the console printed. A character that is cut waits for its rest.
@@ -63,7 +65,7 @@ impl Asciicast {
         let now_us = time_us.max(last_us);
         self.last_us = Some(now_us);
         let interval = (now_us - last_us) as f64 / 1e6;
-        format!("[{interval:.6}, {}, {}]\n", json!(kind), json!(text))
+        escaped(&format!("[{interval:.6}, {}, {}]\n", json!(kind), json!(text)))
     }
 }
 

@@ -10,6 +10,7 @@ pub mod feed;
 pub mod frame;
 pub mod heard;
 pub mod hostlist;
+pub mod json_text;
 pub mod keyboard;
 mod keymap;
 pub mod line;

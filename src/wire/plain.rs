@@ -1,10 +1,12 @@
 //! What boards print, made fit for the terminals of people who read about it later.
 
+use crate::model::is_shown;
+
 /// Terminal sequences are looked at up to this length; what is longer is none.
 const MAX_SEQUENCE: usize = 256;
 
 /// A line as text that a terminal only shows: without colours and cursor movements, other control
-/// characters as `^G`. Tabs stay.
+/// characters as `^G`. Tabs stay; what would turn the direction of what follows becomes U+FFFD.
 pub fn plain(line: &[u8]) -> String {
     let mut text = String::with_capacity(line.len());
     let mut rest = line;
@@ -20,7 +22,7 @@ pub fn plain(line: &[u8]) -> String {
                 let end = rest.iter().position(|byte| *byte < 0x20 || *byte == 0x7f);
                 let (shown, after) = rest.split_at(end.unwrap_or(rest.len()));
                 let shown = String::from_utf8_lossy(shown);
-                text.extend(shown.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }));
+                text.extend(shown.chars().map(|c| if is_shown(c) { c } else { '\u{fffd}' }));
                 rest = after;
                 continue;
             }
@@ -82,6 +84,7 @@ mod tests {
         assert_eq!(plain(b"10%\r20%\x07\tdone\x7f"), "10%^M20%^G\tdone^?");
         assert_eq!(plain("caf\u{e9} \u{9b}2J".as_bytes()), "caf\u{e9} \u{fffd}2J");
         assert_eq!(plain(b"\xff\x1b[2"), "\u{fffd}^[[2");
+        assert_eq!(plain("\u{202e}\u{2066}x\u{200f}".as_bytes()), "\u{fffd}\u{fffd}x\u{fffd}");
     }
 
     #[test]
@@ -96,7 +99,7 @@ mod tests {
     proptest! {
         #[test]
         fn nothing_in_a_plain_line_can_move_a_cursor(line in proptest::collection::vec(any::<u8>(), 0..200)) {
-            prop_assert!(plain(&line).chars().all(|c| c == '\t' || !c.is_control()));
+            prop_assert!(plain(&line).chars().all(|c| c == '\t' || is_shown(c)));
         }
     }
 }

@@ -7,6 +7,7 @@
 use std::fmt;
 
 use super::hostlist::{self, HostlistError};
+use crate::model::one_line;
 
 /// What stands before every command.
 pub const PROMPT: &str = "powerman> ";
@@ -194,8 +195,7 @@ impl fmt::Display for Reply {
             Self::Node(node) => ("307", node.clone()),
             Self::Error(text) => ("308", text.clone()),
         };
-        let line: String = text.chars().map(|c| if c.is_control() { '?' } else { c }).collect();
-        write!(f, "{code} {line}")
+        write!(f, "{code} {}", one_line(&text))
     }
 }
 

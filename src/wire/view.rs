@@ -75,6 +75,8 @@ pub struct Draw {
     pub changed: Vec<(u16, Vec<Span>)>,
     /// Where the line begins whose first part is the screen's top row, if that is known.
     pub top: Option<u64>,
+    /// How many rows of that line have left the screen.
+    pub begun: u64,
     /// Row and column, from 0; `None` while it is hidden.
     pub cursor: Option<(u16, u16)>,
     /// Arrow keys send `ESC O A` instead of `ESC [ A` (DECCKM).
@@ -93,11 +95,13 @@ pub struct Line {
     pub spans: Vec<Span>,
 }
 
-/// The answer to `GET /consoles/NAME/lines`: what came before an offset, line by line.
+/// The answer to `GET /consoles/NAME/lines`: what came before or behind an offset, line by line.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, utoipa::ToSchema)]
 pub struct Lines {
     /// The offset of the first one: what came before is had with `before` of it.
     pub from: u64,
+    /// The offset behind the last one: what came then is had with `from` of it.
+    pub to: u64,
     /// Whether anything before it is held.
     pub more: bool,
     pub lines: Vec<Line>,

@@ -275,14 +275,22 @@ fn an_endless_telnet_subnegotiation_closes_that_client_only() {
 }
 
 #[test]
-fn a_slow_header_closes_that_client_only() {
+fn a_slow_header_or_a_strangers_slow_body_closes_that_client_only() {
     let lab = TestLab::new();
     let serial = serial(&lab, "exec:cat");
     let good = WebSocket::attach(serial.address("http"), "panda01", "user=good");
     let mut slow = TcpStream::connect(serial.address("http")).unwrap();
     slow.write_all(b"GET /consoles HTTP/1.1\r\nhost: te").unwrap();
+    // Who logs in is nobody yet.
+    let mut stranger = TcpStream::connect(serial.address("http")).unwrap();
+    let login = "POST /session HTTP/1.1\r\nhost: localhost\r\ncontent-length: 100\r\n\r\n{";
+    stranger.write_all(login.as_bytes()).unwrap();
     still_works(&good, "while a client is slow");
     assert_closed(&mut slow);
+    let mut answer = String::new();
+    stranger.set_read_timeout(Some(SLOW_HEADER + LIMIT)).unwrap();
+    stranger.read_to_string(&mut answer).unwrap();
+    assert!(answer.starts_with("HTTP/1.1 408 "), "{answer}");
     still_works(&good, "after a slow client");
 }
 

@@ -2,6 +2,7 @@
 
 mod control;
 mod hostile;
+mod leaving;
 mod script;
 mod since;
 mod strangers;
@@ -9,11 +10,7 @@ mod trouble;
 
 use std::process::{Command, Stdio};
 
-use rustix::process::Signal;
-
-use crate::common::{
-    Client, Daemon, Heard, LIMIT, Process, Terminal, TestLab, run, signal, wait_until,
-};
+use crate::common::{Client, Daemon, Heard, LIMIT, Process, Terminal, TestLab, run, wait_until};
 
 /// Greets, then answers each line with `echo:LINE` and a prompt.
 const ECHO: &str = "#!/bin/sh\nprintf 'board ready\\r\\n=> '\n\
@@ -133,20 +130,6 @@ fn a_person_sees_the_screen_types_and_leaves_the_terminal_as_it_was() {
     assert_eq!(alice.process().wait(LIMIT).code(), Some(0));
     alice.terminal().resize(24, 80);
     assert_eq!(alice.terminal().settings(), before);
-}
-
-#[test]
-fn a_signal_restores_the_terminal() {
-    let board = Board::start(ECHO);
-    for end in [Signal::TERM, Signal::HUP, Signal::INT] {
-        let mut alice = Client::in_terminal(&mut board.console("alice", &[]));
-        let before = Terminal::new().settings();
-        alice.expect("Connected to panda01");
-        wait_until(LIMIT, "the terminal is raw", || alice.terminal().settings() != before);
-        signal(alice.pid(), end);
-        assert_eq!(alice.process().wait(LIMIT).code(), Some(130), "{end:?}");
-        assert_eq!(alice.terminal().settings(), before, "{end:?}");
-    }
 }
 
 #[test]

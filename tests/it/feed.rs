@@ -5,7 +5,7 @@ use std::net::{SocketAddr, TcpStream};
 
 use serde_json::Value;
 
-use crate::common::{Client, LIMIT, TestLab, http};
+use crate::common::{Client, LIMIT, TestLab, http, http_as, wait_until};
 use crate::rights::{token, user};
 
 /// Somebody who follows a feed.
@@ -71,8 +71,8 @@ fn who_may_not_spy_is_told_no_line_and_who_may_not_see_no_console() {
     let config = format!(
         "{}[http]\nlisten = \"127.0.0.1:0\"\n[capture]\ndir = \"{}\"\n\
          [[console]]\nname = \"apu01\"\nport = \"exec:/bin/cat\"\n\
-         [[console]]\nname = \"panda01\"\nport = \"exec:/bin/echo secret\"\n",
-        user("alice", "see = [\"panda*\"]"),
+         [[console]]\nname = \"panda01\"\nport = \"exec:/bin/echo Kernel panic - not syncing: secret\"\n",
+        user("alice", "see = [\"panda*\"]") + &user("bob", "spy = [\"panda*\"]"),
         lab.path("capture").display()
     );
     let config = lab.write("serial.toml", &config);
@@ -83,4 +83,16 @@ fn who_may_not_spy_is_told_no_line_and_who_may_not_see_no_console() {
         row["console"] == "panda01" && row["head"].as_u64() > Some(0)
     });
     assert_eq!(row["last_line"], Value::Null, "{row}");
+    // That it is in trouble is how the board is; the line that tells it is what it prints.
+    let row = feed.find("the panic", |row| row["trouble"]["what"] == "panic");
+    assert_eq!(row["trouble"]["line"], "", "{row}");
+    let pages = ["/consoles", "/consoles/panda01"];
+    let told = |who: &str, page: &str| {
+        http_as(serial.address("http"), Some(&token(who)), "GET", page, "").text()
+    };
+    for page in pages {
+        wait_until(LIMIT, "who may spy is told the line", || told("bob", page).contains("secret"));
+        let seen = told("alice", page);
+        assert!(seen.contains("panic") && !seen.contains("secret"), "{page}: {seen}");
+    }
 }

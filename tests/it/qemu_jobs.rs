@@ -8,7 +8,7 @@ use std::time::Duration;
 use rustix::process::Signal;
 use serde_json::Value;
 
-use crate::common::{Client, LIMIT, Process, TestLab, boot_file, run, signal, wait_until};
+use crate::common::{Client, LIMIT, Process, TestLab, boot_file, needs, run, signal, wait_until};
 
 /// How long a job may take that takes a few seconds on a quiet machine.
 const JOB: Duration = Duration::from_secs(300);
@@ -166,6 +166,23 @@ fn a_job_boots_its_own_qemu_while_people_watch_and_step_in() {
 }
 
 #[test]
+fn a_real_panic_ends_the_job_and_is_told_with_what_was_seen_and_expected() {
+    let lab = TestLab::new();
+    // Its init ends at once, and it would reboot for ever.
+    let job = job(&amd64("rdinit=/bin/busybox panic=-1"), &["true"]);
+    let done = run(&mut dispatcher(&lab, "qemu-amd64.yaml", &job), "", JOB);
+    assert_eq!(done.status.code(), Some(1), "{}", text(&done));
+    let told = String::from_utf8_lossy(&done.stderr);
+    assert!(told.starts_with("the kernel panicked at offset "), "{told}");
+    assert!(told.contains("Kernel panic - not syncing: Attempted to kill init!"), "{told}");
+    assert!(told.contains("login-action waited for \"board login:\""), "{told}");
+    let panics = log(&lab).into_iter().filter(|line| {
+        line["lvl"] == "target" && line["msg"].as_str().unwrap().contains("] Kernel panic")
+    });
+    assert_eq!(panics.count(), 1, "it was left to reboot: {}", text(&done));
+}
+
+#[test]
 fn a_killed_dispatcher_leaves_no_qemu_and_no_console_behind() {
     let lab = TestLab::new();
     let job = job(&arm64(), &["sleep 1000"]);
@@ -205,10 +222,73 @@ fn images_that_are_left_alone_get_the_tests_on_a_drive_and_a_file_system_takes_t
         boot_file("amd64/root.ext4").display(),
         lab.write("hello", "hello\n"),
     );
-    let steps = ["lava-test-case there --shell grep hello /etc/hello"];
+    // Results are told also by a board whose disk is full.
+    let steps = [
+        "lava-test-case there --shell grep hello /etc/hello",
+        "lava-test-case fill --shell dd if=/dev/zero of=/full bs=1k",
+        "lava-test-case full --result pass",
+    ];
     let done = run(&mut dispatcher(&lab, "qemu-amd64.yaml", &job(&file_system, &steps)), "", JOB);
+    assert_eq!(done.status.code(), Some(1), "{}", text(&done));
+    for result in ["there: pass", "fill: fail", "full: pass"] {
+        assert!(text(&done).contains(&format!("case  0_smoke/{result}")), "{}", text(&done));
+    }
+}
+
+#[test]
+fn a_program_without_a_system_is_watched_for_its_results() {
+    let lab = TestLab::new();
+    let program = boot_file("bare/monitor.elf");
+    let job = format!(
+        r"job_name: a microcontroller
+device_type: qemu
+visibility: public
+timeouts: {{job: {{minutes: 4}}, action: {{minutes: 2}}}}
+actions:
+- deploy:
+    to: tmpfs
+    images: {{program: {{image_arg: '-kernel {{program}}', url: 'file://{}'}}}}
+- boot: {{method: qemu, media: tmpfs}}
+- test:
+    monitors:
+    - name: arithmetic
+      start: Booting without a system
+      end: PROJECT EXECUTION ENDED
+      pattern: '(?P<result>(PASS|FAIL)) - (?P<test_case_id>\w+) in'
+      fixupdict: {{PASS: pass, FAIL: fail}}
+",
+        program.display()
+    );
+    let done = run(&mut dispatcher(&lab, "qemu-mps2.yaml", &job), "", JOB);
+    assert_eq!(done.status.code(), Some(1), "{}", text(&done));
+    for result in ["addition: pass", "division: pass", "overflow: fail"] {
+        assert!(text(&done).contains(&format!("case  arithmetic/{result}")), "{}", text(&done));
+    }
+}
+
+#[test]
+fn a_debian_with_systemd_boots_from_ext4_and_has_the_tests_in_it() {
+    let lab = TestLab::new();
+    let debian = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/rig/debian/root.ext4");
+    let images = format!(
+        "{}      rootfs:\n        image_arg: -drive file={{rootfs}},format=raw,if=virtio\n        \
+         url: file://{}\n        format: ext4\n        overlays: {{lava: true}}\n",
+        amd64("root=/dev/vda init=/sbin/init"),
+        needs(&debian).display(),
+    );
+    let steps = [
+        "lava-test-case systemd --shell grep systemd /proc/1/comm",
+        "lava-test-case debian --shell grep ID=debian /etc/os-release",
+    ];
+    // systemd takes its time where a processor is emulated.
+    let job = job(&images, &steps).replace("'board# '", "'root@board:~# '");
+    let job =
+        job.replace("minutes: 2", "minutes: 4").replace("job: {minutes: 4}", "job: {minutes: 5}");
+    let done = run(&mut dispatcher(&lab, "qemu-amd64.yaml", &job), "", JOB);
     assert_eq!(done.status.code(), Some(0), "{}", text(&done));
-    assert!(text(&done).contains("case  0_smoke/there: pass"), "{}", text(&done));
+    for result in ["systemd: pass", "debian: pass"] {
+        assert!(text(&done).contains(&format!("case  0_smoke/{result}")), "{}", text(&done));
+    }
 }
 
 #[test]

@@ -1,11 +1,13 @@
 #!/usr/bin/env python3
-"""A real board on a serial line: QEMU's U-Boot and Linux behind a pty that outlives its power.
+"""A real board on a serial line: a QEMU with a boot loader behind a pty that outlives its power.
 
-    board.py DIR [QEMU-OPTION...]
+    board.py DIR [KIND [QEMU-OPTION...]]
 
 DIR/tty      the serial adapter: a link to a pty, there from the start until the end
 DIR/control  a Unix socket; one line each: "on", "off" or "status", answered by "on" or "off"
 DIR/tftp     what the board's network serves by TFTP; it reaches nothing else
+
+KIND is one of BOARDS below, arm64 without it.
 
 Prints "ready: …" when the tty is there. The power is off at first. On SIGTERM, and when its parent
 is gone, it takes the board down with it. While the power is off what is typed goes nowhere, as
@@ -23,12 +25,36 @@ import sys
 import tty
 
 CHUNK = 4096
+# What GRUB's drive has on it.
+EFI = os.path.join(os.path.dirname(__file__), "../../target/rig/boot/amd64/efi")
+
+# By kind: the program, and what makes it that board. The network is QEMU's own, where 10.0.2.2 serves
+# DIR/tftp, and leads nowhere else. Only a board with iPXE has this host at that address, too: it gets its root
+# file system and its tests from there.
+BOARDS = {
+    # U-Boot, which is interrupted at its countdown.
+    "arm64": ["qemu-system-aarch64", "-machine", "virt", "-cpu", "cortex-a53"]
+    + ["-bios", "/usr/lib/u-boot/qemu_arm64/u-boot.bin"],
+    "armhf": ["qemu-system-arm", "-machine", "virt,highmem=off", "-cpu", "cortex-a15"]
+    + ["-bios", "/usr/lib/u-boot/qemu_arm/u-boot.bin"],
+    # The iPXE of the network card's own ROM, on a BIOS whose screen is the serial line.
+    "ipxe": ["qemu-system-x86_64", "-machine", "q35,graphics=off", "-cpu", "qemu64"],
+    # GRUB, which OVMF (UEFI) starts from a drive, after its countdown.
+    "grub": ["qemu-system-x86_64", "-machine", "q35", "-cpu", "qemu64"]
+    + ["-drive", "if=pflash,format=raw,readonly=on,file=/usr/share/OVMF/OVMF_CODE.fd"],
+}
 
 
 class Board:
-    def __init__(self, folder, options):
+    def __init__(self, folder, kind="arm64", *options):
         self.folder = folder
-        self.options = options
+        restrict, rom = ("off", "bootindex=0") if kind == "ipxe" else ("on", "romfile=")
+        self.command = BOARDS[kind] + ["-m", "512", "-accel", "tcg,tb-size=64"]
+        self.command += ["-netdev", f"user,id=n0,tftp={folder}/tftp,restrict={restrict}"]
+        self.command += ["-device", f"virtio-net-pci,netdev=n0,{rom}"]
+        if kind == "grub":
+            self.command += ["-drive", f"file=fat:{EFI},format=raw,if=virtio,readonly=on"]
+        self.command += options
         self.qemu = None
         self.line = None  # our end of QEMU's serial port while the power is on
         self.printed = b""  # from the board, not yet taken by the tty
@@ -104,14 +130,10 @@ class Board:
             return
         ours, theirs = socket.socketpair()
         self.qemu = subprocess.Popen(
-            ["setpriv", "--pdeathsig", "KILL", "--", "qemu-system-aarch64"]
-            + ["-machine", "virt", "-cpu", "cortex-a53", "-m", "512", "-accel", "tcg,tb-size=64"]
-            + ["-bios", "/usr/lib/u-boot/qemu_arm64/u-boot.bin"]
-            + ["-netdev", f"user,id=n0,tftp={self.folder}/tftp,restrict=on"]
-            + ["-device", "virtio-net-pci,netdev=n0,romfile="]
+            ["setpriv", "--pdeathsig", "KILL", "--"]
+            + self.command
             + ["-display", "none", "-monitor", "none", "-nodefaults"]
-            + ["-chardev", f"socket,id=line,fd={theirs.fileno()}", "-serial", "chardev:line"]
-            + self.options,
+            + ["-chardev", f"socket,id=line,fd={theirs.fileno()}", "-serial", "chardev:line"],
             stdin=subprocess.DEVNULL,
             pass_fds=[theirs.fileno()],
         )
@@ -130,7 +152,7 @@ class Board:
 
 
 def main():
-    board = Board(os.path.abspath(sys.argv[1]), sys.argv[2:])
+    board = Board(os.path.abspath(sys.argv[1]), *sys.argv[2:])
 
     def end(*_):
         board.off()

@@ -2,9 +2,11 @@
 
 use std::num::NonZeroU16;
 
+use super::ANSWER_TIMEOUT;
 use super::link::Incoming;
+use super::sending::MAX_ASKING;
 use crate::model::event::Mode;
-use crate::model::{Event, Point};
+use crate::model::{Event, Failure, Kind, Point};
 use crate::wire::attach::{Answer, FromServer, PortState, Session};
 use crate::wire::frame::Frame;
 
@@ -96,6 +98,25 @@ pub struct Hello {
     pub port: PortState,
     pub others: Vec<Session>,
     pub holder: Option<Session>,
+}
+
+/// Why something was not sent.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum SendError {
+    #[error("not attached: the connection is being made again")]
+    Away,
+    #[error("the connection was lost: {0}")]
+    Lost(String),
+    #[error("no answer within {} s", ANSWER_TIMEOUT.as_secs())]
+    NoAnswer,
+    #[error("{MAX_ASKING} requests before it have not left yet")]
+    Behind,
+}
+
+impl SendError {
+    pub fn failure(&self) -> Failure {
+        Failure::from_error(Kind::Lab, self)
+    }
 }
 
 impl Hello {

@@ -7,6 +7,7 @@ mod cursor;
 mod inbox;
 mod item;
 mod link;
+mod sending;
 #[cfg(test)]
 mod tests;
 
@@ -16,32 +17,24 @@ use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-use bytes::Bytes;
 use tokio_tungstenite::tungstenite::Message;
 
 use self::cursor::Cursor;
 use self::inbox::Inbox;
-pub use self::item::{From, Hello, Item, Options, Screen};
+pub use self::item::{From, Hello, Item, Options, Screen, SendError};
 use self::link::{Incoming, Link};
 use super::ConsoleRef;
 use super::sockets::successors;
 use crate::model::event::Mode;
 use crate::model::{Failure, Kind, Point};
-use crate::wire::attach::{Answer, FromServer, Query, Request, Verb};
+use crate::wire::attach::{Answer, FromServer, Query, Verb};
 
 /// The pause before the first try to reconnect; each further one doubles it.
 const FIRST_PAUSE: Duration = Duration::from_millis(50);
 /// The longest pause between two tries to reconnect.
 const LONGEST_PAUSE: Duration = Duration::from_secs(2);
-/// What is typed leaves in pieces of at most so many bytes: what is asked for meanwhile has to wait for
-/// the board to take one.
-const PIECE: usize = 1024;
-/// A daemon that takes no input for so long counts as lost, when we do not hear from it either.
-const SEND_TIMEOUT: Duration = Duration::from_secs(if cfg!(test) { 4 } else { 30 });
 /// How long a request that is waited for may take.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(30);
-/// How long a goodbye may take.
-const DETACH_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// A console that we are attached to. Dropping it leaves without a goodbye.
 pub struct Attachment {
@@ -54,8 +47,10 @@ pub struct Attachment {
     cursor: Cursor,
     state: State,
     inbox: Inbox,
-    /// What is to be typed and has not begun to leave, in pieces.
-    typing: VecDeque<Bytes>,
+    /// What is to be typed and has not begun to leave, in pieces; requests that come behind it among them.
+    typing: VecDeque<Message>,
+    /// Requests that have not begun to leave, and go before all that.
+    asking: VecDeque<Message>,
     last_id: u64,
 }
 
@@ -74,23 +69,6 @@ enum State {
 type Opened = Result<(Box<Link>, Hello), Failure>;
 /// With where the console is now.
 type Reopened = Result<(Box<Link>, Hello, ConsoleRef), Failure>;
-
-/// Why something was not sent.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum SendError {
-    #[error("not attached: the connection is being made again")]
-    Away,
-    #[error("the connection was lost: {0}")]
-    Lost(String),
-    #[error("no answer within {} s", ANSWER_TIMEOUT.as_secs())]
-    NoAnswer,
-}
-
-impl SendError {
-    pub fn failure(&self) -> Failure {
-        Failure::from_error(Kind::Lab, self)
-    }
-}
 
 impl Attachment {
     /// Attaches. Only this first time a failure is an answer: later the connection is made again
@@ -125,6 +103,7 @@ impl Attachment {
             state: State::Attached(link),
             inbox,
             typing: VecDeque::new(),
+            asking: VecDeque::new(),
             last_id: 0,
         })
     }
@@ -159,60 +138,16 @@ impl Attachment {
         std::future::poll_fn(|cx| self.poll_next(cx)).await
     }
 
-    /// Types bytes at the board; done when they have left for the daemon.
-    ///
-    /// Not cancel safe: when dropped, a part of the bytes may have been sent. What arrives
-    /// meanwhile is kept for [`Self::next`].
-    ///
-    /// # Errors
-    /// When not attached, or when the connection is lost meanwhile; [`Self::next`] then reports it.
-    pub async fn type_bytes(&mut self, bytes: &[u8]) -> Result<(), SendError> {
-        for piece in bytes.chunks(PIECE) {
-            self.send(Message::Binary(Bytes::copy_from_slice(piece))).await?;
-        }
-        Ok(())
-    }
-
-    /// Types bytes at the board without waiting for it: they leave as fast as the board takes them,
-    /// while [`Self::next`] is waited for. What has not begun to leave when the connection is lost
-    /// waits for the next one. The caller sees to it that it does not grow without end.
-    pub fn type_later(&mut self, mut bytes: Bytes) {
-        while !bytes.is_empty() {
-            self.typing.push_back(bytes.split_to(bytes.len().min(PIECE)));
-        }
-    }
-
-    /// How many bytes wait to be typed.
-    pub fn untyped(&self) -> usize {
-        self.typing.iter().map(Bytes::len).sum()
-    }
-
-    /// Whether something waits to be typed that can leave.
-    pub fn has_to_type(&self) -> bool {
-        !self.typing.is_empty() && self.is_attached()
-    }
-
-    /// Has leave what waits to be typed, and receives nothing meanwhile. Cancel safe.
-    pub async fn type_on(&mut self) {
-        std::future::poll_fn(|cx| self.poll_typing(cx)).await;
-    }
-
-    /// Types nothing of what waits to be typed.
-    pub fn forget_typing(&mut self) {
-        self.typing.clear();
-    }
-
-    /// Makes a request; [`Item::Answer`] with this id will answer it. Cancel safe like
-    /// [`Self::type_bytes`]: not.
-    ///
-    /// # Errors
-    /// As [`Self::type_bytes`].
-    pub async fn ask(&mut self, verb: Verb) -> Result<u64, SendError> {
-        self.last_id += 1;
-        let request = Request { id: self.last_id, verb };
-        let text = serde_json::to_string(&request).map_err(|e| SendError::Lost(e.to_string()))?;
-        self.send(Message::Text(text.into())).await?;
-        Ok(request.id)
+    /// [`Self::next`], or nothing once all has left that waited to be typed when this was called: whoever
+    /// keeps something back until then goes on, however quiet the board is. Cancel safe.
+    pub async fn next_or_typed(&mut self) -> Option<Item> {
+        let types = !self.typing.is_empty();
+        std::future::poll_fn(|cx| match self.poll_next(cx) {
+            Poll::Ready(item) => Poll::Ready(Some(item)),
+            Poll::Pending if types && self.typing.is_empty() => Poll::Ready(None),
+            Poll::Pending => Poll::Pending,
+        })
+        .await
     }
 
     /// Makes a request and waits for its answer. What arrives before it is kept for
@@ -224,14 +159,6 @@ impl Attachment {
         let id = self.ask(verb).await?;
         let answer = std::future::poll_fn(|cx| self.poll_answer(cx, id));
         tokio::time::timeout(ANSWER_TIMEOUT, answer).await.unwrap_or(Err(SendError::NoAnswer))
-    }
-
-    /// Leaves, after the daemon has taken everything that was sent (within 2 s). Nothing can be
-    /// sent or received any more.
-    pub async fn detach(self) {
-        if let State::Attached(link) = self.state {
-            let _ = tokio::time::timeout(DETACH_TIMEOUT, link.close()).await;
-        }
     }
 
     /// [`Self::next`] for whoever waits for several.
@@ -268,70 +195,6 @@ impl Attachment {
             }
             ready!(self.poll_step(cx));
         }
-    }
-
-    /// Sends one message, and receives into the inbox until it has left: a daemon may read only as
-    /// fast as its client does.
-    async fn send(&mut self, message: Message) -> Result<(), SendError> {
-        let mut message = Some(message);
-        loop {
-            let sending = std::future::poll_fn(|cx| self.poll_send(cx, &mut message));
-            if let Ok(sent) = tokio::time::timeout(SEND_TIMEOUT, sending).await {
-                return sent;
-            }
-            // While we hear from the daemon it is only its board that is slow. Whether it is there at
-            // all is seen while receiving, which a full inbox prevents.
-            if self.inbox.is_full() {
-                let reason = format!("the daemon took no input for {} s", SEND_TIMEOUT.as_secs());
-                self.lose(reason.clone());
-                return Err(SendError::Lost(reason));
-            }
-        }
-    }
-
-    fn poll_send(
-        &mut self,
-        cx: &mut Context<'_>,
-        message: &mut Option<Message>,
-    ) -> Poll<Result<(), SendError>> {
-        loop {
-            // What was typed before comes first.
-            let typed = self.poll_typing(cx).is_ready();
-            let State::Attached(link) = &mut self.state else {
-                return Poll::Ready(Err(SendError::Away));
-            };
-            let taken = message.is_none();
-            let sent = match taken {
-                _ if !typed => Poll::Pending,
-                true => link.poll_sent(cx),
-                false => link.poll_send(cx, message),
-            };
-            match sent {
-                Poll::Ready(Err(reason)) => {
-                    self.lose(reason.clone());
-                    return Poll::Ready(Err(SendError::Lost(reason)));
-                }
-                Poll::Ready(Ok(())) if taken => return Poll::Ready(Ok(())),
-                Poll::Ready(Ok(())) => {}
-                Poll::Pending if self.inbox.is_full() => return Poll::Pending,
-                Poll::Pending => ready!(self.poll_step(cx)),
-            }
-        }
-    }
-
-    /// Gets on with typing; ready when all of it has been handed over, or the connection is lost.
-    fn poll_typing(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        while let (Some(first), State::Attached(link)) = (self.typing.front(), &mut self.state) {
-            let mut message = Some(Message::Binary(first.clone()));
-            let sent = link.poll_send(cx, &mut message);
-            if message.is_none() {
-                self.typing.pop_front();
-            }
-            if let Err(reason) = ready!(sent) {
-                self.lose(reason);
-            }
-        }
-        Poll::Ready(())
     }
 
     /// Receives one message, or gets on with reconnecting. What comes of it is put into the inbox.
@@ -395,6 +258,9 @@ impl Attachment {
 
     fn lose(&mut self, reason: String) {
         if self.is_attached() {
+            // As with those that are on their way nobody answers them any more.
+            self.typing.retain(Message::is_binary);
+            self.asking.clear();
             self.inbox.push(Item::Lost { reason });
             self.reopen(0);
         }

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use bytes::Bytes;
 use futures_util::{SinkExt as _, StreamExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio_tungstenite::WebSocketStream;
@@ -9,9 +10,10 @@ use tokio_tungstenite::tungstenite::handshake::server::{
     ErrorResponse, Request as Upgrade, Response,
 };
 
+use super::sending::SEND_TIMEOUT;
 use super::*;
 use crate::model::{Event, What};
-use crate::wire::attach::PortState;
+use crate::wire::attach::{PortState, Request};
 use crate::wire::frame::Frame;
 use crate::wire::request::SendBreak;
 
@@ -254,6 +256,60 @@ async fn what_is_typed_later_leaves_in_order_and_waits_for_a_new_connection() {
         item = attachment.next() => panic!("{item:?}"),
     };
     assert_eq!((later, attachment.untyped()), (Bytes::from_static(b"later"), 0));
+}
+
+/// What a client sends up to its goodbye, in order.
+async fn taken(served: &mut Served) -> Vec<Message> {
+    let mut taken = Vec::new();
+    while let Some(Ok(message)) = served.socket.next().await {
+        taken.push(message);
+        if taken.last().is_some_and(Message::is_close) {
+            break;
+        }
+    }
+    taken
+}
+
+#[tokio::test]
+async fn who_leaves_has_typed_it_all_and_what_is_asked_for_goes_before_it() {
+    let (daemon, console) = Daemon::start().await;
+    let (mut attachment, mut served) = attached(&daemon, &console, Options::default()).await;
+    // More than one message holds.
+    attachment.type_later(Bytes::from([vec![b'x'; 3000], b"\r".to_vec()].concat()));
+    let asked: Vec<_> = (0..17).map(|_| attachment.ask_first(Verb::Who)).collect();
+    assert_eq!((&asked[15], &asked[16]), (&Ok(16), &Err(SendError::Behind)));
+    let ((), taken) = tokio::join!(attachment.detach(), taken(&mut served));
+    let (asked, rest) = taken.split_at(16);
+    assert!(asked.iter().all(Message::is_text), "{taken:?}");
+    let (goodbye, typed) = rest.split_last().unwrap();
+    assert!(goodbye.is_close(), "{goodbye:?}");
+    let typed: Vec<u8> = typed.iter().flat_map(|message| message.clone().into_data()).collect();
+    assert!(typed.len() == 3001 && typed.ends_with(b"x\r"), "{}", typed.len());
+}
+
+#[tokio::test]
+async fn a_board_that_takes_nothing_does_not_hold_up_who_leaves_for_long() {
+    let (daemon, console) = Daemon::start().await;
+    let (mut attachment, _served) = attached(&daemon, &console, Options::default()).await;
+    attachment.type_later(Bytes::from(vec![b'x'; 16 << 20]));
+    let asked = attachment.ask_first(Verb::Who);
+    assert_eq!((asked, attachment.has_to_type()), (Ok(1), true));
+    attachment.detach().await;
+}
+
+#[tokio::test]
+async fn who_waits_for_what_is_typed_to_leave_is_told_though_the_board_is_silent() {
+    let (daemon, console) = Daemon::start().await;
+    let (mut attachment, mut served) = attached(&daemon, &console, Options::default()).await;
+    attachment.type_later(Bytes::from(vec![b'x'; 8 << 20]));
+    let daemon_side = async {
+        let mut taken = 0;
+        while taken < 8 << 20 {
+            taken += served.socket.next().await.unwrap().unwrap().into_data().len();
+        }
+    };
+    let (item, ()) = tokio::join!(attachment.next_or_typed(), daemon_side);
+    assert!(item.is_none() && attachment.untyped() == 0, "{item:?}");
 }
 
 #[tokio::test]

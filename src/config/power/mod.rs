@@ -117,7 +117,8 @@ fn from_documents(documents: &[(String, Node)], problems: &Problems) -> PowerCon
     let http = one(&tops, "http", HttpListen::from_table).flatten();
     let pdudaemon = one(&tops, "pdudaemon", PdudaemonListen::from_table).flatten();
     let powerman = one(&tops, "powerman", PowermanListen::from_table).flatten();
-    let mut access = AccessConfig::default();
+    let names = http.iter().flat_map(|http| http.names.clone()).collect();
+    let mut access = AccessConfig { names, ..AccessConfig::default() };
     let consoles = one(&tops, "consoles", LoginFiles::from_table).unwrap_or_default();
     let folders = Folders::read(&tops);
     let mut budgets = Vec::new();

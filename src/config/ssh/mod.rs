@@ -8,6 +8,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use super::capture::state_dir;
+use super::top::TopConfig;
 use super::{At, FromNode as _, Problems, Table, Value, credential, read_all};
 use crate::model::{Failure, Name, Right};
 
@@ -31,6 +32,8 @@ pub struct SshConfig {
     /// No name twice, and no key of two users.
     pub users: Vec<SshUser>,
     pub forwards: Vec<Forward>,
+    /// How the TUI looks for those who come without a command, and its keys.
+    pub top: TopConfig,
 }
 
 /// `[[forward]]`: a way into the network of a board, for those who may write there.
@@ -60,14 +63,19 @@ impl SshConfig {
         }
         found.finish(&problems);
         let Found { ssh, users, forwards, .. } = found;
-        let config = ssh.map(|Ssh { listen, host_key, lab }| {
-            let host_key = host_key.unwrap_or_else(|| state_dir().join(HOST_KEY));
-            Self { listen, host_key, lab, users, forwards }
+        let mut top = None;
+        let config = ssh.map(|ssh| {
+            let host_key = ssh.host_key.unwrap_or_else(|| state_dir().join(HOST_KEY));
+            let (listen, lab) = (ssh.listen, ssh.lab);
+            top = ssh.top;
+            Self { listen, host_key, lab, users, forwards, top: TopConfig::default() }
         });
         if config.is_none() {
             problems.add(nowhere(paths));
         }
-        problems.check(config)
+        let config = problems.check(config)?;
+        let top = top.map_or_else(TopConfig::of_host, |file| TopConfig::read(&file))?;
+        Ok(Self { top, ..config })
     }
 
     /// Whose key this is, given as RFC 4253 encodes it.
@@ -98,6 +106,7 @@ struct Ssh {
     listen: Vec<SocketAddr>,
     host_key: Option<PathBuf>,
     lab: Option<PathBuf>,
+    top: Option<PathBuf>,
 }
 
 /// What has been read so far.
@@ -117,8 +126,8 @@ impl Found {
             }
             let listen = addresses(&table);
             let file = |key| credential::file(&table, key);
-            let (host_key, lab) = (file("host_key"), file("lab"));
-            self.ssh = Some(Ssh { listen, host_key, lab });
+            let (host_key, lab, top) = (file("host_key"), file("lab"), file("top"));
+            self.ssh = Some(Ssh { listen, host_key, lab, top });
             table.finish();
         }
         for table in top.tables("user") {

@@ -1,5 +1,7 @@
 //! What a person can have `lava top` do, and the keys for it.
 
+use crate::wire::keyboard::{Code, Key};
+
 /// Something that a key does. What it means depends on what is on the screen.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Action {
@@ -29,6 +31,7 @@ pub enum Action {
     Timeline,
     Power,
     Message,
+    Break,
     Force,
     Release,
     Refresh,
@@ -45,6 +48,15 @@ pub struct About {
     /// Its keys when nothing else is settled.
     pub keys: &'static [&'static str],
     pub help: &'static str,
+}
+
+impl About {
+    /// Whether a key cannot be had for it, because what is typed at a board needs it.
+    pub(super) fn is_typed_with(&self, key: Key) -> bool {
+        let Key { code, ctrl, alt, .. } = key;
+        let typed = matches!(code, Code::Char(_) | Code::Enter | Code::Tab | Code::Backspace);
+        self.action == Action::Leave && typed && !ctrl && !alt
+    }
 }
 
 const fn about(
@@ -82,6 +94,7 @@ pub const ACTIONS: &[About] = &[
     about(Action::Timeline, "timeline", &["t"], "what happened: power, people, jobs, breaks"),
     about(Action::Power, "power", &["p"], "switch the board, or ask for its state"),
     about(Action::Message, "message", &["m"], "tell everyone on the console something"),
+    about(Action::Break, "break", &["B"], "send the board a break (SysRq, U-Boot)"),
     about(Action::Force, "force", &["F"], "take the console from who has it"),
     about(Action::Release, "release", &["R"], "give it back"),
     about(Action::Refresh, "refresh", &["u"], "look for boards, and ask the outlets"),

@@ -96,6 +96,15 @@ impl TopConfig {
         found.map_or_else(|| Ok(Self::default()), |file| Self::read(&file))
     }
 
+    /// Reads the host's file; the defaults when there is none.
+    ///
+    /// # Errors
+    /// As [`Self::find`].
+    pub fn of_host() -> Result<Self, Failure> {
+        let file = Path::new(HOST_FILE);
+        if file.exists() { Self::read(file) } else { Ok(Self::default()) }
+    }
+
     /// Reads a file.
     ///
     /// # Errors
@@ -149,6 +158,10 @@ impl TopConfig {
                 }
             }
             self.keys[*at].clone_from(keys);
+            if let Some(key) = keys.iter().find(|key| ACTIONS[*at].is_typed_with(**key)) {
+                let what = format!("{key} is typed at boards; take one such as ctrl-] or f12");
+                table.at().key(ACTIONS[*at].name).problem(node.place, what);
+            }
         }
         for (about, keys) in ACTIONS.iter().zip(&self.keys) {
             // Without these nobody finds out again.
@@ -215,6 +228,17 @@ mod tests {
         assert_eq!(config.action(Key::char('q')), Some(Action::Help));
         assert_eq!(config.action("f10".parse().unwrap()), Some(Action::Quit));
         assert_eq!(config.action(Key::char('?')), None);
+    }
+
+    #[test]
+    fn what_ends_typing_is_nothing_that_one_types() {
+        for key in ["a", "space", "enter", "ctrl-m", "backspace", "ctrl-i"] {
+            let told = read(&format!("[keys]\nleave = [\"f12\", \"{key}\"]\n")).unwrap_err();
+            assert!(told.starts_with("top.toml:2:9: keys.leave: "), "{told}");
+            assert!(told.contains("is typed at boards"), "{told}");
+        }
+        let esc = read("[keys]\nleave = \"ctrl-[\"\n").unwrap();
+        assert_eq!(esc.action("esc".parse().unwrap()), Some(Action::Leave));
     }
 
     #[test]

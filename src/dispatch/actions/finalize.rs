@@ -1,9 +1,16 @@
 //! `finalize`: the end of every job, however it went.
 
+use std::time::Duration;
+
+use tokio::time::timeout;
+
 use crate::dispatch::action::{Action, Running, Scene};
 use crate::dispatch::actions::{PowerOff, ReadFeedback};
 use crate::dispatch::context::Context;
 use crate::dispatch::host;
+
+/// How long the removal of a container may take.
+const REMOVAL: Duration = Duration::from_secs(10);
 
 #[derive(Debug)]
 pub struct Finalize;
@@ -22,11 +29,15 @@ impl Action for Finalize {
             // A client that was hung up on leaves its container behind.
             for name in std::mem::take(&mut context.containers) {
                 let words = ["docker", "rm", "--force", &name].map(ToOwned::to_owned);
-                if let Err(error) = host::run(&words, context).await {
-                    context.log.warning(error.to_string());
+                // The board is switched off after this, whatever docker does.
+                match timeout(REMOVAL, host::run(&words, context)).await {
+                    Ok(Ok(_)) => {}
+                    Ok(Err(error)) => context.log.warning(error.to_string()),
+                    Err(_) => context.log.warning(format!("the container {name} is still there")),
                 }
             }
-            for folder in [context.scratch(), context.tftp_folder()] {
+            let folders = [context.scratch(), context.tftp_folder()].into_iter();
+            for folder in folders.chain(context.nfs_folder()) {
                 // Not there when the job ended before it was made.
                 if let Err(error) = std::fs::remove_dir_all(&folder)
                     && error.kind() != std::io::ErrorKind::NotFound

@@ -6,7 +6,7 @@ use crate::dispatch::action::{Action, Running};
 use crate::dispatch::context::Context;
 
 /// A board that is off says nothing more after this long.
-const QUIET: Duration = Duration::from_millis(100);
+const QUIET: Duration = Duration::from_millis(30);
 /// A board that cannot be switched off may go on talking; the job does not wait for it.
 const LIMIT: Duration = Duration::from_secs(1);
 

@@ -14,7 +14,8 @@ use crate::client::{Attachment, ConsoleRef};
 use crate::dispatch::error::Error;
 use crate::model::What;
 use crate::model::event::Mode;
-use crate::wire::attach::{PortState, Session};
+use crate::wire::attach::{Answer, PortState, Session};
+use crate::wire::request::{OfSession, Verb};
 
 /// A console that a job holds.
 #[derive(Debug)]
@@ -109,6 +110,21 @@ fn holder(session: Option<&Session>) -> String {
 }
 
 impl Connection for Attached {
+    fn share(&mut self, shared: bool) -> BoxFuture<'_, Result<(), Error>> {
+        Box::pin(async move {
+            // The job takes it back from whoever has it then: it has to clean up.
+            let verb = match shared {
+                true => Verb::Mode { mode: Mode::Rw },
+                false => Verb::Force(OfSession::default()),
+            };
+            let answer = self.attachment.request(verb).await;
+            match answer.map_err(|error| Error::from(error.failure()))? {
+                Answer::Refused { reason } => Err(Error::Infrastructure(reason)),
+                _ => Ok(()),
+            }
+        })
+    }
+
     fn next(&mut self) -> BoxFuture<'_, Result<Incoming, Error>> {
         Box::pin(async { Ok(self.receive().await) })
     }

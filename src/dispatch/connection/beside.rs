@@ -44,4 +44,8 @@ impl Connection for Beside {
     fn write(&mut self, bytes: Bytes) -> BoxFuture<'_, Result<(), Error>> {
         self.console.write(bytes)
     }
+
+    fn share(&mut self, shared: bool) -> BoxFuture<'_, Result<(), Error>> {
+        self.console.share(shared)
+    }
 }

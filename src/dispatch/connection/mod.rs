@@ -12,15 +12,22 @@ pub use program::Program;
 pub use script::{Script, ScriptHandle};
 pub use telnet::Telnet;
 
+use std::time::Duration;
+
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
+use tokio::time::timeout;
 
 use super::context::Settings;
 use super::error::Error;
 use super::lab;
+use super::registry;
 use super::timeline::Timeline;
 use super::validate::find_program;
 use crate::client::ConsoleRef;
+
+/// A lab that does not say soon which outlet is beside a console is not waited for.
+const OUTLET: Duration = Duration::from_millis(500);
 
 /// What comes from a console.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -50,6 +57,11 @@ pub trait Connection: Send {
 
     /// Types bytes. Cancel safe only in that a part of them may have been typed.
     fn write(&mut self, bytes: Bytes) -> BoxFuture<'_, Result<(), Error>>;
+
+    /// Lets others type, too, or no longer. Nothing to do where nobody else can be at the console.
+    fn share(&mut self, _shared: bool) -> BoxFuture<'_, Result<(), Error>> {
+        Box::pin(async { Ok(()) })
+    }
 }
 
 /// Where a device dictionary's `connect` leads.
@@ -139,7 +151,10 @@ async fn attach(
     settings: &Settings,
 ) -> Result<(Box<dyn Connection>, Option<Timeline>), Error> {
     let timeline = Timeline::new(&console, &settings.job_id);
-    let attached = Attached::open(console, &settings.job_id).await?;
+    let attached = Attached::open(console.clone(), &settings.job_id).await?;
+    let outlet = lab::outlet(console.name(), settings.lab.as_deref());
+    let outlet = timeout(OUTLET, outlet).await.ok().and_then(Result::ok);
+    registry::note(&settings.job_id, console.name(), &console, outlet.as_ref());
     Ok((Box::new(attached), Some(timeline)))
 }
 

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::Text;
-use crate::config::{At, FromNode, Node, Table};
+use crate::config::{At, FromNode, Node, Table, Value};
 use crate::model::Name;
 
 /// One file to download.
@@ -23,6 +23,8 @@ pub struct Artefact {
     pub header: Option<String>,
     /// Whether the test overlay goes into this ramdisk.
     pub install_overlay: bool,
+    /// Whether the job's modules go into this ramdisk or root file system.
+    pub install_modules: bool,
     /// Whether the test overlay goes into this image for `fastboot` or `qdl`.
     pub apply_overlay: bool,
     /// What else goes into this file system image or archive.
@@ -39,6 +41,8 @@ pub struct Artefact {
     pub download: bool,
     /// Of an image for QEMU: the words of its command line that bring it in, with `{NAME}` for the file.
     pub image_arg: Option<String>,
+    /// Of a root file system: the folder in the archive that it is in.
+    pub prefix: Option<String>,
     /// What the unpacked file is: `cpio.newc`, `ext4`, `tar` or `file`.
     pub format: Option<String>,
 }
@@ -72,6 +76,10 @@ pub enum Checksum {
 /// What overlays can be put into, and `file` for what is an overlay as it is.
 const FORMATS: [&str; 4] = ["cpio.newc", "ext4", "file", "tar"];
 
+/// What `fastboot` does after it has flashed an image.
+const REBOOTS: [&str; 4] =
+    ["fastboot-reboot", "fastboot-reboot-bootloader", "fastboot-reboot-fastboot", "hard-reset"];
+
 impl Artefact {
     /// A file of which only the URL is said.
     pub fn plain(name: &str, url: &str) -> Self {
@@ -79,6 +87,7 @@ impl Artefact {
             name: name.to_owned(),
             url: url.to_owned(),
             install_overlay: true,
+            install_modules: true,
             sparse: true,
             download: true,
             ..Self::default()
@@ -97,27 +106,32 @@ impl Artefact {
             name: name.to_owned(),
             url: url.unwrap_or_default(),
             headers: headers.into_iter().map(|(key, value)| (key, value.0)).collect(),
-            compression: table.optional("compression"),
+            // Jobs that are made of templates leave it empty.
+            compression: table
+                .node("compression")
+                .filter(|node| node.value != Value::Null)
+                .and_then(|_| table.optional("compression")),
             checksum: Checksum::read(&table),
             image_type: one_of(&table, "type", &["image", "zimage", "uimage"]),
             header: one_of(&table, "header", &["u-boot"]),
             install_overlay: table.optional("install_overlay").unwrap_or(true),
+            install_modules: table.optional("install_modules").unwrap_or(true),
             apply_overlay: table.optional("apply-overlay").unwrap_or(false),
             overlays: Overlay::read_all(&table),
             partition: table.optional("partition").or_else(|| table.optional("root_partition")),
             sparse: table.optional("sparse").unwrap_or(true),
             rename: table.optional("rename"),
-            reboot: table.optional("reboot"),
+            reboot: one_of(&table, "reboot", &REBOOTS),
             download: table.optional("download").unwrap_or(true),
             image_arg: table.optional("image_arg"),
+            prefix: table.optional::<Text>("prefix").map(|text| text.0),
             format: one_of(&table, "format", &FORMATS),
         };
-        table.optional::<bool>("install_modules");
         table.optional::<bool>("use_cache");
-        table.optional::<Text>("prefix");
-        for known in ["path", "archive", "overlay_backend", "root_partition"] {
-            table.node(known);
-        }
+        table.optional::<u32>("root_partition");
+        table.optional::<String>("path");
+        one_of(&table, "archive", &["tar"]);
+        one_of(&table, "overlay_backend", &["auto", "e2fsprogs", "guestfs"]);
         table.finish();
         Some(artefact)
     }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::artefact::none_of;
-use super::{Boot, Definition, Deploy, Interactive, Limit, Monitor, Request, Texts};
+use super::{Boot, Definition, Deploy, Interactive, Limit, Monitor, Request, Texts, keys};
 use crate::config::{At, FromNode, Node, Place, Table, Value};
 use crate::dispatch::names;
 use crate::model::Name;
@@ -42,76 +42,6 @@ pub enum Kind {
     OtherTest { what: String },
     Command { name: String },
 }
-
-/// LAVA's deploy methods.
-const DEPLOYS: [&str; 26] = [
-    "avh",
-    "docker",
-    "download",
-    "downloads",
-    "fastboot",
-    "flasher",
-    "fvp",
-    "iso-installer",
-    "lxc",
-    "mps",
-    "musca",
-    "nbd",
-    "nfs",
-    "overlay",
-    "qdl",
-    "recovery",
-    "sata",
-    "sd",
-    "ssh",
-    "tftp",
-    "tmpfs",
-    "u-boot-ums",
-    "usb",
-    "usbg-ms",
-    "uuu",
-    "vemsd",
-];
-
-/// LAVA's boot methods.
-const BOOTS: [&str; 36] = [
-    "avh",
-    "barebox",
-    "bootloader",
-    "cmsis-dap",
-    "depthcharge",
-    "dfu",
-    "docker",
-    "fastboot",
-    "fastboot-nfs",
-    "fvp",
-    "gdb",
-    "grub",
-    "grub-efi",
-    "ipxe",
-    "jlink",
-    "kexec",
-    "lxc",
-    "minimal",
-    "monitor",
-    "musca",
-    "new_connection",
-    "nodebooter",
-    "openocd",
-    "pyocd",
-    "qdl",
-    "qemu",
-    "qemu-iso",
-    "qemu-nfs",
-    "recovery",
-    "schroot",
-    "secondary_media",
-    "ssh",
-    "u-boot",
-    "uefi",
-    "uefi-menu",
-    "uuu",
-];
 
 const KINDS: [&str; 4] = ["deploy", "boot", "test", "command"];
 
@@ -170,25 +100,32 @@ impl FromNode for Block {
             connection_namespace: table.optional("connection-namespace"),
             timeout: table.optional("timeout"),
             timeouts: timeouts.into_iter().map(|(name, limit)| (name, limit.seconds)).collect(),
-            failure_retry: table.optional("failure_retry"),
-            repeat: table.optional("repeat"),
+            failure_retry: count("failure_retry", &table),
+            repeat: count("repeat", &table),
             roles: table.optional::<Texts>("role").unwrap_or_default().0,
             requests: Request::read_all(&table),
             kind: kind(name, &table),
         };
-        table.optional::<u32>("failure_retry_interval");
-        // Keys that are read nowhere may be those of a method that is not known to the last key.
-        let strict = match &block.kind {
-            Kind::Deploy(deploy) => matches!(deploy.to.as_str(), "tftp" | "tmpfs"),
-            Kind::Boot(boot) => matches!(boot.method.as_str(), "u-boot" | "qemu"),
-            Kind::Test(_) | Kind::Monitors(_) | Kind::Interactive(_) | Kind::Command { .. } => true,
-            Kind::OtherTest { .. } => false,
-        };
-        if strict {
-            table.finish();
+        count("failure_retry_interval", &table);
+        match &block.kind {
+            Kind::Deploy(deploy) => keys::check_deploy(&table, &deploy.to),
+            Kind::Boot(boot) => keys::check_boot(&table, &boot.method),
+            Kind::Test(_) | Kind::Monitors(_) | Kind::Interactive(_) | Kind::Command { .. } => {
+                table.finish();
+            }
+            Kind::OtherTest { .. } => {}
         }
         Some(block)
     }
+}
+
+/// A number of times or seconds, one at least.
+fn count(key: &str, table: &Table<'_>) -> Option<u32> {
+    let count = table.optional(key)?;
+    if count == 0 {
+        table.problem(key, "it is 1 at least");
+    }
+    Some(count)
 }
 
 /// Where a block names its method.
@@ -203,11 +140,11 @@ fn method<'a>(block: &str, table: &Table<'a>) -> Option<&'a Node> {
 fn kind(block: &str, table: &Table<'_>) -> Kind {
     match block {
         "deploy" => {
-            let to = known(table, "to", &DEPLOYS);
+            let to = known(table, "to", keys::names(keys::DEPLOYS));
             Kind::Deploy(Box::new(Deploy::read(to.as_deref().unwrap_or("tftp"), table)))
         }
         "boot" => {
-            let method = known(table, "method", &BOOTS);
+            let method = known(table, "method", keys::names(keys::BOOTS));
             Kind::Boot(Box::new(Boot::read(method.as_deref().unwrap_or("u-boot"), table)))
         }
         "test" => {
@@ -226,12 +163,16 @@ fn kind(block: &str, table: &Table<'_>) -> Kind {
 /// The method of a block: for a misspelt one, after a note, what it was most likely meant to be, so
 /// that the rest of the block can be checked. What is like no method at all has no strategy, and is
 /// told there.
-fn known(table: &Table<'_>, key: &str, methods: &[&str]) -> Option<String> {
+fn known(
+    table: &Table<'_>,
+    key: &str,
+    methods: impl Iterator<Item = &'static str> + Clone,
+) -> Option<String> {
     let method = table.required::<String>(key)?;
-    if methods.contains(&method.as_str()) {
+    if methods.clone().any(|known| known == method) {
         return Some(method);
     }
-    let Some(near) = Name::nearest(&method, methods.iter().copied()) else { return Some(method) };
-    table.problem(key, none_of(&method, methods));
+    let Some(near) = Name::nearest(&method, methods.clone()) else { return Some(method) };
+    table.problem(key, none_of(&method, &methods.collect::<Vec<_>>()));
     Some(near.to_owned())
 }

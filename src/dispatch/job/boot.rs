@@ -1,5 +1,7 @@
 //! A boot block: what all methods have, and what some have beside it.
 
+use std::collections::BTreeMap;
+
 use super::artefact::one_of;
 use super::deploy::Container;
 use super::{Text, Texts};
@@ -20,6 +22,8 @@ pub struct Boot {
     pub final_message: Option<String>,
     /// Replaces the device's own message that says the kernel has started.
     pub kernel_start_message: Option<String>,
+    /// What the kernel says of its troubles is of no interest.
+    pub ignore_kernel_messages: bool,
     /// The overlay is fetched by the booted board itself.
     pub transfer_overlay: Option<Transfer>,
     /// How the kernel was built, when no deploy block of the job tells.
@@ -151,6 +155,11 @@ impl Boot {
     pub(super) fn read(method: &str, table: &Table<'_>) -> Self {
         let commands = match table.node("commands").map(|node| &node.value) {
             Some(Value::Text(name)) => Commands::Named(name.clone()),
+            // Of `uuu` each is a table: the program and what it is given.
+            Some(_) if method == "uuu" => {
+                table.optional::<Vec<BTreeMap<String, Text>>>("commands");
+                Commands::List(Vec::new())
+            }
             Some(_) => Commands::List(texts(table, "commands")),
             None => {
                 if NEED_COMMANDS.contains(&method) {
@@ -165,12 +174,19 @@ impl Boot {
             (message("bootloader-final-message"), message("kernel-start-message"));
         if let Some(parameters) = parameters {
             parameters.optional::<Text>("shutdown-message");
+            if method == "ssh" {
+                for key in ["hostID", "host_key"] {
+                    parameters.optional::<Text>(key);
+                }
+            }
             parameters.finish();
         }
-        for known in ["root_uuid", "boot_part", "docker", "type", "connection", "media"] {
-            table.node(known);
+        for key in ["type", "connection", "media"] {
+            table.optional::<String>(key);
         }
-        table.optional::<bool>("ignore_kernel_messages");
+        for key in ["use_bootscript", "expect_shell", "pre_power_command", "pre_os_command"] {
+            table.optional::<bool>(key);
+        }
         let text = |key: &str| table.optional::<Text>(key).map(|text| text.0);
         let only =
             |methods: &[&str], key: &str| methods.contains(&method).then(|| text(key)).flatten();
@@ -186,6 +202,7 @@ impl Boot {
             auto_login: AutoLogin::read(table),
             final_message,
             kernel_start_message,
+            ignore_kernel_messages: table.optional("ignore_kernel_messages").unwrap_or(false),
             transfer_overlay: Transfer::read(table),
             kernel_type: one_of(table, "kernel_type", &["image", "zimage", "uimage"]),
             soft_reboot: texts(table, "soft_reboot"),
@@ -234,11 +251,15 @@ const NEED_COMMANDS: [&str; 10] = [
 impl Transfer {
     fn read(block: &Table<'_>) -> Option<Self> {
         let table = block.table("transfer_overlay")?;
-        let text = |key: &str| table.optional::<String>(key).unwrap_or_default();
+        let method: Option<String> = table.optional("transfer_method");
+        let text = |key: &str| match method {
+            None => table.required::<String>(key).unwrap_or_default(),
+            Some(_) => table.optional::<String>(key).unwrap_or_default(),
+        };
         let transfer = Self {
             download_command: text("download_command"),
             unpack_command: text("unpack_command"),
-            method: table.optional("transfer_method"),
+            method: method.clone(),
         };
         table.finish();
         Some(transfer)
@@ -291,6 +312,7 @@ impl AutoLogin {
         if login.password_prompt.is_some() && login.password.is_none() {
             table.problem("password", "\"password\" is missing beside \"password_prompt\"");
         }
+        table.optional::<bool>("ignore_kernel_messages");
         table.finish();
         Some(login)
     }

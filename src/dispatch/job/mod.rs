@@ -6,10 +6,14 @@
 mod artefact;
 mod block;
 mod boot;
+mod checks;
 mod deploy;
 mod interactive;
+mod keys;
 mod monitors;
 mod multinode;
+mod notify;
+mod protocols;
 mod test;
 mod values;
 
@@ -25,7 +29,9 @@ pub use test::{Definition, Source};
 pub use values::{Limit, Text, Texts};
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
+use self::protocols::Protocols;
 use super::names;
 use crate::config::{At, FromNode, Node, Table, Value};
 use crate::model::Name;
@@ -44,7 +50,17 @@ pub struct Job {
     pub secrets: BTreeMap<String, String>,
     /// The group of boards that it is for, if it is for several.
     pub multinode: Option<Multinode>,
+    /// The port of `protocols: lava-xnbd`; `None` for a free one.
+    pub nbd_port: Option<u16>,
+    pub debug: Debugging,
     pub blocks: Vec<Block>,
+}
+
+/// What the job wants when it fails; a key of ours, which LAVA has not.
+#[derive(Debug, Clone, Default)]
+pub struct Debugging {
+    /// How long the board is held for people.
+    pub pause_on_failure: Option<Duration>,
 }
 
 /// The job's own time limits, in seconds.
@@ -70,6 +86,7 @@ impl Job {
             top.problem("job_name", "a job's name has 1 to 200 characters");
         }
         let timeouts = top.required::<Timeouts>("timeouts");
+        let protocols = Protocols::read(&top);
         visibility(&top);
         priority(&top);
         top.optional::<Vec<Text>>("tags");
@@ -80,20 +97,32 @@ impl Job {
             timeouts: timeouts.unwrap_or_default(),
             environment: texts(top.optional("environment")),
             secrets: texts(top.optional("secrets")),
-            multinode: multinode(&top),
+            multinode: protocols.multinode,
+            nbd_port: protocols.nbd_port,
+            debug: top.optional("debug").unwrap_or_default(),
             blocks: blocks(&top),
         };
         job.check_roles(&top);
         top.optional::<Text>("device");
         top.optional::<Text>("worker");
         top.optional::<bool>("reboot_to_fastboot");
-        for free in ["context", "metadata", "notify"] {
-            if let Some(table) = top.table(free) {
-                table.entries();
-            }
+        if let Some(table) = top.table("metadata") {
+            table.entries();
         }
+        checks::context(&top);
+        notify::check(&top);
+        checks::job(&top);
         top.finish();
         Some(job)
+    }
+}
+
+impl FromNode for Debugging {
+    fn from_node(node: &Node, at: &At<'_>) -> Option<Self> {
+        let table = Table::new(node, at.clone())?;
+        let pause = table.optional::<Limit>("pause_on_failure");
+        table.finish();
+        Some(Self { pause_on_failure: pause.map(|limit| Duration::from_secs(limit.seconds)) })
     }
 }
 
@@ -136,18 +165,7 @@ fn blocks(top: &Table<'_>) -> Vec<Block> {
     let blocks = items.iter().enumerate();
     let blocks: Vec<Block> =
         blocks.filter_map(|(i, item)| Block::from_node(item, &at.index(i))).collect();
-    let named = blocks.iter().filter(|block| block.namespace.is_some()).count();
-    if named != 0 && named != blocks.len() {
-        at.problem(node.place, "if one block has a namespace, all must have one");
-    }
     blocks
-}
-
-/// What the job says of its group; of other protocols nothing is read here.
-fn multinode(top: &Table<'_>) -> Option<Multinode> {
-    let protocols = top.node("protocols").and_then(|_| top.table("protocols"))?;
-    protocols.node("lava-multinode")?;
-    Some(Multinode::read(protocols.table("lava-multinode")?))
 }
 
 fn visibility(top: &Table<'_>) {

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::artefact::none_of;
-use super::{Job, Limit, Text, Texts};
+use super::{Job, Limit, Text, Texts, checks};
 use crate::config::{At, FromNode, Node, Table, Value};
 use crate::dispatch::multinode::group::MAX_MEMBERS;
 
@@ -173,7 +173,8 @@ impl FromNode for Role {
         if role.device_type.is_none() && role.connection.is_none() {
             table.problem("device_type", "\"device_type\" is missing");
         }
-        for known in ["context", "tags", "device", "worker", "host_role", "timeouts"] {
+        checks::context(&table);
+        for known in ["tags", "device", "worker", "host_role", "timeouts"] {
             table.node(known);
         }
         table.finish();

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::artefact::one_of;
+use super::artefact::{none_of, one_of};
 use super::{Text, Texts};
 use crate::config::{FromNode, Node, Table, Value};
 use crate::dispatch::overlay::DefinitionFile;
@@ -62,7 +62,27 @@ impl Definition {
             let what = "a test block has one of definitions, interactive, monitors and services";
             block.problem("definitions", what);
         }
-        block.tables("definitions").into_iter().filter_map(Self::read).collect()
+        let tables = block.tables("definitions");
+        let mut definitions: Vec<Self> = Vec::with_capacity(tables.len());
+        for table in tables {
+            // Two of a name would have one folder on the board, and one suite of results.
+            let name = table.node("name").and_then(Node::as_text);
+            let place = table.node("name").map(|node| node.place);
+            if let Some((name, place)) = name.zip(place)
+                && definitions.iter().any(|other| other.name == name)
+            {
+                let what = format!("another definition of this block is called {name:?} too");
+                table.at().key("name").problem(place, what);
+            }
+            definitions.extend(Self::read(table));
+        }
+        if definitions.is_empty()
+            && let Some(node) = block.node("definitions")
+            && matches!(&node.value, Value::List(items) if items.is_empty())
+        {
+            block.problem("definitions", "there is no definition");
+        }
+        definitions
     }
 
     fn read(table: Table<'_>) -> Option<Self> {
@@ -83,7 +103,7 @@ impl Definition {
             path: table.required("path").unwrap_or_default(),
             source: source.unwrap_or(Source::Url { repository: String::new(), strip: None }),
             parameters: parameters.into_iter().map(|(key, value)| (key, value.0)).collect(),
-            skip_install: table.optional("skip_install").unwrap_or_default(),
+            skip_install: skip_install(&table),
             kmsg: signal.as_deref() == Some("kmsg"),
             expected: table.optional::<Texts>("expected").map(|texts| texts.0),
         };
@@ -93,6 +113,15 @@ impl Definition {
         table.finish();
         Some(definition)
     }
+}
+
+fn skip_install(table: &Table<'_>) -> Vec<String> {
+    let parts: Vec<String> = table.optional("skip_install").unwrap_or_default();
+    let known = ["all", "deps", "git-repos", "keys", "sources", "steps"];
+    for part in parts.iter().filter(|part| !known.contains(&part.as_str())) {
+        table.problem("skip_install", none_of(part, &known));
+    }
+    parts
 }
 
 impl Source {

@@ -58,6 +58,10 @@ impl Connection for Watched {
     fn write(&mut self, bytes: Bytes) -> BoxFuture<'_, Result<(), Error>> {
         self.inner.write(bytes)
     }
+
+    fn share(&mut self, shared: bool) -> BoxFuture<'_, Result<(), Error>> {
+        self.inner.share(shared)
+    }
 }
 
 async fn ended(watch: &mut watch::Receiver<Option<Ended>>) -> Ended {

@@ -1,10 +1,14 @@
 //! Running a pipeline: time limits, tries, results, and the end that always comes.
 
+mod pause;
+
 use std::collections::BTreeMap;
+use std::panic::AssertUnwindSafe;
 use std::time::Duration;
 
 use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
+use tokio::time::error::Elapsed;
 use tokio::time::{Instant, timeout_at};
 use tokio_util::sync::CancellationToken;
 
@@ -14,9 +18,13 @@ use super::multinode::{Member, calls};
 use super::pipeline::{Pipeline, Step};
 use super::results::{CaseResult, LAVA};
 
-/// However short its own limit is, the end of the job gets this long to switch the board off, even
-/// when the job has used up all of its time.
+/// However short its own limit is, the end of the job and all that is in it get this long to switch the
+/// board off, even when the job has used up all of its time.
 const FINALIZE_LIMIT: Duration = Duration::from_secs(60);
+/// A soft time-out warns when so much of a limit is gone: three quarters.
+const SOFT: (u32, u32) = (3, 4);
+/// Of an action that has less time than this nobody is warned.
+const WORTH_A_WARNING: Duration = Duration::from_secs(10);
 
 /// Runs all blocks and then `finalize`, whatever happened before it.
 ///
@@ -36,7 +44,7 @@ pub async fn run(
         biased;
         () = cancelled.cancelled() => Err(Error::Cancelled),
         why = lost(member.as_ref()) => Err(Error::Group(why)),
-        done = timeout_at(deadline, blocks(pipeline, context, deadline)) => {
+        done = timeout_at(deadline, unwinding(blocks(pipeline, context, deadline))) => {
             done.unwrap_or_else(|_| Err(timed_out("the job", limit.as_secs(), context)))
         }
     };
@@ -47,11 +55,15 @@ pub async fn run(
         }
         context.log.error(format!("{} error: {error}", error.class()));
     }
-    // The others need not wait until the board is off.
+    // The others need not wait until the board is off, nor while somebody looks at it.
     if let Some(member) = member {
         member.end(done.as_ref().err()).await;
     }
-    let finalize = run_step(&pipeline.finalize, context, Instant::now() + FINALIZE_LIMIT).await;
+    if done.as_ref().is_err_and(|error| *error != Error::Cancelled) {
+        pause::on_failure(context, cancelled).await;
+    }
+    let end = Instant::now() + FINALIZE_LIMIT;
+    let finalize = unwinding(run_step(&pipeline.finalize, context, end, FINALIZE_LIMIT)).await;
     let done = done.and(finalize);
     context.result(CaseResult::job(done.as_ref().err(), begin.elapsed().as_secs_f64()));
     done
@@ -72,30 +84,42 @@ async fn blocks(
 ) -> Result<(), Error> {
     calls::start(context).await?;
     for step in &pipeline.steps {
-        run_step(step, context, deadline).await?;
+        run_step(step, context, deadline, Duration::ZERO).await?;
     }
     Ok(())
 }
 
+/// A mistake of ours in an action is that action's failure: the board is switched off all the same.
+async fn unwinding(actions: impl Future<Output = Result<(), Error>>) -> Result<(), Error> {
+    let done = AssertUnwindSafe(actions).catch_unwind().await;
+    done.unwrap_or_else(|_| {
+        Err(Error::Bug("an action has panicked; standard error tells where".into()))
+    })
+}
+
 /// Runs a step and all that is inside it, until it is done, has failed for good, or its time is over.
+/// It has its own limit, but `least` at least.
 fn run_step<'a>(
     step: &'a Step,
     context: &'a mut Context,
     parent: Instant,
+    least: Duration,
 ) -> BoxFuture<'a, Result<(), Error>> {
     async move {
         let begin = Instant::now();
-        let deadline = parent.min(begin + Duration::from_secs(step.timeout));
+        let deadline = parent.min(begin + Duration::from_secs(step.timeout).max(least));
         let name = step.action.name();
-        let left = (deadline - begin).as_secs();
-        context.log.info(format!("start: {} {name} (at most {left} s)", step.level));
+        // Both lines as LAVA has them, for who reads its logs.
+        let (level, left) = (&step.level, clock(deadline - begin));
+        let said = format!("start: {level} {name} (timeout {left}) [{}]", step.namespace);
+        say(level, said, context);
         context.open.push(Open {
             level: step.level.clone(),
             name,
             namespace: step.namespace.clone(),
             begin,
         });
-        let done = tries(step, context, deadline).await;
+        let done = tries(step, context, deadline, least).await;
         if let Some(open) = context.open.pop() {
             let extra = std::mem::take(&mut at(step, context, deadline).shared().extra);
             ended(open, extra, done.as_ref().err(), context);
@@ -115,8 +139,8 @@ fn ended(
     let Open { level, name, namespace, begin } = open;
     let took = begin.elapsed();
     context.progress.end(&level, name, took, error);
-    let outcome = if error.is_none() { "end" } else { "fail" };
-    context.log.info(format!("{outcome}: {level} {name} ({:.1} s)", took.as_secs_f64()));
+    let said = format!("end: {level} {name} (duration {}) [{namespace}]", clock(took));
+    say(&level, said, context);
     context.result(CaseResult {
         definition: LAVA.into(),
         case: name.into(),
@@ -131,14 +155,33 @@ fn ended(
     });
 }
 
-async fn tries(step: &Step, context: &mut Context, deadline: Instant) -> Result<(), Error> {
+/// Of the outermost actions for everyone, of the others for who wants to know.
+fn say(level: &str, said: String, context: &Context) {
+    match level.contains('.') {
+        false => context.log.info(said),
+        true => context.log.debug(said),
+    }
+}
+
+/// As `00:02:05`.
+fn clock(time: Duration) -> String {
+    let seconds = time.as_secs();
+    format!("{:02}:{:02}:{:02}", seconds / 3600, seconds / 60 % 60, seconds % 60)
+}
+
+async fn tries(
+    step: &Step,
+    context: &mut Context,
+    deadline: Instant,
+    least: Duration,
+) -> Result<(), Error> {
     let mut attempt = 0;
     let mut failed = None;
     loop {
         attempt += 1;
         context.progress.begin(&step.level, step.action.name(), attempt);
         let limit = step.timeout;
-        let tried = timeout_at(deadline, once(step, context, deadline)).await;
+        let tried = warned(step, context, deadline, least).await;
         let done = tried.unwrap_or_else(|_| Err(timed_out(step.action.name(), limit, context)));
         let more = attempt < step.tries && Instant::now() < deadline;
         match done {
@@ -159,11 +202,40 @@ async fn tries(step: &Step, context: &mut Context, deadline: Instant) -> Result<
     }
 }
 
-async fn once(step: &Step, context: &mut Context, deadline: Instant) -> Result<(), Error> {
+/// Runs a step once, within its limit; warns when most of that is gone.
+async fn warned(
+    step: &Step,
+    context: &mut Context,
+    deadline: Instant,
+    least: Duration,
+) -> Result<Result<(), Error>, Elapsed> {
+    let (log, name, begin) = (context.log.clone(), step.action.name(), Instant::now());
+    log.waits_for(None);
+    let limit = deadline.saturating_duration_since(begin);
+    let mut tried = std::pin::pin!(once(step, context, deadline, least));
+    // Of the actions around it, the innermost tells.
+    if step.steps.is_empty() && limit >= WORTH_A_WARNING {
+        let soft = limit * SOFT.0 / SOFT.1;
+        if let Ok(done) = timeout_at(begin + soft, &mut tried).await {
+            return Ok(done);
+        }
+        let (gone, limit) = (soft.as_secs(), limit.as_secs());
+        let waiting = log.waiting().map(|what| format!(", waiting for {what}")).unwrap_or_default();
+        log.warning(format!("soft time-out: {name} has used {gone} of its {limit} s{waiting}"));
+    }
+    timeout_at(deadline, tried).await
+}
+
+async fn once(
+    step: &Step,
+    context: &mut Context,
+    deadline: Instant,
+    least: Duration,
+) -> Result<(), Error> {
     calls::before(&step.requests, at(step, context, deadline)).await?;
     step.action.run(at(step, context, deadline)).await?;
     for inner in &step.steps {
-        run_step(inner, context, deadline).await?;
+        run_step(inner, context, deadline, least).await?;
     }
     step.action.finish(at(step, context, deadline)).await?;
     calls::after(&step.requests, at(step, context, deadline)).await

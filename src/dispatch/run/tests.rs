@@ -88,10 +88,12 @@ async fn run_all(
         job_id: "1".into(),
         output: dir.path().to_owned(),
         tftp_dir: dir.path().to_owned(),
+        nfs_dir: None,
         tftp_listen: None,
         cache: None,
         dispatcher_ip: "127.0.0.1".into(),
         lab: None,
+        pause_on_failure: None,
     };
     let (job, device, settings) = (Arc::new(job), Arc::<Device>::default(), Arc::new(settings));
     let mut context = Context::new(job, device, settings, log, notes.clone());
@@ -110,6 +112,8 @@ fn empty_job() -> super::super::job::Job {
         environment: BTreeMap::new(),
         secrets: BTreeMap::new(),
         multinode: None,
+        nbd_port: None,
+        debug: Default::default(),
         blocks: Vec::new(),
     }
 }

@@ -6,7 +6,7 @@ use crate::config::KeyConfig;
 use crate::model::{Failure, Kind};
 use crate::wire::escape::{Escapes, Introducer, Keymap};
 
-#[derive(Debug, Args)]
+#[derive(Debug, Default, Args)]
 pub(super) struct KeyArgs {
     /// What begins an escape, as ~$, ^A or ^Ec; "none" for no escapes. Else: $LAVA_ESCAPE,
     /// ~/.config/lava/console.toml, /etc/lava/console.toml, and what the keymap has.

@@ -5,6 +5,8 @@ pub mod console;
 pub mod demo;
 pub mod dispatcher;
 mod keys;
+mod lab_args;
+mod last_words;
 pub mod lava;
 pub(in crate::front) mod line_text;
 mod point;
@@ -17,7 +19,7 @@ pub mod ssh;
 mod tui;
 mod user;
 
-pub(in crate::front) use console::{Streams, Visit, command, info_lines, notice, operate};
+pub(in crate::front) use console::{Streams, Visit, command, info_lines, notice, operate, words};
 
 use std::process::ExitCode;
 

@@ -8,9 +8,8 @@ use super::console::told_to_end;
 use super::user::user;
 use crate::client::lab::Lab;
 use crate::config::top::TopConfig;
-pub(super) use crate::front::tui::Options;
-use crate::front::tui::{Local, facts, run};
-use crate::model::event::Mode;
+use crate::front::tui::{EscapeKeys, Local, facts, run};
+pub(super) use crate::front::tui::{Open, Options};
 use crate::model::{Failure, Kind, Right};
 
 /// Serves the person at this terminal, once it is known what is to be shown.
@@ -49,12 +48,12 @@ async fn serve(
 /// As [`Lab::consoles`], and when there is no terminal for it.
 pub(super) async fn tiled(
     lab: Lab,
-    boards: Vec<String>,
-    mode: Mode,
+    mut open: Open,
+    escape: EscapeKeys,
 ) -> Result<(Lab, Options), Failure> {
     facts()?;
-    let consoles = lab.consoles(&boards, Right::Spy).await?;
-    let names: Vec<String> = consoles.into_iter().map(|(name, _)| name.to_string()).collect();
+    let consoles = lab.consoles(&open.boards, Right::Spy).await?;
+    open.boards = consoles.into_iter().map(|(name, _)| name.to_string()).collect();
     let config = TopConfig::find()?;
-    Ok((lab, Options { boards: names.clone(), open: Some((names, mode)), config }))
+    Ok((lab, Options { boards: open.boards.clone(), open: Some(open), config, escape }))
 }

@@ -66,8 +66,8 @@ impl Power {
     async fn carry_out(&self, verb: Verb, reason: Option<String>) -> Result<Report, Failure> {
         let Self { console, user, session, .. } = self;
         let outlet = self.means.borrow().outlet.clone();
-        let request = PowerRequest { reason, ..PowerRequest::default() };
-        let somebody = AtConsole { console, user, session: Some(*session) };
+        let request = PowerRequest { user: Some(user.clone()), reason, ..PowerRequest::default() };
+        let somebody = AtConsole { console, user, session: Some(*session), behalf: None };
         somebody.operate(verb, outlet.as_deref(), request, &self.hand_over).await
     }
 }

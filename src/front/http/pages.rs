@@ -11,7 +11,7 @@ use axum::response::{IntoResponse as _, Response};
 use super::ApiError;
 use super::access::Origin;
 use super::access::last;
-use crate::model::{Failure, Kind};
+use crate::model::{Failure, Kind, Name};
 
 /// Refuses what comes from a page of somebody else: browsers say where a page is from in every
 /// request that could do something. Programs say nothing, or our own address.
@@ -23,9 +23,9 @@ pub async fn refuse_foreign_pages(request: Request, next: Next) -> Response {
     next.run(request).await
 }
 
-/// Whether a request was sent to a name that is this host's by itself: a stranger's name can be made to
-/// lead here, and a browser then takes us for the stranger. Programs that tell no name are none.
-pub(super) fn is_sent_here(headers: &HeaderMap) -> bool {
+/// Whether a request was sent to a name that is this host's by itself, or one of `names`: a stranger's name can
+/// be made to lead here, and a browser then takes us for the stranger. Programs that tell no name are none.
+pub(super) fn is_sent_here(headers: &HeaderMap, names: &[Name]) -> bool {
     let Some(host) = headers.get(HOST) else { return true };
     let Ok(host) = host.to_str() else { return false };
     let port = |(_, port): &(&str, &str)| port.bytes().all(|byte| byte.is_ascii_digit());
@@ -33,6 +33,7 @@ pub(super) fn is_sent_here(headers: &HeaderMap) -> bool {
     let address = name.strip_prefix('[').and_then(|name| name.strip_suffix(']')).unwrap_or(name);
     address.parse::<IpAddr>().is_ok()
         || name.eq_ignore_ascii_case("localhost")
+        || names.iter().any(|own| name.eq_ignore_ascii_case(own.as_str()))
         || own_names().iter().any(|own| name.eq_ignore_ascii_case(own))
 }
 
@@ -64,7 +65,7 @@ fn names_beside(name: &str, hosts: &str) -> Vec<String> {
 /// browser says then where the page is from.
 pub async fn refuse_browsers(request: Request, next: Next) -> Response {
     let origin = request.extensions().get::<Origin>();
-    if origin.is_some_and(Origin::is_loopback) && !is_sent_here(request.headers()) {
+    if origin.is_some_and(Origin::is_loopback) && !is_sent_here(request.headers(), &[]) {
         let what = "this name is not known to be this host's, and a web page could be behind it";
         let failure = Failure::new(Kind::Refused, what)
             .hint("write localhost or the address in place of the name");
@@ -90,7 +91,7 @@ pub(super) fn refuse_browser(headers: &HeaderMap) -> Result<(), ApiError> {
 }
 
 /// Whether a request has anything that browsers send, and that pages cannot keep them from sending.
-fn is_browser(headers: &HeaderMap) -> bool {
+pub(super) fn is_browser(headers: &HeaderMap) -> bool {
     const ONLY_BROWSERS: [&str; 3] = ["sec-fetch-site", "sec-fetch-mode", "sec-fetch-dest"];
     let agent = headers.get(USER_AGENT).map(HeaderValue::as_bytes).unwrap_or_default();
     [ORIGIN, REFERER, ACCEPT_LANGUAGE].iter().any(|name| headers.contains_key(name))
@@ -151,16 +152,19 @@ mod tests {
     #[test]
     fn names_that_somebody_can_make_lead_here_are_not_ours() {
         let here =
-            |host: &str| is_sent_here(&[(HOST, host.parse().unwrap())].into_iter().collect());
+            |host: &str| is_sent_here(&[(HOST, host.parse().unwrap())].into_iter().collect(), &[]);
         for ours in ["localhost", "LocalHost:7100", "127.0.0.1:7100", "[::1]:7100", "[::1]"] {
             assert!(here(ours), "{ours}");
         }
         let uname = rustix::system::uname();
-        assert!(here(uname.nodename().to_str().unwrap()) && is_sent_here(&HeaderMap::new()));
+        assert!(here(uname.nodename().to_str().unwrap()) && is_sent_here(&HeaderMap::new(), &[]));
         for other in
             ["evil.example", "evil.example:7100", "localhost.evil.example", "127.0.0.1.nip.io", ""]
         {
             assert!(!here(other), "{other}");
         }
+        let host = HeaderMap::from_iter([(HOST, "Lab.example:7100".parse().unwrap())]);
+        assert!(is_sent_here(&host, &["lab.example".parse().unwrap()]));
+        assert!(!is_sent_here(&host, &["example".parse().unwrap()]));
     }
 }

@@ -2,26 +2,30 @@
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
-use std::num::NonZeroU16;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use russh::keys::{HashAlg, PublicKey};
 use russh::server::{
     Auth, ChannelOpenHandle, Handler, Msg, PublicKeyOffer, Session, VerifiedPublicKey,
 };
 use russh::{Channel, ChannelId, ChannelOpenFailure, Pty};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+use tokio::sync::{Semaphore, oneshot, watch};
 use tokio_util::sync::CancellationToken;
 
 use super::doors::Inside;
 use super::forward;
+use super::pump::{Size, size};
+use super::room::Room;
 use super::server::SshServer;
-use super::session::{Asked, Visitor};
+use super::session::{self, Asked, Visitor};
 use crate::config::ssh::{SshConfig, SshUser};
 use crate::model::Behalf;
 
 /// How many channels one connection may have open.
 const CHANNELS: usize = 64;
+/// How long the answer takes for a key that lets in nobody and is shown again and again.
+const SLOWLY: Duration = Duration::from_secs(2);
 
 /// How far somebody's login has come.
 #[derive(Debug, Default)]
@@ -29,6 +33,8 @@ pub(super) struct Login {
     pub(super) person: Option<Arc<Person>>,
     /// The fingerprint of the last key that lets in nobody.
     pub(super) refused: Option<String>,
+    /// Whether somebody would be let in, had they fewer connections.
+    pub(super) crowd: bool,
 }
 
 /// Somebody who has logged in.
@@ -45,9 +51,17 @@ pub(super) struct Person {
 impl Person {
     /// Whether a configuration says of them and their key what it said when they logged in.
     pub(super) fn is_the_same_in(&self, config: &SshConfig) -> bool {
-        let user = config.user_of(&self.blob);
-        user.is_some_and(|user| user.name == self.user.name && user.rights == self.user.rights)
+        config.user_of(&self.blob).is_some_and(|user| {
+            user.name == self.user.name
+                && user.rights == self.user.rights
+                && stays(user, &self.blob) == self.stays
+        })
     }
+}
+
+/// Whether a user's key forbids forwarding.
+fn stays(user: &SshUser, blob: &[u8]) -> bool {
+    user.keys.iter().any(|key| key.blob == blob && key.stays)
 }
 
 /// The terminal that a client has asked for.
@@ -55,15 +69,15 @@ impl Person {
 pub(super) struct Terminal {
     pub(super) term: String,
     /// Rows and columns, when they are told.
-    pub(super) size: Option<(NonZeroU16, NonZeroU16)>,
+    pub(super) size: Size,
 }
 
 /// A session channel for which nothing has been asked yet.
 struct Opening {
-    channel: Channel<Msg>,
     terminal: Option<Terminal>,
     no_colour: bool,
-    place: OwnedSemaphorePermit,
+    /// The channel's task, which waits for it.
+    ask: oneshot::Sender<(Visitor, Asked)>,
 }
 
 /// What russh asks of a connection.
@@ -74,6 +88,8 @@ pub(super) struct Connection {
     inside: Arc<Inside>,
     /// Cancelled when the connection is over.
     closed: CancellationToken,
+    /// What the client has sent and nobody has taken.
+    room: Room,
     /// The name that was logged in with: a board's, or nothing to us.
     name: String,
     openings: HashMap<ChannelId, Opening>,
@@ -87,10 +103,11 @@ impl Connection {
         login: watch::Sender<Login>,
         inside: Arc<Inside>,
         closed: CancellationToken,
+        room: Room,
     ) -> Self {
         let places = Arc::new(Semaphore::new(CHANNELS));
         let (name, openings) = (String::new(), HashMap::new());
-        Self { server, peer, login, inside, closed, name, openings, places }
+        Self { server, peer, login, inside, closed, room, name, openings, places }
     }
 
     /// Whose key this is. That they have it is another matter.
@@ -98,7 +115,7 @@ impl Connection {
         let blob = key.to_bytes().ok()?;
         let config = self.server.config();
         let user = config.user_of(&blob)?.clone();
-        let stays = user.keys.iter().any(|key| key.blob == blob && key.stays);
+        let stays = stays(&user, &blob);
         let behalf = Arc::new(Behalf {
             user: user.name.clone(),
             from: Some(self.peer.to_string()),
@@ -107,9 +124,14 @@ impl Connection {
         Some(Person { user, blob, stays, behalf })
     }
 
-    fn refuse(&self, key: &PublicKey) -> Auth {
+    async fn refuse(&self, key: &PublicKey) -> Auth {
         let fingerprint = key.fingerprint(HashAlg::Sha256).to_string();
+        let (from, now) = (self.peer.ip(), Instant::now());
+        let slowly = self.server.doors().is_tiresome(from, &fingerprint, now);
         self.login.send_modify(|login| login.refused = Some(fingerprint));
+        if slowly {
+            tokio::time::sleep(SLOWLY).await;
+        }
         Auth::reject()
     }
 
@@ -117,7 +139,7 @@ impl Connection {
         self.login.borrow().person.clone()
     }
 
-    /// Begins what was asked for on a channel, in a task of its own.
+    /// Begins what was asked for on a channel.
     fn begin(
         &mut self,
         id: ChannelId,
@@ -128,28 +150,20 @@ impl Connection {
             return session.channel_failure(id);
         };
         session.channel_success(id)?;
-        let Opening { channel, terminal, no_colour, place } = opening;
+        let Opening { terminal, no_colour, ask } = opening;
         let visitor = Visitor {
             lab: self.server.lab().on_behalf_of(person.behalf.clone()),
+            top: self.server.config().top.clone(),
             person,
             name: self.name.clone(),
             terminal,
             no_colour,
-            closed: self.closed.clone(),
-            handle: session.handle(),
+            files: self.inside.files(),
         };
-        self.server.tasks().spawn(async move {
-            Box::pin(visitor.serve(channel, asked)).await;
-            drop(place);
-        });
+        // If its task is gone, so is the client.
+        let _ = ask.send((visitor, asked));
         Ok(())
     }
-}
-
-/// A size of which nothing is zero.
-fn size(columns: u32, rows: u32) -> Option<(NonZeroU16, NonZeroU16)> {
-    let some = |number: u32| NonZeroU16::new(u16::try_from(number).ok()?);
-    Some((some(rows)?, some(columns)?))
 }
 
 impl Handler for Connection {
@@ -162,7 +176,7 @@ impl Handler for Connection {
     ) -> Result<Auth, Self::Error> {
         Ok(match self.owner(offer.public_key) {
             Some(_) => Auth::Accept,
-            None => self.refuse(offer.public_key),
+            None => self.refuse(offer.public_key).await,
         })
     }
 
@@ -172,12 +186,17 @@ impl Handler for Connection {
         key: VerifiedPublicKey<'_>,
     ) -> Result<Auth, Self::Error> {
         let Some(person) = self.owner(key.public_key) else {
-            return Ok(self.refuse(key.public_key));
+            return Ok(self.refuse(key.public_key).await);
         };
         let (user, key) = (&person.user.name, key.public_key.fingerprint(HashAlg::Sha256));
+        if !self.inside.known(user) {
+            tracing::warn!(%user, peer = %self.peer, "has too many connections for one more");
+            // They are let in to be told so.
+            self.login.send_modify(|login| login.crowd = true);
+            return Ok(Auth::Accept);
+        }
         tracing::info!(%user, peer = %self.peer, %key, "logged in");
         name.clone_into(&mut self.name);
-        self.inside.known();
         self.login.send_modify(|login| login.person = Some(Arc::new(person)));
         Ok(Auth::Accept)
     }
@@ -186,15 +205,20 @@ impl Handler for Connection {
         &mut self,
         channel: Channel<Msg>,
         reply: ChannelOpenHandle,
-        _: &mut Session,
+        session: &mut Session,
     ) -> Result<(), Self::Error> {
         let Ok(place) = self.places.clone().try_acquire_owned() else {
             reply.reject(ChannelOpenFailure::ResourceShortage).await;
             return Ok(());
         };
-        let id = channel.id();
-        self.openings.insert(id, Opening { channel, terminal: None, no_colour: false, place });
+        let (ask, asked) = oneshot::channel();
+        self.openings.insert(channel.id(), Opening { terminal: None, no_colour: false, ask });
         reply.accept().await;
+        let (room, closed, handle) = (self.room.clone(), self.closed.clone(), session.handle());
+        self.server.tasks().spawn(async move {
+            Box::pin(session::serve(channel, room, asked, closed, handle)).await;
+            drop(place);
+        });
         Ok(())
     }
 
@@ -219,10 +243,12 @@ impl Handler for Connection {
             reply.reject(ChannelOpenFailure::AdministrativelyProhibited).await;
             return Ok(());
         };
-        let (user, closed) = (person.user.name.clone(), self.closed.clone());
+        let (server, host) = (self.server.clone(), host.to_owned());
+        let (closed, room) = (self.closed.clone(), self.room.clone());
         self.server.tasks().spawn(async move {
+            let lost = server.no_longer_forwards(&person, (&host, port), &forward);
             tokio::select! {
-                () = forward::run(&forward, &user, channel, reply) => {}
+                () = forward::run(&forward, &person.user.name, channel, reply, room, lost) => {}
                 () = closed.cancelled() => {}
             }
             drop(place);

@@ -6,18 +6,20 @@ use std::time::{Duration, Instant};
 
 use russh::server::Config;
 use russh::{Disconnect, MethodKind, MethodSet, SshId};
-use tokio::io::AsyncWriteExt as _;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::watch;
+use tokio::sync::{Semaphore, watch};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::HostKey;
-use super::connection::{Connection, Login};
+use super::connection::{Connection, Login, Person};
 use super::doors::{Doors, Inside};
+use super::line::{Line, hung_up};
+use super::room::Room;
+use super::turned;
 use crate::client::lab::Lab;
 use crate::config::runtime_dir;
-use crate::config::ssh::SshConfig;
+use crate::config::ssh::{Forward, SshConfig};
 use crate::front::accept;
 use crate::sys::keep_alive;
 
@@ -27,11 +29,15 @@ const LOGIN_TIME: Duration = Duration::from_secs(30);
 const GOODBYE: Duration = Duration::from_secs(1);
 /// How many keys may be shown on one connection.
 const KEYS_SHOWN: usize = 20;
-/// What may be under way to a client of a channel's bytes, and from it, before it has to say that it took
-/// them.
-const WINDOW: u32 = 1024 * 1024;
-/// How many messages of a client's may wait for the task of their channel.
+/// What may be under way from a client of a channel's bytes. It bounds what comes before we hear that the
+/// client has taken something, and how much it can upload in a round trip.
+const WINDOW: u32 = 256 * 1024;
+/// How many messages of a client's may wait for the task of their channel, which takes them at once.
 const CHANNEL_BUFFER: usize = 64;
+/// So many are told at a time why they are not listened to.
+const TURNED: usize = 64;
+/// What we say that we are.
+const VERSION: &str = concat!("SSH-2.0-lavamux_", env!("CARGO_PKG_VERSION"));
 
 /// Everything that serves somebody by SSH.
 #[derive(Clone)]
@@ -41,15 +47,16 @@ struct Inner {
     config: watch::Sender<Arc<SshConfig>>,
     ssh: Arc<Config>,
     doors: Doors,
+    /// For those who are turned away.
+    turned: Semaphore,
     /// The tasks of channels.
     tasks: TaskTracker,
 }
 
 impl SshServer {
     pub fn new(config: SshConfig, key: &HostKey) -> Self {
-        let version = concat!("SSH-2.0-lavamux_", env!("CARGO_PKG_VERSION"));
         let ssh = Config {
-            server_id: SshId::Standard(version.into()),
+            server_id: SshId::Standard(VERSION.into()),
             methods: MethodSet::from(&[MethodKind::PublicKey][..]),
             // A key that is not known is no guess, and who shows too many is not listened to.
             auth_rejection_time: Duration::ZERO,
@@ -67,6 +74,7 @@ impl SshServer {
             config: watch::Sender::new(Arc::new(config)),
             ssh: Arc::new(ssh),
             doors: Doors::default(),
+            turned: Semaphore::new(TURNED),
             tasks: TaskTracker::new(),
         }))
     }
@@ -96,18 +104,39 @@ impl SshServer {
         &self.0.tasks
     }
 
+    pub(super) fn doors(&self) -> &Doors {
+        &self.0.doors
+    }
+
     /// Where boards are.
     pub(super) fn lab(&self) -> Lab {
         self.config().lab.clone().map_or_else(|| Lab::Host(runtime_dir()), Lab::File)
     }
 
-    async fn welcome(self, mut stream: TcpStream, peer: SocketAddr, shutdown: CancellationToken) {
+    /// Waits until somebody is not taken any more where they were for a host and port.
+    pub(super) async fn no_longer_forwards(
+        &self,
+        person: &Person,
+        (host, port): (&str, u16),
+        forward: &Forward,
+    ) {
+        let mut config = self.0.config.subscribe();
+        let other =
+            |config: &Arc<SshConfig>| config.forward(&person.user, host, port) != Some(forward);
+        // It fails only without the sender, which lives as long as this.
+        let _ = config.wait_for(other).await;
+    }
+
+    async fn welcome(self, stream: TcpStream, peer: SocketAddr, shutdown: CancellationToken) {
         let inside = match self.0.doors.enter(peer.ip(), Instant::now()) {
             Ok(inside) => Arc::new(inside),
             Err(turned) => {
-                tracing::debug!(%peer, %turned, "a connection was turned away");
-                // RFC 4253, section 4.2: lines before the version are for people to read.
-                let _ = stream.write_all(format!("{turned}\r\n").as_bytes()).await;
+                if self.0.doors.tells(Instant::now()) {
+                    tracing::info!(%peer, %turned, "a connection was turned away");
+                }
+                if let Ok(_place) = self.0.turned.try_acquire() {
+                    turned::away(stream, VERSION, turned).await;
+                }
                 return;
             }
         };
@@ -127,14 +156,27 @@ impl SshServer {
         keep_alive(&stream)?;
         // The library keeps the stream to itself; this ends it.
         let line = rustix::io::dup(&stream).map_err(std::io::Error::from)?;
-        let closed = CancellationToken::new();
-        let _ends = closed.clone().drop_guard();
+        let (closed, room) = (CancellationToken::new(), Room::default());
+        let _ends = Ends(closed.clone(), room.clone());
+        let leave = inside.leave();
         let (login, mut logins) = watch::channel(Login::default());
-        let connection = Connection::new(self.clone(), peer, login, inside, closed);
+        let connection = Connection::new(self.clone(), peer, login, inside, closed, room.clone());
+        let stream = Line::new(stream, room.clone());
         let starting = russh::server::run_stream(self.0.ssh.clone(), stream, connection);
-        let mut running = match tokio::time::timeout(LOGIN_TIME, starting).await {
-            Ok(running) => running?,
-            Err(_) => return Ok(()),
+        let started = tokio::select! {
+            started = tokio::time::timeout(LOGIN_TIME, starting) => started.ok(),
+            () = shutdown.cancelled() => return Ok(()),
+            () = leave.cancelled() => {
+                self.crowded(peer);
+                None
+            }
+        };
+        let mut running = match started {
+            Some(Ok(running)) => running,
+            ended => {
+                self.told_of(&logins, peer);
+                return ended.map_or(Ok(()), |started| started.map(drop));
+            }
         };
         let handle = running.handle();
         let reason = tokio::select! {
@@ -142,6 +184,15 @@ impl SshServer {
                 self.told_of(&logins, peer);
                 return ended;
             }
+            () = hung_up(&line, &room) => {
+                let _ = rustix::net::shutdown(&line, rustix::net::Shutdown::Both);
+                return Ok(());
+            }
+            () = leave.cancelled() => {
+                self.crowded(peer);
+                "nobody has logged in, and others want to"
+            }
+            () = turned_away(logins.clone()) => "too many connections of yours are open",
             () = shutdown.cancelled() => "this lab's lava-ssh is stopped or restarted",
             () = too_late(logins.clone()) => "nobody has logged in",
             () = self.rights_lost(&mut logins) => "your keys or rights have changed; log in again",
@@ -157,10 +208,19 @@ impl SshServer {
         Ok(())
     }
 
+    /// Tells of somebody who had to leave the door for somebody else.
+    fn crowded(&self, peer: SocketAddr) {
+        if self.0.doors.tells(Instant::now()) {
+            tracing::warn!(%peer, "many connections are open on which nobody has logged in; the oldest \
+                are closed for new ones");
+        }
+    }
+
     /// Counts a login that has failed.
     fn told_of(&self, logins: &watch::Receiver<Login>, peer: SocketAddr) {
-        let Login { person: None, refused: Some(key) } = &*logins.borrow() else { return };
-        if self.0.doors.failed(peer.ip(), Instant::now()).is_told() {
+        let Login { person: None, refused, crowd: false } = &*logins.borrow() else { return };
+        let told = self.0.doors.failed(peer.ip(), refused.as_deref(), Instant::now());
+        if let Some(key) = refused.as_ref().filter(|_| told) {
             tracing::warn!(%peer, %key, "a login was refused: no user has this key");
         }
     }
@@ -173,6 +233,23 @@ impl SshServer {
         let mut config = self.0.config.subscribe();
         // It fails only without the sender, which lives as long as this.
         let _ = config.wait_for(|config| !person.is_the_same_in(config)).await;
+    }
+}
+
+/// Ends all that belongs to a connection.
+struct Ends(CancellationToken, Room);
+
+impl Drop for Ends {
+    fn drop(&mut self) {
+        self.0.cancel();
+        self.1.end();
+    }
+}
+
+/// Waits until somebody has logged in who has too many connections already.
+async fn turned_away(mut logins: watch::Receiver<Login>) {
+    if logins.wait_for(|login| login.crowd).await.is_err() {
+        std::future::pending::<()>().await;
     }
 }
 

@@ -16,7 +16,8 @@ const CTRL_C: u8 = 0x03;
 /// What stands above the list of the verbs.
 const HELP: &str = "\
 ssh panda01@LAB                          the console of a board; ~$help and Enter lists its commands
-ssh -t LAB panda01 [--spy|--exclusive]   the same
+ssh -t LAB panda01 [--spy|--exclusive]   the same; without -t there is no terminal, only lines
+ssh -t LAB [top [BOARD …]]               all boards on a screen
 scp LAB:consoles/panda01/log.raw .       what it has printed, as files; also sftp
 ssh -J LAB root@panda01                  into its network, where that is allowed; also -L
 

@@ -9,6 +9,14 @@ pub(super) const FOOT: u16 = 1;
 /// A cell of a terminal is about twice as high as wide, and a console is a bit wider than high.
 const SHAPE: f64 = 80.0 / 24.0;
 
+/// The largest screen that is drawn, in columns and rows: what a client says of its window costs no more.
+const MOST: (u16, u16) = (500, 200);
+
+/// The part of a terminal of so many columns and rows that is drawn on.
+pub(super) fn bounded((columns, rows): (u16, u16)) -> (u16, u16) {
+    (columns.clamp(1, MOST.0), rows.clamp(1, MOST.1))
+}
+
 /// How many boards there is room for on a screen of so many columns and rows.
 pub(super) fn list_rows((_, rows): (u16, u16)) -> usize {
     rows.saturating_sub(LIST_TOP + FOOT).max(1).into()

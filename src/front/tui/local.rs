@@ -17,7 +17,7 @@ use tokio_util::task::TaskTracker;
 use super::paint::LEAVE;
 use super::terminal::{Facts, INPUTS, Job, Terminal};
 use crate::model::{Failure, Kind};
-use crate::sys::{RawMode, terminal_size};
+use crate::sys::{RawMode, has_shell, terminal_size};
 
 /// A terminal that takes nothing for so long is left as it is.
 const STOPPED: Duration = Duration::from_millis(200);
@@ -116,6 +116,10 @@ fn size() -> (u16, u16) {
 
 /// Stops this process as Ctrl-Z would have; gives when it goes on.
 fn suspend(raw: &Mutex<Option<RawMode>>) -> io::Result<()> {
+    // As the kernel ignores Ctrl-Z there, too: nobody could have it go on.
+    if !has_shell() {
+        return Err(io::Error::other("there is no shell to go back to"));
+    }
     leave();
     held(raw).take();
     // Not SIGTSTP, which is handled here, and which its handler would only hear of later.

@@ -33,6 +33,7 @@ use crate::client::lab::Lab;
 use crate::config::top::TopConfig;
 use crate::model::event::Mode;
 use crate::model::{Failure, Kind};
+use crate::wire::escape::{Escapes, Introducer, Keymap};
 use crate::wire::keyboard::Decoder;
 
 /// The time from one frame to the next while somebody types.
@@ -43,19 +44,58 @@ const LIVE: Duration = Duration::from_millis(100);
 const SLOW: Duration = Duration::from_secs(1);
 /// A lone Escape is one after so long; the rest of a sequence comes at once.
 const ESCAPE: Duration = Duration::from_millis(100);
+/// How long the begin of an escape, such as a lone `~`, is held before it goes to the board.
+const ESCAPE_HOLD: Duration = Duration::from_secs(2);
 /// So many news are taken in before keys are looked at again.
 const NEWS: usize = 256;
-/// How long goodbyes to the consoles' daemons may take.
-const GOODBYE: Duration = Duration::from_secs(2);
+/// How long goodbyes to the consoles' daemons may take, what was typed last included.
+const GOODBYE: Duration = Duration::from_secs(3);
 
 /// What is shown, and how.
 #[derive(Debug, Clone, Default)]
 pub struct Options {
     /// The boards: names, or patterns such as `rack*`; all of them when there are none.
     pub boards: Vec<String>,
-    /// Only the consoles of these boards, beside each other, and typed at in this mode.
-    pub open: Option<(Vec<String>, Mode)>,
+    /// Only these consoles, beside each other.
+    pub open: Option<Open>,
     pub config: TopConfig,
+    pub escape: EscapeKeys,
+}
+
+/// Consoles that are opened at once.
+#[derive(Debug, Clone)]
+pub struct Open {
+    pub boards: Vec<String>,
+    pub mode: Mode,
+    /// They are taken from whoever has them.
+    pub force: bool,
+}
+
+/// The keys that make an escape where one types at a board, as with `lava-console`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EscapeKeys {
+    keymap: Keymap,
+    /// `None` where there are no escapes.
+    introducer: Option<Introducer>,
+}
+
+impl EscapeKeys {
+    /// Recognises them in what is typed at a board; `title` is in the prompt of commands.
+    fn recognised(&self, title: &str) -> Escapes {
+        Escapes::with(self.keymap, self.introducer.clone(), title)
+    }
+}
+
+impl From<&Escapes> for EscapeKeys {
+    fn from(escapes: &Escapes) -> Self {
+        Self { keymap: escapes.keymap(), introducer: escapes.introducer().cloned() }
+    }
+}
+
+impl Default for EscapeKeys {
+    fn default() -> Self {
+        Self { keymap: Keymap::Lava, introducer: Some(Keymap::Lava.introducer()) }
+    }
 }
 
 /// Serves a person until they leave, or the input ends. Dropping the future is as good, but for the
@@ -71,7 +111,7 @@ pub async fn run(
     options: Options,
 ) -> Result<(), Failure> {
     let tasks = TaskTracker::new();
-    let size = *terminal.size.borrow_and_update();
+    let size = layout::bounded(*terminal.size.borrow_and_update());
     let mut facts = terminal.facts;
     facts.mouse &= options.config.mouse;
     let broken = |error: std::io::Error| Failure::from_error(Kind::Infra, &error);
@@ -79,9 +119,9 @@ pub async fn run(
     let power_every = options.config.power_every;
     let (worker, news) =
         Worker::start(lab, user.clone(), options.boards, power_every, tasks.clone());
-    let mut app = App::new(options.config, user, size);
-    if let Some((boards, mode)) = options.open {
-        app.open_only(boards, mode);
+    let mut app = App::new(options.config, options.escape, user, size);
+    if let Some(open) = options.open {
+        app.open_only(open);
     }
     let decoder = Decoder::default();
     let now = Instant::now();
@@ -120,7 +160,8 @@ impl Screen {
         mut news: tokio::sync::mpsc::Receiver<News>,
     ) -> std::io::Result<()> {
         let mut pending = Bytes::from(self.painter.take());
-        let mut escape: Option<Instant> = None;
+        // When a lone Escape is one, and when what may begin an escape is the board's.
+        let (mut escape, mut held): (Option<Instant>, Option<Instant>) = (None, None);
         let mut flushing = false;
         while !self.app.wants.quit {
             let busy = !pending.is_empty() || flushing;
@@ -132,6 +173,7 @@ impl Screen {
                     let typed = self.decoder.feed(&bytes);
                     typed.into_iter().for_each(|typed| self.app.typed(typed));
                     escape = self.decoder.holds().then(|| Instant::now() + ESCAPE);
+                    held = self.app.holds_escape().then(|| Instant::now() + ESCAPE_HOLD);
                     self.soon(QUICK);
                 }
                 () = sleep_until(escape.unwrap_or(due)), if escape.is_some() => {
@@ -140,8 +182,13 @@ impl Screen {
                     typed.into_iter().for_each(|typed| self.app.typed(typed));
                     self.soon(QUICK);
                 }
+                () = sleep_until(held.unwrap_or(due)), if held.is_some() => {
+                    held = None;
+                    self.app.release_escape();
+                    self.soon(QUICK);
+                }
                 Ok(()) = terminal.size.changed() => {
-                    let size = *terminal.size.borrow_and_update();
+                    let size = layout::bounded(*terminal.size.borrow_and_update());
                     self.painter.resize(size)?;
                     self.app.resize(size);
                     self.soon(QUICK);

@@ -10,6 +10,7 @@ use ratatui::style::{Color, Modifier};
 use ratatui::{Frame, Terminal, TerminalOptions, Viewport};
 
 use super::terminal::{Colours, Facts};
+use crate::model::is_shown;
 
 /// Our own screen beside the shell's, pasted text in brackets, no cursor until there is one.
 const ENTER: &str = "\x1b[?1049h\x1b[?2004h\x1b[?25l";
@@ -18,9 +19,6 @@ const CLEAR: &str = "\x1b[0m\x1b[2J";
 const MOUSE: &str = "\x1b[?1000h\x1b[?1006h";
 /// Everything back: mouse, paste, attributes, cursor, screen.
 pub(super) const LEAVE: &str = "\x1b[?1006l\x1b[?1000l\x1b[?2004l\x1b[0m\x1b[?25h\x1b[?1049l";
-
-/// The largest screen that is drawn, each way.
-const MAX_SIZE: u16 = 1000;
 
 /// Draws on a terminal.
 pub(super) struct Painter {
@@ -101,6 +99,7 @@ impl Painter {
         let colours = self.facts.colours;
         self.terminal.draw(|frame| {
             draw(frame);
+            tame(frame.buffer_mut());
             reduce(frame.buffer_mut(), colours);
         })?;
         Ok(())
@@ -119,12 +118,23 @@ impl Painter {
 
 /// Nothing is drawn on it yet. It is told its size, and asks nobody.
 fn terminal(sink: &Sink, size: (u16, u16)) -> io::Result<Terminal<CrosstermBackend<Sink>>> {
-    let viewport = Viewport::Fixed(area(size));
+    let viewport = Viewport::Fixed(Rect::new(0, 0, size.0, size.1));
     Terminal::with_options(CrosstermBackend::new(sink.clone()), TerminalOptions { viewport })
 }
 
-fn area((columns, rows): (u16, u16)) -> Rect {
-    Rect::new(0, 0, columns.clamp(1, MAX_SIZE), rows.clamp(1, MAX_SIZE))
+/// Nothing but characters that show: whatever a text says that comes from somewhere else, it neither moves
+/// nor turns what stands around it.
+fn tame(buffer: &mut Buffer) {
+    for cell in &mut buffer.content {
+        let symbol = cell.symbol();
+        if let [b' '..=b'~'] = symbol.as_bytes() {
+            continue;
+        }
+        if !symbol.chars().all(is_shown) {
+            let kept: String = symbol.chars().filter(|c| is_shown(*c)).collect();
+            cell.set_symbol(if kept.is_empty() { "\u{fffd}" } else { &kept });
+        }
+    }
 }
 
 /// Only the colours that there are.
@@ -283,6 +293,23 @@ mod tests {
         );
         assert_eq!(sixteen(10, 10, 10), Color::Black);
         assert_eq!(reduced(Color::Indexed(244), Colours::Sixteen), Color::Gray);
+    }
+
+    #[test]
+    fn nothing_that_is_drawn_turns_what_stands_around_it() {
+        let mut painter = Painter::new(facts(Colours::None), (20, 1)).unwrap();
+        let text = "a\u{202e}b\u{2066}\u{9b}2Jc e\u{301}";
+        painter
+            .draw(|frame| {
+                frame.render_widget(Line::raw(text), frame.area());
+                frame.buffer_mut()[(12, 0)].set_symbol("\u{200f}");
+                frame.buffer_mut()[(13, 0)].set_symbol("\x1b");
+            })
+            .unwrap();
+        let drawn = String::from_utf8(painter.take()).unwrap();
+        let drawn = drawn.replace("\x1b[", "");
+        assert!(drawn.chars().all(is_shown), "{drawn:?}");
+        assert!(drawn.contains("e\u{301}") && drawn.contains('\u{fffd}'), "{drawn:?}");
     }
 
     #[test]

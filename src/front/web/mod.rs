@@ -36,7 +36,9 @@ const FILES: &[(&str, &str, &str)] = &[
     ("login.js", SCRIPT, include_str!("page/login.js")),
     ("console.js", SCRIPT, include_str!("page/console.js")),
     ("keys.js", SCRIPT, include_str!("page/keys.js")),
+    ("past.js", SCRIPT, include_str!("page/past.js")),
     ("power.js", SCRIPT, include_str!("page/power.js")),
+    ("rows.js", SCRIPT, include_str!("page/rows.js")),
     ("screen.js", SCRIPT, include_str!("page/screen.js")),
     ("speech.js", SCRIPT, include_str!("page/speech.js")),
 ];

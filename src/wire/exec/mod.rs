@@ -4,6 +4,7 @@
 //! pieces, so that its echo has none, and only what comes between them is output. U-Boot has no braces:
 //! there the output is what stands between the echo and the next prompt, and `echo $?` tells the status.
 
+use std::ops::Range;
 use std::time::Duration;
 
 use super::expect::Expected;
@@ -35,8 +36,12 @@ pub enum Shell {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Next {
     Type(Vec<u8>),
-    /// A part of the output.
-    Show(Vec<u8>),
+    /// A part of the output, and where in the stream it stood. It is shorter than that by the carriage
+    /// returns that are not the command's.
+    Show {
+        bytes: Vec<u8>,
+        at: Range<u64>,
+    },
     /// More has to come; or, if nothing comes for so long, it has to be asked again.
     Wait(Option<Duration>),
     /// It has ended, with a status if the shell tells it.
@@ -225,15 +230,17 @@ impl Exec {
             if quiet < BEHIND_TEXT {
                 return Next::Wait(Some(BEHIND_TEXT));
             }
-            let text = line[..at].to_owned().into_bytes();
+            let bytes = line[..at].to_owned().into_bytes();
+            let begin = heard.cursor();
             heard.take(usize::MAX);
+            let text = Next::Show { bytes, at: begin..heard.cursor() };
             // What is left is a prompt at the begin of a line.
             self.state = State::Settle(None);
             if shell == Shell::UBoot {
                 self.state = State::Output(shell);
                 heard.push(heard.end(), &line.as_bytes()[at..]);
             }
-            return Next::Show(text);
+            return text;
         }
         if shell == Shell::Plain {
             return self.go_on(heard, usize::MAX, State::Settle(None));
@@ -280,8 +287,9 @@ fn show(heard: &mut Heard, length: usize) -> Next {
             out.push(*byte);
         }
     }
+    let begin = heard.cursor();
     heard.take(length);
-    Next::Show(out)
+    Next::Show { bytes: out, at: begin..heard.cursor() }
 }
 
 /// What stands in a line as a status; larger ones are 255.

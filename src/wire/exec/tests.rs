@@ -47,11 +47,15 @@ fn run(board: &mut Board, exec: &mut Exec, begin: &str, cuts: &[usize]) -> (Stri
     heard.push(500, begin.as_bytes());
     let mut coming: Vec<u8> = Vec::new();
     let mut cuts = cuts.iter().cycle();
-    let (mut output, mut quiet) = (Vec::new(), NO_TIME);
+    let (mut output, mut quiet, mut shown) = (Vec::new(), NO_TIME, 500);
     for _ in 0..10_000 {
         match exec.next(&mut heard, quiet) {
             Next::Type(bytes) => coming.extend(board.answer(&bytes).into_bytes()),
-            Next::Show(bytes) => output.extend(bytes),
+            Next::Show { bytes, at } => {
+                assert!(shown <= at.start && bytes.len() as u64 <= at.end - at.start, "{at:?}");
+                shown = at.end;
+                output.extend(bytes);
+            }
             Next::Done(status) => return (String::from_utf8(output).unwrap(), status),
             Next::Failed(why) => panic!("{why}"),
             Next::Wait(until) if coming.is_empty() => {

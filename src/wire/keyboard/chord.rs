@@ -59,6 +59,24 @@ impl FromStr for Key {
             (1..=12).contains(&number).then_some(Code::F(number))
         };
         key.code = single.map(Code::Char).or(named).or_else(function).ok_or_else(wrong)?;
+        // What terminals send for these is another key.
+        let same = match key {
+            Self { code: Code::Char(c), ctrl: true, .. } => match c {
+                '[' => Some(Code::Esc),
+                'i' => Some(Code::Tab),
+                'j' | 'm' => Some(Code::Enter),
+                'h' => Some(Code::Backspace),
+                '@' => {
+                    key.code = Code::Char(' ');
+                    None
+                }
+                _ => None,
+            },
+            _ => None,
+        };
+        if let Some(code) = same {
+            (key.code, key.ctrl) = (code, false);
+        }
         if let Code::Char(c) = &mut key.code {
             let typed = c.is_ascii_lowercase() || " @[\\]^_".contains(*c);
             // With shift it is another character, and with ctrl there are only these.

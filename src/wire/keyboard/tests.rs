@@ -71,8 +71,29 @@ fn keys_are_written_as_they_are_shown() {
     {
         assert_eq!(text.parse::<Key>().unwrap().to_string(), text);
     }
+    for (text, is) in [
+        ("ctrl-[", "esc"),
+        ("ctrl-i", "tab"),
+        ("ctrl-m", "enter"),
+        ("ctrl-j", "enter"),
+        ("ctrl-h", "backspace"),
+        ("ctrl-@", "ctrl-space"),
+        ("alt-ctrl-i", "alt-tab"),
+    ] {
+        assert_eq!(text.parse::<Key>().unwrap().to_string(), is, "{text}");
+    }
     for text in ["", "ctrl-", "ctrl-ctrl-a", "f13", "shift-a", "ctrl-A", "pgup", "ab"] {
         assert_eq!(text.parse::<Key>(), Err(ChordError(text.into())));
+    }
+}
+
+/// What a terminal sends with Control and a character, it sends for the key that is written so.
+#[test]
+fn whatever_is_written_with_ctrl_can_be_typed() {
+    for byte in (b' '..0x7f).filter(|byte| !byte.is_ascii_uppercase()) {
+        let Ok(key) = format!("ctrl-{}", char::from(byte)).parse::<Key>() else { continue };
+        let sent = if byte == b' ' { 0 } else { byte & 0x1f };
+        assert_eq!(keys(&[sent]), key.to_string(), "ctrl-{}", char::from(byte));
     }
 }
 

@@ -3,10 +3,12 @@
 /// Modes (`ESC [ ? … h`) that a program on the board may set: application cursor keys, reverse video,
 /// origin, wrapping, the cursor and its blinking, reverse wrapping, the other screen, margins, reports of
 /// the mouse and of focus, bracketed paste. Each is undone at the end.
-const MODES: &[u16] = &[
+pub(super) const MODES: &[u16] = &[
     1, 5, 6, 7, 9, 12, 25, 45, 47, 66, 69, 1000, 1002, 1003, 1004, 1005, 1006, 1007, 1015, 1016,
     1047, 1048, 1049, 2004,
 ];
+/// The mouse's wheel gives arrow keys on the other screen.
+pub(super) const WHEEL: u16 = 1007;
 /// The most digits of a number: cursors are sent far away to find out where the corner is.
 const MAX_DIGITS: usize = 5;
 /// As often as that a character may be repeated (`ESC [ n b`), in digits.
@@ -104,4 +106,17 @@ fn modes(numbers: &[u8], on: bool) -> Verdict {
     let number = |number: &[u8]| std::str::from_utf8(number).ok()?.parse::<u16>().ok();
     let modes: Vec<u16> = numbers.filter_map(number).filter(|mode| MODES.contains(mode)).collect();
     if modes.is_empty() { Verdict::Harms } else { Verdict::Modes { on, modes } }
+}
+
+/// Whether a sequence that shows something changes nothing but its line, and colours.
+pub(super) fn stays_in_line(sequence: &[u8]) -> bool {
+    let [_, b'[', parameters @ .., end] = sequence else { return false };
+    let plain = parameters.iter().all(|byte| matches!(byte, b'0'..=b'9' | b';' | b':'));
+    // Colours, erasing and moving within the line, inserting, deleting and repeating characters.
+    plain && b"mKXP@CDG`ab".contains(end)
+}
+
+/// Whether a sequence sets the lines that scroll.
+pub(super) fn sets_margins(sequence: &[u8]) -> bool {
+    matches!(sequence, [_, b'[', _, .., b'r'])
 }

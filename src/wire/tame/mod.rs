@@ -23,11 +23,16 @@ const MAX_SEQUENCE: usize = 128;
 const MAX_STRING: usize = 4096;
 /// What stands for a byte that is no character.
 const REPLACEMENT: &[u8] = "\u{fffd}".as_bytes();
-/// Undoes what a board may have set: soft reset, wrapping, attributes, the first character set, the
-/// cursor and its shape, application keys, reports of mouse and focus, bracketed paste.
+/// Undoes what a board may have set: soft reset (origin and inserting are of it), wrapping, attributes, the
+/// first character set, the cursor, its blinking and its shape, application keys, reverse video and wrapping,
+/// margins at the sides, reports of mouse and focus, bracketed paste.
 const UNDO: &[u8] =
-    b"\x1b[!p\x1b[?7h\x1b[m\x0f\x1b(B\x1b[?25h\x1b[0 q\x1b[?1l\x1b>\x1b[?9l\x1b[?1000l\
-    \x1b[?1002l\x1b[?1003l\x1b[?1004l\x1b[?1005l\x1b[?1006l\x1b[?1015l\x1b[?1016l\x1b[?2004l";
+    b"\x1b[!p\x1b[?7h\x1b[m\x0f\x1b(B\x1b[?25h\x1b[0 q\x1b[?1l\x1b>\x1b[?5l\x1b[?45l\x1b[?69l\x1b[?9l\
+    \x1b[?1000l\x1b[?1002l\x1b[?1003l\x1b[?1004l\x1b[?1005l\x1b[?1006l\x1b[?1015l\x1b[?1016l\x1b[?2004l";
+/// Undoes what some terminals have by themselves, if the board has asked for it: arrow keys for the wheel.
+const UNDO_WHEEL: &[u8] = b"\x1b[?1007l";
+/// Undoes margins where a soft reset does not. That moves the cursor, which is put back.
+const UNDO_MARGINS: &[u8] = b"\x1b7\x1b[r\x1b8";
 
 /// Takes bytes as they come, however they are cut.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -37,6 +42,11 @@ pub struct Tame {
     held: Vec<u8>,
     /// The mode by which the board has gone to the terminal's other screen.
     other_screen: Option<u16>,
+    /// It has set margins, or asked for arrow keys instead of the wheel.
+    margins: bool,
+    wheel: bool,
+    /// Only what stays within its line passes.
+    lines: bool,
 }
 
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -54,6 +64,12 @@ enum State {
 }
 
 impl Tame {
+    /// For what is shown again in the midst of something else: nothing passes that reaches beyond its line or
+    /// outlasts it but colours, which a line may leave behind.
+    pub fn of_lines() -> Self {
+        Self { lines: true, ..Self::default() }
+    }
+
     /// What the terminal gets of the next bytes, and of those that were held.
     pub fn feed(&mut self, bytes: &[u8]) -> Vec<u8> {
         let mut out = Vec::with_capacity(bytes.len());
@@ -78,10 +94,13 @@ impl Tame {
     /// What makes the terminal as it was, for the end: sequences that are begun are dropped.
     pub fn undo(&mut self) -> Vec<u8> {
         let mut out = UNDO.to_vec();
+        for (set, undo) in [(self.wheel, UNDO_WHEEL), (self.margins, UNDO_MARGINS)] {
+            out.extend_from_slice(if set { undo } else { b"" });
+        }
         if let Some(mode) = self.other_screen {
             out.extend(format!("\x1b[?{mode}l").into_bytes());
         }
-        *self = Self::default();
+        *self = Self { lines: self.lines, ..Self::default() };
         out
     }
 
@@ -102,7 +121,7 @@ impl Tame {
                 self.state = State::String(length + 1);
             }
             // A control character within a sequence works at once.
-            (State::Escape | State::Control | State::TooLong, 0..0x20) => control(byte, out),
+            (State::Escape | State::Control | State::TooLong, 0..0x20) => self.control(byte, out),
             (State::Escape | State::Control | State::TooLong, 0x7f) => {}
             (State::Escape, 0x20..0x30) => self.hold(byte),
             (State::Escape, 0x30..0x7f) => self.escape(byte, out),
@@ -161,12 +180,20 @@ impl Tame {
 
     fn decide(&mut self, verdict: Verdict, sequence: &[u8], out: &mut Vec<u8>) {
         match verdict {
-            Verdict::Shows => out.extend_from_slice(sequence),
+            Verdict::Shows | Verdict::Instead(_) | Verdict::Modes { .. }
+                if self.lines && !judge::stays_in_line(sequence) => {}
+            Verdict::Shows => {
+                self.margins |= judge::sets_margins(sequence);
+                out.extend_from_slice(sequence);
+            }
             Verdict::Instead(other) => out.extend_from_slice(&other),
             Verdict::Modes { on, modes } => {
                 let other = modes.iter().rev().find(|mode| matches!(mode, 47 | 1047 | 1049));
                 if let Some(mode) = other.copied() {
                     self.other_screen = on.then_some(mode);
+                }
+                if modes.contains(&judge::WHEEL) {
+                    self.wheel = on;
                 }
                 let modes: Vec<String> = modes.iter().map(ToString::to_string).collect();
                 let end = if on { 'h' } else { 'l' };
@@ -198,19 +225,21 @@ impl Tame {
         }
         match byte {
             0x1b => self.begin(State::Escape, byte),
-            0..0x20 => control(byte, out),
+            0..0x20 => self.control(byte, out),
             0x20..0x80 => out.push(byte),
             // The begin of a character.
             0xc2..0xf5 => self.held.push(byte),
             _ => no_character(byte, out),
         }
     }
-}
 
-/// A control character: ENQ ("who are you?") is answered, and CAN begins a transfer in some terminals.
-fn control(byte: u8, out: &mut Vec<u8>) {
-    if !matches!(byte, 0x05 | 0x18 | 0x1a) {
-        out.push(byte);
+    /// A control character: ENQ ("who are you?") is answered, and CAN begins a transfer in some terminals.
+    /// Shifts to another character set outlast their line.
+    fn control(&self, byte: u8, out: &mut Vec<u8>) {
+        let harms = matches!(byte, 0x05 | 0x18 | 0x1a) || self.lines && matches!(byte, 0x0e | 0x0f);
+        if !harms {
+            out.push(byte);
+        }
     }
 }
 

@@ -141,6 +141,47 @@ fn what_the_board_has_set_is_undone() {
     assert_eq!(tame, Tame::default());
 }
 
+#[test]
+fn each_mode_that_passes_is_undone() {
+    // A soft reset takes back the origin, an end of application keys the keypad, the cursor's own shape its
+    // blinking; 7 and 25 are usual; of 1048 nothing is left.
+    let otherwise = |mode: u16| match mode {
+        6 => Some("\x1b[!p"),
+        7 => Some("\x1b[?7h"),
+        12 => Some("\x1b[0 q"),
+        25 => Some("\x1b[?25h"),
+        66 => Some("\x1b>"),
+        1048 => Some(""),
+        _ => None,
+    };
+    for mode in judge::MODES {
+        let mut tame = Tame::default();
+        let set = format!("\x1b[?{mode}h");
+        assert_eq!(tame.feed(set.as_bytes()), set.as_bytes());
+        let undo = String::from_utf8(tame.undo()).unwrap();
+        let own = format!("\x1b[?{mode}l");
+        assert!(undo.contains(otherwise(*mode).unwrap_or(&own)), "{mode}: {undo:?}");
+    }
+    let mut tame = Tame::default();
+    tame.feed(b"\x1b[5;10r");
+    assert!(tame.undo().ends_with(b"\x1b7\x1b[r\x1b8"));
+}
+
+#[test]
+fn of_the_past_only_what_stays_in_its_line_passes() {
+    let shown = |bytes: &[u8]| {
+        let mut tame = Tame::of_lines();
+        let shown = tame.feed(bytes);
+        tame.undo();
+        assert_eq!(tame, Tame::of_lines());
+        String::from_utf8(shown).unwrap()
+    };
+    let kept = "\x1b[1;31mred\x1b[m\x1b[K\r50%\x1b[3D\x07\r\n";
+    assert_eq!(shown(kept.as_bytes()), kept);
+    let vim = b"\x1b[?1049h\x1b[?1000h\x1b[5;10r\x1b[H\x1b[2J\x1b=\x1b(0\x0e\x1b[4h\x1b[2 q\x1b7\x1bMvim\x1bc\x1b[!p";
+    assert_eq!(shown(vim), "vim");
+}
+
 /// Pieces of sequences, as they meet at random.
 fn pieces() -> impl Strategy<Value = Vec<u8>> {
     let piece = prop_oneof![

@@ -196,3 +196,70 @@ fn failed_units_are_told() {
     assert!(out.contains("lava-power@rack1.service has failed"), "{out}");
     assert!(out.contains("journalctl -u lava-power@rack1.service"), "{out}");
 }
+
+#[test]
+fn addresses_are_served_by_our_programs_free_or_somebody_elses() {
+    let lab = TestLab::new();
+    let held = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = held.local_addr().unwrap();
+    let serial = |name: &str, address: &str| {
+        let file = format!(
+            "[[console]]\nname = \"panda01\"\nport = \"sim:uart\"\ntelnet = {address:?}\n\
+             [capture]\ndir = {:?}\n",
+            lab.path("captures")
+        );
+        lab.write(name, &file)
+    };
+    // Somebody else has a console's address, and nobody is at the console for having looked.
+    let taken = serial("taken.toml", &address.to_string());
+    let (what, mend) = wrong(&lab, &["--serial", &taken], "ports");
+    assert!(what.contains(&format!("{address} (telnet of panda01) cannot")), "{what}");
+    assert!(what.contains("in use by ") && mend.contains("sport = :"), "{what} {mend}");
+    held.set_nonblocking(true).unwrap();
+    assert!(held.accept().is_err(), "nobody has connected");
+    // Another host's.
+    let config = std::fs::read_to_string(&taken).unwrap();
+    let config = config.replace(&address.to_string(), "192.0.2.1:7001\"\ninsecure = true #");
+    let (what, mend) = wrong(&lab, &["--serial", &lab.write("other.toml", &config)], "ports");
+    assert!(what.contains("192.0.2.1:7001 (telnet of panda01) cannot be listened on: "), "{what}");
+    assert!(mend.contains("other.toml") && mend.contains("ip -br address"), "{mend}");
+    drop(held);
+    let serial = serial("serial.toml", &address.to_string());
+    let ports = || findings(&lab, &["--serial", &serial], "ports");
+    assert!(ports()[0].1.starts_with("nobody listens: "), "{:?}", ports());
+    let _daemon = lab.start("lava-serial", ["--config", &serial]);
+    assert!(ports()[0].1.starts_with("served: ") && ports().len() == 1, "{:?}", ports());
+
+    let key = lab.write("alice.pub", "");
+    let ssh = format!("[ssh]\nlisten = \"{address}\"\nhost_key = {key:?}\n");
+    let ssh = lab.write("ssh.toml", &ssh);
+    let (what, _) = wrong(&lab, &["--ssh", &ssh], "configs");
+    assert!(what.contains("nobody can log in"), "{what}");
+}
+
+#[test]
+fn what_is_to_be_typed_can_be_typed() {
+    let lab = TestLab::new();
+    let token = lab.write("a b/token", "lava_x\n");
+    std::fs::set_permissions(&token, PermissionsExt::from_mode(0o644)).unwrap();
+    let inventory = lab.write(
+        "lab.toml",
+        &format!(
+            "[[board]]\nname = \"a\"\nconsole = \"unix:/gone/x.sock:/consoles/a\"\n\
+             token_file = {token:?}\n\
+             [[board]]\nname = \"b\"\nconsole = \"http://lab7.invalid:7100/consoles/b\"\n"
+        ),
+    );
+    let args = ["--lab", &inventory];
+    let told = findings(&lab, &args, "daemons");
+    let mends: Vec<&str> = told.iter().map(|(.., mend)| mend.as_str()).collect();
+    assert!(mends.iter().all(|mend| !mend.contains("lava-*' ")), "{mends:?}");
+    let (what, mend) = wrong(&lab, &args, "tokens");
+    assert!(what.contains("mode 644"), "{what}");
+    assert!(Command::new("sh").args(["-c", &mend]).status().unwrap().success(), "{mend}");
+    // Once its token is good, it is the daemon that is to be started.
+    let told = findings(&lab, &args, "daemons");
+    let mends: Vec<&str> = told.iter().map(|(.., mend)| mend.as_str()).collect();
+    assert!(mends.contains(&"sudo systemctl start lava-serial"), "{told:?}");
+    assert!(mends.iter().any(|mend| mend.ends_with("lab7.invalid")), "{told:?}");
+}

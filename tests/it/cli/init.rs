@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::common::{LIMIT, TestLab, Tree, UsbAdapter, run};
+use crate::common::{LIMIT, TestLab, Tree, UsbAdapter, program, run};
 
 #[test]
 fn what_is_plugged_in_is_a_configuration_that_the_daemon_takes() {
@@ -69,4 +69,38 @@ fn a_pdu_that_does_not_answer_leaves_nothing_behind() {
     let output = run(tree.show(&mut program), "", LIMIT);
     assert_eq!(output.status.code(), Some(2), "{}", String::from_utf8_lossy(&output.stderr));
     assert!(!dir.exists());
+}
+
+#[test]
+fn for_root_it_writes_what_the_units_serve() {
+    let lab = TestLab::new();
+    let tree = Tree::new(&lab);
+    let _plugged = tree.plug_one("1", &UsbAdapter::ftdi("A50285BI"), "ttyUSB0");
+    // A host of our own: the files of the packages, and nothing else of /etc.
+    let script = format!(
+        "set -e; mount -t tmpfs tmpfs /etc; mkdir -p /etc/lava/serial.d /etc/systemd/system; \
+         echo 'lava:x:65534:' >/etc/group; echo '[discover]' >/etc/lava/serial.d/discover.toml; \
+         touch /etc/systemd/system/lava-serial.service; {lava} init; \
+         {lava} doctor || true; stat -c '%a %g' /etc/lava/serial.d/init.toml; cat /etc/lava/lab.toml; \
+         {serial} --config /etc/lava/serial.d --check",
+        lava = program("lava").display(),
+        serial = program("lava-serial").display()
+    );
+    let mut host = lab.tool("unshare");
+    let output = run(tree.show(host.args(["--mount", "sh", "-c", &script])), "", LIMIT);
+    let (said, told) = (text(&output.stdout), text(&output.stderr));
+    assert!(output.status.success(), "{said}{told}");
+    for line in [
+        "wrote /etc/lava/serial.d/init.toml",
+        "  systemctl enable lava-serial",
+        "  systemctl reload-or-restart lava-serial",
+        "good   configs     /etc/lava/serial.d: ",
+        "console = \"http://127.0.0.1:7100/consoles/usb-A50285BI\"",
+    ] {
+        assert!(said.contains(line), "{line} in {said}{told}");
+    }
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
 }

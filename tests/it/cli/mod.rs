@@ -58,6 +58,11 @@ impl Rack {
 /// The verbs that `lava --help` lists.
 fn verbs(lab: &TestLab) -> Vec<String> {
     let (_, help, _) = lava(lab, &["--help"]);
+    verbs_of(&help)
+}
+
+/// The verbs that a help lists.
+fn verbs_of(help: &str) -> Vec<String> {
     let commands = help.lines().skip_while(|line| *line != "Commands:").skip(1);
     let commands = commands.take_while(|line| !line.is_empty());
     // A verb begins its line in the second column; what follows is deeper.
@@ -139,4 +144,30 @@ fn every_program_and_verb_has_a_manual_page() {
 /// The folder that our programs are in.
 fn programs() -> String {
     program("lava").parent().unwrap().to_str().unwrap().to_owned()
+}
+
+#[test]
+fn every_verb_has_json_but_those_that_have_nothing_to_tell_a_program() {
+    let lab = TestLab::new();
+    let without = ["broadcast", "completions", "demo", "man", "top"];
+    let mut all: Vec<Vec<String>> = verbs(&lab).into_iter().map(|verb| vec![verb]).collect();
+    while let Some(words) = all.pop() {
+        let mut args: Vec<&str> = words.iter().map(String::as_str).collect();
+        args.push("--help");
+        let (code, help, _) = lava(&lab, &args);
+        assert_eq!(code, 0, "{words:?}");
+        let deeper = verbs_of(&help);
+        if deeper.is_empty() {
+            let has = help.contains("--json");
+            assert_eq!(has, !without.contains(&words[0].as_str()), "{words:?}: {help}");
+        }
+        all.extend(deeper.into_iter().map(|verb| [words.clone(), vec![verb]].concat()));
+    }
+    let _rack = Rack::start(&lab);
+    for verb in ["close", "open"] {
+        let (code, out, err) = lava(&lab, &[verb, "panda0*", "--json"]);
+        let told =
+            ["panda01", "panda02"].map(|name| format!("{{\"board\":{name:?},\"done\":true}}\n"));
+        assert_eq!((code, out), (0, told.concat()), "{err}");
+    }
 }

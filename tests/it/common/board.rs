@@ -25,13 +25,22 @@ pub(crate) struct RealPdu {
 }
 
 impl RealBoard {
-    /// A board that is off, behind outlet number `outlet` of the lab's [`RealPdu`].
+    /// An arm64 board that is off, behind outlet number `outlet` of the lab's [`RealPdu`].
     pub(crate) fn start(lab: &TestLab, outlet: u32) -> Self {
-        needs(Path::new("/usr/lib/u-boot/qemu_arm64/u-boot.bin"));
+        Self::of("arm64", lab, outlet)
+    }
+
+    /// A board of one of the kinds that board.py knows.
+    pub(crate) fn of(kind: &str, lab: &TestLab, outlet: u32) -> Self {
+        needs(Path::new(match kind {
+            "ipxe" => "/usr/lib/ipxe/qemu/pxe-virtio.rom",
+            "grub" => "/usr/share/OVMF/OVMF_CODE.fd",
+            _ => "/usr/lib/u-boot/qemu_arm64/u-boot.bin",
+        }));
         let folder = lab.path(&format!("outlets/{outlet}"));
         std::fs::create_dir_all(&folder).unwrap();
         let mut command = lab.tool(rig("board.py"));
-        Self { _process: Daemon::start("board.py", command.arg(&folder)), folder }
+        Self { _process: Daemon::start("board.py", command.arg(&folder).arg(kind)), folder }
     }
 
     /// The serial adapter, which is always there.

@@ -1,8 +1,13 @@
 //! The escapes beside typing: line, modem lines, breaks, sending, modes, other keymaps.
 
+use std::io::Write as _;
+use std::process::Stdio;
+
 use rustix::process::Signal;
 
-use crate::common::{Client, Daemon, LIMIT, TestLab, WebSocket, http, signal, wait_until};
+use crate::common::{
+    Client, Daemon, Heard, LIMIT, Process, TestLab, WebSocket, http, signal, wait_until,
+};
 
 /// A board that is a plug: everything comes back.
 struct Looped {
@@ -288,4 +293,27 @@ fn a_session_is_suspended_and_goes_on() {
     alice.expect("Connection Closed (client)");
     alice.type_text("exit\r");
     alice.process().wait(LIMIT);
+}
+
+#[test]
+fn what_is_piped_to_a_board_is_typed_as_it_comes() {
+    let board = Looped::start("");
+    let mut lava = board.lab.program("lava");
+    lava.args(["send", "panda01", "--file", "-", "--json"]).env("LAVA_USER", "alice");
+    lava.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
+    let mut lava = Process::spawn(&mut lava);
+    let mut input = lava.child().stdin.take().unwrap();
+    let told = Heard::from(lava.child().stdout.take().unwrap());
+    let printed = || {
+        let log = board.lab.run("lava", ["log", "panda01"], "");
+        String::from_utf8(log.stdout).unwrap()
+    };
+    for text in ["first\n", "second\n"] {
+        input.write_all(text.as_bytes()).unwrap();
+        wait_until(LIMIT, "it is typed", || printed().ends_with(text));
+    }
+    drop(input);
+    assert_eq!(lava.wait(LIMIT).code(), Some(0));
+    wait_until(LIMIT, "all is read", || told.ended());
+    assert_eq!(told.text(), "{\"board\":\"panda01\",\"bytes\":13}\n");
 }

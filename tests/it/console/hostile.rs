@@ -1,9 +1,9 @@
 //! What boards print that terminals obey: under tmux, which is a terminal that answers.
 
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 use super::Board;
-use crate::common::{LIMIT, TestLab, run, wait_until};
+use crate::common::{Heard, LIMIT, Process, TestLab, run, wait_until};
 
 /// Asks, sets, programs and resets whatever a terminal has, between things that are to be seen.
 const HOSTILE: &[u8] =
@@ -158,4 +158,39 @@ fn a_pipe_gets_exact_bytes_and_a_terminal_a_line_of_ten_megabytes() {
     assert_eq!(code, Some(0), "{}", String::from_utf8_lossy(&stderr));
     assert!(stdout == [&bytes[..], b" END"].concat(), "{} bytes", stdout.len());
     tmux.wait_for("last line END");
+}
+
+#[test]
+fn lines_for_people_and_for_programs_have_no_control_of_eight_bits() {
+    let board = hostile(HOSTILE);
+    let lava = |args: &[&str]| {
+        let mut lava = board.lab.program("lava");
+        lava.args(args).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
+        let mut lava = Process::spawn(&mut lava);
+        let heard = Heard::from(lava.child().stdout.take().unwrap());
+        (lava, heard)
+    };
+    wait_until(LIMIT, "it is there", || board.captured().ends_with(b"ready"));
+    let watches = [lava(&["watch", "panda01"]), lava(&["watch", "panda01", "--json"])];
+    wait_until(LIMIT, "both watch", || {
+        let who = board.lab.run("lava", ["who", "panda01"], "");
+        String::from_utf8_lossy(&who.stdout).matches(" spy ").count() == 2
+    });
+    let (code, stdout, _) = board.script(&["--json", "--send-line", "g", "--expect", " END"], "");
+    assert_eq!(code, 0, "{stdout}");
+    let logs = [&["log", "panda01", "--json"][..], &["log", "panda01", "--asciicast"]];
+    let mut all = vec![stdout];
+    for log in logs {
+        let output = board.lab.run("lava", log, "");
+        all.push(String::from_utf8(output.stdout).unwrap());
+    }
+    for (_, heard) in &watches {
+        wait_until(LIMIT, "it is watched", || heard.text().contains("END"));
+        all.push(heard.text());
+    }
+    for text in all {
+        assert!(text.contains("SEEN-2"), "{text}");
+        let obeyed = text.chars().find(|c| ('\u{7f}'..='\u{9f}').contains(c));
+        assert_eq!(obeyed, None, "{text:?}");
+    }
 }

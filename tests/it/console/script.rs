@@ -1,9 +1,11 @@
 //! Scripts at a console: commands with their output and status, expecting, files, times, JSON.
 
+use std::process::Stdio;
+
 use serde_json::Value;
 
 use super::{Board, FLOOD};
-use crate::common::{Client, LIMIT, run, wait_until};
+use crate::common::{Client, Heard, LIMIT, Process, run, wait_until};
 
 /// A POSIX shell on a terminal, as a board has one.
 const SHELL: &str = "#!/bin/sh\nstty sane\nexec env PS1='board# ' sh -i\n";
@@ -128,7 +130,37 @@ fn a_console_that_is_lost_is_the_labs_fault() {
     let output = robot.join().unwrap();
     let stderr = String::from_utf8_lossy(&output.stderr).into_owned();
     assert_eq!(output.status.code(), Some(3), "{stderr}");
-    assert!(stderr.contains("the console's daemon is away"), "{stderr}");
+    let told = "--expect \"never\": the console's daemon is away for 10s\n";
+    assert!(stderr.ends_with(told), "{stderr}");
+}
+
+#[test]
+fn a_new_record_is_heard_and_logged_from_its_begin() {
+    let mut board = Board::start(LINES);
+    board.wait_for_ready_board();
+    // The old record is longer than what comes of the new one.
+    board.script(&["--send-line", &"x".repeat(500), "--expect", "echo:x"], "");
+    let log = board.lab.path("own.log");
+    let args = ["--log", log.to_str().unwrap(), "--timeout", "60s", "--expect", "afterwards"];
+    let mut robot = board.console("robot", &args);
+    robot.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut robot = Process::spawn(&mut robot);
+    let said = Heard::from(robot.child().stderr.take().unwrap());
+    let shown = Heard::from(robot.child().stdout.take().unwrap());
+    wait_until(LIMIT, "it is attached", || {
+        let http = board.serial.address("http");
+        crate::common::http(http, "GET", "/consoles/panda01", "").text().contains("robot")
+    });
+    board.serial.kill();
+    std::fs::remove_dir_all(board.lab.path("capture")).unwrap();
+    board.serial = board.lab.start("lava-serial", ["--config", &board.config]);
+    wait_until(LIMIT, "it is told", || said.text().contains("record is a new one"));
+    board.script(&["--send-line", "afterwards"], "");
+    assert_eq!(robot.wait(LIMIT).code(), Some(0), "{}", said.text());
+    wait_until(LIMIT, "all is read", || shown.ended());
+    assert!(shown.text().contains("afterwards"), "{:?}", shown.text());
+    let logged = std::fs::read_to_string(log).unwrap();
+    assert!(logged.contains("afterwards"), "{logged:?}");
 }
 
 #[test]
@@ -233,7 +265,8 @@ fn a_program_reads_lines_of_json() {
     let (code, lines) = json(&["--json", "--exec", "echo hé; exit 3 | false"]);
     assert_eq!(code, 1);
     let of = |kind: &str| lines.iter().filter(|line| line["type"] == kind).collect::<Vec<_>>();
-    assert_eq!(of("output")[0]["text"], "hé\n");
+    // It may come in pieces.
+    assert_eq!(printed(&lines), "hé\n");
     assert_eq!(
         (&of("exec")[0]["status"], &of("exec")[0]["command"]),
         (&1.into(), &"echo hé; exit 3 | false".into())
@@ -249,10 +282,28 @@ fn a_program_reads_lines_of_json() {
         lines.iter().any(|line| line["kind"] == "message" && line["text"] == "hi"),
         "{lines:?}"
     );
+    // A character that is cut where a piece ends, behind a line whose carriage return is left out.
+    let cut = "printf 'one\\ncaf\\303'; sleep 0.3; printf '\\251\\nnext\\n'";
+    let (_, lines) = json(&["--json", "--exec", cut]);
+    assert_eq!(printed(&lines), "one\ncafé\nnext\n", "{lines:?}");
+    let all = board.captured();
+    for line in lines.iter().filter(|line| line["type"] == "output") {
+        let (text, offset) = (line["text"].as_str().unwrap(), line["offset"].as_u64().unwrap());
+        let text = text.replace('\n', "\r\n");
+        let there = all[usize::try_from(offset).unwrap()..].strip_prefix(b"\r");
+        let there = there.unwrap_or(&all[usize::try_from(offset).unwrap()..]);
+        assert!(there.starts_with(text.trim_start_matches('\r').as_bytes()), "{line}");
+    }
     let nowhere = board.lab.run("lava-console", ["--json", "nosuch"], "");
     let last: Value = serde_json::from_slice(&nowhere.stdout).unwrap();
     assert_eq!(last["code"], 2);
     assert!(last["error"].as_str().unwrap().starts_with("there is no board \"nosuch\""), "{last}");
+}
+
+/// What was printed, by lines of JSON.
+fn printed(lines: &[Value]) -> String {
+    let texts = lines.iter().filter(|line| line["type"] == "output");
+    texts.map(|line| line["text"].as_str().unwrap()).collect()
 }
 
 #[test]
@@ -262,5 +313,11 @@ fn several_boards_are_for_a_person_at_a_terminal() {
     let output = board.lab.run("lava-console", args, "");
     assert_eq!(output.status.code(), Some(2));
     let stderr = String::from_utf8(output.stderr).unwrap();
-    assert!(stderr.contains("of the options only --spy is for that"), "{stderr}");
+    assert!(stderr.contains("of the options only --spy, --exclusive"), "{stderr}");
+    for option in ["--quiet", "--stay", "--raw-terminal", "--timeout=5s"] {
+        let output = board.lab.run("lava-console", ["panda01", "panda02", option], "");
+        let stderr = String::from_utf8(output.stderr).unwrap();
+        let named = option.split('=').next().unwrap();
+        assert!(output.status.code() == Some(2) && stderr.contains(named), "{stderr}");
+    }
 }

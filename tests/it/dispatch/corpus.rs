@@ -16,7 +16,7 @@ pub(super) fn value(text: &str, file: &str) -> Option<Json> {
     Some(json_of(&lavamux::yaml::parse(text, &At::top(file, &problems))?))
 }
 
-fn json_of(node: &Node) -> Json {
+pub(super) fn json_of(node: &Node) -> Json {
     match &node.value {
         Value::Null => Json::Null,
         Value::Bool(value) => json!(value),

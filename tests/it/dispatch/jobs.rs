@@ -9,9 +9,9 @@ use super::scripted_board::{self, Play, ScriptedBoard};
 use crate::common::{LIMIT, TestLab, WebSocket, http, run, wait_until};
 
 /// Longer than any of these jobs may take.
-const JOB: Duration = Duration::from_secs(60);
+pub(super) const JOB: Duration = Duration::from_secs(60);
 
-const GOOD: &str = "<LAVA_SIGNAL_STARTRUN 0_smoke 7_1.1.2.1>\r
+pub(super) const GOOD: &str = "<LAVA_SIGNAL_STARTRUN 0_smoke 7_1.1.2.1>\r
 <LAVA_SIGNAL_STARTTC linux>\r
 Linux board 6.1.0\r
 <LAVA_SIGNAL_ENDTC linux>\r
@@ -28,7 +28,7 @@ const BAD: &str = "<LAVA_SIGNAL_STARTRUN 0_smoke 7_1.1.2.1>\r
 ";
 
 /// Writes the example job with files that are there, changed by `change`.
-fn job(lab: &TestLab, change: impl FnOnce(String) -> String) -> String {
+pub(super) fn job(lab: &TestLab, change: impl FnOnce(String) -> String) -> String {
     let kernel = lab.write("files/Image", "a kernel");
     let ramdisk = lab.write("files/initrd.cpio.gz", "a ramdisk");
     let example = include_str!("../../../conf/jobs/uboot-smoke.yaml");
@@ -37,7 +37,7 @@ fn job(lab: &TestLab, change: impl FnOnce(String) -> String) -> String {
     lab.write("job.yaml", &change(job))
 }
 
-fn dispatch(lab: &TestLab, job: &str, device: &str, more: &[&str]) -> Output {
+pub(super) fn dispatch(lab: &TestLab, job: &str, device: &str, more: &[&str]) -> Output {
     let (output, tftp) = (lab.path("out"), lab.path("tftp"));
     std::fs::create_dir_all(&tftp).unwrap();
     let mut command = lab.program("lava-dispatcher");
@@ -46,11 +46,11 @@ fn dispatch(lab: &TestLab, job: &str, device: &str, more: &[&str]) -> Output {
     run(&mut command, "", JOB)
 }
 
-fn text(bytes: &[u8]) -> String {
+pub(super) fn text(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).into_owned()
 }
 
-fn read(lab: &TestLab, name: &str) -> String {
+pub(super) fn read(lab: &TestLab, name: &str) -> String {
     std::fs::read_to_string(lab.path("out").join(name)).unwrap()
 }
 
@@ -109,9 +109,19 @@ fn a_panic_ends_the_boot_at_once_and_is_told_with_its_line() {
     let (_board, device) = ScriptedBoard::start(&lab, Play::Panic);
     let done = dispatch(&lab, &job(&lab, |job| job), &device, &[]);
     assert_eq!(done.status.code(), Some(1));
-    let line = "\"Kernel panic - not syncing: No working init found.\"";
-    assert_eq!(text(&done.stderr), format!("the kernel panicked: {line}\n"));
-    assert!(read(&lab, "results.yaml").contains("    job: incomplete\n"));
+    let line = "\"[    1.2] Kernel panic - not syncing: No working init found.\"";
+    let told = text(&done.stderr);
+    assert!(told.starts_with(&format!("the kernel panicked: {line} while ")), "{told}");
+    assert!(told.contains("login-action waited for \"login:\"; the last lines: "), "{told}");
+    let results = read(&lab, "results.yaml");
+    assert!(results.contains("    job: incomplete\n"), "{results}");
+    assert!(results.contains("  error_type: Job\n"), "{results}");
+    let messages = results.split("- definition: ").find(|r| r.contains("case: kernel-messages\n"));
+    let messages = messages.unwrap_or_else(|| panic!("no kernel messages in {results}"));
+    assert!(
+        messages.contains("  result: fail\n") && messages.contains("    panic: "),
+        "{messages}"
+    );
     assert!(lab.path("off").exists(), "the board was not switched off");
 }
 

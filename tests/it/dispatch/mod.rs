@@ -9,5 +9,8 @@ mod methods;
 mod multinode;
 mod noise;
 mod pipeline;
+mod records;
 mod scripted_board;
 mod stand_ins;
+mod templates;
+mod verdicts;

@@ -139,3 +139,34 @@ fn a_block_without_a_strategy_tells_each_ones_reason() {
     let boot = "device.yaml) has no u-boot commands \"ramdisk\"; it has nfs";
     assert!(told.contains(boot), "{told}");
 }
+
+#[test]
+fn where_files_have_no_place_to_go_to_is_told_before_the_job() {
+    let lab = TestLab::new();
+    let root = lab.write("root.tar", "");
+    let ramdisk =
+        "    ramdisk:\n      url: file:///srv/lava/initrd.cpio.gz\n      compression: gz\n";
+    let validate = |job: &str| {
+        let (job, device) = (lab.write("job.yaml", job), lab.write("device.yaml", DEVICE));
+        let output = lab.path("out");
+        let output = output.to_str().unwrap();
+        let args = ["run", &job, "--device", &device, "--output", output, "--validate"];
+        String::from_utf8(lab.run("lava-dispatcher", args, "").stderr).unwrap()
+    };
+    let nfs = JOB.replace(ramdisk, &format!("    nfsrootfs: {{url: 'file://{root}'}}\n"));
+    let told = validate(&nfs);
+    assert!(
+        told.contains("1.4.1 extract-nfsrootfs: the folder that this host's NFS server"),
+        "{told}"
+    );
+    assert!(told.contains("--nfs-dir DIR"), "{told}");
+
+    // A board that fetches the tests needs no place for them.
+    let no_place = JOB.replace("compression: gz", "compression: gz\n      install_overlay: false");
+    assert!(validate(&no_place).contains("leaves no place for the tests"));
+    let fetched = no_place.replace(
+        "    prompts:\n",
+        "    transfer_overlay: {download_command: wget, unpack_command: tar -xf}\n    prompts:\n",
+    );
+    assert!(!validate(&fetched).contains("no place"));
+}

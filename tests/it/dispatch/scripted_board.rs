@@ -14,6 +14,10 @@ pub(crate) enum Play {
     /// Comes up and runs tests; the signals that its test runner gives.
     Tests(&'static str),
     Panic,
+    /// Has an Oops, and comes up all the same; the signals that its test runner gives.
+    Oops(&'static str),
+    /// Begins again.
+    Reboot,
     /// Says nothing any more.
     Hang,
 }
@@ -90,6 +94,12 @@ fn tell(power: &Path, word: &str) -> String {
     format!("sh -c \"echo {word} > {}\"", power.display())
 }
 
+const OOPS: &str =
+    "[    1.2] Unable to handle kernel NULL pointer dereference at virtual address 8\r
+[    1.2] Internal error: Oops: 0000000096000004 [#1] SMP\r
+[    1.2] ---[ end trace 0000000000000000 ]---\r
+";
+
 struct Player {
     line: TcpStream,
     heard: Arc<Mutex<Vec<String>>>,
@@ -122,6 +132,14 @@ impl Player {
         )?;
         let signals = match play {
             Play::Tests(signals) => signals,
+            Play::Oops(signals) => {
+                self.say(OOPS)?;
+                signals
+            }
+            Play::Reboot => {
+                self.say("\r\nU-Boot 2023.01 (scripted)\r\n\r\nHit any key to stop autoboot:  2 ")?;
+                return self.typed().map(drop);
+            }
             Play::Panic => {
                 self.say("[    1.2] Kernel panic - not syncing: No working init found.\r\n")?;
                 return self.typed().map(drop);
@@ -156,17 +174,20 @@ impl Player {
         Some(byte[0])
     }
 
-    /// The next line, echoed; `None` when nobody is there any more.
+    /// The next line, each key echoed; `None` when nobody is there any more.
     fn typed(&mut self) -> Option<String> {
         let mut typed = Vec::new();
         loop {
             match self.key()? {
-                b'\n' => break,
-                key => typed.push(key),
+                b'\n' | b'\r' => break,
+                0x15 => typed.clear(),
+                key => {
+                    typed.push(key);
+                    self.line.write_all(&[key]).ok()?;
+                }
             }
         }
         let typed = String::from_utf8(typed).ok()?;
-        self.say(&typed)?;
         self.heard.lock().unwrap().push(typed.clone());
         Some(typed)
     }

@@ -7,12 +7,14 @@ dpkg -i ./*.deb
 systemctl is-active lava-serial
 id lava
 lava --version
-if lava man --help >/dev/null 2>&1; then
-    for page in lava lava-console lava-serial lava-power lava-ssh; do test -s "/usr/share/man/man1/$page.1.gz"; done
-    test -s /usr/share/bash-completion/completions/lava
-    test -s /usr/share/zsh/vendor-completions/_lava-console
-    test -s /usr/share/fish/vendor_completions.d/lava.fish
-fi
+for page in lava lava-console lava-serial lava-power lava-ssh; do test -s "/usr/share/man/man1/$page.1.gz"; done
+test -s /usr/share/bash-completion/completions/lava
+test -s /usr/share/zsh/vendor-completions/_lava-console
+test -s /usr/share/fish/vendor_completions.d/lava.fish
+for package in lavamux lavamux-common lavamux-serial lavamux-power lavamux-ssh; do
+    grep -q 'Permission is hereby granted' "/usr/share/doc/$package/copyright"
+    gzip -dcf "/usr/share/doc/$package"/[Cc][Hh][Aa][Nn][Gg][Ee]* | grep lava-console >/dev/null
+done
 test -s /usr/share/doc/lavamux/conf/serial.toml
 test "$(systemctl is-enabled lava-ssh)" = disabled
 test -s /usr/share/doc/lavamux/conf/profiles/snmp/apc-rpdu.toml
@@ -25,6 +27,17 @@ name = "panda01"
 port = "exec:sh -c 'stty -echo icrnl; while read a; do echo got $a; done'"
 raw = "127.0.0.1:7101"
 outlet = "http://127.0.0.1:7200/outlets/panda01"
+END
+cat >/etc/lava/serial/rack2.toml <<END
+[http]
+listen = "127.0.0.1:7110"
+[[token]]
+name = "alice"
+hash = "sha256:$(printf lava_alice | sha256sum | cut -d' ' -f1)"
+write = "*"
+[[console]]
+name = "panda02"
+port = "exec:sh -c 'stty -echo icrnl; echo ready; while read a; do echo got \$a; done'"
 END
 cat >/etc/lava/power/rack1.toml <<'END'
 [http]
@@ -47,7 +60,8 @@ name = "alice"
 keys = ["ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIIL44yhUMZVAZGDeF5Kkp4YH0zzVN7YGIaHXKVHfnnKC alice@laptop"]
 control = "*"
 END
-systemctl start lava-serial@rack1 lava-power@rack1 lava-ssh
+systemctl enable --now lava-serial@rack1 lava-serial@rack2 lava-power@rack1
+systemctl start lava-ssh
 greets() { IFS= read -r -t 30 line </dev/tcp/127.0.0.1/7122 && [[ $line == SSH-2.0-* ]]; }
 greets
 exec 3<>/dev/tcp/127.0.0.1/7101
@@ -59,6 +73,20 @@ says() {
 says hello
 lava power on panda01
 lava log panda01 --events | grep power
+
+# On a page one logs in, and is known from then on; at a terminal one types.
+ask() {
+    exec 4<>/dev/tcp/127.0.0.1/7110
+    printf '%s %s HTTP/1.1\r\nhost: 127.0.0.1:7110\r\nconnection: close\r\n%scontent-length: %d\r\n\r\n%s' \
+        "$1" "$2" "$3" "${#4}" "$4" >&4
+    timeout 30 cat <&4
+    exec 4>&-
+}
+[[ $(ask GET /view/panda02 '' '') == *'src="/web/console.js"'* ]]
+[[ $(ask GET /consoles '' '') == 'HTTP/1.1 401'* ]]
+cookie=$(ask POST /session '' '{"token":"lava_alice"}' | sed -n 's/^[Ss]et-[Cc]ookie: \([^;]*\);.*/\1/p')
+[[ $(ask GET /consoles "cookie: $cookie"$'\r\n' '') == *'"name":"panda02"'* ]]
+lava-console panda02 --since 10m --expect ready --send-line hello --expect 'got hello' --timeout 60s
 
 # An upgrade lets nobody go.
 dpkg -i ./*.deb

@@ -13,14 +13,19 @@ use crate::common::{LIMIT, TestLab, boot_file, http, run, wait_until};
 const JOB: Duration = Duration::from_secs(400);
 
 /// What a job left behind.
-struct Done {
+pub(super) struct Done {
     said: Output,
     output: PathBuf,
 }
 
 impl Done {
-    fn exit_code(&self) -> i32 {
+    pub(super) fn exit_code(&self) -> i32 {
         self.said.status.code().unwrap_or_else(|| panic!("killed: {self:?}"))
+    }
+
+    /// What the program printed on both of its outputs.
+    pub(super) fn said(&self) -> String {
+        [&self.said.stdout, &self.said.stderr].map(|bytes| String::from_utf8_lossy(bytes)).concat()
     }
 
     fn results(&self) -> String {
@@ -28,7 +33,7 @@ impl Done {
     }
 
     /// The result of one test case; `none` when it has none.
-    fn result(&self, suite: &str, case: &str) -> String {
+    pub(super) fn result(&self, suite: &str, case: &str) -> String {
         let results = self.results();
         let cases = results.split("- definition: ").filter(|text| {
             text.starts_with(&format!("{suite}\n")) && text.contains(&format!("\n  case: {case}\n"))
@@ -38,7 +43,7 @@ impl Done {
     }
 
     /// The lines of the log.
-    fn log(&self) -> Vec<Value> {
+    pub(super) fn log(&self) -> Vec<Value> {
         let text = std::fs::read_to_string(self.output.join("output.jsonl")).unwrap();
         text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
     }
@@ -46,9 +51,8 @@ impl Done {
 
 impl std::fmt::Debug for Done {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
         writeln!(f, "{:?}", self.said.status)?;
-        writeln!(f, "{}{}", text(&self.said.stdout), text(&self.said.stderr))?;
+        writeln!(f, "{}", self.said())?;
         for line in self.log().iter().rev().take(60).rev() {
             writeln!(f, "{line}")?;
         }
@@ -58,15 +62,25 @@ impl std::fmt::Debug for Done {
 
 impl Bench {
     fn job(&self, definitions: &str) -> Done {
-        let job = self.lab.write("job.yaml", &job(definitions));
-        let device = Path::new(env!("CARGO_MANIFEST_DIR")).join("conf/devices/qemu-uboot.yaml");
+        self.run("qemu-uboot.yaml", &job(definitions))
+    }
+
+    /// Runs a job on one of the shipped devices. The board's network is QEMU's own, where the TFTP server has
+    /// this address.
+    pub(super) fn run(&self, device: &str, job: &str) -> Done {
+        self.run_from("10.0.2.2", device, job)
+    }
+
+    /// The same with a server at an address that is there, or not.
+    pub(super) fn run_from(&self, server: &str, device: &str, job: &str) -> Done {
+        let job = self.lab.write("job.yaml", job);
+        let device = Path::new(env!("CARGO_MANIFEST_DIR")).join("conf/devices").join(device);
         let output = self.lab.path("output");
         let mut command = self.lab.program("lava-dispatcher");
         command.args(["run", &job]).arg("--device").arg(device).arg("--output").arg(&output);
         command.arg("--lab").arg(self.lab.path("lab.toml"));
         command.arg("--tftp-dir").arg(self.board.tftp());
-        // The board's network is QEMU's own, where the TFTP server has this address.
-        command.args(["--dispatcher-ip", "10.0.2.2"]);
+        command.args(["--dispatcher-ip", server]);
         Done { said: run(&mut command, "", JOB), output }
     }
 }

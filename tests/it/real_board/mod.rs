@@ -3,6 +3,7 @@
 
 mod hooks;
 mod job;
+mod loaders;
 mod people;
 mod power;
 mod record;
@@ -38,8 +39,13 @@ struct Bench {
 
 impl Bench {
     fn start() -> Self {
+        Self::of("arm64")
+    }
+
+    /// With a board of one of the kinds that board.py knows.
+    fn of(kind: &str) -> Self {
         let lab = TestLab::new();
-        let board = RealBoard::start(&lab, OUTLET);
+        let board = RealBoard::of(kind, &lab, OUTLET);
         let any = "127.0.0.1:0".parse().unwrap();
         let (http, raw, telnet) = (any, any, any);
         let mut bench = Self { serial: None, http, raw, telnet, power: None, board, lab };

@@ -4,6 +4,7 @@ mod attached;
 mod conmux;
 mod login;
 mod named;
+mod outlet;
 
 use std::net::SocketAddr;
 

@@ -44,6 +44,7 @@ fn a_script_needs_no_terminal_and_gets_the_boards_bytes_alone() {
     let (code, out, err) = told(&lab.run(&["lab", "panda01"], "one\ntwo\n"));
     assert_eq!((code, out.as_str()), (Some(0), "got one\ngot two\n"), "{err}");
     assert!(err.contains("Connected to panda01"), "{err}");
+    assert!(err.contains("[no terminal: lines only; ssh -t LAB panda01, or "), "{err}");
     let (code, out, err) = told(&lab.run(&["lab", "panda01"], "~$nosuch\n"));
     assert_eq!((code, out.as_str()), (Some(2), ""), "{err}");
     assert!(err.contains("Command not recognised"), "{err}");
@@ -53,6 +54,23 @@ fn a_script_needs_no_terminal_and_gets_the_boards_bytes_alone() {
     let (code, _, err) = told(&lab.run(&["panda10@lab"], ""));
     assert_eq!(code, Some(2));
     assert!(err.contains("there is no board \"panda10\" here; did you mean \"panda01\"?"), "{err}");
+}
+
+#[test]
+fn a_script_is_never_told_that_it_was_typed_when_it_was_not() {
+    let mut lab = SshLab::start("");
+    let (code, out, err) = told(&lab.run(&["beagle@lab"], "reboot\n"));
+    assert_eq!((code, out.as_str()), (Some(2), ""), "{err}");
+    assert!(err.contains("there is no board \"beagle\" here"), "{err}");
+    assert!(err.contains("without a board: ssh LAB help"), "{err}");
+    let long = format!("{}@lab", "b".repeat(300));
+    assert_eq!(told(&lab.run(&[&long], "reboot\n")).0, Some(2));
+    assert_eq!(told(&lab.run(&["lab", &"b".repeat(30_000)], "reboot\n")).0, Some(2));
+    assert!(lab.serial.terminate().success());
+    for host in [&["panda01@lab"][..], &["lab", "panda01"]] {
+        let (code, out, err) = told(&lab.run(host, "reboot\n"));
+        assert_eq!((code, out.as_str()), (Some(3), ""), "{host:?}: {err}");
+    }
 }
 
 #[test]
@@ -112,6 +130,41 @@ fn who_types_more_than_the_board_takes_and_reads_nothing_gets_it_all_typed() {
     wait_until(LIMIT, "the board has it all", || {
         taken.metadata().is_ok_and(|file| file.len() == 300_000)
     });
+}
+
+#[test]
+fn a_script_for_a_slow_board_that_prints_nothing_is_typed_to_its_end() {
+    let port = "exec:sh -c 'stty raw -echo; while :; do head -c 2000 >>taken; sleep 0.01; done'";
+    let lab = SshLab::with_ports(port, "");
+    let (code, _, err) = told(&lab.run(&["lab", "panda01"], &"x".repeat(500_000)));
+    assert_eq!(code, Some(0), "{err}");
+    let taken = lab.lab.path("taken");
+    wait_until(LIMIT, "the board has it all", || {
+        taken.metadata().is_ok_and(|file| file.len() == 500_000)
+    });
+}
+
+#[test]
+fn who_is_killed_leaves_though_the_board_takes_nothing_of_what_they_sent() {
+    let lab = SshLab::with_ports("exec:sh -c 'stty raw -echo; exec sleep 1000'", "");
+    let mut alice = lab.ssh(&["lab", "panda01", "--exclusive"]);
+    alice.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null());
+    let mut alice = Process::spawn(&mut alice);
+    let mut input = alice.child().stdin.take().unwrap();
+    let sent = std::sync::Arc::new(std::sync::atomic::AtomicUsize::new(0));
+    let count = sent.clone();
+    std::thread::spawn(move || {
+        use std::io::Write as _;
+        while input.write_all(&[b'x'; 4096]).is_ok() {
+            count.fetch_add(4096, std::sync::atomic::Ordering::Relaxed);
+        }
+    });
+    wait_until(LIMIT, "more is sent than waits for a board", || {
+        sent.load(std::sync::atomic::Ordering::Relaxed) > 1_500_000
+    });
+    wait_until(LIMIT, "alice is there", || lab.serial_sessions("panda01") == 1);
+    signal(alice.pid(), Signal::KILL);
+    wait_until(LIMIT, "alice has left", || lab.serial_sessions("panda01") == 0);
 }
 
 #[test]

@@ -4,7 +4,7 @@ use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 
 use super::{SshLab, config, text};
-use crate::common::{LIMIT, Process, run, wait_until};
+use crate::common::{Client, LIMIT, Process, run, wait_until};
 
 /// Somebody in the board's network who says back in capitals what they hear.
 fn board() -> SocketAddr {
@@ -22,6 +22,14 @@ fn board() -> SocketAddr {
         }
     });
     address
+}
+
+/// An address on which nobody listens, and what keeps it.
+fn bound() -> (SocketAddr, std::os::fd::OwnedFd) {
+    use rustix::net::{AddressFamily, SocketType, bind, getsockname, socket};
+    let kept = socket(AddressFamily::INET, SocketType::STREAM, None).unwrap();
+    bind(&kept, &SocketAddr::from(([127, 0, 0, 1], 0))).unwrap();
+    (getsockname(&kept).unwrap().try_into().unwrap(), kept)
 }
 
 #[test]
@@ -59,8 +67,55 @@ fn a_port_is_forwarded_where_an_entry_says_so_and_nowhere_else() {
 }
 
 #[test]
+fn a_board_that_listens_only_when_it_was_heard_and_its_client_are_carried_to_the_end() {
+    // More than fits between them, both ways.
+    const MANY: usize = 16_000_000;
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    let entry = format!("[[forward]]\nboard = \"panda01\"\nto = \"{address}\"\nport = 22\n");
+    let lab = SshLab::start(&entry);
+    let board = std::thread::spawn(move || {
+        let (mut stream, _) = listener.accept().unwrap();
+        stream.write_all(&vec![b'y'; MANY]).unwrap();
+        std::io::copy(&mut stream, &mut std::io::sink()).unwrap()
+    });
+    let said = run(&mut lab.ssh(&["-W", "panda01:22", "lab"]), &"x".repeat(MANY), LIMIT * 2);
+    assert_eq!(said.stdout.len(), MANY, "{}", text(&said.stderr));
+    assert_eq!(board.join().unwrap(), MANY as u64);
+}
+
+#[test]
+fn who_is_not_forwarded_any_more_is_let_go_and_others_are_not() {
+    let address = board();
+    let entry = format!("[[forward]]\nboard = \"panda01\"\nto = \"{address}\"\nport = 22\n");
+    let lab = SshLab::start(&entry);
+    let mut console = Client::in_terminal(&mut lab.ssh(&["panda01@lab"]));
+    console.expect("Connected");
+    let flow = || {
+        let mut flow = Client::in_pipes(&mut lab.ssh(&["-W", "panda01:22", "lab"]));
+        flow.type_text("hello\n");
+        flow.expect("HELLO\n");
+        flow
+    };
+    let mut first = flow();
+    // The entry is gone, and with it what goes through it.
+    lab.reload(&config(&lab.lab, "control = \"panda*\"", ""));
+    first.process().wait(LIMIT);
+    console.type_text("still\n");
+    console.expect("got still");
+    // The key forbids it.
+    lab.reload(&config(&lab.lab, "control = \"panda*\"", &entry));
+    let mut second = flow();
+    let key = std::fs::read_to_string(lab.lab.path("alice.pub")).unwrap();
+    lab.lab.write("alice.pub", &format!("restrict,pty {key}"));
+    lab.reload(&config(&lab.lab, "control = \"panda*\"", &entry));
+    assert_eq!(second.process().wait(LIMIT).code(), Some(255));
+}
+
+#[test]
 fn a_board_that_does_not_answer_is_said_to_be_so_and_nothing_is_forwarded_back() {
-    let gone = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    // Nobody else can listen there meanwhile.
+    let (gone, _bound) = bound();
     let lab = SshLab::start(&format!("[[forward]]\nboard = \"panda01\"\nto = \"{gone}\"\n"));
     let to = format!("panda01:{}", gone.port());
     let said = run(&mut lab.ssh(&["-o", "LogLevel=INFO", "-W", &to, "lab"]), "", LIMIT);

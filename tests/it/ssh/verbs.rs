@@ -47,8 +47,6 @@ fn verbs_have_the_grammar_and_the_exit_codes_of_lava() {
     let (code, out, err) = told(&lab.run(&["lab", "help"], ""));
     assert_eq!((code, err.as_str()), (Some(0), ""));
     assert!(out.contains("ssh panda01@LAB") && out.contains("boards"), "{out}");
-    let (code, out, _) = told(&lab.run(&["lab"], ""));
-    assert!(code == Some(0) && out.contains("ssh panda01@LAB"), "{out}");
     let (code, out, _) = told(&lab.run(&["lab", "boards", "--json"], ""));
     let rows: serde_json::Value = serde_json::from_str(&out).unwrap();
     assert_eq!((code, &rows[1]["board"]), (Some(0), &"panda02".into()));
@@ -77,13 +75,39 @@ fn verbs_have_the_grammar_and_the_exit_codes_of_lava() {
 }
 
 #[test]
-fn without_a_word_there_is_the_tui() {
+fn without_a_word_and_as_top_there_is_the_tui() {
     let lab = SshLab::start("");
     let mut alice = Client::in_terminal(&mut lab.ssh(&["-t", "lab"]));
     alice.expect("panda01");
     alice.expect("panda02");
     alice.type_text("q");
     assert_eq!(alice.process().wait(LIMIT).code(), Some(0));
+    // By its name it takes boards, and shows no others.
+    let mut alice = Client::in_terminal(&mut lab.ssh(&["-t", "lab", "top", "panda02"]));
+    alice.expect("panda02");
+    alice.type_text("q");
+    assert_eq!(alice.process().wait(LIMIT).code(), Some(0));
+    assert!(!alice.heard().text().contains("panda01"));
+    let (code, _, err) = told(&lab.run(&["lab", "top"], ""));
+    assert!(code == Some(2) && err.contains("top needs a terminal"), "{err}");
+}
+
+#[test]
+fn the_tui_has_the_hosts_keys() {
+    let lab = SshLab::start("");
+    lab.lab.write("top.toml", "[keys]\nquit = \"x\"\n");
+    let text = std::fs::read_to_string(&lab.file).unwrap();
+    let key = "host_key = \"host_key\"\n";
+    lab.reload(&text.replace(key, &format!("{key}top = \"top.toml\"\n")));
+    let mut alice = Client::in_terminal(&mut lab.ssh(&["-t", "lab"]));
+    alice.expect("panda02");
+    alice.type_text("x");
+    assert_eq!(alice.process().wait(LIMIT).code(), Some(0));
+    // What is wrong with it is told where it is read.
+    lab.lab.write("top.toml", "[keys]\nquit = \"pgup\"\n");
+    let checked = lab.lab.run("lava-ssh", ["--config", &lab.file, "--check"], "");
+    let (code, _, err) = told(&checked);
+    assert!(code == Some(2) && err.contains("top.toml:2:8: keys.quit"), "{err}");
 }
 
 #[test]

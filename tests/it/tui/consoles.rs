@@ -1,7 +1,7 @@
 //! Consoles in `lava top`: typing, what they printed before, several at once.
 
 use super::{ECHO, Lab, Tmux};
-use crate::common::{LIMIT, http, wait_until};
+use crate::common::{Client, Daemon, LIMIT, TestLab, http, program, wait_until};
 
 #[test]
 fn somebody_types_at_a_board_and_its_screen_is_what_they_see() {
@@ -16,12 +16,17 @@ fn somebody_types_at_a_board_and_its_screen_is_what_they_see() {
     top.type_text("quit?");
     top.keys(&["C-j"]);
     top.see("echo:quit?\n=>");
+    // As terminals paste that know no brackets: one write, however long it is.
+    let long = "x".repeat(1000);
+    top.type_text(&long);
+    top.keys(&["C-j"]);
+    lab.wait_for_capture("panda01", &format!("echo:{long}\r\n=> "));
     top.keys(&["C-]"]);
     top.see("looking");
     // Whoever has it for themselves is told of, and lets nobody else type until they are forced.
     let mut bob = lab.lab.program("lava-console");
     bob.args(["--exclusive", "panda01"]).env("LAVA_USER", "bob");
-    let mut bob = crate::common::Client::in_terminal(&mut bob);
+    let mut bob = Client::in_terminal(&mut bob);
     bob.expect("Connected to panda01");
     top.see("bob has it");
     top.keys(&["F"]);
@@ -33,6 +38,61 @@ fn somebody_types_at_a_board_and_its_screen_is_what_they_see() {
     bob.expect("(user:alice) hands off");
     top.keys(&["Escape"]);
     top.see("1 board,");
+}
+
+#[test]
+fn what_is_typed_just_before_one_leaves_arrives() {
+    let lab = Lab::pandas();
+    for round in ["one", "two", "three"] {
+        let mut top = lab.lab.program("lava");
+        let mut top = Client::in_terminal(top.args(["top", "panda01"]).env_remove("NO_COLOR"));
+        top.expect("=>");
+        top.type_text("\ri");
+        top.expect("typing");
+        top.type_text(&format!("round {round} and all of it\n\x1dq"));
+        assert_eq!(top.process().wait(LIMIT).code(), Some(0));
+        lab.wait_for_capture("panda01", &format!("echo:round {round} and all of it\r\n=> "));
+    }
+}
+
+#[test]
+fn what_was_not_recorded_is_passed_over() {
+    let lab = TestLab::new();
+    let board = "seq -f 'line %g' 300; while read -r line; do echo \"$line\"; done";
+    let config = format!(
+        "[http]\nlisten = \"127.0.0.1:0\"\n[capture]\ndir = \"{}\"\n[[console]]\nname = \"panda01\"\n\
+         port = \"exec:/bin/sh {}\"\n",
+        lab.path("capture").display(),
+        lab.write("board.sh", board)
+    );
+    let config = lab.write("serial.toml", &config);
+    let mut serial = lab.tool("sh");
+    serial.args(["-c", "trap '' XFSZ; exec \"$0\" --config \"$1\""]);
+    let serial = Daemon::start("lava-serial", serial.arg(program("lava-serial")).arg(config));
+    let state = || http(serial.address("http"), "GET", "/consoles/panda01", "").json();
+    wait_until(LIMIT, "the board has printed", || {
+        let last = lab.run("lava", ["log", "panda01", "--last", "1"], "");
+        String::from_utf8_lossy(&last.stdout).contains("line 300")
+    });
+    let top = super::top_in(&lab, (80, 20), "");
+    top.see("1 board");
+    top.keys(&["Enter"]);
+    top.see("line 300");
+    // No file may grow any more: from now on there is a hole up to the head.
+    let pid = rustix::process::Pid::from_raw(serial.pid() as i32);
+    let none = rustix::process::Rlimit { current: Some(1), maximum: Some(1) };
+    rustix::process::prlimit(pid, rustix::process::Resource::Fsize, none).unwrap();
+    let lost = r#"{"user":"bob","text":"lost\n"}"#;
+    http(serial.address("http"), "POST", "/consoles/panda01/send", lost);
+    wait_until(LIMIT, "it is not recorded", || state()["capture_error"].is_string());
+    top.see("lost");
+    top.keys(&["b"]);
+    // It is not read again and again.
+    top.wait("what is recorded", |screen| {
+        screen.contains("line 300") && screen.contains("past 100 %") && !screen.contains("reading")
+    });
+    top.keys(&["g"]);
+    top.wait("the oldest", |screen| screen.contains("line 1\n") && !screen.contains("reading"));
 }
 
 #[test]
@@ -118,7 +178,7 @@ fn several_consoles_are_tiled_typed_at_and_zoomed() {
 #[test]
 fn lava_console_shows_several_boards_side_by_side_and_types_at_the_first() {
     let lab = Lab::pandas();
-    let console = crate::common::program("lava-console");
+    let console = program("lava-console");
     let command = format!("exec {} panda01 panda02", console.display());
     let screen = Tmux::start(&lab.lab, "tmux", (161, 26), &command);
     screen.wait("both", |screen| screen.matches("board ready").count() == 2);
@@ -127,7 +187,25 @@ fn lava_console_shows_several_boards_side_by_side_and_types_at_the_first() {
     screen.keys(&["C-j"]);
     let drawn = screen.see("echo:left");
     assert!(drawn.lines().any(|line| line.starts_with("=> echo:left")), "{drawn}");
-    screen.keys(&["C-]", "Escape"]);
+    // Its escapes are there, with their prompt.
+    screen.see("~$help lists commands");
+    screen.type_text("~$wh");
+    screen.see("Command(panda01)> wh");
+    screen.type_text("o");
+    screen.keys(&["Enter"]);
+    screen.see("(user:alice) rw by websocket from");
+    screen.type_text("~$hardreset");
+    screen.keys(&["Enter"]);
+    screen.see("now is on (read back from the PDU");
+    screen.type_text("~$note for the record");
+    screen.keys(&["Enter"]);
+    let events = || http(lab.http(), "GET", "/consoles/panda01/events", "").text();
+    wait_until(LIMIT, "the note is there", || events().contains("for the record"));
+    // Nothing of them went to the board.
+    let log = http(lab.http(), "GET", "/consoles/panda01/history", "").text();
+    assert!(!log.contains('~') && !log.contains("who"), "{log}");
+    screen.type_text("~$quit");
+    screen.keys(&["Enter"]);
     screen.wait("one is left", |screen| !screen.contains("panda01"));
     screen.keys(&["Escape"]);
     assert_eq!(screen.ended(), "0");

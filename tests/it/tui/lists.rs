@@ -77,8 +77,23 @@ fn a_daemon_that_goes_away_greys_its_boards_and_comes_back_by_itself() {
     top.wait("the boards", |screen| screen.matches("=>").count() == 2);
     serial.kill();
     top.see("2 away");
+    // However often it is looked which boards there are: one that nobody knows yet is found, and those of
+    // the daemon that is away are what they were.
+    let other = format!(
+        "[capture]\ndir = \"{}\"\n[[console]]\nname = \"panda03\"\n\
+         port = \"exec:sh -c 'echo here is another; cat'\"\n",
+        lab.path("another").display()
+    );
+    let other = lab.start("lava-serial", ["--config", &lab.write("another.toml", &other)]);
+    let screen = top.see("here is another");
+    assert!(screen.contains("3 boards, 2 away") && screen.matches("=>").count() == 2, "{screen}");
     let _serial = lab.start("lava-serial", ["--config", &config]);
     top.wait("they are back", |screen| {
-        screen.contains("2 boards, by name") && screen.matches("=>").count() == 2
+        screen.contains("3 boards, by name") && screen.matches("=>").count() == 2
     });
+    drop(other);
+    top.see("1 away");
+    // Whoever looks does not want to see what is gone.
+    top.keys(&["u"]);
+    top.see("2 boards, by name");
 }

@@ -31,16 +31,32 @@ fn however_it_ends_the_terminal_is_as_it_was() {
 fn it_stops_and_goes_on_with_its_shell() {
     let lab = Lab::pandas();
     let command = format!(
-        "bash --norc -i -c 'set -m; {} top; echo stopped as $?; fg; echo left as $?; cat'",
+        "bash --norc -i -c 'set -m; {} top; echo stopped as $?; read -r; fg; \
+         echo left as $?; cat'",
         program("lava").display()
     );
     let top = Tmux::start(&lab.lab, "tmux", (100, 20), &command);
     top.see("2 boards");
     top.keys(&["C-z"]);
+    let screen = top.see("stopped as 147");
+    assert!(!screen.contains("2 boards"), "{screen}");
+    top.keys(&["Enter"]);
     top.wait("it goes on", |screen| screen.contains("2 boards") && !screen.contains("stopped as"));
     top.keys(&["q"]);
-    let screen = top.see("left as 0");
-    assert!(screen.contains("stopped as 147"), "{screen}");
+    top.see("left as 0");
+}
+
+/// Nobody could have it go on where it is what somebody has logged in to, or the command of a terminal's
+/// window.
+#[test]
+fn it_is_not_stopped_where_there_is_no_shell() {
+    let lab = Lab::pandas();
+    let top = lab.top((100, 20), "");
+    top.see("2 boards");
+    top.keys(&["C-z"]);
+    top.see("there is no shell to go back to");
+    top.keys(&["q"]);
+    assert_eq!(top.ended(), "0");
 }
 
 #[test]

@@ -99,8 +99,9 @@ impl<'a> Tmux<'a> {
         self.wait(text, |screen| screen.contains(text))
     }
 
+    /// A command of tmux, and what it prints.
     #[track_caller]
-    fn tell(&self, words: &[&str]) -> String {
+    pub(super) fn tell(&self, words: &[&str]) -> String {
         let output = run(tmux(self.lab, self.name).args(words), "", LIMIT);
         let said = String::from_utf8_lossy(&output.stderr);
         assert!(output.status.success(), "tmux {words:?}: {said}");

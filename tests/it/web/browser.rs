@@ -48,6 +48,8 @@ impl Browser {
             .args(["--remote-debugging-port=0", "--disable-dev-shm-usage"])
             // Its sandbox does not work for root, nor in most containers.
             .arg("--no-sandbox")
+            // Those of a lab's own CA.
+            .arg("--ignore-certificate-errors")
             .arg(format!("--user-data-dir={}", profile.path().display()))
             .arg("about:blank")
             .stdin(Stdio::null())
@@ -75,6 +77,16 @@ impl Browser {
             errors: RefCell::default(),
         };
         Self { wire: Rc::new(wire), _process: process, _profile: profile }
+    }
+
+    /// Has a page be in front, as one is that a person copies from, and lets its scripts look into the clipboard.
+    #[track_caller]
+    pub(super) fn let_use_the_clipboard(&self, page: &Page, origin: &str) {
+        let permissions = ["clipboardReadWrite", "clipboardSanitizedWrite"];
+        let grant = json!({ "origin": origin, "permissions": permissions });
+        self.wire.ask(None, "Browser.grantPermissions", &grant);
+        page.ask("Page.bringToFront", &json!({}));
+        page.ask("Emulation.setFocusEmulationEnabled", &json!({ "enabled": true }));
     }
 
     /// Opens a page in a window of 1000 by 700.
@@ -218,6 +230,55 @@ impl Page {
             let event = json!({ "type": kind, "key": key, "modifiers": modifiers });
             self.ask("Input.dispatchKeyEvent", &event);
         }
+    }
+
+    /// Presses Enter as a form hears it.
+    #[track_caller]
+    pub(super) fn submit(&self) {
+        for kind in ["keyDown", "keyUp"] {
+            let mut event = json!({ "type": kind, "key": "Enter", "windowsVirtualKeyCode": 13 });
+            if kind == "keyDown" {
+                event["text"] = "\r".into();
+            }
+            self.ask("Input.dispatchKeyEvent", &event);
+        }
+    }
+
+    /// Presses a key, as its name, its place and its number in Windows, as hands do: the modifiers, 2 for Ctrl or
+    /// 10 for Ctrl and Shift, go down before it, and up behind it.
+    #[track_caller]
+    pub(super) fn hold_and_press(&self, modifiers: u32, (key, code, number): (&str, &str, u32)) {
+        let event = |kind: &str, (key, code, number): (&str, &str, u32), modifiers: u32| {
+            let event = json!({ "type": kind, "key": key, "code": code,
+                                "windowsVirtualKeyCode": number, "modifiers": modifiers });
+            self.ask("Input.dispatchKeyEvent", &event);
+        };
+        let held = [("Control", "ControlLeft", 17), ("Shift", "ShiftLeft", 16)];
+        let held = &held[..if modifiers == 2 { 1 } else { 2 }];
+        let shifted = key.to_uppercase();
+        let key = if modifiers == 2 { key } else { shifted.as_str() };
+        held.iter().for_each(|it| event("rawKeyDown", *it, modifiers));
+        event("rawKeyDown", (key, code, number), modifiers);
+        event("keyUp", (key, code, number), modifiers);
+        held.iter().rev().for_each(|it| event("keyUp", *it, 0));
+    }
+
+    /// Marks with the mouse.
+    #[track_caller]
+    pub(super) fn drag(&self, from: (f64, f64), to: (f64, f64)) {
+        for (kind, (x, y), buttons) in
+            [("mousePressed", from, 1), ("mouseMoved", to, 1), ("mouseReleased", to, 0)]
+        {
+            let event = json!({ "type": kind, "x": x, "y": y, "button": "left",
+                                "buttons": buttons, "clickCount": 1 });
+            self.ask("Input.dispatchMouseEvent", &event);
+        }
+    }
+
+    /// The browser's cookies for this page.
+    #[track_caller]
+    pub(super) fn cookies(&self) -> Value {
+        self.ask("Network.getCookies", &json!({}))["cookies"].take()
     }
 
     /// Has text come as an input method gives it.

@@ -3,7 +3,7 @@
 use rustix::process::Signal;
 
 use super::browser::{Browser, Page, until};
-use super::{Lab, connected};
+use super::{Lab, connected, pair};
 use crate::common::{Client, WebSocket, signal};
 
 /// A shell-like board that says back what it hears, as it is.
@@ -161,11 +161,13 @@ fn another_size_wraps_lines_anew_and_the_past_is_in_the_record() {
     let page = lab.console(&browser);
     page.expect_text("line 29999");
     for round in 0..4 {
-        page.eval("document.getElementById('terminal').scrollTop = 0");
         let first: usize = page.rows()[0].trim_start_matches("line ").parse().unwrap();
         page.expect(
             &format!("the record is shown, {round}"),
-            &format!("Number(document.querySelector('.row').textContent.slice(5)) < {first}"),
+            &format!(
+                "(document.getElementById('terminal').scrollTop = 0, \
+                 Number(document.querySelector('.row').textContent.slice(5)) < {first})"
+            ),
         );
     }
     let rows = page.rows();
@@ -223,11 +225,4 @@ fn a_spy_cannot_type_and_sees_who_else_is_there() {
     bob.expect_message("the page's message", |message| {
         message["kind"] == "message" && message["text"] == "bye"
     });
-}
-
-/// A listener for a console to connect to, and the port to configure.
-fn pair() -> (std::net::TcpListener, String) {
-    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-    let port = format!("tcp:{}", listener.local_addr().unwrap());
-    (listener, port)
 }

@@ -1,14 +1,14 @@
 //! What a board prints, and what people call themselves, is text and nothing else.
 
-use super::Lab;
 use super::browser::{Browser, until};
+use super::{Lab, pair};
 use crate::common::{Client, WebSocket};
 
 #[test]
 fn hostile_bytes_and_names_do_no_harm() {
-    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-    let lab = Lab::start(&format!("tcp:{}", listener.local_addr().unwrap()), "", "");
-    let (stream, _) = listener.accept().unwrap();
+    let (near, port) = pair();
+    let lab = Lab::start(&port, "", "");
+    let (stream, _) = near.accept().unwrap();
     let mut wire = Client::on(stream);
     let browser = Browser::start(&lab.lab);
     let page = lab.console(&browser);
@@ -50,9 +50,9 @@ fn hostile_bytes_and_names_do_no_harm() {
 
 #[test]
 fn a_flood_and_a_line_without_end_leave_the_page_with_what_came_last() {
-    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-    let lab = Lab::start(&format!("tcp:{}", listener.local_addr().unwrap()), "", "");
-    let (stream, _) = listener.accept().unwrap();
+    let (near, port) = pair();
+    let lab = Lab::start(&port, "", "");
+    let (stream, _) = near.accept().unwrap();
     let mut wire = Client::on(stream);
     let browser = Browser::start(&lab.lab);
     let page = lab.console(&browser);
@@ -67,9 +67,9 @@ fn a_flood_and_a_line_without_end_leave_the_page_with_what_came_last() {
 
 #[test]
 fn a_page_that_does_not_read_costs_nobody_anything() {
-    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-    let lab = Lab::start(&format!("tcp:{}", listener.local_addr().unwrap()), "", "");
-    let (stream, _) = listener.accept().unwrap();
+    let (near, port) = pair();
+    let lab = Lab::start(&port, "", "");
+    let (stream, _) = near.accept().unwrap();
     let mut wire = Client::on(stream);
     // It asks for the screen, and reads nothing of it.
     use std::io::{Read as _, Write as _};

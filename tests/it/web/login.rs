@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::browser::Browser;
+use super::browser::{Browser, Page};
 use super::{Lab, connected};
 use crate::common::http;
 use crate::rights::user;
@@ -18,15 +18,12 @@ fn who_is_not_known_logs_in_and_stays_so_over_a_restart() {
     let mut lab = Lab::start(ECHO, &tokens("write = [\"*\"]"), "");
     let browser = Browser::start(&lab.lab);
     let page = browser.open(&lab.url("/view/panda01"));
-    page.expect("it is the login", "location.pathname === '/login'");
-    page.eval("document.getElementById('token').value = 'lava_wrong'");
-    page.click("#enter:enabled");
+    log_in(&page, "lava_wrong");
     page.expect(
         "it is refused",
         "document.getElementById('notice').textContent.includes('nobody here has this token')",
     );
-    page.eval("document.getElementById('token').value = 'lava_alice'");
-    page.click("#enter:enabled");
+    log_in(&page, "lava_alice");
     page.expect("it is the console again", "location.pathname === '/view/panda01'");
     connected(&page);
     page.expect(
@@ -44,9 +41,46 @@ fn who_is_not_known_logs_in_and_stays_so_over_a_restart() {
     page.type_text("again\r");
     page.expect_text("got again");
 
+    // The login leads nowhere else, whatever it is asked.
+    let other = browser.open(&lab.url("/"));
+    for to in
+        ["//evil.invalid/x", "/.//evil.invalid/x", "/\\evil.invalid/x", "http://evil.invalid/x"]
+    {
+        let to = lavamux::client::percent_encoded(to);
+        other.go(&lab.url(&format!("/login?to={to}")));
+        let ours = format!(
+            "location.origin === '{}' && !location.pathname.startsWith('/login') && \
+             document.readyState === 'complete'",
+            lab.url("")
+        );
+        other.expect(&format!("{to} leads to ourselves"), &ours);
+        other.go(&lab.url("/view/panda01"));
+        connected(&other);
+    }
+
     page.click("#more");
     page.click("#logout");
     page.expect("it is the login", "location.pathname === '/login'");
+}
+
+#[test]
+fn a_login_over_tls_is_sent_nowhere_else() {
+    let lab = Lab::start_tls(ECHO, &tokens("write = [\"*\"]"));
+    let browser = Browser::start(&lab.lab);
+    let page = browser.open(&lab.url("/view/panda01"));
+    log_in(&page, "lava_alice");
+    page.expect("it is the console", "location.pathname === '/view/panda01'");
+    connected(&page);
+    page.type_text("hello\r");
+    page.expect_text("got hello");
+    let cookies = page.cookies();
+    let cookie = &cookies[0];
+    assert_eq!(cookie["name"], format!("lava-{}", lab.address.port()), "{cookies}");
+    for is in ["secure", "httpOnly", "session"] {
+        assert_eq!(cookie[is], is != "session", "{is}: {cookies}");
+    }
+    assert_eq!((&cookie["sameSite"], cookies.as_array().unwrap().len()), (&"Strict".into(), 1));
+    assert_eq!(page.errors(), [""; 0]);
 }
 
 #[test]
@@ -54,9 +88,7 @@ fn who_may_only_look_cannot_type_and_who_may_nothing_any_more_is_let_go() {
     let lab = Lab::start(ECHO, &tokens("write = [\"*\"]"), "");
     let browser = Browser::start(&lab.lab);
     let page = browser.open(&lab.url("/login?to=/view/panda01"));
-    page.expect("it is the login", "document.getElementById('token')");
-    page.eval("document.getElementById('token').value = 'lava_eve'");
-    page.click("#enter:enabled");
+    log_in(&page, "lava_eve");
     page.expect("it is the console", "location.pathname === '/view/panda01'");
     connected(&page);
     page.expect("she looks", "document.getElementById('mode').value === 'spy'");
@@ -132,4 +164,15 @@ fn exchange(
     body: &str,
 ) -> crate::common::Answer {
     crate::common::http_with(lab.address, method, path, headers, body)
+}
+
+/// Shows a token at the login, when that is there.
+#[track_caller]
+fn log_in(page: &Page, token: &str) {
+    page.expect(
+        "it is the login",
+        "location.pathname === '/login' && document.querySelector('#enter:enabled')",
+    );
+    page.eval(&format!("document.getElementById('token').value = '{token}'"));
+    page.click("#enter:enabled");
 }

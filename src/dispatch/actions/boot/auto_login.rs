@@ -5,14 +5,17 @@ use std::time::Duration;
 use futures_util::future::BoxFuture;
 
 use crate::dispatch::action::{Action, Running, Scene};
-use crate::dispatch::alarm;
 use crate::dispatch::context::Context;
 use crate::dispatch::error::Error;
 use crate::dispatch::expect::{Found, Patterns};
 use crate::dispatch::job::{AutoLogin, Boot};
+use crate::dispatch::results::{CaseResult, LAVA};
 use crate::dispatch::session::{Session, Wait};
 use crate::dispatch::validate::Checks;
+use crate::dispatch::watch::Stage;
 
+/// The methods that attach to boards which may be up already.
+const ATTACHED: [&str; 2] = ["minimal", "new_connection"];
 /// What a login says when it does not let us in.
 const REFUSED: [&str; 2] = ["Login incorrect", "Login timed out"];
 
@@ -65,17 +68,54 @@ impl Action for LoginAction {
     fn run<'a>(&'a self, context: &'a mut Context) -> Running<'a> {
         Box::pin(async move {
             let delay = Duration::from_millis(context.device.boot_character_delay);
-            let wait = context.wait();
+            // Nobody may have listened when the board showed its prompt.
+            let nudge = ATTACHED.contains(&self.boot.method.as_str());
+            let wait = Wait { nudge, ..context.wait() };
             // What comes after the login talks to the same shell.
             context.shared().prompts = self.boot.prompts.clone();
             let session = context.session()?;
+            session.watch().wake(self.boot.ignore_kernel_messages);
             let login = Login { session, wait, delay, prompts: &self.boot.prompts };
-            match &self.boot.auto_login {
+            let done = match &self.boot.auto_login {
                 None => login.reach_prompt(&[]).await.map(drop),
                 Some(auto) => login.log_in(auto).await,
+            };
+            if !self.boot.ignore_kernel_messages {
+                report(context)?;
             }
+            done
         })
     }
+}
+
+/// Puts what the kernel said of its troubles into the results, as LAVA does. It fails no job: a panic
+/// does, and has.
+fn report(context: &mut Context) -> Result<(), Error> {
+    let watch = context.session()?.watch();
+    let counts = watch.messages().counts().clone();
+    let messages = watch.messages().all().to_vec();
+    watch.enter(Stage::System);
+    for message in &messages {
+        let (kind, line) = (message.kind.name(), &message.line);
+        context.log.warning(format!("kernel message ({kind}): {line}"));
+    }
+    let extra = counts.iter().map(|(kind, count)| {
+        let first = messages.iter().find(|message| message.kind == *kind);
+        let line = first.map_or("", |message| message.line.as_str());
+        (kind.name().to_owned(), format!("{count}: {line}"))
+    });
+    let extra = extra.collect();
+    let (level, namespace) = (context.now.level.clone(), context.now.namespace.clone());
+    context.result(CaseResult {
+        definition: LAVA.into(),
+        case: "kernel-messages".into(),
+        result: if messages.is_empty() { "pass" } else { "fail" }.into(),
+        level: Some(level),
+        namespace: Some(namespace),
+        extra,
+        ..CaseResult::default()
+    });
+    Ok(())
 }
 
 /// One login under way.
@@ -88,7 +128,15 @@ struct Login<'a> {
 
 impl Login<'_> {
     async fn log_in(mut self, auto: &AutoLogin) -> Result<(), Error> {
-        self.expect(std::slice::from_ref(&auto.login_prompt), &[]).await?;
+        let login = Patterns::new([&auto.login_prompt]);
+        let either = login.and_then(|login| login.or_at_rest(self.prompts));
+        let either = either.map_err(Error::Configuration)?;
+        let found = self.session.expect(&either, &self.wait).await?;
+        self.wait.nudge = false;
+        if found.index > 0 {
+            self.session.note("the board is logged in already");
+            return self.commands(auto).await;
+        }
         self.session.send_line(&auto.username, self.delay).await?;
         if let (Some(prompt), Some(password)) = (&auto.password_prompt, &auto.password) {
             self.expect(std::slice::from_ref(prompt), &REFUSED).await?;
@@ -96,10 +144,15 @@ impl Login<'_> {
             let line = format!("{password}\n").into_bytes();
             self.session.type_bytes(line.into()).await?;
         }
-        let mut login = self.reach_prompt(&REFUSED).await?;
+        self.reach_prompt(&REFUSED).await?.commands(auto).await
+    }
+
+    async fn commands(mut self, auto: &AutoLogin) -> Result<(), Error> {
         for command in &auto.login_commands {
-            login.session.send_line(command, login.delay).await?;
-            login = login.reach_prompt(&[]).await?;
+            // They may print the kernel's log.
+            self.session.watch().enter(Stage::System);
+            self.session.send_line(command, self.delay).await?;
+            self = self.reach_prompt(&[]).await?;
         }
         Ok(())
     }
@@ -110,29 +163,15 @@ impl Login<'_> {
         Ok(self)
     }
 
-    /// Waits for one of `wanted`; what tells that the board is dead, or that it does not let us in,
-    /// ends the wait at once.
+    /// Waits for one of `wanted`; what tells that the board does not let us in ends the wait at once.
     async fn expect(&mut self, wanted: &[String], refused: &[&str]) -> Result<Found, Error> {
-        let all = wanted.iter().map(String::as_str).chain(refused.iter().copied());
-        let patterns = Patterns::new(all.chain(alarm::BOOT)).map_err(Error::Configuration)?;
-        let found = self.session.expect(&patterns, &self.wait).await;
-        let found = found.map_err(|error| match error {
-            // The alarms would only distract in the message.
-            Error::Timeout { action, seconds, seen, .. } => {
-                let waited_for: Vec<String> =
-                    wanted.iter().map(|pattern| format!("{pattern:?}")).collect();
-                let waited_for = waited_for.join(" or ");
-                Error::Timeout { action, seconds, waited_for, seen }
-            }
-            other => other,
-        })?;
-        let said = found.groups.first().map(|text| text.trim().to_owned()).unwrap_or_default();
-        match found.index.checked_sub(wanted.len()) {
-            None => Ok(found),
-            Some(index) if index < refused.len() => {
-                Err(Error::Job(format!("the board does not let us in: {said:?}")))
-            }
-            Some(_) => Err(alarm::error(&said, found.place)),
+        let patterns = Patterns::new(wanted).and_then(|patterns| patterns.and(refused));
+        let patterns = patterns.map_err(Error::Configuration)?;
+        let found = self.session.expect(&patterns, &self.wait).await?;
+        if found.index < wanted.len() {
+            return Ok(found);
         }
+        let said = found.groups.first().map(|text| text.trim().to_owned()).unwrap_or_default();
+        Err(Error::Job(format!("the board does not let us in: {said:?}")))
     }
 }

@@ -6,6 +6,7 @@ use crate::dispatch::action::{Action, Running};
 use crate::dispatch::context::Context;
 use crate::dispatch::error::Error;
 use crate::dispatch::expect::Patterns;
+use crate::dispatch::watch::Stage;
 
 #[derive(Debug)]
 pub(super) struct BootloaderCommands {
@@ -34,6 +35,12 @@ impl Action for BootloaderCommands {
                 None => Some(prompts.clone()),
             };
             let (wait, count) = (context.wait(), commands.len());
+            // Who types a reset wants the board to begin again; "version" prints the banner.
+            let begins =
+                |command: &String| command.contains("reset") || command.trim() == "version";
+            let begins = commands.iter().any(begins);
+            let stage = if begins { Stage::Booting } else { Stage::Loader };
+            context.session()?.watch().enter(stage);
             for (i, command) in commands.iter().enumerate() {
                 let session = context.session()?;
                 session.send_line(command, delay).await?;

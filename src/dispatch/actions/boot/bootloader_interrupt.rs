@@ -8,6 +8,7 @@ use crate::dispatch::action::{Action, Running};
 use crate::dispatch::context::Context;
 use crate::dispatch::error::Error;
 use crate::dispatch::expect::Patterns;
+use crate::dispatch::session::Wait;
 use crate::dispatch::validate::Checks;
 
 /// The key that stops the countdown may give a second prompt. It is waited for this long, so that it
@@ -45,18 +46,25 @@ impl Action for BootloaderInterrupt {
     fn run<'a>(&'a self, context: &'a mut Context) -> Running<'a> {
         Box::pin(async move {
             let uboot = context.device.loader(&self.loader);
-            let wait = context.wait();
+            // The board may be at its prompt already, where the job has not reset it.
+            let wait = Wait { nudge: true, ..context.wait() };
             let patterns =
                 |patterns: &[String]| Patterns::new(patterns).map_err(Error::Configuration);
             let session = context.session()?;
             if uboot.needs_interrupt {
                 let countdown = std::slice::from_ref(&uboot.interrupt_prompt);
-                session.expect(&patterns(countdown)?, &wait).await?;
-                session.type_text(&keys(&uboot), Duration::ZERO).await?;
+                let either = patterns(countdown)?.or_at_rest(&uboot.prompts);
+                let either = either.map_err(Error::Configuration)?;
+                if session.expect(&either, &wait).await?.index == 0 {
+                    session.type_text(&keys(&uboot), Duration::ZERO).await?;
+                    session.expect(&patterns(&uboot.prompts)?, &wait).await?;
+                } else {
+                    session.note("the boot loader was at its prompt without a countdown");
+                }
             } else {
                 session.type_text("\n", Duration::ZERO).await?;
+                session.expect(&patterns(&uboot.prompts)?, &wait).await?;
             }
-            session.expect(&patterns(&uboot.prompts)?, &wait).await?;
             session.drain(SECOND_PROMPT, SECOND_PROMPT_LIMIT).await?;
             session.forget();
             Ok(())

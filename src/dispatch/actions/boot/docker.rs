@@ -62,7 +62,7 @@ impl Action for DockerRun {
             let command = self.boot.command.as_deref().unwrap_or("bash");
             let words = words(&context.device.docker, image, &name, overlay.as_deref(), command);
             context.log.info(format!("host: {}", words.join(" ")));
-            context.containers.push(name);
+            context.add_container(name).await;
             let session = Session::new(Box::new(Program::start(&words)?), context.log.clone());
             context.connect(session);
             context.shared().prompts = self.boot.prompts.clone();

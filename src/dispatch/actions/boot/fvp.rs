@@ -140,7 +140,7 @@ impl Step {
         let options = context.device.fvp.words();
         let words = run_words(&container, &self.fvp(), &arguments, &name, &folder, &options);
         context.log.info(format!("host: {}", words.join(" ")));
-        context.containers.push(name);
+        context.add_container(name).await;
         let mut session = Session::new(Box::new(Program::start(&words)?), context.log.clone());
         let console = Patterns::new([self.fvp().console]).map_err(Error::Configuration)?;
         let found = session.expect(&console, &context.wait()).await?;

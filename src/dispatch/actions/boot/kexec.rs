@@ -10,6 +10,7 @@ use crate::dispatch::error::Error;
 use crate::dispatch::expect::Patterns;
 use crate::dispatch::job::Boot;
 use crate::dispatch::validate::Checks;
+use crate::dispatch::watch::Stage;
 
 /// What a kernel says first, when the job does not tell.
 const BOOT_MESSAGE: &str = "Booting Linux";
@@ -45,6 +46,7 @@ impl Action for CallKexec {
             session.send_line(&lines[0], delay).await?;
             session.expect(&prompts, &wait).await?;
             session.send_line(&lines[1], delay).await?;
+            session.watch().begin(Stage::Booting);
             session.expect(&started, &wait).await.map(drop)
         })
     }

@@ -11,16 +11,18 @@ use crate::dispatch::action::{Action, Running, Scene};
 use crate::dispatch::actions::NotYet;
 use crate::dispatch::context::Context;
 use crate::dispatch::error::Error;
-use crate::dispatch::job::{Artefact, Boot, Kind};
+use crate::dispatch::job::{Artefact, Block, Boot, Kind};
 use crate::dispatch::qemu::{Machine, Qemu, command};
+use crate::dispatch::registry;
 use crate::dispatch::session::Session;
 use crate::dispatch::timeline::Timeline;
 use crate::dispatch::validate::Checks;
+use crate::dispatch::watch::Stage;
 use crate::model::Name;
 use crate::model::event::Phase;
 
-/// Nothing may come of a QEMU that nobody logs in to. It is watched this long, since what is wrong with
-/// its options it says at once.
+/// Nothing may come of a QEMU that nobody logs in to, and that no test listens to. It is watched this long,
+/// since what is wrong with its options it says at once.
 const WATCHED: Duration = Duration::from_millis(500);
 /// The artefact that is QEMU's own firmware.
 const FIRMWARE: &str = "uefi";
@@ -58,12 +60,13 @@ impl Action for BootQemuImage {
 
     fn populate(&self, scene: &Scene<'_>) -> Vec<Box<dyn Action>> {
         let blocks = scene.job.blocks.iter().filter(|b| b.namespace() == scene.namespace());
-        let images = blocks.filter_map(|block| match &block.kind {
+        let images = blocks.clone().filter_map(|block| match &block.kind {
             Kind::Deploy(deploy) => Some(deploy.artefacts.clone()),
             _ => None,
         });
         let images = images.flatten().collect();
-        vec![Box::new(ExecuteQemu { boot: self.boot.clone(), images })]
+        let left_alone = self.boot.prompts.is_empty() && !blocks.clone().any(Block::is_test);
+        vec![Box::new(ExecuteQemu { boot: self.boot.clone(), images, left_alone })]
     }
 }
 
@@ -73,6 +76,8 @@ struct ExecuteQemu {
     boot: Boot,
     /// What the job deploys.
     images: Vec<Artefact>,
+    /// Nothing that follows would notice its end.
+    left_alone: bool,
 }
 
 impl Action for ExecuteQemu {
@@ -115,14 +120,16 @@ impl Action for ExecuteQemu {
             let qemu = context.device.qemu(&self.boot.method).cloned().ok_or_else(missing)?;
             let line = self.line(&qemu, context)?;
             connect(context).await?;
-            context.session()?.forget();
+            let session = context.session()?;
+            session.forget();
+            session.watch().begin(Stage::Booting);
             let shown = shlex::try_join(line.iter().map(String::as_str)).unwrap_or_default();
             context.log.info(format!("starting: {shown}"));
             context.shared().prompts = self.boot.prompts.clone();
             let missing = || Error::Bug("there is no line to QEMU".into());
             let machine = context.machine.as_ref().ok_or_else(missing)?;
             machine.start(&line).await?;
-            if self.boot.prompts.is_empty() {
+            if self.left_alone {
                 machine.survives(WATCHED).await?;
             }
             Ok(())
@@ -158,6 +165,7 @@ async fn connect(context: &mut Context) -> Result<(), Error> {
     let connection = machine.attach(&settings.job_id).await?;
     let console = machine.console();
     context.log.info(format!("to watch on this host: lava-console {name} ({console})"));
+    registry::note(&settings.job_id, &name, console, None);
     let timeline = Timeline::new(console, &settings.job_id);
     context.connect(Session::new(connection, context.log.clone()));
     timeline.job(Phase::Begin).await;

@@ -8,6 +8,12 @@ use crate::dispatch::action::{Action, Running, Scene};
 use crate::dispatch::context::Context;
 use crate::dispatch::power;
 use crate::dispatch::validate::Checks;
+use crate::dispatch::watch::Stage;
+
+/// What a board had said before its power was taken has come to us when nothing comes for the first, and
+/// is not waited for longer than the second.
+const LAST_WORDS: Duration = Duration::from_millis(20);
+const LAST_WORDS_LIMIT: Duration = Duration::from_millis(100);
 
 #[derive(Debug, Default)]
 pub struct ResetDevice {
@@ -48,7 +54,17 @@ impl Action for PduReboot {
     fn run<'a>(&'a self, context: &'a mut Context) -> Running<'a> {
         Box::pin(async move {
             let commands = context.device.commands.hard_reset.clone();
-            power::run(&commands, context).await
+            if context.is_connected() {
+                context.session()?.watch().enter(Stage::Unjudged);
+            }
+            power::run(&commands, context).await?;
+            if context.is_connected() {
+                let session = context.session()?;
+                // What the system before has still said is not of this boot.
+                session.drain(LAST_WORDS, LAST_WORDS_LIMIT).await?;
+                session.watch().reset();
+            }
+            Ok(())
         })
     }
 }
@@ -91,6 +107,8 @@ impl Action for SendRebootCommands {
             for command in commands {
                 context.session()?.send_line(&command, delay).await?;
             }
+            // What is running says still more, and may be at anything.
+            context.session()?.watch().begin(Stage::Booting);
             Ok(())
         })
     }

@@ -114,7 +114,7 @@ impl Action for AppendOverlays {
 }
 
 /// The kernel takes several archives one after another.
-fn append_cpio(image: &Path, entries: &[tree::Entry]) -> io::Result<()> {
+pub(super) fn append_cpio(image: &Path, entries: &[tree::Entry]) -> io::Result<()> {
     let mut file = OpenOptions::new().write(true).open(image)?;
     let over = file.seek(SeekFrom::End(0))? % cpio::ALIGNMENT;
     if over != 0 {
@@ -162,7 +162,7 @@ fn base(artefact: &Artefact) -> String {
 }
 
 /// Runs a program on a file of the job's.
-async fn run(command: &mut Command, file: &Path) -> Result<(), Error> {
+pub(super) async fn run(command: &mut Command, file: &Path) -> Result<(), Error> {
     let name = command.as_std().get_program().to_string_lossy().into_owned();
     let said = command.kill_on_drop(true).env("LC_ALL", "C").output().await;
     let said = said.map_err(|error| Error::Infrastructure(format!("{name}: {error}")))?;

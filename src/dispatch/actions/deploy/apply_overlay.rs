@@ -1,4 +1,5 @@
-//! `apply-overlay-tftp`: appends the overlay's archive to the ramdisk.
+//! `apply-overlay-tftp`: puts the overlay into the root file system that the board has by NFS, else behind the
+//! ramdisk, as one more archive.
 
 use std::fs::{File, OpenOptions};
 use std::io;
@@ -11,10 +12,14 @@ use crate::dispatch::context::Context;
 use crate::dispatch::error::Error;
 use crate::dispatch::job::Artefact;
 use crate::dispatch::validate::Checks;
+use crate::image::tree;
 
 #[derive(Debug)]
 pub(super) struct ApplyOverlay {
     pub ramdisk: Option<Artefact>,
+    pub nfs_root: Option<Artefact>,
+    /// The board fetches it.
+    pub fetched: bool,
 }
 
 impl Action for ApplyOverlay {
@@ -24,16 +29,26 @@ impl Action for ApplyOverlay {
 
     fn validate<'a>(&'a self, checks: &'a mut Checks) -> BoxFuture<'a, ()> {
         Box::pin(async move {
-            match &self.ramdisk {
+            match self.nfs_root.as_ref().or(self.ramdisk.as_ref()) {
                 Some(ramdisk) if ramdisk.install_overlay => {}
-                Some(_) => checks.fault("\"install_overlay: false\" leaves no place for the tests"),
-                None => checks.fault("there is no ramdisk that the tests could be put into"),
+                _ if self.fetched => {}
+                Some(_) => checks.fault(
+                    "\"install_overlay: false\" leaves no place for the tests, and the boot block has no \
+                     \"transfer_overlay\"",
+                ),
+                None => checks.fault(
+                    "there is no ramdisk and no nfsrootfs that the tests could be put into, and the boot block has no \
+                     \"transfer_overlay\"",
+                ),
             }
         })
     }
 
     fn run<'a>(&'a self, context: &'a mut Context) -> Running<'a> {
         Box::pin(async move {
+            if self.nfs_root.as_ref().is_some_and(|root| root.install_overlay) {
+                return into_nfs_root(context);
+            }
             if !self.ramdisk.as_ref().is_some_and(|ramdisk| ramdisk.install_overlay) {
                 return Ok(());
             }
@@ -52,4 +67,19 @@ impl Action for ApplyOverlay {
             Ok(())
         })
     }
+}
+
+fn into_nfs_root(context: &mut Context) -> Result<(), Error> {
+    let missing = || Error::Bug("there is no root file system".into());
+    let root = context.shared().nfs_root.clone().ok_or_else(missing)?;
+    let folder = context.scratch().join(format!("{}-nfs-overlay", context.now.namespace));
+    let failed = |error: io::Error| Error::Infrastructure(format!("{}: {error}", root.display()));
+    // A try before this one may have left something.
+    let _ = std::fs::remove_dir_all(&folder);
+    std::fs::create_dir_all(&folder).map_err(failed)?;
+    context.shared().overlay.spill(&folder).map_err(failed)?;
+    let entries = tree::entries(&folder).map_err(failed)?;
+    context.log.info(format!("{} overlay entries put into {}", entries.len(), root.display()));
+    tree::put(&root, entries).map_err(failed)?;
+    std::fs::remove_dir_all(&folder).map_err(failed)
 }

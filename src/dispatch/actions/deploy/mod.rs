@@ -9,6 +9,8 @@ mod dd_image;
 mod device_env;
 mod docker;
 mod download;
+mod extract_modules;
+mod extract_nfsrootfs;
 mod extract_ramdisk;
 mod fastboot;
 mod flasher;

@@ -3,6 +3,8 @@
 use super::apply_overlay::ApplyOverlay;
 use super::compress_ramdisk::CompressRamdisk;
 use super::download::base_name;
+use super::extract_modules::ExtractModules;
+use super::extract_nfsrootfs::ExtractNfsRootfs;
 use super::extract_ramdisk::ExtractRamdisk;
 use super::persistent_nfs::PersistentNfs;
 use super::prepare_kernel::PrepareKernel;
@@ -10,7 +12,7 @@ use crate::dispatch::action::{Action, Running, Scene};
 use crate::dispatch::actions::{NotYet, Nothing};
 use crate::dispatch::context::Context;
 use crate::dispatch::error::Error;
-use crate::dispatch::job::Deploy;
+use crate::dispatch::job::{Artefact, Deploy};
 
 #[derive(Debug)]
 pub(super) struct PrepareTftpOverlay {
@@ -35,18 +37,32 @@ impl Action for PrepareTftpOverlay {
 
     fn populate(&self, scene: &Scene<'_>) -> Vec<Box<dyn Action>> {
         let has = |name: &str| self.tftp.artefact(name).is_some();
-        let nfs = "the block has \"nfsrootfs\"";
-        let modules = "the block has \"modules\"";
         let preseed = "the block has \"preseed\"";
         let ramdisk = self.tftp.artefact("ramdisk").cloned();
+        let nfs_root = self.tftp.artefact("nfsrootfs").cloned();
+        let root: Box<dyn Action> = match nfs_root.clone() {
+            Some(artefact) => Box::new(ExtractNfsRootfs { artefact }),
+            None => Box::new(Nothing("extract-nfsrootfs")),
+        };
+        let modules: Box<dyn Action> = match has("modules") {
+            true => {
+                let (ramdisk, nfs_root) = (ramdisk.clone(), nfs_root.clone());
+                Box::new(ExtractModules { ramdisk, nfs_root })
+            }
+            false => Box::new(Nothing("extract-modules")),
+        };
         let mut steps = vec![
-            unless(has("nfsrootfs"), "extract-nfsrootfs", nfs),
+            root,
             Box::new(PersistentNfs { address: self.tftp.persistent_nfs.clone() }),
             Box::new(ExtractRamdisk { ramdisk: ramdisk.clone() }),
-            unless(has("modules"), "extract-modules", modules),
+            modules,
         ];
         if !scene.test_stages().is_empty() {
-            steps.push(Box::new(ApplyOverlay { ramdisk }));
+            steps.push(Box::new(ApplyOverlay {
+                ramdisk,
+                nfs_root,
+                fetched: scene.fetches_tests(),
+            }));
         }
         let kernel = self.tftp.artefact("kernel").and_then(|kernel| kernel.image_type.clone());
         if let Some(image_type) = kernel {
@@ -62,25 +78,27 @@ impl Action for PrepareTftpOverlay {
     }
 
     fn run<'a>(&'a self, context: &'a mut Context) -> Running<'a> {
-        Box::pin(async move {
-            let folder = context.tftp_folder();
-            let job = context.settings.job_id.clone();
-            for artefact in &self.tftp.artefacts {
-                let name = &artefact.name;
-                let served = matches!(name.as_str(), "kernel" | "dtb" | "tee" | "dtbo");
-                let Some(file) = context.shared().files.get(name).filter(|_| served).cloned()
-                else {
-                    continue;
-                };
-                let target = format!("{name}/{}", base_name(&artefact.url));
-                place(&file, &folder.join(&target)).map_err(|error| {
-                    Error::Infrastructure(format!("{}: {error}", folder.join(&target).display()))
-                })?;
-                context.shared().tftp.insert(name.clone(), format!("{job}/{target}"));
-            }
-            Ok(())
-        })
+        Box::pin(async move { place_for_tftp(&self.tftp.artefacts, context) })
     }
+}
+
+/// Puts what boot loaders fetch as it is under the job's TFTP folder, but for the ramdisk.
+pub(super) fn place_for_tftp(artefacts: &[Artefact], context: &mut Context) -> Result<(), Error> {
+    let folder = context.tftp_folder();
+    let job = context.settings.job_id.clone();
+    for artefact in artefacts {
+        let name = &artefact.name;
+        let served = matches!(name.as_str(), "kernel" | "dtb" | "tee" | "dtbo");
+        let Some(file) = context.shared().files.get(name).filter(|_| served).cloned() else {
+            continue;
+        };
+        let target = format!("{name}/{}", base_name(&artefact.url));
+        place(&file, &folder.join(&target)).map_err(|error| {
+            Error::Infrastructure(format!("{}: {error}", folder.join(&target).display()))
+        })?;
+        context.shared().tftp.insert(name.clone(), format!("{job}/{target}"));
+    }
+    Ok(())
 }
 
 /// Puts a file to where the TFTP server, which may be another user, can read it.

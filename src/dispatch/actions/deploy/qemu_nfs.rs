@@ -23,7 +23,11 @@ pub(super) fn nfs_steps(scene: &Scene<'_>) -> Actions {
     steps.push(not_yet("qemu-nfs-deploy", NFS));
     steps.extend(overlay(scene));
     if scene.has_tests() {
-        steps.push(Box::new(ApplyOverlay { ramdisk: None }));
+        steps.push(Box::new(ApplyOverlay {
+            ramdisk: None,
+            nfs_root: None,
+            fetched: scene.fetches_tests(),
+        }));
     }
     steps.extend(device_env(scene));
     steps

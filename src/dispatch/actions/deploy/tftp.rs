@@ -46,12 +46,7 @@ impl Action for TftpDeploy {
 
     fn validate<'a>(&'a self, checks: &'a mut Checks) -> BoxFuture<'a, ()> {
         Box::pin(async move {
-            let folder = checks.settings.tftp_dir.clone();
-            if checks.settings.tftp_listen.is_none() && !folder.is_dir() {
-                let what = "is no folder, so no TFTP server serves it; name the server's folder";
-                let other = "or serve it with --tftp-listen IP:PORT";
-                checks.fault(format!("{} {what} with --tftp-dir DIR, {other}", folder.display()));
-            }
+            checks.tftp_folder();
         })
     }
 

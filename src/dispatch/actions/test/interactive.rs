@@ -8,6 +8,7 @@ use crate::dispatch::error::Error;
 use crate::dispatch::expect::Patterns;
 use crate::dispatch::job::{Interactive, InteractiveLine as Line};
 use crate::dispatch::results::CaseResult;
+use crate::dispatch::watch::Stage;
 
 /// `lava-test-interactive-retry`: has the dialogues again when one could not be had.
 #[derive(Debug)]
@@ -45,6 +46,8 @@ impl Action for TestInteractive {
 
     fn run<'a>(&'a self, context: &'a mut Context) -> Running<'a> {
         Box::pin(async move {
+            // The dialogue knows what the board is to do, a reboot included.
+            context.session()?.watch().enter(Stage::Unjudged);
             for dialogue in &self.0 {
                 for line in &dialogue.script {
                     say(line, dialogue, context).await?;

@@ -11,6 +11,7 @@ use crate::dispatch::expect::{Found, Patterns};
 use crate::dispatch::job::Monitor;
 use crate::dispatch::results::CaseResult;
 use crate::dispatch::session::Wait;
+use crate::dispatch::watch::Stage;
 
 /// `lava-test-monitor-retry`: watches again when the watching failed.
 #[derive(Debug)]
@@ -40,6 +41,8 @@ impl Action for TestMonitor {
 
     fn run<'a>(&'a self, context: &'a mut Context) -> Running<'a> {
         Box::pin(async move {
+            // What is watched may begin as often as it likes.
+            context.session()?.watch().enter(Stage::Unjudged);
             for monitor in &self.0 {
                 watch(monitor, context).await?;
             }
@@ -72,14 +75,9 @@ async fn watch(monitor: &Monitor, context: &mut Context) -> Result<(), Error> {
 
 /// Waits, and says on a time-out what it was for. Silence is no error: the board may be at work.
 async fn expect(patterns: &Patterns, what: &str, context: &mut Context) -> Result<Found, Error> {
-    let wait = Wait { connection: None, ..context.wait() };
-    match context.session()?.expect(patterns, &wait).await {
-        Err(Error::Timeout { action, seconds, waited_for, seen }) => {
-            let waited_for = format!("{what}: {waited_for}");
-            Err(Error::Timeout { action, seconds, waited_for, seen })
-        }
-        other => other,
-    }
+    let what = Some(format!("{what}: {}", patterns.describe()));
+    let wait = Wait { connection: None, what, ..context.wait() };
+    context.session()?.expect(patterns, &wait).await
 }
 
 fn report(

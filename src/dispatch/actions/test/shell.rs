@@ -7,7 +7,6 @@ use tokio::time::Instant;
 use super::calls::Calls;
 use super::follower::{Follower, Mark};
 use crate::dispatch::action::{Action, Running};
-use crate::dispatch::alarm;
 use crate::dispatch::context::Context;
 use crate::dispatch::error::Error;
 use crate::dispatch::expect::{Found, Patterns};
@@ -15,6 +14,7 @@ use crate::dispatch::job::MULTINODE_TEST;
 use crate::dispatch::ledger::{Heard, Ledger};
 use crate::dispatch::session::Wait;
 use crate::dispatch::signals;
+use crate::dispatch::watch::Stage;
 
 #[derive(Debug)]
 pub(super) struct TestShell {
@@ -31,10 +31,6 @@ const INSTALL_FAIL: usize = 2;
 const CHECK: usize = 3;
 const TOTAL: usize = 4;
 const CALL: usize = 5;
-/// Where the alarms begin.
-const ALARMS: usize = signals::PATTERNS.len();
-/// Where the definition's own pattern is, if it has one.
-const OWN: usize = ALARMS + alarm::BOOT.len();
 
 /// How often damaged signals are asked for again in vain before that is given up.
 const TRIES: u32 = 3;
@@ -53,6 +49,7 @@ impl Action for TestShell {
             let lava_dir = context.lava_dir();
             let line = format!("{lava_dir}/bin/lava-test-runner {lava_dir}/{}", self.stage);
             type_line(&line, context).await?;
+            context.session()?.watch().enter(Stage::System);
             let mut shell = Shell {
                 follower: Follower::new(self.stage),
                 ledger: Ledger::default(),
@@ -80,26 +77,19 @@ struct Shell {
 
 impl Shell {
     async fn follow(&mut self, context: &mut Context) -> Result<(), Error> {
-        // Silence is no error here: a test may take as long as its block may.
-        let wait = Wait { connection: None, ..context.wait() };
         let mut patterns = self.patterns()?;
         loop {
+            // Silence is no error here: a test may take as long as its block may.
+            let what = self.calls.waiting_for().unwrap_or_else(|| self.follower.waiting_for());
+            let wait = Wait { connection: None, what: Some(what), ..context.wait() };
             let found = tokio::select! {
-                found = context.session()?.expect(&patterns, &wait) => found,
+                found = context.session()?.expect(&patterns, &wait) => found?,
                 came = self.calls.came() => {
                     if let Some(line) = self.calls.settle(&came?, &context.log) {
                         type_line(&line, context).await?;
                     }
                     continue;
                 }
-            };
-            let found = match found {
-                Err(Error::Timeout { action, seconds, seen, .. }) => {
-                    let calls = self.calls.waiting_for();
-                    let waited_for = calls.unwrap_or_else(|| self.follower.waiting_for());
-                    return Err(Error::Timeout { action, seconds, waited_for, seen });
-                }
-                other => other?,
             };
             match found.index {
                 SIGNAL | CHECK | TOTAL => {
@@ -120,11 +110,8 @@ impl Shell {
                 INSTALL_FAIL => {
                     return Err(Error::Test("an install step failed on the board".into()));
                 }
-                OWN => self.follower.own(&found, context),
-                _ => {
-                    let said = found.groups.first().map(|text| text.trim()).unwrap_or_default();
-                    return Err(alarm::error(said, found.place));
-                }
+                // The definition's own pattern.
+                _ => self.follower.own(&found, context),
             }
         }
     }
@@ -149,7 +136,7 @@ impl Shell {
 
     fn patterns(&self) -> Result<Patterns, Error> {
         let own = self.follower.own_pattern().map(|own| own.regex.clone());
-        let fixed = signals::PATTERNS.into_iter().chain(alarm::BOOT).map(ToOwned::to_owned);
+        let fixed = signals::PATTERNS.into_iter().map(ToOwned::to_owned);
         Patterns::new(fixed.chain(own)).map_err(Error::Test)
     }
 

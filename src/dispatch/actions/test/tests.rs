@@ -41,6 +41,8 @@ fn job(dir: &std::path::Path, definition: &str) -> (Context, ScriptHandle) {
         tftp_dir: dir.to_owned(),
         dispatcher_ip: "127.0.0.1".into(),
         lab: None,
+        nfs_dir: None,
+        pause_on_failure: None,
         tftp_listen: None,
         cache: None,
     };

@@ -11,8 +11,7 @@ use serde_json::json;
 use tokio::time::Instant;
 
 use super::command::Command;
-use super::ending::AWAY;
-use super::session::{Running, Session, Step};
+use super::session::{Running, Session};
 use super::turns::{Turn, Turns, Wanted};
 use crate::model::{self, Kind};
 use crate::wire::attach::PortState;
@@ -144,8 +143,7 @@ impl Session {
     /// When the turn that is waited for has to be looked at again.
     pub(super) fn look_again(&self) -> Option<Instant> {
         let Some(Running::Waiting(waiting)) = &self.running else { return None };
-        let away = self.ending.away.map(|away| away + AWAY);
-        [Some(waiting.until), waiting.look, away].into_iter().flatten().min()
+        [Some(waiting.until), waiting.look, self.ending.gone()].into_iter().flatten().min()
     }
 
     fn begin(&mut self, turn: Turn, dialogue: &mut Dialogue) {
@@ -158,10 +156,12 @@ impl Session {
         match turn {
             Turn::Send(file) => {
                 let (pace, line_pace) = (None, None);
-                self.steps.push_back(Step::Command(Command::Send { file, pace, line_pace }));
+                self.steps.command(Command::Send { file, pace, line_pace });
             }
-            Turn::Type(bytes) => self.steps.push_back(Step::Board(bytes)),
-            Turn::Do(command) => self.steps.push_back(Step::Command(command)),
+            Turn::Type(bytes) => self.steps.board(bytes),
+            Turn::Do(command) => {
+                self.steps.command(command);
+            }
             Turn::Keys(keys) => {
                 for step in keys.steps().iter().rev() {
                     dialogue.turns.0.push_front(match step {
@@ -233,10 +233,9 @@ impl Session {
                             return None;
                         }
                     }
-                    Next::Show(bytes) => {
-                        let offset = dialogue.heard.cursor().saturating_sub(bytes.len() as u64);
+                    Next::Show { bytes, at } => {
                         let (time_us, bytes) = (dialogue.time_us, bytes.into());
-                        self.output.board(&Frame { offset, time_us, bytes });
+                        self.output.part(&Frame { offset: at.start, time_us, bytes }, at.end);
                     }
                     Next::Wait(quiet) => {
                         waiting.look = quiet.map(|quiet| since + quiet);
@@ -270,9 +269,14 @@ impl Session {
     /// Gives back what may be waited for still; else says why not.
     fn in_time(&mut self, waiting: Waiting, dialogue: &Dialogue, what: &str) -> Option<Waiting> {
         let now = Instant::now();
-        let gone = self.ending.away.is_some_and(|away| away + AWAY <= now);
+        let gone = self.ending.gone().is_some_and(|gone| gone <= now);
         if now < waiting.until && !gone {
             return Some(waiting);
+        }
+        if gone {
+            let away = self.ending.patience();
+            self.fail(Kind::Lab, &format!("{what}: the console's daemon is away for {away:?}"));
+            return None;
         }
         let time = dialogue.manner.timeout;
         let lost = match &self.port {
@@ -294,6 +298,22 @@ impl Session {
     async fn interrupt(&mut self) {
         let typing = self.attachment.type_bytes(b"\x03");
         let _ = tokio::time::timeout(INTERRUPT, typing).await;
+    }
+
+    /// The daemon has lost the stream, and counts anew from an offset on.
+    pub(super) fn begin_anew(&mut self, from: u64) {
+        if let Some(record) = &mut self.record {
+            record.renumbered(from);
+        }
+        let Some(mut dialogue) = self.dialogue.take() else { return };
+        let of_exec = |waiting: &Waiting| matches!(waiting.what, What::Exec { .. });
+        let exec = matches!(&self.running, Some(Running::Waiting(it)) if of_exec(it));
+        if !exec && !dialogue.is_behind() {
+            self.show(&mut dialogue, u64::MAX);
+        }
+        dialogue.heard = Heard::from(from);
+        (dialogue.now, dialogue.shown) = (from, from);
+        self.dialogue = Some(dialogue);
     }
 
     fn show(&mut self, dialogue: &mut Dialogue, end: u64) {

@@ -41,28 +41,28 @@ impl Session {
             }
             Command::Send { file, pace, line_pace } => {
                 self.begin_sending(&file, pace, line_pace);
-                return self.send_on().await;
+                return self.send_on();
             }
             Command::Log { lines } => action::log(console, lines),
             Command::Info => action::info(console),
             Command::Reopen => action::reopen(console, self.target.user.clone()),
             Command::Kick(whom) => action::kick(console, self.target.user.clone(), whom),
-            Command::Break(asked) => return self.ask(Verb::Break(asked)).await,
-            Command::Breaks => return self.ask(Verb::Sequences).await,
-            Command::Message(text) => return self.ask(Verb::Message(text.into())).await,
-            Command::Note(text) => return self.ask(Verb::Note(text.into())).await,
-            Command::Who => return self.ask(Verb::Who).await,
-            Command::Force => return self.ask(Verb::Force(Default::default())).await,
-            Command::Release => return self.ask(Verb::Release(Default::default())).await,
-            Command::Close => return self.ask(Verb::Close).await,
-            Command::Open => return self.ask(Verb::Open).await,
-            Command::Mode(mode) => return self.ask(Verb::Mode { mode }).await,
-            Command::Line(set) => return self.ask(Verb::Line(set)).await,
+            Command::Break(asked) => return self.ask(Verb::Break(asked)),
+            Command::Breaks => return self.ask(Verb::Sequences),
+            Command::Message(text) => return self.ask(Verb::Message(text.into())),
+            Command::Note(text) => return self.ask(Verb::Note(text.into())),
+            Command::Who => return self.ask(Verb::Who),
+            Command::Force => return self.ask(Verb::Force(Default::default())),
+            Command::Release => return self.ask(Verb::Release(Default::default())),
+            Command::Close => return self.ask(Verb::Close),
+            Command::Open => return self.ask(Verb::Open),
+            Command::Mode(mode) => return self.ask(Verb::Mode { mode }),
+            Command::Line(set) => return self.ask(Verb::Line(set)),
         };
         self.running = Some(Running::Look(action));
     }
 
-    async fn ask(&mut self, verb: Verb) {
+    fn ask(&mut self, verb: Verb) {
         let mode = match verb {
             Verb::Force(_) => Some(Mode::Exclusive),
             Verb::Mode { mode } => {
@@ -71,7 +71,7 @@ impl Session {
             }
             _ => None,
         };
-        match self.attachment.ask(verb).await {
+        match self.attachment.ask_later(verb) {
             Ok(id) => self.running = Some(Running::Request { id, mode }),
             Err(error) => self.fail(Kind::Lab, &format!("[{error}]")),
         }

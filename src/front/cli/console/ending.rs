@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::session::MAX_STEPS;
+use super::steps::MAX_STEPS;
 
 /// How long the board must be quiet after the end of typed input, if nothing else was asked for.
 const LINGER: Duration = Duration::from_secs(1);
@@ -13,7 +13,7 @@ const MAX_LINGERS: u32 = 10;
 /// How long to wait, after the last command, for the events that it caused.
 const SETTLE: Duration = Duration::from_millis(100);
 /// How long the daemon may be away once there is nothing more to read, beside the linger.
-pub(super) const AWAY: Duration = Duration::from_secs(10);
+const AWAY: Duration = Duration::from_secs(10);
 
 /// What the end of a session depends on.
 #[derive(Debug)]
@@ -52,6 +52,16 @@ impl Ending {
     /// Whether the board is to be quiet at the end, as was asked for.
     pub(super) fn lingers(&self) -> bool {
         self.linger.is_some()
+    }
+
+    /// How long what is waited for in turn waits for the daemon.
+    pub(super) fn patience(&self) -> Duration {
+        AWAY.saturating_add(self.linger.unwrap_or_default())
+    }
+
+    /// When it is given up, if it is away.
+    pub(super) fn gone(&self) -> Option<Instant> {
+        self.away?.checked_add(self.patience())
     }
 
     /// When the session is over if nothing happens until then, and why; `None` when it goes on for

@@ -7,7 +7,7 @@ use super::session::{Running, Session};
 use super::{draw, notice};
 use crate::client::attach::{Hello, Item, Screen};
 use crate::model::event::Mode;
-use crate::model::{Kind, What, units};
+use crate::model::{Kind, What};
 use crate::wire::attach::{Answer, PortState};
 
 impl Session {
@@ -68,7 +68,8 @@ impl Session {
                 self.failed.get_or_insert(Kind::Refused);
                 self.quit = true;
             }
-            Item::Renumbered { .. } => {
+            Item::Renumbered { from } => {
+                self.begin_anew(from);
                 self.output.say("[the console's record is a new one; something may be missing]");
             }
         }
@@ -135,19 +136,7 @@ impl Session {
                 self.fail(Kind::Failed, &line);
             }
             Answer::Sessions { sessions } => {
-                for other in sessions {
-                    let since = units::time_text(other.since_us);
-                    let line = format!(
-                        "({}) {} by {} from {} since {since}, idle {}, session {}",
-                        notice::user(&other.user),
-                        other.mode,
-                        other.via,
-                        other.peer,
-                        units::time_span(other.idle_s),
-                        other.session
-                    );
-                    self.output.say(&line);
-                }
+                sessions.iter().for_each(|other| self.output.say(&notice::session(other)));
             }
             Answer::Sequences { sequences } if sequences.is_empty() => {
                 self.output.say("[there is no break sequence]");

@@ -8,54 +8,66 @@ use crate::wire::frame::Frame;
 
 /// Makes lines of what comes.
 ///
-/// `{"type":"output","offset":…,"time_us":…,"text":"…"}` has what the board printed; bytes that are no
-/// UTF-8 are `"bytes"` as well, each as the character of its number, as in events. `event` has an event of
-/// the timeline, `message` a line for people, `expect` and `exec` what came of a turn, and `result` is the last
-/// line, with the exit code.
+/// conf/json.md has what they are.
 #[derive(Debug, Default)]
 pub(super) struct Json {
-    /// The begin of a character, at most 3 bytes, and its place.
-    held: Option<Frame>,
+    /// The begin of a character, at most 3 bytes.
+    held: Option<Held>,
+}
+
+#[derive(Debug)]
+struct Held {
+    frame: Frame,
+    /// Where in the stream the next piece is if it goes on with this one.
+    end: u64,
 }
 
 impl Json {
-    /// What the board printed; a character that has just begun waits for its end.
-    pub(super) fn output(&mut self, frame: &Frame) -> Option<Value> {
+    /// What the board printed, and where in the stream it ends: some of what stood there may have been
+    /// left out. A character that has just begun waits for its end; it is given out as it is when something
+    /// else comes.
+    pub(super) fn output(&mut self, frame: &Frame, end: u64) -> Vec<Value> {
         let mut frame = frame.clone();
-        if let Some(held) = self.held.take().filter(|held| held.end() == frame.offset) {
-            frame.bytes = [&held.bytes[..], &frame.bytes[..]].concat().into();
-            frame.offset = held.offset;
+        let mut lines = Vec::new();
+        match self.held.take() {
+            Some(held) if held.end == frame.offset => {
+                frame.bytes = [&held.frame.bytes[..], &frame.bytes[..]].concat().into();
+                frame.offset = held.frame.offset;
+            }
+            held => lines.extend(held.map(|held| output(&held.frame))),
         }
         let begun = match std::str::from_utf8(&frame.bytes) {
             Err(error) if error.error_len().is_none() => error.valid_up_to(),
             _ => frame.bytes.len(),
         };
         let bytes: Bytes = frame.bytes.split_off(begun);
-        let offset = frame.end();
-        self.held = (!bytes.is_empty()).then_some(Frame { offset, time_us: frame.time_us, bytes });
-        if frame.bytes.is_empty() {
-            return None;
+        if !bytes.is_empty() {
+            let offset = end.saturating_sub(bytes.len() as u64);
+            self.held = Some(Held { frame: Frame { offset, time_us: frame.time_us, bytes }, end });
         }
-        let mut value = json!({
-            "type": "output",
-            "offset": frame.offset,
-            "time_us": frame.time_us,
-            "text": String::from_utf8_lossy(&frame.bytes),
-        });
-        if std::str::from_utf8(&frame.bytes).is_err() {
-            value["bytes"] = json!(latin1::text(&frame.bytes));
+        if !frame.bytes.is_empty() {
+            lines.push(output(&frame));
         }
-        Some(value)
+        lines
     }
 
     /// What was held, when nothing more comes.
     pub(super) fn finish(&mut self) -> Option<Value> {
-        let Frame { offset, time_us, bytes } = self.held.take()?;
-        let (text, bytes) = (String::from_utf8_lossy(&bytes), latin1::text(&bytes));
-        Some(
-            json!({"type": "output", "offset": offset, "time_us": time_us, "text": text, "bytes": bytes}),
-        )
+        self.held.take().map(|held| output(&held.frame))
     }
+}
+
+fn output(frame: &Frame) -> Value {
+    let mut value = json!({
+        "type": "output",
+        "offset": frame.offset,
+        "time_us": frame.time_us,
+        "text": String::from_utf8_lossy(&frame.bytes),
+    });
+    if std::str::from_utf8(&frame.bytes).is_err() {
+        value["bytes"] = json!(latin1::text(&frame.bytes));
+    }
+    value
 }
 
 /// An event of the timeline.
@@ -77,15 +89,30 @@ mod tests {
         Frame { offset, time_us: 5, bytes: Bytes::from_static(bytes) }
     }
 
+    fn lines(json: &mut Json, offset: u64, bytes: &'static [u8], end: u64) -> Vec<(Value, Value)> {
+        let lines = json.output(&frame(offset, bytes), end).into_iter();
+        lines.map(|line| (line["text"].clone(), line["offset"].clone())).collect()
+    }
+
     #[test]
     fn a_character_is_not_cut_and_other_bytes_are_kept() {
         let mut json = Json::default();
-        let first = json.output(&frame(10, b"caf\xc3")).unwrap();
-        assert_eq!((&first["text"], &first["offset"]), (&json!("caf"), &json!(10)));
-        let second = json.output(&frame(14, b"\xa9\xff")).unwrap();
+        assert_eq!(lines(&mut json, 10, b"caf\xc3", 14), [(json!("caf"), json!(10))]);
+        let second = json.output(&frame(14, b"\xa9\xff"), 16).remove(0);
         assert_eq!((&second["text"], &second["offset"]), (&json!("é\u{fffd}"), &json!(13)));
         assert_eq!(second["bytes"], json!("\u{c3}\u{a9}\u{ff}"));
-        assert_eq!(json.output(&frame(16, b"\xe2")), None);
+        assert_eq!(lines(&mut json, 16, b"\xe2", 17), []);
         assert_eq!(json.finish().unwrap()["bytes"], json!("\u{e2}"));
+    }
+
+    #[test]
+    fn a_begun_character_goes_on_behind_what_was_left_out_and_is_not_lost_in_a_gap() {
+        let mut json = Json::default();
+        // "a\r\n" and the begin of a character, of which the CR is not shown.
+        assert_eq!(lines(&mut json, 10, b"a\n\xc3", 14), [(json!("a\n"), json!(10))]);
+        assert_eq!(lines(&mut json, 14, b"\xa9", 15), [(json!("é"), json!(13))]);
+        assert_eq!(lines(&mut json, 15, b"\xc3", 16), []);
+        let gap = lines(&mut json, 20, b"b", 21);
+        assert_eq!(gap, [(json!("\u{fffd}"), json!(15)), (json!("b"), json!(20))]);
     }
 }

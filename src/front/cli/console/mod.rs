@@ -15,11 +15,13 @@ mod record;
 mod sending;
 mod session;
 mod stamps;
+mod steps;
 mod streams;
 mod suspend;
 mod turns;
+mod typed;
 mod visit;
-pub(super) mod words;
+pub(in crate::front) mod words;
 
 use std::io::IsTerminal as _;
 use std::num::NonZeroU16;
@@ -41,6 +43,8 @@ pub(in crate::front) use self::streams::Streams;
 use self::turns::{Turn, Turns};
 pub(in crate::front) use self::visit::Visit;
 use super::keys::KeyArgs;
+use super::lab_args::LabArgs;
+use super::last_words;
 use super::point::point;
 use super::tui;
 use super::user::user;
@@ -53,6 +57,10 @@ use crate::model::{Failure, Kind, Point, units};
 use crate::sys::terminal_size;
 use crate::wire::exec::Shell;
 use crate::wire::expect::Expected;
+use crate::wire::json_text::escaped;
+
+/// How long each thing that is waited for may take, if nothing else is said.
+const TIMEOUT: Duration = Duration::from_secs(60);
 
 /// Attaches to a board's console by the board's name.
 ///
@@ -67,7 +75,8 @@ use crate::wire::expect::Expected;
 /// A lost connection is made again; after the end of the input it is waited for 10 s and --linger.
 ///
 /// With --send-line, --expect, --exec and the others of their kind, standard input is not read: they are
-/// done in turn, and the program ends at the first that fails. For example, from reset to a shell:
+/// done in turn, and the program ends at the first that fails. A daemon that is away meanwhile is waited for for
+/// 10 s and --linger, and no longer than --timeout. For example, from reset to a shell:
 /// lava-console panda01 --do hardreset --expect 'login: ' --send-line root --expect '# ' --exec 'uname -r'
 ///
 /// Exit codes: 0 left, or everything done; 1 a command failed, or what was waited for has not come in time;
@@ -80,13 +89,8 @@ pub struct ConsoleArgs {
     /// The board. Several are shown side by side.
     #[arg(required = true, value_name = "NAME")]
     names: Vec<String>,
-    /// Look boards up in this inventory. Else: $LAVA_SERVER, $LAVA_LAB, ~/.config/lava/lab.toml,
-    /// /etc/lava/lab.toml, the daemons of this host.
-    #[arg(long, value_name = "FILE", conflicts_with = "server")]
-    lab: Option<PathBuf>,
-    /// Look boards up at this server.
-    #[arg(long, value_name = "URL")]
-    server: Option<String>,
+    #[command(flatten)]
+    lab: LabArgs,
     /// Only read.
     #[arg(long, conflicts_with_all = ["exclusive", "force"])]
     spy: bool,
@@ -127,9 +131,9 @@ pub struct ConsoleArgs {
     linger: Option<Duration>,
     #[command(flatten)]
     turns: Turns,
-    /// How long each --expect and each --exec may take.
-    #[arg(long, value_name = "TIME", value_parser = units::duration, default_value = "60s")]
-    timeout: Duration,
+    /// How long each --expect and each --exec may take. [default: 60s]
+    #[arg(long, value_name = "TIME", value_parser = units::duration)]
+    timeout: Option<Duration>,
     /// The prompt that --exec types at, a regular expression for the end of a line.
     /// [default: what ends in #, $ or > and a blank]
     #[arg(long, value_name = "RE", value_parser = Expected::ending, requires = "exec")]
@@ -168,6 +172,7 @@ pub fn run(args: ConsoleArgs) -> ExitCode {
     let result = runtime.block_on(async {
         // Whatever the session waits for, dropping it restores the terminal.
         tokio::select! {
+            biased;
             failure = told_to_end() => Err(failure),
             result = attach(args) => result,
         }
@@ -176,29 +181,81 @@ pub fn run(args: ConsoleArgs) -> ExitCode {
     runtime.shutdown_background();
     if json && let Err(failure) = &result {
         let (code, error) = (failure.kind.exit_code(), failure.to_string());
-        let result = json!({"type": "result", "code": code, "error": error});
-        // Nobody to tell that standard output is closed.
-        let _ = super::print(format!("{result}\n").as_bytes());
+        let result = json!({"type": "result", "code": code, "error": error}).to_string();
+        last_words::print((escaped(&result) + "\n").into_bytes());
     }
     match result {
         Ok(code) => ExitCode::from(code),
-        Err(failure) => super::exit(Err(failure)),
+        Err(failure) => last_words::exit(failure),
+    }
+}
+
+impl ConsoleArgs {
+    /// The mode to attach in.
+    fn mode(&self) -> Mode {
+        match (self.spy, self.exclusive) {
+            (true, _) => Mode::Spy,
+            (_, true) => Mode::Exclusive,
+            _ => Mode::Rw,
+        }
     }
 }
 
 /// The consoles of several boards, side by side.
 async fn several(args: ConsoleArgs) -> Result<(Lab, tui::Options), Failure> {
-    let alone = args.exclusive || args.force || args.since.is_some() || args.linger.is_some();
-    let alone = alone || args.log.is_some() || args.timestamps || args.json;
-    if alone || !args.turns.0.is_empty() {
-        let what = "several boards are shown side by side: of the options only --spy is for that";
+    // Every option is for it, or refused.
+    let mode = args.mode();
+    let ConsoleArgs {
+        names,
+        lab,
+        spy: _,
+        exclusive: _,
+        force,
+        since,
+        timestamps,
+        log,
+        log_timestamps,
+        json,
+        quiet,
+        raw_terminal,
+        linger,
+        turns,
+        timeout,
+        prompt,
+        shell,
+        stay,
+        keys,
+    } = args;
+    let mut others = vec![
+        ("--since", since.is_some()),
+        ("--timestamps", timestamps),
+        ("--log", log.is_some()),
+        ("--log-timestamps", log_timestamps),
+        ("--json", json),
+        ("--quiet", quiet),
+        ("--raw-terminal", raw_terminal),
+        ("--linger", linger.is_some()),
+        ("what is done in turn", !turns.0.is_empty()),
+        ("--timeout", timeout.is_some()),
+        ("--prompt", prompt.is_some()),
+        ("--shell", shell.is_some()),
+        ("--stay", stay),
+    ];
+    others.retain(|(_, given)| *given);
+    if !others.is_empty() {
+        let others: Vec<&str> = others.into_iter().map(|(name, _)| name).collect();
+        let what = format!(
+            "several boards are shown side by side: of the options only --spy, --exclusive, --force, \
+             --escape and --keymap are for that, not {}",
+            others.join(", ")
+        );
         return Err(Failure::new(Kind::User, what).hint(
             "lava watch prints what several print; lava send and lava broadcast type at them",
         ));
     }
-    let lab = Lab::locate(args.server.as_deref(), args.lab)?;
-    let mode = if args.spy { Mode::Spy } else { Mode::Rw };
-    tui::tiled(lab, args.names, mode).await
+    let escape = (&keys.escapes("")?).into();
+    let lab = lab.here()?;
+    tui::tiled(lab, tui::Open { boards: names, mode, force }, escape).await
 }
 
 /// Attaches and stays; gives the exit code.
@@ -210,13 +267,9 @@ async fn attach(args: ConsoleArgs) -> Result<u8, Failure> {
     let escapes = args.keys.escapes_by(config, name)?;
     let record = args.log.as_deref().map(|path| Record::open(path, args.log_timestamps));
     let record = record.transpose()?;
-    let lab = Lab::locate(args.server.as_deref(), args.lab.clone())?;
+    let lab = args.lab.here()?;
     let (board, console) = lab.console(name).await?;
-    let mode = match (args.spy, args.exclusive) {
-        (true, _) => Mode::Spy,
-        (_, true) => Mode::Exclusive,
-        _ => Mode::Rw,
-    };
+    let mode = args.mode();
     let in_turn = !args.turns.0.is_empty();
     let plain = in_turn || args.json || args.timestamps;
     let size = Some(std::io::stdout()).filter(|stdout| !plain && stdout.is_terminal());
@@ -237,8 +290,11 @@ async fn attach(args: ConsoleArgs) -> Result<u8, Failure> {
     let shown = if args.since.is_some() { hello.from } else { hello.head };
     let record = record.map(|record| record.from(shown));
     let dialogue = in_turn.then(|| {
-        let manner =
-            Manner { timeout: args.timeout, prompt: args.prompt.clone(), shell: args.shell };
+        let manner = Manner {
+            timeout: args.timeout.unwrap_or(TIMEOUT),
+            prompt: args.prompt.clone(),
+            shell: args.shell,
+        };
         let stay = args.stay || args.turns.go_on();
         let heard = hello.from..hello.head;
         Dialogue::new(args.turns.clone(), manner, stay, heard, shown)

@@ -3,7 +3,7 @@
 use super::words::Words;
 use crate::client::attach::Hello;
 use crate::model::event::{Mode, Phase};
-use crate::model::{Event, Name, What, units};
+use crate::model::{Event, Name, What, one_line, units};
 use crate::wire::attach::{PortState, Session};
 
 /// A user as conmux writes one: `user:alice`. Others, such as `job:42`, say what they are.
@@ -53,8 +53,27 @@ pub(in crate::front) fn mode(mode: Mode, holder: Option<&Session>) -> String {
     }
 }
 
-/// An event; `None` for what is of no interest to somebody who sees the bytes.
+/// One of those on a console, as a list has them.
+pub(in crate::front) fn session(other: &Session) -> String {
+    format!(
+        "({}) {} by {} from {} since {}, idle {}, session {}",
+        user(&other.user),
+        other.mode,
+        other.via,
+        other.peer,
+        units::time_text(other.since_us),
+        units::time_span(other.idle_s),
+        other.session
+    )
+}
+
+/// An event; `None` for what is of no interest to somebody who sees the bytes. Of what others wrote there is
+/// nothing in it that a terminal could take for a command.
 pub(in crate::front) fn event(name: &Name, event: &Event) -> Option<String> {
+    told(name, event).map(|line| one_line(&line))
+}
+
+fn told(name: &Name, event: &Event) -> Option<String> {
     let who = event.who.as_deref().map_or_else(|| "somebody".to_owned(), user);
     Some(match &event.what {
         What::Attach { mode: Mode::Spy } => format!("({who}) connected [spy]"),
@@ -80,33 +99,30 @@ pub(in crate::front) fn event(name: &Name, event: &Event) -> Option<String> {
             format!("({who}) typed nothing for {}, and {then}", units::time_span(*seconds))
         }
         What::BreakSequence { name } => format!("({who}) sends the break sequence {name}"),
-        What::SendFile { file, bytes, phase, detail } => {
-            let file = printable(file);
-            match phase {
-                Phase::Begin => format!("({who}) sends {file}, {bytes} bytes"),
-                Phase::Done => format!("[{file} is sent]"),
-                Phase::Failed => {
-                    let why = detail.as_deref().map(printable).unwrap_or_default();
-                    format!("[{file} was not sent to its end: {why}]")
-                }
+        What::SendFile { file, bytes, phase, detail } => match phase {
+            Phase::Begin => format!("({who}) sends {file}, {bytes} bytes"),
+            Phase::Done => format!("[{file} is sent]"),
+            Phase::Failed => {
+                let why = detail.as_deref().unwrap_or_default();
+                format!("[{file} was not sent to its end: {why}]")
             }
-        }
+        },
         What::Break { ms } => format!("({who}) sent a break of {ms} ms"),
         What::LineSettings { settings } => {
-            format!("({who}) set the line to {}", printable(settings))
+            format!("({who}) set the line to {settings}")
         }
         What::ModemLines { dtr, rts } => {
             let state = |on: &bool| if *on { "on" } else { "off" };
             format!("({who}) set DTR {} and RTS {}", state(dtr), state(rts))
         }
-        What::Message { text } => format!("({who}) {}", printable(text)),
+        What::Message { text } => format!("({who}) {text}"),
         What::Power { outlet, verb, phase, detail } => {
             let of = if outlet == name { String::new() } else { format!(" of {outlet}") };
             let what = match verb.as_str() {
                 "cycle" => "hard reset".into(),
                 verb => format!("power {verb}"),
             };
-            let detail = detail.iter().map(|detail| format!(": {}", printable(detail)));
+            let detail = detail.iter().map(|detail| format!(": {detail}"));
             let detail: String = detail.collect();
             match phase {
                 Phase::Begin => format!("({who}) initiated a {what}{of}{detail}"),
@@ -120,7 +136,7 @@ pub(in crate::front) fn event(name: &Name, event: &Event) -> Option<String> {
                 Phase::Done => "is done",
                 Phase::Failed => "failed",
             };
-            format!("[job {} {came}]", printable(id))
+            format!("[job {id} {came}]")
         }
         What::InputDropped { bytes } => {
             format!("[{name}: {bytes} typed bytes could not be written to the port]")
@@ -141,11 +157,6 @@ pub(in crate::front) fn event(name: &Name, event: &Event) -> Option<String> {
             return None;
         }
     })
-}
-
-/// What somebody else wrote, without anything that a terminal could take for a command.
-fn printable(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
 }
 
 #[cfg(test)]
@@ -184,6 +195,6 @@ mod tests {
         );
         assert_eq!(told("job:42", What::Message { text: "hi".into() }), "(job:42) hi");
         let nasty = What::Message { text: "\x1b[2Jhi\n".into() };
-        assert_eq!(told("eve", nasty), "(user:eve) \u{fffd}[2Jhi\u{fffd}");
+        assert_eq!(told("eve", nasty), "(user:eve) ?[2Jhi?");
     }
 }

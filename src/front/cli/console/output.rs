@@ -4,11 +4,16 @@ use bytes::Bytes;
 use serde_json::{Value, json};
 use tokio::io::{AsyncWrite, AsyncWriteExt as _};
 
+use super::super::last_words;
 use super::json::{self, Json};
 use super::stamps::Stamps;
 use crate::model::{Event, units};
 use crate::wire::frame::Frame;
+use crate::wire::json_text::escaped;
 use crate::wire::tame::Tame;
+
+/// While so many bytes wait to be shown, no keys are read: their echo would wait, too.
+const MOST_PENDING: usize = 1024 * 1024;
 
 /// How things are shown.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -29,6 +34,9 @@ pub(super) struct Form {
 ///
 /// On a terminal both are the same to a person, so our own words go to standard output, in order
 /// with the board's. Otherwise standard output has the board's bytes and nothing else.
+///
+/// However it ends, by a signal or a panic, too: the process's own output has its last lines whole, and a
+/// terminal nothing of what the board has set.
 pub(super) struct Output {
     stdout: Box<dyn AsyncWrite + Send + Unpin>,
     stderr: Box<dyn AsyncWrite + Send + Unpin>,
@@ -46,15 +54,20 @@ pub(super) struct Output {
     json: Option<Json>,
     /// Whether a line of ours would begin at the left edge.
     at_edge: bool,
+    /// Whether it is this process's own.
+    here: bool,
+    /// The board has written on the terminal, and that is not undone.
+    touched: bool,
 }
 
 impl Output {
-    /// `raw`: the terminal of standard error needs carriage returns.
+    /// `raw`: the terminal of standard error needs carriage returns; `here`: it is this process's own.
     pub(super) fn new(
         stdout: Box<dyn AsyncWrite + Send + Unpin>,
         stderr: Box<dyn AsyncWrite + Send + Unpin>,
         is_terminal: bool,
         raw: bool,
+        here: bool,
         form: Form,
     ) -> Self {
         Self {
@@ -69,6 +82,8 @@ impl Output {
             stamps: (form.timestamps && !form.json).then(|| Stamps::for_terminal(is_terminal)),
             json: form.json.then(Json::default),
             at_edge: true,
+            here,
+            touched: false,
         }
     }
 
@@ -79,10 +94,16 @@ impl Output {
 
     /// Bytes of the board.
     pub(super) fn board(&mut self, frame: &Frame) {
+        self.part(frame, frame.end());
+    }
+
+    /// Bytes of the board up to an offset, some of which may have been left out.
+    pub(super) fn part(&mut self, frame: &Frame, end: u64) {
         if let Some(json) = &mut self.json {
-            let line = json.output(frame);
-            return line.iter().for_each(|line| self.line(line));
+            let lines = json.output(frame, end);
+            return lines.iter().for_each(|line| self.line(line));
         }
+        self.touched |= self.is_terminal;
         let tamed: Bytes = match &mut self.tame {
             Some(tame) => tame.feed(&frame.bytes).into(),
             None => frame.bytes.clone(),
@@ -112,9 +133,10 @@ impl Output {
             return frames.iter().for_each(|frame| self.board(frame));
         }
         self.say(title);
-        // What the board has begun now is not of the past, and goes on behind it. Nothing of the past
-        // makes a terminal answer, whatever it gets of the present.
-        let tame = self.tame.replace(Tame::default());
+        // What the board has begun now is not of the past, and goes on behind it, on the screen and with the
+        // mouse and the margins that it has set. Nothing of the past sets others or makes a terminal answer,
+        // whatever it gets of the present.
+        let tame = self.tame.replace(Tame::of_lines());
         let stamps = self.stamps.clone();
         if let Some(stamps) = &mut self.stamps {
             *stamps = Stamps::for_terminal(true);
@@ -179,8 +201,13 @@ impl Output {
     }
 
     fn line(&mut self, value: &Value) {
-        self.pending.extend_from_slice(value.to_string().as_bytes());
+        self.pending.extend_from_slice(escaped(&value.to_string()).as_bytes());
         self.pending.push(b'\n');
+    }
+
+    /// Whether so much is pending that nothing more should be caused.
+    pub(super) fn is_full(&self) -> bool {
+        self.pending.len() + self.aside.len() >= MOST_PENDING
     }
 
     pub(super) fn has_pending(&self) -> bool {
@@ -213,14 +240,29 @@ impl Output {
 
     /// Writes everything, and leaves the terminal as a shell likes it.
     pub(super) async fn finish(&mut self) -> std::io::Result<()> {
-        if let Some(held) = self.json.as_mut().and_then(Json::finish) {
-            self.line(&held);
-        } else if self.is_terminal && !self.form.json {
-            self.pending.extend(self.tame.clone().unwrap_or_default().undo());
-        }
+        self.undo();
         while self.has_pending() {
             self.write_some().await?;
         }
         self.stdout.flush().await
+    }
+
+    /// What is still to be said of the board.
+    fn undo(&mut self) {
+        if let Some(held) = self.json.as_mut().and_then(Json::finish) {
+            self.line(&held);
+        }
+        if std::mem::take(&mut self.touched) {
+            self.pending.extend(self.tame.clone().unwrap_or_default().undo());
+        }
+    }
+}
+
+impl Drop for Output {
+    fn drop(&mut self) {
+        self.undo();
+        if self.here && !self.pending.is_empty() {
+            last_words::print(std::mem::take(&mut self.pending));
+        }
     }
 }

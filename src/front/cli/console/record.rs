@@ -36,6 +36,11 @@ impl Record {
         Self { from, ..self }
     }
 
+    /// The stream is counted anew from an offset on.
+    pub(super) fn renumbered(&mut self, from: u64) {
+        self.from = from;
+    }
+
     /// # Errors
     /// What is to be told; nothing more is written then.
     pub(super) fn write(&mut self, frame: &Frame) -> Result<(), String> {

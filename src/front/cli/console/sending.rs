@@ -87,14 +87,14 @@ impl Session {
     }
 
     /// Gets on with sending: there is always a piece that waits for the one before it.
-    pub(super) async fn send_on(&mut self) {
+    pub(super) fn send_on(&mut self) {
         loop {
             let Some(Running::Send(sending)) = &mut self.running else { return };
             if sending.ended.is_some() || sending.cancelled || sending.asked.len() >= UNDER_WAY {
                 break;
             }
             match sending.outgoing.next_piece() {
-                Ok(Some(piece)) => match self.attachment.ask(Verb::Send(piece)).await {
+                Ok(Some(piece)) => match self.attachment.ask_later(Verb::Send(piece)) {
                     Ok(id) => sending.asked.push(id),
                     // That the connection is lost is told with what is known then.
                     Err(_) => return,
@@ -108,7 +108,7 @@ impl Session {
             sending.ended = Some("cancelled".into());
             // Both are called back: the first is sent at present, the other one waits.
             for id in sending.asked.clone() {
-                let _ = self.attachment.ask(Verb::Cancel { send: id }).await;
+                let _ = self.attachment.ask_later(Verb::Cancel { send: id });
             }
         }
         self.end_sending();

@@ -1,6 +1,5 @@
 //! One person or script at one console: keys in, board's bytes and notices out.
 
-use std::collections::VecDeque;
 use std::time::Duration;
 
 use serde_json::json;
@@ -8,7 +7,7 @@ use tokio::io::{AsyncRead, AsyncReadExt as _};
 use tokio::time::{Instant, sleep_until};
 
 use super::action::{Action, Target};
-use super::command::{self, Command};
+use super::command::Command;
 use super::dialogue::{Dialogue, Waiting};
 use super::doing::finished;
 use super::ending::{Ending, Over};
@@ -17,23 +16,21 @@ use super::output::{Form, Output};
 use super::own::OwnPower;
 use super::record::Record;
 use super::sending::Sending;
+use super::steps::{MAX_STEPS, Step, Steps};
 use super::streams::{At, Streams};
+use super::typed::Leaving;
 use super::words::Words;
 use crate::client::Attachment;
 use crate::client::attach::Item;
 use crate::model::event::Mode;
 use crate::model::{Failure, Kind};
 use crate::wire::attach::{PortState, Session as Other};
-use crate::wire::escape::{Escapes, Typed};
+use crate::wire::escape::Escapes;
 
 /// How long the begin of an escape, such as a lone `~`, is held before it goes to the board.
 const ESCAPE_HOLD: Duration = Duration::from_secs(2);
-/// So many typed pieces may wait for a command to finish; then no more keys are read.
-pub(super) const MAX_STEPS: usize = 64;
 /// So many power operations that were asked for here are known again by their events.
 pub(super) const OWN_POWER: usize = 4;
-/// Ctrl-C ends what is being sent.
-const CTRL_C: u8 = 0x03;
 
 pub(super) struct Session {
     pub(super) attachment: Attachment,
@@ -53,7 +50,7 @@ pub(super) struct Session {
     /// Whether typing is known to be refused, so that it need not be tried.
     pub(super) spy: bool,
     /// Whether standard input is read.
-    reads: bool,
+    pub(super) reads: bool,
     /// Own words are for standard error, and there is no greeting and no farewell.
     quiet: bool,
     /// What is done in turn, until it is.
@@ -63,7 +60,10 @@ pub(super) struct Session {
     /// How the port stands.
     pub(super) port: PortState,
     /// What was typed and is not carried out yet, in order.
-    pub(super) steps: VecDeque<Step>,
+    pub(super) steps: Steps,
+    /// More was typed than the board takes: the rest is dropped.
+    pub(super) overfull: bool,
+    pub(super) leaving: Leaving,
     pub(super) running: Option<Running>,
     /// The power operations that were asked for last.
     pub(super) power: Vec<OwnPower>,
@@ -92,27 +92,6 @@ pub(super) struct Opening {
     pub(super) reads: bool,
 }
 
-pub(super) enum Step {
-    Board(Vec<u8>),
-    Command(Command),
-}
-
-impl Step {
-    fn needs_console(&self) -> bool {
-        !matches!(
-            self,
-            Self::Command(
-                Command::Quit
-                    | Command::Help
-                    | Command::Version
-                    | Command::Suspend
-                    | Command::Motd
-                    | Command::Power(..)
-            )
-        )
-    }
-}
-
 pub(super) enum Running {
     /// The answer to a request to the console's daemon is waited for.
     Request {
@@ -134,6 +113,7 @@ impl Session {
         let greeting = notice::greeting(&target.board, wanted, attachment.hello(), &words);
         let hello = attachment.hello();
         let Streams { input, output, aside, is_terminal, interactive, terminal } = streams;
+        let here = matches!(terminal, At::Here(_));
         Self {
             escapes,
             holder: hello.holder.clone(),
@@ -142,7 +122,7 @@ impl Session {
             greeting: Some(greeting),
             attachment,
             target,
-            output: Output::new(output, aside, is_terminal, interactive, form),
+            output: Output::new(output, aside, is_terminal, interactive, here, form),
             input,
             wanted,
             interactive,
@@ -152,7 +132,9 @@ impl Session {
             quiet: form.aside,
             dialogue: opening.dialogue,
             record: opening.record,
-            steps: VecDeque::new(),
+            steps: Steps::default(),
+            overfull: false,
+            leaving: Leaving::default(),
             running: None,
             power: Vec::new(),
             told: None,
@@ -170,7 +152,7 @@ impl Session {
 
     /// Takes the write lock before anything else.
     pub(super) fn force(&mut self) {
-        self.steps.push_front(Step::Command(Command::Force));
+        self.steps.command_first(Command::Force);
     }
 
     /// Until the person leaves or the input is dealt with. Gives the exit code: of the first command
@@ -221,6 +203,8 @@ impl Session {
 
     async fn leave(mut self, code: u8) {
         let closed = self.quit || self.attachment.is_attached();
+        // Who leaves before the board has taken all of it has it dropped.
+        self.attachment.forget_typing();
         self.attachment.detach().await;
         if closed && !self.quiet {
             self.output.say("Connection Closed (client)");
@@ -233,10 +217,6 @@ impl Session {
     /// Whether only what was asked for is told.
     pub(super) fn is_quiet(&self) -> bool {
         self.quiet
-    }
-
-    fn reads(&self) -> bool {
-        self.reads && self.ending.input.is_none() && self.steps.len() < MAX_STEPS
     }
 
     fn is_over(&mut self) -> bool {
@@ -254,7 +234,8 @@ impl Session {
         // What is under way has limits of its own.
         let waits = self.interactive || self.running.is_some();
         let untyped = usize::from(self.attachment.untyped() > 0);
-        if waits { None } else { self.ending.over(self.steps.len() + untyped) }
+        let steps = if self.steps.is_full() { MAX_STEPS } else { self.steps.len() };
+        if waits { None } else { self.ending.over(steps + untyped) }
     }
 
     fn say_over(&mut self, over: Over) {
@@ -273,7 +254,8 @@ impl Session {
 
     fn wake(&self) -> Option<Instant> {
         let over = self.over().map(|(at, _)| at);
-        over.into_iter().chain(self.held).chain(self.look_again()).min()
+        let more = [self.held, self.look_again(), self.leaving.until()];
+        over.into_iter().chain(more.into_iter().flatten()).min()
     }
 
     fn end(&mut self) {
@@ -281,39 +263,7 @@ impl Session {
         let typed = self.escapes.finish();
         self.take(typed);
         if self.interactive {
-            self.steps.push_back(Step::Command(Command::Quit));
-        }
-    }
-
-    /// Takes what was typed. After `quit` nothing is taken but a second one, which does not wait.
-    fn take(&mut self, typed: impl IntoIterator<Item = Typed>) {
-        for mut typed in typed {
-            // The Ctrl-C that ends sending is not the board's.
-            if let Typed::Board(bytes) = &mut typed
-                && let Some(at) = bytes.iter().position(|byte| *byte == CTRL_C)
-                && self.cancel_sending()
-            {
-                bytes.remove(at);
-            }
-            let quitting =
-                self.steps.iter().any(|step| matches!(step, Step::Command(Command::Quit)));
-            match typed {
-                Typed::Board(bytes) if bytes.is_empty() => {}
-                Typed::Echo(bytes) => self.output.own(&String::from_utf8_lossy(&bytes)),
-                Typed::Board(bytes) if !quitting => self.steps.push_back(Step::Board(bytes)),
-                Typed::Board(_) => {}
-                Typed::Command(line) => match command::parse(&line) {
-                    Ok(Some(Command::Quit)) if quitting => self.quit = true,
-                    Ok(Some(command)) if !quitting => {
-                        self.steps.push_back(Step::Command(command));
-                    }
-                    Ok(_) => {}
-                    Err(message) => {
-                        let message = message.replace("~$", &self.words().prefix());
-                        self.fail(Kind::User, &message);
-                    }
-                },
-            }
+            self.steps.command(Command::Quit);
         }
     }
 
@@ -338,12 +288,13 @@ impl Session {
                 return;
             }
         }
+        self.leave_if_stuck();
     }
 
     /// Keys need not wait for an outlet to be switched.
     async fn carry_out(&mut self) {
-        self.send_on().await;
-        while let Some(step) = self.steps.front() {
+        self.send_on();
+        while let Some(step) = self.steps.first() {
             let switching = matches!(self.running, Some(Running::Power(_)));
             if self.running.is_some() && !(switching && matches!(step, Step::Board(_))) {
                 return;
@@ -354,7 +305,7 @@ impl Session {
             if step.needs_console() && (away || self.attachment.untyped() > 0) {
                 return;
             }
-            match self.steps.pop_front() {
+            match self.steps.take_first() {
                 Some(Step::Board(bytes)) => self.board(bytes),
                 Some(Step::Command(command)) => self.command(command).await,
                 None => {}
@@ -396,5 +347,5 @@ async fn next(attachment: &mut Attachment, types: bool) -> Option<Item> {
         attachment.type_on().await;
         return None;
     }
-    Some(attachment.next().await)
+    attachment.next_or_typed().await
 }

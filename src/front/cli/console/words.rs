@@ -8,20 +8,20 @@ use crate::wire::escape::{Escapes, Keymap};
 
 /// How commands are typed, and how their results are told.
 #[derive(Debug, Clone)]
-pub(in super::super) struct Words {
+pub(in crate::front) struct Words {
     keymap: Keymap,
     /// What begins an escape, as it is shown; `None` where there is no escape.
     introducer: Option<String>,
 }
 
 impl Words {
-    pub(in super::super) fn of(escapes: &Escapes) -> Self {
+    pub(in crate::front) fn of(escapes: &Escapes) -> Self {
         let introducer = escapes.introducer().map(ToString::to_string);
         Self { keymap: escapes.keymap(), introducer }
     }
 
     /// How a command is typed: `~$force`, `^Ecf`; `None` where it cannot be.
-    pub(in super::super) fn key(&self, command: &str) -> Option<String> {
+    pub(in crate::front) fn key(&self, command: &str) -> Option<String> {
         let introducer = self.introducer.as_ref()?;
         let letter = match (self.keymap, command) {
             (Keymap::Lava, command) => command,
@@ -37,7 +37,7 @@ impl Words {
     }
 
     /// What stands before a command in words: `~$`, `^Ec:`.
-    pub(in super::super) fn prefix(&self) -> String {
+    pub(in crate::front) fn prefix(&self) -> String {
         match (&self.introducer, self.keymap) {
             (None, _) => String::new(),
             (Some(introducer), Keymap::Lava) => introducer.clone(),

@@ -9,14 +9,15 @@ use clap::Args;
 use futures_util::future::join_all;
 use tokio_util::sync::CancellationToken;
 
-use super::Lines;
+use super::lines::Lines;
+use super::reports::ReportArgs;
+use super::run::valid;
 use crate::dispatch::context::Settings;
 use crate::dispatch::error::Error;
 use crate::dispatch::execute::{Outcome, execute_as, serve_tftp};
 use crate::dispatch::load::{BoardFile, Loaded, load_as};
 use crate::dispatch::multinode::coordinator::{Coordinator, Socket, connect};
 use crate::dispatch::multinode::{Member, Seat};
-use crate::dispatch::validate::validate;
 use crate::model::{Failure, Kind, Name};
 
 #[derive(Debug, Args)]
@@ -66,20 +67,19 @@ impl GroupArgs {
     /// All that is wrong with any of them before they begin; then how each ended.
     pub(super) async fn run(
         &self,
-        job: &Path,
-        boards: &[BoardFile],
+        loaded: &[Loaded],
         settings: Settings,
         only_validate: bool,
+        reports: &ReportArgs,
         cancelled: &CancellationToken,
     ) -> Result<(), Failure> {
-        let loaded = load_all(job, boards)?;
         if !self.is_elsewhere() {
-            complete(&loaded)?;
+            complete(loaded)?;
         }
-        let settings: Vec<Settings> = each(&loaded, &settings);
+        let settings: Vec<Settings> = each(loaded, &settings);
         let mut faults = Vec::new();
         for (loaded, settings) in loaded.iter().zip(&settings) {
-            if let Err(fault) = validate(&loaded.pipeline, &loaded.device, settings).await {
+            if let Err(fault) = valid(loaded, settings, cancelled).await {
                 faults.push((seat(loaded)?.name.clone(), fault));
             }
         }
@@ -95,6 +95,7 @@ impl GroupArgs {
         if tftp.is_some() {
             settings.iter_mut().for_each(|settings| settings.tftp_listen = None);
         }
+        let outputs: Vec<PathBuf> = settings.iter().map(|one| one.output.clone()).collect();
         let own = Coordinator::default();
         let running = loaded
             .iter()
@@ -102,9 +103,15 @@ impl GroupArgs {
             .map(|(loaded, settings)| self.run_one(loaded, settings, &own, &group, cancelled));
         let ended = join_all(running).await;
         let mut failures = Vec::new();
-        for (loaded, ended) in loaded.iter().zip(ended) {
-            if let Err(failure) = ended.and_then(Outcome::into_result) {
-                failures.push((seat(loaded)?.name.clone(), failure));
+        for ((one, ended), output) in loaded.iter().zip(ended).zip(&outputs) {
+            let name = &seat(one)?.name;
+            let reports = if loaded.len() > 1 { reports.of(name) } else { reports.clone() };
+            let done = ended.and_then(|outcome| {
+                let written = reports.write(output);
+                outcome.into_result().and(written)
+            });
+            if let Err(failure) = done {
+                failures.push((name.clone(), failure));
             }
         }
         told(failures)
@@ -143,11 +150,16 @@ impl GroupArgs {
 /// All boards with their part of the job.
 ///
 /// # Errors
-/// What is wrong with any of them; what is wrong with the job itself, once.
-pub(super) fn load_all(job: &Path, boards: &[BoardFile]) -> Result<Vec<Loaded>, Failure> {
+/// What is wrong with any of them; what is wrong with the job itself, once. When the job is for one board,
+/// and there are several.
+pub(super) fn load_all(
+    job: &Path,
+    boards: &[BoardFile],
+    templates: &[PathBuf],
+) -> Result<Vec<Loaded>, Failure> {
     let (mut all, mut lines) = (Vec::new(), Vec::<String>::new());
     for board in boards {
-        match load_as(job, board) {
+        match load_as(job, board, templates) {
             Ok(loaded) => all.push(loaded),
             Err(failure) if failure.kind != Kind::Config => return Err(failure),
             Err(failure) => {
@@ -161,6 +173,16 @@ pub(super) fn load_all(job: &Path, boards: &[BoardFile]) -> Result<Vec<Loaded>, 
     }
     if !lines.is_empty() {
         return Err(Failure::new(Kind::Config, lines.join("\n")));
+    }
+    let is_alone = all.iter().any(|loaded| loaded.seat.is_none());
+    match all.len() {
+        1 if is_alone => return Ok(all),
+        count if is_alone => {
+            let what =
+                format!("{}: the job is for one board, and {count} are given", job.display());
+            return Err(Failure::new(Kind::User, what));
+        }
+        _ => {}
     }
     let mut names = BTreeMap::new();
     for (loaded, board) in all.iter().zip(boards) {
@@ -220,7 +242,10 @@ fn each(loaded: &[Loaded], settings: &Settings) -> Vec<Settings> {
 }
 
 fn seat(loaded: &Loaded) -> Result<&Seat, Failure> {
-    let missing = || Failure::new(Kind::Bug, "a board of a group has no place in it");
+    let file = &loaded.job.file;
+    let missing = || {
+        Failure::new(Kind::User, format!("{file}: the job is for one board, so it has no group"))
+    };
     loaded.seat.as_ref().ok_or_else(missing)
 }
 

@@ -10,7 +10,7 @@ use crate::dispatch::results::{CaseResult, LAVA};
 
 /// Prints to standard output. A reader that has gone away changes nothing for the job.
 #[derive(Debug, Default)]
-pub struct Lines {
+pub(super) struct Lines {
     /// Why the last action failed: the ones around it fail for the same reason, told once.
     told: Mutex<Option<Error>>,
     /// In front of each line: which board of a group it is about.
@@ -53,7 +53,7 @@ impl Progress for Lines {
 
 impl Lines {
     /// The lines of one board of several.
-    pub fn of(board: &str) -> Self {
+    pub(super) fn of(board: &str) -> Self {
         Self { board: Some(board.to_owned()), ..Self::default() }
     }
 

@@ -3,17 +3,27 @@
 mod group;
 mod lines;
 mod pipeline;
+mod render;
+mod reports;
 mod run;
+mod show;
+mod tree;
+mod watch;
 
 pub use group::CoordinatorArgs;
-pub use lines::Lines;
 pub use pipeline::PipelineArgs;
+pub use render::RenderArgs;
 pub use run::RunArgs;
+pub use show::ShowArgs;
+pub use watch::watcher;
+
+use std::io::Write as _;
 
 use clap::{Parser, Subcommand, ValueEnum};
 use tokio_util::sync::CancellationToken;
 
-use crate::model::Failure;
+use crate::dispatch::guard;
+use crate::model::{Failure, Kind, units};
 
 /// Runs LAVA jobs on a board: only a console and an outlet are needed.
 ///
@@ -30,10 +40,17 @@ pub struct DispatcherArgs {
 enum Verb {
     /// Show the tree of actions that a job is on a device; nothing outside the two files is looked at.
     Pipeline(PipelineArgs),
+    /// Render a device's Jinja2 template with a job's context, and check the dictionary that comes of it.
+    Render(RenderArgs),
     /// Run a job.
     Run(Box<RunArgs>),
     /// Bring together the boards of jobs for several boards that are run by more than one `run`.
     Coordinator(CoordinatorArgs),
+    /// Show the log or the results of a job that has run, from its output folder.
+    Show(ShowArgs),
+    /// Clean up after the job that started this when it is killed; nobody else calls it.
+    #[command(hide = true)]
+    Guard,
 }
 
 /// How a pipeline is written.
@@ -46,6 +63,27 @@ pub enum Format {
 }
 
 impl DispatcherArgs {
+    /// Begins anew as a program that a guard can tell from others, where this is to run a job and was not
+    /// begun so; returns else, and when it cannot be done.
+    pub fn mark(&self) {
+        use std::os::unix::process::CommandExt as _;
+        if !matches!(self.verb, Verb::Run(_)) || std::env::var_os(guard::MARK).is_some() {
+            return;
+        }
+        let Ok(own) = std::env::current_exe() else { return };
+        let mark = format!("{}-{}", std::process::id(), units::now_us());
+        let mut arguments = std::env::args_os();
+        let name = arguments.next().unwrap_or_default();
+        let mut again = std::process::Command::new(own);
+        let error = again.arg0(name).args(arguments).env(guard::MARK, mark).exec();
+        tracing::debug!(%error, "what the job starts is not marked");
+    }
+
+    /// Whether this waits for a job's end, without a runtime.
+    pub fn is_guard(&self) -> bool {
+        matches!(self.verb, Verb::Guard)
+    }
+
     /// Does what was asked for. A job that runs when `cancelled` is cancelled is ended in good order.
     ///
     /// # Errors
@@ -53,8 +91,27 @@ impl DispatcherArgs {
     pub async fn run(self, cancelled: &CancellationToken) -> Result<(), Failure> {
         match self.verb {
             Verb::Pipeline(args) => args.run(),
+            Verb::Render(args) => args.run(),
             Verb::Run(args) => args.run(cancelled).await,
             Verb::Coordinator(args) => args.run(cancelled).await,
+            Verb::Show(args) => args.run(),
+            Verb::Guard => guard::guard(),
         }
+    }
+}
+
+/// Says what is odd about a job on standard error. Whoever does not read it is not helped by a failure
+/// either.
+fn tell(notes: &[String]) {
+    for note in notes {
+        let _ = writeln!(std::io::stderr(), "note: {note}");
+    }
+}
+
+/// Writes to standard output. A reader who has seen enough is no failure.
+fn write_out(bytes: &[u8]) -> Result<(), Failure> {
+    match std::io::stdout().write_all(bytes) {
+        Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(()),
+        other => other.map_err(|error| Failure::from_error(Kind::Infra, &error)),
     }
 }

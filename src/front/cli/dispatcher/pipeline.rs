@@ -1,7 +1,6 @@
 //! `lava-dispatcher pipeline`.
 
 use std::fmt::Write as _;
-use std::io::Write as _;
 use std::path::PathBuf;
 
 use clap::Args;
@@ -10,15 +9,20 @@ use super::Format;
 use crate::dispatch::load::{BoardFile, load_as};
 use crate::dispatch::pipeline::Description;
 use crate::model::{Failure, Kind};
+use crate::wire::json_text::escaped;
 
 #[derive(Debug, Args)]
 pub struct PipelineArgs {
     /// The job definition, LAVA v2 YAML.
     job: PathBuf,
-    /// The device dictionary; in a job for several boards with the board's role, as in --device
-    /// client=a.yaml.
+    /// The device dictionary: YAML, or a Jinja2 template (*.jinja2), rendered with the job's context; in a job
+    /// for several boards with the board's role, as in --device client=a.yaml.
     #[arg(long, value_name = "[ROLE=]FILE")]
     device: String,
+    /// Folders with the templates of device types; looked through before the device's own folder and
+    /// LAVA's.
+    #[arg(long, value_name = "DIR")]
+    templates: Vec<PathBuf>,
     #[arg(long, value_enum, default_value_t = Format::Tree)]
     format: Format,
 }
@@ -27,7 +31,8 @@ impl PipelineArgs {
     /// # Errors
     /// All that is wrong with the two files.
     pub fn run(self) -> Result<(), Failure> {
-        let loaded = load_as(&self.job, &BoardFile::parse(&self.device))?;
+        let loaded = load_as(&self.job, &BoardFile::parse(&self.device), &self.templates)?;
+        super::tell(&loaded.notes());
         print(&loaded.pipeline.describe(), self.format)
     }
 }
@@ -40,14 +45,10 @@ pub(super) fn print(pipeline: &[Description], format: Format) -> Result<(), Fail
         Format::Yaml => crate::yaml::to_string(&pipeline).map_err(bug)?,
         Format::Json => {
             let json = serde_json::to_string_pretty(pipeline);
-            json.map_err(|error| bug(error.to_string()))? + "\n"
+            escaped(&json.map_err(|error| bug(error.to_string()))?) + "\n"
         }
     };
-    match std::io::stdout().write_all(text.as_bytes()) {
-        // Whoever read it has seen enough.
-        Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(()),
-        other => other.map_err(|error| Failure::from_error(Kind::Infra, &error)),
-    }
+    super::write_out(text.as_bytes())
 }
 
 fn tree(pipeline: &[Description]) -> String {

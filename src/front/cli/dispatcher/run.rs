@@ -1,18 +1,19 @@
 //! `lava-dispatcher run`.
 
-use std::io::Write as _;
 use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::time::Duration;
 
 use clap::Args;
 use tokio_util::sync::CancellationToken;
 
 use super::group::{GroupArgs, load_all};
-use super::{Format, Lines, pipeline};
+use super::reports::ReportArgs;
+use super::{Format, pipeline, tell, watcher};
 use crate::dispatch::context::Settings;
+use crate::dispatch::error::Error;
 use crate::dispatch::execute::execute;
-use crate::dispatch::load::{BoardFile, Loaded, load_as};
+use crate::dispatch::load::{BoardFile, Loaded};
 use crate::dispatch::validate::validate;
 use crate::model::{Failure, units};
 
@@ -23,12 +24,16 @@ const TFTP_DIR: &str = "/srv/tftp";
 pub struct RunArgs {
     /// The job definition, LAVA v2 YAML.
     job: PathBuf,
-    /// The device dictionary. For a job for several boards one for each, with its role, as in --device
-    /// client=a.yaml --device server=b.yaml.
+    /// The device dictionary: YAML, or a Jinja2 template (*.jinja2), rendered with the job's context. For a job
+    /// for several boards one for each, with its role, as in --device client=a.yaml --device server=b.yaml.
     #[arg(long, value_name = "[ROLE=]FILE", required = true)]
     device: Vec<String>,
     #[command(flatten)]
     group: GroupArgs,
+    /// Folders with the templates of device types; looked through before the device's own folder and
+    /// LAVA's.
+    #[arg(long, value_name = "DIR")]
+    templates: Vec<PathBuf>,
     /// The folder for output.jsonl and results.yaml, of several boards a folder in it for each; made if it
     /// is not there.
     #[arg(long, value_name = "DIR")]
@@ -50,6 +55,10 @@ pub struct RunArgs {
     /// needs a privilege; 0 picks a free one, which the log tells.
     #[arg(long, value_name = "IP:PORT")]
     tftp_listen: Option<SocketAddr>,
+    /// A folder that this host's NFS server exports, for root file systems ("nfsrootfs"); they are unpacked
+    /// below it, which needs root.
+    #[arg(long, value_name = "DIR")]
+    nfs_dir: Option<PathBuf>,
     /// The address under which the board reaches the TFTP server [default: this host's].
     #[arg(long, value_name = "IP")]
     dispatcher_ip: Option<String>,
@@ -61,6 +70,13 @@ pub struct RunArgs {
     /// time].
     #[arg(long, value_name = "ID", value_parser = job_id)]
     job_id: Option<String>,
+    /// When the job fails, hold the board for so long, as 30m or 2h, with its console open to everybody
+    /// (lava attach ID), before it is switched off. Cancelling the job ends it. Without this, as the job's
+    /// "debug: {pause_on_failure: {minutes: 30}}" says.
+    #[arg(long, value_name = "TIME", value_parser = units::duration)]
+    pause_on_failure: Option<Duration>,
+    #[command(flatten)]
+    reports: ReportArgs,
 }
 
 impl RunArgs {
@@ -69,14 +85,8 @@ impl RunArgs {
     pub async fn run(self, cancelled: &CancellationToken) -> Result<(), Failure> {
         let boards: Vec<BoardFile> =
             self.device.iter().map(|text| BoardFile::parse(text)).collect();
-        let alone = match boards.as_slice() {
-            [board] if !self.group.is_elsewhere() => Some(load_as(&self.job, board)?),
-            _ => None,
-        };
-        for note in alone.iter().flat_map(Loaded::notes) {
-            // Whoever does not read it is not helped by a failure either.
-            let _ = writeln!(std::io::stderr(), "note: {note}");
-        }
+        let all = load_all(&self.job, &boards, &self.templates)?;
+        tell(&notes(&all));
         let settings = Settings {
             job_id: self.job_id.unwrap_or_else(|| (units::now_us() / 1_000_000).to_string()),
             tftp_dir: self.tftp_dir.unwrap_or_else(|| match self.tftp_listen {
@@ -85,25 +95,58 @@ impl RunArgs {
             }),
             output: self.output,
             tftp_listen: self.tftp_listen,
+            nfs_dir: self.nfs_dir,
             cache: self.cache,
             dispatcher_ip: self.dispatcher_ip.unwrap_or_else(own_address),
             lab: self.lab,
-        };
-        let Some(loaded) = alone.filter(|loaded| loaded.seat.is_none()) else {
-            let (job, only_validate) = (&self.job, self.validate);
-            if only_validate {
-                for loaded in load_all(job, &boards)? {
-                    pipeline::print(&loaded.pipeline.describe(), self.format)?;
-                }
-            }
-            return self.group.run(job, &boards, settings, only_validate, cancelled).await;
+            pause_on_failure: self.pause_on_failure,
         };
         if self.validate {
-            pipeline::print(&loaded.pipeline.describe(), self.format)?;
-            return validate(&loaded.pipeline, &loaded.device, &settings).await;
+            for loaded in &all {
+                pipeline::print(&loaded.pipeline.describe(), self.format)?;
+            }
         }
-        validate(&loaded.pipeline, &loaded.device, &settings).await?;
-        execute(&loaded, settings, Arc::new(Lines::default()), cancelled).await?.into_result()
+        let loaded = match all.as_slice() {
+            [loaded] if loaded.seat.is_none() && !self.group.is_elsewhere() => loaded,
+            _ => {
+                return self
+                    .group
+                    .run(&all, settings, self.validate, &self.reports, cancelled)
+                    .await;
+            }
+        };
+        valid(loaded, &settings, cancelled).await?;
+        if self.validate {
+            return Ok(());
+        }
+        let output = settings.output.clone();
+        let outcome = execute(loaded, settings, watcher(), cancelled).await?;
+        let written = self.reports.write(&output);
+        outcome.into_result().and(written)
+    }
+}
+
+/// What is odd about the job and its boards; what is so for several of them, once.
+fn notes(all: &[Loaded]) -> Vec<String> {
+    let mut notes = Vec::new();
+    for note in all.iter().flat_map(Loaded::notes) {
+        if !notes.contains(&note) {
+            notes.push(note);
+        }
+    }
+    notes
+}
+
+/// Checks what can be checked; who has seen enough cancels it.
+pub(super) async fn valid(
+    loaded: &Loaded,
+    settings: &Settings,
+    cancelled: &CancellationToken,
+) -> Result<(), Failure> {
+    tokio::select! {
+        biased;
+        () = cancelled.cancelled() => Err(Error::Cancelled.into_failure()),
+        valid = validate(&loaded.pipeline, &loaded.device, settings) => valid,
     }
 }
 

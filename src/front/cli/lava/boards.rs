@@ -139,7 +139,9 @@ fn words(health: &Health) -> String {
         words.push(format!("booted {} ago", units::time_span(seconds)));
     }
     if let Some(trouble) = &health.trouble {
-        words.push(format!("{}: {}", trouble.ago(now_us), trouble.line));
+        let line = Some(&trouble.line).filter(|line| !line.is_empty());
+        let line = line.map(|line| format!(": {line}")).unwrap_or_default();
+        words.push(format!("{}{line}", trouble.ago(now_us)));
     }
     if let Some(idle_ms) = health.idle_ms.filter(|idle_ms| *idle_ms >= QUIET_MS) {
         words.push(format!("quiet for {}", units::time_span(idle_ms / 1000)));

@@ -3,7 +3,7 @@
 use clap::Args;
 
 use super::Context;
-use super::several::{Boards, at_each, outcome};
+use super::several::{Boards, at_each, done, outcome};
 use crate::client::control;
 use crate::model::{Failure, Name, Right};
 use crate::wire::request::SendBreak;
@@ -22,8 +22,8 @@ pub(super) struct BreakArgs {
     /// List the sequences instead.
     #[arg(long, conflicts_with_all = ["ms", "sequence"])]
     list: bool,
-    /// With --list: a line of JSON for each board.
-    #[arg(long, requires = "list")]
+    /// A line of JSON for each board where it is done; with --list its sequences.
+    #[arg(long)]
     json: bool,
 }
 
@@ -51,5 +51,5 @@ pub(super) async fn run(args: BreakArgs, ctx: &Context) -> Result<(), Failure> {
     let sent = at_each(consoles, |_, console| async move {
         control::ask(&console, "break", ctx.user(), request).await
     });
-    outcome(sent.await).1
+    done(ctx, args.json, sent.await).await
 }

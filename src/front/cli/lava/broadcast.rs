@@ -5,14 +5,16 @@ use std::io::{IsTerminal as _, Write as _};
 use std::process::ExitCode;
 use std::time::Duration;
 
+use bytes::Bytes;
 use clap::Args;
 use tokio::io::AsyncReadExt as _;
 use tokio::time::Instant;
 
 use super::super::console::command::{self, Command};
-use super::super::console::notice;
 use super::super::console::words::Words;
+use super::super::console::{notice, told_to_end};
 use super::super::keys::KeyArgs;
+use super::super::last_words;
 use super::Context;
 use super::crowd::{Crowd, News};
 use super::several::Boards;
@@ -23,8 +25,11 @@ use crate::sys::RawMode;
 use crate::wire::attach::{Answer, Verb};
 use crate::wire::escape::{Escapes, Typed};
 
-/// Keys are read no further while a board has so many typed bytes to take.
+/// While a board has so many typed bytes to take, a script is read no further, and a person's keys are
+/// dropped for that board.
 const MOST_UNTYPED: usize = 64 * 1024;
+/// What is said of such a board.
+const OVERFULL: &str = "it has not taken what was typed before: what is typed is dropped";
 /// Without a terminal: how long to wait, after everything has left, for what a daemon says of it.
 const SETTLE: Duration = Duration::from_millis(300);
 
@@ -52,7 +57,9 @@ pub(super) fn run(args: BroadcastArgs, ctx: &Context) -> ExitCode {
     };
     let ended = runtime.block_on(async {
         tokio::select! {
-            _ = tokio::signal::ctrl_c() => Err(Failure::new(Kind::Interrupted, "ended by SIGINT")),
+            biased;
+            // Dropping it restores the terminal.
+            failure = told_to_end() => Err(failure),
             ended = broadcast(args, ctx) => ended,
         }
     });
@@ -61,7 +68,7 @@ pub(super) fn run(args: BroadcastArgs, ctx: &Context) -> ExitCode {
     match ended {
         Ok(None) => ExitCode::SUCCESS,
         Ok(Some(kind)) => ExitCode::from(kind.exit_code()),
-        Err(failure) => super::super::exit(Err(failure)),
+        Err(failure) => last_words::exit(failure),
     }
 }
 
@@ -113,9 +120,10 @@ impl Broadcast {
         let mut ended: Option<Instant> = None;
         let mut quit = false;
         loop {
-            // A script's input waits until it is known who gets it.
-            let reads = ended.is_none() && (self.interactive || !self.crowd.is_opening());
-            let full = self.untyped() >= MOST_UNTYPED;
+            // A script's input waits until it is known who gets it, and for the slowest. Among a person's keys
+            // may be what ends all this.
+            let waits = self.crowd.is_opening() || self.untyped() >= MOST_UNTYPED;
+            let reads = ended.is_none() && (self.interactive || !waits);
             if let Some(at) = ended
                 && self.untyped() == 0
                 && at <= Instant::now()
@@ -131,15 +139,15 @@ impl Broadcast {
                     // What is said of the last bytes comes soon after them.
                     ended = ended.map(|at| at.max(Instant::now() + SETTLE));
                 }
-                read = stdin.read(&mut keys), if reads && !full => match read {
+                read = stdin.read(&mut keys), if reads => match read {
                     Ok(0) | Err(_) => {
                         let typed = self.escapes.finish();
-                        quit = self.take(typed).await;
+                        quit = self.take(typed);
                         ended = Some(Instant::now() + SETTLE);
                     }
                     Ok(length) => {
                         let typed = self.escapes.feed(&keys[..length]);
-                        quit = self.take(typed).await;
+                        quit = self.take(typed);
                     }
                 },
                 () = tokio::time::sleep_until(ended.unwrap_or_else(Instant::now)),
@@ -196,29 +204,22 @@ impl Broadcast {
                 self.say(&format!("[{board}: back]"));
             }
             News::Item(Item::Ended { reason }) => self.tell(&board, Kind::Refused, reason),
-            News::Item(_) => {}
+            News::Item(_) | News::Typed => {}
         }
     }
 
     /// Types and carries out; true when it is to end.
-    async fn take(&mut self, typed: impl IntoIterator<Item = Typed>) -> bool {
+    fn take(&mut self, typed: impl IntoIterator<Item = Typed>) -> bool {
         for typed in typed {
             match typed {
                 Typed::Echo(bytes) => self.show(&String::from_utf8_lossy(&bytes)),
                 Typed::Board(bytes) => {
                     self.echo(&bytes);
-                    for member in self.crowd.members() {
-                        if let Some(attachment) = member.attachment()
-                            && attachment.is_attached()
-                            && attachment.mode() != Mode::Spy
-                        {
-                            attachment.type_later(bytes.clone().into());
-                        }
-                    }
+                    self.type_at_all(&bytes.into());
                 }
                 Typed::Command(line) => match command::parse(&line) {
                     Ok(Some(Command::Quit)) => return true,
-                    Ok(Some(command)) => self.command(command).await,
+                    Ok(Some(command)) => self.command(command),
                     Ok(None) => {}
                     Err(message) => {
                         let prefix = Words::of(&self.escapes).prefix();
@@ -230,7 +231,32 @@ impl Broadcast {
         false
     }
 
-    async fn command(&mut self, command: Command) {
+    fn type_at_all(&mut self, bytes: &Bytes) {
+        let mut overfull = Vec::new();
+        for member in self.crowd.members() {
+            let board = member.board.clone();
+            let Some(attachment) = member.attachment() else { continue };
+            if !attachment.is_attached() || attachment.mode() == Mode::Spy {
+                continue;
+            }
+            let untyped = attachment.untyped();
+            // Once something is missing there, nothing is typed behind it until all before it is.
+            let told = self.told.get(&board).is_some_and(|told| told == OVERFULL);
+            if self.interactive && (told && untyped > 0 || untyped >= MOST_UNTYPED) {
+                overfull.push(board);
+                continue;
+            }
+            attachment.type_later(bytes.clone());
+            if told {
+                self.told.remove(&board);
+            }
+        }
+        for board in overfull {
+            self.tell(&board, Kind::Lab, OVERFULL.into());
+        }
+    }
+
+    fn command(&mut self, command: Command) {
         let (what, verb) = match command {
             Command::Break(asked) => ("break", Verb::Break(asked)),
             Command::Message(text) => ("msg", Verb::Message(text.into())),
@@ -253,7 +279,7 @@ impl Broadcast {
         for (at, member) in self.crowd.members().enumerate() {
             let board = member.board.clone();
             let Some(attachment) = member.attachment() else { continue };
-            match attachment.ask(verb.clone()).await {
+            match attachment.ask_later(verb.clone()) {
                 Ok(id) => {
                     self.asked.insert((at, id), what);
                 }

@@ -3,7 +3,7 @@
 use clap::Args;
 
 use super::Context;
-use super::several::{Boards, at_each, outcome};
+use super::several::{Boards, at_each, done};
 use crate::client::control;
 use crate::model::{Failure, Right};
 use crate::wire::request::Nothing;
@@ -13,6 +13,9 @@ use crate::wire::request::Nothing;
 pub(super) struct CloseArgs {
     #[command(flatten)]
     boards: Boards,
+    /// A line of JSON for each board where it is done.
+    #[arg(long)]
+    json: bool,
 }
 
 /// Opens ports again that were closed.
@@ -20,20 +23,23 @@ pub(super) struct CloseArgs {
 pub(super) struct OpenArgs {
     #[command(flatten)]
     boards: Boards,
+    /// A line of JSON for each board where it is done.
+    #[arg(long)]
+    json: bool,
 }
 
 pub(super) async fn close(args: CloseArgs, ctx: &Context) -> Result<(), Failure> {
-    ask(ctx, &args.boards, "close").await
+    ask(ctx, &args.boards, "close", args.json).await
 }
 
 pub(super) async fn open(args: OpenArgs, ctx: &Context) -> Result<(), Failure> {
-    ask(ctx, &args.boards, "open").await
+    ask(ctx, &args.boards, "open", args.json).await
 }
 
-async fn ask(ctx: &Context, boards: &Boards, word: &str) -> Result<(), Failure> {
+async fn ask(ctx: &Context, boards: &Boards, word: &str, json: bool) -> Result<(), Failure> {
     let consoles = boards.consoles(ctx, Right::Control).await?;
-    let done = at_each(consoles, |_, console| async move {
+    let results = at_each(consoles, |_, console| async move {
         control::ask(&console, word, ctx.user(), &Nothing {}).await
     });
-    outcome(done.await).1
+    done(ctx, json, results.await).await
 }

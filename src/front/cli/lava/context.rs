@@ -3,12 +3,14 @@
 use std::io::{ErrorKind, IsTerminal as _, Write as _};
 
 use bytes::Bytes;
+use tokio::io::AsyncWriteExt as _;
 use tokio::sync::mpsc;
 
 use super::super::user;
 use crate::client::lab::Lab;
 use crate::model::{Failure, Kind};
 use crate::sys::terminal_size;
+use crate::wire::json_text::json_text;
 
 /// What is printed for somebody who is not at this process's terminal.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -126,9 +128,23 @@ impl Context {
         }
     }
 
+    /// [`Self::out`] where signals are waited for: a terminal that is stopped holds up only this.
+    pub(super) async fn out_beside(&self, bytes: &[u8]) -> Result<(), Stop> {
+        let To::Process = self.to else { return self.out(bytes).await };
+        let mut stdout = tokio::io::stdout();
+        let written = async {
+            stdout.write_all(bytes).await?;
+            stdout.flush().await
+        };
+        written.await.map_err(|error: std::io::Error| match error.kind() {
+            ErrorKind::BrokenPipe => Stop::NobodyReads,
+            _ => Failure::from_error(Kind::Infra, &error).into(),
+        })
+    }
+
     /// Prints a value as one line of JSON.
     pub(super) async fn out_json(&self, value: &impl serde::Serialize) -> Result<(), Stop> {
-        let json = serde_json::to_string(value);
+        let json = json_text(value);
         let json = json.map_err(|error| Failure::from_error(Kind::Bug, &error))?;
         self.out(format!("{json}\n").as_bytes()).await
     }

@@ -42,6 +42,8 @@ pub(super) enum News {
     /// It is attached to now.
     Attached,
     Item(Item),
+    /// All has left that waited to be typed there.
+    Typed,
     /// It cannot be attached to; told once.
     Failed(Failure),
 }
@@ -114,7 +116,14 @@ impl Member {
         loop {
             match &mut self.state {
                 State::Attached(attachment) => {
-                    let item = std::task::ready!(attachment.poll_next(cx));
+                    let typing = attachment.untyped() > 0;
+                    let item = match attachment.poll_next(cx) {
+                        Poll::Ready(item) => item,
+                        Poll::Pending if typing && attachment.untyped() == 0 => {
+                            return Poll::Ready(News::Typed);
+                        }
+                        Poll::Pending => return Poll::Pending,
+                    };
                     if let Item::Ended { .. } = item {
                         self.state = State::Out;
                     }

@@ -2,6 +2,7 @@
 
 use clap::Args;
 
+use super::several::done;
 use super::{Context, LabArgs};
 use crate::client::control;
 use crate::model::{Failure, Kind, Right};
@@ -19,6 +20,9 @@ pub(super) struct ForceArgs {
     session: u64,
     #[command(flatten)]
     lab: LabArgs,
+    /// A line of JSON when it is done.
+    #[arg(long)]
+    json: bool,
 }
 
 pub(super) async fn force(args: ForceArgs, ctx: &Context) -> Result<(), Failure> {
@@ -29,5 +33,6 @@ pub(super) async fn force(args: ForceArgs, ctx: &Context) -> Result<(), Failure>
         .console
         .ok_or_else(|| Failure::new(Kind::User, format!("board {} has no console", board.name)))?;
     let request = OfSession { session: Some(args.session) };
-    control::ask(&console, "force", ctx.user(), &request).await.map(|_| ())
+    let forced = control::ask(&console, "force", ctx.user(), &request).await;
+    done(ctx, args.json, vec![(board.name, forced)]).await
 }

@@ -7,10 +7,11 @@ use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
+use serde_json::json;
 
 use super::Context;
 use crate::config::{Glob, read_text};
-use crate::import::{self, Format, Imported, Severity};
+use crate::import::{self, Format, Imported, Note, Severity};
 use crate::model::{Failure, Kind};
 
 /// Reads the configuration of another console server and prints it as one for lava-serial; that of
@@ -36,6 +37,9 @@ pub(super) struct ImportArgs {
     /// they are on loopback.
     #[arg(long)]
     insecure: bool,
+    /// One line of JSON instead: the configuration, if it is not written to a file, and the notes.
+    #[arg(long)]
+    json: bool,
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
@@ -65,7 +69,13 @@ pub(super) async fn run(args: &ImportArgs, ctx: &Context) -> Result<(), Failure>
     };
     let is_power = matches!(format, Format::Pdudaemon | Format::Powerman);
     let found = read(format, &args.files, args.insecure)?;
-    let lost = tell(&found, ctx).await;
+    let notes = found.notes();
+    let lost = notes.iter().filter(|note| note.severity == Severity::Lost).count();
+    if !args.json {
+        for note in &notes {
+            ctx.tell(&format!("{note}\n")).await;
+        }
+    }
     let (empty, thing) = match is_power {
         true => (found.rack().is_empty(), "outlet"),
         false => (found.consoles().is_empty(), "console"),
@@ -82,7 +92,14 @@ pub(super) async fn run(args: &ImportArgs, ctx: &Context) -> Result<(), Failure>
     };
     // Nobody else is to read passwords.
     let mode = if found.rack().has_secrets() { 0o600 } else { 0o666 };
-    write(ctx, args.output.as_deref(), &text, mode).await?;
+    if let Some(path) = &args.output {
+        write(path, &text, mode)?;
+    }
+    match &args.output {
+        _ if args.json => ctx.print_json(&row(&notes, args.output.as_deref(), &text)).await?,
+        None => ctx.print(text.as_bytes()).await?,
+        Some(_) => {}
+    }
     match lost {
         0 => Ok(()),
         1 => Err(Failure::new(Kind::Failed, "1 thing was not carried over; it is told above")),
@@ -144,17 +161,21 @@ fn matching(pattern: &Path) -> Result<Vec<PathBuf>, String> {
     Ok(paths)
 }
 
-/// Prints the notes, and gives how many are of things that are missing.
-async fn tell(found: &Imported, ctx: &Context) -> usize {
-    let notes = found.notes();
-    for note in &notes {
-        ctx.tell(&format!("{note}\n")).await;
-    }
-    notes.iter().filter(|note| note.severity == Severity::Lost).count()
+/// What was found, for a program.
+fn row(notes: &[&Note], output: Option<&Path>, text: &str) -> serde_json::Value {
+    let note = |note: &&Note| {
+        let Note { origin, severity, what, text } = note;
+        json!({
+            "file": origin.file, "line": origin.line, "lost": *severity == Severity::Lost,
+            "what": what, "text": text,
+        })
+    };
+    let notes: Vec<_> = notes.iter().map(note).collect();
+    let config = Some(text).filter(|_| output.is_none());
+    json!({"config": config, "output": output, "notes": notes})
 }
 
-async fn write(ctx: &Context, output: Option<&Path>, text: &str, mode: u32) -> Result<(), Failure> {
-    let Some(path) = output else { return ctx.print(text.as_bytes()).await };
+fn write(path: &Path, text: &str, mode: u32) -> Result<(), Failure> {
     let written = OpenOptions::new()
         .write(true)
         .create_new(true)

@@ -1,34 +1,41 @@
 //! `lava init`: a configuration to start with, for what is plugged in.
 
 use std::collections::BTreeMap;
-use std::fs::OpenOptions;
+use std::fs::{OpenOptions, Permissions};
 use std::io::Write as _;
-use std::os::unix::fs::OpenOptionsExt as _;
+use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _, fchown};
 use std::path::{Path, PathBuf};
 
 use clap::Args;
 use serde::Serialize;
 
+use super::doctor::quoted as quoted_path;
 use super::serial::{match_of, rows};
 use super::{Context, power};
 use crate::config::default_capture_dir;
 use crate::config::power::PowerConfig;
 use crate::config::toml::quoted;
 use crate::model::{Failure, Kind, Name};
+use crate::sys::group_id;
 
 /// Where the daemons listen.
 const SERIAL: &str = "127.0.0.1:7100";
 const POWER: &str = "127.0.0.1:7200";
+/// Where packages and administrators put units.
+const UNITS: [&str; 3] = ["/etc/systemd/system", "/usr/lib/systemd/system", "/lib/systemd/system"];
+/// The group that the daemons run as.
+const DAEMONS: &str = "lava";
 
 /// Writes a configuration to start with: the serial adapters that are plugged in, the PDUs that are
 /// named, and the inventory for clients.
 ///
-/// Only --pdu asks anything of the network. What is written passes --check of the daemons. Files that
+/// For root the files are those that the packages' units serve: /etc/lava/serial.d/init.toml, beside what is
+/// there, and /etc/lava/power/init.toml, for lava-power@init. Only --pdu asks anything of the network. What is written passes --check of the daemons. Files that
 /// are there stay as they are, and nothing is written then, without --force.
 #[derive(Debug, Args)]
 pub(super) struct InitArgs {
-    /// The folder of the files; it is made when it is not there. [default: /etc/lava for root, else
-    /// ~/.config/lava]
+    /// The folder of the files, instead: serial.toml, power.toml, lab.toml. It is made when it is not there.
+    /// [default: ~/.config/lava, but for root]
     #[arg(long, value_name = "DIR")]
     dir: Option<PathBuf>,
     /// A PDU to be asked by SNMP, HOST or HOST:PORT. May be given several times.
@@ -50,6 +57,55 @@ struct File {
     path: PathBuf,
     text: String,
     mode: u32,
+    /// The daemons' group may read it, if there is one.
+    shared: bool,
+}
+
+/// Where the files are.
+struct Places {
+    dir: PathBuf,
+    /// As the units have it.
+    units: bool,
+}
+
+impl Places {
+    fn of(dir: Option<PathBuf>) -> Self {
+        let units = dir.is_none() && rustix::process::getuid().is_root();
+        let dir = dir.unwrap_or_else(usual_dir);
+        Self { dir: std::path::absolute(&dir).unwrap_or(dir), units }
+    }
+
+    fn serial(&self) -> PathBuf {
+        self.dir.join(if self.units { "serial.d/init.toml" } else { "serial.toml" })
+    }
+
+    fn power(&self) -> PathBuf {
+        self.dir.join(if self.units { "power/init.toml" } else { "power.toml" })
+    }
+
+    /// Whether systemd knows a unit.
+    fn has_unit(&self, unit: &str) -> bool {
+        self.units && UNITS.iter().any(|dir| Path::new(dir).join(unit).exists())
+    }
+
+    /// The commands that have a file served.
+    fn serve(&self, serial: &Path, power: Option<&Path>) -> Vec<String> {
+        let mut next = match self.has_unit("lava-serial.service") {
+            true => vec![
+                "systemctl enable lava-serial".into(),
+                "systemctl reload-or-restart lava-serial".into(),
+            ],
+            false if self.units => {
+                vec![format!("lava-serial --config {}/serial.d", self.dir.display())]
+            }
+            false => vec![format!("lava-serial --config {}", quoted_path(serial))],
+        };
+        next.extend(power.map(|power| match self.has_unit("lava-power@.service") {
+            true => "systemctl enable --now lava-power@init".into(),
+            false => format!("lava-power --config {}", quoted_path(power)),
+        }));
+        next
+    }
 }
 
 #[derive(Debug, Serialize)]
@@ -68,22 +124,20 @@ struct Place {
 }
 
 pub(super) async fn run(args: InitArgs, ctx: &Context) -> Result<(), Failure> {
-    let dir = args.dir.unwrap_or_else(usual_dir);
-    let dir = std::path::absolute(&dir).unwrap_or(dir);
+    let places = Places::of(args.dir);
     let mut boards: BTreeMap<Name, Place> = BTreeMap::new();
-    let serial = serial(&dir, &mut boards).await?;
+    let serial = serial(&places, &mut boards).await?;
     let power = match args.pdu.is_empty() {
         true => None,
-        false => Some(rack(&dir, args.pdu, args.community_file, &mut boards).await?),
+        false => Some(rack(places.power(), args.pdu, args.community_file, &mut boards).await?),
     };
-    let mut next = vec![
-        format!("${{EDITOR:-vi}} {}   # the boards' names", serial.path.display()),
-        format!("lava-serial --config {}", serial.path.display()),
-    ];
-    next.extend(power.iter().map(|it| format!("lava-power --config {}", it.path.display())));
-    let lab = (!boards.is_empty()).then(|| lab(&dir, &boards));
+    let mut next =
+        vec![format!("${{EDITOR:-vi}} {}   # the boards' names", quoted_path(&serial.path))];
+    next.extend(places.serve(&serial.path, power.as_ref().map(|power| power.path.as_path())));
+    let has_place = |place: &Place| place.console.is_some() || place.outlet.is_some();
+    let lab = boards.values().any(has_place).then(|| lab(&places.dir, &boards));
     match &lab {
-        Some(lab) => next.push(format!("lava boards --lab {}", lab.path.display())),
+        Some(lab) => next.push(format!("lava boards --lab {}", quoted_path(&lab.path))),
         None => next.push("lava boards".into()),
     }
     next.push("lava doctor".into());
@@ -106,7 +160,8 @@ pub(super) async fn run(args: InitArgs, ctx: &Context) -> Result<(), Failure> {
     ctx.print(text.as_bytes()).await
 }
 
-fn usual_dir() -> PathBuf {
+/// Where configurations are that nobody has named.
+pub(super) fn usual_dir() -> PathBuf {
     let set = |name| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
     if rustix::process::getuid().is_root() {
         return "/etc/lava".into();
@@ -115,21 +170,72 @@ fn usual_dir() -> PathBuf {
     set("XDG_CONFIG_HOME").or_else(home).unwrap_or_default().join("lava")
 }
 
+/// What other files of the same configuration say already: each table can be there once.
+struct Said {
+    text: String,
+}
+
+impl Said {
+    /// Of the files beside one.
+    fn beside(path: &Path) -> Self {
+        let files =
+            path.parent().and_then(|dir| dir.read_dir().ok()).into_iter().flatten().flatten();
+        let others = files.map(|file| file.path()).filter(|file| {
+            file != path && file.extension().is_some_and(|extension| extension == "toml")
+        });
+        Self { text: others.filter_map(|file| std::fs::read_to_string(file).ok()).collect() }
+    }
+
+    fn has(&self, table: &str) -> bool {
+        self.text.lines().any(|line| line.trim_start().starts_with(table))
+    }
+}
+
 /// The consoles: every adapter, and a name for each that is there.
-async fn serial(dir: &Path, boards: &mut BTreeMap<Name, Place>) -> Result<File, Failure> {
-    let path = dir.join("serial.toml");
+async fn serial(places: &Places, boards: &mut BTreeMap<Name, Place>) -> Result<File, Failure> {
+    let path = places.serial();
+    let said = match places.units {
+        true => Said::beside(&path),
+        false => Said { text: String::new() },
+    };
+    let served = if places.units { path.parent().unwrap_or(&path) } else { &path };
     let mut text = format!(
         "# Made by lava init. lava-serial --config {}\n\
-         # conf/serial.toml of the sources has every key.\n\n\
-         # For lava-console, browsers and programs; programs of this host also find a Unix socket.\n\
-         [http]\nlisten = \"{SERIAL}\"\n\n\
-         # Everything that the boards print is kept here, so much of each.\n\
-         [capture]\ndir = {}\nkeep = \"4GiB\"\n\n\
-         # Every USB serial adapter becomes a console, now and whenever one is plugged in.\n\
-         [discover]\n",
-        path.display(),
-        quoted(&default_capture_dir().display().to_string()),
+         # conf/serial.toml of the sources has every key.\n",
+        served.display(),
     );
+    let dir = match places.units {
+        // That of the unit.
+        true => String::new(),
+        false => format!("dir = {}\n", quoted(&default_capture_dir().display().to_string())),
+    };
+    for (table, section) in [
+        (
+            "[http]",
+            format!(
+                "\n# For lava-console, browsers and programs; programs of this host also find a Unix socket.\n\
+                 [http]\nlisten = \"{SERIAL}\"\n"
+            ),
+        ),
+        (
+            "[capture]",
+            format!(
+                "\n# Everything that the boards print is kept here, so much of each.\n\
+                 [capture]\n{dir}keep = \"4GiB\"\n"
+            ),
+        ),
+        (
+            "[discover]",
+            "\n# Every USB serial adapter becomes a console, now and whenever one is plugged in.\n\
+             [discover]\n"
+                .to_owned(),
+        ),
+    ] {
+        if !said.has(table) {
+            text.push_str(&section);
+        }
+    }
+    let http = said.has("[http]");
     let rows = rows().await?;
     let rows = rows.iter().filter(|row| !row.adapter.kernel_console && row.adapter.usb.is_some());
     let mut first = true;
@@ -138,20 +244,20 @@ async fn serial(dir: &Path, boards: &mut BTreeMap<Name, Place>) -> Result<File, 
             text.push_str("\n# The adapters that are plugged in: give them their boards' names.\n");
         }
         text.push_str(&match_of(row));
+        // Where somebody else has said where to listen, the daemon of this host is found by its socket.
         boards.entry(row.name.clone()).or_default().console =
-            Some(format!("http://{SERIAL}/consoles/{}", row.name));
+            (!http).then(|| format!("http://{SERIAL}/consoles/{}", row.name));
     }
-    Ok(File { path, text, mode: 0o644 })
+    Ok(File { path, text, mode: 0o644, shared: false })
 }
 
 /// The outlets of PDUs.
 async fn rack(
-    dir: &Path,
+    path: PathBuf,
     hosts: Vec<String>,
     community_file: Option<PathBuf>,
     boards: &mut BTreeMap<Name, Place>,
 ) -> Result<File, Failure> {
-    let path = dir.join("power.toml");
     let mut text = format!(
         "# Made by lava init. lava-power --config {}\n\
          # conf/power.toml of the sources has every key.\n\n\
@@ -169,7 +275,7 @@ async fn rack(
             Some(format!("http://{POWER}/outlets/{}", board.name));
     }
     // It may have a community in it.
-    Ok(File { path, text, mode: 0o600 })
+    Ok(File { path, text, mode: 0o600, shared: true })
 }
 
 /// The inventory.
@@ -182,6 +288,9 @@ fn lab(dir: &Path, boards: &BTreeMap<Name, Place>) -> File {
         path.display()
     );
     for (name, Place { console, outlet }) in boards {
+        if console.is_none() && outlet.is_none() {
+            continue;
+        }
         text.push_str(&format!("\n[[board]]\nname = \"{name}\"\n"));
         for (key, url) in [("console", console), ("outlet", outlet)] {
             if let Some(url) = url {
@@ -189,7 +298,7 @@ fn lab(dir: &Path, boards: &BTreeMap<Name, Place>) -> File {
             }
         }
     }
-    File { path, text, mode: 0o644 }
+    File { path, text, mode: 0o644, shared: false }
 }
 
 /// Writes all of them, or none if one is there already.
@@ -204,13 +313,18 @@ fn write(files: &[File], force: bool) -> Result<(), Failure> {
         return Err(Failure::new(Kind::User, what)
             .hint("--force replaces them; --dir DIR writes elsewhere"));
     }
-    for File { path, text, mode } in files {
+    let group = group_id(DAEMONS).filter(|_| rustix::process::getuid().is_root());
+    for File { path, text, mode, shared } in files {
         let new = path.with_extension("toml.new");
         let write = || {
             std::fs::create_dir_all(path.parent().unwrap_or(Path::new("/")))?;
             let mut options = OpenOptions::new();
             options.write(true).create(true).truncate(true).mode(*mode);
             let mut file = options.open(&new)?;
+            if let Some(group) = group.filter(|_| *shared) {
+                fchown(&file, None, Some(group))?;
+                file.set_permissions(Permissions::from_mode(mode | 0o040))?;
+            }
             file.write_all(text.as_bytes())?;
             file.sync_data()?;
             std::fs::rename(&new, path)

@@ -1,5 +1,6 @@
 //! The verbs of `lava`, one file each.
 
+mod attach;
 mod boards;
 mod breaks;
 mod broadcast;
@@ -27,15 +28,15 @@ mod top;
 mod watch;
 mod who;
 
-use std::path::PathBuf;
 use std::process::ExitCode;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Parser, Subcommand};
 use futures_util::future::BoxFuture;
 
 pub use self::context::{Context, Said, Screen};
 pub use self::remote::{is_remote_verb, run_remote};
-use super::{console, demo};
+use super::lab_args::LabArgs;
+use super::{console, demo, last_words};
 use crate::client::lab::Lab;
 use crate::model::{self, Failure, Kind};
 
@@ -54,6 +55,7 @@ pub struct LavaArgs {
 enum Verb {
     #[command(flatten)]
     Lab(LabVerb),
+    Attach(attach::AttachArgs),
     Broadcast(broadcast::BroadcastArgs),
     Completions(completions::CompletionsArgs),
     Console(console::ConsoleArgs),
@@ -96,23 +98,11 @@ enum LabVerb {
     Who(who::WhoArgs),
 }
 
-/// Where a verb looks boards up.
-#[derive(Debug, Args)]
-struct LabArgs {
-    /// Look boards up in this inventory. Else: $LAVA_SERVER, $LAVA_LAB, ~/.config/lava/lab.toml,
-    /// /etc/lava/lab.toml, the daemons of this host.
-    #[arg(long, value_name = "FILE", conflicts_with = "server")]
-    lab: Option<PathBuf>,
-    /// Look boards up at this server.
-    #[arg(long, value_name = "URL")]
-    server: Option<String>,
-}
-
 impl LabArgs {
     fn locate(&self, ctx: &Context) -> Result<Lab, Failure> {
         match ctx.lab() {
             Some(lab) => Ok(lab.clone()),
-            None => Lab::locate(self.server.as_deref(), self.lab.clone()),
+            None => self.here(),
         }
     }
 }
@@ -121,6 +111,7 @@ impl LabArgs {
 pub fn run(args: LavaArgs) -> ExitCode {
     let ctx = Context::of_process();
     let ended = match args.verb {
+        Verb::Attach(args) => return attach::run(args),
         Verb::Broadcast(args) => return broadcast::run(args, &ctx),
         Verb::Completions(args) => wait(completions::run(&args, &ctx)),
         Verb::Console(args) => return console::run(args),
@@ -135,7 +126,11 @@ pub fn run(args: LavaArgs) -> ExitCode {
         Verb::Serial(args) => wait(serial::run(args, &ctx)),
         Verb::Token(args) => wait(token::run(args, &ctx)),
     };
-    super::exit(ended)
+    match ended {
+        // Somebody may have ended what they could not read any more.
+        Err(failure) if failure.kind == Kind::Interrupted => last_words::exit(failure),
+        ended => super::exit(ended),
+    }
 }
 
 impl LabVerb {
@@ -167,7 +162,11 @@ impl LabVerb {
 /// Runs a verb that talks to daemons.
 fn wait(verb: impl Future<Output = Result<(), Failure>>) -> Result<(), Failure> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-    runtime.map_err(|error| Failure::from_error(Kind::Infra, &error))?.block_on(verb)
+    let runtime = runtime.map_err(|error| Failure::from_error(Kind::Infra, &error))?;
+    let ended = runtime.block_on(verb);
+    // A read from a terminal, or a write to a stopped one, cannot be called back.
+    runtime.shutdown_background();
+    ended
 }
 
 /// Runs a verb that is a whole lab by itself.

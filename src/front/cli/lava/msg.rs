@@ -2,7 +2,7 @@
 
 use clap::Args;
 
-use super::several::{at_each, outcome};
+use super::several::{at_each, done};
 use super::{Context, LabArgs};
 use crate::client::control;
 use crate::model::{Failure, Right};
@@ -21,6 +21,9 @@ pub(super) struct MsgArgs {
     /// Only write it into the record; nobody is shown it.
     #[arg(long)]
     note: bool,
+    /// A line of JSON for each board where it is done.
+    #[arg(long)]
+    json: bool,
 }
 
 pub(super) async fn run(args: MsgArgs, ctx: &Context) -> Result<(), Failure> {
@@ -30,5 +33,5 @@ pub(super) async fn run(args: MsgArgs, ctx: &Context) -> Result<(), Failure> {
     let results = at_each(consoles, |_, console| async move {
         control::ask(&console, word, ctx.user(), text).await
     });
-    outcome(results.await).1
+    done(ctx, args.json, results.await).await
 }

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use clap::Args;
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
+use tokio::io::AsyncReadExt as _;
 
 use super::several::{at_each, outcome};
 use super::{Context, LabArgs};
@@ -17,6 +18,10 @@ use crate::wire::request::SendBreak;
 /// How often a daemon that is being replaced is tried again, and the pause before each time.
 const TRIES: u32 = 50;
 const PAUSE: Duration = Duration::from_millis(200);
+/// So much of standard input goes to several boards.
+const MOST_INPUT: usize = 4 * 1024 * 1024;
+/// So much of it is read at once for one board.
+const PIECE: usize = 4 * 1024;
 
 /// Types a text and Enter at boards, or sends them a file. Done when the boards' ports have taken it.
 ///
@@ -30,7 +35,8 @@ pub(super) struct SendArgs {
     /// The boards, names or patterns such as 'rack*'; and behind them, without --file, the text.
     #[arg(required = true, value_name = "BOARD|TEXT")]
     words: Vec<String>,
-    /// Send this file instead of a text; - is standard input.
+    /// Send this file instead of a text; - is standard input, which goes to one board as it comes, and to
+    /// several at its end (at most 4 MiB).
     #[arg(long, value_name = "FILE")]
     file: Option<PathBuf>,
     /// Type no Enter after the text.
@@ -55,11 +61,13 @@ pub(super) async fn run(mut args: SendArgs, ctx: &Context) -> Result<(), Failure
         Some(_) => None,
         None => Some(keys(&mut args)?),
     };
-    let input = match &args.file {
-        Some(file) if file.as_os_str() == "-" => Some(everything()?),
-        _ => None,
-    };
     let consoles = args.lab.locate(ctx)?.consoles(&args.words, Right::Write).await?;
+    let input = match &args.file {
+        Some(file) if file.as_os_str() != "-" => None,
+        Some(_) if consoles.len() == 1 => Some(Input::AsItComes),
+        Some(_) => Some(Input::Whole(everything().await?)),
+        None => None,
+    };
     let bars = MultiProgress::new();
     let (pace, line_pace) = (args.pace, args.line_pace);
     let (keys, file, input, bars) = (&keys, &args.file, &input, &bars);
@@ -67,7 +75,10 @@ pub(super) async fn run(mut args: SendArgs, ctx: &Context) -> Result<(), Failure
         let sender = Sender { console: &console, user: ctx.user(), pace, line_pace };
         match (keys, file, input) {
             (Some(keys), ..) => sender.keys(keys).await,
-            (_, _, Some(input)) => sender.file(Outgoing::bytes(input.clone()), &board, bars).await,
+            (_, _, Some(Input::AsItComes)) => sender.stream(&board, bars).await,
+            (_, _, Some(Input::Whole(input))) => {
+                sender.file(Outgoing::bytes(input.clone()), &board, bars).await
+            }
             (_, Some(file), _) => {
                 let outgoing = Outgoing::file(file).map_err(|error| {
                     Failure::new(Kind::User, format!("{}: {error}", file.display()))
@@ -103,11 +114,22 @@ fn keys(args: &mut SendArgs) -> Result<Keys, Failure> {
     text.parse().map_err(|error| wrong(format!("{text:?}: {error}")))
 }
 
-/// Standard input, which goes to several boards.
-fn everything() -> Result<Vec<u8>, Failure> {
+/// Standard input.
+enum Input {
+    AsItComes,
+    Whole(Vec<u8>),
+}
+
+/// Standard input to its end, which goes to several boards.
+async fn everything() -> Result<Vec<u8>, Failure> {
     let mut input = Vec::new();
-    let read = std::io::Read::read_to_end(&mut std::io::stdin(), &mut input);
-    read.map_err(|error| Failure::from_error(Kind::Infra, &error))?;
+    let mut stdin = tokio::io::stdin().take(MOST_INPUT as u64 + 1);
+    stdin.read_to_end(&mut input).await.map_err(|e| Failure::from_error(Kind::Infra, &e))?;
+    if input.len() > MOST_INPUT {
+        let what = format!("standard input has more than {} MiB", MOST_INPUT >> 20);
+        return Err(Failure::new(Kind::User, what + ", which is the most for several boards")
+            .hint("--file FILE sends a file of any length; to one board standard input goes as it comes"));
+    }
     Ok(input)
 }
 
@@ -125,7 +147,7 @@ impl Sender<'_> {
         for step in keys.steps() {
             match step {
                 Step::Type(bytes) => {
-                    sent += self.bytes(Outgoing::bytes(bytes.clone()), |_| {}).await?;
+                    sent += self.bytes(Outgoing::bytes(bytes.clone()), 0, |_| {}).await?;
                 }
                 Step::Break(ms) => {
                     let request = SendBreak { ms: Some(*ms), sequence: None };
@@ -144,20 +166,46 @@ impl Sender<'_> {
         board: &Name,
         bars: &MultiProgress,
     ) -> Result<u64, Failure> {
-        let bar = bars.add(bar(&outgoing, board));
-        let sent = self.bytes(outgoing, |sent| bar.set_position(sent)).await;
+        let bar = bars.add(bar(outgoing.length(), board));
+        let sent = self.bytes(outgoing, 0, |sent| bar.set_position(sent)).await;
         bar.finish_and_clear();
         sent
     }
 
-    /// Sends piece by piece; `progress` is told how many bytes were sent.
-    async fn bytes(&self, outgoing: Outgoing, progress: impl Fn(u64)) -> Result<u64, Failure> {
+    /// Sends standard input as it comes.
+    async fn stream(&self, board: &Name, bars: &MultiProgress) -> Result<u64, Failure> {
+        let bar = bars.add(bar(None, board));
+        let (mut input, mut piece, mut sent) = (tokio::io::stdin(), vec![0; PIECE], 0);
+        let ended = loop {
+            match input.read(&mut piece).await {
+                Ok(0) => break Ok(sent),
+                Ok(length) => {
+                    let outgoing = Outgoing::bytes(piece[..length].to_vec());
+                    match self.bytes(outgoing, sent, |sent| bar.set_position(sent)).await {
+                        Ok(all) => sent = all,
+                        Err(failure) => break Err(failure),
+                    }
+                }
+                Err(error) => break Err(Failure::from_error(Kind::Infra, &error)),
+            }
+        };
+        bar.finish_and_clear();
+        ended
+    }
+
+    /// Sends piece by piece; `progress` is told how many bytes were sent, with those `before`.
+    async fn bytes(
+        &self,
+        outgoing: Outgoing,
+        before: u64,
+        progress: impl Fn(u64),
+    ) -> Result<u64, Failure> {
         let mut outgoing = outgoing.paced(self.pace, self.line_pace);
         let mut tries = 0;
         loop {
             let piece = outgoing.next_piece();
             let piece = piece.map_err(|error| Failure::from_error(Kind::Infra, &error))?;
-            let Some(piece) = piece else { return Ok(outgoing.sent()) };
+            let Some(piece) = piece else { return Ok(before + outgoing.sent()) };
             match control::send(self.console, self.user, &piece).await {
                 Ok(_) => {
                     outgoing.settled(u64::MAX);
@@ -166,25 +214,25 @@ impl Sender<'_> {
                 Err(error) => {
                     // What was not answered may have been sent: it is never sent twice.
                     let Some(sent) = error.sent else {
-                        return Err(failure(error.into(), &outgoing));
+                        return Err(failure(error.into(), before, &outgoing));
                     };
                     outgoing.settled(sent);
                     // Only the daemon's process is going to be another one.
                     if error.kind != Kind::Interrupted || tries == TRIES {
-                        return Err(failure(error.into(), &outgoing));
+                        return Err(failure(error.into(), before, &outgoing));
                     }
                     tries += 1;
                     tokio::time::sleep(PAUSE).await;
                 }
             }
-            progress(outgoing.sent());
+            progress(before + outgoing.sent());
         }
     }
 }
 
 /// A failure, and what was sent before it.
-fn failure(failure: Failure, outgoing: &Outgoing) -> Failure {
-    let message = match (outgoing.sent(), outgoing.uncertain()) {
+fn failure(failure: Failure, before: u64, outgoing: &Outgoing) -> Failure {
+    let message = match (before + outgoing.sent(), outgoing.uncertain()) {
         (0, 0) => failure.message,
         (sent, 0) => format!("{sent} bytes were sent, then: {}", failure.message),
         (sent, more) => {
@@ -195,15 +243,16 @@ fn failure(failure: Failure, outgoing: &Outgoing) -> Failure {
 }
 
 /// Shows how far it is, on a terminal.
-fn bar(outgoing: &Outgoing, board: &Name) -> ProgressBar {
+fn bar(length: Option<u64>, board: &Name) -> ProgressBar {
     if !std::io::stderr().is_terminal() {
         return ProgressBar::hidden();
     }
-    let bar = match outgoing.length() {
-        Some(length) => ProgressBar::new(length),
-        None => ProgressBar::no_length(),
+    let (bar, style) = match length {
+        Some(length) => {
+            (ProgressBar::new(length), "{prefix} {wide_bar} {bytes} of {total_bytes}, {eta} left")
+        }
+        None => (ProgressBar::no_length(), "{prefix} {bytes}"),
     };
-    let style = "{prefix} {wide_bar} {bytes} of {total_bytes}, {eta} left";
     bar.set_style(ProgressStyle::with_template(style).unwrap_or(ProgressStyle::default_bar()));
     bar.set_prefix(board.to_string());
     bar

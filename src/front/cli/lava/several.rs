@@ -68,3 +68,16 @@ pub(super) fn outcome<T>(
     }
     (each, all.map_or(Ok(()), Err))
 }
+
+/// What came of something that has no result of its own: with `json` a line for each board where it is done.
+pub(super) async fn done<T>(
+    ctx: &Context,
+    json: bool,
+    results: Vec<(Name, Result<T, Failure>)>,
+) -> Result<(), Failure> {
+    let (done, failed) = outcome(results);
+    for (board, _) in done.into_iter().filter(|_| json) {
+        ctx.print_json(&serde_json::json!({"board": board, "done": true})).await?;
+    }
+    failed
+}

@@ -4,6 +4,7 @@ use std::process::ExitCode;
 
 use clap::Args;
 
+use super::super::keys::KeyArgs;
 use super::super::tui;
 use super::{Context, LabArgs};
 use crate::config::top::TopConfig;
@@ -33,6 +34,7 @@ pub(super) fn run(args: TopArgs, ctx: &Context) -> ExitCode {
             false => drop(lab.select(&args.boards, Right::See).await?),
         }
         let config = TopConfig::find()?;
-        Ok::<_, Failure>((lab, Options { boards: args.boards, open: None, config }))
+        let escape = (&KeyArgs::default().escapes("")?).into();
+        Ok::<_, Failure>((lab, Options { boards: args.boards, open: None, config, escape }))
     })
 }

@@ -7,7 +7,7 @@ use tokio::sync::watch;
 
 use super::Access;
 use crate::config::AccessConfig;
-use crate::model::{Behalf, Name, Right, Rights, TokenHash, user_text};
+use crate::model::{Behalf, Failure, Kind, Name, Right, Rights, TokenHash, user_text};
 use crate::sys::user_name;
 
 /// Who somebody is. What they may is looked up each time.
@@ -99,6 +99,39 @@ impl Caller {
             (None, said) => said.unwrap_or_else(nameless),
         };
         user_text(&user)
+    }
+
+    /// What another daemon is told that is asked for them because of a console: who they have proved to be,
+    /// and what they may here. `None` for those who have no name here, and may everything.
+    ///
+    /// # Errors
+    /// [`Kind::Refused`] when their name, that of a user of this host, is none that can be told.
+    pub fn behalf(&self, console: &Name, from: &str) -> Result<Option<Behalf>, Failure> {
+        let Some(name) = self.name() else { return Ok(None) };
+        let user = name.parse().map_err(|error| {
+            let what = format!("nobody else can be asked on behalf of {name}: {error}");
+            Failure::new(Kind::Refused, what).hint("log in with a token")
+        })?;
+        let config = self.access.config();
+        let rights = match &self.who {
+            Who::Anyone | Who::Owner => return Ok(None),
+            Who::Local { .. } => config.local.clone(),
+            Who::Token { hash } => {
+                let user = config.tokens.iter().find(|user| user.hash == *hash);
+                user.map(|user| user.rights.clone())
+            }
+            Who::Certificate { name } => {
+                let user = config.certificates.iter().find(|user| user.name.as_str() == name);
+                user.map(|user| user.rights.clone())
+            }
+            // What two may has no patterns: it is told of the one thing.
+            Who::For { .. } => {
+                let only = self.on(console.as_str()).zip(console.as_str().parse().ok());
+                only.map(|(right, pattern)| Rights::of(pattern, right))
+            }
+        };
+        let rights = rights.unwrap_or_default();
+        Ok(Some(Behalf { user, from: Some(from.to_owned()), rights }))
     }
 
     /// Follows what they may do on a console.

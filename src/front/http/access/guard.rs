@@ -1,6 +1,7 @@
 //! The one place through which every request passes: who asks, and may they?
 
 use std::borrow::Cow;
+use std::time::Duration;
 
 use axum::RequestExt as _;
 use axum::extract::{MatchedPath, RawPathParams, Request, State};
@@ -14,13 +15,16 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 
 use super::{Access, Caller, Origin, Shown, Who, missing};
-use crate::front::http::pages::is_sent_here;
+use crate::front::http::pages::{is_browser, is_sent_here};
 use crate::front::http::{ApiError, Peer};
 use crate::model::{Behalf, Failure, Kind, Right, user_text};
 
 /// A WebSocket of a browser cannot have a header of its own: it shows its token as a protocol of this
 /// beginning, beside the one it wants to speak.
 pub const TOKEN_PROTOCOL: &str = "lava-token.";
+
+/// Who is nobody to us has this long to send the whole of a request.
+const STRANGERS_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// What a request needs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -48,11 +52,14 @@ pub struct Guard {
 }
 
 /// The middleware. A connection goes on only behind the request of somebody who was let in: others
-/// could hold it for ever by asking more and more and reading nothing.
+/// could hold it for ever by asking more and more and reading nothing, or by never coming to an end.
 pub async fn guard(State(guard): State<Guard>, mut request: Request, next: Next) -> Response {
     match guard.let_in(&mut request).await {
         Ok(()) if request.extensions().get::<Caller>().is_some() => next.run(request).await,
-        Ok(()) => last(next.run(request).await),
+        Ok(()) => {
+            let answered = tokio::time::timeout(STRANGERS_TIMEOUT, next.run(request)).await;
+            last(answered.unwrap_or_else(|_| too_late().into_response()))
+        }
         Err(refused) => {
             let unknown = refused.status == StatusCode::UNAUTHORIZED;
             let mut response = last(refused.into_response());
@@ -85,14 +92,8 @@ impl Guard {
         let origin = request.extensions().get::<Origin>();
         let origin = origin.ok_or_else(|| Failure::new(Kind::Bug, "a request from nowhere"))?;
         let caller = self.access.identify(origin, shown(request.headers()))?;
-        if *caller.who() == Who::Anyone && origin.is_loopback() && !is_sent_here(request.headers())
-        {
-            let what =
-                "this name is not known to be this host's, and a web page could be behind it";
-            let failure = Failure::new(Kind::Refused, what).hint(
-                "write localhost or the address in place of the name; or let people in by name",
-            );
-            return Err(ApiError::new(StatusCode::FORBIDDEN, failure));
+        if *caller.who() == Who::Anyone {
+            self.keep_strangers_out(origin, request.headers())?;
         }
         let caller = match behalf(request.headers())? {
             None => caller,
@@ -132,6 +133,22 @@ impl Guard {
         request.extensions_mut().insert(caller);
         request.extensions_mut().insert(need);
         Ok(())
+    }
+
+    /// Refuses what a web page of a stranger could be behind, where nobody has to log in: the name that it was
+    /// sent to is not ours. From elsewhere only browsers show such pages.
+    fn keep_strangers_out(&self, origin: &Origin, headers: &HeaderMap) -> Result<(), ApiError> {
+        if !origin.is_loopback() && !is_browser(headers)
+            || is_sent_here(headers, &self.access.config().names)
+        {
+            return Ok(());
+        }
+        let what = "this name is not known to be this host's, and a web page could be behind it";
+        let failure = Failure::new(Kind::Refused, what).hint(
+            "write localhost or the address in place of the name; or tell the daemon this name, in \
+             [http] names; or let people in by name",
+        );
+        Err(ApiError::new(StatusCode::FORBIDDEN, failure))
     }
 
     fn need(&self, method: &Method, route: &str) -> Result<Need, ApiError> {
@@ -216,6 +233,13 @@ fn behalf(headers: &HeaderMap) -> Result<Option<Behalf>, ApiError> {
     serde_json::from_slice(value.as_bytes()).map(Some).map_err(|error| wrong(&error.to_string()))
 }
 
+/// 408
+fn too_late() -> ApiError {
+    let seconds = STRANGERS_TIMEOUT.as_secs();
+    let what = format!("the whole of a request has to come within {seconds} s");
+    ApiError::new(StatusCode::REQUEST_TIMEOUT, Failure::new(Kind::Refused, what))
+}
+
 /// 403: who asks for others, and may not.
 fn mute(named: &str) -> ApiError {
     let what = format!("{named} may not ask on behalf of others");
@@ -227,6 +251,9 @@ fn mute(named: &str) -> ApiError {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use axum::http::header::USER_AGENT;
+
+    use crate::config::AccessConfig;
 
     #[test]
     fn for_whom_it_is_is_understood_or_refused() {
@@ -241,6 +268,29 @@ mod tests {
         for wrong in [&[""][..], &["alice"], &[alice, alice], &[&long]] {
             assert_eq!(of(wrong).unwrap_err().status, StatusCode::BAD_REQUEST, "{wrong:?}");
         }
+    }
+
+    #[test]
+    fn a_page_behind_a_name_that_is_not_ours_is_kept_out_on_every_listener() {
+        let names = vec!["lab.example".parse().unwrap()];
+        let config = AccessConfig { names, ..AccessConfig::default() };
+        let guard = Guard { access: Access::new(config), table: &[], thing: "console" };
+        let let_in = |address: &str, host: &'static str, agent: &'static str| {
+            let address = address.parse().unwrap();
+            let origin = Origin::Tcp { address, may_be_open: true, certificate: Vec::new() };
+            let headers = [(HOST, host), (USER_AGENT, agent)];
+            let headers = headers.map(|(name, value)| (name, HeaderValue::from_static(value)));
+            guard.keep_strangers_out(&origin, &headers.into_iter().collect()).is_ok()
+        };
+        let (browser, program) = ("Mozilla/5.0 (X11)", "lava");
+        for address in ["127.0.0.1", "192.0.2.7"] {
+            assert!(let_in(address, "192.0.2.1:7100", browser));
+            assert!(let_in(address, "lab.example:7100", browser));
+            assert!(!let_in(address, "evil.example:7100", browser));
+        }
+        // A program goes where it is sent to; to our loopback a browser could send it.
+        assert!(let_in("192.0.2.7", "lab:7100", program));
+        assert!(!let_in("127.0.0.1", "evil.example", program));
     }
 
     #[test]

@@ -18,7 +18,7 @@ use tokio::sync::watch;
 
 use super::ApiError;
 use crate::config::AccessConfig;
-use crate::front::attempts::{Attempts, Verdict};
+use crate::front::attempts::{Attempts, Verdict, network};
 use crate::model::{Failure, Kind, PageKey, Refusal, Right, TokenHash, units};
 
 pub use caller::{Caller, Standing, Who};
@@ -214,7 +214,8 @@ impl Access {
         };
         let verdict = {
             let attempts = self.0.attempts.lock();
-            attempts.unwrap_or_else(PoisonError::into_inner).failed(from, Instant::now())
+            let mut attempts = attempts.unwrap_or_else(PoisonError::into_inner);
+            attempts.failed(network(from), Instant::now())
         };
         if verdict.is_told() {
             tracing::warn!(?origin, "a login was refused: nobody has this token");
@@ -289,6 +290,7 @@ mod tests {
             tokens: vec![alice],
             certificates: vec![farm],
             local: local.map(rights),
+            ..AccessConfig::default()
         })
     }
 

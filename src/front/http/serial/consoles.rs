@@ -7,7 +7,7 @@ use axum::http::request::Parts;
 
 use super::super::ApiError;
 use super::super::access::{Caller, Need, missing};
-use crate::console::{Console, Roster};
+use crate::console::{Console, Roster, Status};
 use crate::model::{Failure, Kind, Name, Right};
 
 /// All consoles. Nobody gets at them but through [`Consoles`].
@@ -48,6 +48,15 @@ impl Consoles {
     /// All of them, in the order of their names.
     pub(super) fn all(&self) -> Vec<Arc<Console>> {
         self.with(self.need)
+    }
+
+    /// A console as the caller is told of it: what it prints is for those who may spy.
+    pub(super) fn status(&self, console: &Console) -> Status {
+        let status = console.status();
+        if self.caller.may(Right::Spy, console.name().as_str()) {
+            return status;
+        }
+        Status { health: status.health.without_lines(), ..status }
     }
 
     /// The console of a name.

@@ -105,7 +105,7 @@ impl Watching {
     }
 
     async fn row(&self, console: &Console, before: Option<&Row>) -> io::Result<Row> {
-        let status = console.status();
+        let status = self.consoles.status(console);
         let health = status.health;
         let silent = before.filter(|before| before.head == status.head);
         let now_us = units::now_us();

@@ -100,7 +100,7 @@ struct NewEvent {
 
 #[utoipa::path(get, path = "/consoles", responses((status = 200, body = Vec<Status>)))]
 async fn list(consoles: Consoles) -> Json<Vec<Status>> {
-    Json(consoles.all().iter().map(|console| console.status()).collect())
+    Json(consoles.all().iter().map(|console| consoles.status(console)).collect())
 }
 
 #[utoipa::path(get, path = "/consoles/{name}", params(("name" = String, Path)),
@@ -108,7 +108,7 @@ async fn list(consoles: Consoles) -> Json<Vec<Status>> {
 async fn status(consoles: Consoles, Path(name): Path<String>) -> Result<Json<Status>, ApiError> {
     let console = consoles.find(&name)?;
     let line = Some(console.line_now().await);
-    Ok(Json(Status { line, sequences: console.sequences(), ..console.status() }))
+    Ok(Json(Status { line, sequences: console.sequences(), ..consoles.status(&console) }))
 }
 
 #[utoipa::path(post, path = "/consoles/{name}/events", params(("name" = String, Path)),

@@ -10,8 +10,8 @@ use axum::http::StatusCode;
 use axum::{Extension, Json};
 use serde::Deserialize;
 
-use super::super::ApiError;
 use super::super::access::missing;
+use super::super::{ApiError, Peer};
 use super::consoles::Consoles;
 use super::json;
 use crate::front::board_power::AtConsole;
@@ -55,8 +55,10 @@ pub(super) async fn status(
     Path(name): Path<String>,
     Extension(outlets): Extension<Outlets>,
     Extension(hand_over): Extension<HandOver>,
+    Extension(Peer(peer)): Extension<Peer>,
 ) -> Result<Json<Report>, ApiError> {
-    operate(&consoles, &name, Verb::Status, Switch::default(), &outlets, &hand_over).await
+    let switch = Switch::default();
+    operate(&consoles, (&name, Verb::Status), switch, (&outlets, &hand_over), &peer).await
 }
 
 #[utoipa::path(post, path = "/consoles/{name}/outlet/{verb}", request_body = Switch,
@@ -69,6 +71,7 @@ pub(super) async fn switch(
     Path((name, verb)): Path<(String, String)>,
     Extension(outlets): Extension<Outlets>,
     Extension(hand_over): Extension<HandOver>,
+    Extension(Peer(peer)): Extension<Peer>,
     body: Bytes,
 ) -> Result<Json<Report>, ApiError> {
     let verb = match verb.as_str() {
@@ -94,25 +97,28 @@ pub(super) async fn switch(
             return Err(failure.into());
         }
     }
-    operate(&consoles, &name, verb, switch, &outlets, &hand_over).await
+    operate(&consoles, (&name, verb), switch, (&outlets, &hand_over), &peer).await
 }
 
 async fn operate(
     consoles: &Consoles,
-    name: &str,
-    verb: Verb,
+    (name, verb): (&str, Verb),
     switch: Switch,
-    outlets: &Outlets,
-    hand_over: &HandOver,
+    (outlets, hand_over): (&Outlets, &HandOver),
+    peer: &str,
 ) -> Result<Json<Report>, ApiError> {
     let console = consoles.find(name)?;
-    let Switch { user, session, reason, force } = switch;
-    let user = consoles.caller().user(user, || "http".into());
+    let Switch { user: said, session, reason, force } = switch;
+    let user = consoles.caller().user(said.clone(), || "http".into());
+    let behalf = consoles.caller().behalf(console.name(), peer)?;
     // A session is somebody's own only by the name that they have there.
     let rows = console.status().sessions;
     let own = |id: &u64| rows.iter().any(|row| row.session == *id && row.user == user);
-    let somebody = AtConsole { console: &console, user: &user, session: session.filter(own) };
-    let request = PowerRequest { reason, force, ..PowerRequest::default() };
+    let session = session.filter(own);
+    // For whom it is, lava-power knows; then it is told what else they call themselves.
+    let named = if behalf.is_some() { said } else { Some(user.clone()) };
+    let somebody = AtConsole { console: &console, user: &user, session, behalf };
+    let request = PowerRequest { user: named, reason, force };
     let url = outlets.of(console.name());
     let report = somebody.operate(verb, url.as_deref(), request, hand_over).await;
     report.map(Json).map_err(|failure| match failure.kind {

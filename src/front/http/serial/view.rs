@@ -17,7 +17,7 @@ use super::drawing::{Drawing, Size};
 use super::rights;
 use crate::console::{Attach, Console, PastError, REPLAY, Terminal};
 use crate::front::hand_over::HandOver;
-use crate::model::Right;
+use crate::model::{Failure, Kind, Right};
 use crate::wire::view::{self, Lines, ToPage};
 
 /// How many lines are given when nothing is said.
@@ -32,6 +32,8 @@ const MAX_LINES: usize = 1000;
 pub(super) struct Wanted {
     /// The offset before which they are; the head when left out.
     before: Option<u64>,
+    /// … or from which on they are.
+    from: Option<u64>,
     /// How many columns a row has.
     #[param(value_type = u16)]
     cols: NonZeroU16,
@@ -87,6 +89,15 @@ pub(super) async fn lines(
 ) -> Result<Json<Lines>, ApiError> {
     let console = consoles.find(&name)?;
     let count = wanted.count.unwrap_or(LINES).clamp(1, MAX_LINES);
-    let before = wanted.before.unwrap_or_else(|| console.head());
-    Ok(Json(console.lines_before(before, wanted.cols, count).await?))
+    Ok(Json(match (wanted.before, wanted.from) {
+        (None, Some(from)) => console.lines_from(from, wanted.cols, count).await?,
+        (Some(_), Some(_)) => {
+            let what = "lines are before an offset or from one on, not both";
+            return Err(Failure::new(Kind::User, what).into());
+        }
+        (before, None) => {
+            let before = before.unwrap_or_else(|| console.head());
+            console.lines_before(before, wanted.cols, count).await?
+        }
+    }))
 }

@@ -1,8 +1,6 @@
 //! One open file: made of a console's past as it is read.
 
-use bytes::{Buf as _, Bytes, BytesMut};
-use serde_json::Value;
-
+use super::events::Events;
 use super::tree::{FileKind, now};
 use crate::client::ConsoleRef;
 use crate::client::history::{self, Held, Past};
@@ -11,6 +9,7 @@ use crate::wire::frame::Frame;
 use crate::wire::lines::{Line, Lines};
 use crate::wire::plain::plain;
 use crate::wire::sftp::{Answer, Attributes, MAX_DATA, Status};
+use bytes::{Buf as _, Bytes, BytesMut};
 
 /// The longest part of what is not held any more that is made up of zeros at a time, in bytes.
 const ZEROS: u64 = 64 * 1024;
@@ -41,6 +40,7 @@ enum Content {
         past: Past,
         lines: Lines,
     },
+    Events(Events),
     /// All of it is ready.
     Done,
 }
@@ -74,11 +74,15 @@ impl OpenFile {
     /// The daemon's own failure, as when the user may not read there.
     pub(super) async fn open(console: ConsoleRef, kind: FileKind) -> Result<Self, Failure> {
         let held = history::held(&console).await?;
+        // Who may not read is told so now. Nothing is kept of this until they do read.
+        history::past(&console, held.head, Some(held.head)).await?;
         let (content, ready) = (Content::None, BytesMut::new());
-        let mut file = Self { console, kind, held, content, next: 0, ready };
-        // Who may not read is told so now.
-        file.begin(0).await?;
-        Ok(file)
+        Ok(Self { console, kind, held, content, next: 0, ready })
+    }
+
+    /// Holds nothing until it is read again.
+    pub(super) fn rest(&mut self) {
+        (self.content, self.ready) = (Content::None, BytesMut::new());
     }
 
     pub(super) fn attributes(&self) -> Attributes {
@@ -91,17 +95,16 @@ impl OpenFile {
     /// When the daemon does not go on.
     pub(super) async fn read(&mut self, offset: u64, length: u32) -> Result<Answer, Failure> {
         let length = (length as usize).min(MAX_DATA);
-        if offset != self.next {
-            // Of the raw bytes any place is found at once; the rest is made anew up to there.
-            let reachable = self.kind != FileKind::Raw && offset > self.next;
-            if !reachable {
-                self.begin(if self.kind == FileKind::Raw { offset } else { 0 }).await?;
-            }
-            while self.next < offset {
-                let skipped = usize::try_from(offset - self.next).unwrap_or(usize::MAX);
-                if self.fill(skipped.min(MAX_DATA)).await?.is_empty() {
-                    break;
-                }
+        // Of the raw bytes any place is found at once; the rest is made anew up to there.
+        let is_raw = self.kind == FileKind::Raw;
+        let reachable = offset == self.next || !is_raw && offset > self.next;
+        if !reachable || matches!(self.content, Content::None) {
+            self.begin(if is_raw { offset } else { 0 }).await?;
+        }
+        while self.next < offset {
+            let skipped = usize::try_from(offset - self.next).unwrap_or(usize::MAX);
+            if self.fill(skipped.min(MAX_DATA)).await?.is_empty() {
+                break;
             }
         }
         let data = self.fill(length).await?;
@@ -135,14 +138,7 @@ impl OpenFile {
                 let past = history::past(console, from, Some(head)).await?;
                 Content::Text { past, lines: Lines::default() }
             }
-            FileKind::Events => {
-                let path = format!("{}/events", console.path);
-                let events: Vec<Value> = console.http().get(&path).await?;
-                for event in events {
-                    self.ready.extend_from_slice(format!("{event}\n").as_bytes());
-                }
-                Content::Done
-            }
+            FileKind::Events => Content::Events(Events::until(head)),
         };
         Ok(())
     }
@@ -178,6 +174,15 @@ impl OpenFile {
                 bytes.truncate((head - *at).min(bytes.len() as u64) as usize);
                 *at += bytes.len() as u64;
                 self.ready.extend_from_slice(&bytes);
+                Ok(true)
+            }
+            Content::Events(events) => {
+                match events.next(&self.console).await? {
+                    Some(events) => events.into_iter().for_each(|event| {
+                        self.ready.extend_from_slice(format!("{event}\n").as_bytes());
+                    }),
+                    None => self.content = Content::Done,
+                }
                 Ok(true)
             }
             Content::Text { past, lines } => {

@@ -3,12 +3,16 @@
 //! Nothing of this host's disk is behind them: the daemons tell what there is, on the user's behalf. A file
 //! is as it was when it was opened, and does not grow while it is copied.
 
+mod events;
 mod file;
 mod tree;
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use self::file::OpenFile;
 use self::tree::{Entry, Place};
@@ -16,8 +20,12 @@ use crate::client::lab::Lab;
 use crate::model::{Failure, Kind};
 use crate::wire::sftp::{Answer, Request, Requests, Status};
 
-/// How many files and folders one client may have open.
+/// How many files and folders may be open on one channel …
 const OPEN: usize = 64;
+/// … and by one user.
+pub(super) const OPEN_BY_ONE: usize = 128;
+/// A client that asks for nothing for so long keeps its files open, but nothing is held ready for it.
+const IDLE: Duration = Duration::from_secs(60);
 /// How many names of a folder are told at a time.
 const NAMES: usize = 100;
 
@@ -31,17 +39,20 @@ enum Handle {
 /// One client's files.
 struct Files {
     lab: Lab,
-    open: BTreeMap<u32, Handle>,
+    open: BTreeMap<u32, (Handle, OwnedSemaphorePermit)>,
     last: u32,
+    /// What the user may open yet, on all channels.
+    places: Arc<Semaphore>,
 }
 
-/// Answers a client until it is done.
+/// Answers a client until it is done; `places` is one for all channels of its user.
 pub(super) async fn serve(
     lab: Lab,
+    places: Arc<Semaphore>,
     mut input: impl AsyncRead + Unpin,
     mut output: impl AsyncWrite + Unpin,
 ) {
-    let mut files = Files { lab, open: BTreeMap::new(), last: 0 };
+    let mut files = Files { lab, open: BTreeMap::new(), last: 0, places };
     let mut requests = Requests::default();
     let mut buffer = vec![0; 32 * 1024];
     loop {
@@ -62,9 +73,10 @@ pub(super) async fn serve(
                 return;
             }
         }
-        match input.read(&mut buffer).await {
-            Ok(0) | Err(_) => return,
-            Ok(length) => requests.push(&buffer[..length]),
+        match tokio::time::timeout(IDLE, input.read(&mut buffer)).await {
+            Ok(Ok(0) | Err(_)) => return,
+            Ok(Ok(length)) => requests.push(&buffer[..length]),
+            Err(_) => files.rest(),
         }
     }
 }
@@ -81,7 +93,7 @@ impl Files {
             Request::OpenFolder { path } => self.open_folder(&path).await,
             Request::ReadFolder { handle } => Ok(self.read_folder(handle)),
             Request::Read { handle, offset, length } => match self.open.get_mut(&handle) {
-                Some(Handle::File(file)) => file.read(offset, length).await,
+                Some((Handle::File(file), _)) => file.read(offset, length).await,
                 _ => return unknown(),
             },
             Request::Close { handle } => match self.open.remove(&handle) {
@@ -89,8 +101,8 @@ impl Files {
                 None => return unknown(),
             },
             Request::HandleAttributes { handle } => match self.open.get(&handle) {
-                Some(Handle::File(file)) => Ok(Answer::Attributes(file.attributes())),
-                Some(Handle::Folder(_)) => Ok(Answer::Attributes(tree::folder())),
+                Some((Handle::File(file), _)) => Ok(Answer::Attributes(file.attributes())),
+                Some((Handle::Folder(_), _)) => Ok(Answer::Attributes(tree::folder())),
                 None => return unknown(),
             },
             Request::Attributes { path } => self.attributes(&path).await,
@@ -126,7 +138,9 @@ impl Files {
     }
 
     fn read_folder(&mut self, handle: u32) -> Answer {
-        let Some(Handle::Folder(entries)) = self.open.get_mut(&handle) else { return unknown() };
+        let Some((Handle::Folder(entries), _)) = self.open.get_mut(&handle) else {
+            return unknown();
+        };
         let names: Vec<_> = entries.take(NAMES).map(Entry::told).collect();
         match names.is_empty() {
             true => Answer::Status(Status::Eof, "these were all".into()),
@@ -150,13 +164,22 @@ impl Files {
     }
 
     fn keep(&mut self, handle: Handle) -> Answer {
-        if self.open.len() >= OPEN {
-            let what = format!("{OPEN} files are open already");
-            return Answer::Status(Status::Failure, what);
-        }
+        let place = self.places.clone().try_acquire_owned().ok();
+        let Some(place) = place.filter(|_| self.open.len() < OPEN) else {
+            let what = "you have as many files open as you may";
+            return Answer::Status(Status::Failure, what.into());
+        };
         self.last = self.last.wrapping_add(1);
-        self.open.insert(self.last, handle);
+        self.open.insert(self.last, (handle, place));
         Answer::Handle(self.last)
+    }
+
+    fn rest(&mut self) {
+        for (handle, _) in self.open.values_mut() {
+            if let Handle::File(file) = handle {
+                file.rest();
+            }
+        }
     }
 }
 

@@ -10,7 +10,8 @@ use crate::model::{Lease, Mismatch, Name, State, units};
 use crate::wire::attach::PortState;
 use crate::wire::feed::{self, Told};
 
-/// A board's name; of several that have it, all but the first have their number behind it.
+/// A board's name; of several that have it, all but the first have a number behind it. It stays a board's for
+/// as long as that is listed.
 pub(in super::super) type Id = String;
 
 /// A board, and what is known of it.
@@ -56,6 +57,19 @@ pub(in super::super) struct Boards {
 }
 
 impl Row {
+    fn new(id: Id, board: &Board) -> Self {
+        Self {
+            id,
+            name: board.name.clone(),
+            console: board.console.clone(),
+            outlet: board.outlet.clone(),
+            told: None,
+            away: None,
+            power: None,
+            lease: None,
+        }
+    }
+
     /// Whether a daemon serves its console.
     pub(in super::super) fn is_at(&self, daemon: &Resource) -> bool {
         self.console.as_ref().is_some_and(|console| same_daemon(console, daemon))
@@ -119,35 +133,38 @@ impl Boards {
         }
     }
 
-    /// These are the boards now. What is known of those that stay is kept.
+    /// These are the boards now. What is known of those that stay is kept, and so are their ids: by the
+    /// same console and outlet, else by one of them, else by the name.
     pub(in super::super) fn set(&mut self, boards: Vec<Board>) {
-        let mut known: BTreeMap<Id, Row> =
-            std::mem::take(&mut self.rows).into_iter().map(|row| (row.id.clone(), row)).collect();
-        let mut numbers: BTreeMap<Name, usize> = BTreeMap::new();
-        for Board { name, console, outlet } in boards {
-            let number = numbers.entry(name.clone()).or_default();
-            *number += 1;
-            let id = match *number {
-                1 => name.to_string(),
-                number => format!("{name}#{number}"),
-            };
-            let before = known.remove(&id);
-            let mut row = before.unwrap_or(Row {
-                id,
-                name,
-                console: None,
-                outlet: None,
-                told: None,
-                away: None,
-                power: None,
-                lease: None,
-            });
-            (row.console, row.outlet) = (console, outlet);
+        let place = self.place();
+        self.shown.clear();
+        let mut known: BTreeMap<Name, Vec<Row>> = BTreeMap::new();
+        for row in std::mem::take(&mut self.rows) {
+            known.entry(row.name.clone()).or_default().push(row);
+        }
+        let mut kept: Vec<Option<Row>> = boards.iter().map(|_| None).collect();
+        let rules: [fn(&Row, &Board) -> bool; 3] = [is_same, has_a_part_of, |_, _| true];
+        for rule in rules {
+            for (board, kept) in boards.iter().zip(&mut kept).filter(|(_, kept)| kept.is_none()) {
+                let Some(rows) = known.get_mut(&board.name) else { continue };
+                let at = rows.iter().position(|row| rule(row, board));
+                *kept = at.map(|at| rows.remove(at));
+            }
+        }
+        let mut ids: BTreeSet<Id> = kept.iter().flatten().map(|row| row.id.clone()).collect();
+        for (board, kept) in boards.into_iter().zip(kept) {
+            let mut row = kept.unwrap_or_else(|| Row::new(free_id(&board.name, &mut ids), &board));
+            if row.console != board.console {
+                (row.console, row.told, row.away) = (board.console, None, None);
+            }
+            if row.outlet != board.outlet {
+                (row.outlet, row.power, row.lease) = (board.outlet, None, None);
+            }
             self.rows.push(row);
         }
-        self.marked.retain(|id| self.rows.iter().any(|row| row.id == *id));
+        self.marked.retain(|id| ids.contains(id));
         self.trouble = None;
-        self.arrange();
+        self.arrange_near(place);
     }
 
     /// A daemon tells of a console. Gives the board if something was done to its power.
@@ -182,10 +199,16 @@ impl Boards {
         }
     }
 
-    pub(in super::super) fn leases(&mut self, daemon: &Resource, leases: &BTreeMap<Name, Lease>) {
+    /// `None` when the daemon does not answer: then nothing is known of its outlets.
+    pub(in super::super) fn leases(
+        &mut self,
+        daemon: &Resource,
+        leases: Option<&BTreeMap<Name, Lease>>,
+    ) {
         for row in &mut self.rows {
             if let Some(outlet) = row.outlet.as_ref().filter(|outlet| same_daemon(outlet, daemon)) {
-                row.lease = leases.get(outlet.name()).cloned();
+                row.lease = leases.and_then(|leases| leases.get(outlet.name())).cloned();
+                row.power = row.power.filter(|_| leases.is_some());
             }
         }
     }
@@ -221,7 +244,11 @@ impl Boards {
 
     /// Sorts and filters anew.
     pub(in super::super) fn arrange(&mut self) {
-        let before = self.place();
+        self.arrange_near(self.place());
+    }
+
+    /// When the selected one is not there any more, the one at this place is.
+    fn arrange_near(&mut self, before: usize) {
         let now_us = units::now_us();
         let words: Vec<String> = self.filter.split_whitespace().map(str::to_lowercase).collect();
         let mut shown: Vec<usize> =
@@ -240,8 +267,27 @@ impl Boards {
     }
 }
 
-fn same_daemon(one: &Resource, other: &Resource) -> bool {
+/// Whether two things are at one daemon.
+pub(in super::super) fn same_daemon(one: &Resource, other: &Resource) -> bool {
     one.endpoint == other.endpoint && one.login == other.login
+}
+
+fn is_same(row: &Row, board: &Board) -> bool {
+    row.console == board.console && row.outlet == board.outlet
+}
+
+fn has_a_part_of(row: &Row, board: &Board) -> bool {
+    let same = |one: &Option<Resource>, other| one.is_some() && one == other;
+    same(&row.console, &board.console) || same(&row.outlet, &board.outlet)
+}
+
+/// `panda01`, or `panda01#2` and so on while there are others of the name.
+fn free_id(name: &Name, ids: &mut BTreeSet<Id>) -> Id {
+    let numbered = (2..).map(|number| format!("{name}#{number}"));
+    let id = std::iter::once(name.to_string()).chain(numbered).find(|id| !ids.contains(id));
+    let id = id.unwrap_or_default();
+    ids.insert(id.clone());
+    id
 }
 
 fn passes(row: &Row, words: &[String], now_us: u64) -> bool {

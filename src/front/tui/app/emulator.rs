@@ -44,6 +44,11 @@ impl Emulator {
         }
     }
 
+    pub(in super::super) fn cells(&self) -> usize {
+        let (rows, columns) = self.screen().size();
+        usize::from(rows.get()) * usize::from(columns.get())
+    }
+
     /// Begins anew with what draws a screen.
     pub(in super::super) fn redraw(&mut self, draw: &[u8]) {
         let (rows, columns) = self.screen().size();

@@ -1,11 +1,11 @@
 //! Keys and clicks: who gets them.
 
-use super::overlay::{Asked, Edited, List, Overlay, Prompt, Rows, edit};
+use super::overlay::{Asked, Edited, Lines, List, Overlay, Prompt, Rows, edit};
 use super::past::Places;
 use super::{App, Effect};
 use crate::config::top::{ACTIONS, Action};
 use crate::front::tui::layout;
-use crate::wire::keyboard::{Code, Input, Key, Mouse, MouseWhat, Typed};
+use crate::wire::keyboard::{Input, Key, Mouse, MouseWhat, Typed};
 
 /// The lines that a turn of the wheel moves.
 pub(super) const WHEEL: isize = 3;
@@ -22,6 +22,7 @@ impl App {
             _ => None,
         };
         if self.typing && self.overlay.is_none() {
+            self.said = None;
             return self.type_at_board(&input, action, bytes);
         }
         self.said = None;
@@ -29,6 +30,7 @@ impl App {
             Some(Overlay::Prompt(prompt)) => self.prompt_key(prompt, &input),
             Some(Overlay::Power(dialog)) => self.power_key(dialog, &input),
             Some(Overlay::List(list)) => self.list_key(list, action),
+            Some(Overlay::Lines(lines)) => self.lines_key(lines, action),
             Some(Overlay::Help(top)) => self.help_key(top, action),
             None => match action {
                 Some(action) => self.act(action),
@@ -55,6 +57,10 @@ impl App {
                 self.say("looking for boards, and asking the outlets");
             }
             Action::SearchAll => self.prompt(Asked::SearchAll),
+            // Nothing else is to be seen until there is a console.
+            action if self.panes.is_empty() && self.only_panes => {
+                self.wants.quit |= action == Action::Back;
+            }
             action if self.panes.is_empty() => self.act_in_list(action),
             action => self.act_in_panes(action),
         }
@@ -102,22 +108,19 @@ impl App {
             Asked::Filter => {}
             Asked::Search => self.search(text),
             Asked::SearchAll => self.search_all(text),
-            Asked::Message(id) => {
-                let console = self.boards.get(&id).and_then(|row| row.console.clone());
-                self.effects.extend(console.map(|console| Effect::Message { console, text }));
-            }
+            Asked::Message(_, console) => self.effects.push(Effect::Message { console, text }),
         }
     }
 
     /// Searches the record of the console in focus.
     fn search(&mut self, pattern: String) {
-        let at = self.focus;
+        let (at, ticket) = (self.focus, self.number());
         let Some(pane) = self.panes.get_mut(at) else { return };
         let want = pane.look_back(None);
         if let Some(past) = &mut pane.past {
-            past.places = Some(Places { pattern: pattern.clone(), ..Places::default() });
+            past.places = Some(Places { ticket, pattern: pattern.clone(), ..Places::default() });
             let (pane, console) = (pane.number, pane.console.clone());
-            self.effects.push(Effect::Search { pane, console, pattern });
+            self.effects.push(Effect::Search { pane, ticket, console, pattern });
         }
         self.read_on(at, want);
     }
@@ -136,6 +139,18 @@ impl App {
             trouble: None,
         }));
         self.effects.push(Effect::SearchAll { ticket, consoles, pattern });
+    }
+
+    /// Asks what everyone at a board's console is to be told.
+    pub(super) fn ask_message(&mut self, id: &str) {
+        let Some(row) = self.boards.get(id) else { return };
+        match row.console.clone() {
+            Some(console) => self.prompt(Asked::Message(id.to_owned(), console)),
+            None => {
+                let what = format!("board {} has no console", row.name);
+                self.complain(&what);
+            }
+        }
     }
 
     /// What happened to a board.
@@ -167,7 +182,7 @@ impl App {
             Some(Action::PageDown) => list.selected + page,
             Some(Action::Top) => 0,
             Some(Action::Bottom) => last,
-            Some(Action::Back | Action::Quit) => return,
+            Some(Action::Back | Action::Quit) => return self.effects.push(Effect::LeaveList),
             Some(Action::Open) => return self.go_to(&list),
             _ => list.selected,
         }
@@ -177,16 +192,12 @@ impl App {
 
     /// Opens the console of the selected line, where that line is.
     fn go_to(&mut self, list: &List) {
-        let (id, offset) = match &list.rows {
-            Rows::Found(rows) => match rows.get(list.selected) {
-                Some((id, found)) => (id.clone(), found.offset),
-                None => return,
-            },
-            Rows::Events(id, rows) => match rows.get(list.selected) {
-                Some(event) => (id.clone(), event.offset),
-                None => return,
-            },
+        let place = match &list.rows {
+            Rows::Found(rows) => rows.get(list.selected).map(|(id, at)| (id.clone(), at.offset)),
+            Rows::Events(id, rows) => rows.get(list.selected).map(|at| (id.clone(), at.offset)),
         };
+        self.effects.push(Effect::LeaveList);
+        let Some((id, offset)) = place else { return };
         self.open(&id);
         let at = self.focus;
         if let Some(pane) = self.panes.get_mut(at).filter(|pane| pane.id == id) {
@@ -209,6 +220,20 @@ impl App {
         self.overlay = Some(Overlay::Help(top.min(last)));
     }
 
+    fn lines_key(&mut self, mut lines: Lines, action: Option<Action>) {
+        let page = usize::from(self.size.1).saturating_sub(4).max(1);
+        let last = lines.lines.len().saturating_sub(page);
+        lines.top = match action {
+            Some(Action::Up) => lines.top.saturating_sub(1),
+            Some(Action::Down) => lines.top + 1,
+            Some(Action::PageUp) => lines.top.saturating_sub(page),
+            Some(Action::PageDown) => lines.top + page,
+            _ => return,
+        }
+        .min(last);
+        self.overlay = Some(Overlay::Lines(lines));
+    }
+
     fn mouse(&mut self, mouse: Mouse) {
         let by = match mouse.what {
             MouseWhat::WheelUp => -WHEEL,
@@ -222,7 +247,12 @@ impl App {
                 list.selected = list.selected.saturating_add_signed(by).min(last);
             }
             Some(Overlay::Help(top)) => *top = top.saturating_add_signed(by).min(ACTIONS.len()),
+            Some(Overlay::Lines(lines)) => {
+                let last = lines.lines.len().saturating_sub(1);
+                lines.top = lines.top.saturating_add_signed(by).min(last);
+            }
             Some(_) => {}
+            None if self.panes.is_empty() && self.only_panes => {}
             None if self.panes.is_empty() => self.click_in_list(mouse, by),
             None => {
                 let areas = layout::panes(self.size, self.panes.len(), self.focus, self.zoom);
@@ -231,52 +261,14 @@ impl App {
                 };
                 let Some(at) = areas.iter().position(inside) else { return };
                 if by == 0 {
-                    self.typing &= at == self.focus;
+                    if at != self.focus {
+                        self.leave_typing();
+                    }
                     self.focus = at;
                 } else {
                     self.scroll(at, by);
                 }
             }
         }
-    }
-
-    /// Keys for the board; ours are only those that end it.
-    fn type_at_board(&mut self, input: &Input, action: Option<Action>, bytes: Vec<u8>) {
-        if action == Some(Action::Leave) {
-            self.typing = false;
-            return;
-        }
-        let Some(pane) = self.panes.get_mut(self.focus) else { return };
-        // Who types wants to see what comes of it.
-        pane.past = None;
-        let screen = pane.emulator.screen();
-        let bytes = match input {
-            Input::Paste(pasted) => pasted.clone(),
-            // The brackets around what is pasted.
-            Input::Unknown if bytes.starts_with(b"\x1b[20") => {
-                if screen.bracketed_paste() {
-                    bytes
-                } else {
-                    return;
-                }
-            }
-            Input::Key(Key { code, ctrl: false, alt: false, shift: false }) => {
-                let arrow = match code {
-                    Code::Up => b'A',
-                    Code::Down => b'B',
-                    Code::Right => b'C',
-                    Code::Left => b'D',
-                    _ => 0,
-                };
-                match (arrow, screen.application_cursor()) {
-                    (0, _) => bytes,
-                    (arrow, true) => vec![0x1b, b'O', arrow],
-                    (arrow, false) => vec![0x1b, b'[', arrow],
-                }
-            }
-            _ => bytes,
-        };
-        let pane = pane.number;
-        self.effects.push(Effect::Type { pane, bytes: bytes.into() });
     }
 }

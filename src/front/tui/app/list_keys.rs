@@ -51,7 +51,7 @@ impl App {
             }
             (Action::Timeline, Some(id)) => self.timeline(&id),
             (Action::Power, Some(id)) => self.ask_power(&id),
-            (Action::Message, Some(id)) => self.prompt(Asked::Message(id)),
+            (Action::Message, Some(id)) => self.ask_message(&id),
             (_, Some(_)) => {}
         }
     }

@@ -3,8 +3,10 @@
 
 pub(super) mod boards;
 pub(super) mod emulator;
+mod escapes;
 mod input;
 mod list_keys;
+mod news;
 pub(super) mod overlay;
 pub(super) mod pane;
 mod pane_keys;
@@ -13,23 +15,24 @@ mod power;
 #[cfg(test)]
 pub(super) mod tests;
 
-use bytes::Bytes;
+use ratatui::layout::Rect;
 
 use self::boards::{Boards, Id};
-use self::overlay::{List, Overlay, Rows};
-use self::pane::{Linked, Pane, shown};
-use self::past::{Places, Want};
-use super::layout;
-use super::work::{News, PaneNews};
-use crate::client::attach::Item;
+use self::overlay::Overlay;
+use self::pane::{Pane, shown};
+use self::past::Want;
+use super::work::Matter;
+use super::{EscapeKeys, Open, layout};
 use crate::client::{ConsoleRef, OutletRef};
 use crate::config::top::TopConfig;
 use crate::model::event::Mode;
-use crate::model::{Name, PowerRequest, Verb};
+use crate::model::{Failure, Name, PowerRequest, Verb};
 use crate::wire::attach;
 
 /// The most consoles that are shown beside each other.
 pub(super) const MAX_PANES: usize = 16;
+/// The most cells of all consoles that are open, when all but one are hidden.
+const MAX_CELLS: usize = 250_000;
 /// The most lines of a search that are listed.
 pub(super) const MAX_FOUND: usize = 10_000;
 
@@ -50,11 +53,17 @@ pub(super) enum Effect {
     },
     Type {
         pane: u64,
-        bytes: Bytes,
+        bytes: Vec<u8>,
     },
     Ask {
         pane: u64,
         verb: attach::Verb,
+    },
+    /// Something beside the session of a pane.
+    Matter {
+        pane: u64,
+        console: ConsoleRef,
+        matter: Matter,
     },
     Page {
         pane: u64,
@@ -64,8 +73,13 @@ pub(super) enum Effect {
     /// Search the record of a pane's console.
     Search {
         pane: u64,
+        ticket: u64,
         console: ConsoleRef,
         pattern: String,
+    },
+    /// Nobody looks at what a pane's console printed before any more.
+    LeavePast {
+        pane: u64,
     },
     SearchAll {
         ticket: u64,
@@ -76,6 +90,8 @@ pub(super) enum Effect {
         ticket: u64,
         console: ConsoleRef,
     },
+    /// Nobody looks at the list over the rest any more.
+    LeaveList,
     Power {
         id: Id,
         board: Name,
@@ -99,8 +115,11 @@ pub(super) enum Effect {
 pub(super) struct App {
     pub(super) config: TopConfig,
     user: String,
-    /// The mode in which consoles are attached to.
+    escape: EscapeKeys,
+    /// How consoles are attached to.
     mode: Mode,
+    /// They are taken from whoever has them.
+    force: bool,
     /// Columns and rows.
     pub(super) size: (u16, u16),
     pub(super) boards: Boards,
@@ -114,9 +133,9 @@ pub(super) struct App {
     /// What came of the last thing that was done: whether it is bad, and what.
     pub(super) said: Option<(bool, String)>,
     /// Boards whose consoles are to be opened as soon as they are known.
-    opening: Vec<String>,
+    pub(super) opening: Vec<String>,
     /// Without the list of the boards behind them: closing the last console leaves.
-    only_panes: bool,
+    pub(super) only_panes: bool,
     numbers: u64,
     effects: Vec<Effect>,
     pub(super) wants: Wants,
@@ -131,12 +150,19 @@ pub(super) struct Wants {
 }
 
 impl App {
-    pub(super) fn new(config: TopConfig, user: String, size: (u16, u16)) -> Self {
+    pub(super) fn new(
+        config: TopConfig,
+        escape: EscapeKeys,
+        user: String,
+        size: (u16, u16),
+    ) -> Self {
         let boards = Boards::new(config.sort);
         Self {
             config,
             user,
+            escape,
             mode: Mode::Rw,
+            force: false,
             size,
             boards,
             panes: Vec::new(),
@@ -154,8 +180,8 @@ impl App {
     }
 
     /// Opens these boards' consoles as soon as they are known, and shows nothing else.
-    pub(super) fn open_only(&mut self, boards: Vec<String>, mode: Mode) {
-        (self.opening, self.mode, self.only_panes) = (boards, mode, true);
+    pub(super) fn open_only(&mut self, Open { boards, mode, force }: Open) {
+        (self.opening, self.mode, self.force, self.only_panes) = (boards, mode, force, true);
     }
 
     /// What is to be done now.
@@ -177,120 +203,50 @@ impl App {
         }
     }
 
-    /// Something has happened outside. Gives whether it is to be seen soon: not only in the list.
-    pub(super) fn news(&mut self, news: News) -> bool {
-        match news {
-            News::Boards(boards) => {
-                self.boards.set(boards);
-                self.open_waiting();
-            }
-            News::NoBoards(why) => self.boards.trouble = Some(shown(&why)),
-            News::Told(daemon, told) => {
-                let switched = self.boards.told(&daemon, told);
-                let outlet = switched.and_then(|row| row.outlet.clone());
-                self.effects.extend(outlet.map(|outlet| Effect::State { outlet }));
-                return false;
-            }
-            News::Away(daemon, why) => self.boards.away(&daemon, &shown(&why)),
-            News::State(outlet, state) => self.boards.power(&outlet, state),
-            News::Leases(daemon, leases) => self.boards.leases(&daemon, &leases),
-            News::Pane(number, news) => return self.pane_news(number, news),
-            News::Power { id, verb, result } => self.power_done(&id, verb, result),
-            News::Sent(result) => match result {
-                Ok(()) => self.say("told"),
-                Err(failure) => self.complain(&failure.message),
-            },
-            News::Found { ticket, rows } => {
-                if let Some(List { rows: Rows::Found(found), .. }) = self.list(ticket) {
-                    let room = MAX_FOUND.saturating_sub(found.len());
-                    found.extend(rows.into_iter().take(room));
-                }
-            }
-            News::Searched { ticket, trouble } => {
-                if let Some(list) = self.list(ticket) {
-                    (list.open, list.trouble) = (false, trouble.map(|why| shown(&why)));
-                }
-            }
-            News::Events { ticket, result } => {
-                let Some(list) = self.list(ticket) else { return true };
-                list.open = false;
-                match (result, &mut list.rows) {
-                    (Ok(events), Rows::Events(_, rows)) => {
-                        list.selected = events.len().saturating_sub(1);
-                        *rows = events;
-                    }
-                    (Err(failure), _) => list.trouble = Some(shown(&failure.message)),
-                    (Ok(_), Rows::Found(_)) => {}
-                }
-            }
-        }
-        true
-    }
-
-    fn pane_news(&mut self, number: u64, news: PaneNews) -> bool {
-        let Some(at) = self.panes.iter().position(|pane| pane.number == number) else {
-            return false;
-        };
-        let focused = at == self.focus;
-        let pane = &mut self.panes[at];
-        match news {
-            PaneNews::Attached(hello) => {
-                (pane.mode, pane.holder) = (hello.mode, hello.holder);
-                pane.attached(&hello.port);
-            }
-            PaneNews::Failed { failure, over } => {
-                let why = shown(&failure.message);
-                pane.link = if over { Linked::Ended(why) } else { Linked::Away(why) };
-            }
-            PaneNews::Item(item) => {
-                let ended = matches!(item, Item::Ended { .. });
-                pane.item(item);
-                self.typing &= !(focused && ended);
-            }
-            PaneNews::NotTaken => pane.tell("the board takes nothing: what is typed is dropped"),
-            PaneNews::Page(result) => {
-                let rows = pane.rows();
-                let Some(past) = &mut pane.past else { return false };
-                match result {
-                    Ok(page) => {
-                        let more = past.read(page, rows);
-                        self.read_on(at, more);
-                    }
-                    Err(failure) => past.failed(shown(&failure.message)),
-                }
-            }
-            PaneNews::Found { pattern, offsets } => {
-                let places = pane.past.as_mut().and_then(|past| past.places.as_mut());
-                if let Some(places) = places.filter(|places| places.pattern == pattern) {
-                    places.offsets.extend(offsets);
-                }
-            }
-            PaneNews::Searched { pattern, more, trouble } => {
-                let places = pane.past.as_mut().and_then(|past| past.places.as_mut());
-                if let Some(places) = places.filter(|places| places.pattern == pattern) {
-                    (places.done, places.more) = (true, more);
-                    self.searched(at, trouble);
-                }
-            }
-        }
-        true
-    }
-
-    /// Consoles that were asked for, and are known now.
+    /// Consoles that were asked for, and are known now. The others may be known later: their daemon is being
+    /// started again, for example.
     fn open_waiting(&mut self) {
         let opening = std::mem::take(&mut self.opening);
         if opening.is_empty() {
             return;
         }
+        let (focus, first) = (self.focus, self.panes.is_empty());
         for name in opening {
             let id = self.boards.rows().iter().find(|row| row.name.as_str() == name);
             match id.filter(|row| row.console.is_some()).map(|row| row.id.clone()) {
                 Some(id) => self.open(&id),
-                None => self.complain(&format!("board {name:?} has no console here")),
+                None => self.opening.push(name),
             }
         }
-        self.focus = 0;
-        self.typing = self.mode != Mode::Spy && !self.panes.is_empty();
+        self.focus = focus;
+        if first {
+            self.typing = self.mode != Mode::Spy && !self.panes.is_empty();
+        }
+        if !self.panes.is_empty() && !self.opening.is_empty() {
+            let what = format!("no console yet of {}", self.opening.join(", "));
+            self.complain(&what);
+        }
+    }
+
+    /// The consoles of open panes may be somewhere else by now. Who is attached finds a daemon of this host
+    /// by itself where it is after a restart.
+    fn moved(&mut self) {
+        for at in 0..self.panes.len() {
+            let console = self.boards.get(&self.panes[at].id).and_then(|row| row.console.clone());
+            let Some(console) = console.filter(|console| *console != self.panes[at].console) else {
+                continue;
+            };
+            let number = self.number();
+            let pane = &mut self.panes[at];
+            let finds = pane.finds_it_at(&console);
+            pane.console = console.clone();
+            if !finds {
+                self.effects.push(Effect::Detach { pane: pane.number });
+                let (room, mode) = (pane.room, pane.mode);
+                pane.again(number);
+                self.effects.push(Effect::Attach { pane: number, console, room, mode });
+            }
+        }
     }
 
     /// Opens a board's console, or goes to it.
@@ -309,13 +265,17 @@ impl App {
         }
         let (id, name) = (row.id.clone(), row.name.clone());
         let number = self.number();
-        self.panes.push(Pane::new(number, id, name, console.clone(), (24, 80)));
+        let escapes = self.escape.recognised(&id);
+        self.panes.push(Pane::new(number, id, name, console.clone(), escapes));
         self.focus = self.panes.len() - 1;
         self.place();
         let room = self.panes[self.focus].room;
         // Who only looks does not hold up those who want it for themselves.
         let mode = if self.only_panes { self.mode } else { Mode::Spy };
         self.effects.push(Effect::Attach { pane: number, console, room, mode });
+        if self.only_panes && self.force {
+            self.ask(self.focus, attach::Verb::Force(Default::default()));
+        }
     }
 
     fn close(&mut self, at: usize) {
@@ -333,17 +293,20 @@ impl App {
     /// Tells each pane how much room it has.
     fn place(&mut self) {
         let areas = layout::panes(self.size, self.panes.len(), self.focus, self.zoom);
-        for (pane, area) in self.panes.iter_mut().zip(areas) {
+        let room = |area: Rect| (area.height.saturating_sub(1).max(1), area.width.max(1));
+        for (pane, area) in self.panes.iter_mut().zip(&areas) {
             if let Some(area) = area {
-                pane.set_room((area.height.saturating_sub(1).max(1), area.width.max(1)));
+                pane.set_room(room(*area));
             }
         }
-    }
-
-    fn list(&mut self, ticket: u64) -> Option<&mut List> {
-        match &mut self.overlay {
-            Some(Overlay::List(list)) if list.ticket == ticket => Some(list),
-            _ => None,
+        // Those behind the one that is zoomed are as large as they were, as long as that is not too much.
+        let cells: usize = self.panes.iter().map(|pane| pane.emulator.cells()).sum();
+        if cells > MAX_CELLS {
+            let tiles = layout::panes(self.size, self.panes.len(), self.focus, false);
+            let hidden = self.panes.iter_mut().zip(areas).zip(tiles);
+            for ((pane, _), tile) in hidden.filter(|((_, area), _)| area.is_none()) {
+                pane.set_room(tile.map_or(pane.room, room));
+            }
         }
     }
 
@@ -360,23 +323,13 @@ impl App {
         }
     }
 
-    /// A search in a pane's record has ended: goes to the last place before what is on the screen.
-    fn searched(&mut self, at: usize, trouble: Option<String>) {
-        let pane = &mut self.panes[at];
-        let rows = pane.rows();
-        let Some(past) = &mut pane.past else { return };
-        if let Some(why) = trouble {
-            past.places = None;
-            return self.complain(&why);
+    /// Shows what a pane's console prints now, not what it printed before.
+    fn show_now(&mut self, at: usize) {
+        if let Some(pane) = self.panes.get_mut(at)
+            && pane.past.take().is_some()
+        {
+            self.effects.push(Effect::LeavePast { pane: pane.number });
         }
-        let found = past.places.as_ref().map_or(0, |places: &Places| places.offsets.len());
-        if found == 0 {
-            let what = past.places.take().map(|places| places.pattern).unwrap_or_default();
-            return self.complain(&format!("nothing matches {what}"));
-        }
-        let near = past.neighbour(false, rows).or_else(|| past.neighbour(true, rows));
-        let want = near.and_then(|offset| past.go(offset, rows));
-        self.read_on(at, want);
     }
 
     fn say(&mut self, text: &str) {
@@ -386,4 +339,15 @@ impl App {
     pub(super) fn complain(&mut self, text: &str) {
         self.said = Some((true, shown(text)));
     }
+
+    /// Tells what went wrong, and what to do about it.
+    fn failed(&mut self, failure: &Failure) {
+        self.complain(&told(failure));
+    }
+}
+
+/// A failure in a line.
+pub(super) fn told(failure: &Failure) -> String {
+    let hint = failure.hint.as_ref().map(|hint| format!(" ({hint})"));
+    shown(&format!("{}{}", failure.message, hint.unwrap_or_default()))
 }

@@ -1,6 +1,7 @@
 //! What lies over the boards or the consoles, and takes the keys: a prompt, a question, a list.
 
 use super::boards::Id;
+use crate::client::{ConsoleRef, OutletRef};
 use crate::model::{Event, Verb};
 use crate::wire::keyboard::{Code, Input, Key};
 use crate::wire::search::Match;
@@ -15,6 +16,7 @@ pub(in super::super) enum Overlay {
     Prompt(Prompt),
     Power(PowerDialog),
     List(List),
+    Lines(Lines),
 }
 
 /// A text that is being typed.
@@ -30,15 +32,26 @@ pub(in super::super) enum Asked {
     /// A regular expression for the record of the console in focus.
     Search,
     SearchAll,
-    /// For everyone on this board's console.
-    Message(Id),
+    /// For everyone on a board's console.
+    Message(Id, ConsoleRef),
 }
 
 /// A board's power.
 #[derive(Debug)]
 pub(in super::super) struct PowerDialog {
     pub(in super::super) id: Id,
+    /// The outlet that the person was asked about.
+    pub(in super::super) outlet: OutletRef,
     pub(in super::super) stage: Stage,
+}
+
+/// Lines to read.
+#[derive(Debug)]
+pub(in super::super) struct Lines {
+    pub(in super::super) title: String,
+    pub(in super::super) lines: Vec<String>,
+    /// The first one on the screen.
+    pub(in super::super) top: usize,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -3,13 +3,17 @@
 use super::boards::Id;
 use super::emulator::Emulator;
 use super::past::{Past, Want};
-use crate::client::ConsoleRef;
+use crate::client::attach::Hello;
 use crate::client::attach::Item;
-use crate::front::cli::notice;
+use crate::client::{ConsoleRef, Endpoint};
+use crate::front::cli::{line_text, notice};
 use crate::model::event::Mode;
-use crate::model::{Name, What};
-use crate::wire::attach::{Answer, PortState, Session};
+use crate::model::{Name, What, is_shown};
+use crate::wire::attach::{Answer, PortState};
+use crate::wire::escape::Escapes;
 
+/// The rows and columns of a console until it has its place.
+const ROOM: (u16, u16) = (24, 80);
 /// The longest notice that is shown, in characters.
 const MAX_NOTICE: usize = 300;
 
@@ -25,7 +29,11 @@ pub(in super::super) struct Pane {
     pub(in super::super) room: (u16, u16),
     pub(in super::super) link: Linked,
     pub(in super::super) mode: Mode,
-    pub(in super::super) holder: Option<Session>,
+    /// The right to type was asked for, and that is not answered yet.
+    pub(in super::super) asked: bool,
+    pub(in super::super) escapes: Escapes,
+    /// What is shown of a command that is being typed.
+    pub(in super::super) echo: Vec<u8>,
     pub(in super::super) past: Option<Past>,
     /// What happened last.
     pub(in super::super) notice: Option<String>,
@@ -47,18 +55,20 @@ impl Pane {
         id: Id,
         name: Name,
         console: ConsoleRef,
-        room: (u16, u16),
+        escapes: Escapes,
     ) -> Self {
         Self {
             number,
             id,
             name,
             console,
-            emulator: Emulator::new(room),
-            room,
+            emulator: Emulator::new(ROOM),
+            room: ROOM,
             link: Linked::Opening,
             mode: Mode::Spy,
-            holder: None,
+            asked: false,
+            escapes,
+            echo: Vec::new(),
             past: None,
             notice: None,
         }
@@ -73,6 +83,17 @@ impl Pane {
             self.room = room;
             self.emulator.resize(room);
         }
+    }
+
+    /// Whether its session finds the console at another address by itself.
+    pub(super) fn finds_it_at(&self, console: &ConsoleRef) -> bool {
+        let host = |console: &ConsoleRef| matches!(console.endpoint, Endpoint::Unix(_));
+        self.link == Linked::Attached || (host(&self.console) && host(console))
+    }
+
+    /// It is attached to once more, under another number.
+    pub(super) fn again(&mut self, number: u64) {
+        (self.number, self.link, self.asked, self.past) = (number, Linked::Opening, false, None);
     }
 
     /// Looks at what was printed before. Gives what is to be read.
@@ -94,17 +115,15 @@ impl Pane {
             Item::Bytes(frame) => self.emulator.feed(&frame.bytes),
             Item::Screen(screen) => self.emulator.redraw(screen.draw.as_bytes()),
             Item::Event(event) => {
-                match &event.what {
-                    What::Forced { .. } | What::Released { .. } => {}
-                    What::PortOpen { .. } => self.link = Linked::Attached,
-                    _ => {}
+                if matches!(event.what, What::PortOpen { .. }) {
+                    self.link = Linked::Attached;
                 }
                 if let Some(text) = notice::event(&self.name, &event) {
                     self.tell(&text);
                 }
             }
-            Item::Mode { mode, holder, by } => {
-                (self.mode, self.holder) = (mode, holder);
+            Item::Mode { mode, by, .. } => {
+                self.mode = mode;
                 if let Some(by) = by {
                     self.tell(&format!("{mode} from now on, by {by}"));
                 }
@@ -116,18 +135,17 @@ impl Pane {
             Item::Answer { .. } => {}
             Item::Notice(text) => self.tell(&text),
             Item::Ended { reason } => self.link = Linked::Ended(shown(&reason)),
-            Item::Lost { reason } => self.link = Linked::Away(shown(&reason)),
-            Item::Resumed(hello) => {
-                (self.mode, self.holder) = (hello.mode, hello.holder);
-                self.attached(&hello.port);
+            Item::Lost { reason } => {
+                (self.link, self.asked) = (Linked::Away(shown(&reason)), false);
             }
+            Item::Resumed(hello) => self.attached(&hello),
             Item::Renumbered { .. } => self.emulator.redraw(b""),
         }
     }
 
-    pub(in super::super) fn attached(&mut self, port: &PortState) {
-        self.link = Linked::Attached;
-        if let PortState::Closed { reason } = port {
+    pub(in super::super) fn attached(&mut self, hello: &Hello) {
+        (self.link, self.mode) = (Linked::Attached, hello.mode);
+        if let PortState::Closed { reason } = &hello.port {
             self.tell(&format!("the port is not open: {reason}"));
         }
     }
@@ -139,6 +157,25 @@ impl Pane {
 
 /// What somebody else says, fit for a line of ours.
 pub(in super::super) fn shown(text: &str) -> String {
-    let line = text.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c });
+    let line = text.chars().map(|c| match c {
+        '\n' => ' ',
+        c if is_shown(c) => c,
+        _ => '\u{fffd}',
+    });
     line.take(MAX_NOTICE).collect()
+}
+
+/// An answer that is for people to read.
+pub(super) fn answer_lines(answer: &Answer) -> Option<Vec<String>> {
+    Some(match answer {
+        Answer::Sessions { sessions } => sessions.iter().map(notice::session).collect(),
+        Answer::Sequences { sequences } if sequences.is_empty() => {
+            vec!["there is no break sequence".into()]
+        }
+        Answer::Sequences { sequences } => {
+            sequences.iter().map(|(name, keys)| format!("{name:<20} {keys}")).collect()
+        }
+        Answer::Line(line) => vec![line_text::text(line)],
+        Answer::Done | Answer::Refused { .. } | Answer::Sent { .. } => return None,
+    })
 }

@@ -34,15 +34,16 @@ impl App {
                 let want = pane.past.as_mut().and_then(|past| past.edge(true)).or(begun);
                 self.read_on(at, want);
             }
-            Action::Bottom => pane.past = None,
+            Action::Bottom => self.show_now(at),
             Action::Next | Action::Previous => self.neighbour(action == Action::Next),
-            Action::Back if pane.past.is_some() => pane.past = None,
+            Action::Back if pane.past.is_some() => self.show_now(at),
             Action::Back => self.close(at),
             Action::Timeline => self.timeline(&id),
             Action::Power => self.ask_power(&id),
-            Action::Message => self.prompt(Asked::Message(id)),
-            Action::Force => self.ask(Verb::Force(Default::default())),
-            Action::Release => self.ask(Verb::Release(Default::default())),
+            Action::Message => self.ask_message(&id),
+            Action::Break => self.ask(at, Verb::Break(Default::default())),
+            Action::Force => self.ask(at, Verb::Force(Default::default())),
+            Action::Release => self.ask(at, Verb::Release(Default::default())),
             _ => {}
         }
     }
@@ -59,7 +60,7 @@ impl App {
         let pane = &mut self.panes[at];
         let rows = pane.rows();
         match &mut pane.past {
-            Some(past) if by > 0 && past.is_at_end(rows) => pane.past = None,
+            Some(past) if by > 0 && past.is_at_end(rows) => self.show_now(at),
             Some(past) => {
                 let want = past.scroll(by, rows);
                 self.read_on(at, want);
@@ -92,24 +93,38 @@ impl App {
 
     /// From now on what is typed goes to the board, if its holder and the rights let it.
     fn begin_typing(&mut self) {
-        let Some(pane) = self.panes.get_mut(self.focus) else { return };
-        match &pane.link {
-            Linked::Ended(why) => {
-                let what = format!("the session is over: {why}");
-                return self.complain(&what);
+        let at = self.focus;
+        let Some(pane) = self.panes.get_mut(at) else { return };
+        let what = match &pane.link {
+            Linked::Ended(why) => format!("the session is over: {why}"),
+            Linked::Away(why) => format!("not attached: {why}"),
+            Linked::Opening | Linked::Attached => {
+                let asks = pane.mode == Mode::Spy;
+                self.typing = true;
+                self.show_now(at);
+                if asks {
+                    self.ask(at, Verb::Mode { mode: Mode::Rw });
+                }
+                return;
             }
-            Linked::Away(_) | Linked::Opening | Linked::Attached => {}
-        }
-        pane.past = None;
-        let asks = pane.mode == Mode::Spy;
-        self.typing = true;
-        if asks {
-            self.ask(Verb::Mode { mode: Mode::Rw });
+        };
+        self.complain(&what);
+    }
+
+    /// Nothing is typed at the board any more.
+    pub(super) fn stops_typing(&mut self, at: usize) {
+        if at == self.focus {
+            self.typing = false;
         }
     }
 
-    fn ask(&mut self, verb: Verb) {
-        let pane = self.panes[self.focus].number;
-        self.effects.push(Effect::Ask { pane, verb });
+    pub(super) fn ask(&mut self, at: usize, verb: Verb) {
+        let pane = &mut self.panes[at];
+        pane.asked |= match verb {
+            Verb::Mode { mode } => mode != Mode::Spy,
+            Verb::Force(_) => true,
+            _ => false,
+        };
+        self.effects.push(Effect::Ask { pane: pane.number, verb });
     }
 }

@@ -34,6 +34,9 @@ pub(in super::super) enum Want {
 pub(in super::super) struct Page {
     pub(in super::super) want: Want,
     pub(in super::super) lines: Vec<Line>,
+    /// The range that was read: beside the lines nothing is held there.
+    pub(in super::super) from: u64,
+    pub(in super::super) to: u64,
     /// The oldest offset that is held, and the head when it was read.
     pub(in super::super) first: u64,
     pub(in super::super) head: u64,
@@ -42,6 +45,8 @@ pub(in super::super) struct Page {
 /// The places that a search has found.
 #[derive(Debug, Default)]
 pub(in super::super) struct Places {
+    /// Numbers the search.
+    pub(in super::super) ticket: u64,
     pub(in super::super) pattern: String,
     /// In order.
     pub(in super::super) offsets: Vec<u64>,
@@ -53,6 +58,9 @@ pub(in super::super) struct Places {
 #[derive(Debug)]
 pub(in super::super) struct Past {
     lines: VecDeque<Line>,
+    /// The range that has been read: the lines are all that is held there.
+    from: u64,
+    to: u64,
     /// The first line on the screen.
     top: usize,
     /// The line that was gone to.
@@ -71,6 +79,8 @@ impl Past {
         let want = around.map_or(Want::Before(u64::MAX), Want::Around);
         let past = Self {
             lines: VecDeque::new(),
+            from: 0,
+            to: 0,
             top: usize::MAX,
             at: around,
             first: 0,
@@ -97,7 +107,8 @@ impl Past {
 
     /// How much of the record is above the screen, in percent.
     pub(in super::super) fn percent(&self, rows: usize) -> u64 {
-        let last = self.screen(rows).last().map_or(self.head, |line| line.end);
+        let last = self.screen(rows).last().filter(|_| !self.is_at_end(rows));
+        let last = last.map_or(self.head, |line| line.end);
         let (held, above) =
             (self.head - self.first.min(self.head), last.saturating_sub(self.first));
         (u128::from(above.min(held)) * 100).checked_div(held.into()).map_or(100, |part| part as u64)
@@ -105,10 +116,6 @@ impl Past {
 
     /// Moves by so many lines on a screen of so many rows. Gives what is to be read for it.
     pub(in super::super) fn scroll(&mut self, by: isize, rows: usize) -> Option<Want> {
-        if self.lines.is_empty() {
-            // Nothing has been read yet.
-            return None;
-        }
         self.top = self.top(rows).saturating_add_signed(by);
         self.top = self.top(rows);
         self.more(rows)
@@ -116,15 +123,13 @@ impl Past {
 
     /// Whether the last line of the record is on the screen.
     pub(in super::super) fn is_at_end(&self, rows: usize) -> bool {
-        let end = self.lines.back().map_or(self.head, |line| line.end);
-        self.top(rows) + rows >= self.lines.len() && end >= self.head
+        self.top(rows) + rows >= self.lines.len() && self.to >= self.head
     }
 
     /// Goes to an offset.
     pub(in super::super) fn go(&mut self, offset: u64, rows: usize) -> Option<Want> {
         self.at = Some(offset);
-        let held = self.lines.front().map(|line| line.offset)..self.lines.back().map(|l| l.end);
-        if held.start.is_some_and(|start| start <= offset) && held.end > Some(offset) {
+        if (self.from..self.to).contains(&offset) && !self.lines.is_empty() {
             self.center(rows);
             return self.more(rows);
         }
@@ -150,24 +155,33 @@ impl Past {
         match page.want {
             Want::Before(u64::MAX) | Want::Around(_) => {
                 self.lines = page.lines.into();
+                (self.from, self.to) = (page.from, page.to);
                 self.center(rows);
             }
-            Want::Before(_) if page.lines.is_empty() => {
-                // Nothing that is held is older.
-                self.first = self.lines.front().map_or(self.first, |line| line.offset);
-            }
+            // It got no further: there is nothing.
+            Want::Before(_) if page.from >= self.from => self.first = self.from,
+            Want::After(_) if page.to <= self.to => self.head = self.to,
             Want::Before(_) => {
                 let top = self.top(rows);
                 self.top = top + page.lines.len();
                 page.lines.into_iter().rev().for_each(|line| self.lines.push_front(line));
-                self.lines.truncate(MAX_LINES.max(self.top + rows));
+                self.from = page.from;
+                let most = MAX_LINES.max(self.top + rows);
+                if self.lines.len() > most {
+                    self.lines.truncate(most);
+                    self.to = self.lines.back().map_or(self.to, |line| line.end);
+                }
             }
             Want::After(_) => {
                 self.top = self.top(rows);
                 self.lines.extend(page.lines);
+                self.to = page.to;
                 let surplus = self.lines.len().saturating_sub(MAX_LINES).min(self.top);
-                self.lines.drain(..surplus);
-                self.top -= surplus;
+                if surplus > 0 {
+                    self.lines.drain(..surplus);
+                    self.top -= surplus;
+                    self.from = self.lines.front().map_or(self.from, |line| line.offset);
+                }
             }
         }
         self.more(rows)
@@ -206,22 +220,20 @@ impl Past {
 
     fn more(&mut self, rows: usize) -> Option<Want> {
         let top = self.top(rows);
-        let (front, back) = (self.lines.front()?.offset, self.lines.back()?.end);
-        if top < AHEAD && front > self.first {
-            return self.want(Want::Before(front));
+        if self.wanted.is_some() {
+            // One goes on from the edges when that has come.
+            return None;
         }
-        if top + rows + AHEAD > self.lines.len() && back < self.head {
-            return self.want(Want::After(back));
+        if top < AHEAD && self.from > self.first {
+            return self.want(Want::Before(self.from));
+        }
+        if top + rows + AHEAD > self.lines.len() && self.to < self.head {
+            return self.want(Want::After(self.to));
         }
         None
     }
 
     fn want(&mut self, want: Want) -> Option<Want> {
-        // One goes on reading from the edges when what is being read has come.
-        let edge = !matches!(want, Want::Before(u64::MAX) | Want::Around(_));
-        if edge && self.wanted.is_some() {
-            return None;
-        }
         self.wanted = Some(want);
         self.wanted
     }
@@ -234,28 +246,53 @@ mod tests {
 
     const LINE: u64 = 10;
 
-    /// A record of so many lines of ten bytes.
-    fn page(want: Want, total: u64, chunk: u64) -> Page {
-        let head = total * LINE;
-        let (from, to) = match want {
-            Want::Before(to) => (to.min(head).saturating_sub(chunk * LINE), to.min(head)),
-            Want::After(from) => (from, (from + chunk * LINE).min(head)),
-            Want::Around(at) => (at.saturating_sub(chunk * LINE), (at + chunk * LINE).min(head)),
+    /// Which lines of a record are held, of ten bytes each.
+    type Record = Vec<bool>;
+
+    fn whole(total: u64) -> Record {
+        vec![true; total as usize]
+    }
+
+    /// What is read of it, so many lines at a time.
+    fn page(want: Want, record: &Record, chunk: u64) -> Page {
+        let head = record.len() as u64 * LINE;
+        let chunk = chunk * LINE;
+        let (mut from, mut to) = match want {
+            Want::Before(to) => (to.min(head).saturating_sub(chunk), to.min(head)),
+            Want::After(from) => (from, (from + chunk).min(head)),
+            Want::Around(at) => (at.saturating_sub(chunk), (at + chunk).min(head)),
         };
+        let held =
+            |from: u64, to: u64| (from.div_ceil(LINE)..to / LINE).filter(|n| record[*n as usize]);
+        let mut lines: Vec<u64> = held(from, to).collect();
+        if lines.is_empty() {
+            // A hole is passed over.
+            if matches!(want, Want::Before(_)) {
+                let last = held(0, from).next_back().map_or(0, |last| last + 1) * LINE;
+                from = last.saturating_sub(chunk);
+                lines = held(from, last).collect();
+            } else {
+                let next = held(to, head).next().map_or(head, |next| next * LINE);
+                to = (next + chunk).min(head);
+                lines = held(next, to).collect();
+            }
+        }
+        // What is in the middle of a line belongs to what is read next.
+        let (from, to) = (from.next_multiple_of(LINE), to / LINE * LINE);
         let line = |number: u64| Line {
             offset: number * LINE,
             end: (number + 1) * LINE,
             time_us: number,
             text: number.to_string(),
         };
-        let lines = (from.div_ceil(LINE)..to / LINE).map(line).collect();
-        Page { want, lines, first: 0, head }
+        let lines = lines.into_iter().map(line).collect();
+        Page { want, lines, from, to, first: 0, head }
     }
 
-    fn read_all(past: &mut Past, mut want: Option<Want>, total: u64, rows: usize) {
+    fn read_all(past: &mut Past, mut want: Option<Want>, record: &Record, rows: usize) {
         let mut reads = 0;
         while let Some(now) = want {
-            want = past.read(page(now, total, 100), rows);
+            want = past.read(page(now, record, 100), rows);
             reads += 1;
             assert!(reads < 100, "it reads for ever");
         }
@@ -268,29 +305,29 @@ mod tests {
 
     #[test]
     fn it_begins_at_the_end_and_goes_anywhere() {
-        let rows = 20;
+        let (rows, record) = (20, whole(50_000));
         let (mut past, want) = Past::new(None);
-        read_all(&mut past, Some(want), 50_000, rows);
+        read_all(&mut past, Some(want), &record, rows);
         assert_eq!(seen(&past, rows), (49_980, 49_999));
         assert!(past.is_at_end(rows));
         let more = past.scroll(-20, rows);
-        read_all(&mut past, more, 50_000, rows);
+        read_all(&mut past, more, &record, rows);
         assert_eq!(seen(&past, rows), (49_960, 49_979));
         let more = past.go(123_450, rows);
-        read_all(&mut past, more, 50_000, rows);
+        read_all(&mut past, more, &record, rows);
         assert_eq!(seen(&past, rows), (12_335, 12_354));
         let more = past.edge(true);
-        read_all(&mut past, more, 50_000, rows);
+        read_all(&mut past, more, &record, rows);
         assert_eq!(seen(&past, rows), (0, 19));
         let more = past.edge(false);
-        read_all(&mut past, more, 50_000, rows);
+        read_all(&mut past, more, &record, rows);
         assert_eq!((seen(&past, rows), past.percent(rows)), ((49_980, 49_999), 100));
     }
 
     #[test]
     fn places_are_gone_to_one_after_the_other() {
         let (mut past, want) = Past::new(None);
-        read_all(&mut past, Some(want), 1000, 20);
+        read_all(&mut past, Some(want), &whole(1000), 20);
         past.places = Some(Places { offsets: vec![100, 5000, 9900], ..Places::default() });
         assert_eq!(past.neighbour(false, 20), Some(9900));
         past.at = Some(9900);
@@ -300,24 +337,49 @@ mod tests {
         assert_eq!(past.neighbour(true, 20), Some(9900));
     }
 
+    /// The capture could not be written any more, for example.
+    #[test]
+    fn a_hole_at_the_end_is_read_once_and_what_is_before_it_is_there() {
+        let mut record = whole(10_000);
+        record[5000..].fill(false);
+        let (mut past, want) = Past::new(None);
+        read_all(&mut past, Some(want), &record, 20);
+        assert_eq!((seen(&past, 20), past.is_at_end(20)), ((4980, 4999), true));
+        let more = past.go(80_000, 20);
+        read_all(&mut past, more, &record, 20);
+        assert_eq!(seen(&past, 20), (4980, 4999));
+        let more = past.scroll(-30, 20);
+        read_all(&mut past, more, &record, 20);
+        assert_eq!(seen(&past, 20), (4950, 4969));
+    }
+
     proptest! {
         #[test]
-        fn wherever_one_goes_there_are_lines_without_a_hole_and_not_too_many(
+        fn wherever_one_goes_there_is_what_is_held_and_not_too_much(
             total in 1..20_000_u64, rows in 1..60_usize,
+            holes in proptest::collection::vec((any::<prop::sample::Index>(), 1..3000_usize), 0..4),
             steps in proptest::collection::vec((0..4_u8, -500..500_isize, any::<prop::sample::Index>()), 0..40),
         ) {
+            let mut record = whole(total);
+            for (at, length) in holes {
+                let from = at.index(record.len());
+                let to = (from + length).min(record.len());
+                record[from..to].fill(false);
+            }
+            let held: Vec<u64> = (0..total).filter(|number| record[*number as usize]).collect();
             let (mut past, want) = Past::new(None);
-            read_all(&mut past, Some(want), total, rows);
+            read_all(&mut past, Some(want), &record, rows);
             for (step, by, at) in steps {
                 let want = match step {
                     0 | 1 => past.scroll(by, rows),
                     2 => past.go(at.index((total * LINE) as usize) as u64, rows),
                     _ => past.edge(by < 0),
                 };
-                read_all(&mut past, want, total, rows);
+                read_all(&mut past, want, &record, rows);
                 let screen: Vec<u64> = past.screen(rows).map(|line| line.time_us).collect();
-                prop_assert_eq!(screen.len() as u64, total.min(rows as u64));
-                prop_assert!(screen.windows(2).all(|two| two[0] + 1 == two[1]));
+                prop_assert_eq!(screen.len(), held.len().min(rows));
+                let first = held.partition_point(|number| Some(number) < screen.first());
+                prop_assert_eq!(&screen[..], &held[first.min(held.len())..][..screen.len()]);
                 prop_assert!(past.lines.len() <= MAX_LINES + AHEAD + rows);
             }
         }

@@ -2,19 +2,20 @@
 
 use super::overlay::{Edited, Overlay, PowerDialog, Stage, edit};
 use super::{App, Effect};
+use crate::client::OutletRef;
 use crate::front::cli::report;
-use crate::model::{Failure, Kind, PowerRequest, Report, Verb};
+use crate::model::{Failure, PowerRequest, Refusal, Report, Verb};
 use crate::wire::keyboard::{Code, Input, Key};
 
 impl App {
     /// Asks what is to be done with a board's power.
     pub(super) fn ask_power(&mut self, id: &str) {
         let Some(row) = self.boards.get(id) else { return };
-        if row.outlet.is_none() {
+        let Some(outlet) = row.outlet.clone() else {
             let what = format!("board {} has no outlet", row.name);
             return self.complain(&what);
-        }
-        let dialog = PowerDialog { id: id.to_owned(), stage: Stage::Choose };
+        };
+        let dialog = PowerDialog { id: id.to_owned(), outlet, stage: Stage::Choose };
         self.overlay = Some(Overlay::Power(dialog));
     }
 
@@ -29,62 +30,91 @@ impl App {
             Some(Key { code: Code::Char(c), ctrl: false, alt: false, .. }) => Some(c),
             _ => None,
         };
-        let next = match (dialog.stage, character) {
+        let PowerDialog { id, outlet, stage } = &dialog;
+        let next = match (stage.clone(), character) {
             _ if left => return,
-            (Stage::Choose, Some('o')) => Stage::Confirm(Verb::On),
-            (Stage::Choose, Some('f')) => Stage::Confirm(Verb::Off),
-            (Stage::Choose, Some('c')) => Stage::Confirm(Verb::Cycle),
-            (Stage::Choose, Some('s')) => self.switch(&dialog.id, Verb::Status, None),
+            (Stage::Choose, Some('o')) => Some(Stage::Confirm(Verb::On)),
+            (Stage::Choose, Some('f')) => Some(Stage::Confirm(Verb::Off)),
+            (Stage::Choose, Some('c')) => Some(Stage::Confirm(Verb::Cycle)),
+            (Stage::Choose, Some('s')) => self.confirmed(id, outlet, Verb::Status, None),
             (Stage::Choose, Some('q' | 'n')) => return,
-            (Stage::Confirm(verb), Some('y')) => self.switch(&dialog.id, verb, None),
+            (Stage::Confirm(verb), Some('y')) => self.confirmed(id, outlet, verb, None),
             (Stage::Confirm(_), Some('n' | 'q')) => return,
             (Stage::Refused { verb, why, mut reason }, _) => match edit(&mut reason, input) {
                 Edited::Entered if !reason.trim().is_empty() => {
-                    self.switch(&dialog.id, verb, Some(reason))
+                    self.confirmed(id, outlet, verb, Some(reason))
                 }
-                _ => Stage::Refused { verb, why, reason },
+                _ => Some(Stage::Refused { verb, why, reason }),
             },
-            (stage, _) => stage,
+            (stage, _) => Some(stage),
         };
-        dialog.stage = next;
-        self.overlay = Some(Overlay::Power(dialog));
+        if let Some(next) = next {
+            dialog.stage = next;
+            self.overlay = Some(Overlay::Power(dialog));
+        }
     }
 
-    /// Has the outlet switched, by force if there is a reason for that.
-    fn switch(&mut self, id: &str, verb: Verb, reason: Option<String>) -> Stage {
-        if let Some(row) = self.boards.get(id)
-            && let Some(outlet) = row.outlet.clone()
-        {
-            let (user, force) = (Some(self.user.clone()), reason.is_some());
-            let request = PowerRequest { user, reason, force };
-            let (board, console) = (row.name.clone(), row.console.clone());
-            let id = id.to_owned();
-            self.effects.push(Effect::Power { id, board, outlet, console, verb, request });
+    /// Has the outlet switched that was asked about, by force if there is a reason for that. When the board
+    /// has another one by now, nobody has confirmed that.
+    fn confirmed(
+        &mut self,
+        id: &str,
+        outlet: &OutletRef,
+        verb: Verb,
+        reason: Option<String>,
+    ) -> Option<Stage> {
+        let (user, force) = (Some(self.user.clone()), reason.is_some());
+        if self.boards.get(id).is_none_or(|row| row.outlet.as_ref() != Some(outlet)) {
+            self.complain(&format!("{id} is not at this outlet any more: nothing was done"));
+            return None;
         }
-        Stage::Busy(verb)
+        self.switch(id, verb, PowerRequest { user, reason, force });
+        Some(Stage::Busy(verb))
+    }
+
+    /// Has a board's outlet switched.
+    pub(super) fn switch(&mut self, id: &str, verb: Verb, request: PowerRequest) {
+        let Some(row) = self.boards.get(id) else {
+            return self.complain(&format!("board {id} is not there any more"));
+        };
+        let Some(outlet) = row.outlet.clone() else {
+            let what = format!("board {} has no outlet", row.name);
+            return self.complain(&what);
+        };
+        let (id, board, console) = (row.id.clone(), row.name.clone(), row.console.clone());
+        self.effects.push(Effect::Power { id, board, outlet, console, verb, request });
     }
 
     /// An operation has ended.
-    pub(super) fn power_done(&mut self, id: &str, verb: Verb, result: Result<Report, Failure>) {
+    pub(super) fn power_done(
+        &mut self,
+        id: &str,
+        outlet: &OutletRef,
+        verb: Verb,
+        result: Result<Report, Failure>,
+    ) {
         let waits = matches!(&self.overlay, Some(Overlay::Power(dialog))
-            if dialog.id == id && dialog.stage == Stage::Busy(verb));
+            if dialog.outlet == *outlet && dialog.stage == Stage::Busy(verb));
         if waits {
             self.overlay = None;
         }
         match result {
             Ok(report) => {
-                if let Some(outlet) = self.boards.get(id).and_then(|row| row.outlet.clone()) {
-                    self.boards.power(&outlet, Some(report.state));
-                }
+                self.boards.power(outlet, Some(report.state));
                 self.say(&report::text(&report));
             }
             // Somebody else has it: who, and since when, is in the message.
-            Err(failure) if failure.kind == Kind::Refused && waits && verb != Verb::Status => {
-                let why = super::shown(&failure.message);
+            Err(failure)
+                if failure.refusal.is_some_and(Refusal::yields_to_force)
+                    && waits
+                    && verb != Verb::Status =>
+            {
+                let why = super::told(&failure);
                 let stage = Stage::Refused { verb, why, reason: String::new() };
-                self.overlay = Some(Overlay::Power(PowerDialog { id: id.to_owned(), stage }));
+                let (id, outlet) = (id.to_owned(), outlet.clone());
+                self.overlay = Some(Overlay::Power(PowerDialog { id, outlet, stage }));
             }
-            Err(failure) => self.complain(&format!("{id}: {}", failure.message)),
+            Err(failure) => self.complain(&format!("{id}: {}", super::told(&failure))),
         }
     }
 }

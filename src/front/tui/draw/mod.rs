@@ -14,14 +14,19 @@ use ratatui::text::{Line, Span};
 
 use super::app::App;
 use super::app::boards::Grade;
+use super::app::pane::Pane;
 use super::layout::{FOOT, panes};
 use super::terminal::Facts;
 use crate::config::top::Action;
+use crate::front::cli::words::Words;
 
 /// Draws everything.
 pub(super) fn draw(frame: &mut Frame<'_>, app: &App, facts: &Facts) {
     let area = frame.area();
-    if app.panes.is_empty() {
+    if app.panes.is_empty() && app.only_panes {
+        let why = format!("waiting for a console of {}…", app.opening.join(", "));
+        frame.render_widget(Line::from(why).dim(), area);
+    } else if app.panes.is_empty() {
         list::draw(frame, app);
     } else {
         let areas = panes((area.width, area.height), app.panes.len(), app.focus, app.zoom);
@@ -44,6 +49,10 @@ fn foot(frame: &mut Frame<'_>, app: &App) {
         return;
     }
     let area = Rect { y: area.height - FOOT, height: FOOT, ..area };
+    let typed = app.panes.get(app.focus).filter(|_| app.typing && app.overlay.is_none());
+    if let Some(command) = typed.and_then(Pane::command_line) {
+        return overlay::entry(frame, area, "", &command);
+    }
     let line = match (&app.said, &app.boards.trouble) {
         (Some((true, text)), _) => Line::from(text.as_str()).style(bad()),
         (Some((false, text)), _) => Line::from(text.as_str()).bold(),
@@ -76,7 +85,7 @@ fn hints(app: &App) -> Line<'static> {
         (Action::Help, "help"),
         (Action::Back, "back"),
     ];
-    let of_typing = [(Action::Leave, "stops typing; every other key goes to the board")];
+    let of_typing = [(Action::Leave, "stops typing; other keys go to the board")];
     let actions = match (app.panes.is_empty(), app.typing) {
         (true, _) => &of_list[..],
         (false, false) => &of_panes,
@@ -88,6 +97,12 @@ fn hints(app: &App) -> Line<'static> {
             spans.push(Span::from(key.to_string()).bold());
             spans.push(Span::from(format!(" {what}  ")));
         }
+    }
+    if let Some(pane) = app.panes.get(app.focus).filter(|_| app.typing)
+        && let Some(help) = Words::of(&pane.escapes).key("help")
+    {
+        spans.push(Span::from(help).bold());
+        spans.push(Span::from(" lists commands"));
     }
     Line::from(spans)
 }

@@ -12,7 +12,9 @@ use super::{bad, cut, past};
 use crate::config::top::ACTIONS;
 use crate::front::cli::notice;
 use crate::front::tui::app::App;
-use crate::front::tui::app::overlay::{Asked, List, Overlay, PowerDialog, Prompt, Rows, Stage};
+use crate::front::tui::app::overlay::{
+    Asked, Lines, List, Overlay, PowerDialog, Prompt, Rows, Stage,
+};
 use crate::front::tui::terminal::Facts;
 use crate::model::{Event, Name, What};
 
@@ -34,6 +36,7 @@ pub(super) fn draw(frame: &mut Frame<'_>, app: &App, facts: &Facts, overlay: &Ov
         Overlay::Prompt(prompt) => prompt_line(frame, prompt),
         Overlay::Power(dialog) => power(frame, app, facts, dialog),
         Overlay::List(list) => list_box(frame, facts, list),
+        Overlay::Lines(lines) => lines_box(frame, facts, lines),
     }
 }
 
@@ -64,6 +67,15 @@ fn help(frame: &mut Frame<'_>, app: &App, facts: &Facts, top: usize) {
     frame.render_widget(Paragraph::new(lines.collect::<Vec<_>>()), inner);
 }
 
+fn lines_box(frame: &mut Frame<'_>, facts: &Facts, lines: &Lines) {
+    let widest = lines.lines.iter().map(|line| Line::from(line.as_str()).width()).max();
+    let size = (widest.unwrap_or(0) as u16).saturating_add(2).max(20);
+    let inner = boxed(frame, facts, &lines.title, (size, lines.lines.len() as u16 + 2));
+    let shown = lines.lines.iter().skip(lines.top).take(inner.height.into());
+    let shown = shown.map(|line| Line::from(line.as_str()));
+    frame.render_widget(Paragraph::new(shown.collect::<Vec<_>>()), inner);
+}
+
 fn prompt_line(frame: &mut Frame<'_>, prompt: &Prompt) {
     let whole = frame.area();
     let area = Rect { y: whole.height.saturating_sub(1), height: 1.min(whole.height), ..whole };
@@ -71,14 +83,14 @@ fn prompt_line(frame: &mut Frame<'_>, prompt: &Prompt) {
         Asked::Filter => "filter: ".to_owned(),
         Asked::Search => "search the record for: ".to_owned(),
         Asked::SearchAll => "search all records for: ".to_owned(),
-        Asked::Message(id) => format!("tell everyone at {id}: "),
+        Asked::Message(id, _) => format!("tell everyone at {id}: "),
     };
     frame.render_widget(Clear, area);
     entry(frame, area, &what, &prompt.text);
 }
 
 /// A text that is being typed, its end in sight, and the cursor behind it.
-fn entry(frame: &mut Frame<'_>, area: Rect, what: &str, text: &str) {
+pub(super) fn entry(frame: &mut Frame<'_>, area: Rect, what: &str, text: &str) {
     let room = usize::from(area.width).saturating_sub(what.len() + 1);
     let mut shown = text;
     while Line::from(shown).width() > room && !shown.is_empty() {

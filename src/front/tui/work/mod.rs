@@ -2,6 +2,7 @@
 //! whose news come through one bounded queue.
 
 mod boards;
+mod missed;
 mod pane;
 mod past;
 mod power;
@@ -10,29 +11,27 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::{Notify, Semaphore, mpsc};
+use tokio::sync::{Notify, mpsc};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::app::boards::Id;
-use super::app::past::Page;
+use super::app::past::{Page, Want};
 use super::app::{Effect, MAX_FOUND};
 use crate::client::attach::{Hello, Item};
 use crate::client::lab::{Board, Lab};
-use crate::client::{OutletRef, Resource, control};
+use crate::client::{ConsoleRef, OutletRef, Resource, control};
 use crate::front::cli::operate;
 use crate::model::{Event, Failure, Lease, Name, Report, State, Verb};
 use crate::wire::feed::Told;
 use crate::wire::request::Text;
 use crate::wire::search::Match;
-use pane::Order;
+pub(super) use pane::Matter;
+use pane::{PaneWork, Way};
+use power::Asking;
 
 /// How many news may wait for the screen. Who has more waits.
 const NEWS: usize = 512;
-/// How many orders may wait for a console.
-const ORDERS: usize = 64;
-/// How many outlets are asked for their states at a time.
-const ASKED: usize = 4;
 
 /// A daemon, by one of the things that it serves.
 pub(super) type Daemon = Arc<Resource>;
@@ -42,16 +41,18 @@ pub(super) type Daemon = Arc<Resource>;
 pub(super) enum News {
     Boards(Vec<Board>),
     /// Boards cannot be looked up; those that are known are still there.
-    NoBoards(String),
+    NoBoards(Failure),
     Told(Daemon, Told),
     /// A daemon of consoles does not answer any more.
     Away(Daemon, String),
     /// `None` is not known.
     State(OutletRef, Option<State>),
-    Leases(Daemon, BTreeMap<Name, Lease>),
+    /// Who has leased what; `None` when its daemon does not answer, and nothing is known of its outlets.
+    Leases(Daemon, Option<BTreeMap<Name, Lease>>),
     Pane(u64, PaneNews),
     Power {
         id: Id,
+        outlet: OutletRef,
         verb: Verb,
         result: Result<Report, Failure>,
     },
@@ -80,17 +81,22 @@ pub(super) enum PaneNews {
         over: bool,
     },
     Item(Item),
-    /// What was typed was dropped.
-    NotTaken,
+    /// What was typed or asked for was dropped: why.
+    NotTaken(String),
+    /// The request to type was refused.
+    MayNotType(String),
+    /// What came of something that was asked for, as lines.
+    Said(Result<Vec<String>, Failure>),
     Page(Result<Page, Failure>),
+    /// Of a search, which has a number.
     Found {
-        pattern: String,
+        ticket: u64,
         offsets: Vec<u64>,
     },
     Searched {
-        pattern: String,
+        ticket: u64,
         more: bool,
-        trouble: Option<String>,
+        trouble: Option<Failure>,
     },
 }
 
@@ -99,6 +105,8 @@ pub(super) enum PaneNews {
 pub(super) struct Worker {
     common: Common,
     panes: HashMap<u64, PaneWork>,
+    /// What is gathered for the list over the rest: one at a time.
+    listing: CancellationToken,
 }
 
 /// What all tasks have.
@@ -109,15 +117,9 @@ struct Common {
     news: mpsc::Sender<News>,
     tasks: TaskTracker,
     ending: CancellationToken,
-    /// Boards are to be looked for now, and outlets asked.
+    /// Boards are to be looked for now, those that are gone forgotten, and outlets asked.
     look: Arc<Notify>,
-    asking: Arc<Semaphore>,
-}
-
-#[derive(Debug)]
-struct PaneWork {
-    orders: mpsc::Sender<Order>,
-    ending: CancellationToken,
+    asking: Arc<Asking>,
 }
 
 impl Worker {
@@ -137,10 +139,11 @@ impl Worker {
             tasks,
             ending: CancellationToken::new(),
             look: Arc::default(),
-            asking: Arc::new(Semaphore::new(ASKED)),
+            asking: Arc::default(),
         };
         common.spawn(boards::follow(common.clone(), meant, power_every));
-        (Self { common, panes: HashMap::new() }, heard)
+        let listing = common.ending.child_token();
+        (Self { common, panes: HashMap::new(), listing }, heard)
     }
 
     pub(super) fn carry_out(&mut self, effect: Effect) {
@@ -148,40 +151,48 @@ impl Worker {
         match effect {
             Effect::Look => common.look.notify_one(),
             Effect::Attach { pane, console, room, mode } => {
-                let (orders, given) = mpsc::channel(ORDERS);
-                let ending = self.common.ending.child_token();
-                let work = pane::attach(common, pane, console, room, mode, given);
-                self.common.spawn_until(&ending, work);
-                self.panes.insert(pane, PaneWork { orders, ending });
+                let way = Way { console, room, mode };
+                self.panes.insert(pane, PaneWork::begin(&common, pane, way));
             }
-            Effect::Detach { pane } => {
-                // It says goodbye when its orders end.
-                self.panes.remove(&pane);
+            Effect::Detach { pane } => drop(self.panes.remove(&pane)),
+            Effect::Type { pane, bytes } => self.order(pane, |work| work.type_bytes(bytes.into())),
+            Effect::Ask { pane, verb } => self.order(pane, |work| work.ask(verb)),
+            Effect::Matter { pane, console, matter } => {
+                common.spawn(pane::matter(common.clone(), pane, console, matter));
             }
-            Effect::Type { pane, bytes } => self.order(pane, Order::Type(bytes)),
-            Effect::Ask { pane, verb } => self.order(pane, Order::Ask(verb)),
-            Effect::Page { pane, console, want } => self.in_pane(pane, async move {
-                let page = past::page(&console, want).await;
-                common.tell(News::Pane(pane, PaneNews::Page(page))).await;
-            }),
-            Effect::Search { pane, console, pattern } => {
-                self.in_pane(pane, past::search(common, pane, console, pattern));
+            Effect::Page { pane, console, want } => {
+                let Some(work) = self.panes.get_mut(&pane) else { return };
+                let ending = renewed(&mut work.reading, &common);
+                common.spawn_until(&ending, page(common.clone(), pane, console, want));
+            }
+            Effect::Search { pane, ticket, console, pattern } => {
+                let Some(work) = self.panes.get_mut(&pane) else { return };
+                let ending = renewed(&mut work.searching, &common);
+                let search = past::search(common.clone(), pane, ticket, console, pattern);
+                common.spawn_until(&ending, search);
+            }
+            Effect::LeavePast { pane } => {
+                let Some(work) = self.panes.get(&pane) else { return };
+                work.reading.cancel();
+                work.searching.cancel();
             }
             Effect::SearchAll { ticket, consoles, pattern } => {
-                self.common.spawn(past::search_all(common, ticket, consoles, pattern, MAX_FOUND));
+                let search = past::search_all(common.clone(), ticket, consoles, pattern, MAX_FOUND);
+                common.spawn_until(&renewed(&mut self.listing, &common), search);
             }
-            Effect::Events { ticket, console } => self.common.spawn(async move {
-                let result = console.http().get(&format!("{}/events", console.path)).await;
-                common.tell(News::Events { ticket, result }).await;
-            }),
+            Effect::Events { ticket, console } => {
+                let ending = renewed(&mut self.listing, &common);
+                common.spawn_until(&ending, events(common.clone(), ticket, console));
+            }
+            Effect::LeaveList => self.listing.cancel(),
             Effect::Power { id, board, outlet, console, verb, request } => {
                 self.common.spawn(async move {
                     let at = console.as_ref();
                     let result = operate(&outlet, at, &board, verb, &request).await;
-                    common.tell(News::Power { id, verb, result }).await;
+                    common.tell(News::Power { id, outlet, verb, result }).await;
                 });
             }
-            Effect::State { outlet } => self.common.spawn(power::ask(common, outlet)),
+            Effect::State { outlet } => power::ask(&common, outlet),
             Effect::Message { console, text } => self.common.spawn(async move {
                 let told = control::ask(&console, "message", &common.user, &Text { text }).await;
                 common.tell(News::Sent(told.map(|_| ()))).await;
@@ -189,20 +200,30 @@ impl Worker {
         }
     }
 
-    /// What is typed at a console that takes nothing is dropped.
-    fn order(&mut self, pane: u64, order: Order) {
+    fn order(&self, pane: u64, order: impl FnOnce(&PaneWork) -> Result<(), &'static str>) {
         let Some(work) = self.panes.get(&pane) else { return };
-        if work.orders.try_send(order).is_err() {
+        if let Err(why) = order(work) {
             // With a full queue the screen is told so another time.
-            let _ = self.common.news.try_send(News::Pane(pane, PaneNews::NotTaken));
+            let _ = self.common.news.try_send(News::Pane(pane, PaneNews::NotTaken(why.into())));
         }
     }
+}
 
-    fn in_pane(&self, pane: u64, work: impl Future<Output = ()> + Send + 'static) {
-        if let Some(PaneWork { ending, .. }) = self.panes.get(&pane) {
-            self.common.spawn_until(ending, work);
-        }
-    }
+async fn page(common: Common, pane: u64, console: ConsoleRef, want: Want) {
+    let page = past::page(&console, want).await;
+    common.tell(News::Pane(pane, PaneNews::Page(page))).await;
+}
+
+async fn events(common: Common, ticket: u64, console: ConsoleRef) {
+    let result = console.http().get(&format!("{}/events", console.path)).await;
+    common.tell(News::Events { ticket, result }).await;
+}
+
+/// Ends what was under way, for the next of its kind.
+fn renewed(ending: &mut CancellationToken, common: &Common) -> CancellationToken {
+    ending.cancel();
+    *ending = common.ending.child_token();
+    ending.clone()
 }
 
 impl Drop for Worker {

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 
 use super::{Common, News, PaneNews};
+use crate::client::history::Held;
 use crate::client::search::{Query, Search};
 use crate::client::{ConsoleRef, history};
 use crate::front::tui::app::MAX_FOUND;
@@ -15,8 +16,6 @@ use crate::wire::search::Match;
 
 /// So many bytes are read at a time.
 const CHUNK: u64 = 64 * 1024;
-/// So many pieces in which there is no line are read one after the other.
-const EMPTY: usize = 64;
 /// The most characters of a line that are shown.
 const MAX_TEXT: usize = 2000;
 /// The most consoles that one search names.
@@ -24,29 +23,70 @@ const NAMED: usize = 100;
 /// What is found is told in pieces of so many lines.
 const BATCH: usize = 256;
 
-/// Reads a part of a console's record.
+/// What is in a range of a record, and which range that is.
+struct Part {
+    lines: Vec<Line>,
+    from: u64,
+    to: u64,
+}
+
+/// Reads a part of a console's record. What is not held, within it or beside it, is passed over.
 pub(super) async fn page(console: &ConsoleRef, want: Want) -> Result<Page, Failure> {
-    let held = history::held(console).await?;
-    let (first, head) = (held.first, held.head);
-    let (mut from, mut to) = match want {
-        Want::Before(to) => (to.min(head).saturating_sub(CHUNK), to.min(head)),
+    let Held { first, head } = history::held(console).await?;
+    let first = first.min(head);
+    let (from, to) = match want {
+        Want::Before(to) => (to.min(head).saturating_sub(CHUNK), to),
         Want::After(from) => (from, from.saturating_add(CHUNK)),
         Want::Around(at) => (at.saturating_sub(CHUNK / 2), at.saturating_add(CHUNK / 2)),
     };
-    let mut lines = Vec::new();
-    for _ in 0..EMPTY {
-        (from, to) = (from.max(first), to.min(head));
-        let whole = from == first || matches!(want, Want::After(_));
-        lines =
-            read(console, from, to, whole, to == head || matches!(want, Want::Before(_))).await?;
-        match want {
-            _ if !lines.is_empty() => break,
-            Want::Before(_) if from > first => (from, to) = (from.saturating_sub(CHUNK), from),
-            Want::After(_) | Want::Around(_) if to < head => (from, to) = (to, to + CHUNK),
-            _ => break,
+    let (from, to) = (from.clamp(first, head), to.clamp(first, head));
+    let begins = |from| from == first || matches!(want, Want::After(_));
+    let ends = |to| to == head || matches!(want, Want::Before(_));
+    let mut part = read(console, from, to, begins(from), ends(to)).await?;
+    if part.lines.is_empty() {
+        part = match want {
+            Want::Before(_) => match last_held(console, first, from).await? {
+                Some(end) => {
+                    let from = end.saturating_sub(CHUNK).max(first);
+                    Part { to, ..read(console, from, end, begins(from), true).await? }
+                }
+                None => Part { lines: Vec::new(), from: first, to },
+            },
+            Want::After(_) | Want::Around(_) => match next_held(console, to, head).await? {
+                Some(next) => {
+                    let to = next.saturating_add(CHUNK).min(head);
+                    Part { from, ..read(console, next, to, true, ends(to)).await? }
+                }
+                None => Part { lines: Vec::new(), from, to: head },
+            },
+        };
+    }
+    let Part { lines, from, to } = part;
+    Ok(Page { want, lines, from, to, first, head })
+}
+
+/// The offset of the first byte that is held of a range.
+async fn next_held(console: &ConsoleRef, from: u64, to: u64) -> Result<Option<u64>, Failure> {
+    if from >= to {
+        return Ok(None);
+    }
+    let frame = history::past(console, from, Some(to)).await?.next().await?;
+    Ok(frame.map(|frame| frame.offset))
+}
+
+/// An offset behind the last byte that is held of a range, and less than a chunk behind it: found by
+/// halving.
+async fn last_held(console: &ConsoleRef, from: u64, to: u64) -> Result<Option<u64>, Failure> {
+    let Some(mut from) = next_held(console, from, to).await? else { return Ok(None) };
+    let mut to = to;
+    while to - from > CHUNK {
+        let middle = from + (to - from) / 2;
+        match next_held(console, middle, to).await? {
+            Some(held) => from = held,
+            None => to = middle,
         }
     }
-    Ok(Page { want, lines, first, head })
+    Ok(Some(to))
 }
 
 /// The lines of a range. Unless it begins with a whole one the first is left out; so for the last.
@@ -56,21 +96,25 @@ async fn read(
     to: u64,
     begins: bool,
     ends: bool,
-) -> Result<Vec<Line>, Failure> {
-    let mut found = Vec::new();
+) -> Result<Part, Failure> {
+    let mut lines = Vec::new();
     let mut cutter = Lines::default();
     let mut past = history::past(console, from, Some(to)).await?;
     while let Some(frame) = past.next().await? {
-        cutter.push(&frame, |line| found.push(shown(&line)));
+        cutter.push(&frame, |line| lines.push(shown(&line)));
     }
+    let mut part = Part { lines, from, to };
     let rest = cutter.finish().map(|line| shown(&line));
-    if ends || found.is_empty() {
-        found.extend(rest);
+    if ends || part.lines.is_empty() {
+        part.lines.extend(rest);
+    } else if let Some(rest) = rest {
+        part.to = rest.offset;
     }
-    if !begins && found.len() > 1 && found[0].offset == from {
-        found.remove(0);
+    if !begins && part.lines.len() > 1 && part.lines[0].offset == from {
+        part.lines.remove(0);
+        part.from = part.lines[0].offset;
     }
-    Ok(found)
+    Ok(part)
 }
 
 fn shown(line: &lines::Line) -> Line {
@@ -89,7 +133,13 @@ fn query<'a>(pattern: &'a str, consoles: &'a [&'a str], limit: usize) -> Query<'
 }
 
 /// Searches a console's whole record.
-pub(super) async fn search(common: Common, pane: u64, console: ConsoleRef, pattern: String) {
+pub(super) async fn search(
+    common: Common,
+    pane: u64,
+    ticket: u64,
+    console: ConsoleRef,
+    pattern: String,
+) {
     let found = async {
         let names = [console.name()];
         let query = query(&pattern, &names, MAX_FOUND);
@@ -100,8 +150,8 @@ pub(super) async fn search(common: Common, pane: u64, console: ConsoleRef, patte
             let ended = found.is_none();
             offsets.extend(found.map(|found| found.offset));
             if offsets.len() == BATCH || ended {
-                let (pattern, offsets) = (pattern.clone(), std::mem::take(&mut offsets));
-                common.tell(News::Pane(pane, PaneNews::Found { pattern, offsets })).await;
+                let offsets = std::mem::take(&mut offsets);
+                common.tell(News::Pane(pane, PaneNews::Found { ticket, offsets })).await;
             }
             if ended {
                 return Ok::<bool, Failure>(search.end().is_some_and(|end| end.more));
@@ -110,10 +160,9 @@ pub(super) async fn search(common: Common, pane: u64, console: ConsoleRef, patte
     };
     let (more, trouble) = match found.await {
         Ok(more) => (more, None),
-        Err(failure) => (false, Some(failure.message)),
+        Err(failure) => (false, Some(failure)),
     };
-    let pattern = pattern.clone();
-    common.tell(News::Pane(pane, PaneNews::Searched { pattern, more, trouble })).await;
+    common.tell(News::Pane(pane, PaneNews::Searched { ticket, more, trouble })).await;
 }
 
 /// Searches the records of many consoles, one daemon after the other.

@@ -9,7 +9,7 @@ export function make(tag, text = "", className = "") {
   return element;
 }
 
-// Asks for JSON. What is refused is an Error with `status` and `hint`; who is not known goes to the login.
+// Asks for JSON. What is refused is an Error with `status`, `hint` and `refusal`; who is not known goes to the login.
 export async function ask(path, method = "GET", body = undefined) {
   const init = { method, cache: "no-store", headers: {} };
   if (body !== undefined) {
@@ -25,6 +25,7 @@ export async function ask(path, method = "GET", body = undefined) {
   const error = new Error(value?.error?.message ?? `the daemon answered ${answer.status}`);
   error.status = answer.status;
   error.hint = value?.error?.hint ?? "";
+  error.refusal = value?.error?.refusal ?? "";
   throw error;
 }
 

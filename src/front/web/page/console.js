@@ -15,7 +15,7 @@ const FILLER = "\u200b";
 
 const keys = find("keys");
 const screen = new Screen({
-  terminal: find("terminal"), history: find("history"), screen: find("screen"), past: find("past"),
+  terminal: find("terminal"), history: find("history"), screen: find("screen"), past: find("past"), gap: find("gap"),
   cursor: find("cursor"), keys, probe: find("probe"),
 }, name);
 const speech = new Speech(find("speech"));
@@ -93,7 +93,7 @@ function heed(message) {
     case "you":
       Object.assign(me, { user: message.user, right: message.right });
       find("you").textContent = `You are ${me.user}, and may ${me.right}.`;
-      for (const id of ["on", "off", "cycle"]) find(id).disabled = me.right !== "write" && me.right !== "control";
+      power.allow(me.right === "write" || me.right === "control");
       find("break").disabled = me.right !== "control";
       break;
     case "hello":
@@ -233,13 +233,18 @@ keys.addEventListener("blur", () => find("terminal").classList.remove("typing"))
 
 const isOfPage = (target) => target !== keys && target.closest?.("button, input, select, a, dialog, .side, textarea");
 
+// Keys that do nothing by themselves. They leave what is marked as it is, so that it can be copied.
+const ALONE = ["Control", "Shift", "Alt", "AltGraph", "Meta", "CapsLock", "NumLock", "ScrollLock", "Fn"];
+// What is text, or becomes it by an input method.
+const isText = ({ key }) => key.length === 1 || ["Dead", "Process", "Unidentified"].includes(key);
+
 document.addEventListener("keydown", (event) => {
   const selected = String(getSelection());
   if (event.key === "F6" && event.ctrlKey) {
     event.preventDefault();
     return (document.activeElement === keys ? find("mode") : keys).focus();
   }
-  if (isOfPage(event.target)) return;
+  if (isOfPage(event.target) || event.metaKey || ALONE.includes(event.key)) return;
   if (event.ctrlKey && event.shiftKey && event.code === "KeyC" && selected) {
     event.preventDefault();
     return void document.execCommand("copy");
@@ -249,11 +254,12 @@ document.addEventListener("keydown", (event) => {
   if (event.shiftKey && event.key === "Insert") return;
   if (event.shiftKey && (event.key === "PageUp" || event.key === "PageDown")) {
     event.preventDefault();
-    const page = find("terminal").clientHeight * 0.9;
-    return find("terminal").scrollBy(0, event.key === "PageUp" ? -page : page);
+    return screen.page(event.key === "PageUp" ? -1 : 1);
   }
-  if (document.activeElement !== keys) keys.focus({ preventScroll: true });
   const text = sticky && event.key.length === 1 ? controlled(event.key) : keyText(event, screen);
+  const control = event.ctrlKey && !event.getModifierState("AltGraph");
+  if (text === null && (control || !isText(event))) return;
+  if (document.activeElement !== keys) keys.focus({ preventScroll: true });
   if (text === null) return;
   if (sticky) stick(false);
   event.preventDefault();

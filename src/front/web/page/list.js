@@ -8,7 +8,7 @@ let consoles = [];
 function board(health) {
   if (!health) return "";
   const told = [];
-  if (health.trouble) told.push(`${health.trouble.what}: ${health.trouble.line}`);
+  if (health.trouble) told.push([health.trouble.what, health.trouble.line].filter(Boolean).join(": "));
   if (health.mismatch) told.push(health.mismatch.replaceAll("-", " "));
   const idle = health.idle_ms;
   if (idle !== null && idle !== undefined) told.push(idle < 5000 ? `${health.bytes_per_s} bytes/s` : `quiet for ${span(idle / 1000)}`);

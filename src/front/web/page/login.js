@@ -2,11 +2,11 @@
 
 import { ask, find } from "./common.js";
 
-// Only pages of our own: a path, and not one that a browser takes for another host.
+// Only pages of our own. It is gone to as a whole: its path alone could be taken for another host.
 function target() {
   const to = new URLSearchParams(location.search).get("to") ?? "/";
   const url = new URL(to, location.origin);
-  return url.origin === location.origin ? url.pathname + url.search : "/";
+  return url.origin === location.origin ? url.href : "/";
 }
 
 find("form").addEventListener("submit", async (event) => {

@@ -1,36 +1,19 @@
-// Shows what the daemon says is on the screen, what has left it, and, when one scrolls up, what the record has
-// from before.
+// Shows what the daemon says is on the screen; what leaves it goes to the rows above.
 
-import { ask } from "./common.js";
-
-// More rows than this above the screen are let go; the record has them.
-const MOST_ROWS = 4000;
-const [BOLD, DIM, ITALIC, UNDERLINE, INVERSE, WIDE] = [1, 2, 4, 8, 16, 32];
+import { Past } from "./past.js";
+import { fill, rowOf, textOf } from "./rows.js";
 
 export class Screen {
-  constructor({ terminal, history, screen, past, cursor, keys, probe }, name) {
-    Object.assign(this, { terminal, history, screen, past, cursor, keys, probe, name });
-    this.forget();
-    this.applicationCursor = false;
-    this.bracketedPaste = false;
-    this.loading = false;
-    terminal.addEventListener("scroll", () => this.lookBack());
-  }
-
-  // Nothing is drawn, and nothing is known.
-  forget() {
+  constructor(elements, name) {
+    const { terminal, screen, cursor, keys, probe } = elements;
+    Object.assign(this, { terminal, screen, cursor, keys, probe });
+    this.past = new Past(elements, name);
+    // What is drawn, up to which offset; none yet.
     this.offset = null;
     this.rows = this.cols = 0;
-    this.top = null;
     this.lines = [];
-    this.startOver();
-  }
-
-  // Nothing of the record is shown; where to go on backwards is told by what is shown.
-  startOver() {
-    this.back = null;
-    this.more = true;
-    this.past.hidden = true;
+    this.applicationCursor = false;
+    this.bracketedPaste = false;
   }
 
   // Rows and columns that there is room for.
@@ -45,37 +28,44 @@ export class Screen {
   }
 
   isAtEnd() {
-    return this.terminal.scrollTop + this.terminal.clientHeight >= this.terminal.scrollHeight - 8;
+    return this.past.isAtEnd();
   }
 
   toEnd() {
+    // What is between what one has read and the screen is not fetched for that.
+    if (this.past.after !== null) this.past.startOver();
     this.terminal.scrollTop = this.terminal.scrollHeight;
+  }
+
+  // Scrolls by pages, up where that is negative.
+  page(by) {
+    this.terminal.scrollBy(0, this.terminal.clientHeight * 0.9 * by);
+    this.past.look();
   }
 
   // Obeys the daemon, and gives the text that is new.
   draw(draw) {
+    const { past, terminal } = this;
     const follows = this.isAtEnd();
-    const above = this.terminal.scrollTop;
+    const above = terminal.scrollTop;
+    const begins = past.top;
     const spoken = [];
     if (draw.fresh) {
-      this.forget();
-      this.history.replaceChildren();
       this.lines.forEach((line) => line.remove());
-      this.screen.querySelectorAll(".row").forEach((row) => row.remove());
+      this.lines = [];
     }
-    if (this.rows !== draw.rows) {
-      while (this.lines.length > draw.rows) this.lines.pop().remove();
-      while (this.lines.length < draw.rows) this.addRow();
-    }
-    Object.assign(this, { rows: draw.rows, cols: draw.cols, offset: draw.offset, top: draw.top });
-    if (draw.cut) {
-      this.history.replaceChildren();
-      this.startOver();
-    }
-    for (const line of draw.scrolled) {
-      this.history.append(rowOf(line));
-      spoken.push(textOf(line.spans));
-    }
+    // Who reads goes on reading, unless rows have another width now.
+    const stays = !follows && this.cols === draw.cols;
+    if (draw.fresh || draw.cut) {
+      if (stays) past.part(begins);
+      else past.startOver();
+    } else if (follows && past.after !== null) past.startOver();
+    while (this.lines.length > draw.rows) this.lines.pop().remove();
+    while (this.lines.length < draw.rows) this.addRow();
+    Object.assign(this, { rows: draw.rows, cols: draw.cols, offset: draw.offset });
+    Object.assign(past, { cols: draw.cols, top: draw.top, begun: draw.begun });
+    past.take(draw.scrolled, begins, follows);
+    for (const line of draw.scrolled) spoken.push(textOf(line.spans));
     for (let moved = 0; moved < draw.moved; moved++) {
       this.lines.shift().remove();
       this.addRow();
@@ -87,9 +77,9 @@ export class Screen {
     this.applicationCursor = draw.application_cursor;
     this.bracketedPaste = draw.bracketed_paste;
     this.place(draw.cursor);
-    this.trim();
-    if (follows) this.toEnd();
-    else this.terminal.scrollTop = above;
+    if (follows || (draw.fresh && !stays)) this.toEnd();
+    else terminal.scrollTop = above;
+    if (!past.failed) past.fill();
     return draw.fresh ? [] : spoken;
   }
 
@@ -108,86 +98,4 @@ export class Screen {
     this.keys.style.top = `${this.screen.offsetTop + cursor[0] * parseFloat(getComputedStyle(this.terminal).lineHeight)}px`;
     this.keys.style.left = `min(${cursor[1]}ch, 90%)`;
   }
-
-  trim() {
-    if (this.history.childElementCount <= MOST_ROWS || !this.isAtEnd()) return;
-    let gone = this.history.childElementCount - MOST_ROWS;
-    let first = this.history.firstElementChild;
-    // What is left begins with a line, so that the record can go on from there.
-    while (first && (gone-- > 0 || first.dataset.at === undefined)) {
-      first.remove();
-      first = this.history.firstElementChild;
-    }
-    this.startOver();
-  }
-
-  // Has more of the record above, when that is looked for.
-  async lookBack() {
-    const first = this.history.firstElementChild;
-    const before = this.back ?? (first ? Number(first.dataset.at ?? NaN) : this.top);
-    if (this.loading || !this.more || this.terminal.scrollTop > 300 || this.offset === null) return;
-    if (before === null || Number.isNaN(before)) return;
-    this.loading = true;
-    try {
-      const path = `/consoles/${encodeURIComponent(this.name)}/lines?before=${before}&cols=${this.cols}`;
-      const got = await ask(path);
-      const still = this.history.firstElementChild === first && (first !== null || this.top === before || this.back === before);
-      if (still) {
-        const height = this.terminal.scrollHeight;
-        this.history.prepend(...got.lines.map(rowOf));
-        this.back = got.from;
-        this.more = got.more;
-        this.past.hidden = got.more;
-        this.past.textContent = "The record begins here.";
-        this.terminal.scrollTop += this.terminal.scrollHeight - height;
-      }
-    } catch (error) {
-      this.past.hidden = false;
-      this.past.textContent = `What was before cannot be shown: ${error.message}`;
-    } finally {
-      this.loading = false;
-    }
-  }
-}
-
-function textOf(spans) {
-  return spans.map((span) => span[0]).join("");
-}
-
-function rowOf(line) {
-  const row = document.createElement("div");
-  row.className = "row";
-  if (line.at !== undefined) row.dataset.at = line.at;
-  fill(row, line.spans);
-  return row;
-}
-
-// An empty row holds a blank: it is a line of what is copied, too.
-function fill(row, spans) {
-  row.replaceChildren(...(spans.length ? spans.map(spanOf) : [document.createTextNode("")]));
-}
-
-function spanOf([text, looks, ink, ground]) {
-  if (!looks && ink === null && ground === null) return document.createTextNode(text);
-  const span = document.createElement("span");
-  span.textContent = text;
-  const names = [[BOLD, "bold"], [DIM, "dim"], [ITALIC, "italic"], [UNDERLINE, "under"], [INVERSE, "inverse"], [WIDE, "wide"]];
-  span.classList.add(...names.filter(([bit]) => looks & bit).map(([, name]) => name));
-  colour(span, ink, "f", "color");
-  if (!(looks & INVERSE)) colour(span, ground, "b", "background-color");
-  return span;
-}
-
-function colour(span, colour, kind, property) {
-  if (colour === null) return;
-  if (typeof colour === "number" && colour < 16) span.classList.add(`${kind}${colour}`);
-  else span.style.setProperty(property, `rgb(${rgb(colour).join(" ")})`);
-}
-
-// The 256 colours of xterm: a cube of 6, and greys.
-function rgb(colour) {
-  if (typeof colour !== "number") return colour;
-  if (colour >= 232) return Array(3).fill(8 + (colour - 232) * 10);
-  const at = colour - 16;
-  return [Math.floor(at / 36), Math.floor(at / 6) % 6, at % 6].map((step) => (step ? 55 + step * 40 : 0));
 }

@@ -7,7 +7,7 @@ use rustix::fs::{Access, access};
 
 use super::super::serial::{Row, rows};
 use super::Finding;
-use crate::adapter::Roots;
+use crate::adapter::{Owner, Roots};
 use crate::sys::{group_name, user_name};
 use crate::wire::attach::PortState;
 
@@ -40,7 +40,7 @@ fn adapter(row: &Row, device: &Path) -> Option<Finding> {
     let other = row.owners.iter().find(|owner| owner.program != OURS);
     if let Some(owner) = other {
         let what = format!("{shown} is open in {} (pid {})", owner.program, owner.pid);
-        return Some(Finding::wrong(CHECK, what, format!("kill {}", owner.pid)));
+        return Some(Finding::wrong(CHECK, what, leave(owner, row.adapter.tty.as_str())));
     }
     match (&row.console, &row.state) {
         (Some(_), Some(PortState::Open | PortState::Starting)) => return None,
@@ -64,8 +64,24 @@ fn adapter(row: &Row, device: &Path) -> Option<Finding> {
     }
 }
 
+/// Has another program leave a device. One that somebody sits at is not ended behind their back.
+fn leave(owner: &Owner, tty: &str) -> String {
+    match owner.program.as_str() {
+        // It would be started again.
+        "agetty" | "getty" | "login" => format!("sudo systemctl stop serial-getty@{tty}.service"),
+        "ModemManager" => "sudo systemctl stop ModemManager".into(),
+        _ => {
+            let user = user_name(owner.uid);
+            format!("ps -f -p {}   # {user} has to end it", owner.pid)
+        }
+    }
+}
+
 /// Makes somebody a member of the group that may open a device.
 fn enter_group(device: &Path, user: &str) -> String {
     let group = device.metadata().map_or_else(|_| "dialout".into(), |it| group_name(it.gid()));
-    format!("sudo usermod -aG {group} {user}   # and log in again")
+    match user {
+        "lava" => format!("sudo usermod -aG {group} lava; sudo systemctl restart lava-serial"),
+        _ => format!("sudo usermod -aG {group} {user}   # and log in again"),
+    }
 }

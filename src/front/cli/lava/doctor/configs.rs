@@ -1,17 +1,16 @@
 //! The daemons' configurations: can they be read, and is there what they name?
 
-use std::net::{SocketAddr, TcpListener};
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use rustix::fs::{Access, access, statvfs};
 
-use super::{Finding, expiry};
-use crate::client::{Endpoint, Http};
+use super::super::init::usual_dir;
+use super::{Finding, expiry, ports, quoted};
 use crate::config::discover::Discover;
 use crate::config::power::PowerConfig;
 use crate::config::serial::SerialConfig;
+use crate::config::ssh::SshConfig;
 use crate::config::{HttpListen, permit_all, permit_all_power};
 use crate::model::Failure;
 use crate::sys::user_name;
@@ -22,22 +21,31 @@ const ETC: &str = "/etc/lava";
 const LEAST_ROOM: u64 = 64 * 1024 * 1024;
 /// How long before its end a certificate is to be renewed, in seconds.
 const RENEWAL: i64 = 14 * 24 * 3600;
-/// How long a daemon may take to answer.
-const PATIENCE: Duration = Duration::from_secs(2);
 
 /// What the daemons are told, each with the files that say so.
 pub(super) struct Configs {
     serial: Vec<(PathBuf, Result<SerialConfig, Failure>)>,
     power: Vec<(PathBuf, Result<PowerConfig, Failure>)>,
+    ssh: Vec<(PathBuf, Result<SshConfig, Failure>)>,
+    /// What only others may read.
+    closed: Vec<PathBuf>,
 }
 
 impl Configs {
-    pub(super) fn read(serial: &[PathBuf], power: &[PathBuf]) -> Self {
-        let (mut serial, mut power) = (serial.to_vec(), power.to_vec());
-        if serial.is_empty() && power.is_empty() {
-            serial.extend(Some(Path::new(ETC).join("serial.d")).filter(|dir| has_files(dir)));
-            serial.extend(files(&Path::new(ETC).join("serial")));
-            power.extend(files(&Path::new(ETC).join("power")));
+    pub(super) fn read(serial: &[PathBuf], power: &[PathBuf], ssh: &[PathBuf]) -> Self {
+        let (mut serial, mut power, mut ssh) = (serial.to_vec(), power.to_vec(), ssh.to_vec());
+        if serial.is_empty() && power.is_empty() && ssh.is_empty() {
+            let (etc, own) = (Path::new(ETC), usual_dir());
+            serial.extend(Some(etc.join("serial.d")).filter(|dir| has_files(dir)));
+            serial.extend(files(&etc.join("serial")));
+            power.extend(files(&etc.join("power")));
+            ssh.extend(Some(etc.join("ssh.d")).filter(|dir| has_files(dir)));
+            serial.extend(Some(own.join("serial.toml")).filter(|file| file.exists()));
+            power.extend(Some(own.join("power.toml")).filter(|file| file.exists()));
+        }
+        let mut closed = Vec::new();
+        for paths in [&mut serial, &mut power, &mut ssh] {
+            closed.extend(paths.extract_if(.., |path| is_closed(path)));
         }
         let read = |path: PathBuf| {
             let config = SerialConfig::read(std::slice::from_ref(&path));
@@ -49,24 +57,29 @@ impl Configs {
             let config = config.and_then(|config| permit_all_power(&config).map(|()| config));
             (path, config)
         };
+        let read_ssh = |path: PathBuf| {
+            let config = SshConfig::read(std::slice::from_ref(&path));
+            (path, config)
+        };
         Self {
             serial: serial.into_iter().map(read).collect(),
             power: power.into_iter().map(read_power).collect(),
+            ssh: ssh.into_iter().map(read_ssh).collect(),
+            closed,
         }
     }
 
     pub(super) async fn look(&self, findings: &mut Vec<Finding>) {
-        let mut captures: Vec<&Path> = Vec::new();
+        let (mut captures, mut addresses) = (Vec::<&Path>::new(), Vec::new());
+        let before = findings.len();
         for (path, config) in &self.serial {
-            let shown = path.display();
             match config {
                 Ok(config) => {
-                    let consoles = config.consoles.len();
-                    findings
-                        .push(Finding::good("configs", format!("{shown}: {consoles} consoles")));
+                    findings.push(good(path, config.consoles.len(), "console"));
                     captures.extend(config.consoles.iter().map(|it| it.capture.dir.as_path()));
                     captures.extend(config.discover.as_ref().map(Discover::capture_dir));
-                    listener(config.http.as_ref(), findings).await;
+                    certificates(config.http.as_ref(), findings);
+                    addresses.extend(ports::of_serial(config, path));
                 }
                 Err(failure) => findings.push(wrong(path, failure)),
             }
@@ -74,32 +87,62 @@ impl Configs {
         for (path, config) in &self.power {
             match config {
                 Ok(config) => {
-                    let outlets = config.boards.len();
-                    let what = format!("{}: {outlets} outlets", path.display());
-                    findings.push(Finding::good("configs", what));
-                    findings.extend(
-                        config.consoles.token_file.iter().filter_map(|it| secret("tokens", it)),
-                    );
-                    listener(config.http.as_ref(), findings).await;
+                    findings.push(good(path, config.boards.len(), "outlet"));
+                    let files = config.consoles.token_file.iter();
+                    findings.extend(files.filter_map(|it| secret("tokens", it)));
+                    certificates(config.http.as_ref(), findings);
+                    addresses.extend(ports::of_power(config, path));
                 }
                 Err(failure) => findings.push(wrong(path, failure)),
             }
         }
+        for (path, config) in &self.ssh {
+            match config {
+                Ok(config) => {
+                    findings.push(match config.users.iter().any(|user| !user.keys.is_empty()) {
+                        true => good(path, config.users.len(), "user"),
+                        false => Finding::wrong(
+                            "configs",
+                            format!("{}: nobody has a key, so nobody can log in", path.display()),
+                            format!("${{EDITOR:-vi}} {}   # [[user]]", quoted(path)),
+                        ),
+                    });
+                    // It is made at the first start.
+                    let key = Some(&config.host_key).filter(|key| key.exists());
+                    findings.extend(key.and_then(|key| secret("keys", key)));
+                    addresses.extend(ports::of_ssh(config, path));
+                }
+                Err(failure) => findings.push(wrong(path, failure)),
+            }
+        }
+        for path in &self.closed {
+            let user = user_name(rustix::process::getuid().as_raw());
+            let what = format!("{}: {user} may not read it; sudo lava doctor does", path.display());
+            findings.push(Finding::unknown("configs", what));
+        }
+        if findings.len() == before {
+            findings.push(Finding::unknown("configs", format!("none in {ETC}")));
+        }
+        ports::look(addresses, findings).await;
         captures.sort();
         captures.dedup();
         captures.into_iter().for_each(|dir| findings.push(room(dir)));
-        if self.serial.is_empty() && self.power.is_empty() {
-            findings.push(Finding::unknown("configs", format!("none in {ETC}")));
-        }
     }
 }
 
+fn good(path: &Path, count: usize, thing: &str) -> Finding {
+    let several = if count == 1 { "" } else { "s" };
+    Finding::good("configs", format!("{}: {count} {thing}{several}", path.display()))
+}
+
+/// Whether it, or a file in it, is only for others to read.
+fn is_closed(path: &Path) -> bool {
+    let closed = |path: &Path| access(path, Access::READ_OK) == Err(rustix::io::Errno::ACCESS);
+    closed(path) || path.is_dir() && files(path).iter().any(|file| closed(file))
+}
+
 fn wrong(path: &Path, failure: &Failure) -> Finding {
-    Finding::wrong(
-        "configs",
-        failure.message.clone(),
-        format!("${{EDITOR:-vi}} {}", path.display()),
-    )
+    Finding::wrong("configs", failure.message.clone(), format!("${{EDITOR:-vi}} {}", quoted(path)))
 }
 
 fn has_files(dir: &Path) -> bool {
@@ -125,12 +168,16 @@ fn room(dir: &Path) -> Finding {
     let found = match there.metadata() {
         Ok(found) => found,
         Err(error) => {
-            return Finding::wrong(CHECK, format!("{shown}: {error}"), format!("ls -ld {shown}"));
+            return Finding::wrong(
+                CHECK,
+                format!("{shown}: {error}"),
+                format!("ls -ld {}", quoted(dir)),
+            );
         }
     };
     if !found.is_dir() {
         let what = format!("{} is no folder", there.display());
-        return Finding::wrong(CHECK, what, format!("mv {0} {0}.old", there.display()));
+        return Finding::wrong(CHECK, what, format!("mv {0} {0}.old", quoted(there)));
     }
     let me = rustix::process::getuid();
     // Of another user's folder nothing can be said: the daemon may be that user.
@@ -139,8 +186,8 @@ fn room(dir: &Path) -> Finding {
         let user = user_name(me.as_raw());
         let what = format!("{user} may not write in {}", there.display());
         let mend = match found.uid() == me.as_raw() {
-            true => format!("chmod u+rwx {}", there.display()),
-            false => format!("sudo install -d -o {user} {shown}"),
+            true => format!("chmod u+rwx {}", quoted(there)),
+            false => format!("sudo install -d -o {user} {}", quoted(dir)),
         };
         return Finding::wrong(CHECK, what, mend);
     }
@@ -153,7 +200,8 @@ fn room(dir: &Path) -> Finding {
                     CHECK,
                     format!("{shown} is full: {room}"),
                     format!(
-                        "du -xk {shown} | sort -n | tail   # and set a smaller keep in [capture]"
+                        "du -xk {} | sort -n | tail   # and set a smaller keep in [capture]",
+                        quoted(dir)
                     ),
                 ),
                 false => Finding::good(CHECK, format!("{shown}: {room}")),
@@ -163,41 +211,28 @@ fn room(dir: &Path) -> Finding {
     }
 }
 
-/// Whether the address is ours, and the certificate good.
-async fn listener(http: Option<&HttpListen>, findings: &mut Vec<Finding>) {
-    let Some(HttpListen { listen, tls, .. }) = http else { return };
-    if let Some(tls) = tls {
-        findings.push(certificate(&tls.cert));
-        findings.extend(secret("certificates", &tls.key));
-    } else if !listen.ip().is_unspecified() && listen.port() != 0 {
-        let http = Http::new(Endpoint::Tcp(listen.to_string())).with_timeout(PATIENCE);
-        let answers = http.get_bytes("/healthz").await.is_ok();
-        findings.push(match (answers, is_free(*listen)) {
-            (true, _) => Finding::good("ports", format!("{listen} answers")),
-            (false, Ok(())) => Finding::unknown("ports", format!("{listen}: nobody listens")),
-            (false, Err(error)) => Finding::wrong(
-                "ports",
-                format!("{listen} cannot be listened on: {error}"),
-                format!("sudo ss -ltnp 'sport = :{}'   # who has it", listen.port()),
-            ),
-        });
-    }
-}
-
-fn is_free(address: SocketAddr) -> std::io::Result<()> {
-    TcpListener::bind(address).map(|_| ())
+/// Whether the certificate is good.
+fn certificates(http: Option<&HttpListen>, findings: &mut Vec<Finding>) {
+    let Some(tls) = http.and_then(|http| http.tls.as_ref()) else { return };
+    findings.push(certificate(&tls.cert));
+    findings.extend(secret("certificates", &tls.key));
 }
 
 /// Whether a certificate is going to end.
 fn certificate(file: &Path) -> Finding {
     const CHECK: &str = "certificates";
     let shown = file.display();
+    let path = quoted(file);
     let renew =
-        format!("openssl x509 -enddate -noout -in {shown}   # renew it, and reload its daemon");
+        format!("openssl x509 -enddate -noout -in {path}   # renew it, and reload its daemon");
     let end = match std::fs::read(file) {
         Ok(pem) => expiry::of_pem(&pem),
         Err(error) => {
-            return Finding::wrong(CHECK, format!("{shown}: {error}"), format!("ls -l {shown}"));
+            return Finding::wrong(
+                CHECK,
+                format!("{shown}: {error}"),
+                format!("ls -l {}", quoted(file)),
+            );
         }
     };
     let Some(end) = end else {
@@ -222,11 +257,13 @@ pub(super) fn secret(check: &'static str, file: &Path) -> Option<Finding> {
     match file.metadata() {
         Ok(found) if found.mode() & 0o077 != 0 => {
             let what = format!("{shown} may be read by others (mode {:03o})", found.mode() & 0o777);
-            Some(Finding::wrong(check, what, format!("chmod 600 {shown}")))
+            Some(Finding::wrong(check, what, format!("chmod 600 {}", quoted(file))))
         }
         Ok(_) => None,
-        Err(error) => {
-            Some(Finding::wrong(check, format!("{shown}: {error}"), format!("ls -l {shown}")))
-        }
+        Err(error) => Some(Finding::wrong(
+            check,
+            format!("{shown}: {error}"),
+            format!("ls -l {}", quoted(file)),
+        )),
     }
 }

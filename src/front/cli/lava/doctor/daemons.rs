@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::io::ErrorKind;
+use std::net::IpAddr;
 use std::path::Path;
 use std::time::Duration;
 
@@ -9,9 +10,11 @@ use futures_util::future::join_all;
 use serde::Deserialize;
 use tokio::net::UnixStream;
 
-use super::Finding;
+use super::{Finding, quoted};
 use crate::client::lab::{Board, Lab};
-use crate::client::{Listing, OutletRef, Resource, host_sockets, outlet, user_token_file};
+use crate::client::{
+    Endpoint, Listing, OutletRef, Resource, host_sockets, outlet, user_token_file,
+};
 use crate::config::runtime_dir;
 use crate::model::{Failure, Name, PowerRequest, Verb};
 use crate::sys::user_name;
@@ -39,7 +42,7 @@ pub(super) async fn look(lab: Result<Lab, Failure>, findings: &mut Vec<Finding>)
         Ok(boards) => boards,
         Err(failure) => {
             let mend = match &lab {
-                Lab::File(path) => format!("${{EDITOR:-vi}} {}", path.display()),
+                Lab::File(path) => format!("${{EDITOR:-vi}} {}", quoted(path)),
                 Lab::Host(_) | Lab::For(..) => "sudo systemctl start lava-serial".into(),
             };
             return findings.push(Finding::wrong("inventory", failure.message, mend));
@@ -61,7 +64,7 @@ async fn sockets(dir: &Path, findings: &mut Vec<Finding>) {
             Ok(_) => live += 1,
             Err(error) if error.kind() == ErrorKind::ConnectionRefused => {
                 let what = format!("{shown} was left by a daemon that is gone");
-                findings.push(Finding::wrong("daemons", what, format!("rm {shown}")));
+                findings.push(Finding::wrong("daemons", what, format!("rm {}", quoted(&path))));
             }
             Err(error) if error.kind() == ErrorKind::PermissionDenied => {
                 let user = user_name(rustix::process::getuid().as_raw());
@@ -92,24 +95,59 @@ async fn reachable(boards: &[Board], findings: &mut Vec<Finding>) {
     for thing in boards.iter().flat_map(|board| board.console.iter().chain(&board.outlet)) {
         daemons.entry(thing.endpoint.to_string()).or_insert(thing);
     }
-    let ask = |(name, thing): (String, &Resource)| {
+    async fn ask((name, thing): (String, &Resource)) -> (String, &Resource, Result<(), Failure>) {
         let http = thing.http().with_timeout(PATIENCE);
-        async move { (name, http.get_bytes("/healthz").await) }
-    };
+        (name, thing, http.get_bytes("/healthz").await.map(drop))
+    }
     let count = daemons.len();
     let mut silent = 0;
-    for (name, answer) in join_all(daemons.into_iter().map(ask)).await {
+    for (name, thing, answer) in join_all(daemons.into_iter().map(ask)).await {
         if let Err(failure) = answer {
             silent += 1;
-            let Failure { message, hint, .. } = failure;
-            let hint = hint.map(|hint| format!("   # {hint}")).unwrap_or_default();
-            let mend = format!("sudo systemctl restart 'lava-*'{hint}");
-            findings.push(Finding::wrong("daemons", format!("{name}: {message}"), mend));
+            let mend = mend(thing, &failure);
+            findings.push(Finding::wrong("daemons", format!("{name}: {}", failure.message), mend));
         }
     }
     if silent == 0 && count > 0 {
         findings.push(Finding::good("daemons", format!("{count} of the inventory answer")));
     }
+}
+
+/// What helps where a daemon does not answer: it is started, where it is; or, where it is something else, what
+/// was said of that.
+fn mend(thing: &Resource, failure: &Failure) -> String {
+    let gone = ["refused", "No such file"].iter().any(|what| failure.message.contains(what));
+    let (host, port) = match &thing.endpoint {
+        Endpoint::Unix(_) => ("localhost", None),
+        Endpoint::Tcp(at) | Endpoint::Tls(at) => {
+            at.rsplit_once(':').map_or((at.as_str(), None), |(host, port)| (host, Some(port)))
+        }
+    };
+    let host = host.trim_matches(['[', ']']);
+    let ip = host.parse::<IpAddr>();
+    let here = host == "localhost" || ip.is_ok_and(|ip| ip.is_loopback());
+    match (gone, &failure.hint) {
+        (false, Some(hint)) => hint.clone(),
+        (false, None) if here => "journalctl -u 'lava-*' -n 20".into(),
+        (false, None) => format!("ping -c 3 {host}"),
+        (true, _) if here => format!("sudo systemctl start {}", unit(thing)),
+        (true, _) => {
+            let at = port.map(|port| format!("   # or what else has port {port} there"));
+            format!("ssh {host} sudo systemctl start {}{}", unit(thing), at.unwrap_or_default())
+        }
+    }
+}
+
+/// The unit that may serve it. Those of PDUs are named by their files.
+fn unit(thing: &Resource) -> String {
+    if thing.path.starts_with("/consoles") {
+        return "lava-serial".into();
+    }
+    let files = Path::new("/etc/lava/power").read_dir().into_iter().flatten().flatten();
+    let names = files.filter_map(|file| file.path().file_stem()?.to_str().map(str::to_owned));
+    let mut units: Vec<String> = names.map(|name| format!("lava-power@{name}")).collect();
+    units.sort();
+    if units.is_empty() { "lava-power@rack1".into() } else { units.join(" ") }
 }
 
 /// One outlet of each PDU is asked for its state.

@@ -5,8 +5,9 @@ mod configs;
 mod daemons;
 mod expiry;
 mod host;
+mod ports;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
 use serde::Serialize;
@@ -16,10 +17,10 @@ use crate::model::{Failure, Kind, shown};
 
 /// Looks for what is wrong with this host's lab, and says what mends it. Changes nothing.
 ///
-/// It looks at the inventory and the daemons in it, the daemons of this host, their configurations, the
-/// serial adapters, PDUs, the captures' disks, tokens and certificates, the clock, and systemd's units.
-/// Without --serial and --power the configurations are those that the packages' units use:
-/// /etc/lava/serial.d, /etc/lava/serial/*.toml, /etc/lava/power/*.toml.
+/// It looks at the inventory and the daemons in it, the daemons of this host, their configurations and the
+/// addresses in them, the serial adapters, PDUs, the captures' disks, tokens, keys and certificates, the clock,
+/// and systemd's units. Without --serial, --power and --ssh the configurations are those that the packages'
+/// units use (/etc/lava/serial.d, serial/*.toml, power/*.toml and ssh.d), and what lava init has made.
 ///
 /// Exit code 1 when something is wrong.
 #[derive(Debug, Args)]
@@ -32,6 +33,9 @@ pub(super) struct DoctorArgs {
     /// Configurations of lava-power to look at.
     #[arg(long, value_name = "PATH")]
     power: Vec<PathBuf>,
+    /// Configurations of lava-ssh to look at.
+    #[arg(long, value_name = "PATH")]
+    ssh: Vec<PathBuf>,
     /// One line of JSON: a list of objects.
     #[arg(long)]
     json: bool,
@@ -77,9 +81,16 @@ impl Finding {
     }
 }
 
+/// A path as a shell takes it.
+pub(super) fn quoted(path: &Path) -> String {
+    let path = path.to_string_lossy();
+    // No path has a NUL.
+    shlex::try_quote(&path).map_or_else(|_| path.to_string(), std::borrow::Cow::into_owned)
+}
+
 pub(super) async fn run(args: DoctorArgs, ctx: &Context) -> Result<(), Failure> {
     let clock = host::Clock::read();
-    let configs = configs::Configs::read(&args.serial, &args.power);
+    let configs = configs::Configs::read(&args.serial, &args.power, &args.ssh);
     let mut findings = Vec::new();
     let lab = args.lab.locate(ctx);
     daemons::look(lab, &mut findings).await;

@@ -9,6 +9,7 @@ use clap::Args;
 use futures_util::future::try_join_all;
 
 use self::show::{Form, Show};
+use super::super::console::told_to_end;
 use super::super::point::point;
 use super::context::Stop;
 use super::{Context, LabArgs};
@@ -145,8 +146,16 @@ async fn everything(ctx: &Context, args: &LogArgs, sources: &[Source]) -> Result
     let following = shows
         .into_iter()
         .map(|(mut show, attachment)| async move { show.follow(attachment).await });
-    try_join_all(following).await?;
-    Ok(())
+    let following = try_join_all(following);
+    if form != Form::Bytes || !ctx.screen().is_terminal || !ctx.is_local() {
+        return following.await.map(drop);
+    }
+    // Its one end, at which what the board has set at the terminal is undone.
+    tokio::select! {
+        biased;
+        failure = told_to_end() => Err(failure.into()),
+        followed = following => followed.map(drop),
+    }
 }
 
 /// The offsets between which a console's past is asked for.

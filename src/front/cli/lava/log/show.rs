@@ -12,6 +12,7 @@ use super::{LogArgs, Source};
 use crate::client::attach::{From, Item, Options};
 use crate::client::{Attachment, history};
 use crate::front::cli::clock::local;
+use crate::front::cli::last_words;
 use crate::model::event::Mode;
 use crate::model::{Event, Failure, Point, What, goes_by};
 use crate::wire::asciicast::Asciicast;
@@ -54,6 +55,8 @@ pub(super) struct Show<'a> {
     next: Option<u64>,
     /// Whether the line that has no end yet is on the screen.
     prompted: bool,
+    /// The board's bytes are on this process's terminal, and what they have set is not undone.
+    touched: bool,
 }
 
 impl<'a> Show<'a> {
@@ -80,6 +83,7 @@ impl<'a> Show<'a> {
             tame: Tame::default(),
             next: None,
             prompted: false,
+            touched: false,
         }
     }
 
@@ -148,7 +152,10 @@ impl<'a> Show<'a> {
             self.ctx.note(&what).await;
         }
         match self.form {
-            Form::Bytes if self.terminal => self.ctx.out(&self.tame.feed(&frame.bytes)).await,
+            Form::Bytes if self.terminal => {
+                self.touched = self.ctx.is_local();
+                self.ctx.out_beside(&self.tame.feed(&frame.bytes)).await
+            }
             Form::Bytes => self.ctx.out(&frame.bytes).await,
             Form::Cast => self.recorded(frame, end).await,
             Form::Lines => {
@@ -166,7 +173,10 @@ impl<'a> Show<'a> {
     async fn finish(&mut self, end: u64) -> Result<(), Stop> {
         match self.form {
             // The past may end in the middle of a colour, or of an editor.
-            Form::Bytes if self.terminal => self.ctx.out(&self.tame.undo()).await,
+            Form::Bytes if self.terminal => {
+                self.touched = false;
+                self.ctx.out_beside(&self.tame.undo()).await
+            }
             Form::Lines => match self.lines.finish() {
                 Some(line) => self.line(&line, end).await,
                 None => Ok(()),
@@ -272,6 +282,15 @@ impl<'a> Show<'a> {
         }
         text.push_str(&self.cast.output(frame.time_us, &frame.bytes));
         self.ctx.out(text.as_bytes()).await
+    }
+}
+
+/// However it ends, the terminal is left as a shell likes it.
+impl Drop for Show<'_> {
+    fn drop(&mut self) {
+        if self.touched {
+            last_words::print(self.tame.undo());
+        }
     }
 }
 

@@ -24,7 +24,7 @@ pub(in super::super) struct SwitchArgs {
     #[arg(long, value_name = "TEXT")]
     reason: Option<String>,
     /// Also when somebody else holds the board's console. Without it a person at a terminal is
-    /// asked, and a script is refused (exit code 4).
+    /// asked, and a script, or who comes by ssh, is refused (exit code 4).
     #[arg(long, requires = "reason")]
     force: bool,
     /// A line of JSON for each board, as lava-power reports it.

@@ -32,6 +32,9 @@ enum Verb {
     Name {
         /// A device, as ttyUSB0 or /dev/ttyUSB0.
         device: String,
+        /// One line of JSON.
+        #[arg(long)]
+        json: bool,
     },
 }
 
@@ -68,7 +71,7 @@ pub(super) async fn run(args: SerialArgs, ctx: &Context) -> Result<(), Failure> 
     match args.verb {
         Verb::List(args) => list::run(&args, &rows().await?, ctx).await,
         Verb::Suggest(args) => suggest::run(&args, &rows().await?, ctx).await,
-        Verb::Name { device } => {
+        Verb::Name { device, json } => {
             let roots = Roots::of_host();
             let tty = device.rsplit('/').next().unwrap_or(&device);
             let adapters = adapters(&roots)?;
@@ -78,6 +81,9 @@ pub(super) async fn run(args: SerialArgs, ctx: &Context) -> Result<(), Failure> 
                     .hint("`lava serial list` shows which there are")
             })?;
             let name = Identity::of(adapter, &adapters).name;
+            if json {
+                return ctx.print_json(&serde_json::json!({"tty": tty, "name": name})).await;
+            }
             ctx.print(format!("{name}\n").as_bytes()).await
         }
     }

@@ -126,6 +126,7 @@ impl Watch<'_> {
     async fn news(&mut self, at: usize, news: News) -> Result<(), Stop> {
         match news {
             News::Attached
+            | News::Typed
             | News::Item(Item::Screen(_) | Item::Mode { .. } | Item::Answer { .. }) => Ok(()),
             News::Failed(failure) => {
                 let line = format!("[{}; retrying]", failure.message);

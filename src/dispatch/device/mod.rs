@@ -3,15 +3,20 @@
 //! Dictionaries are rendered from templates and carry far more keys than any one job needs. Those
 //! that LAVA knows are left alone here; what is used must be of the right type.
 
+mod loader;
+mod values;
+
 use std::collections::BTreeMap;
 
-use super::job::{Limit, Text, Texts, none_of};
+use self::loader::LOADERS;
+pub use self::loader::Loader;
+use self::values::{address, connect, filled, limits, names, present, texts};
+use super::job::{Text, none_of};
 use super::menu::Menus;
-use super::names;
 pub use super::peers::{DockerOptions, Ssh};
 use super::qemu::{Guest, Qemu};
 use super::target::Target;
-use crate::config::{At, FromNode, Node, Table, Value};
+use crate::config::{At, Node, Table, Value};
 use crate::image::uimage;
 
 /// The parts of a device dictionary that the dispatcher acts on.
@@ -100,35 +105,6 @@ pub struct Addresses {
     pub tee: Option<String>,
 }
 
-/// How to talk to a boot loader of the board.
-#[derive(Debug, Clone, Default)]
-pub struct Loader {
-    pub prompts: Vec<String>,
-    pub needs_interrupt: bool,
-    pub interrupt_prompt: String,
-    pub interrupt_character: String,
-    /// Control characters to send instead, as `c` for Ctrl-C.
-    pub interrupt_control: Vec<String>,
-    /// Whether a line end follows the interrupt character.
-    pub interrupt_newline: bool,
-    /// What it says first, where that is waited for; a regular expression.
-    pub start_message: String,
-    /// The way through the firmware's menus that leads to it.
-    pub menu: String,
-    /// The address of the board's network interface, for what asks for it.
-    pub mac: Option<String>,
-    /// U-Boot shows the board's medium to this host, which writes the image.
-    pub ums_flash: bool,
-    /// What it says last.
-    pub final_message: String,
-    /// What it says when a command has failed; regular expressions.
-    pub error_messages: Vec<String>,
-    /// The lists of commands by name.
-    pub commands: BTreeMap<String, Vec<String>>,
-    /// The kernel's command lines by the name of the commands, where they are apart.
-    pub command_lines: BTreeMap<String, String>,
-}
-
 impl Device {
     /// Reads a dictionary; `None` after notes of what is wrong.
     pub fn read(node: &Node, at: &At<'_>) -> Option<Self> {
@@ -156,7 +132,7 @@ impl Device {
         }
         if let Some(table) = present(&top, "timeouts") {
             for key in ["actions", "connections"] {
-                names::check(&table, key);
+                super::names::check(&table, key);
             }
             device.action_timeouts = limits(&table, "actions");
             device.connection_timeouts = limits(&table, "connections");
@@ -217,17 +193,7 @@ impl Device {
         self.failure_retry = filled(&table, "failure_retry");
         for loader in LOADERS {
             let Some(table) = present(&table, loader) else { continue };
-            let loader_constants = Loader {
-                interrupt_prompt: text(&table, "interrupt-prompt").unwrap_or_default(),
-                interrupt_character: text(&table, "interrupt-character").unwrap_or_default(),
-                interrupt_control: texts(&table, "interrupt_ctrl_list"),
-                interrupt_newline: filled(&table, "interrupt-newline").unwrap_or(true),
-                final_message: text(&table, "final-message").unwrap_or_default(),
-                error_messages: texts(&table, "error-messages"),
-                needs_interrupt: true,
-                ..Loader::default()
-            };
-            self.loaders.insert(loader.to_owned(), loader_constants);
+            self.loaders.insert(loader.to_owned(), Loader::of_constants(&table));
         }
     }
 
@@ -317,110 +283,6 @@ impl Device {
     }
 }
 
-/// The boot methods that talk to a boot loader.
-const LOADERS: [&str; 9] = [
-    "barebox",
-    "depthcharge",
-    "grub",
-    "grub-efi",
-    "ipxe",
-    "nodebooter",
-    "u-boot",
-    "uefi",
-    "uefi-menu",
-];
-
-impl Loader {
-    /// Reads the parameters of a boot method, and its lists of commands.
-    fn read(&mut self, method: &Table<'_>) {
-        if let Some(parameters) = present(method, "parameters") {
-            let text = |key| filled::<Text>(&parameters, key).map(|text| text.0);
-            self.prompts = texts(&parameters, "bootloader_prompt");
-            self.needs_interrupt = filled(&parameters, "needs_interrupt").unwrap_or(true);
-            if let Some(prompt) = text("interrupt_prompt") {
-                self.interrupt_prompt = prompt;
-            }
-            // A UEFI shell has words of its own for the same.
-            if let Some(prompt) = text("shell_interrupt_prompt") {
-                self.interrupt_prompt = prompt;
-            }
-            if let Some(character) = text("shell_interrupt_string") {
-                self.interrupt_character = character;
-            }
-            if let Some(character) = text("interrupt_char").filter(|text| !text.is_empty()) {
-                self.interrupt_character = character;
-            }
-            self.start_message = text("start_message").unwrap_or_default();
-            self.mac = text("lava_mac");
-            self.ums_flash = filled(&parameters, "uboot_ums_flash").unwrap_or(false);
-        }
-        self.menu = filled::<Text>(method, "menu_options").map(|text| text.0).unwrap_or_default();
-        for (key, node) in method.entries() {
-            let Some(table) = node.get("commands").and_then(|_| present(method, &key.name)) else {
-                continue;
-            };
-            self.commands.insert(key.name.clone(), texts(&table, "commands"));
-            if let Some(line) = filled::<Text>(&table, "cmdline") {
-                self.command_lines.insert(key.name.clone(), line.0);
-            }
-        }
-    }
-}
-
-/// A load address: a hexadecimal number, or a variable of U-Boot's.
-fn address(table: &Table<'_>, key: &str) -> Option<String> {
-    let address = filled::<Text>(table, key)?.0;
-    let digits = address.strip_prefix("0x").unwrap_or(&address);
-    let is_number = !digits.is_empty() && digits.chars().all(|c| c.is_ascii_hexdigit());
-    if !is_number && !address.contains('$') && !address.is_empty() {
-        let expected =
-            "a load address is a number such as 0x40400000, or a variable such as ${loadaddr}";
-        table.problem(key, format!("{address:?}: {expected}"));
-    }
-    Some(address)
-}
-
-/// The command of `connect`, or of the connection that is tagged as primary.
-fn connect(commands: &Table<'_>) -> Option<String> {
-    if let Some(connect) = filled(commands, "connect") {
-        return Some(connect);
-    }
-    let connections = present(commands, "connections")?;
-    let primary = connections.entries().iter().find(|(_, node)| {
-        let tags = node.get("tags").map(|tags| &tags.value);
-        matches!(tags, Some(Value::List(tags)) if tags.iter().any(|tag| tag.as_text() == Some("primary")))
-    });
-    let first = || connections.entries().first();
-    let (_, node) = primary.or_else(first)?;
-    node.get("connect").and_then(Node::as_text).map(ToOwned::to_owned)
-}
-
-/// A table, unless the key is missing or empty: templates often render empty ones.
-fn present<'a>(table: &Table<'a>, key: &str) -> Option<Table<'a>> {
-    table.node(key).filter(|node| node.value != Value::Null)?;
-    table.table(key)
-}
-
-/// A value, unless the key is missing or empty.
-fn filled<T: FromNode>(table: &Table<'_>, key: &str) -> Option<T> {
-    table.node(key).filter(|node| node.value != Value::Null)?;
-    table.optional(key)
-}
-
-fn texts(table: &Table<'_>, key: &str) -> Vec<String> {
-    filled::<Texts>(table, key).unwrap_or_default().0
-}
-
-fn limits(table: &Table<'_>, key: &str) -> BTreeMap<String, u64> {
-    let limits: Option<BTreeMap<String, Limit>> = filled(table, key);
-    limits.unwrap_or_default().into_iter().map(|(name, limit)| (name, limit.seconds)).collect()
-}
-
-fn names(table: &Table<'_>, key: &str) -> Vec<String> {
-    let Some(table) = present(table, key) else { return Vec::new() };
-    table.entries().iter().map(|(key, _)| key.name.clone()).collect()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -435,7 +297,7 @@ mod tests {
 
     #[test]
     fn the_example_device_is_read() {
-        let device = read(include_str!("../../conf/devices/qemu-uboot.yaml")).unwrap();
+        let device = read(include_str!("../../../conf/devices/qemu-uboot.yaml")).unwrap();
         assert_eq!(device.connect.as_deref(), Some("lava-console panda01"));
         assert_eq!(device.loader("u-boot").prompts, ["=> "]);
         assert_eq!(device.loader("u-boot").commands["ramdisk"].len(), 9);

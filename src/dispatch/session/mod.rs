@@ -1,20 +1,28 @@
 //! A job's conversation with the board's console: expect, type, and log every line.
 
+mod typing;
+mod verdict;
+
 use std::time::Duration;
 
 use bytes::Bytes;
-use tokio::time::{Instant, timeout_at};
+use tokio::time::{Instant, timeout, timeout_at};
 
+use self::typing::Typist;
+use self::verdict::{ANSWER, Due};
 use super::connection::{Connection, Incoming};
 use super::error::Error;
 use super::expect::{Found, Patterns, Place, Window};
 use super::log::{Lines, Log};
+use super::watch::Watch;
 
 /// A port that was lost may take this long to come back before the board counts as dead: a power
 /// cycle closes the port of a virtual board for a moment.
 const PORT_GRACE: Duration = Duration::from_secs(10);
 /// A prompt has no line end. After this time without more it is logged as it is.
 const PARTIAL_LINE: Duration = Duration::from_millis(500);
+/// A prompt that has to be at rest is one when nothing has followed it for this time.
+const REST: Duration = Duration::from_secs(2);
 
 /// The console of a job.
 pub struct Session {
@@ -29,6 +37,14 @@ pub struct Session {
     /// The place of the byte that comes next.
     place: Place,
     last_line: String,
+    watch: Watch,
+    typist: Typist,
+    /// When the alarm was seen that the watch has now.
+    alarmed: Option<Instant>,
+    /// When the board spoke last, or we began to listen.
+    heard: Instant,
+    /// What has come of the last line is logged.
+    paused: bool,
 }
 
 /// How long a wait may last, and who waits.
@@ -39,6 +55,18 @@ pub struct Wait {
     pub deadline: Instant,
     /// The limit of each wait on the connection, if it is shorter.
     pub connection: Option<Duration>,
+    /// What is waited for, where the patterns themselves would not tell a person.
+    pub what: Option<String>,
+    /// A board that says nothing at all may be at a prompt that it has shown before anybody listened: it
+    /// is sent a line end, once.
+    pub nudge: bool,
+}
+
+impl Wait {
+    /// A wait for an action that has no time at all.
+    pub fn of(action: &'static str) -> Self {
+        Self { action, deadline: Instant::now(), connection: None, what: None, nudge: false }
+    }
 }
 
 impl Session {
@@ -52,7 +80,25 @@ impl Session {
             port_due: None,
             place: Place { offset: None, time_us: 0 },
             last_line: String::new(),
+            watch: Watch::default(),
+            typist: Typist::default(),
+            alarmed: None,
+            heard: Instant::now(),
+            paused: true,
         }
+    }
+
+    /// What is known of the board, from all that it has said.
+    pub fn watch(&mut self) -> &mut Watch {
+        &mut self.watch
+    }
+
+    /// Lets others type at the console, too, or no longer.
+    ///
+    /// # Errors
+    /// When the console does not agree.
+    pub async fn share(&mut self, shared: bool) -> Result<(), Error> {
+        self.connection.share(shared).await
     }
 
     /// The connection alone, for another use.
@@ -63,23 +109,55 @@ impl Session {
     /// Waits until one of the patterns matches. Cancel safe: nothing that was read is lost.
     ///
     /// # Errors
-    /// [`Error::Timeout`] with what was waited for and the board's last line, or the console's own
-    /// failure.
+    /// [`Error::Timeout`] with what was waited for and the board's last line; [`Error::Dead`] as soon as
+    /// the board tells that it will not come to it; or the console's own failure.
     pub async fn expect(&mut self, patterns: &Patterns, wait: &Wait) -> Result<Found, Error> {
         let begin = Instant::now();
         let limit = wait.connection.map_or(wait.deadline, |limit| wait.deadline.min(begin + limit));
+        let (mut nudge, mut nudged) = (wait.nudge, None::<Instant>);
         self.window.restart();
+        self.log.waits_for(Some(wait.what.clone().unwrap_or_else(|| patterns.describe())));
         loop {
             if let Some(found) = self.window.find(patterns) {
-                return Ok(found);
+                let seen = Instant::now();
+                if !self.stands(found.position) {
+                    return Err(self.dead(patterns, wait));
+                }
+                if !patterns.is_at_rest(found.index) || self.rests(limit).await? {
+                    let answered = nudged.is_some_and(|at| seen - at < ANSWER);
+                    return match answered && self.watch.was_reset() {
+                        true => Err(self.not_reset(&found)),
+                        false => Ok(found),
+                    };
+                }
+                continue;
             }
-            match timeout_at(limit, self.receive()).await {
-                Ok(received) => received?,
-                Err(_) => {
+            let due = self.due(begin, nudge);
+            if due.is_some_and(|(at, due)| due == Due::Dead && at <= Instant::now()) {
+                // Also of a board that never pauses.
+                return Err(self.dead(patterns, wait));
+            }
+            let until = due.map_or(limit, |(at, _)| at.min(limit));
+            match (timeout_at(until, self.receive()).await, due) {
+                (Ok(received), _) => received?,
+                (Err(_), Some((at, Due::Nudge))) if at <= limit => {
+                    (nudge, nudged) = (false, Some(Instant::now()));
+                    self.log.info(
+                        "the board says nothing: a line end is typed, since it may be at a prompt",
+                    );
+                    self.type_bytes(Bytes::from_static(b"\n")).await?;
+                }
+                (Err(_), Some((at, Due::Dead))) if at <= limit => {
+                    return Err(self.dead(patterns, wait));
+                }
+                (Err(_), Some((at, Due::Silent))) if at <= limit => {
+                    return Err(self.silent(patterns, wait));
+                }
+                (Err(_), _) => {
                     return Err(Error::Timeout {
                         action: wait.action.to_owned(),
                         seconds: (limit - begin).as_secs(),
-                        waited_for: patterns.describe(),
+                        waited_for: wait.what.clone().unwrap_or_else(|| patterns.describe()),
                         seen: self.last_line(),
                     });
                 }
@@ -87,40 +165,33 @@ impl Session {
         }
     }
 
-    /// Types a line. `delay` is what the board needs between two characters.
-    ///
-    /// # Errors
-    /// As [`Session::type_bytes`].
-    pub async fn send_line(&mut self, line: &str, delay: Duration) -> Result<(), Error> {
-        self.type_text(&format!("{line}\n"), delay).await
-    }
-
-    /// Types text, which is logged.
-    ///
-    /// # Errors
-    /// As [`Session::type_bytes`].
-    pub async fn type_text(&mut self, text: &str, delay: Duration) -> Result<(), Error> {
-        self.log.input(text.trim_end_matches('\n'));
-        if delay.is_zero() {
-            return self.type_bytes(Bytes::copy_from_slice(text.as_bytes())).await;
+    /// Whether the board waits behind what was found last.
+    async fn rests(&mut self, limit: Instant) -> Result<bool, Error> {
+        let end = limit.min(Instant::now() + REST);
+        while !self.window.has_text() {
+            match timeout_at(end, self.receive()).await {
+                Ok(received) => received?,
+                Err(_) => return Ok(true),
+            }
         }
-        for character in text.chars() {
-            self.type_bytes(Bytes::from(character.to_string())).await?;
-            tokio::time::sleep(delay).await;
-        }
-        Ok(())
+        Ok(false)
     }
 
     /// Types bytes. While somebody else has the write lock, this waits for it to come back; what the
     /// board says meanwhile is kept.
     ///
     /// # Errors
-    /// When the console cannot be reached any more.
+    /// When the console cannot be reached any more, or takes nothing for [`PORT_GRACE`].
     pub async fn type_bytes(&mut self, bytes: Bytes) -> Result<(), Error> {
         while self.forced.is_some() {
             self.receive().await?;
         }
-        self.connection.write(bytes).await
+        let seconds = PORT_GRACE.as_secs();
+        let dead = || {
+            let what = format!("the console is dead: it has taken nothing for {seconds} s");
+            Error::Infrastructure(what)
+        };
+        timeout(PORT_GRACE, self.connection.write(bytes)).await.map_err(|_| dead())?
     }
 
     /// Takes in what comes until nothing has come for `quiet`, but at most for `limit`.
@@ -138,9 +209,14 @@ impl Session {
         }
     }
 
+    /// A line in the job's log.
+    pub fn note(&self, message: &str) {
+        self.log.info(message);
+    }
+
     /// Lets go of what came until now: it is not taken for the answer to what is typed next.
     pub fn forget(&mut self) {
-        self.window = Window::default();
+        self.window.forget();
     }
 
     /// What the board said last, for messages.
@@ -159,14 +235,19 @@ impl Session {
         self.lines.flush(&self.log);
     }
 
+    /// Takes in what comes next, or notes that nothing comes. Cancel safe.
     async fn receive(&mut self) -> Result<(), Error> {
         let next = self.connection.next();
         let incoming = match &self.port_due {
-            None => match tokio::time::timeout(PARTIAL_LINE, next).await {
+            None if self.paused => next.await?,
+            None => match timeout(PARTIAL_LINE, next).await {
                 Ok(incoming) => incoming?,
                 Err(_) => {
+                    self.paused = true;
                     self.lines.flush(&self.log);
-                    self.connection.next().await?
+                    self.watch.pause();
+                    self.note_alarm();
+                    return Ok(());
                 }
             },
             Some((due, reason)) => match timeout_at(*due, next).await {
@@ -192,6 +273,10 @@ impl Session {
                 self.port_due = None;
                 self.lines.push(place, &bytes, &self.log);
                 self.window.push(place, &bytes);
+                self.watch.push(place, &bytes);
+                self.hear_echo(&bytes);
+                (self.heard, self.paused) = (Instant::now(), false);
+                self.note_alarm();
                 let line = self.window.last_line();
                 if !line.is_empty() {
                     self.last_line = line;
@@ -233,61 +318,4 @@ impl std::fmt::Debug for Session {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::super::connection::Script;
-    use super::super::progress::Silent;
-    use super::*;
-    use std::sync::Arc;
-
-    fn session() -> (Session, super::super::connection::ScriptHandle, tempfile::TempDir) {
-        let dir = tempfile::tempdir().unwrap();
-        let log = Log::create(&dir.path().join("log"), Vec::new(), Arc::new(Silent)).unwrap();
-        let (script, handle) = Script::new();
-        (Session::new(Box::new(script), log), handle, dir)
-    }
-
-    fn wait(seconds: u64) -> Wait {
-        let deadline = Instant::now() + Duration::from_secs(seconds);
-        Wait { action: "login-action", deadline, connection: None }
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn a_time_out_tells_what_was_waited_for_and_what_was_seen() {
-        let (mut session, mut board, _dir) = session();
-        board.say("Starting kernel ...\r\n\r\n").await;
-        let login = Patterns::new(["login:"]).unwrap();
-        let error = session.expect(&login, &wait(120)).await.unwrap_err();
-        assert_eq!(
-            error.to_string(),
-            "login-action timed out after 120 s waiting for \"login:\"; \
-             the board's last line: \"Starting kernel ...\""
-        );
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn typing_waits_while_somebody_else_has_the_console() {
-        let (mut session, mut board, _dir) = session();
-        board.says.send(Incoming::Forced { by: "alice".into() }).await.unwrap();
-        let prompt = Patterns::new(["=> "]).unwrap();
-        board.say("=> ").await;
-        session.expect(&prompt, &wait(1)).await.unwrap();
-        let typing = session.send_line("boot", Duration::ZERO);
-        let soon = tokio::time::timeout(Duration::from_secs(60), typing).await;
-        assert!(soon.is_err(), "it typed although alice has the console");
-        board.says.send(Incoming::Released).await.unwrap();
-        session.send_line("boot", Duration::ZERO).await.unwrap();
-        assert_eq!(board.line().await.as_deref(), Some("boot"));
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn a_port_that_does_not_come_back_is_a_dead_console_long_before_the_time_limit() {
-        let (mut session, board, _dir) = session();
-        let reason = "EOF".to_owned();
-        board.says.send(Incoming::PortLost { reason }).await.unwrap();
-        let login = Patterns::new(["login:"]).unwrap();
-        let begin = Instant::now();
-        let error = session.expect(&login, &wait(600)).await.unwrap_err();
-        assert!(matches!(&error, Error::Infrastructure(what) if what.contains("EOF")), "{error}");
-        assert_eq!(begin.elapsed(), PORT_GRACE);
-    }
-}
+mod tests;

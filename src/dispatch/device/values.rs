@@ -1,0 +1,61 @@
+//! How the values of a device dictionary are read.
+
+use std::collections::BTreeMap;
+
+use crate::config::{FromNode, Node, Table, Value};
+use crate::dispatch::job::{Limit, Text, Texts};
+
+/// A load address: a hexadecimal number, or a variable of U-Boot's.
+pub(super) fn address(table: &Table<'_>, key: &str) -> Option<String> {
+    let address = filled::<Text>(table, key)?.0;
+    let digits = address.strip_prefix("0x").unwrap_or(&address);
+    let is_number = !digits.is_empty() && digits.chars().all(|c| c.is_ascii_hexdigit());
+    // U-Boot takes "-" for a file that is not there.
+    if !is_number && !address.contains('$') && !matches!(address.as_str(), "" | "-") {
+        let expected =
+            "a load address is a number such as 0x40400000, or a variable such as ${loadaddr}";
+        table.problem(key, format!("{address:?}: {expected}"));
+    }
+    Some(address)
+}
+
+/// The command of `connect`, or of the connection that is tagged as primary.
+pub(super) fn connect(commands: &Table<'_>) -> Option<String> {
+    if let Some(connect) = filled(commands, "connect") {
+        return Some(connect);
+    }
+    let connections = present(commands, "connections")?;
+    let primary = connections.entries().iter().find(|(_, node)| {
+        let tags = node.get("tags").map(|tags| &tags.value);
+        matches!(tags, Some(Value::List(tags)) if tags.iter().any(|tag| tag.as_text() == Some("primary")))
+    });
+    let first = || connections.entries().first();
+    let (_, node) = primary.or_else(first)?;
+    node.get("connect").and_then(Node::as_text).map(ToOwned::to_owned)
+}
+
+/// A table, unless the key is missing or empty: templates often render empty ones.
+pub(super) fn present<'a>(table: &Table<'a>, key: &str) -> Option<Table<'a>> {
+    table.node(key).filter(|node| node.value != Value::Null)?;
+    table.table(key)
+}
+
+/// A value, unless the key is missing or empty.
+pub(super) fn filled<T: FromNode>(table: &Table<'_>, key: &str) -> Option<T> {
+    table.node(key).filter(|node| node.value != Value::Null)?;
+    table.optional(key)
+}
+
+pub(super) fn texts(table: &Table<'_>, key: &str) -> Vec<String> {
+    filled::<Texts>(table, key).unwrap_or_default().0
+}
+
+pub(super) fn limits(table: &Table<'_>, key: &str) -> BTreeMap<String, u64> {
+    let limits: Option<BTreeMap<String, Limit>> = filled(table, key);
+    limits.unwrap_or_default().into_iter().map(|(name, limit)| (name, limit.seconds)).collect()
+}
+
+pub(super) fn names(table: &Table<'_>, key: &str) -> Vec<String> {
+    let Some(table) = present(table, key) else { return Vec::new() };
+    table.entries().iter().map(|(key, _)| key.name.clone()).collect()
+}

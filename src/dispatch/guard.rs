@@ -1,0 +1,227 @@
+//! What is done when a dispatcher is killed and cannot clean up by itself.
+//!
+//! Each job has a guard: a process of this program's own that waits for the end of a pipe. While the job
+//! lives, the pipe tells it what there is to clean up; at the job's end it is dismissed. When the pipe ends
+//! without that, whatever of, the guard kills all that the job has started, switches the board off with
+//! the device's own commands, and removes the job's containers and files. It has its own process group, so
+//! that neither Ctrl-C nor the death of the dispatcher's group reaches it.
+//!
+//! What a job has started is known by a variable of its environment ([`MARK`]), which every process
+//! inherits from the one that started it, also one that has left its parent.
+
+use std::io::BufRead as _;
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+use std::sync::Arc;
+use std::time::Duration;
+
+use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
+use serde::{Deserialize, Serialize};
+use tokio::io::AsyncWriteExt as _;
+use tokio::process::{Child, ChildStdin, Command};
+use tokio::time::timeout;
+
+use super::context::Settings;
+use super::device::Device;
+use super::log::Log;
+use super::power::{self, Asking};
+use super::progress::Silent;
+use super::{execute, registry};
+use crate::dispatch::validate::find_program;
+use crate::model::{Failure, Kind};
+
+/// The variable that all of a job's processes have in their environment.
+pub const MARK: &str = "LAVA_JOB_MARK";
+/// The program, and its hidden verb.
+const PROGRAM: &str = "lava-dispatcher";
+pub const VERB: &str = "guard";
+/// A guard that is dismissed ends at once.
+const DISMISSED: Duration = Duration::from_secs(2);
+/// How often what a job has started is looked for: a process may start another one meanwhile.
+const ROUNDS: u32 = 20;
+const ROUND: Duration = Duration::from_millis(50);
+/// How long the removal of a container may take.
+const CONTAINER: Duration = Duration::from_secs(30);
+
+/// What there is to clean up.
+#[derive(Debug, Serialize, Deserialize)]
+struct Will {
+    job_id: String,
+    output: PathBuf,
+    tftp_folder: PathBuf,
+    lab: Option<PathBuf>,
+    hostname: String,
+    power_off: Vec<String>,
+    mark: Option<String>,
+}
+
+/// A line of what the guard is told.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+enum Word {
+    Will(Box<Will>),
+    Container(String),
+    Dismissed,
+}
+
+/// A job's guard, seen from the job.
+#[derive(Debug)]
+pub struct Guard {
+    child: Child,
+    pipe: ChildStdin,
+}
+
+impl Guard {
+    /// Has a guard look after a job. `None` where there is no program for it; then a killed job leaves
+    /// its board as it is.
+    pub(super) async fn start(settings: &Settings, device: &Device) -> Option<Self> {
+        let mut command = Command::new(program()?);
+        command.arg(VERB).stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null());
+        // It is none of those that it ends; nor are the guards of other boards of the same run.
+        command.process_group(0).env_remove(MARK);
+        let mut child = command.spawn().ok()?;
+        let pipe = child.stdin.take()?;
+        let mut guard = Self { child, pipe };
+        let here = std::env::current_dir().unwrap_or_default();
+        let will = Will {
+            job_id: settings.job_id.clone(),
+            output: here.join(&settings.output),
+            tftp_folder: here.join(settings.tftp_dir.join(&settings.job_id)),
+            lab: settings.lab.as_ref().map(|lab| here.join(lab)),
+            hostname: device.hostname.clone(),
+            power_off: device.commands.power_off.clone(),
+            mark: std::env::var(MARK).ok(),
+        };
+        guard.tell(&Word::Will(Box::new(will))).await;
+        Some(guard)
+    }
+
+    /// There is one more container.
+    pub(super) async fn container(&mut self, name: &str) {
+        self.tell(&Word::Container(name.to_owned())).await;
+    }
+
+    /// The job has cleaned up.
+    pub(super) async fn dismiss(mut self) {
+        self.tell(&Word::Dismissed).await;
+        drop(self.pipe);
+        if timeout(DISMISSED, self.child.wait()).await.is_err() {
+            tracing::debug!("the job's guard has not ended yet");
+        }
+    }
+
+    async fn tell(&mut self, word: &Word) {
+        let Ok(mut line) = serde_json::to_vec(word) else { return };
+        line.push(b'\n');
+        // A guard that somebody has killed guards nothing.
+        if let Err(error) = self.pipe.write_all(&line).await {
+            tracing::debug!(%error, "the job's guard is gone");
+        }
+    }
+}
+
+/// The program beside our own, else the system's.
+fn program() -> Option<PathBuf> {
+    let own = std::env::current_exe().ok()?;
+    let beside = own.with_file_name(PROGRAM);
+    if beside.is_file() { Some(beside) } else { find_program(PROGRAM) }
+}
+
+/// The guard itself: waits for the end of standard input.
+///
+/// # Errors
+/// When standard input is none of a job's.
+pub fn guard() -> Result<(), Failure> {
+    crate::sys::hold_signals();
+    let (mut will, mut containers) = (None, Vec::new());
+    for line in std::io::stdin().lock().lines() {
+        let Ok(line) = line else { break };
+        match serde_json::from_str(&line) {
+            Ok(Word::Will(told)) => will = Some(told),
+            Ok(Word::Container(name)) => containers.push(name),
+            Ok(Word::Dismissed) => return Ok(()),
+            Err(error) => {
+                let what = format!("standard input is none of a job's: {error}");
+                return Err(Failure::new(Kind::User, what));
+            }
+        }
+    }
+    let Some(will) = will else { return Ok(()) };
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let runtime = runtime.map_err(|error| Failure::from_error(Kind::Infra, &error))?;
+    runtime.block_on(execute_will(*will, &containers))
+}
+
+async fn execute_will(will: Will, containers: &[String]) -> Result<(), Failure> {
+    let log = Log::append(&will.output.join(execute::LOG), Arc::new(Silent))?;
+    log.error(
+        "the job's dispatcher was killed: what it has started is ended, and the board switched off",
+    );
+    if let Some(mark) = &will.mark {
+        end_all(mark).await;
+    }
+    let scratch = will.output.join("scratch");
+    let settings = Settings {
+        job_id: will.job_id.clone(),
+        output: will.output,
+        lab: will.lab,
+        ..Settings::default()
+    };
+    let asking = Asking { log: &log, settings: &settings, board: &will.hostname };
+    if let Err(error) = power::run_for(&will.power_off, &asking).await {
+        log.error(format!("the board may still be on: {error}"));
+    }
+    for name in containers {
+        let mut remove = Command::new("docker");
+        remove.args(["rm", "--force", name]).stdin(Stdio::null()).stdout(Stdio::null());
+        if timeout(CONTAINER, remove.kill_on_drop(true).status()).await.is_err() {
+            log.error(format!("the container {name} is still there"));
+        }
+    }
+    for folder in [scratch, will.tftp_folder] {
+        // Not there when the job had not come so far.
+        let _ = std::fs::remove_dir_all(folder);
+    }
+    registry::remove(&will.job_id);
+    log.info("cleaned up after the dispatcher");
+    Ok(())
+}
+
+/// Kills all processes with this mark, but not this one, until there are none.
+async fn end_all(mark: &str) {
+    let entry = format!("{MARK}={mark}");
+    for _ in 0..ROUNDS {
+        let marked = marked(&entry);
+        if marked.is_empty() {
+            return;
+        }
+        for id in marked {
+            // By then the number may be another process's: who is held by a descriptor is looked at again.
+            if let Ok(process) = pidfd_open(id, PidfdFlags::empty())
+                && is_marked(
+                    Path::new("/proc").join(id.as_raw_nonzero().to_string()).as_path(),
+                    &entry,
+                )
+            {
+                let _ = pidfd_send_signal(process, Signal::KILL);
+            }
+        }
+        tokio::time::sleep(ROUND).await;
+    }
+}
+
+fn marked(entry: &str) -> Vec<Pid> {
+    let own = rustix::process::getpid();
+    let processes = std::fs::read_dir("/proc").into_iter().flatten().flatten();
+    let ids = processes.filter_map(|process| {
+        let id = process.file_name().to_str()?.parse().ok().and_then(Pid::from_raw)?;
+        (id != own && is_marked(&process.path(), entry)).then_some(id)
+    });
+    ids.collect()
+}
+
+/// Whether a process has the mark. One that has ended, but was not waited for, has none.
+fn is_marked(process: &Path, entry: &str) -> bool {
+    let environment = std::fs::read(process.join("environ")).unwrap_or_default();
+    environment.split(|byte| *byte == 0).any(|variable| variable == entry.as_bytes())
+}

@@ -1,0 +1,199 @@
+use std::sync::Arc;
+
+use super::*;
+use crate::dispatch::connection::{Script, ScriptHandle};
+use crate::dispatch::progress::Silent;
+use crate::dispatch::watch::Stage;
+
+pub(super) fn session() -> (Session, ScriptHandle, tempfile::TempDir) {
+    let dir = tempfile::tempdir().unwrap();
+    let log = Log::create(&dir.path().join("log"), Vec::new(), Arc::new(Silent)).unwrap();
+    let (script, handle) = Script::new();
+    (Session::new(Box::new(script), log), handle, dir)
+}
+
+fn wait(seconds: u64) -> Wait {
+    let deadline = Instant::now() + Duration::from_secs(seconds);
+    Wait { deadline, ..Wait::of("login-action") }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_time_out_tells_what_was_waited_for_and_what_was_seen() {
+    let (mut session, mut board, _dir) = session();
+    board.say("Starting kernel ...\r\n\r\n").await;
+    let login = Patterns::new(["login:"]).unwrap();
+    let error = session.expect(&login, &wait(120)).await.unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "login-action timed out after 120 s waiting for \"login:\"; \
+         the board's last line: \"Starting kernel ...\""
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn typing_waits_while_somebody_else_has_the_console() {
+    let (mut session, mut board, _dir) = session();
+    board.says.send(Incoming::Forced { by: "alice".into() }).await.unwrap();
+    let prompt = Patterns::new(["=> "]).unwrap();
+    board.say("=> ").await;
+    session.expect(&prompt, &wait(1)).await.unwrap();
+    let typing = session.send_line("boot", Duration::ZERO);
+    let soon = timeout(Duration::from_secs(60), typing).await;
+    assert!(soon.is_err(), "it typed although alice has the console");
+    board.says.send(Incoming::Released).await.unwrap();
+    session.send_line("boot", Duration::ZERO).await.unwrap();
+    assert_eq!(board.line().await.as_deref(), Some("boot"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_port_that_does_not_come_back_is_a_dead_console_long_before_the_time_limit() {
+    let (mut session, board, _dir) = session();
+    let reason = "EOF".to_owned();
+    board.says.send(Incoming::PortLost { reason }).await.unwrap();
+    let login = Patterns::new(["login:"]).unwrap();
+    let begin = Instant::now();
+    let error = session.expect(&login, &wait(600)).await.unwrap_err();
+    assert!(matches!(&error, Error::Infrastructure(what) if what.contains("EOF")), "{error}");
+    assert_eq!(begin.elapsed(), PORT_GRACE);
+}
+
+/// A session whose board was reset and is told to go on by itself.
+fn booting() -> (Session, ScriptHandle, tempfile::TempDir) {
+    let (mut session, board, dir) = session();
+    session.watch().reset();
+    (session, board, dir)
+}
+
+async fn login(session: &mut Session) -> Result<Found, Error> {
+    let login = Patterns::new(["login:"]).unwrap();
+    session.expect(&login, &wait(120)).await
+}
+
+const LINUX: &str = "\r\nStarting kernel ...\r\n\r\n[    0.000000] Linux version 6.1.0\r\n";
+const PANIC: &str = "[    1.2] Kernel panic - not syncing: No working init found.\r\n";
+
+#[tokio::test(start_paused = true)]
+async fn a_panic_ends_a_wait_within_a_second_and_tells_what_was_seen_and_expected() {
+    let (mut session, mut board, _dir) = booting();
+    board.say(LINUX).await;
+    board.say(PANIC).await;
+    board.say("[    1.3] CPU: 0 PID: 1 Comm: swapper/0 Not tainted\r\n").await;
+    let begin = Instant::now();
+    let error = login(&mut session).await.unwrap_err();
+    assert!(begin.elapsed() < Duration::from_secs(1), "{:?}", begin.elapsed());
+    assert_eq!(error.class(), "Job");
+    let offset = LINUX.len();
+    assert_eq!(
+        error.to_string(),
+        format!(
+            "the kernel panicked at offset {offset}: {PANIC:?} while login-action waited for \"login:\"; \
+             the last lines: \"Starting kernel ...\", \"[    0.000000] Linux version 6.1.0\", {PANIC:?}, \
+             \"[    1.3] CPU: 0 PID: 1 Comm: swapper/0 Not tainted\"",
+            PANIC = PANIC.trim()
+        )
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_panic_that_floods_the_console_is_not_waited_out() {
+    let (mut session, mut board, _dir) = booting();
+    board.say(&format!("{LINUX}{PANIC}")).await;
+    let begin = Instant::now();
+    let flood = async {
+        loop {
+            board.say("[    1.4] nothing but noise\r\n").await;
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    };
+    let error = tokio::select! {
+        found = login(&mut session) => found.unwrap_err(),
+        () = flood => unreachable!(),
+    };
+    assert!(error.to_string().starts_with("the kernel panicked"), "{error}");
+    assert!(begin.elapsed() < Duration::from_secs(1), "{:?}", begin.elapsed());
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_came_before_a_panic_counts_and_the_panic_ends_the_next_wait() {
+    let (mut session, mut board, _dir) = booting();
+    board.say(&format!("{LINUX}board login: \r\n{PANIC}")).await;
+    assert!(login(&mut session).await.is_ok());
+    assert!(matches!(login(&mut session).await, Err(Error::Dead(_))));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_system_may_print_the_panic_of_a_boot_before() {
+    let (mut session, mut board, _dir) = booting();
+    session.watch().enter(Stage::System);
+    board.say(PANIC).await;
+    board.say("board login:").await;
+    assert!(login(&mut session).await.is_ok());
+    board.say(PANIC).await;
+    let begin = Instant::now();
+    assert!(matches!(login(&mut session).await, Err(Error::Dead(_))));
+    assert!(begin.elapsed() < Duration::from_secs(1), "{:?}", begin.elapsed());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_kernel_that_says_nothing_is_not_waited_for_to_the_end() {
+    let (mut session, mut board, _dir) = booting();
+    session.watch().enter(Stage::Loader);
+    board.say("\r\nStarting kernel ...\r\n\r\n").await;
+    let begin = Instant::now();
+    let error = login(&mut session).await.unwrap_err();
+    assert_eq!(begin.elapsed().as_secs(), 30);
+    let told = error.to_string();
+    assert!(
+        told.starts_with("the kernel says nothing: 30 s of silence after \"Starting kernel ...\""),
+        "{told}"
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_kernel_that_was_told_to_be_quiet_has_all_of_its_time() {
+    let (mut session, mut board, _dir) = booting();
+    session.watch().enter(Stage::Loader);
+    board.say("=> setenv bootargs 'console=ttyAMA0 quiet'\r\n").await;
+    board.say("=> booti\r\nStarting kernel ...\r\n\r\n").await;
+    assert!(matches!(login(&mut session).await, Err(Error::Timeout { seconds: 120, .. })));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_prompt_that_was_there_before_is_found_by_a_line_end() {
+    let (mut session, mut board, _dir) = session();
+    let shell = Patterns::new(["login:"]).unwrap().or_at_rest(["# "]).unwrap();
+    let wait = Wait { nudge: true, ..wait(60) };
+    let answer = async {
+        assert_eq!(board.line().await.as_deref(), Some(""));
+        board.say("\r\nboard:~# ").await;
+        // Kept: a board that goes away is a lost console.
+        board
+    };
+    let (found, _board) = tokio::join!(session.expect(&shell, &wait), answer);
+    assert_eq!(found.unwrap().index, 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_board_that_answers_from_its_prompt_after_a_reset_was_not_reset() {
+    let (mut session, mut board, _dir) = booting();
+    let shell = Patterns::new(["Hit any key"]).unwrap().or_at_rest(["=> "]).unwrap();
+    let wait = Wait { nudge: true, ..wait(60) };
+    let answer = async {
+        assert_eq!(board.line().await.as_deref(), Some(""));
+        board.say("\r\n=> ").await;
+        board
+    };
+    let (found, _board) = tokio::join!(session.expect(&shell, &wait), answer);
+    let told = found.unwrap_err();
+    assert!(told.to_string().starts_with("the reset had no effect"), "{told}");
+    assert_eq!(told.class(), "Infrastructure");
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_only_looks_like_a_prompt_is_passed_over() {
+    let (mut session, mut board, _dir) = booting();
+    let patterns = Patterns::new(["login:"]).unwrap().or_at_rest(["# "]).unwrap();
+    board.say("[    0.1] # of cpus: 2\r\nboard login: ").await;
+    let found = session.expect(&patterns, &wait(60)).await.unwrap();
+    assert_eq!(found.index, 0);
+}

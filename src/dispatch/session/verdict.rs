@@ -1,0 +1,139 @@
+//! When a wait is over before its time: a dead board is not waited for.
+
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::{Session, Wait};
+use crate::dispatch::error::Error;
+use crate::dispatch::expect::{Found, Patterns};
+use crate::dispatch::watch::{Alarm, Stage, Trouble};
+
+/// After a panic a board has said all when it is quiet for the first of these; it has the second to say
+/// it, so that the trace is in the log.
+const LAST_WORDS: [Duration; 2] = [Duration::from_millis(300), Duration::from_millis(700)];
+/// The same where what looks like a panic may only have been printed by a system that runs.
+const BORNE_OUT: [Duration; 2] = [Duration::from_millis(500), Duration::from_millis(900)];
+/// A kernel that is not told to be quiet and says nothing for this time has no console or never ran.
+const KERNEL_SILENCE: Duration = Duration::from_secs(30);
+/// A board that was not reset may be at a prompt when it says nothing for this time. So may one that was,
+/// when the reset had no effect; but it may also be slow to begin.
+const NUDGE: Duration = Duration::from_secs(2);
+const NUDGE_AFTER_RESET: Duration = Duration::from_secs(10);
+
+/// What boot loaders say last.
+const HANDED_OVER: [&str; 7] = [
+    "Starting kernel",
+    "Booting kernel",
+    "EFI stub: ",
+    "Booting Linux",
+    "Loading initial ramdisk",
+    "Uncompressing Linux",
+    "booting the kernel",
+];
+
+/// What the end of a wait would mean.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Due {
+    /// The board is dead.
+    Dead,
+    /// Its kernel never said anything.
+    Silent,
+    /// It may want a line end.
+    Nudge,
+}
+
+/// Who answers a line end within this time was waiting for it.
+pub(super) const ANSWER: Duration = Duration::from_secs(2);
+
+impl Session {
+    /// Whether what was found at this position is what it seems to be.
+    pub(super) fn stands(&mut self, position: u64) -> bool {
+        let Some(alarm) = self.watch.alarm() else { return true };
+        if alarm.position >= position {
+            return true;
+        }
+        if self.watch.stage() != Stage::System {
+            return false;
+        }
+        if let Some(alarm) = self.watch.disprove() {
+            let line = alarm.line;
+            self.log.info(format!("the board goes on, so it has only printed {line:?}"));
+        }
+        self.alarmed = None;
+        true
+    }
+
+    pub(super) fn note_alarm(&mut self) {
+        if self.watch.alarm().is_none() {
+            self.alarmed = None;
+        } else if self.alarmed.is_none() {
+            self.alarmed = Some(Instant::now());
+        }
+    }
+
+    /// When a wait that began at `begin` is over before its time, as things are now.
+    pub(super) fn due(&mut self, begin: Instant, nudge: bool) -> Option<(Instant, Due)> {
+        self.note_alarm();
+        if let (Some(alarm), Some(alarmed)) = (self.watch.alarm(), self.alarmed) {
+            let system = self.watch.stage() == Stage::System;
+            let [quiet, limit] = if system { BORNE_OUT } else { LAST_WORDS };
+            let over = !system && (alarm.is_over || alarm.trouble != Trouble::Panic);
+            let due = if over { alarmed } else { (self.heard + quiet).min(alarmed + limit) };
+            return Some((due, Due::Dead));
+        }
+        if nudge && self.watch.is_silent_since_reset() {
+            return Some((begin + NUDGE_AFTER_RESET, Due::Nudge));
+        }
+        if nudge && !self.watch.was_reset() && self.heard <= begin {
+            return Some((begin + NUDGE, Due::Nudge));
+        }
+        let handed_over = self.watch.stage() == Stage::Loader
+            && !self.watch.has_kernel()
+            && !self.watch.is_quiet()
+            && HANDED_OVER.iter().any(|words| self.last_line.contains(words));
+        handed_over.then(|| (self.heard + KERNEL_SILENCE, Due::Silent))
+    }
+
+    /// The failure that the alarm is for whoever waits.
+    pub(super) fn dead(&self, patterns: &Patterns, wait: &Wait) -> Error {
+        let Some(Alarm { trouble, place, line, .. }) = self.watch.alarm() else {
+            return Error::Bug("a board without an alarm is taken for dead".into());
+        };
+        let what = match trouble {
+            Trouble::Panic => "the kernel panicked",
+            Trouble::Reboot => "the board rebooted by itself",
+            Trouble::Circles => "the board begins to boot again and again",
+        };
+        let at = place.offset.map(|offset| format!(" at offset {offset}")).unwrap_or_default();
+        self.told(&format!("{what}{at}: {line:?}"), patterns, wait)
+    }
+
+    pub(super) fn silent(&self, patterns: &Patterns, wait: &Wait) -> Error {
+        let (line, seconds) = (self.last_line(), KERNEL_SILENCE.as_secs());
+        let what = format!(
+            "the kernel says nothing: {seconds} s of silence after {line:?}; most often its device tree or \
+             its console= is another board's, or it was loaded over something else"
+        );
+        self.told(&what, patterns, wait)
+    }
+
+    pub(super) fn not_reset(&self, found: &Found) -> Error {
+        let seconds = NUDGE_AFTER_RESET.as_secs();
+        let said = found.groups.first().map(|said| said.trim()).unwrap_or_default();
+        Error::Infrastructure(format!(
+            "the reset had no effect: the board said nothing for {seconds} s, and then answered a line end \
+             with {said:?}; is it at the outlet that was switched?"
+        ))
+    }
+
+    fn told(&self, what: &str, patterns: &Patterns, wait: &Wait) -> Error {
+        let action = wait.action;
+        let waited_for = wait.what.clone().unwrap_or_else(|| patterns.describe());
+        let tail: Vec<String> = self.watch.tail().iter().map(|line| format!("{line:?}")).collect();
+        let tail = tail.join(", ");
+        Error::Dead(format!(
+            "{what} while {action} waited for {waited_for}; the last lines: {tail}"
+        ))
+    }
+}
