@@ -69,7 +69,7 @@ impl Definition {
             && let Some(node) = block.node("definitions")
             && matches!(&node.value, Value::List(items) if items.is_empty())
         {
-            block.problem("definitions", "there is no definition");
+            block.at().key("definitions").note(node.place, "there is none, so nothing is tested");
         }
         definitions
     }
