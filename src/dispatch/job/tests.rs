@@ -140,11 +140,6 @@ fn what_does_not_fit_together_is_told_where_it_stands() {
         ),
         (
             "    - name: smoke\n",
-            "    - {name: smoke, from: git, repository: http://h/r, path: x}\n    - name: smoke\n",
-            "42:13: actions[2].test.definitions[1].name: another definition of this block",
-        ),
-        (
-            "    - name: smoke\n",
             "    - name: smoke\n      skip_install: [dep]\n",
             "42:21: actions[2].test.definitions[0].skip_install: \"dep\" is none of",
         ),
