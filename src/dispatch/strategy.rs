@@ -81,6 +81,8 @@ fn lacks_boot(device: &Device, boot: &Boot) -> Option<String> {
         "kexec" | "new_connection" => None,
         "bootloader" => lacks(device, boot.loader(), &device.boot_methods),
         "recovery" => lacks(device, "recovery", &device.deploy_methods),
+        // An installer's image is booted by what boots others.
+        "qemu-iso" => lacks(device, "qemu", &device.boot_methods),
         method => lacks(device, method, &device.boot_methods),
     }
 }
