@@ -1,5 +1,7 @@
 //! What actions share while a job runs.
 
+mod aside;
+
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -8,6 +10,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+use self::aside::Aside;
 use super::actions::boot::Values;
 use super::connection::{Beside, Connection};
 use super::device::Device;
@@ -59,6 +62,8 @@ pub struct Context {
     pub open: Vec<Open>,
     namespaces: BTreeMap<String, Shared>,
     session: Option<Session>,
+    /// What is the board's, while tests run in a container beside it.
+    aside: Option<Aside>,
     /// The board, where it is a QEMU of the job's own.
     pub machine: Option<Machine>,
     /// The containers that were started for the job, by name; they are removed at its end.
@@ -126,6 +131,8 @@ pub struct Shared {
     pub values: Values,
     /// The TCP port of a model's console.
     pub model_port: Option<String>,
+    /// Exported to the tests beside the job's own variables.
+    pub environment: BTreeMap<String, String>,
     /// Facts that the running action adds to its result.
     pub extra: BTreeMap<String, String>,
 }
@@ -170,6 +177,7 @@ impl Context {
             open: Vec::new(),
             namespaces: BTreeMap::new(),
             session: None,
+            aside: None,
             machine: None,
             containers: Vec::new(),
             member: None,

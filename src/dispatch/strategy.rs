@@ -51,6 +51,9 @@ pub fn choose(block: &Block, device: &Device) -> Result<Option<Box<dyn Action>>,
         Kind::Test(_) => Ok(Some(Box::new(test::TestRetry))),
         Kind::Monitors(monitors) => Ok(Some(Box::new(test::MonitorRetry(monitors.clone())))),
         Kind::Interactive(all) => Ok(Some(Box::new(test::InteractiveRetry(all.clone())))),
+        Kind::DockerTest { container, .. } => {
+            Ok(Some(Box::new(test::DockerTest { container: container.clone() })))
+        }
         Kind::OtherTest { what } => {
             let reason = format!("lava-test-shell: the block has {what}, not plain definitions");
             none("test", None, reason)

@@ -34,6 +34,21 @@ pub(super) fn connect(commands: &Table<'_>) -> Option<String> {
     node.get("connect").and_then(Node::as_text).map(ToOwned::to_owned)
 }
 
+/// The commands of all connections, by their names.
+pub(super) fn connections(commands: &Table<'_>) -> BTreeMap<String, String> {
+    let Some(connections) = present(commands, "connections") else { return BTreeMap::new() };
+    let command = |node: &Node| node.get("connect").and_then(Node::as_text).map(ToOwned::to_owned);
+    let all = connections.entries().iter();
+    all.filter_map(|(key, node)| Some((key.name.clone(), command(node)?))).collect()
+}
+
+/// What the first of the board's parts is known by.
+pub(super) fn board_id(top: &Table<'_>) -> Option<String> {
+    let Value::List(parts) = &top.node("device_info")?.value else { return None };
+    let id = parts.first()?.get("board_id")?;
+    Text::from_node(id, &top.at().key("device_info")).map(|id| id.0)
+}
+
 /// A table, unless the key is missing or empty: templates often render empty ones.
 pub(super) fn present<'a>(table: &Table<'a>, key: &str) -> Option<Table<'a>> {
     table.node(key).filter(|node| node.value != Value::Null)?;

@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 
 use super::artefact::none_of;
-use super::{Boot, Definition, Deploy, Interactive, Limit, Monitor, Request, Texts, keys};
+use super::{
+    Boot, Container, Definition, Deploy, Interactive, Limit, Monitor, Request, Texts, keys,
+};
 use crate::config::{At, FromNode, Node, Place, Table, Value};
 use crate::dispatch::names;
 use crate::model::Name;
@@ -39,8 +41,17 @@ pub enum Kind {
     Test(Vec<Definition>),
     Monitors(Vec<Monitor>),
     Interactive(Vec<Interactive>),
-    OtherTest { what: String },
-    Command { name: String },
+    /// Definitions that run in a container of this host.
+    DockerTest {
+        container: Container,
+        definitions: Vec<Definition>,
+    },
+    OtherTest {
+        what: String,
+    },
+    Command {
+        name: String,
+    },
 }
 
 const KINDS: [&str; 4] = ["deploy", "boot", "test", "command"];
@@ -54,7 +65,11 @@ impl Block {
     pub fn is_test(&self) -> bool {
         matches!(
             self.kind,
-            Kind::Test(_) | Kind::Monitors(_) | Kind::Interactive(_) | Kind::OtherTest { .. }
+            Kind::Test(_)
+                | Kind::Monitors(_)
+                | Kind::Interactive(_)
+                | Kind::DockerTest { .. }
+                | Kind::OtherTest { .. }
         )
     }
 
@@ -110,9 +125,11 @@ impl FromNode for Block {
         match &block.kind {
             Kind::Deploy(deploy) => keys::check_deploy(&table, &deploy.to),
             Kind::Boot(boot) => keys::check_boot(&table, &boot.method),
-            Kind::Test(_) | Kind::Monitors(_) | Kind::Interactive(_) | Kind::Command { .. } => {
-                table.finish();
-            }
+            Kind::Test(_)
+            | Kind::Monitors(_)
+            | Kind::Interactive(_)
+            | Kind::DockerTest { .. }
+            | Kind::Command { .. } => table.finish(),
             Kind::OtherTest { .. } => {}
         }
         Some(block)
@@ -152,6 +169,13 @@ fn kind(block: &str, table: &Table<'_>) -> Kind {
             match others.into_iter().find(|other| table.node(other).is_some()) {
                 Some("monitors") => Kind::Monitors(Monitor::read_all(table)),
                 Some("interactive") => Kind::Interactive(Interactive::read_all(table)),
+                Some("docker") => {
+                    table.node("downloads-namespace");
+                    Kind::DockerTest {
+                        container: Container::read_for_tests(table).unwrap_or_default(),
+                        definitions: Definition::read_all(table),
+                    }
+                }
                 Some(what) => Kind::OtherTest { what: what.to_owned() },
                 None => Kind::Test(Definition::read_all(table)),
             }

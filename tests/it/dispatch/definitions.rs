@@ -128,7 +128,7 @@ fn definitions_from_archives_and_bzr_run_as_they_are() {
         made(&lab, "branch", words);
     }
     let job = format!(
-        "{HEAD}{}- test:
+        "device_type: docker\n{HEAD}{}- test:
     definitions:
     - {{name: smoke, from: url, repository: 'file://{archive}', compression: gz,
        path: automated/linux/smoke/smoke.yaml, parameters: {{SKIP_INSTALL: 'True'}}}}
@@ -190,7 +190,7 @@ fn a_test_that_raises_ends_the_job() {
     lab.write("inside/rest.yaml", &definition);
     made(&lab, "inside", &["tar", "-cf", "../rest.tar", "rest.yaml"]);
     let job = format!(
-        "{HEAD}{}- test: {{definitions: [{{name: r, from: tar, repository: 'file://{}', path: rest.yaml}}]}}\n",
+        "device_type: docker\n{HEAD}{}- test: {{definitions: [{{name: r, from: tar, repository: 'file://{}', path: rest.yaml}}]}}\n",
         blocks(""),
         lab.path("rest.tar").display(),
     );
@@ -207,4 +207,52 @@ fn a_plain_job_needs_nothing_of_a_group() {
     let boards = std::fs::read_dir(lab.path("boards")).unwrap();
     let board = boards.map(|entry| entry.unwrap().path()).next().unwrap();
     assert!(board.join("bin/lava-test-case").exists() && !board.join("bin/lava-sync").exists());
+}
+
+#[test]
+fn tests_in_a_container_know_their_board_and_it_is_there_again_after_them() {
+    let lab = TestLab::new();
+    host_board(&lab);
+    let smoke = |name: &str| super::dialogue::SMOKE.replace("smoke", name);
+    let inside = smoke("inside")
+        .replace("- test:\n", "- test:\n    docker: {image: adb, local: true}\n")
+        .replace("uname -a", "test $LAVA_BOARD_ID = 0123-abc");
+    let job = format!("{HEAD}{}{}{inside}{}", blocks(""), smoke("before"), smoke("after"));
+    let device = device("docker01") + "device_info: [{board_id: 0123-abc}]\n";
+    complete(&lab, &job, &device);
+    let results = std::fs::read_to_string(lab.path("out/results.yaml")).unwrap();
+    for suite in ["0_before", "0_inside", "0_after"] {
+        let passed = format!("- definition: {suite}\n  case: linux\n  result: pass\n");
+        assert!(results.contains(&passed), "no {suite} in {results}");
+    }
+    // As LAVA has it, with all definitions of the namespace in each overlay.
+    let (job, device) = (lab.path("job.yaml"), lab.path("device.yaml"));
+    let mut tree = lab.program("lava-dispatcher");
+    tree.arg("pipeline").arg(&job).arg("--device").arg(&device);
+    let tree = String::from_utf8(run(&mut tree, "", LIMIT).stdout).unwrap();
+    let names: Vec<&str> = tree.lines().filter_map(|line| line.split_whitespace().nth(1)).collect();
+    let begin = names.iter().position(|name| *name == "lava-docker-test").unwrap();
+    let end = names.iter().rposition(|name| *name == "lava-test-retry").unwrap();
+    let own: Vec<&str> =
+        names[begin..end].iter().copied().filter(|name| name.starts_with("lava-")).collect();
+    assert_eq!(
+        own,
+        [
+            "lava-docker-test",
+            "lava-docker-test-set-environment",
+            "lava-create-overlay",
+            "lava-multinode-overlay",
+            "lava-docker-test-shell"
+        ]
+    );
+    assert_eq!(names[begin..end].iter().filter(|name| **name == "test-overlay").count(), 3);
+    assert_eq!(names[end - 1], "read-feedback");
+
+    // Where there is no docker, that is told before anything is run.
+    let mut without = lab.program("lava-dispatcher");
+    without.env("PATH", lab.path("none")).arg("run").arg(&job).arg("--validate");
+    without.arg("--device").arg(&device).arg("--output").arg(lab.path("nothing"));
+    let done = run(&mut without, "", LIMIT);
+    let said = String::from_utf8_lossy(&done.stderr).into_owned();
+    assert!(said.contains("the program \"docker\" is not on this host"), "{said}");
 }

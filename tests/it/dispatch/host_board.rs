@@ -9,7 +9,7 @@ use crate::common::TestLab;
 const SHELL: &str = r#"
 export PATH=/usr/sbin:/usr/bin:/sbin:/bin
 export LAVA_MULTI_NODE_CACHE="$own/cache" LAVA_MULTI_NODE_NETWORK_CACHE="$own/network"
-printf 'board# '
+printf '%s' "${prompt:=board# }"
 while IFS= read -r line; do
     line=${line%"$(printf '\r')"}
     case $line in
@@ -19,7 +19,7 @@ while IFS= read -r line; do
         ;;
     ". $on/environment") . "$own/environment" ;;
     esac
-    printf 'board# '
+    printf '%s' "$prompt"
 done
 "#;
 
@@ -27,7 +27,10 @@ done
 const UNPACK: &str = r#"
 case "$1" in run) ;; *) exit 0 ;; esac
 for word in "$@"; do
-    case $word in --volume=*) folder=${word#--volume=} on=${folder#*:} folder=${folder%%:*} ;; esac
+    case $word in
+    --volume=*) folder=${word#--volume=} on=${folder#*:} folder=${folder%%:*} ;;
+    --env=PS1=*) prompt=${word#--env=PS1=} ;;
+    esac
 done
 own=$(mktemp -d BOARDS/board.XXXXXX)
 cp -r "$folder/." "$own"

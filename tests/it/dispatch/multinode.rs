@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::dialogue::noted;
 use super::host_board::{blocks, device, host_board};
-use crate::common::{Client, TestLab, run};
+use crate::common::{Client, TestLab, run, wait_until};
 
 /// Longer than any of these jobs may take.
 const JOB: Duration = Duration::from_secs(60);
@@ -187,6 +187,31 @@ fn a_board_that_is_killed_does_not_keep_the_others_waiting() {
         let why = "docker02 (server) has failed without \"start\": its dispatcher is gone";
         assert!(text(&done).contains(why), "{}", text(&done));
     });
+}
+
+#[test]
+fn a_killed_run_switches_all_of_its_boards_off() {
+    let lab = TestLab::new();
+    host_board(&lab);
+    lab.write("job.yaml", &job(&["sleep 1000"], &["sleep 1000"], ""));
+    let off = |role: &str| lab.path(&format!("{role}.off"));
+    let board = |role: &str| {
+        let device = device(&format!("docker-{role}"));
+        let device = format!("{device}commands: {{power_off: touch {}}}\n", off(role).display());
+        format!("{role}={}", lab.write(&format!("{role}.yaml"), &device))
+    };
+    let (client, server) = (board("client"), board("server"));
+    let more = ["--device", &client, "--device", &server];
+    let mut both = Client::in_pipes(&mut dispatcher(&lab, "out", &more));
+    for role in ["client", "server"] {
+        wait_until(JOB, "the board's tests run", || {
+            noted(&lab, &format!("out/docker-{role}/output.jsonl")).contains("STARTRUN")
+        });
+    }
+    crate::common::signal(both.process().pid(), rustix::process::Signal::KILL);
+    for role in ["client", "server"] {
+        wait_until(JOB, "the board is switched off", || off(role).exists());
+    }
 }
 
 #[test]

@@ -41,4 +41,5 @@ mod url_repo;
 mod vexpress;
 
 pub(super) use compress_overlay::complete;
+pub(super) use lava_overlay::CreateOverlay;
 pub use strategies::deploy;

@@ -28,7 +28,7 @@ pub(super) fn nbd_steps(scene: &Scene<'_>) -> Actions {
     steps.push(Box::new(NbdServer {
         deploy: scene.deploy(),
         port: scene.job.nbd_port,
-        tests_get_lost: scene.has_tests() && !scene.fetches_tests(),
+        tests_get_lost: scene.has_tests_on_board() && !scene.fetches_tests(),
     }));
     steps
 }

@@ -2,6 +2,7 @@
 //! by itself.
 
 mod calls;
+mod docker;
 mod follower;
 mod interactive;
 mod monitor;
@@ -9,6 +10,7 @@ mod pattern;
 mod retry;
 mod shell;
 
+pub use docker::DockerTest;
 pub use interactive::InteractiveRetry;
 pub use monitor::MonitorRetry;
 pub use retry::TestRetry;

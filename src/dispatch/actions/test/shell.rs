@@ -45,27 +45,36 @@ impl Action for TestShell {
     }
 
     fn run<'a>(&'a self, context: &'a mut Context) -> Running<'a> {
-        Box::pin(async move {
-            let lava_dir = context.lava_dir();
-            let line = format!("{lava_dir}/bin/lava-test-runner {lava_dir}/{}", self.stage);
-            type_line(&line, context).await?;
-            context.session()?.watch().enter(Stage::System);
-            let mut shell = Shell {
-                follower: Follower::new(self.stage),
-                ledger: Ledger::default(),
-                calls: Calls::new(context.member.clone()),
-            };
-            let done = shell.follow(context).await;
-            let done = match done {
-                Ok(()) => shell.ask_again(context).await,
-                failed => failed,
-            };
-            let late = shell.ledger.give_up();
-            let done = done.and(shell.count(late, context));
-            shell.follower.finish(context);
-            done
-        })
+        Box::pin(run_tests(self.stage, Stage::System, context))
     }
+}
+
+/// Runs the tests of a stage at the console, where what it prints means what `watched` says.
+///
+/// # Errors
+/// When they do not come to their end; how each went is in the results.
+pub(super) async fn run_tests(
+    stage: usize,
+    watched: Stage,
+    context: &mut Context,
+) -> Result<(), Error> {
+    let lava_dir = context.lava_dir();
+    type_line(&format!("{lava_dir}/bin/lava-test-runner {lava_dir}/{stage}"), context).await?;
+    context.session()?.watch().enter(watched);
+    let mut shell = Shell {
+        follower: Follower::new(stage),
+        ledger: Ledger::default(),
+        calls: Calls::new(context.member.clone()),
+    };
+    let done = shell.follow(context).await;
+    let done = match done {
+        Ok(()) => shell.ask_again(context).await,
+        failed => failed,
+    };
+    let late = shell.ledger.give_up();
+    let done = done.and(shell.count(late, context));
+    shell.follower.finish(context);
+    done
 }
 
 /// A test shell that runs.
@@ -83,7 +92,7 @@ impl Shell {
             let what = self.calls.waiting_for().unwrap_or_else(|| self.follower.waiting_for());
             let wait = Wait { connection: None, what: Some(what), ..context.wait() };
             let found = tokio::select! {
-                found = context.session()?.expect(&patterns, &wait) => found?,
+                found = context.expect(&patterns, &wait) => found?,
                 came = self.calls.came() => {
                     if let Some(line) = self.calls.settle(&came?, &context.log) {
                         type_line(&line, context).await?;
