@@ -26,7 +26,6 @@ impl Action for Finalize {
 
     fn run<'a>(&'a self, context: &'a mut Context) -> Running<'a> {
         Box::pin(async move {
-            context.back_from_aside();
             // A client that was hung up on leaves its container behind.
             for name in std::mem::take(&mut context.containers) {
                 let words = ["docker", "rm", "--force", &name].map(ToOwned::to_owned);

@@ -153,9 +153,28 @@ impl Container {
             for key in CONTAINER_KEYS {
                 table.node(key);
             }
+            container.check(&table);
             table.finish();
         }
         Some(container)
+    }
+
+    /// What a job says becomes an option of docker's as it is meant, and no other one.
+    fn check(&self, table: &Table<'_>) {
+        let is_word = |text: &str, more: &str| {
+            text.chars().all(|c| c.is_ascii_alphanumeric() || "_.-".contains(c) || more.contains(c))
+        };
+        for (key, name) in [("container_name", &self.called), ("network_from", &self.network_from)]
+        {
+            if name.as_ref().is_some_and(|name| !is_word(name, "")) {
+                table.problem(key, "a container's name has letters, digits, '_', '.' and '-'");
+            }
+        }
+        let is_device =
+            |path: &String| path.starts_with("/dev/") && !path.contains("..") && is_word(path, "/");
+        if !self.devices.iter().all(is_device) {
+            table.problem("devices", "a device is a path such as /dev/kvm");
+        }
     }
 
     /// Its name in the job of this number, where it has one.

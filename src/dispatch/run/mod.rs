@@ -55,6 +55,8 @@ pub async fn run(
         }
         context.log.error(format!("{} error: {error}", error.class()));
     }
+    // A pause and the end are about the board, wherever the tests were.
+    context.back_from_aside();
     // The others need not wait until the board is off, nor while somebody looks at it.
     if let Some(member) = member {
         member.end(done.as_ref().err()).await;

@@ -248,6 +248,18 @@ fn tests_in_a_container_know_their_board_and_it_is_there_again_after_them() {
     assert_eq!(names[begin..end].iter().filter(|name| **name == "test-overlay").count(), 3);
     assert_eq!(names[end - 1], "read-feedback");
 
+    // A slip is one here, too, and no name is more than a name.
+    let text = std::fs::read_to_string(&job).unwrap();
+    let wrong =
+        "{image: adb, locall: true, network_from: 'a --privileged', devices: [/dev/sda:/x]}";
+    let wrong = lab.write("wrong.yaml", &text.replace("{image: adb, local: true}", wrong));
+    let mut told = lab.program("lava-dispatcher");
+    let told = run(told.arg("pipeline").arg(wrong).arg("--device").arg(&device), "", LIMIT);
+    let told = String::from_utf8_lossy(&told.stderr).into_owned();
+    for why in ["did you mean \"local\"?", "a container's name has", "a path such as /dev/kvm"] {
+        assert!(told.contains(why), "no {why:?} in {told}");
+    }
+
     // Where there is no docker, that is told before anything is run.
     let mut without = lab.program("lava-dispatcher");
     without.env("PATH", lab.path("none")).arg("run").arg(&job).arg("--validate");
