@@ -22,7 +22,7 @@ impl Action for ExportEnv {
 
     fn run<'a>(&'a self, context: &'a mut Context) -> Running<'a> {
         Box::pin(async move {
-            if !has_tests_here(context) {
+            if all_are_elsewhere(context) {
                 context.log.info("all tests run in containers: the board needs nothing for them");
                 return Ok(());
             }
@@ -50,9 +50,10 @@ impl Action for ExportEnv {
     }
 }
 
-/// Whether any of the tests run on the board.
-fn has_tests_here(context: &Context) -> bool {
+/// Whether there are tests, and none of them runs on the board.
+fn all_are_elsewhere(context: &Context) -> bool {
     let here = |namespace: &str| namespace == context.now.namespace;
-    let mut blocks = context.job.blocks.iter().filter(|block| here(block.namespace()));
-    blocks.any(|block| matches!(block.kind, Kind::Test(_)))
+    let blocks = || context.job.blocks.iter().filter(|block| here(block.namespace()));
+    blocks().any(|block| matches!(block.kind, Kind::DockerTest { .. }))
+        && !blocks().any(|block| matches!(block.kind, Kind::Test(_)))
 }

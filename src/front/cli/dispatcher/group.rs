@@ -11,7 +11,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::lines::Lines;
 use super::reports::ReportArgs;
-use super::run::valid;
+use super::run::{both, valid};
 use crate::dispatch::context::Settings;
 use crate::dispatch::error::Error;
 use crate::dispatch::execute::{Outcome, execute_as, serve_tftp};
@@ -108,7 +108,7 @@ impl GroupArgs {
             let reports = if loaded.len() > 1 { reports.of(name) } else { reports.clone() };
             let done = ended.and_then(|outcome| {
                 let written = reports.write(output);
-                outcome.into_result().and(written)
+                both(outcome.into_result(), written)
             });
             if let Err(failure) = done {
                 failures.push((name.clone(), failure));
@@ -157,12 +157,13 @@ pub(super) fn load_all(
     boards: &[BoardFile],
     templates: &[PathBuf],
 ) -> Result<Vec<Loaded>, Failure> {
-    let (mut all, mut lines) = (Vec::new(), Vec::<String>::new());
+    let (mut all, mut lines, mut hint) = (Vec::new(), Vec::<String>::new(), None);
     for board in boards {
         match load_as(job, board, templates) {
             Ok(loaded) => all.push(loaded),
             Err(failure) if failure.kind != Kind::Config => return Err(failure),
             Err(failure) => {
+                hint = hint.or(failure.hint);
                 for line in failure.message.lines().map(ToOwned::to_owned) {
                     if !lines.contains(&line) {
                         lines.push(line);
@@ -172,7 +173,7 @@ pub(super) fn load_all(
         }
     }
     if !lines.is_empty() {
-        return Err(Failure::new(Kind::Config, lines.join("\n")));
+        return Err(Failure { hint, ..Failure::new(Kind::Config, lines.join("\n")) });
     }
     let is_alone = all.iter().any(|loaded| loaded.seat.is_none());
     match all.len() {
