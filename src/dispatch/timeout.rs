@@ -80,6 +80,7 @@ mod tests {
             secrets: Default::default(),
             nbd_port: None,
             debug: Default::default(),
+            context: Vec::new(),
             blocks: Vec::new(),
         };
         let device = "timeouts: {actions: {known: {seconds: 2}, named: {seconds: 2}}}";

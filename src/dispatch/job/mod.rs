@@ -47,6 +47,8 @@ pub struct Job {
     /// The port of `protocols: lava-xnbd`; `None` for a free one.
     pub nbd_port: Option<u16>,
     pub debug: Debugging,
+    /// The texts of `context` by their keys, which a device's template may put anywhere.
+    pub context: Vec<(String, String)>,
     pub blocks: Vec<Block>,
 }
 
@@ -92,6 +94,7 @@ impl Job {
             secrets: texts(top.optional("secrets")),
             nbd_port: nbd_port(&top),
             debug: top.optional("debug").unwrap_or_default(),
+            context: checks::context_texts(&top),
             blocks: blocks(&top),
         };
         top.optional::<Text>("device");

@@ -112,6 +112,7 @@ fn empty_job() -> super::super::job::Job {
         secrets: BTreeMap::new(),
         nbd_port: None,
         debug: Default::default(),
+        context: Vec::new(),
         blocks: Vec::new(),
     }
 }
