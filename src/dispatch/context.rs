@@ -3,7 +3,9 @@
 mod aside;
 
 use std::collections::BTreeMap;
+use std::io::ErrorKind;
 use std::net::SocketAddr;
+use std::os::unix::fs::DirBuilderExt as _;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -72,6 +74,10 @@ pub struct Context {
     pub member: Option<Member>,
     /// What requests to the group have learned, by the names that the job gives it.
     pub learned: BTreeMap<String, String>,
+    /// Those of them that help an action and end with it.
+    pub helpers: Vec<String>,
+    /// The folders that the job has made for itself; they are removed at its end, and nothing else is.
+    pub folders: Vec<PathBuf>,
     /// What serves root file systems until the job ends.
     pub nbd_servers: Vec<nbd::Server>,
     /// Who cleans up when this process is killed.
@@ -182,6 +188,8 @@ impl Context {
             containers: Vec::new(),
             member: None,
             learned: BTreeMap::new(),
+            helpers: Vec::new(),
+            folders: Vec::new(),
             nbd_servers: Vec::new(),
             guard: None,
             timeline: None,
@@ -199,6 +207,50 @@ impl Context {
             guard.container(&name).await;
         }
         self.containers.push(name);
+    }
+
+    /// Makes a folder of the job's own, which is removed at its end; one that the job has made is kept as it is.
+    ///
+    /// # Errors
+    /// [`Error::Infrastructure`] when it cannot be made, also because there is one that is somebody else's:
+    /// nothing in that is touched.
+    pub async fn make_folder(&mut self, folder: PathBuf, mode: u32) -> Result<PathBuf, Error> {
+        if self.folders.contains(&folder) {
+            return Ok(folder);
+        }
+        std::fs::DirBuilder::new().mode(mode).create(&folder).map_err(|error| {
+            let shown = folder.display();
+            Error::Infrastructure(match error.kind() {
+                ErrorKind::AlreadyExists => format!(
+                    "{shown} is there already, and the job has not made it: another job may use it; if none \
+                     does, remove it, or choose other folders or another id (--output, --job-id)"
+                ),
+                _ => format!("cannot make {shown}: {error} (see --output, --tftp-dir and --nfs-dir)"),
+            })
+        })?;
+        if let Some(guard) = &mut self.guard {
+            guard.folder(&folder).await;
+        }
+        self.folders.push(folder.clone());
+        Ok(folder)
+    }
+
+    /// Makes the folder for the job's own files, if it is not there. Nobody else reads it: there are the
+    /// job's secrets in it.
+    ///
+    /// # Errors
+    /// As [`Context::make_folder`].
+    pub async fn make_scratch(&mut self) -> Result<PathBuf, Error> {
+        self.make_folder(self.scratch(), 0o700).await
+    }
+
+    /// Makes the job's folder under the TFTP folder, if it is not there. The TFTP server, which may be another
+    /// user, reads it.
+    ///
+    /// # Errors
+    /// As [`Context::make_folder`].
+    pub async fn make_tftp_folder(&mut self) -> Result<PathBuf, Error> {
+        self.make_folder(self.tftp_folder(), 0o755).await
     }
 
     /// A fact for the running action's result.
@@ -266,6 +318,8 @@ impl Context {
 
     /// Notes a result: in the results, in the log, and for whoever watches.
     pub fn result(&mut self, case: CaseResult) {
+        let mut case = case;
+        self.log.mask(&mut case);
         self.log.results(&case);
         self.progress.case(&case);
         self.results.add(case);

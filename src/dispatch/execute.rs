@@ -88,7 +88,18 @@ pub async fn execute_as(
     let (job, device) = (loaded.job.clone(), loaded.device.clone());
     let mut context = Context::new(job, device, Arc::new(settings), log, progress);
     context.member = member;
-    context.guard = Guard::start(&context.settings, &context.device).await;
+    match Guard::start(&context.settings, &context.device).await {
+        Ok(guard) => context.guard = Some(guard),
+        Err(why) => context.log.warning(format!(
+            "nobody switches the board off should this program be killed: its guard cannot be started: {why}"
+        )),
+    }
+    if let Err(error) = context.make_scratch().await {
+        if let Some(guard) = context.guard.take() {
+            guard.dismiss().await;
+        }
+        return Err(error.into_failure());
+    }
     let done = run::run(&loaded.pipeline, &mut context, cancelled).await;
     registry::remove(&context.settings.job_id);
     if let Some(timeline) = context.timeline.take() {

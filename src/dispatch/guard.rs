@@ -9,7 +9,7 @@
 //! What a job has started is known by a variable of its environment ([`MARK`]), which every process
 //! inherits from the one that started it, also one that has left its parent.
 
-use std::io::BufRead as _;
+use std::io::{BufRead as _, ErrorKind};
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::sync::Arc;
@@ -23,15 +23,18 @@ use tokio::time::timeout;
 
 use super::context::Settings;
 use super::device::Device;
+use super::host::is_no_container;
 use super::log::Log;
 use super::power::{self, Asking};
 use super::progress::Silent;
 use super::{execute, registry};
 use crate::dispatch::validate::find_program;
+use crate::model::units::now_us;
 use crate::model::{Failure, Kind};
 
-/// The variable that all of a job's processes have in their environment.
-pub const MARK: &str = "LAVA_JOB_MARK";
+/// The variable that all of a job's processes have in their environment: the number of the process that
+/// runs the job, and when it began.
+pub use crate::sys::JOB_MARK as MARK;
 /// The program, and its hidden verb.
 const PROGRAM: &str = "lava-dispatcher";
 pub const VERB: &str = "guard";
@@ -48,7 +51,6 @@ const CONTAINER: Duration = Duration::from_secs(30);
 struct Will {
     job_id: String,
     output: PathBuf,
-    tftp_folder: PathBuf,
     lab: Option<PathBuf>,
     hostname: String,
     power_off: Vec<String>,
@@ -61,6 +63,7 @@ struct Will {
 enum Word {
     Will(Box<Will>),
     Container(String),
+    Folder(PathBuf),
     Dismissed,
 }
 
@@ -72,28 +75,35 @@ pub struct Guard {
 }
 
 impl Guard {
-    /// Has a guard look after a job. `None` where there is no program for it; then a killed job leaves
-    /// its board as it is.
-    pub(super) async fn start(settings: &Settings, device: &Device) -> Option<Self> {
-        let mut command = Command::new(program()?);
+    /// Has a guard look after a job.
+    ///
+    /// # Errors
+    /// Why there is none. Then a killed job leaves its board as it is.
+    pub(super) async fn start(settings: &Settings, device: &Device) -> Result<Self, String> {
+        let program = program().ok_or_else(|| format!("there is no {PROGRAM}"))?;
+        let shown = program.display().to_string();
+        let mut command = Command::new(program);
         command.arg(VERB).stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null());
         // It is none of those that it ends; nor are the guards of other boards of the same run.
         command.process_group(0).env_remove(MARK);
-        let mut child = command.spawn().ok()?;
-        let pipe = child.stdin.take()?;
+        let mut child = command.spawn().map_err(|error| format!("{shown}: {error}"))?;
+        let pipe = child.stdin.take().ok_or_else(|| format!("{shown} has no pipe"))?;
         let mut guard = Self { child, pipe };
-        let here = std::env::current_dir().unwrap_or_default();
         let will = Will {
             job_id: settings.job_id.clone(),
-            output: here.join(&settings.output),
-            tftp_folder: here.join(settings.tftp_dir.join(&settings.job_id)),
-            lab: settings.lab.as_ref().map(|lab| here.join(lab)),
+            output: settings.output.clone(),
+            lab: settings.lab.clone(),
             hostname: device.hostname.clone(),
             power_off: device.commands.power_off.clone(),
-            mark: std::env::var(MARK).ok(),
+            mark: own_mark(),
         };
         guard.tell(&Word::Will(Box::new(will))).await;
-        Some(guard)
+        Ok(guard)
+    }
+
+    /// The job has made one more folder of its own.
+    pub(super) async fn folder(&mut self, folder: &Path) {
+        self.tell(&Word::Folder(folder.to_owned())).await;
     }
 
     /// There is one more container.
@@ -133,12 +143,13 @@ fn program() -> Option<PathBuf> {
 /// When standard input is none of a job's.
 pub fn guard() -> Result<(), Failure> {
     crate::sys::hold_signals();
-    let (mut will, mut containers) = (None, Vec::new());
+    let (mut will, mut containers, mut folders) = (None, Vec::new(), Vec::new());
     for line in std::io::stdin().lock().lines() {
         let Ok(line) = line else { break };
         match serde_json::from_str(&line) {
             Ok(Word::Will(told)) => will = Some(told),
             Ok(Word::Container(name)) => containers.push(name),
+            Ok(Word::Folder(folder)) => folders.push(folder),
             Ok(Word::Dismissed) => return Ok(()),
             Err(error) => {
                 let what = format!("standard input is none of a job's: {error}");
@@ -149,38 +160,72 @@ pub fn guard() -> Result<(), Failure> {
     let Some(will) = will else { return Ok(()) };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(|error| Failure::from_error(Kind::Infra, &error))?;
-    runtime.block_on(execute_will(*will, &containers))
+    runtime.block_on(execute_will(*will, &containers, &folders))
 }
 
-async fn execute_will(will: Will, containers: &[String]) -> Result<(), Failure> {
-    let log = Log::append(&will.output.join(execute::LOG), Arc::new(Silent))?;
+/// A mark for this process, which is about to begin anew as one that has it.
+pub fn new_mark() -> String {
+    format!("{}-{}", std::process::id(), now_us())
+}
+
+/// The mark of the job that this process runs. One that it has from a job around it is none of its own.
+pub fn own_mark() -> Option<String> {
+    let mark = std::env::var(MARK).ok()?;
+    (mark.split_once('-')?.0 == std::process::id().to_string()).then_some(mark)
+}
+
+/// Ends what a job has left running that has come to its end.
+pub async fn sweep() {
+    if let Some(mark) = own_mark() {
+        end_all(&mark).await;
+    }
+}
+
+async fn execute_will(
+    will: Will,
+    containers: &[String],
+    folders: &[PathBuf],
+) -> Result<(), Failure> {
+    // A full disk or a folder that is gone keeps no board on.
+    let log = Log::append(&will.output.join(execute::LOG), Arc::new(Silent));
+    let log = log.or_else(|_| Log::append(Path::new("/dev/null"), Arc::new(Silent)))?;
     log.error(
         "the job's dispatcher was killed: what it has started is ended, and the board switched off",
     );
     if let Some(mark) = &will.mark {
         end_all(mark).await;
     }
-    let scratch = will.output.join("scratch");
     let settings = Settings {
         job_id: will.job_id.clone(),
         output: will.output,
         lab: will.lab,
         ..Settings::default()
     };
-    let asking = Asking { log: &log, settings: &settings, board: &will.hostname };
-    if let Err(error) = power::run_for(&will.power_off, &asking).await {
+    let limit = power::COMMAND_LIMIT;
+    let asking = Asking { log: &log, settings: &settings, board: &will.hostname, limit };
+    if let Err(error) = power::off(&will.power_off, &asking).await {
         log.error(format!("the board may still be on: {error}"));
     }
     for name in containers {
         let mut remove = Command::new("docker");
         remove.args(["rm", "--force", name]).stdin(Stdio::null()).stdout(Stdio::null());
-        if timeout(CONTAINER, remove.kill_on_drop(true).status()).await.is_err() {
-            log.error(format!("the container {name} is still there"));
+        let removed = timeout(CONTAINER, remove.kill_on_drop(true).output()).await;
+        let why = match removed {
+            Ok(Ok(said)) if said.status.success() => continue,
+            Ok(Ok(said)) => String::from_utf8_lossy(&said.stderr).trim().to_owned(),
+            Ok(Err(error)) => error.to_string(),
+            Err(_) => format!("docker is not done after {} s", CONTAINER.as_secs()),
+        };
+        if !is_no_container(&why) {
+            log.error(format!("the container {name} is still there: {why}"));
         }
     }
-    for folder in [scratch, will.tftp_folder] {
-        // Not there when the job had not come so far.
-        let _ = std::fs::remove_dir_all(folder);
+    for folder in folders {
+        if let Err(error) = std::fs::remove_dir_all(folder)
+            && error.kind() != ErrorKind::NotFound
+        {
+            log.error(format!("{} is still there: {error}", folder.display()));
+        }
     }
     registry::remove(&will.job_id);
     log.info("cleaned up after the dispatcher");

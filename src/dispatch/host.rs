@@ -2,25 +2,27 @@
 
 use std::path::Path;
 use std::process::Stdio;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
 
-use tokio::io::{AsyncRead, AsyncReadExt as _};
 use tokio::process::Command;
+use tokio::time::timeout;
 
 use super::context::Context;
 use super::error::Error;
 use super::job::Container;
-use super::log::Log;
 use super::power::user;
-use crate::sys::die_with_parent;
+use crate::sys::Program;
 
-/// The longest line that is logged in one piece, in bytes.
-const MAX_LINE: usize = 4096;
-/// The most that is kept of what a program says, in bytes; all of it is in the log.
-const MAX_SAID: usize = 64 * 1024;
+/// So much is kept of the beginning of what a program says, and of its end, in bytes; all of it is in the log.
+const MAX_SAID: usize = 32 * 1024;
 /// So much of it is in the message when the program fails, in bytes.
 const MAX_TOLD: usize = 300;
+/// How long the removal of a container may take.
+const REMOVAL: Duration = Duration::from_secs(10);
 
-/// Runs a program to its end and gives what it said. Cancel safe: the program is killed.
+/// Runs a program to its end and gives what it said. What it leaves in the background is not waited for.
+/// Cancel safe: the program is killed with all that it has started in its process group.
 ///
 /// # Errors
 /// [`Error::Infrastructure`] when it cannot be started or fails, with what it said last.
@@ -34,67 +36,97 @@ pub(super) async fn run(words: &[String], context: &mut Context) -> Result<Strin
     let mut command = Command::new(program);
     command.args(arguments).env("LAVA_USER", user(&context.settings.job_id));
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
-    // A Ctrl-C at our terminal is ours alone; nor does the program outlive us.
-    command.process_group(0).kill_on_drop(true);
-    die_with_parent(&mut command);
-    let mut child = command.spawn().map_err(|error| failed(&error))?;
-    let (stdout, stderr) = (child.stdout.take(), child.stderr.take());
-    let (out, err, status) =
-        tokio::join!(hear(stdout, &context.log), hear(stderr, &context.log), child.wait());
-    match status.map_err(|error| failed(&error))? {
-        status if status.success() => Ok(out + &err),
-        status => {
-            let said = if err.trim().is_empty() { &out } else { &err };
-            let from = said.trim().len().saturating_sub(MAX_TOLD);
-            let told = String::from_utf8_lossy(&said.trim().as_bytes()[from..]).into_owned();
-            Err(failed(&format!("{status}; it said {told:?}")))
-        }
+    let program = Program::spawn(command).map_err(|error| failed(&error))?.keeping(MAX_SAID);
+    let log = &context.log;
+    let ended = program.telling(&|line| log.debug(format!("host: {line}"))).await;
+    let ended = ended.map_err(|error| failed(&error))?;
+    if ended.status.success() {
+        return Ok(ended.output + &ended.errors);
+    }
+    let said = if ended.errors.trim().is_empty() { &ended.output } else { &ended.errors };
+    let from = said.trim().len().saturating_sub(MAX_TOLD);
+    let told = String::from_utf8_lossy(&said.trim().as_bytes()[from..]).into_owned();
+    Err(failed(&format!("{}; it said {told:?}", ended.status)))
+}
+
+/// Runs a program as [`run`] does, where there is a container in that. The container has a name, and is removed
+/// when this is cut short: killing docker's client does not end it.
+///
+/// # Errors
+/// As [`run`].
+pub(super) async fn run_in(
+    container: Option<&Container>,
+    words: Vec<String>,
+    context: &mut Context,
+) -> Result<String, Error> {
+    let Some(container) = container else { return run(&words, context).await };
+    let name = helper_name(context);
+    let words = contained(container, &context.scratch(), &name, words);
+    run_named(name, &words, context).await
+}
+
+/// Runs the words that start a container of this name, which ends with its program.
+///
+/// # Errors
+/// As [`run`].
+pub(super) async fn run_named(
+    name: String,
+    words: &[String],
+    context: &mut Context,
+) -> Result<String, Error> {
+    // One that a try before this has left may hold the board's USB interface.
+    remove_helpers(context).await;
+    context.add_container(name.clone()).await;
+    context.helpers.push(name.clone());
+    let said = run(words, context).await?;
+    // It has removed itself.
+    context.helpers.retain(|helper| *helper != name);
+    context.containers.retain(|container| *container != name);
+    Ok(said)
+}
+
+/// A name for a container that helps the running action.
+pub(super) fn helper_name(context: &Context) -> String {
+    static HELPERS: AtomicU32 = AtomicU32::new(0);
+    let number = HELPERS.fetch_add(1, Ordering::Relaxed);
+    format!("lava-help-{}-{}-{number}", context.settings.job_id, context.now.level)
+}
+
+/// Removes the helpers that were left.
+async fn remove_helpers(context: &mut Context) {
+    for name in std::mem::take(&mut context.helpers) {
+        context.containers.retain(|container| *container != name);
+        remove_container(&name, context).await;
     }
 }
 
-/// Logs what a program says, line by line, and gives its end.
-async fn hear(stream: Option<impl AsyncRead + Unpin>, log: &Log) -> String {
-    let Some(mut stream) = stream else { return String::new() };
-    let (mut said, mut line, mut buffer) = (String::new(), Vec::new(), [0; MAX_LINE]);
-    let mut flush = |line: &mut Vec<u8>| {
-        if !line.is_empty() {
-            let text = String::from_utf8_lossy(line).into_owned();
-            log.debug(format!("host: {text}"));
-            if said.len() + text.len() < MAX_SAID {
-                said.push_str(&text);
-                said.push('\n');
-            }
-            line.clear();
-        }
-    };
-    while let Ok(read @ 1..) = stream.read(&mut buffer).await {
-        for &byte in &buffer[..read] {
-            match byte {
-                b'\n' | b'\r' => flush(&mut line),
-                _ => line.push(byte),
-            }
-            if line.len() >= MAX_LINE {
-                flush(&mut line);
-            }
-        }
+/// Removes a container, whatever runs in it. That it is still there is noted in the log.
+pub(super) async fn remove_container(name: &str, context: &mut Context) {
+    let words = ["docker", "rm", "--force", name].map(ToOwned::to_owned);
+    match timeout(REMOVAL, run(&words, context)).await {
+        Ok(Ok(_)) => {}
+        // It had come to its end, and was started with `--rm`.
+        Ok(Err(error)) if is_no_container(&error.to_string()) => {}
+        Ok(Err(error)) => context.log.warning(error.to_string()),
+        Err(_) => context.log.warning(format!("the container {name} is still there")),
     }
-    flush(&mut line);
-    said
+}
+
+/// Whether docker says that there is no such container.
+pub(super) fn is_no_container(said: &str) -> bool {
+    said.to_ascii_lowercase().contains("no such container")
 }
 
 /// The words that run a program in a container, which sees a folder of this host by the same name,
 /// and the host's USB devices.
-pub(super) fn contained(
-    container: Option<&Container>,
-    folder: &Path,
-    words: Vec<String>,
-) -> Vec<String> {
-    let Some(Container { image, local, .. }) = container else { return words };
+fn contained(container: &Container, folder: &Path, name: &str, words: Vec<String>) -> Vec<String> {
+    let Container { image, local, .. } = container;
     let folder = folder.display();
     let volume = format!("--volume={folder}:{folder}");
     let usb = ["--volume=/dev/bus/usb:/dev/bus/usb", "--device-cgroup-rule=c 189:* rmw"];
     let pull = if *local { "--pull=never" } else { "--pull=missing" };
-    let run = ["docker", "run", "--rm", "--init", pull, &volume];
+    let name = format!("--name={name}");
+    let run = ["docker", "run", "--rm", "--init", pull, &name, &volume];
     let run = run.into_iter().chain(usb).chain(["--", image.as_str()]);
     run.map(ToOwned::to_owned).chain(words).collect()
 }
@@ -107,16 +139,15 @@ mod tests {
     fn a_program_in_a_container_has_the_jobs_folder_and_the_usb_devices() {
         let words = || vec!["fastboot".to_owned(), "devices".to_owned()];
         let folder = Path::new("/srv/job");
-        assert_eq!(contained(None, folder, words()), words());
         let container = Container {
             image: "lavalabteam/adb-fastboot".into(),
             local: true,
             ..Container::default()
         };
         assert_eq!(
-            contained(Some(&container), folder, words()).join(" "),
-            "docker run --rm --init --pull=never --volume=/srv/job:/srv/job \
-             --volume=/dev/bus/usb:/dev/bus/usb --device-cgroup-rule=c 189:* rmw -- \
+            contained(&container, folder, "lava-help-7-2-0", words()).join(" "),
+            "docker run --rm --init --pull=never --name=lava-help-7-2-0 \
+             --volume=/srv/job:/srv/job --volume=/dev/bus/usb:/dev/bus/usb --device-cgroup-rule=c 189:* rmw -- \
              lavalabteam/adb-fastboot fastboot devices"
         );
     }

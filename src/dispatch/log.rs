@@ -16,6 +16,7 @@ use serde::Serialize;
 use super::expect::Place;
 use super::index;
 use super::progress::Progress;
+use super::results::CaseResult;
 use crate::model::units::{now_us, time_text};
 use crate::model::{Failure, Kind};
 
@@ -86,7 +87,10 @@ impl Log {
         };
         let log = File::create(path).map_err(failed)?;
         let index = index::Writer::create(&index::path_of(path)).map_err(failed)?;
-        let secrets = secrets.into_iter().filter(|secret| !secret.is_empty()).collect();
+        let mut secrets: Vec<String> =
+            secrets.into_iter().filter(|secret| !secret.is_empty()).collect();
+        // One may be a part of another, of which nothing is to be left.
+        secrets.sort_by_key(|secret| std::cmp::Reverse(secret.len()));
         let files = Mutex::new(Files { log, index: Some(index) });
         let (lines, waiting) = (AtomicU64::new(0), Mutex::default());
         Ok(Self(Arc::new(Inner { files, lines, secrets, progress, waiting })))
@@ -144,6 +148,15 @@ impl Log {
 
     pub fn results(&self, result: &impl Serialize) {
         self.write(Level::Results, result);
+    }
+
+    /// Takes the secrets out of what a board or an action has told in a result.
+    pub fn mask(&self, case: &mut CaseResult) {
+        let CaseResult { case, set, units, reference, error_msg, extra, .. } = case;
+        let texts = [set, units, reference, error_msg].into_iter().flatten();
+        for text in texts.chain(extra.values_mut()).chain([case]) {
+            *text = self.masked(text).into_owned();
+        }
     }
 
     /// How many lines the log has: the number of the next one, from 0.
@@ -307,5 +320,20 @@ mod tests {
         assert_eq!(of("offset"), [100, 106, 120]);
         assert_eq!(of("time")[0], "1970-01-01T00:00:01.000Z");
         assert_eq!(log.lines(), 3);
+    }
+
+    #[test]
+    fn a_result_has_no_secret_in_it_and_nothing_is_left_of_the_longer_of_two() {
+        let dir = tempfile::tempdir().unwrap();
+        let secrets = vec!["tok".into(), "token-4711".into()];
+        let log = Log::create(&dir.path().join("l"), secrets, Arc::new(Silent)).unwrap();
+        let told = "the board's last line: \"+ curl -H token-4711\"".to_owned();
+        let extra =
+            std::collections::BTreeMap::from([("seen".to_owned(), "token-4711".to_owned())]);
+        let mut case = CaseResult { error_msg: Some(told), extra, ..CaseResult::default() };
+        log.mask(&mut case);
+        let masked = "the board's last line: \"+ curl -H [MASKED]\"";
+        assert_eq!(case.error_msg.as_deref(), Some(masked));
+        assert_eq!(case.extra["seen"], "[MASKED]");
     }
 }

@@ -16,8 +16,11 @@ use crate::client::outlet::{info, operate};
 use crate::model::{PowerRequest, Verb};
 use crate::sys::{Ended, Program};
 
-/// The longest that one command may take; the action's own limit may end it before.
-const COMMAND_LIMIT: Duration = Duration::from_secs(120);
+/// The longest that one command may take where the device does not give its action longer; the action's own
+/// limit may end it before.
+pub(super) const COMMAND_LIMIT: Duration = Duration::from_secs(120);
+/// So long after a failure switching off is tried once more: a daemon may just be starting again.
+const AGAIN: Duration = Duration::from_secs(2);
 
 /// One command, understood.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -112,8 +115,32 @@ fn pduclient(words: &[String]) -> Option<PowerCommand> {
 /// # Errors
 /// [`Error::Infrastructure`] for the first that fails. Cancel safe: a program is killed.
 pub(super) async fn run(commands: &[String], context: &mut Context) -> Result<(), Error> {
-    let (log, settings, board) = (&context.log, &*context.settings, &*context.device.hostname);
-    run_for(commands, &Asking { log, settings, board }).await
+    let asking = Asking::of(context);
+    for command in commands {
+        run_one(command, &asking).await?;
+    }
+    Ok(())
+}
+
+/// Switches a board off: runs all commands, also when one fails, which is tried once more.
+///
+/// # Errors
+/// That of the first which has failed twice; the others' are in the log. Cancel safe: a program is killed.
+pub(super) async fn off(commands: &[String], asking: &Asking<'_>) -> Result<(), Error> {
+    let mut failed = None;
+    for command in commands {
+        let mut done = run_one(command, asking).await;
+        if let Err(error @ Error::Infrastructure(_)) = &done {
+            asking.log.warning(format!("trying again to switch off: {error}"));
+            tokio::time::sleep(AGAIN).await;
+            done = run_one(command, asking).await;
+        }
+        if let Err(error) = done {
+            asking.log.error(error.to_string());
+            failed = failed.or(Some(error));
+        }
+    }
+    failed.map_or(Ok(()), Err)
 }
 
 /// For whom power commands are run.
@@ -123,34 +150,43 @@ pub(super) struct Asking<'a> {
     pub settings: &'a Settings,
     /// The board that the job is about.
     pub board: &'a str,
+    /// How long one command may take.
+    pub limit: Duration,
 }
 
-/// As [`run`], for a job of which there is no more than this.
-pub(super) async fn run_for(commands: &[String], asking: &Asking<'_>) -> Result<(), Error> {
-    let Asking { log, settings, board } = *asking;
-    for command in commands {
-        let parsed = PowerCommand::parse(command).map_err(Error::Configuration)?;
-        log.info(format!("power: {command}"));
-        let said = match &parsed {
-            PowerCommand::Native { lab, verb, boards, reason } => {
-                let mut said = Vec::new();
-                for board in boards {
-                    let outlet = outlet_of(lab.as_deref(), board, settings).await?;
-                    said.push(switch(&outlet, *verb, reason.as_deref(), settings).await?);
-                }
-                said.join("\n")
+impl<'a> Asking<'a> {
+    /// The job, for the action that runs now.
+    pub(super) fn of(context: &'a Context) -> Self {
+        let device = &context.device;
+        let own = device.action_timeouts.get(context.now.action).copied();
+        let limit = COMMAND_LIMIT.max(Duration::from_secs(own.unwrap_or(0)));
+        Self { log: &context.log, settings: &context.settings, board: &device.hostname, limit }
+    }
+}
+
+async fn run_one(command: &str, asking: &Asking<'_>) -> Result<(), Error> {
+    let Asking { log, settings, board, limit } = *asking;
+    let parsed = PowerCommand::parse(command).map_err(Error::Configuration)?;
+    log.info(format!("power: {command}"));
+    let said = match &parsed {
+        PowerCommand::Native { lab, verb, boards, reason } => {
+            let mut said = Vec::new();
+            for board in boards {
+                let outlet = outlet_of(lab.as_deref(), board, settings).await?;
+                said.push(switch(&outlet, *verb, reason.as_deref(), settings).await?);
             }
-            PowerCommand::Pduclient { pdu, port, verb, words } => {
-                match own_outlet(pdu, port, board, settings).await {
-                    Some(outlet) => switch(&outlet, *verb, None, settings).await?,
-                    None => program(words, &settings.job_id).await?,
-                }
-            }
-            PowerCommand::Program { words } => program(words, &settings.job_id).await?,
-        };
-        for line in said.lines() {
-            log.debug(format!("power: {line}"));
+            said.join("\n")
         }
+        PowerCommand::Pduclient { pdu, port, verb, words } => {
+            match own_outlet(pdu, port, board, settings).await {
+                Some(outlet) => switch(&outlet, *verb, None, settings).await?,
+                None => program(words, &settings.job_id, limit).await?,
+            }
+        }
+        PowerCommand::Program { words } => program(words, &settings.job_id, limit).await?,
+    };
+    for line in said.lines() {
+        log.debug(format!("power: {line}"));
     }
     Ok(())
 }
@@ -198,7 +234,7 @@ pub(super) fn user(job_id: &str) -> String {
     format!("job:{job_id}")
 }
 
-async fn program(words: &[String], job_id: &str) -> Result<String, Error> {
+async fn program(words: &[String], job_id: &str, limit: Duration) -> Result<String, Error> {
     let failed = |what: &dyn std::fmt::Display| {
         Error::Infrastructure(format!("the power command {:?} failed: {what}", words.join(" ")))
     };
@@ -206,8 +242,8 @@ async fn program(words: &[String], job_id: &str) -> Result<String, Error> {
     let user = user(job_id);
     let program = Program::start(words, &[("LAVA_USER", user.as_ref())]);
     let program = program.map_err(|error| failed(&error))?;
-    let Ok(ended) = tokio::time::timeout(COMMAND_LIMIT, program.ended()).await else {
-        return Err(failed(&format!("not done after {} s", COMMAND_LIMIT.as_secs())));
+    let Ok(ended) = tokio::time::timeout(limit, program.ended()).await else {
+        return Err(failed(&format!("not done after {} s", limit.as_secs())));
     };
     let Ended { status, output, errors } = ended.map_err(|error| failed(&error))?;
     let said = output + &errors;
@@ -270,13 +306,13 @@ mod tests {
     async fn a_program_that_fails_is_told_with_its_words() {
         let words: Vec<String> =
             ["sh", "-c", "echo no such port >&2; exit 3"].map(Into::into).into();
-        let told = program(&words, "7").await.unwrap_err().to_string();
+        let told = program(&words, "7", COMMAND_LIMIT).await.unwrap_err().to_string();
         assert!(told.contains("exit status: 3") && told.contains("no such port"), "{told}");
     }
 
     #[tokio::test]
     async fn a_program_calls_ours_as_the_job_that_holds_the_board() {
         let words: Vec<String> = ["sh", "-c", "echo $LAVA_USER"].map(Into::into).into();
-        assert_eq!(program(&words, "7").await.unwrap(), "job:7\n");
+        assert_eq!(program(&words, "7", COMMAND_LIMIT).await.unwrap(), "job:7\n");
     }
 }

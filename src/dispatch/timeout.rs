@@ -81,6 +81,7 @@ mod tests {
             multinode: None,
             nbd_port: None,
             debug: Default::default(),
+            context: Vec::new(),
             blocks: Vec::new(),
         };
         let device = "timeouts: {actions: {known: {seconds: 2}, named: {seconds: 2}}}";

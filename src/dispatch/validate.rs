@@ -1,8 +1,12 @@
 //! Checking a pipeline before anything is run: files, URLs, programs, regular expressions,
 //! boards.
 
-use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::StreamExt as _;
+use tokio::time::timeout;
 
 use super::context::Settings;
 use super::device::Device;
@@ -14,12 +18,19 @@ use super::power::{PowerCommand, own_outlet};
 use crate::image::Fetch;
 use crate::model::{Failure, Kind};
 
+/// So long the checks of one action may take: a server that says nothing is as good as none.
+const CHECK_LIMIT: Duration = Duration::from_secs(30);
+/// So many actions are checked at the same time.
+const AT_ONCE: usize = 8;
+
 /// One thing that is wrong, and whose fault it is.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Fault {
     step: String,
     message: String,
     kind: Kind,
+    /// What several actions need is told with the first of them.
+    once: bool,
 }
 
 /// Collects what is wrong, all of it.
@@ -27,17 +38,19 @@ struct Fault {
 pub struct Checks {
     pub device: Device,
     pub settings: Settings,
-    fetch: Fetch,
+    fetch: Arc<Fetch>,
     step: String,
     faults: Vec<Fault>,
-    programs: BTreeSet<String>,
 }
 
 impl Checks {
     /// Notes something that is wrong with the action that is being checked.
     pub fn fault(&mut self, message: impl AsRef<str>) {
-        let message = message.as_ref().to_owned();
-        let fault = Fault { step: self.step.clone(), message, kind: Kind::Config };
+        self.note(message.as_ref().to_owned(), Kind::Config, false);
+    }
+
+    fn note(&mut self, message: String, kind: Kind, once: bool) {
+        let fault = Fault { step: self.step.clone(), message, kind, once };
         if !self.faults.contains(&fault) {
             self.faults.push(fault);
         }
@@ -46,9 +59,7 @@ impl Checks {
     /// Notes why something of the lab's was not found. What several actions need is told once.
     pub fn error(&mut self, error: Error) {
         let Failure { kind, message, .. } = error.into_failure();
-        if !self.faults.iter().any(|fault| fault.message == message) {
-            self.faults.push(Fault { step: self.step.clone(), message, kind });
-        }
+        self.note(message, kind, true);
     }
 
     /// A command that switches the board must be one, and its board or program there.
@@ -75,8 +86,9 @@ impl Checks {
 
     /// A program must be on this host.
     pub fn program(&mut self, name: &str) {
-        if self.programs.insert(name.to_owned()) && find_program(name).is_none() {
-            self.fault(format!("the program {name:?} is not on this host"));
+        if find_program(name).is_none() {
+            let what = format!("the program {name:?} is not on this host");
+            self.note(what, Kind::Config, true);
         }
     }
 
@@ -116,19 +128,34 @@ pub async fn validate(
     settings: &Settings,
 ) -> Result<(), Failure> {
     let fetch = Fetch::new().map_err(|error| Failure::new(Kind::Infra, error.to_string()))?;
-    let mut checks = Checks {
-        device: device.clone(),
-        settings: settings.clone(),
-        fetch,
-        step: String::new(),
-        faults: Vec::new(),
-        programs: BTreeSet::new(),
-    };
-    for step in pipeline.all().flat_map(super::pipeline::Step::walk) {
-        checks.step = format!("{} {}", step.level, step.action.name());
-        step.action.validate(&mut checks).await;
+    let fetch = Arc::new(fetch);
+    let steps = pipeline.all().flat_map(super::pipeline::Step::walk);
+    let checks = steps.map(|step| {
+        let mut checks = Checks {
+            device: device.clone(),
+            settings: settings.clone(),
+            fetch: fetch.clone(),
+            step: format!("{} {}", step.level, step.action.name()),
+            faults: Vec::new(),
+        };
+        async move {
+            if timeout(CHECK_LIMIT, step.action.validate(&mut checks)).await.is_err() {
+                let seconds = CHECK_LIMIT.as_secs();
+                let url = step.action.url().map(|url| format!(": {url}")).unwrap_or_default();
+                let what = format!("could not be checked within {seconds} s{url}");
+                checks.error(Error::Infrastructure(what));
+            }
+            checks.faults
+        }
+    });
+    let found: Vec<Vec<Fault>> =
+        futures_util::stream::iter(checks).buffered(AT_ONCE).collect().await;
+    let mut faults: Vec<Fault> = Vec::new();
+    for fault in found.into_iter().flatten() {
+        if !fault.once || !faults.iter().any(|told| told.message == fault.message) {
+            faults.push(fault);
+        }
     }
-    let faults = &checks.faults;
     let Some(first) = faults.first() else { return Ok(()) };
     let ours = faults.iter().any(|fault| fault.kind == Kind::Config);
     let lines: Vec<String> =

@@ -4,7 +4,7 @@
 //! multiple of four bytes. So a ramdisk gets more files by appending an archive to it: nothing is
 //! unpacked, and no root is needed.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, Read, Write};
 
 /// Every archive begins on a multiple of this many bytes.
@@ -21,6 +21,8 @@ const HEADER: usize = 110;
 const MAX_PATH: usize = 4096;
 /// So many links are told at most.
 const MAX_LINKS: usize = 100_000;
+/// Archives with more entries than this are not looked through.
+const MAX_ENTRIES: usize = 1_000_000;
 
 /// Writes an archive entry by entry. Folders come before what is in them.
 #[derive(Debug)]
@@ -45,6 +47,23 @@ impl<W: Write> Writer<W> {
         self.entry(path, FILE | if executable { 0o755 } else { 0o644 }, bytes)
     }
 
+    /// A file of this length, which is read as it is written.
+    pub fn file_from(
+        &mut self,
+        path: &str,
+        executable: bool,
+        length: u64,
+        from: impl Read,
+    ) -> io::Result<()> {
+        self.head(path, FILE | if executable { 0o755 } else { 0o644 }, length)?;
+        let copied = io::copy(&mut from.take(length), &mut self.out)?;
+        self.position += copied;
+        if copied < length {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
+        self.pad()
+    }
+
     pub fn link(&mut self, path: &str, target: &str) -> io::Result<()> {
         self.entry(path, LINK | 0o777, target.as_bytes())
     }
@@ -57,8 +76,18 @@ impl<W: Write> Writer<W> {
     }
 
     fn entry(&mut self, path: &str, mode: u32, bytes: &[u8]) -> io::Result<()> {
-        let too_large = |_| io::Error::new(io::ErrorKind::FileTooLarge, path.to_owned());
-        let size = u32::try_from(bytes.len()).map_err(too_large)?;
+        self.head(path, mode, bytes.len() as u64)?;
+        self.put(bytes)?;
+        self.pad()
+    }
+
+    /// What stands before an entry's bytes.
+    fn head(&mut self, path: &str, mode: u32, length: u64) -> io::Result<()> {
+        let too_large = |_| {
+            let what = format!("{path}: no archive of this kind holds a file of {length} bytes");
+            io::Error::new(io::ErrorKind::FileTooLarge, what)
+        };
+        let size = u32::try_from(length).map_err(too_large)?;
         let name = path.trim_start_matches('/');
         if mode != 0 {
             self.entries += 1;
@@ -74,8 +103,6 @@ impl<W: Write> Writer<W> {
         self.put(header.as_bytes())?;
         self.put(name.as_bytes())?;
         self.put(&[0])?;
-        self.pad()?;
-        self.put(bytes)?;
         self.pad()
     }
 
@@ -97,8 +124,50 @@ impl<W: Write> Writer<W> {
 ///
 /// # Errors
 /// What reading says, or that something in the middle is no entry.
-pub fn links(mut from: impl Read) -> io::Result<BTreeMap<String, String>> {
+pub fn links(from: impl Read) -> io::Result<BTreeMap<String, String>> {
     let mut links = BTreeMap::new();
+    scan(from, |path, target| {
+        if let Some(target) = target.filter(|_| links.len() < MAX_LINKS) {
+            links.insert(path.trim_start_matches(['.', '/']).to_owned(), target);
+        }
+        Ok(())
+    })?;
+    Ok(links)
+}
+
+/// Looks whether unpacking archives could write through a link that is in them, or above the folder.
+///
+/// # Errors
+/// The path that would, or as [`links`].
+pub fn leads_out(from: impl Read) -> io::Result<()> {
+    let (mut links, mut others) = (BTreeSet::new(), BTreeSet::new());
+    scan(from, |path, target| {
+        let parts = path.split('/').filter(|part| !matches!(*part, "" | "."));
+        let parts: Vec<&str> = parts.collect();
+        if parts.contains(&"..") {
+            return Err(invalid(&format!("{path:?} leads out of the archive")));
+        }
+        if target.is_some() { &mut links } else { &mut others }.insert(parts.join("/"));
+        // Whatever is in a folder needs that folder.
+        others.extend((1..parts.len()).map(|count| parts[..count].join("/")));
+        match links.len() + others.len() > MAX_ENTRIES {
+            true => Err(invalid("there are too many entries")),
+            false => Ok(()),
+        }
+    })?;
+    match links.intersection(&others).next() {
+        Some(path) => {
+            Err(invalid(&format!("{path:?} is a link, and something would be put through it")))
+        }
+        None => Ok(()),
+    }
+}
+
+/// Goes through one or several unpacked archives: each path, and of a symbolic link its target.
+fn scan(
+    mut from: impl Read,
+    mut entry: impl FnMut(&str, Option<String>) -> io::Result<()>,
+) -> io::Result<()> {
     let mut header = [0; HEADER];
     // Between two archives there may be zeroes, a multiple of four of them.
     while next_header(&mut from, &mut header)? {
@@ -116,11 +185,12 @@ pub fn links(mut from: impl Read) -> io::Result<BTreeMap<String, String>> {
         }
         let path = padded(&mut from, HEADER, name)?;
         let path = path.split(|byte| *byte == 0).next().unwrap_or_default();
-        let path = String::from_utf8_lossy(path).trim_start_matches(['.', '/']).to_owned();
-        if mode & 0o170_000 == LINK && size < MAX_PATH as u64 && links.len() < MAX_LINKS {
+        let path = String::from_utf8_lossy(path).into_owned();
+        if mode & 0o170_000 == LINK && size < MAX_PATH as u64 {
             let target = padded(&mut from, 0, size as usize)?;
-            links.insert(path, String::from_utf8_lossy(&target).into_owned());
+            entry(&path, Some(String::from_utf8_lossy(&target).into_owned()))?;
         } else {
+            entry(&path, None)?;
             let whole = size.next_multiple_of(ALIGNMENT);
             let skipped = io::copy(&mut (&mut from).take(whole), &mut io::sink())?;
             if skipped < size {
@@ -128,7 +198,7 @@ pub fn links(mut from: impl Read) -> io::Result<BTreeMap<String, String>> {
             }
         }
     }
-    Ok(links)
+    Ok(())
 }
 
 /// Reads the head of the next entry; false when there is none.
@@ -189,15 +259,35 @@ mod tests {
         assert!(links(&b"\x1f\x8b\x08\0 this is packed"[..]).is_err());
     }
 
+    #[test]
+    fn an_archive_that_writes_through_its_own_link_is_found() {
+        let archive = |entries: &[(&str, Option<&str>)]| {
+            let mut writer = Writer::new(Vec::new());
+            for (path, target) in entries {
+                match target {
+                    Some(target) => writer.link(path, target).unwrap(),
+                    None => writer.file(path, false, b"x").unwrap(),
+                }
+            }
+            leads_out(&writer.finish().unwrap()[..])
+        };
+        assert!(archive(&[("usr/f", None), ("lib", Some("usr/lib")), ("bin", Some("/x"))]).is_ok());
+        assert!(archive(&[("d", Some("/home/lava")), ("./d//f", None)]).is_err());
+        assert!(archive(&[("d/f", None), ("d", Some("/home/lava"))]).is_err());
+        assert!(archive(&[("d", Some("/home/lava")), ("d/e", Some("x"))]).is_err());
+        assert!(archive(&[("d", Some("/home/lava/f")), ("d", None)]).is_err());
+        assert!(archive(&[("a/../../f", None)]).is_err());
+    }
+
     proptest! {
         #[test]
         fn whatever_is_in_a_file_its_links_are_looked_for(
             noise in prop::collection::vec(any::<u8>(), 0..400),
             digits in "[0-9a-f]{104}",
         ) {
-            let _ = links(&noise[..]);
+            let _ = (links(&noise[..]), leads_out(&noise[..]));
             let entry = [b"070701", digits.as_bytes(), &noise].concat();
-            let _ = links(&entry[..]);
+            let _ = (links(&entry[..]), leads_out(&entry[..]));
         }
     }
 

@@ -11,6 +11,7 @@ use tokio::io::AsyncWriteExt as _;
 use tokio::process::Command;
 
 use super::tree::Entry;
+use crate::sys::{Program, confined};
 
 /// The programs of e2fsprogs that are used here, as Debian's package `e2fsprogs` has them.
 pub const PROGRAMS: [&str; 2] = ["mke2fs", "debugfs"];
@@ -20,6 +21,9 @@ const SBIN: &str = "/usr/sbin:/sbin";
 const BANNER: &str = "debugfs ";
 /// Its messages that are kept, in bytes.
 const MAX_COMPLAINT: usize = 1024;
+/// So much is looked at of the beginning of what it says, and of its end, in bytes: a line or two for each entry
+/// that was not there before.
+const MAX_SAID: usize = 16 << 20;
 const SECTOR: u64 = 512;
 
 /// Why a file system could not be made or changed.
@@ -49,11 +53,12 @@ pub async fn make(path: &Path, size: u64, uuid: &str) -> Result<(), ExtError> {
     let mut command = program("mke2fs");
     // Few inodes for a few scripts: tables of them are what takes time.
     command.args(["-q", "-F", "-t", "ext2", "-i", "65536", "-L", "LAVA", "-U", uuid]).arg(path);
-    let said = command.stdin(Stdio::null()).output().await;
-    let said = said.map_err(|error| ExtError::Program { program: "mke2fs", error })?;
-    match said.status.success() {
+    command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
+    let failed = |error| ExtError::Program { program: "mke2fs", error };
+    let ended = Program::spawn(command).map_err(failed)?.ended().await.map_err(failed)?;
+    match ended.status.success() {
         true => Ok(()),
-        false => Err(ExtError::Said { path: path.to_owned(), said: complaint(&said.stderr) }),
+        false => Err(ExtError::Said { path: path.to_owned(), said: complaint(&ended.errors) }),
     }
 }
 
@@ -70,23 +75,19 @@ pub async fn add(path: &Path, partition: Option<u32>, entries: &[Entry]) -> Resu
         image.push(format!("?offset={begin}"));
     }
     let failed = |error| ExtError::Program { program: "debugfs", error };
-    let mut child = program("debugfs")
-        .args(["-w", "-f", "-"])
-        .arg(image)
-        .stdin(Stdio::piped())
-        .stdout(Stdio::null())
-        .stderr(Stdio::piped())
-        .spawn()
-        .map_err(failed)?;
-    let mut stdin = child.stdin.take();
+    let mut command = program("debugfs");
+    command.args(["-w", "-f", "-"]).arg(image);
+    command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::piped());
+    let mut debugfs = Program::spawn(command).map_err(failed)?.keeping(MAX_SAID);
+    let mut stdin = debugfs.input();
     let feed = async move {
         if let Some(stdin) = &mut stdin {
             // A program that gives up says why.
             let _ = stdin.write_all(script.as_bytes()).await;
         }
     };
-    let (said, ()) = tokio::join!(child.wait_with_output(), feed);
-    let said = String::from_utf8_lossy(&said.map_err(failed)?.stderr).into_owned();
+    let (ended, ()) = tokio::join!(debugfs.ended(), feed);
+    let said = ended.map_err(failed)?.errors;
     let harmless = |line: &&str| {
         // It is asked to remove and to make what may not, or may, be there.
         let expected = ["File not found by ext2_lookup", "Ext2 directory already exists"];
@@ -100,7 +101,7 @@ pub async fn add(path: &Path, partition: Option<u32>, entries: &[Entry]) -> Resu
     if said.contains("Could not allocate") || said.contains("No free space") {
         return Err(ExtError::Full(path));
     }
-    Err(ExtError::Said { path, said: complaint(wrong.join("; ").as_bytes()) })
+    Err(ExtError::Said { path, said: complaint(&wrong.join("; ")) })
 }
 
 /// The commands for debugfs.
@@ -168,13 +169,14 @@ fn program(name: &str) -> Command {
     let mut path = std::env::var_os("PATH").unwrap_or_default();
     path.push(":");
     path.push(SBIN);
-    let mut command = Command::new(name);
-    command.env("PATH", path).env("LC_ALL", "C").kill_on_drop(true);
+    let mut command = confined(name);
+    command.env("PATH", path).env("LC_ALL", "C");
     command
 }
 
-fn complaint(said: &[u8]) -> String {
-    String::from_utf8_lossy(&said[..said.len().min(MAX_COMPLAINT)]).trim().replace('\n', "; ")
+fn complaint(said: &str) -> String {
+    let said = &said.as_bytes()[..said.len().min(MAX_COMPLAINT)];
+    String::from_utf8_lossy(said).trim().replace('\n', "; ")
 }
 
 #[cfg(test)]

@@ -1,5 +1,6 @@
 //! A folder of this host as the entries of an archive or a file system image.
 
+use std::collections::BTreeSet;
 use std::fs::File;
 use std::io::{self, Write};
 use std::os::unix::fs::PermissionsExt as _;
@@ -24,6 +25,14 @@ pub enum Entry {
         path: String,
         target: String,
     },
+}
+
+impl Entry {
+    fn path(&self) -> &str {
+        match self {
+            Self::Folder(path) | Self::File { path, .. } | Self::Link { path, .. } => path,
+        }
+    }
 }
 
 /// What is in a folder, each folder before what is in it, in the order of the names. Devices, sockets
@@ -60,6 +69,29 @@ fn below(folder: &Path, at: &str, all: &mut Vec<Entry>) -> io::Result<()> {
     Ok(())
 }
 
+/// What is in several folders, as if all of it were in one: of two things at one path the later one is there.
+///
+/// # Errors
+/// As [`entries`].
+pub fn merged(roots: &[PathBuf]) -> io::Result<Vec<Entry>> {
+    let mut all = Vec::new();
+    for root in roots {
+        all.extend(entries(root)?);
+    }
+    let mut later = BTreeSet::new();
+    let mut kept: Vec<Entry> = Vec::new();
+    for entry in all.into_iter().rev() {
+        // A folder stands before what is in it, wherever that comes from.
+        if matches!(entry, Entry::Folder(_)) || later.insert(entry.path().to_owned()) {
+            kept.push(entry);
+        }
+    }
+    let mut folders = BTreeSet::new();
+    kept.reverse();
+    kept.retain(|entry| !matches!(entry, Entry::Folder(path) if !folders.insert(path.clone())));
+    Ok(kept)
+}
+
 /// Writes entries as a cpio archive.
 ///
 /// # Errors
@@ -70,8 +102,10 @@ pub fn write_cpio<W: Write>(entries: &[Entry], out: W) -> io::Result<W> {
         match entry {
             Entry::Folder(path) => archive.directory(path)?,
             Entry::File { path, source } => {
-                let executable = File::open(source)?.metadata()?.permissions().mode() & 0o111 != 0;
-                archive.file(path, executable, &std::fs::read(source)?)?;
+                let file = File::open(source)?;
+                let known = file.metadata()?;
+                let executable = known.permissions().mode() & 0o111 != 0;
+                archive.file_from(path, executable, known.len(), file)?;
             }
             Entry::Link { path, target } => archive.link(path, target)?,
         }
@@ -200,6 +234,31 @@ mod tests {
         );
         let archive = write_cpio(&found, Vec::new()).unwrap();
         assert!(String::from_utf8_lossy(&archive).contains("b/f\0"));
+    }
+
+    #[test]
+    fn a_file_that_no_archive_can_hold_is_refused_before_it_is_read() {
+        let dir = tempfile::tempdir().unwrap();
+        File::create(dir.path().join("sparse")).unwrap().set_len(1 << 40).unwrap();
+        let error = write_cpio(&entries(dir.path()).unwrap(), io::sink()).unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::FileTooLarge);
+    }
+
+    #[test]
+    fn of_two_things_at_one_path_the_later_one_is_there() {
+        let dir = tempfile::tempdir().unwrap();
+        let (a, b) = (dir.path().join("a"), dir.path().join("b"));
+        for root in [&a, &b] {
+            std::fs::create_dir_all(root.join("etc")).unwrap();
+            std::fs::write(root.join("etc/f"), "x").unwrap();
+        }
+        std::fs::write(a.join("etc/g"), "x").unwrap();
+        let file = |root: &Path, path: &str| Entry::File {
+            path: format!("/{path}"),
+            source: root.join(path),
+        };
+        let merged = merged(&[a.clone(), b.clone()]).unwrap();
+        assert_eq!(merged, [Entry::Folder("/etc".into()), file(&a, "etc/g"), file(&b, "etc/f")]);
     }
 
     #[test]

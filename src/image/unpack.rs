@@ -1,13 +1,18 @@
 //! Unpacking single files with the programs that every Debian has.
 
+use std::os::unix::process::ExitStatusExt as _;
 use std::path::Path;
 use std::process::Stdio;
 
-use tokio::io::AsyncReadExt as _;
+use rustix::process::Signal;
 use tokio::process::Command;
 
-/// The most that is kept of what an unpacker complains about, in bytes.
-const MAX_COMPLAINT: u64 = 1024;
+use crate::sys::{Ended, Program, confined, limit_files};
+
+/// No file that is unpacked gets larger than this, in bytes.
+const MAX_UNPACKED: u64 = 64 << 30;
+/// Nor does one take more of what is free on its disk: other jobs have their files there.
+const SHARE: (u64, u64) = (9, 10);
 
 /// Unpacks `from` into `to` with a program and arguments that write to standard output, as
 /// `["gzip", "-dc"]`. The program is killed when this is dropped.
@@ -21,24 +26,38 @@ pub async fn unpack(program: &[&str], from: &Path, to: &Path) -> Result<(), Stri
     };
     let input = std::fs::File::open(from).map_err(|error| failed(&error))?;
     let output = std::fs::File::create(to).map_err(|error| failed(&error))?;
-    let mut child = Command::new(name)
-        .args(arguments)
-        .stdin(input)
-        .stdout(output)
-        .stderr(Stdio::piped())
-        .kill_on_drop(true)
-        .spawn()
-        .map_err(|error| failed(&error))?;
-    let mut complaint = Vec::new();
-    if let Some(stderr) = child.stderr.take() {
-        // What it says is only for the message; not being able to read it changes nothing.
-        let _ = stderr.take(MAX_COMPLAINT).read_to_end(&mut complaint).await;
+    let mut command = unpacker(name, to);
+    command.args(arguments).stdin(input).stdout(output).stderr(Stdio::piped());
+    let program = Program::spawn(command).map_err(|error| failed(&error))?;
+    let ended = program.ended().await.map_err(|error| failed(&error))?;
+    if ended.status.success() { Ok(()) } else { Err(failed(&complaint(&ended))) }
+}
+
+/// What an [`unpacker`] that failed complains about, in one line.
+pub fn complaint(ended: &Ended) -> String {
+    if ended.status.signal() == Some(Signal::XFSZ.as_raw()) {
+        return "a file in it would be larger than this host has room for".into();
     }
-    let status = child.wait().await.map_err(|error| failed(&error))?;
-    match status.success() {
-        true => Ok(()),
-        false => Err(failed(&String::from_utf8_lossy(&complaint).trim())),
+    match ended.errors.trim() {
+        "" => ended.status.to_string(),
+        said => said.replace('\n', "; "),
     }
+}
+
+/// A command that unpacks what came from elsewhere to a place on this host: it knows nothing of this host, and
+/// no file that it makes is larger than the disk can bear.
+pub fn unpacker(program: &str, to: &Path) -> Command {
+    let mut command = confined(program);
+    limit_files(&mut command, room(to).min(MAX_UNPACKED));
+    command
+}
+
+/// The bytes that one file may take on the disk with this path.
+fn room(path: &Path) -> u64 {
+    let disk = path.ancestors().find_map(|path| rustix::fs::statvfs(path).ok());
+    disk.map_or(MAX_UNPACKED, |disk| {
+        disk.f_bavail.saturating_mul(disk.f_frsize) / SHARE.1 * SHARE.0
+    })
 }
 
 #[cfg(test)]

@@ -8,7 +8,9 @@ use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process_group};
 use tokio::io::{AsyncRead, AsyncReadExt as _};
-use tokio::process::{Child, Command};
+use tokio::process::{Child, ChildStdin, Command};
+
+use super::child::die_with_parent;
 
 /// How much is kept of the beginning of a program's output, and how much of its end, in bytes. What is
 /// between them is read and dropped.
@@ -16,19 +18,23 @@ const KEPT: usize = 2048;
 /// How long output is waited for after the program's end: something it started in the background
 /// may hold its pipes open for ever.
 const LAST_OUTPUT: Duration = Duration::from_millis(200);
+/// The longest line that is told in one piece, in bytes.
+const MAX_LINE: usize = 4096;
 
 /// A program under way. Dropped before its end, it is killed with everything in its process group.
 #[derive(Debug)]
 pub struct Program {
     child: Child,
     group: Group,
+    /// How much is kept of the beginning of its output, and of its end, in bytes.
+    kept: usize,
 }
 
 /// What a program came to.
 #[derive(Debug)]
 pub struct Ended {
     pub status: ExitStatus,
-    /// The beginning and the end of what it said, 4 KiB in all at most; so for the next.
+    /// The beginning and the end of what it said, 4 KiB in all if nothing else was asked for; so for the next.
     pub output: String,
     pub errors: String,
 }
@@ -55,30 +61,59 @@ impl Program {
     /// # Errors
     /// When it cannot be started.
     pub fn start(words: &[String], variables: &[(&str, &OsStr)]) -> io::Result<Self> {
-        let child = Command::new(&words[0])
-            .args(&words[1..])
-            .envs(variables.iter().copied())
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .process_group(0)
-            .kill_on_drop(true)
-            .spawn()?;
+        let mut command = Command::new(&words[0]);
+        command.args(&words[1..]).envs(variables.iter().copied());
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        Self::begin(command)
+    }
+
+    /// Starts a command that was put together already, with the streams that it says. It does not outlive this
+    /// process.
+    ///
+    /// # Errors
+    /// When it cannot be started.
+    pub fn spawn(mut command: Command) -> io::Result<Self> {
+        die_with_parent(&mut command);
+        Self::begin(command)
+    }
+
+    fn begin(mut command: Command) -> io::Result<Self> {
+        // A Ctrl-C at our terminal is ours alone.
+        let child = command.process_group(0).kill_on_drop(true).spawn()?;
         let group = Group::led_by(&child);
-        Ok(Self { child, group })
+        Ok(Self { child, group, kept: KEPT })
+    }
+
+    /// Keeps so many bytes of the beginning of its output, and of its end.
+    #[must_use]
+    pub fn keeping(self, kept: usize) -> Self {
+        Self { kept, ..self }
+    }
+
+    /// Its standard input, where that is a pipe; once.
+    pub fn input(&mut self) -> Option<ChildStdin> {
+        self.child.stdin.take()
     }
 
     /// Waits for its end, and no longer: what it has started in the background may go on.
     ///
     /// # Errors
     /// When it cannot be waited for.
-    pub async fn ended(mut self) -> io::Result<Ended> {
+    pub async fn ended(self) -> io::Result<Ended> {
+        self.telling(&|_| {}).await
+    }
+
+    /// The same, telling each line when it comes.
+    ///
+    /// # Errors
+    /// When it cannot be waited for.
+    pub async fn telling(mut self, tell: &(dyn Fn(&str) + Sync)) -> io::Result<Ended> {
         let (stdout, stderr) = (self.child.stdout.take(), self.child.stderr.take());
-        let (mut output, mut errors) = (Kept::default(), Kept::default());
+        let (mut output, mut errors) = (Kept::new(self.kept), Kept::new(self.kept));
         let status = {
             let mut reading = std::pin::pin!(futures_util::future::join(
-                keep(stdout, &mut output),
-                keep(stderr, &mut errors),
+                keep(stdout, &mut output, tell),
+                keep(stderr, &mut errors, tell),
             ));
             tokio::select! {
                 _ = &mut reading => self.child.wait().await,
@@ -89,29 +124,59 @@ impl Program {
                 }
             }
         };
+        // A line that has no end yet.
+        output.flush(tell);
+        errors.flush(tell);
         self.group.ended();
         Ok(Ended { status: status?, output: output.text(), errors: errors.text() })
     }
 }
 
 /// The beginning and the end of what a program says.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Kept {
+    limit: usize,
     first: Vec<u8>,
     last: VecDeque<u8>,
     /// How much of it is lost between the two.
     lost: usize,
+    /// A line that has no end yet.
+    line: Vec<u8>,
 }
 
 impl Kept {
+    fn new(limit: usize) -> Self {
+        let (first, last, line) = (Vec::new(), VecDeque::new(), Vec::new());
+        Self { limit, first, last, lost: 0, line }
+    }
+
     fn push(&mut self, bytes: &[u8]) {
-        let room = KEPT - self.first.len();
+        let room = self.limit - self.first.len();
         let (first, rest) = bytes.split_at(bytes.len().min(room));
         self.first.extend_from_slice(first);
         self.last.extend(rest);
-        let over = self.last.len().saturating_sub(KEPT);
+        let over = self.last.len().saturating_sub(self.limit);
         self.last.drain(..over);
         self.lost += over;
+    }
+
+    fn tell(&mut self, bytes: &[u8], tell: &(dyn Fn(&str) + Sync)) {
+        for &byte in bytes {
+            match byte {
+                b'\n' | b'\r' => self.flush(tell),
+                _ => self.line.push(byte),
+            }
+            if self.line.len() >= MAX_LINE {
+                self.flush(tell);
+            }
+        }
+    }
+
+    fn flush(&mut self, tell: &(dyn Fn(&str) + Sync)) {
+        if !self.line.is_empty() {
+            tell(&String::from_utf8_lossy(&self.line));
+            self.line.clear();
+        }
     }
 
     /// Lines that are cut in two are left out, unless there are no others.
@@ -130,11 +195,12 @@ impl Kept {
 }
 
 /// Reads to the end, and keeps what is kept of it.
-async fn keep(pipe: Option<impl AsyncRead + Unpin>, kept: &mut Kept) {
+async fn keep(pipe: Option<impl AsyncRead + Unpin>, kept: &mut Kept, tell: &(dyn Fn(&str) + Sync)) {
     let Some(mut pipe) = pipe else { return };
     let mut chunk = [0; 1024];
     while let Ok(count @ 1..) = pipe.read(&mut chunk).await {
         kept.push(&chunk[..count]);
+        kept.tell(&chunk[..count], tell);
     }
 }
 

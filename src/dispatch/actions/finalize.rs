@@ -1,16 +1,11 @@
 //! `finalize`: the end of every job, however it went.
 
-use std::time::Duration;
+use std::io::ErrorKind;
 
-use tokio::time::timeout;
-
-use crate::dispatch::action::{Action, Running, Scene};
+use crate::dispatch::action::{Action, Scene};
 use crate::dispatch::actions::{PowerOff, ReadFeedback};
 use crate::dispatch::context::Context;
 use crate::dispatch::host;
-
-/// How long the removal of a container may take.
-const REMOVAL: Duration = Duration::from_secs(10);
 
 #[derive(Debug)]
 pub struct Finalize;
@@ -23,30 +18,25 @@ impl Action for Finalize {
     fn populate(&self, _scene: &Scene<'_>) -> Vec<Box<dyn Action>> {
         vec![Box::new(PowerOff), Box::new(ReadFeedback)]
     }
+}
 
-    fn run<'a>(&'a self, context: &'a mut Context) -> Running<'a> {
-        Box::pin(async move {
-            // A client that was hung up on leaves its container behind.
-            for name in std::mem::take(&mut context.containers) {
-                let words = ["docker", "rm", "--force", &name].map(ToOwned::to_owned);
-                // The board is switched off after this, whatever docker does.
-                match timeout(REMOVAL, host::run(&words, context)).await {
-                    Ok(Ok(_)) => {}
-                    Ok(Err(error)) => context.log.warning(error.to_string()),
-                    Err(_) => context.log.warning(format!("the container {name} is still there")),
-                }
+/// Removes what the job has made on this host. To be called when its board is off: a slow disk or a docker that
+/// hangs must not keep it on.
+pub async fn tidy(context: &mut Context) {
+    // A client that was hung up on leaves its container behind.
+    context.helpers.clear();
+    for name in std::mem::take(&mut context.containers) {
+        host::remove_container(&name, context).await;
+    }
+    for folder in std::mem::take(&mut context.folders) {
+        let shown = folder.display().to_string();
+        let removed = tokio::task::spawn_blocking(move || std::fs::remove_dir_all(folder)).await;
+        match removed {
+            Ok(Err(error)) if error.kind() != ErrorKind::NotFound => {
+                context.log.warning(format!("{shown} cannot be removed: {error}"));
             }
-            let folders = [context.scratch(), context.tftp_folder()].into_iter();
-            for folder in folders.chain(context.nfs_folder()) {
-                // Not there when the job ended before it was made.
-                if let Err(error) = std::fs::remove_dir_all(&folder)
-                    && error.kind() != std::io::ErrorKind::NotFound
-                {
-                    let what = format!("{} cannot be removed: {error}", folder.display());
-                    context.log.warning(what);
-                }
-            }
-            Ok(())
-        })
+            Ok(_) => {}
+            Err(error) => context.log.warning(format!("{shown} was not removed: {error}")),
+        }
     }
 }

@@ -9,7 +9,7 @@ mod power_off;
 mod read_feedback;
 pub mod test;
 
-pub use finalize::Finalize;
+pub use finalize::{Finalize, tidy};
 pub use group::Group;
 pub use nothing::{NotYet, Nothing};
 pub use power_off::PowerOff;

@@ -2,7 +2,7 @@
 
 use crate::dispatch::action::{Action, Running};
 use crate::dispatch::context::Context;
-use crate::dispatch::power;
+use crate::dispatch::power::{self, Asking};
 
 #[derive(Debug)]
 pub struct PowerOff;
@@ -18,7 +18,7 @@ impl Action for PowerOff {
                 machine.stop().await;
             }
             let commands = context.device.commands.power_off.clone();
-            power::run(&commands, context).await
+            power::off(&commands, &Asking::of(context)).await
         })
     }
 }

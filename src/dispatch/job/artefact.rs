@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::Text;
+use super::values::file_names;
 use crate::config::{At, FromNode, Node, Table, Value};
 use crate::model::Name;
 
@@ -141,6 +142,7 @@ impl Overlay {
     /// The overlays of an artefact, the tests' last.
     fn read_all(artefact: &Table<'_>) -> Vec<Self> {
         let Some(table) = artefact.table("overlays") else { return Vec::new() };
+        file_names(&table, "an overlay");
         let names = table.entries().iter().map(|(key, _)| key.name.as_str());
         let mut overlays: Vec<Self> = names
             .filter(|name| *name != "lava")

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::Limit;
+use super::values::no_file_name;
 use crate::config::{At, FromNode as _, Node, Place, Problems, Table, Value};
 use crate::model::Name;
 
@@ -70,6 +71,10 @@ pub(super) fn context(top: &Table<'_>) {
         if !is_scalar(node) && !is_list {
             table.at().key(&key.name).expected(node, "a text, a number, or a list of them");
         }
+        if has_lines(node) {
+            let what = "a value of the context is one line: a template puts it into the device's dictionary";
+            table.at().key(&key.name).problem(node.place, what);
+        }
         let is_known = VARIABLES.contains(&key.name.as_str());
         let near = Name::nearest(&key.name, VARIABLES.iter().copied());
         let slip = near.filter(|near| {
@@ -81,6 +86,30 @@ pub(super) fn context(top: &Table<'_>) {
             table.at().note(key.place, what);
         }
     }
+}
+
+/// Whether there is a text with an end of line, or another control character, in the middle.
+fn has_lines(node: &Node) -> bool {
+    match &node.value {
+        Value::List(items) => items.iter().any(has_lines),
+        Value::Text(text) => text.trim().chars().any(|c| c.is_control() && c != '\t'),
+        _ => false,
+    }
+}
+
+/// The texts of the context by their keys, those of lists one by one.
+pub(super) fn context_texts(top: &Table<'_>) -> Vec<(String, String)> {
+    let Some(Value::Map(entries)) = top.node("context").map(|node| &node.value) else {
+        return Vec::new();
+    };
+    let texts = entries.iter().flat_map(|(key, node)| {
+        let nodes = match &node.value {
+            Value::List(items) => items.as_slice(),
+            _ => std::slice::from_ref(node),
+        };
+        nodes.iter().filter_map(|node| Some((key.name.clone(), node.as_text()?.to_owned())))
+    });
+    texts.collect()
 }
 
 /// Notes what does not fit together.
@@ -167,6 +196,10 @@ fn namespaces(blocks: &[Written<'_>]) {
             None if !named.is_empty() && block.body.get("namespace").is_none() => {
                 let what = "if one block has a namespace, all must have one";
                 block.at.problem(block.begin, what);
+            }
+            Some((place, name)) if no_file_name("a namespace", &name).is_some() => {
+                let what = no_file_name("a namespace", &name).unwrap_or_default();
+                block.at.key("namespace").problem(place, what);
             }
             Some((place, name)) if RESERVED.contains(&name.as_str()) => {
                 let what = format!("{name:?} is a name that LAVA keeps for itself; take another");

@@ -1,5 +1,6 @@
 //! A deploy block.
 
+use super::values::file_names;
 use super::{Artefact, Text, Texts};
 use crate::config::{Table, Value};
 
@@ -119,6 +120,7 @@ fn images(table: &Table<'_>) -> Vec<Artefact> {
         table.problem("images", "\"images\" is missing");
     }
     let Some(images) = table.table("images") else { return Vec::new() };
+    file_names(&images, "an image");
     let names = images.entries().iter().map(|(key, _)| key.name.as_str());
     // What is not to be downloaded is a URL for the flashing program only.
     names.filter_map(|name| Artefact::read(name, &images)).filter(|image| image.download).collect()
@@ -194,13 +196,23 @@ impl Container {
     /// Reads a container image: its name alone, or a table with it.
     pub(super) fn read(block: &Table<'_>, key: &str) -> Option<Self> {
         let node = block.node(key)?;
-        if let Some(image) = node.as_text() {
-            return Some(Self { image: image.to_owned(), ..Self::default() });
+        // docker would take it for an option.
+        let is_option = |image: &String| image.starts_with('-');
+        let what = "the name of a container image does not begin with \"-\"";
+        if let Some(image) = node.as_text().map(ToOwned::to_owned) {
+            if is_option(&image) {
+                block.problem(key, what);
+            }
+            return Some(Self { image, ..Self::default() });
         }
         let table = block.table(key)?;
-        let image = table.optional("image").or_else(|| table.optional("name"));
-        if image.is_none() {
-            table.problem("image", "\"image\" is missing");
+        let image: Option<String> = table.optional("image");
+        let named = if image.is_some() { "image" } else { "name" };
+        let image = image.or_else(|| table.optional("name"));
+        match &image {
+            None => table.problem("image", "\"image\" is missing"),
+            Some(image) if is_option(image) => table.problem(named, what),
+            Some(_) => {}
         }
         let local = table.optional("local").unwrap_or(false);
         Some(Self {

@@ -53,6 +53,8 @@ pub struct Job {
     /// The port of `protocols: lava-xnbd`; `None` for a free one.
     pub nbd_port: Option<u16>,
     pub debug: Debugging,
+    /// The texts of `context` by their keys, which a device's template may put anywhere.
+    pub context: Vec<(String, String)>,
     pub blocks: Vec<Block>,
 }
 
@@ -100,6 +102,7 @@ impl Job {
             multinode: protocols.multinode,
             nbd_port: protocols.nbd_port,
             debug: top.optional("debug").unwrap_or_default(),
+            context: checks::context_texts(&top),
             blocks: blocks(&top),
         };
         job.check_roles(&top);

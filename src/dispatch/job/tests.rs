@@ -194,3 +194,35 @@ fn what_is_harmless_where_the_device_is_given_is_only_noted() {
         [format!("job.yaml:6:1: {missing}"), format!("job.yaml:39:18: {none}")]
     );
 }
+
+#[test]
+fn what_becomes_a_path_or_a_word_on_this_host_is_a_plain_name() {
+    let job = |deploy: &str| {
+        let head =
+            "job_name: x\nvisibility: public\ndevice_type: x\ntimeouts: {job: {minutes: 5}}\n";
+        problems_of(&format!("{head}actions:\n- deploy: {deploy}\n"))
+    };
+    let images =
+        |name: &str| job(&format!("{{to: tmpfs, images: {{{name}: {{url: http://h/k}}}}}}"));
+    assert_eq!(images("rootfs_a.img-1"), "");
+    for name in ["/..", "../x", "..", "a/b", "'a b'", "'a\\nb'"] {
+        assert!(images(name).contains("cannot name an image"), "{name}: {}", images(name));
+    }
+    let overlay =
+        "{to: tmpfs, images: {r: {url: http://h/k, overlays: {../x: {url: http://h/o}}}}}";
+    assert!(job(overlay).contains("\"../x\" cannot name an overlay"), "{}", job(overlay));
+    let namespace = "{to: tmpfs, namespace: /home/lava/.ssh/x, images: {k: {url: http://h/k}}}";
+    assert!(job(namespace).contains("cannot name a namespace"), "{}", job(namespace));
+    for image in ["--volume=/:/host", "{image: --privileged}", "{name: --privileged}"] {
+        let told = job(&format!("{{to: docker, image: {image}}}"));
+        assert!(told.contains("does not begin with"), "{image}: {told}");
+    }
+}
+
+#[test]
+fn a_value_of_the_context_is_one_line() {
+    let of = |context: &str| problems_of(&format!("{GOOD}\ncontext: {context}\n"));
+    assert_eq!(of("{extra_kernel_args: \"a b\\n\"}"), "");
+    let told = of("{extra_kernel_args: \"a\\ncommands: {power_off: sh}\"}");
+    assert!(told.contains("is one line"), "{told}");
+}

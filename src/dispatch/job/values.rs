@@ -18,6 +18,30 @@ pub struct Limit {
     pub skip: bool,
 }
 
+/// The longest name of a namespace, an image or an overlay, in characters.
+const MAX_NAME: usize = 100;
+
+/// Why a name of the job's cannot be one of a file on this host, if it cannot.
+pub(super) fn no_file_name(what: &str, name: &str) -> Option<String> {
+    let may_be = |c: char| c.is_ascii_alphanumeric() || "-_.:+".contains(c);
+    let is_plain = !name.is_empty() && name.len() <= MAX_NAME && name.chars().all(may_be);
+    (!is_plain || name.starts_with('.')).then(|| {
+        format!(
+            "{name:?} cannot name {what}: 1 to {MAX_NAME} letters, digits and \"-_.:+\", and no '.' at the \
+             beginning"
+        )
+    })
+}
+
+/// Notes the keys of a table that cannot be names of files.
+pub(super) fn file_names(table: &Table<'_>, what: &str) {
+    for (key, _) in table.entries() {
+        if let Some(why) = no_file_name(what, &key.name) {
+            table.at().problem(key.place, why);
+        }
+    }
+}
+
 impl FromNode for Text {
     fn from_node(node: &Node, at: &At<'_>) -> Option<Self> {
         match &node.value {

@@ -125,13 +125,19 @@ impl Overlay {
         bytes: impl Into<Vec<u8>>,
     ) -> io::Result<()> {
         let bytes = bytes.into();
-        self.size += bytes.len() as u64;
-        if self.size > MAX_OVERLAY {
-            let what = format!("the overlay is larger than {MAX_OVERLAY} bytes");
-            return Err(io::Error::new(io::ErrorKind::FileTooLarge, what));
-        }
+        self.size = self.size_with(bytes.len() as u64)?;
         self.entries.insert(path.into(), Entry::File { executable, bytes });
         Ok(())
+    }
+
+    /// Its size with so many bytes more, if that is not too large.
+    fn size_with(&self, more: u64) -> io::Result<u64> {
+        let size = self.size.saturating_add(more);
+        let what = || format!("the overlay is larger than {MAX_OVERLAY} bytes");
+        match size > MAX_OVERLAY {
+            true => Err(io::Error::new(io::ErrorKind::FileTooLarge, what())),
+            false => Ok(size),
+        }
     }
 
     /// Adds what is in a folder of this host, without git's and bzr's own files. Links are kept as links: what
@@ -155,7 +161,10 @@ impl Overlay {
                 self.add_folder(&path, &entry.path())?;
             } else if kind.is_file() {
                 use std::os::unix::fs::PermissionsExt as _;
-                let executable = entry.metadata()?.permissions().mode() & 0o111 != 0;
+                let known = entry.metadata()?;
+                // Before it takes the memory.
+                self.size_with(known.len())?;
+                let executable = known.permissions().mode() & 0o111 != 0;
                 self.add(path, executable, std::fs::read(entry.path())?)?;
             }
         }
@@ -211,7 +220,8 @@ impl Overlay {
                 let what = format!("{path} is below a link");
                 return Err(io::Error::new(io::ErrorKind::InvalidData, what));
             }
-            let target = folder.join(path.trim_start_matches('/'));
+            let outside = || io::Error::new(io::ErrorKind::InvalidInput, path.to_owned());
+            let target = tree::inside(folder, path).ok_or_else(outside)?;
             if let Some(parent) = target.parent() {
                 std::fs::create_dir_all(parent)?;
             }

@@ -22,7 +22,7 @@ pub fn needed(repository: &Path, definition: &str, file: &DefinitionFile) -> Vec
     let whole = vec![String::new()];
     let own = Path::new(definition.trim_start_matches('/')).parent();
     let Some(own) = own.and_then(|own| normal(Path::new(""), own)) else { return whole };
-    if own.as_os_str().is_empty() || size(repository) <= SMALL {
+    if own.as_os_str().is_empty() || size(repository) <= SMALL || !is_there(repository, &own) {
         return whole;
     }
     let folders = closure(repository, &own, file);
@@ -71,7 +71,7 @@ fn named(text: &str, at: &Path, own: &Path, repository: &Path) -> Option<Vec<Pat
         let word = Path::new(word.trim_start_matches('/'));
         let bases = [at, own, Path::new("")].into_iter();
         let paths: Vec<PathBuf> = bases.filter_map(|base| normal(base, word)).collect();
-        let existing = paths.iter().filter(|path| repository.join(path).exists());
+        let existing = paths.iter().filter(|path| is_there(repository, path));
         let folders: Vec<PathBuf> = existing.map(|path| folder(repository, path)).collect();
         let climbs = word.components().any(|component| component == Component::ParentDir);
         if climbs && (folders.is_empty() || folders.iter().any(|f| f.as_os_str().is_empty())) {
@@ -80,6 +80,15 @@ fn named(text: &str, at: &Path, own: &Path, repository: &Path) -> Option<Vec<Pat
         found.extend(folders.into_iter().filter(|folder| !folder.as_os_str().is_empty()));
     }
     Some(found)
+}
+
+/// Whether a repository has this path itself: not through a link, which may lead to the host's own files.
+fn is_there(repository: &Path, path: &Path) -> bool {
+    let mut whole = repository.to_owned();
+    path.components().all(|component| {
+        whole.push(component);
+        std::fs::symlink_metadata(&whole).is_ok_and(|found| !found.is_symlink())
+    })
 }
 
 /// The path itself, or the folder of the file that it is.
@@ -172,6 +181,21 @@ mod tests {
         let file = steps(&["cd ./linux/smoke/", "./smoke.sh", "../../utils/send.sh out"]);
         let needed = needed(repository.path(), "linux/smoke/smoke.yaml", &file);
         assert_eq!(needed, ["data/tables", "lib", "linux/smoke", "utils"]);
+    }
+
+    #[test]
+    fn a_link_of_the_repository_brings_nothing_of_this_host_to_the_board() {
+        let host = tempfile::tempdir().unwrap();
+        std::fs::create_dir(host.path().join(".ssh")).unwrap();
+        std::fs::write(host.path().join(".ssh/id_rsa"), "secret").unwrap();
+        let files = [("a/t.yaml", ""), ("a/t.sh", "cat h/.ssh/id_rsa k/id_rsa f/x\n"), ("f/x", "")];
+        let repository = repository(&files, LARGE);
+        for (target, link) in [(host.path().to_owned(), "h"), (host.path().join(".ssh"), "k")] {
+            std::os::unix::fs::symlink(target, repository.path().join(link)).unwrap();
+        }
+        assert_eq!(needed(repository.path(), "a/t.yaml", &steps(&[])), ["a", "f"]);
+        // A definition whose own folder is a link: all of the repository goes, and the link as a link.
+        assert_eq!(needed(repository.path(), "k/t.yaml", &steps(&[])), [""]);
     }
 
     #[test]

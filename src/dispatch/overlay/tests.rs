@@ -405,3 +405,21 @@ impl Stage {
         String::from_utf8(child.wait_with_output().unwrap().stdout).unwrap()
     }
 }
+
+#[test]
+fn an_overlay_is_not_unpacked_outside_of_its_folder() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut overlay = Overlay::default();
+    overlay.add("/lava-7/0/tests/0_t/../../../../../host/f", false, "evil").unwrap();
+    std::fs::create_dir(dir.path().join("host")).unwrap();
+    assert!(overlay.unpack(&dir.path().join("a/b")).is_err());
+    assert!(!dir.path().join("host/f").exists());
+}
+
+#[test]
+fn a_file_that_is_too_large_is_refused_before_it_is_read() {
+    let dir = tempfile::tempdir().unwrap();
+    std::fs::File::create(dir.path().join("f")).unwrap().set_len(1 << 40).unwrap();
+    let error = Overlay::default().add_folder("/lava-7", dir.path()).unwrap_err();
+    assert_eq!(error.kind(), std::io::ErrorKind::FileTooLarge);
+}

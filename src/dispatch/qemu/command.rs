@@ -38,6 +38,9 @@ pub fn line(
     for option in qemu.options.iter().chain(&qemu.extra) {
         line.extend(words(option)?);
     }
+    if let Some(sandbox) = sandbox(qemu, &line) {
+        line.extend(["-sandbox".to_owned(), sandbox.to_owned()]);
+    }
     for image in images.iter().filter_map(|image| image.image_arg.as_deref()) {
         line.extend(words(image)?.into_iter().map(|word| filled(&word, files)));
     }
@@ -48,6 +51,24 @@ pub fn line(
         line.push(format!("format=raw,file={file},media=disk,if={interface},id={drive}"));
     }
     Ok(line)
+}
+
+/// What QEMU is kept from, where the device does not say so itself, or trusts its jobs. Some networks are made by
+/// programs that QEMU starts, with rights that it has not.
+fn sandbox(qemu: &Qemu, words: &[String]) -> Option<&'static str> {
+    let says = |word: &String| matches!(word.as_str(), "-sandbox" | "--sandbox");
+    if qemu.trust_jobs || words.iter().any(says) {
+        return None;
+    }
+    let starts_programs = |word: &String| {
+        let kind = word.split(',').next().unwrap_or_default();
+        matches!(kind, "tap" | "bridge")
+            || ["helper=", "script=", "smb="].iter().any(|key| word.contains(key))
+    };
+    Some(match words.iter().any(starts_programs) {
+        true => "on",
+        false => "on,elevateprivileges=deny,spawn=deny",
+    })
 }
 
 /// A word with the files' paths in it. In QEMU's option lists a comma that belongs to a value is
@@ -80,6 +101,7 @@ mod tests {
             command: "qemu-system-x86_64".into(),
             options: vec!["-cpu max".into(), "-nographic".into()],
             extra: vec!["-smp".into(), "2".into()],
+            trust_jobs: false,
         };
         let images = [
             image("kernel", "-kernel {kernel} -append \"console=ttyS0 root=/dev/vda\""),
@@ -100,6 +122,8 @@ mod tests {
                 "-nographic",
                 "-smp",
                 "2",
+                "-sandbox",
+                "on,elevateprivileges=deny,spawn=deny",
                 "-kernel",
                 "/a b,c/Image",
                 "-append",
@@ -110,6 +134,17 @@ mod tests {
                 "format=raw,file=/g,media=disk,if=virtio,id=lavatest",
             ]
         );
+    }
+
+    #[test]
+    fn a_device_that_says_its_sandbox_or_trusts_its_jobs_has_no_other() {
+        let device = |option: &str, trust_jobs| {
+            let (command, options) = ("qemu".into(), vec![option.to_owned()]);
+            line(&Qemu { command, options, trust_jobs, ..Qemu::default() }, &[], &[], None).unwrap()
+        };
+        assert_eq!(device("-sandbox off", false), ["qemu", "-sandbox", "off"]);
+        assert_eq!(device("-nographic", true), ["qemu", "-nographic"]);
+        assert_eq!(device("-net tap", false), ["qemu", "-net", "tap", "-sandbox", "on"]);
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! The `lava-serial` that serves a job's own line as the board's console.
 
+use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::Duration;
@@ -49,6 +50,10 @@ impl OwnConsole {
             let said = said.lines().last().map(|said| format!(" {said}")).unwrap_or_default();
             Error::Infrastructure(format!("{PROGRAM} does not serve the console: {what}{said}"))
         };
+        // What the board says is the job's.
+        let mut folder = std::fs::DirBuilder::new();
+        let made = folder.recursive(true).mode(0o700).create(output.join(RECORD));
+        made.map_err(|error| failed(error.to_string()))?;
         let file = std::fs::File::create(&log).map_err(|error| failed(error.to_string()))?;
         let mut command = Command::new(program().ok_or_else(|| failed(MISSING.into()))?);
         command.args(["--name", name, "--port", &format!("unix:{}", line.display())]);

@@ -6,8 +6,6 @@ use std::process::{ExitStatus, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
-use tokio::process::Command;
-
 use super::console::OwnConsole;
 use super::line::Line;
 use super::watched::Watched;
@@ -15,7 +13,7 @@ use crate::client::ConsoleRef;
 use crate::config::{mistrust, runtime_dir};
 use crate::dispatch::connection::{Attached, Connection};
 use crate::dispatch::error::Error;
-use crate::sys::die_with_parent;
+use crate::sys::{die_with_parent, with_few_variables};
 
 /// What QEMU said on standard error, in the job's output folder.
 const LOG: &str = "qemu.log";
@@ -76,7 +74,8 @@ impl Machine {
         let failed = |error: std::io::Error| {
             Error::Infrastructure(format!("cannot start {program}: {error}"))
         };
-        let mut command = Command::new(program);
+        // It looks at the job's files.
+        let mut command = with_few_variables(program);
         command.args(arguments).stdin(Stdio::piped()).stdout(Stdio::piped());
         command.stderr(File::create(&self.words).map_err(failed)?);
         // A Ctrl-C at our terminal is ours alone.

@@ -12,6 +12,8 @@ pub struct Qemu {
     pub options: Vec<String>,
     /// The options that the job's context adds.
     pub extra: Vec<String>,
+    /// Whether jobs may choose the whole command line, which can run anything on this host.
+    pub trust_jobs: bool,
 }
 
 /// The drive that brings the tests to a board whose images the job leaves as they are.
@@ -44,6 +46,7 @@ impl Qemu {
             command: command.and_then(|_| parameters.optional("command")).unwrap_or_default(),
             options: texts("options"),
             extra: texts("extra"),
+            trust_jobs: parameters.optional("trust_jobs").unwrap_or(false),
         })
     }
 }

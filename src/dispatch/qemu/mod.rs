@@ -12,6 +12,7 @@ pub mod console;
 mod line;
 mod machine;
 mod method;
+pub mod trust;
 mod watched;
 
 pub use machine::{Ended, Machine};

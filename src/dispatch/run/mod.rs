@@ -12,6 +12,7 @@ use tokio::time::error::Elapsed;
 use tokio::time::{Instant, timeout_at};
 use tokio_util::sync::CancellationToken;
 
+use super::actions;
 use super::context::{Context, Now, Open};
 use super::error::Error;
 use super::multinode::{Member, calls};
@@ -64,8 +65,12 @@ pub async fn run(
     if done.as_ref().is_err_and(|error| *error != Error::Cancelled) {
         pause::on_failure(context, cancelled).await;
     }
-    let end = Instant::now() + FINALIZE_LIMIT;
-    let finalize = unwinding(run_step(&pipeline.finalize, context, end, FINALIZE_LIMIT)).await;
+    // A device or a job may give switching off longer.
+    let longest = pipeline.finalize.walk().into_iter().map(|step| step.timeout).max();
+    let least = FINALIZE_LIMIT.max(Duration::from_secs(longest.unwrap_or(0)));
+    let end = Instant::now() + least;
+    let finalize = unwinding(run_step(&pipeline.finalize, context, end, least)).await;
+    actions::tidy(context).await;
     let done = done.and(finalize);
     context.result(CaseResult::job(done.as_ref().err(), begin.elapsed().as_secs_f64()));
     done

@@ -114,6 +114,7 @@ fn empty_job() -> super::super::job::Job {
         multinode: None,
         nbd_port: None,
         debug: Default::default(),
+        context: Vec::new(),
         blocks: Vec::new(),
     }
 }

@@ -4,6 +4,7 @@ mod corpus;
 mod definitions;
 mod dialogue;
 mod host_board;
+mod hostile;
 mod jobs;
 mod methods;
 mod multinode;

@@ -130,7 +130,7 @@ actions:
     let scratch = lab.path("out/scratch");
     let noted = noted(&lab, "notes").replace(&scratch.display().to_string(), "SCRATCH");
     let run = "run --rm --init --pull=never --interactive --tty --name=lava-fvp-7 \
-               --volume=SCRATCH:SCRATCH --memory=2048m foundation:11.8 \
+               --volume=SCRATCH:SCRATCH --memory=2048m -- foundation:11.8 \
                /opt/model/Foundation_Platform --cores=4 \
                --data=SCRATCH/common-bl1/bl1.bin@0x0\n";
     assert!(noted.contains(run), "{noted}");
@@ -179,7 +179,7 @@ actions:
     complete(&lab, &job, device);
     let noted = noted(&lab, "notes");
     assert!(noted.contains("--cpus=1.5 --volume=/srv:/srv"), "{noted}");
-    assert!(noted.contains(":/lava-7 archlinux bash -l\n"), "{noted}");
+    assert!(noted.contains(":/lava-7 -- archlinux bash -l\n"), "{noted}");
     let files = std::fs::read_to_string(lab.path("files")).unwrap();
     for file in ["/bin/lava-test-runner", "/environment", "/0/tests/0_smoke/run.sh"] {
         assert!(files.lines().any(|line| line == file), "no {file} in:\n{files}");

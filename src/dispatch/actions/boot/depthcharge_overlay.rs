@@ -30,10 +30,8 @@ impl Action for DepthchargeOverlay {
             self.overlay.run(context).await?;
             // Depthcharge fetches the command line too.
             let Some(line) = self.overlay.command_line(context)? else { return Ok(()) };
-            let path = context.tftp_folder().join(CMDLINE);
-            let written = std::fs::create_dir_all(context.tftp_folder())
-                .and_then(|()| std::fs::write(&path, line));
-            written
+            let path = context.make_tftp_folder().await?.join(CMDLINE);
+            std::fs::write(&path, line)
                 .map_err(|error| Error::Infrastructure(format!("{}: {error}", path.display())))?;
             let file = format!("{}/{CMDLINE}", context.settings.job_id);
             context.shared().tftp.insert("cmdline".into(), file);

@@ -87,7 +87,8 @@ fn words(
     words.push(format!("--name={name}"));
     words.extend(options.words());
     words.extend(overlay.map(|overlay| format!("--volume={overlay}")));
-    words.push(image.image.clone());
+    // What follows is no option, whatever the job calls its image.
+    words.extend(["--".to_owned(), image.image.clone()]);
     words.extend(shlex::split(command).unwrap_or_default());
     words
 }
@@ -110,7 +111,7 @@ mod tests {
             words.join(" "),
             "docker run --rm --init --interactive --tty --hostname lava --pull=missing \
              --name=lava-docker-7-2.1 --cpus=1.5 --memory=512m --volume=/srv:/srv \
-             --volume=/x/lava-7:/lava-7 archlinux bash"
+             --volume=/x/lava-7:/lava-7 -- archlinux bash"
         );
     }
 }

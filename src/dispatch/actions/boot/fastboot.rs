@@ -100,8 +100,7 @@ impl Action for Host {
                     fastboot::boot(&context.device, &image.ok_or_else(missing)?)
                 }
             };
-            let words = host::contained(self.container.as_ref(), &context.scratch(), words);
-            host::run(&words, context).await.map(drop)
+            host::run_in(self.container.as_ref(), words, context).await.map(drop)
         })
     }
 }

@@ -112,7 +112,9 @@ impl Step {
 
     async fn version(&self, context: &mut Context) -> Result<(), Error> {
         let container = self.boot.container.clone().unwrap_or_default();
-        let said = host::run(&version_words(&container, &self.fvp()), context).await?;
+        let name = host::helper_name(context);
+        let words = version_words(&container, &self.fvp(), &name);
+        let said = host::run_named(name, &words, context).await?;
         let wanted = Patterns::new([self.fvp().version]).map_err(Error::Configuration)?;
         match wanted.first_in(&said) {
             Some(version) => {

@@ -3,9 +3,10 @@
 use crate::dispatch::job::{Container, Fvp};
 
 /// What asks the model for its version.
-pub(super) fn version_words(container: &Container, fvp: &Fvp) -> Vec<String> {
+pub(super) fn version_words(container: &Container, fvp: &Fvp, name: &str) -> Vec<String> {
     let mut words = docker(container);
-    words.extend([container.image.clone(), fvp.image.clone()]);
+    words.push(format!("--name={name}"));
+    words.extend(["--".to_owned(), container.image.clone(), fvp.image.clone()]);
     words.extend(shlex::split(&fvp.version_args).unwrap_or_default());
     words
 }
@@ -27,7 +28,7 @@ pub(super) fn run_words(
         true => format!("--env={license}"),
         false => format!("--env=ARMLM_CACHED_LICENSES_LOCATION={license}"),
     }));
-    words.extend([container.image.clone(), fvp.image.clone()]);
+    words.extend(["--".to_owned(), container.image.clone(), fvp.image.clone()]);
     // An argument of the job's may be an option and its value.
     words.extend(arguments.iter().flat_map(|line| shlex::split(line).unwrap_or_default()));
     words
@@ -63,8 +64,8 @@ mod tests {
             ..Fvp::default()
         };
         assert_eq!(
-            version_words(&container, &fvp).join(" "),
-            "docker run --rm --init --pull=never foundation:11.8 \
+            version_words(&container, &fvp, "lava-help-7").join(" "),
+            "docker run --rm --init --pull=never --name=lava-help-7 -- foundation:11.8 \
              /opt/model/Foundation_Platform --version"
         );
         let files = [("bl1".to_owned(), "/s/bl1.bin".to_owned())];
@@ -75,7 +76,7 @@ mod tests {
         assert_eq!(
             words.join(" "),
             "docker run --rm --init --pull=never --interactive --tty --name=lava-fvp-7 \
-             --volume=/s:/s --cpus=2 foundation:11.8 /opt/model/Foundation_Platform --cores=4 \
+             --volume=/s:/s --cpus=2 -- foundation:11.8 /opt/model/Foundation_Platform --cores=4 \
              --data=/s/bl1.bin@0x0 -C board.fname=/s/bl1.bin"
         );
     }

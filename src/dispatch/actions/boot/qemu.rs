@@ -12,7 +12,7 @@ use crate::dispatch::actions::NotYet;
 use crate::dispatch::context::Context;
 use crate::dispatch::error::Error;
 use crate::dispatch::job::{Artefact, Block, Boot, Kind};
-use crate::dispatch::qemu::{Machine, Qemu, command, console};
+use crate::dispatch::qemu::{Machine, Qemu, command, console, trust};
 use crate::dispatch::registry;
 use crate::dispatch::session::Session;
 use crate::dispatch::timeline::Timeline;
@@ -66,7 +66,8 @@ impl Action for BootQemuImage {
         });
         let images = images.flatten().collect();
         let left_alone = self.boot.prompts.is_empty() && !blocks.clone().any(Block::is_test);
-        vec![Box::new(ExecuteQemu { boot: self.boot.clone(), images, left_alone })]
+        let (boot, context) = (self.boot.clone(), scene.job.context.clone());
+        vec![Box::new(ExecuteQemu { boot, images, context, left_alone })]
     }
 }
 
@@ -76,6 +77,8 @@ struct ExecuteQemu {
     boot: Boot,
     /// What the job deploys.
     images: Vec<Artefact>,
+    /// What the job may have put into the device's template.
+    context: Vec<(String, String)>,
     /// Nothing that follows would notice its end.
     left_alone: bool,
 }
@@ -99,6 +102,10 @@ impl Action for ExecuteQemu {
             if self.boot.container.is_some() {
                 checks.fault("QEMU in a container (\"docker\") is not started yet");
             }
+            let trusted = checks.device.qemu(method).is_some_and(|qemu| qemu.trust_jobs);
+            if !trusted {
+                self.check_words(checks);
+            }
             let names: Vec<&str> = self.images.iter().map(|image| image.name.as_str()).collect();
             for image in &self.images {
                 let Some(image_arg) = &image.image_arg else { continue };
@@ -120,6 +127,9 @@ impl Action for ExecuteQemu {
             let missing = || Error::Configuration("the device has no qemu".into());
             let qemu = context.device.qemu(&self.boot.method).cloned().ok_or_else(missing)?;
             let line = self.line(&qemu, context)?;
+            if !qemu.trust_jobs {
+                self.check_disks(context)?;
+            }
             connect(context).await?;
             let session = context.session()?;
             session.forget();
@@ -139,6 +149,36 @@ impl Action for ExecuteQemu {
 }
 
 impl ExecuteQemu {
+    /// What a job says to QEMU must reach nothing of this host but the job's files.
+    fn check_words(&self, checks: &mut Checks) {
+        let method = &self.boot.method;
+        let key = format!("actions: boot: methods: {method}: parameters: trust_jobs: true");
+        let hint = format!("a device whose jobs may do anything on this host says \"{key}\"");
+        for image in &self.images {
+            let words = image.image_arg.as_deref().map(command::words).and_then(Result::ok);
+            if let Some(why) = words.and_then(|words| trust::refused(&words)) {
+                checks.fault(format!("{}: image_arg: {why}; {hint}", image.name));
+            }
+        }
+        for (key, text) in &self.context {
+            if let Some(why) = trust::refused_text(text) {
+                checks.fault(format!("context: {key}: {why}; {hint}"));
+            }
+        }
+    }
+
+    /// An image that goes on in another file must not get at those of this host.
+    fn check_disks(&self, context: &mut Context) -> Result<(), Error> {
+        for image in self.images.iter().filter(|image| image.image_arg.is_some()) {
+            let Some(file) = context.shared().files.get(&image.name).cloned() else { continue };
+            let failed = |error| Error::Infrastructure(format!("{}: {error}", file.display()));
+            if let Some(why) = trust::refused_disk(&file).map_err(failed)? {
+                return Err(Error::Job(format!("{}: {why}", image.name)));
+            }
+        }
+        Ok(())
+    }
+
     fn line(&self, qemu: &Qemu, context: &mut Context) -> Result<Vec<String>, Error> {
         let guest = context.device.guest.clone();
         let shared = context.shared();

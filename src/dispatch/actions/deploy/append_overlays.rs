@@ -4,6 +4,7 @@
 use std::fs::OpenOptions;
 use std::io::{self, Seek as _, SeekFrom, Write as _};
 use std::path::{Path, PathBuf};
+use std::process::Stdio;
 
 use futures_util::future::BoxFuture;
 use tokio::process::Command;
@@ -14,10 +15,8 @@ use crate::dispatch::error::Error;
 use crate::dispatch::job::{Artefact, Overlay};
 use crate::dispatch::validate::Checks;
 use crate::image::ext::{self, ExtError};
-use crate::image::{cpio, tree};
-
-/// The most that is told of what an unpacker complains about, in bytes.
-const MAX_COMPLAINT: usize = 1024;
+use crate::image::{cpio, tree, unpack};
+use crate::sys::Program;
 
 #[derive(Debug)]
 pub(super) struct AppendOverlays {
@@ -83,29 +82,37 @@ impl Action for AppendOverlays {
             };
             // A try before this one may have left something.
             let _ = std::fs::remove_dir_all(&root);
-            std::fs::create_dir_all(&root).map_err(failed)?;
-            for overlay in &self.image.overlays {
+            // Each overlay has a folder of its own: links that one brings must not lead another out of it.
+            let mut folders = Vec::new();
+            for (i, overlay) in self.image.overlays.iter().enumerate() {
+                let folder = root.join(i.to_string());
+                std::fs::create_dir_all(&folder).map_err(failed)?;
                 match overlay {
                     Overlay::File { artefact, path } => {
                         let key = format!("{name}.{}", artefact.name);
                         let file = context.shared().files.get(&key).cloned();
                         let file = file.ok_or_else(|| Error::Bug(format!("no file of {key}")))?;
-                        unpack(artefact, path, &file, &root).await?;
+                        place(artefact, path, &file, &folder).await?;
                     }
                     Overlay::Lava => {
-                        context.shared().overlay.spill(&root).map_err(failed)?;
+                        context.shared().overlay.spill(&folder).map_err(failed)?;
                         context.shared().overlay_is_in = true;
                     }
                 }
+                folders.push(folder);
             }
-            let entries = tree::entries(&root).map_err(failed)?;
+            let entries = tree::merged(&folders).map_err(failed)?;
             match self.image.format.as_deref() {
                 Some("cpio.newc") => append_cpio(&image, &entries).map_err(failed)?,
                 Some("ext4") => {
                     let added = ext::add(&image, self.image.partition, &entries).await;
                     added.map_err(|error| ext_error(&error))?;
                 }
-                _ => append_tar(&image, &root).await?,
+                _ => {
+                    for folder in &folders {
+                        append_tar(&image, folder).await?;
+                    }
+                }
             }
             context.log.info(format!("{name}: {} overlay entries put into it", entries.len()));
             std::fs::remove_dir_all(&root).map_err(failed)
@@ -125,13 +132,14 @@ pub(super) fn append_cpio(image: &Path, entries: &[tree::Entry]) -> io::Result<(
 }
 
 async fn append_tar(image: &Path, root: &Path) -> Result<(), Error> {
-    let mut tar = Command::new("tar");
+    let mut tar = unpack::unpacker("tar", image);
     tar.args(["--append", "--owner=0", "--group=0", "--numeric-owner", "--file"]);
-    run(tar.arg(image).arg("--directory").arg(root).arg("."), image).await
+    tar.arg(image).arg("--directory").arg(root).arg(".");
+    run(tar, image).await
 }
 
 /// Unpacks one overlay to where its path is below `root`.
-async fn unpack(artefact: &Artefact, path: &str, file: &Path, root: &Path) -> Result<(), Error> {
+async fn place(artefact: &Artefact, path: &str, file: &Path, root: &Path) -> Result<(), Error> {
     let outside = || Error::Configuration(format!("the path {path:?} leads out of the image"));
     let folder: PathBuf = tree::inside(root, path).ok_or_else(outside)?;
     let failed = |error: io::Error| Error::Infrastructure(format!("{}: {error}", folder.display()));
@@ -143,16 +151,21 @@ async fn unpack(artefact: &Artefact, path: &str, file: &Path, root: &Path) -> Re
         }
         Some("cpio.newc") => {
             std::fs::create_dir_all(&folder).map_err(failed)?;
-            let mut cpio = Command::new("cpio");
-            cpio.args(["--extract", "--make-directories", "--quiet", "--no-absolute-filenames"]);
+            // Unlike tar, cpio writes through links that are in the archive itself.
             let input = std::fs::File::open(file).map_err(failed)?;
-            run(cpio.stdin(input).current_dir(&folder), file).await
+            cpio::leads_out(io::BufReader::new(input))
+                .map_err(|error| Error::Job(format!("{}: {error}", file.display())))?;
+            let mut cpio = unpack::unpacker("cpio", &folder);
+            cpio.args(["--extract", "--make-directories", "--quiet", "--no-absolute-filenames"]);
+            cpio.stdin(std::fs::File::open(file).map_err(failed)?).current_dir(&folder);
+            run(cpio, file).await
         }
         _ => {
             std::fs::create_dir_all(&folder).map_err(failed)?;
-            let mut tar = Command::new("tar");
+            let mut tar = unpack::unpacker("tar", &folder);
             tar.args(["--extract", "--no-same-owner", "--file"]).arg(file);
-            run(tar.arg("--directory").arg(&folder), file).await
+            tar.arg("--directory").arg(&folder);
+            run(tar, file).await
         }
     }
 }
@@ -161,16 +174,18 @@ fn base(artefact: &Artefact) -> String {
     super::download::base_name(&artefact.url)
 }
 
-/// Runs a program on a file of the job's.
-pub(super) async fn run(command: &mut Command, file: &Path) -> Result<(), Error> {
+/// Runs a program on a file of the job's. Killed when dropped, with what it has started.
+pub(super) async fn run(mut command: Command, file: &Path) -> Result<(), Error> {
     let name = command.as_std().get_program().to_string_lossy().into_owned();
-    let said = command.kill_on_drop(true).env("LC_ALL", "C").output().await;
-    let said = said.map_err(|error| Error::Infrastructure(format!("{name}: {error}")))?;
-    let complaint = &said.stderr[..said.stderr.len().min(MAX_COMPLAINT)];
-    let complaint = String::from_utf8_lossy(complaint).trim().replace('\n', "; ");
-    match said.status.success() {
+    command.env("LC_ALL", "C").stdout(Stdio::null()).stderr(Stdio::piped());
+    let failed = |error: io::Error| Error::Infrastructure(format!("{name}: {error}"));
+    let ended = Program::spawn(command).map_err(failed)?.ended().await.map_err(failed)?;
+    match ended.status.success() {
         true => Ok(()),
-        false => Err(Error::Job(format!("{}: {name} says: {complaint}", file.display()))),
+        false => {
+            let said = unpack::complaint(&ended);
+            Err(Error::Job(format!("{}: {name} says: {said}", file.display())))
+        }
     }
 }
 

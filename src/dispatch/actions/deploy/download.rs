@@ -1,9 +1,9 @@
 //! `download-retry` and what is in it, `http-download` or `file-download`: one artefact.
 
 use std::path::Path;
+use std::process::Stdio;
 
 use futures_util::future::BoxFuture;
-use tokio::process::Command;
 
 use super::append_overlays::{AppendOverlays, overlay_artefacts};
 use crate::dispatch::action::{Action, Running, Scene};
@@ -12,6 +12,7 @@ use crate::dispatch::error::Error;
 use crate::dispatch::job::{Artefact, Checksum, Compression};
 use crate::dispatch::validate::Checks;
 use crate::image::{Digest, Fetch, FetchError, Wanted, unpack};
+use crate::sys::{Program, confined};
 
 #[derive(Debug)]
 pub(super) struct DownloadRetry {
@@ -148,10 +149,11 @@ pub(super) fn base_name(url: &str) -> String {
 }
 
 async fn md5(file: &Path, expected: &str) -> Result<(), Error> {
-    let output = Command::new("md5sum").arg(file).kill_on_drop(true).output().await;
-    let output = output.map_err(|error| Error::Infrastructure(format!("md5sum: {error}")))?;
-    let said = String::from_utf8_lossy(&output.stdout);
-    let found = said.trim_start_matches('\\').split_whitespace().next().unwrap_or_default();
+    let mut command = confined("md5sum");
+    command.arg(file).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
+    let failed = |error: std::io::Error| Error::Infrastructure(format!("md5sum: {error}"));
+    let ended = Program::spawn(command).map_err(failed)?.ended().await.map_err(failed)?;
+    let found = ended.output.trim_start_matches('\\').split_whitespace().next().unwrap_or_default();
     match found == expected {
         true => Ok(()),
         false => {

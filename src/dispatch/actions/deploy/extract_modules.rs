@@ -7,7 +7,6 @@ use std::io::{self, BufReader, Read as _};
 use std::path::Path;
 
 use futures_util::future::BoxFuture;
-use tokio::process::Command;
 
 use super::append_overlays::{append_cpio, run};
 use super::extract_ramdisk::RAMDISK;
@@ -56,9 +55,10 @@ impl Action for ExtractModules {
             // A try before this one may have left something.
             let _ = std::fs::remove_dir_all(&root);
             std::fs::create_dir_all(&root).map_err(failed)?;
-            let mut tar = Command::new("tar");
+            let mut tar = unpack::unpacker("tar", &root);
             tar.args(["--extract", "--no-same-owner", "--file"]).arg(&file);
-            run(tar.arg("--directory").arg(&root), &file).await?;
+            tar.arg("--directory").arg(&root);
+            run(tar, &file).await?;
             let entries = tree::entries(&root).map_err(failed)?;
             let count = entries.len();
             if let Some(root) = nfs_root {

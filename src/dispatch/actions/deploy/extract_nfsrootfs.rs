@@ -5,11 +5,9 @@
 //! their owner's rights.
 
 use std::io;
-use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 
 use futures_util::future::BoxFuture;
-use tokio::process::Command;
 
 use super::append_overlays::run;
 use crate::dispatch::action::{Action, Running};
@@ -17,7 +15,7 @@ use crate::dispatch::context::Context;
 use crate::dispatch::error::Error;
 use crate::dispatch::job::Artefact;
 use crate::dispatch::validate::Checks;
-use crate::image::tree;
+use crate::image::{tree, unpack};
 
 /// The artefact: a tar archive.
 pub(super) const ROOT: &str = "nfsrootfs";
@@ -60,12 +58,15 @@ impl Action for ExtractNfsRootfs {
             let file = file.ok_or_else(|| Error::Bug(format!("{ROOT} was not downloaded")))?;
             let missing = || Error::Configuration("--nfs-dir DIR is missing".into());
             let own = context.nfs_folder().ok_or_else(missing)?;
+            // Programs in it take on their owner's rights.
+            let own = context.make_folder(own, 0o700).await?;
             let folder = make(&own).map_err(|error| {
                 Error::Infrastructure(format!("{} (see --nfs-dir): {error}", own.display()))
             })?;
-            let mut tar = Command::new("tar");
+            let mut tar = unpack::unpacker("tar", &folder);
             tar.args(["--extract", "--numeric-owner", "--same-owner", "--preserve-permissions"]);
-            run(tar.arg("--file").arg(&file).arg("--directory").arg(&folder), &file).await?;
+            tar.arg("--file").arg(&file).arg("--directory").arg(&folder);
+            run(tar, &file).await?;
             let outside = || Error::Configuration(format!("the prefix {:?}", self.prefix()));
             let root = tree::inside(&folder, &self.prefix()).ok_or_else(outside)?;
             if !root.is_dir() || root.canonicalize().is_ok_and(|real| !real.starts_with(&folder)) {
@@ -87,12 +88,14 @@ impl ExtractNfsRootfs {
     }
 }
 
-/// The job's own folder, which only root enters, and in it the one for the files.
+/// The folder for the files in the job's own one, which only root enters.
 fn make(own: &Path) -> io::Result<PathBuf> {
-    // A try before this one may have left something.
-    let _ = std::fs::remove_dir_all(own);
-    std::fs::DirBuilder::new().mode(0o700).create(own)?;
     let folder = own.join("root");
+    match std::fs::remove_dir_all(&folder) {
+        // A try before this one may have left something.
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+        _ => {}
+    }
     std::fs::create_dir(&folder)?;
     folder.canonicalize()
 }

@@ -69,8 +69,7 @@ impl Action for WaitBoard {
     fn run<'a>(&'a self, context: &'a mut Context) -> Running<'a> {
         Box::pin(async move {
             let words = fastboot::wait(&context.device);
-            let words = host::contained(self.container.as_ref(), &context.scratch(), words);
-            host::run(&words, context).await.map(drop)
+            host::run_in(self.container.as_ref(), words, context).await.map(drop)
         })
     }
 }
@@ -134,7 +133,6 @@ impl Action for Flash {
 
 impl Flash {
     async fn host(&self, words: Vec<String>, context: &mut Context) -> Result<(), Error> {
-        let words = host::contained(self.container.as_ref(), &context.scratch(), words);
-        host::run(&words, context).await.map(drop)
+        host::run_in(self.container.as_ref(), words, context).await.map(drop)
     }
 }

@@ -4,7 +4,6 @@ use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
 use futures_util::future::BoxFuture;
-use tokio::process::Command;
 
 use super::inline_repo::register;
 use super::test_definition::Planned;
@@ -15,6 +14,7 @@ use crate::dispatch::error::Error;
 use crate::dispatch::job::Source;
 use crate::dispatch::overlay::DefinitionFile;
 use crate::dispatch::validate::Checks;
+use crate::sys::{Program, confined};
 
 #[derive(Debug)]
 pub(super) struct GitRepo(pub Planned);
@@ -118,27 +118,26 @@ pub(super) async fn clone(
     Ok(())
 }
 
-/// Runs git, which must not ask anybody anything. Killed when dropped.
+/// Runs git, which must not ask anybody anything. Killed when dropped, with what it has started.
 async fn git(words: &[&str], folder: Option<&Path>) -> Result<String, String> {
-    let mut command = Command::new("git");
+    let mut command = confined("git");
     if let Some(folder) = folder {
         command.arg("-C").arg(folder);
     }
-    let output = command
+    command
         .args(words)
         .env("GIT_TERMINAL_PROMPT", "0")
         .env("GIT_ASKPASS", "true")
         .env("GIT_SSH_COMMAND", "ssh -o BatchMode=yes")
         .stdin(Stdio::null())
-        .kill_on_drop(true)
-        .output()
-        .await
-        .map_err(|error| format!("git: {error}"))?;
-    match output.status.success() {
-        true => Ok(String::from_utf8_lossy(&output.stdout).into_owned()),
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
+    let program = Program::spawn(command).map_err(|error| format!("git: {error}"))?;
+    let ended = program.ended().await.map_err(|error| format!("git: {error}"))?;
+    match ended.status.success() {
+        true => Ok(ended.output),
         false => {
-            let said = String::from_utf8_lossy(&output.stderr);
-            let said = said.trim().replace('\n', "; ");
+            let said = ended.errors.trim().replace('\n', "; ");
             Err(format!(
                 "git {}: {}",
                 words.join(" "),

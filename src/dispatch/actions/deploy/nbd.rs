@@ -68,7 +68,7 @@ impl Action for NbdServer {
 
     fn run<'a>(&'a self, context: &'a mut Context) -> Running<'a> {
         Box::pin(async move {
-            place_for_tftp(&self.deploy.artefacts, context)?;
+            place_for_tftp(&self.deploy.artefacts, context).await?;
             self.ramdisk(context).await?;
             let missing = || Error::Bug(format!("{ROOT} was not downloaded"));
             let root = context.shared().files.get(ROOT).cloned().ok_or_else(missing)?;

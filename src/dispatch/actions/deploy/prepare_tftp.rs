@@ -78,13 +78,16 @@ impl Action for PrepareTftpOverlay {
     }
 
     fn run<'a>(&'a self, context: &'a mut Context) -> Running<'a> {
-        Box::pin(async move { place_for_tftp(&self.tftp.artefacts, context) })
+        Box::pin(async move { place_for_tftp(&self.tftp.artefacts, context).await })
     }
 }
 
 /// Puts what boot loaders fetch as it is under the job's TFTP folder, but for the ramdisk.
-pub(super) fn place_for_tftp(artefacts: &[Artefact], context: &mut Context) -> Result<(), Error> {
-    let folder = context.tftp_folder();
+pub(super) async fn place_for_tftp(
+    artefacts: &[Artefact],
+    context: &mut Context,
+) -> Result<(), Error> {
+    let folder = context.make_tftp_folder().await?;
     let job = context.settings.job_id.clone();
     for artefact in artefacts {
         let name = &artefact.name;

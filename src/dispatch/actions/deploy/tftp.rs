@@ -8,7 +8,6 @@ use super::lava_overlay::LavaOverlay;
 use super::prepare_tftp::PrepareTftpOverlay;
 use crate::dispatch::action::{Action, Running, Scene};
 use crate::dispatch::context::Context;
-use crate::dispatch::error::Error;
 use crate::dispatch::job::Deploy;
 use crate::dispatch::validate::Checks;
 
@@ -52,13 +51,8 @@ impl Action for TftpDeploy {
 
     fn run<'a>(&'a self, context: &'a mut Context) -> Running<'a> {
         Box::pin(async move {
-            for folder in [context.scratch(), context.tftp_folder()] {
-                std::fs::create_dir_all(&folder).map_err(|error| {
-                    let hint = "see --output and --tftp-dir";
-                    let what = format!("cannot make {}: {error} ({hint})", folder.display());
-                    Error::Infrastructure(what)
-                })?;
-            }
+            context.make_scratch().await?;
+            context.make_tftp_folder().await?;
             Ok(())
         })
     }

@@ -1,12 +1,9 @@
 //! `deployimages`: the files of a QEMU.
 
-use std::path::Path;
-
 use super::overlay_guest::ApplyOverlayGuest;
 use super::parts::{Actions, device_env, downloads, overlay};
 use crate::dispatch::action::{Action, Running, Scene};
 use crate::dispatch::context::Context;
-use crate::dispatch::error::Error;
 use crate::dispatch::job::{Deploy, Overlay};
 
 #[derive(Debug)]
@@ -39,17 +36,10 @@ impl Action for DeployImages {
 
     fn run<'a>(&'a self, context: &'a mut Context) -> Running<'a> {
         Box::pin(async move {
-            make(&context.scratch())?;
+            context.make_scratch().await?;
             let shared = context.shared();
             (shared.overlay_is_in, shared.overlay_drive) = (false, None);
             Ok(())
         })
     }
-}
-
-/// The folder of the job's own files.
-pub(super) fn make(scratch: &Path) -> Result<(), Error> {
-    std::fs::create_dir_all(scratch).map_err(|error| {
-        Error::Infrastructure(format!("cannot make {}: {error} (see --output)", scratch.display()))
-    })
 }

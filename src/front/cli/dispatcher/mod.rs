@@ -23,7 +23,7 @@ use clap::{Parser, Subcommand, ValueEnum};
 use tokio_util::sync::CancellationToken;
 
 use crate::dispatch::guard;
-use crate::model::{Failure, Kind, units};
+use crate::model::{Failure, Kind};
 
 /// Runs LAVA jobs on a board: only a console and an outlet are needed.
 ///
@@ -67,11 +67,12 @@ impl DispatcherArgs {
     /// begun so; returns else, and when it cannot be done.
     pub fn mark(&self) {
         use std::os::unix::process::CommandExt as _;
-        if !matches!(self.verb, Verb::Run(_)) || std::env::var_os(guard::MARK).is_some() {
+        if !matches!(self.verb, Verb::Run(_)) || guard::own_mark().is_some() {
             return;
         }
         let Ok(own) = std::env::current_exe() else { return };
-        let mark = format!("{}-{}", std::process::id(), units::now_us());
+        // What is there already is the mark of a job around this one, whose end is not ours.
+        let mark = guard::new_mark();
         let mut arguments = std::env::args_os();
         let name = arguments.next().unwrap_or_default();
         let mut again = std::process::Command::new(own);
@@ -92,7 +93,12 @@ impl DispatcherArgs {
         match self.verb {
             Verb::Pipeline(args) => args.run(),
             Verb::Render(args) => args.run(),
-            Verb::Run(args) => args.run(cancelled).await,
+            Verb::Run(args) => {
+                let done = args.run(cancelled).await;
+                // A flasher may have left a daemon behind.
+                guard::sweep().await;
+                done
+            }
             Verb::Coordinator(args) => args.run(cancelled).await,
             Verb::Show(args) => args.run(),
             Verb::Guard => guard::guard(),

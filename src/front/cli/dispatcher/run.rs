@@ -1,7 +1,7 @@
 //! `lava-dispatcher run`.
 
 use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::Args;
@@ -15,10 +15,13 @@ use crate::dispatch::error::Error;
 use crate::dispatch::execute::execute;
 use crate::dispatch::load::{BoardFile, Loaded};
 use crate::dispatch::validate::validate;
-use crate::model::{Failure, units};
+use crate::model::{Failure, Kind, units};
 
 /// Where Debian's TFTP servers look for files.
 const TFTP_DIR: &str = "/srv/tftp";
+
+/// Where the kernel gives a new UUID to everybody who asks.
+const NEW_UUID: &str = "/proc/sys/kernel/random/uuid";
 
 #[derive(Debug, Args)]
 pub struct RunArgs {
@@ -67,7 +70,7 @@ pub struct RunArgs {
     #[arg(long, value_name = "DIR")]
     cache: Option<PathBuf>,
     /// Names the job on the board (/lava-ID), on the console and under the TFTP folder [default: the
-    /// time].
+    /// time and four random digits].
     #[arg(long, value_name = "ID", value_parser = job_id)]
     job_id: Option<String>,
     /// When the job fails, hold the board for so long, as 30m or 2h, with its console open to everybody
@@ -87,18 +90,21 @@ impl RunArgs {
             self.device.iter().map(|text| BoardFile::parse(text)).collect();
         let all = load_all(&self.job, &boards, &self.templates)?;
         tell(&notes(&all));
+        // Containers and the job's guard have other working folders.
+        let output = absolute(&self.output)?;
         let settings = Settings {
-            job_id: self.job_id.unwrap_or_else(|| (units::now_us() / 1_000_000).to_string()),
-            tftp_dir: self.tftp_dir.unwrap_or_else(|| match self.tftp_listen {
-                Some(_) => self.output.join("tftp"),
-                None => TFTP_DIR.into(),
-            }),
-            output: self.output,
+            job_id: self.job_id.unwrap_or_else(own_id),
+            tftp_dir: match (self.tftp_dir, self.tftp_listen) {
+                (Some(folder), _) => absolute(&folder)?,
+                (None, Some(_)) => output.join("tftp"),
+                (None, None) => TFTP_DIR.into(),
+            },
+            output,
             tftp_listen: self.tftp_listen,
-            nfs_dir: self.nfs_dir,
-            cache: self.cache,
+            nfs_dir: self.nfs_dir.as_deref().map(absolute).transpose()?,
+            cache: self.cache.as_deref().map(absolute).transpose()?,
             dispatcher_ip: self.dispatcher_ip.unwrap_or_else(own_address),
-            lab: self.lab,
+            lab: self.lab.as_deref().map(absolute).transpose()?,
             pause_on_failure: self.pause_on_failure,
         };
         if self.validate {
@@ -153,11 +159,30 @@ pub(super) async fn valid(
     settings: &Settings,
     cancelled: &CancellationToken,
 ) -> Result<(), Failure> {
+    let limit = Duration::from_secs(loaded.job.timeouts.job);
     tokio::select! {
         biased;
         () = cancelled.cancelled() => Err(Error::Cancelled.into_failure()),
         valid = validate(&loaded.pipeline, &loaded.device, settings) => valid,
+        () = tokio::time::sleep(limit) => Err(Failure::new(
+            Kind::Lab,
+            format!("what the job needs could not be checked in all of its time, {} s", limit.as_secs()),
+        )),
     }
+}
+
+/// A path that means the same from every folder.
+fn absolute(path: &Path) -> Result<PathBuf, Failure> {
+    std::path::absolute(path)
+        .map_err(|error| Failure::new(Kind::User, format!("{}: {error}", path.display())))
+}
+
+/// An id that no other job has which begins in the same second.
+fn own_id() -> String {
+    let seconds = units::now_us() / 1_000_000;
+    let uuid = std::fs::read_to_string(NEW_UUID).unwrap_or_default();
+    let random = uuid.get(..4).map_or_else(|| std::process::id().to_string(), ToOwned::to_owned);
+    format!("{seconds}-{random}")
 }
 
 /// The address of this host that the default route uses.
@@ -175,5 +200,17 @@ fn job_id(text: &str) -> Result<String, String> {
     match !text.is_empty() && text.chars().all(|c| c.is_ascii_alphanumeric() || "-_.".contains(c)) {
         true if !text.starts_with('.') && text.len() <= 64 => Ok(text.to_owned()),
         _ => Err("a job's id is 1 to 64 letters, digits, '-', '_' and '.'".into()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn two_jobs_that_begin_in_the_same_second_have_two_ids() {
+        let ids: std::collections::BTreeSet<String> = (0..4).map(|_| own_id()).collect();
+        assert!(ids.len() > 1, "{ids:?}");
+        assert!(ids.iter().all(|id| job_id(id).as_ref() == Ok(id)), "{ids:?}");
     }
 }
