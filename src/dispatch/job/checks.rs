@@ -71,10 +71,6 @@ pub(super) fn context(top: &Table<'_>) {
         if !is_scalar(node) && !is_list {
             table.at().key(&key.name).expected(node, "a text, a number, or a list of them");
         }
-        if has_lines(node) {
-            let what = "a value of the context is one line: a template puts it into the device's dictionary";
-            table.at().key(&key.name).problem(node.place, what);
-        }
         let is_known = VARIABLES.contains(&key.name.as_str());
         let near = Name::nearest(&key.name, VARIABLES.iter().copied());
         let slip = near.filter(|near| {
@@ -97,19 +93,32 @@ fn has_lines(node: &Node) -> bool {
     }
 }
 
-/// The texts of the context by their keys, those of lists one by one.
+/// The texts of the context by their keys, those of lists one by one, with those of all roles. A text of several
+/// lines is a problem: a template would make keys of the device's dictionary of them.
 pub(super) fn context_texts(top: &Table<'_>) -> Vec<(String, String)> {
-    let Some(Value::Map(entries)) = top.node("context").map(|node| &node.value) else {
-        return Vec::new();
+    let roles = top.node("protocols").and_then(|node| node.get("lava-multinode")?.get("roles"));
+    let roles = match roles.map(|node| &node.value) {
+        Some(Value::Map(roles)) => roles.as_slice(),
+        _ => &[],
     };
-    let texts = entries.iter().flat_map(|(key, node)| {
-        let nodes = match &node.value {
-            Value::List(items) => items.as_slice(),
-            _ => std::slice::from_ref(node),
-        };
-        nodes.iter().filter_map(|node| Some((key.name.clone(), node.as_text()?.to_owned())))
-    });
-    texts.collect()
+    let contexts = roles.iter().filter_map(|(_, role)| role.get("context"));
+    let mut texts = Vec::new();
+    for context in top.node("context").into_iter().chain(contexts) {
+        let Value::Map(entries) = &context.value else { continue };
+        for (key, node) in entries {
+            if has_lines(node) {
+                let what = "a value of the context is one line: a template puts it into the device's dictionary";
+                top.at().key("context").key(&key.name).problem(node.place, what);
+            }
+            let nodes = match &node.value {
+                Value::List(items) => items.as_slice(),
+                _ => std::slice::from_ref(node),
+            };
+            let own = nodes.iter().filter_map(Node::as_text);
+            texts.extend(own.map(|text| (key.name.clone(), text.to_owned())));
+        }
+    }
+    texts
 }
 
 /// Notes what does not fit together.

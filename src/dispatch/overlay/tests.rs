@@ -421,5 +421,5 @@ fn a_file_that_is_too_large_is_refused_before_it_is_read() {
     let dir = tempfile::tempdir().unwrap();
     std::fs::File::create(dir.path().join("f")).unwrap().set_len(1 << 40).unwrap();
     let error = Overlay::default().add_folder("/lava-7", dir.path()).unwrap_err();
-    assert_eq!(error.kind(), std::io::ErrorKind::FileTooLarge);
+    assert_eq!(error.kind(), io::ErrorKind::FileTooLarge);
 }

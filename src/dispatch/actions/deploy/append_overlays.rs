@@ -16,7 +16,7 @@ use crate::dispatch::job::{Artefact, Overlay};
 use crate::dispatch::validate::Checks;
 use crate::image::ext::{self, ExtError};
 use crate::image::{cpio, tree, unpack};
-use crate::sys::Program;
+use crate::sys::{Program, confined};
 
 #[derive(Debug)]
 pub(super) struct AppendOverlays {
@@ -132,7 +132,7 @@ pub(super) fn append_cpio(image: &Path, entries: &[tree::Entry]) -> io::Result<(
 }
 
 async fn append_tar(image: &Path, root: &Path) -> Result<(), Error> {
-    let mut tar = unpack::unpacker("tar", image);
+    let mut tar = confined("tar");
     tar.args(["--append", "--owner=0", "--group=0", "--numeric-owner", "--file"]);
     tar.arg(image).arg("--directory").arg(root).arg(".");
     run(tar, image).await
