@@ -12,7 +12,10 @@
 
 pub mod action;
 pub mod actions;
+pub mod ahead;
+mod aside;
 pub mod connection;
+mod consoles;
 pub mod context;
 pub mod device;
 mod dictionary;

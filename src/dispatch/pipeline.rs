@@ -24,6 +24,10 @@ pub struct Step {
     pub connection_timeout: Option<u64>,
     pub namespace: String,
     pub connection_namespace: String,
+    /// When its time is over, the job goes on with the next block.
+    pub skip: bool,
+    /// Seconds before each further try.
+    pub retry_interval: u64,
     pub steps: Vec<Step>,
 }
 
@@ -117,6 +121,8 @@ impl Step {
                 .block
                 .map_or("common", Block::connection_namespace)
                 .to_owned(),
+            skip: scene.block.is_some_and(Block::is_skipped_when_late),
+            retry_interval: scene.block.and_then(|b| b.retry_interval).unwrap_or(0).into(),
             steps,
         }
     }

@@ -1,8 +1,11 @@
 //! Checking a pipeline before anything is run: files, URLs, programs, regular expressions,
 //! boards.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use tokio::time::timeout;
 
 use super::context::Settings;
 use super::device::Device;
@@ -11,8 +14,12 @@ use super::expect::Patterns;
 use super::lab;
 use super::pipeline::Pipeline;
 use super::power::{PowerCommand, own_outlet};
+use super::serve::listening;
 use crate::image::Fetch;
 use crate::model::{Failure, Kind};
+
+/// Whoever answers no sooner what address a name has does not count.
+const RESOLVING: Duration = Duration::from_secs(10);
 
 /// One thing that is wrong, and whose fault it is.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -31,6 +38,8 @@ pub struct Checks {
     step: String,
     faults: Vec<Fault>,
     programs: BTreeSet<String>,
+    /// What of other hosts cannot be had now; it may be there when the job needs it.
+    unreachable: Vec<String>,
 }
 
 impl Checks {
@@ -73,6 +82,16 @@ impl Checks {
         }
     }
 
+    /// What boards are told of this host must be an address, or a name that has one.
+    async fn dispatcher_ip(&mut self) {
+        let host = self.settings.dispatcher_ip.clone();
+        "--dispatcher-ip".clone_into(&mut self.step);
+        let found = timeout(RESOLVING, listening(&host)).await;
+        if let Err(error) = found.unwrap_or_else(|_| Err(std::io::ErrorKind::TimedOut.into())) {
+            self.fault(format!("boards cannot reach this host as {host:?}: {error}"));
+        }
+    }
+
     /// A program must be on this host.
     pub fn program(&mut self, name: &str) {
         if self.programs.insert(name.to_owned()) && find_program(name).is_none() {
@@ -97,15 +116,20 @@ impl Checks {
         }
     }
 
-    /// There must be something at a URL.
-    pub async fn url(&mut self, url: &str) {
-        if let Err(error) = self.fetch.probe(url).await {
-            self.fault(error.to_string());
+    /// There must be something at a URL, for who asks with these headers.
+    pub async fn url(&mut self, url: &str, headers: &BTreeMap<String, String>) {
+        match self.fetch.probe(url, headers).await {
+            Ok(()) => {}
+            Err(error) if error.may_pass() => {
+                self.unreachable.push(format!("{}: {error}", self.step));
+            }
+            Err(error) => self.fault(error.to_string()),
         }
     }
 }
 
-/// Checks every action.
+/// Checks every action. What comes back is what of other hosts is not there now, and may be when the job
+/// needs it.
 ///
 /// # Errors
 /// All that is wrong, one line each: [`Kind::Config`] if any of it is the job's or the device's
@@ -114,7 +138,7 @@ pub async fn validate(
     pipeline: &Pipeline,
     device: &Device,
     settings: &Settings,
-) -> Result<(), Failure> {
+) -> Result<Vec<String>, Failure> {
     let fetch = Fetch::new().map_err(|error| Failure::new(Kind::Infra, error.to_string()))?;
     let mut checks = Checks {
         device: device.clone(),
@@ -123,13 +147,15 @@ pub async fn validate(
         step: String::new(),
         faults: Vec::new(),
         programs: BTreeSet::new(),
+        unreachable: Vec::new(),
     };
+    checks.dispatcher_ip().await;
     for step in pipeline.all().flat_map(super::pipeline::Step::walk) {
         checks.step = format!("{} {}", step.level, step.action.name());
         step.action.validate(&mut checks).await;
     }
     let faults = &checks.faults;
-    let Some(first) = faults.first() else { return Ok(()) };
+    let Some(first) = faults.first() else { return Ok(checks.unreachable) };
     let ours = faults.iter().any(|fault| fault.kind == Kind::Config);
     let lines: Vec<String> =
         faults.iter().map(|fault| format!("{}: {}", fault.step, fault.message)).collect();

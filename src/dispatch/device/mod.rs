@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 
 use self::loader::LOADERS;
 pub use self::loader::Loader;
-use self::values::{address, connect, filled, limits, names, present, texts};
+use self::values::{address, connect, connections, filled, limits, names, present, texts};
 use super::job::{Text, none_of};
 use super::menu::Menus;
 pub use super::peers::{DockerOptions, Ssh};
@@ -30,6 +30,8 @@ pub struct Device {
     pub commands: Power,
     /// How to reach the board's console: a command, a URL, or `telnet HOST PORT`.
     pub connect: Option<String>,
+    /// The commands of the board's consoles, by their names.
+    pub connections: BTreeMap<String, String>,
     /// Time limits in seconds by the name of an action.
     pub action_timeouts: BTreeMap<String, u64>,
     pub connection_timeouts: BTreeMap<String, u64>,
@@ -123,6 +125,7 @@ impl Device {
         };
         if let Some(table) = present(&top, "commands") {
             device.connect = connect(&table);
+            device.connections = connections(&table);
             device.commands = Power {
                 hard_reset: texts(&table, "hard_reset"),
                 soft_reboot: texts(&table, "soft_reboot"),
@@ -325,6 +328,8 @@ device.yaml:4:24: timeouts.actions.power-off: expected a time limit such as {min
     fn the_primary_connection_is_taken() {
         let text = "commands: {connections: {uart0: {connect: telnet a 1, tags: [primary, telnet]},
             uart1: {connect: telnet a 2}}}";
-        assert_eq!(read(text).unwrap().connect.as_deref(), Some("telnet a 1"));
+        let device = read(text).unwrap();
+        assert_eq!(device.connect.as_deref(), Some("telnet a 1"));
+        assert_eq!(device.connections["uart1"], "telnet a 2");
     }
 }

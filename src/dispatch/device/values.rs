@@ -34,6 +34,14 @@ pub(super) fn connect(commands: &Table<'_>) -> Option<String> {
     node.get("connect").and_then(Node::as_text).map(ToOwned::to_owned)
 }
 
+/// The commands of all `connections`, by their names.
+pub(super) fn connections(commands: &Table<'_>) -> BTreeMap<String, String> {
+    let table = present(commands, "connections");
+    let entries = table.as_ref().map(Table::entries).unwrap_or_default();
+    let command = |node: &Node| node.get("connect").and_then(Node::as_text).map(ToOwned::to_owned);
+    entries.iter().filter_map(|(key, node)| Some((key.name.clone(), command(node)?))).collect()
+}
+
 /// A table, unless the key is missing or empty: templates often render empty ones.
 pub(super) fn present<'a>(table: &Table<'a>, key: &str) -> Option<Table<'a>> {
     table.node(key).filter(|node| node.value != Value::Null)?;

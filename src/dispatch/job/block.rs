@@ -24,6 +24,8 @@ pub struct Block {
     /// How often the block's retry actions try.
     pub failure_retry: Option<u32>,
     pub repeat: Option<u32>,
+    /// Seconds before each further try.
+    pub retry_interval: Option<u32>,
     pub kind: Kind,
 }
 
@@ -52,6 +54,11 @@ impl Block {
             self.kind,
             Kind::Test(_) | Kind::Monitors(_) | Kind::Interactive(_) | Kind::OtherTest { .. }
         )
+    }
+
+    /// Whether the job goes on with the next block when the time of this one is over.
+    pub fn is_skipped_when_late(&self) -> bool {
+        self.is_test() && self.timeout.is_some_and(|limit| limit.skip)
     }
 
     /// Whose connection this block uses.
@@ -93,9 +100,9 @@ impl FromNode for Block {
             timeouts: timeouts.into_iter().map(|(name, limit)| (name, limit.seconds)).collect(),
             failure_retry: count("failure_retry", &table),
             repeat: count("repeat", &table),
+            retry_interval: count("failure_retry_interval", &table),
             kind: kind(name, &table),
         };
-        count("failure_retry_interval", &table);
         table.node("protocols");
         table.optional::<Texts>("role");
         match &block.kind {

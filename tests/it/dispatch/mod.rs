@@ -2,6 +2,7 @@
 
 mod corpus;
 mod dialogue;
+mod downloads;
 mod jobs;
 mod methods;
 mod pipeline;

@@ -10,6 +10,7 @@ use super::persistent_nfs::PersistentNfs;
 use super::prepare_kernel::PrepareKernel;
 use crate::dispatch::action::{Action, Running, Scene};
 use crate::dispatch::actions::{NotYet, Nothing};
+use crate::dispatch::aside::aside;
 use crate::dispatch::context::Context;
 use crate::dispatch::error::Error;
 use crate::dispatch::job::{Artefact, Deploy};
@@ -78,12 +79,15 @@ impl Action for PrepareTftpOverlay {
     }
 
     fn run<'a>(&'a self, context: &'a mut Context) -> Running<'a> {
-        Box::pin(async move { place_for_tftp(&self.tftp.artefacts, context) })
+        Box::pin(place_for_tftp(&self.tftp.artefacts, context))
     }
 }
 
 /// Puts what boot loaders fetch as it is under the job's TFTP folder, but for the ramdisk.
-pub(super) fn place_for_tftp(artefacts: &[Artefact], context: &mut Context) -> Result<(), Error> {
+pub(super) async fn place_for_tftp(
+    artefacts: &[Artefact],
+    context: &mut Context,
+) -> Result<(), Error> {
     let folder = context.tftp_folder();
     let job = context.settings.job_id.clone();
     for artefact in artefacts {
@@ -93,9 +97,14 @@ pub(super) fn place_for_tftp(artefacts: &[Artefact], context: &mut Context) -> R
             continue;
         };
         let target = format!("{name}/{}", base_name(&artefact.url));
-        place(&file, &folder.join(&target)).map_err(|error| {
-            Error::Infrastructure(format!("{}: {error}", folder.join(&target).display()))
-        })?;
+        let to = folder.join(&target);
+        let placed = aside({
+            let to = to.clone();
+            move || place(&file, &to)
+        });
+        placed
+            .await
+            .map_err(|error| Error::Infrastructure(format!("{}: {error}", to.display())))?;
         context.shared().tftp.insert(name.clone(), format!("{job}/{target}"));
     }
     Ok(())

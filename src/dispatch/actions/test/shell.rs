@@ -152,7 +152,7 @@ impl Shell {
                         }
                     }
                     // The line that ends the answer may be damaged as well.
-                    Err(Error::Timeout { .. }) => break,
+                    Err(Error::Timeout(_)) => break,
                     Err(error) => return Err(error),
                 }
             }

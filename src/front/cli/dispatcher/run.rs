@@ -14,7 +14,7 @@ use crate::dispatch::error::Error;
 use crate::dispatch::execute::execute;
 use crate::dispatch::load::{Loaded, load_with};
 use crate::dispatch::validate::validate;
-use crate::model::{Failure, units};
+use crate::model::{Failure, Kind, units};
 
 /// Where Debian's TFTP servers look for files.
 const TFTP_DIR: &str = "/srv/tftp";
@@ -96,9 +96,9 @@ impl RunArgs {
         };
         if self.validate {
             pipeline::print(&loaded.pipeline.describe(), self.format)?;
-            return valid(&loaded, &settings, cancelled).await;
+            return all_there(&valid(&loaded, &settings, cancelled).await?);
         }
-        valid(&loaded, &settings, cancelled).await?;
+        tell(&valid(&loaded, &settings, cancelled).await?);
         let output = settings.output.clone();
         let outcome = execute(&loaded, settings, watcher(), cancelled).await?;
         let written = self.reports.write(&output);
@@ -106,12 +106,20 @@ impl RunArgs {
     }
 }
 
-/// Checks what can be checked; who has seen enough cancels it.
+/// What a job that runs can hope for is missing for who only wants to know.
+fn all_there(unreachable: &[String]) -> Result<(), Failure> {
+    match unreachable.is_empty() {
+        true => Ok(()),
+        false => Err(Failure::new(Kind::Lab, unreachable.join("\n"))),
+    }
+}
+
+/// Checks what can be checked, and gives what may pass; who has seen enough cancels it.
 async fn valid(
     loaded: &Loaded,
     settings: &Settings,
     cancelled: &CancellationToken,
-) -> Result<(), Failure> {
+) -> Result<Vec<String>, Failure> {
     tokio::select! {
         biased;
         () = cancelled.cancelled() => Err(Error::Cancelled.into_failure()),
