@@ -57,10 +57,11 @@ const VARIABLES: &[&str] = &[
     "vga",
 ];
 
-/// What is no farther from one of them may be a slip of the hand.
-const SLIP: usize = 2;
+/// One slip of the hand for so many letters: what is farther from a variable is most likely one of the
+/// lab's own.
+const LETTERS_PER_SLIP: usize = 4;
 
-/// Notes values of the context that are no scalars or lists of them, and what may be a misspelt variable.
+/// Notes values of the context that are no scalars or lists of them, and variables that are most likely misspelt.
 pub(super) fn context(top: &Table<'_>) {
     let Some(table) = top.node("context").and_then(|_| top.table("context")) else { return };
     let is_scalar = |node: &Node| !matches!(node.value, Value::List(_) | Value::Map(_));
@@ -71,7 +72,10 @@ pub(super) fn context(top: &Table<'_>) {
         }
         let is_known = VARIABLES.contains(&key.name.as_str());
         let near = Name::nearest(&key.name, VARIABLES.iter().copied());
-        let slip = near.filter(|near| strsim::damerau_levenshtein(near, &key.name) <= SLIP);
+        let slip = near.filter(|near| {
+            let slips = strsim::damerau_levenshtein(near, &key.name);
+            slips * LETTERS_PER_SLIP <= near.len()
+        });
         if let Some(near) = slip.filter(|_| !is_known) {
             let what = format!("{:?} is no variable of LAVA's; did you mean {near:?}?", key.name);
             table.at().note(key.place, what);
@@ -83,7 +87,9 @@ pub(super) fn context(top: &Table<'_>) {
 pub(super) fn job(top: &Table<'_>) {
     let multinode = top.node("protocols").is_some_and(|node| node.get("lava-multinode").is_some());
     if top.node("device_type").is_none() && !multinode {
-        top.problem("device_type", "\"device_type\" is missing");
+        // Whoever gives the device itself needs none.
+        let what = "\"device_type\" is missing; to choose a board for the job, a server needs it";
+        top.at().note(top.place(), what);
     }
     let blocks = blocks(top);
     limits(top, &blocks);

@@ -51,25 +51,14 @@ impl Definition {
             let what = "a test block has one of definitions, interactive, monitors and services";
             block.problem("definitions", what);
         }
-        let tables = block.tables("definitions");
-        let mut definitions: Vec<Self> = Vec::with_capacity(tables.len());
-        for table in tables {
-            // Two of a name would have one folder on the board, and one suite of results.
-            let name = table.node("name").and_then(Node::as_text);
-            let place = table.node("name").map(|node| node.place);
-            if let Some((name, place)) = name.zip(place)
-                && definitions.iter().any(|other| other.name == name)
-            {
-                let what = format!("another definition of this block is called {name:?} too");
-                table.at().key("name").problem(place, what);
-            }
-            definitions.extend(Self::read(table));
-        }
+        // Two may have one name: on the board and in results their number stands before it.
+        let definitions: Vec<Self> =
+            block.tables("definitions").into_iter().filter_map(Self::read).collect();
         if definitions.is_empty()
             && let Some(node) = block.node("definitions")
             && matches!(&node.value, Value::List(items) if items.is_empty())
         {
-            block.problem("definitions", "there is no definition");
+            block.at().key("definitions").note(node.place, "there is none, so nothing is tested");
         }
         definitions
     }

@@ -53,7 +53,6 @@ actions:
     assert_eq!(
         problems_of(text),
         "job.yaml:1:1: \"job_name\" is missing
-job.yaml:1:1: device_type: \"device_type\" is missing
 job.yaml:1:1: unknown key \"job_nmae\"; did you mean \"job_name\"?
 job.yaml:4:11: timeouts.action: expected a time limit such as {minutes: 5}, found a whole number
 job.yaml:5:13: visibility: expected public, personal, or {group: [NAME, …]}, found \"everyone\"
@@ -114,7 +113,6 @@ fn told(right: &str, wrong: &str) -> String {
 #[test]
 fn what_does_not_fit_together_is_told_where_it_stands() {
     for (right, wrong, expected) in [
-        ("device_type: qemu-uboot\n", "", "6:1: device_type: \"device_type\" is missing"),
         (
             "action: {minutes: 3}",
             "action: {hours: 3}",
@@ -139,11 +137,6 @@ fn what_does_not_fit_together_is_told_where_it_stands() {
             "    to: tftp\n",
             "    to: tftp\n    failure_retry: 0\n",
             "18:20: actions[0].deploy.failure_retry: it is 1 at least",
-        ),
-        (
-            "    - name: smoke\n",
-            "    - {name: smoke, from: git, repository: http://h/r, path: x}\n    - name: smoke\n",
-            "42:13: actions[2].test.definitions[1].name: another definition of this block",
         ),
         (
             "    - name: smoke\n",
@@ -187,4 +180,17 @@ fn a_key_of_another_method_is_noted_and_a_slip_is_a_problem() {
     assert_eq!(problems_of(&context), "");
     let what = "\"extra_kernel_arg\" is no variable of LAVA's; did you mean \"extra_kernel_args\"?";
     assert_eq!(notes_of(&context), [format!("job.yaml:8:11: context: {what}")]);
+}
+
+#[test]
+fn what_is_harmless_where_the_device_is_given_is_only_noted() {
+    let (before, _) = GOOD.split_once("    definitions:").unwrap();
+    let text = before.replacen("device_type: qemu-uboot\n", "", 1) + "    definitions: []\n";
+    assert_eq!(problems_of(&text), "");
+    let missing = "\"device_type\" is missing; to choose a board for the job, a server needs it";
+    let none = "actions[2].test.definitions: there is none, so nothing is tested";
+    assert_eq!(
+        notes_of(&text),
+        [format!("job.yaml:6:1: {missing}"), format!("job.yaml:39:18: {none}")]
+    );
 }

@@ -46,7 +46,7 @@ enum Score {
 }
 
 /// So many trees are equal, and so many jobs are understood. It only goes up.
-const FLOOR: usize = 57;
+const FLOOR: usize = 59;
 const JOBS_FLOOR: usize = 40;
 
 fn corpus(part: &str) -> Option<Vec<PathBuf>> {

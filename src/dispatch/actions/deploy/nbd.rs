@@ -10,7 +10,7 @@ use futures_util::future::BoxFuture;
 use super::compress_ramdisk::CompressRamdisk;
 use super::extract_ramdisk::ExtractRamdisk;
 use super::lava_overlay::LavaOverlay;
-use super::parts::{Actions, device_env, downloads};
+use super::parts::{Actions, downloads};
 use super::prepare_tftp::place_for_tftp;
 use crate::dispatch::action::{Action, Running, Scene};
 use crate::dispatch::context::Context;
@@ -33,7 +33,6 @@ pub(super) fn nbd_steps(scene: &Scene<'_>) -> Actions {
         port: scene.job.nbd_port,
         tests_get_lost: scene.has_tests() && !scene.fetches_tests(),
     }));
-    steps.extend(device_env(scene));
     steps
 }
 
