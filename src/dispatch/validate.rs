@@ -150,6 +150,10 @@ pub async fn validate(
         unreachable: Vec::new(),
     };
     checks.dispatcher_ip().await;
+    for step in &pipeline.steps {
+        checks.step = format!("{} {}", step.level, step.action.name());
+        step.undone.iter().for_each(|what| checks.fault(what));
+    }
     for step in pipeline.all().flat_map(super::pipeline::Step::walk) {
         checks.step = format!("{} {}", step.level, step.action.name());
         step.action.validate(&mut checks).await;
@@ -157,8 +161,9 @@ pub async fn validate(
     let faults = &checks.faults;
     let Some(first) = faults.first() else { return Ok(checks.unreachable) };
     let ours = faults.iter().any(|fault| fault.kind == Kind::Config);
-    let lines: Vec<String> =
+    let mut lines: Vec<String> =
         faults.iter().map(|fault| format!("{}: {}", fault.step, fault.message)).collect();
+    lines.extend(checks.unreachable.clone());
     Err(Failure::new(if ours { Kind::Config } else { first.kind }, lines.join("\n")))
 }
 

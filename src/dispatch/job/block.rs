@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::artefact::none_of;
-use super::{Boot, Definition, Deploy, Interactive, Limit, Monitor, Texts, keys};
+use super::{Boot, Definition, Deploy, Interactive, Limit, Monitor, Texts, keys, undone};
 use crate::config::{At, FromNode, Node, Place, Table, Value};
 use crate::dispatch::names;
 use crate::model::Name;
@@ -26,6 +26,8 @@ pub struct Block {
     pub repeat: Option<u32>,
     /// Seconds before each further try.
     pub retry_interval: Option<u32>,
+    /// What it asks that cannot be done yet; it must not be run.
+    pub undone: Vec<String>,
     pub kind: Kind,
 }
 
@@ -101,6 +103,7 @@ impl FromNode for Block {
             failure_retry: count("failure_retry", &table),
             repeat: count("repeat", &table),
             retry_interval: count("failure_retry_interval", &table),
+            undone: undone::look(name, body, table.at()),
             kind: kind(name, &table),
         };
         table.node("protocols");

@@ -13,6 +13,7 @@ mod keys;
 mod monitors;
 mod notify;
 mod test;
+mod undone;
 mod values;
 
 pub(super) use artefact::none_of;

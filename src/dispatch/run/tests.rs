@@ -72,6 +72,7 @@ fn step(level: &str, name: &'static str, limits: (u32, u64), script: Script) -> 
         connection_namespace: "common".into(),
         skip: false,
         retry_interval: 0,
+        undone: Vec::new(),
         steps: Vec::new(),
     }
 }
