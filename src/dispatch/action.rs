@@ -29,6 +29,16 @@ pub trait Action: Send + Sync {
         false
     }
 
+    /// Whether it opens a connection to the board where there is none.
+    fn connects(&self) -> bool {
+        false
+    }
+
+    /// Whether it is the lab that is too slow when this takes too long, as LAVA counts it.
+    fn is_of_lab(&self) -> bool {
+        false
+    }
+
     /// Whether another try can help after this error.
     fn retries_on(&self, error: &Error) -> bool {
         error.is_worth_a_retry()
@@ -47,6 +57,9 @@ pub trait Action: Send + Sync {
     fn run<'a>(&'a self, _context: &'a mut Context) -> Running<'a> {
         Box::pin(async { Ok(()) })
     }
+
+    /// Begins what can be done before the action's turn, when its block begins.
+    fn ahead(&self, _context: &mut Context) {}
 
     /// What is left to do when the inner steps are done.
     fn finish<'a>(&'a self, _context: &'a mut Context) -> Running<'a> {

@@ -14,7 +14,9 @@ use tokio::time::Instant;
 
 use self::aside::Aside;
 use super::actions::boot::Values;
+use super::ahead::Ahead;
 use super::connection::{Beside, Connection};
+use super::consoles::Consoles;
 use super::device::Device;
 use super::error::Error;
 use super::guard::Guard;
@@ -63,7 +65,7 @@ pub struct Context {
     /// The actions that were begun and have not ended, outermost first.
     pub open: Vec<Open>,
     namespaces: BTreeMap<String, Shared>,
-    session: Option<Session>,
+    consoles: Consoles,
     /// What is the board's, while tests run in a container beside it.
     aside: Option<Aside>,
     /// The board, where it is a QEMU of the job's own.
@@ -80,6 +82,8 @@ pub struct Context {
     pub folders: Vec<PathBuf>,
     /// What serves root file systems until the job ends.
     pub nbd_servers: Vec<nbd::Server>,
+    /// What is fetched before its turn.
+    pub ahead: Ahead,
     /// Who cleans up when this process is killed.
     pub guard: Option<Guard>,
     /// Where to post events of the job, once it is attached.
@@ -92,6 +96,8 @@ pub struct Now {
     pub action: &'static str,
     pub level: String,
     pub namespace: String,
+    /// The namespace of its connection.
+    pub line: String,
     pub deadline: Instant,
     pub connection: Option<Duration>,
 }
@@ -169,6 +175,7 @@ impl Context {
             action: "job",
             level: String::new(),
             namespace: "common".into(),
+            line: "common".into(),
             deadline: Instant::now(),
             connection: None,
         };
@@ -182,7 +189,7 @@ impl Context {
             now,
             open: Vec::new(),
             namespaces: BTreeMap::new(),
-            session: None,
+            consoles: Consoles::default(),
             aside: None,
             machine: None,
             containers: Vec::new(),
@@ -191,6 +198,7 @@ impl Context {
             helpers: Vec::new(),
             folders: Vec::new(),
             nbd_servers: Vec::new(),
+            ahead: Ahead::default(),
             guard: None,
             timeline: None,
         }
@@ -258,31 +266,61 @@ impl Context {
         self.shared().extra.insert(key.to_owned(), value.into());
     }
 
-    /// The console.
+    /// The console of the running action's connection.
     ///
     /// # Errors
     /// [`Error::Bug`] before `connect-device` has run.
     pub fn session(&mut self) -> Result<&mut Session, Error> {
         let missing = || Error::Bug("there is no connection to the board yet".into());
-        self.session.as_mut().ok_or_else(missing)
+        self.consoles.any_mut(&self.now.line).ok_or_else(missing)
+    }
+
+    /// All consoles that the job is attached to.
+    pub fn sessions(&mut self) -> impl Iterator<Item = &mut Session> {
+        self.consoles.all_mut()
     }
 
     pub fn is_connected(&self) -> bool {
-        self.session.is_some()
+        self.consoles.own(&self.now.line).is_some_and(|session| !session.is_lost())
     }
 
+    /// Whether the connection to the board has failed, so that another one is needed.
+    pub fn has_lost_console(&self) -> bool {
+        self.consoles.own(&self.now.line).is_some_and(Session::is_lost)
+    }
+
+    /// Lets go of a connection that has failed, and of its program with it.
+    pub fn forget_lost_console(&mut self) {
+        if self.has_lost_console() {
+            self.consoles.take(&self.now.line);
+        }
+    }
+
+    /// The running action's connection is one of its own from now on.
     pub fn connect(&mut self, session: Session) {
-        self.session = Some(session);
+        let target = format!("of {}", self.now.line);
+        self.connect_to(&target, session);
+    }
+
+    /// The running action's connection is this one from now on, and may be others' as well.
+    pub fn connect_to(&mut self, target: &str, session: Session) {
+        self.consoles.put(&self.now.line, target, session);
+    }
+
+    /// Connects to what another namespace is connected to already, if one is.
+    pub fn join(&mut self, target: &str) -> bool {
+        self.consoles.join(&self.now.line, target)
     }
 
     /// Another connection is the console from now on. The one before it, a program's, stays open:
     /// the program ends with it.
     pub fn connect_beside(&mut self, console: Box<dyn Connection>) {
-        let connection = match self.session.take() {
+        self.forget_lost_console();
+        let connection = match self.consoles.take(&self.now.line) {
             None => console,
             Some(before) => Box::new(Beside::new(console, before.into_connection())),
         };
-        self.session = Some(Session::new(connection, self.log.clone()));
+        self.connect(Session::new(connection, self.log.clone()));
     }
 
     /// How long the running action may wait for the console.
@@ -291,9 +329,14 @@ impl Context {
         Wait { deadline, connection, ..Wait::of(action) }
     }
 
-    /// What the board said last, or nothing.
-    pub fn last_seen(&self) -> String {
-        self.session.as_ref().map(Session::last_line).unwrap_or_default()
+    /// What the board said last, perhaps nothing; `None` where nobody listens to it.
+    pub fn last_seen(&self) -> Option<String> {
+        self.consoles.any(&self.now.line).map(Session::last_line)
+    }
+
+    /// Who has taken the console from the job.
+    pub fn console_holder(&self) -> Option<String> {
+        self.consoles.any(&self.now.line).and_then(Session::holder)
     }
 
     /// The folder on the board where the overlay is.

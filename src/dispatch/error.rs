@@ -20,9 +20,9 @@ pub enum Error {
     /// The job or the device file asks for what cannot be.
     #[error("{0}")]
     Configuration(String),
-    /// An action was not done in time. `seen` is the last line that the board said.
-    #[error("{action} timed out after {seconds} s{}{}", waited(.waited_for), last(.seen))]
-    Timeout { action: String, seconds: u64, waited_for: String, seen: String },
+    /// An action was not done in time.
+    #[error("{0}")]
+    Timeout(Box<TimedOut>),
     /// Another board of the job's group is what it was waiting for, or cannot do without, and is gone.
     #[error("{0}")]
     Group(String),
@@ -37,15 +37,41 @@ pub enum Error {
     Bug(String),
 }
 
-fn waited(what: &str) -> String {
-    if what.is_empty() { String::new() } else { format!(" waiting for {what}") }
+/// What was not done in time, and what is known of why.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct TimedOut {
+    pub action: String,
+    /// How long it had, in seconds.
+    pub seconds: u64,
+    /// What it waited for at its end, if that is known.
+    pub waited_for: Option<String>,
+    /// Whose time was over, and how much that was in seconds, if it was not the action's own.
+    pub end_of: Option<(&'static str, u64)>,
+    /// The last line that the board said; `None` where nobody listened to it.
+    pub seen: Option<String>,
+    /// Who had taken the console from the job.
+    pub held_by: Option<String>,
+    /// It is the lab that was too slow.
+    pub of_lab: bool,
 }
 
-fn last(seen: &str) -> String {
-    if seen.is_empty() {
-        "; the board said nothing".into()
-    } else {
-        format!("; the board's last line: {seen:?}")
+impl std::fmt::Display for TimedOut {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} timed out after {} s", self.action, self.seconds)?;
+        if let Some(what) = &self.waited_for {
+            write!(f, " waiting for {what}")?;
+        }
+        if let Some((whose, seconds)) = self.end_of {
+            write!(f, ", when the {seconds} s of {whose} were over")?;
+        }
+        if let Some(holder) = &self.held_by {
+            write!(f, "; {holder} has the console, so the job could not type")?;
+        }
+        match self.seen.as_deref() {
+            None => Ok(()),
+            Some("") => write!(f, "; the board said nothing"),
+            Some(line) => write!(f, "; the board's last line: {line:?}"),
+        }
     }
 }
 
@@ -54,7 +80,8 @@ impl Error {
     pub fn class(&self) -> &'static str {
         match self {
             Self::Infrastructure(_) => "Infrastructure",
-            Self::Job(_) | Self::Dead(_) | Self::Group(_) | Self::Timeout { .. } => "Job",
+            Self::Timeout(over) if over.of_lab => "Infrastructure",
+            Self::Job(_) | Self::Dead(_) | Self::Group(_) | Self::Timeout(_) => "Job",
             Self::MultinodeTimeout(_) => "MultinodeTimeout",
             Self::Test(_) => "Test",
             Self::Configuration(_) => "Configuration",
@@ -78,12 +105,13 @@ impl Error {
     pub fn into_failure(self) -> Failure {
         let kind = match self {
             Self::Infrastructure(_) => Kind::Lab,
+            Self::Timeout(ref over) if over.of_lab => Kind::Lab,
             Self::Job(_)
             | Self::Dead(_)
             | Self::Test(_)
             | Self::Group(_)
             | Self::MultinodeTimeout(_)
-            | Self::Timeout { .. } => Kind::Failed,
+            | Self::Timeout(_) => Kind::Failed,
             Self::Configuration(_) => Kind::Config,
             Self::Cancelled => Kind::Interrupted,
             Self::Bug(_) => Kind::Bug,

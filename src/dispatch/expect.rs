@@ -12,6 +12,8 @@ use fancy_regex::{BytesMode, Regex, RegexBuilder};
 pub const MAX_MATCH: usize = 4096;
 /// The most bytes that are kept without a match; older ones are let go after they were searched.
 pub const MAX_HELD: usize = 1024 * 1024;
+/// Where a pattern is too much work for all that is held, it is looked for in so many bytes at the end.
+const TAIL: usize = 256;
 /// How much work one search may do before it is given up: job files are hostile input.
 const BACKTRACK_LIMIT: usize = 1_000_000;
 
@@ -59,6 +61,9 @@ pub struct Window {
     pieces: VecDeque<(usize, Place)>,
     /// `held[..searched]` has no match of the patterns of this wait, save one that is not complete.
     searched: usize,
+    /// The patterns that were too much work, and how many of them have been told.
+    too_hard: Vec<String>,
+    told: usize,
 }
 
 impl Patterns {
@@ -114,6 +119,10 @@ impl Patterns {
     /// Never for texts of a sensible length.
     pub fn literal(text: &str) -> Result<Self, String> {
         Self::new([fancy_regex::escape(text)])
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.patterns.is_empty()
     }
 
     /// The patterns' texts, for messages.
@@ -175,28 +184,32 @@ impl Window {
     /// The first match, which is consumed together with all before it.
     pub fn find(&mut self, patterns: &Patterns) -> Option<Found> {
         let from = self.searched.saturating_sub(MAX_MATCH);
-        let mut first: Option<(usize, usize)> = None;
+        let held = self.held.as_slice();
+        let mut first: Option<(usize, usize, usize)> = None;
         for (index, pattern) in patterns.patterns.iter().enumerate() {
-            // A pattern that needs too much work is one that does not match.
-            let Ok(Some(found)) = pattern.find_from_pos(self.held.as_slice(), from) else {
-                continue;
-            };
-            if found.end() > found.start() && first.is_none_or(|(start, _)| found.start() < start) {
-                first = Some((found.start(), index));
+            let found = pattern.find_from_pos(held, from).or_else(|_| {
+                if !self.too_hard.iter().any(|known| known == pattern.as_str()) {
+                    self.too_hard.push(pattern.as_str().to_owned());
+                }
+                // What is waited for is most often what came last.
+                pattern.find_from_pos(held, from.max(held.len().saturating_sub(TAIL)))
+            });
+            let Ok(Some(found)) = found else { continue };
+            let (start, end) = (found.start(), found.end());
+            if end > start && first.is_none_or(|(before, ..)| start < before) {
+                first = Some((start, end, index));
             }
         }
-        self.searched = self.held.len();
-        let (start, index) = first?;
-        let captures = patterns.patterns[index].captures_from_pos(self.held.as_slice(), from);
-        let (groups, end) = match captures {
+        self.searched = held.len();
+        let (start, end, index) = first?;
+        let groups = match patterns.patterns[index].captures_from_pos(held, start) {
             Ok(Some(captures)) => {
                 let group = |i: usize| {
                     captures.get(i).map_or(String::new(), |group| lossy(group.as_bytes()))
                 };
-                let end = captures.get(0).map_or(start, |whole| whole.end());
-                ((0..captures.len()).map(group).collect(), end)
+                (0..captures.len()).map(group).collect()
             }
-            _ => return None,
+            _ => vec![lossy(&held[start..end])],
         };
         let found = Found {
             index,
@@ -208,6 +221,13 @@ impl Window {
         self.consume(end);
         self.searched = 0;
         Some(found)
+    }
+
+    /// A pattern that was too much work to be searched for in all that came; each is told once.
+    pub fn too_hard(&mut self) -> Option<String> {
+        let pattern = self.too_hard.get(self.told).cloned();
+        self.told += usize::from(pattern.is_some());
+        pattern
     }
 
     /// The last line that has something on it, without its escape sequences' ESC, cut to 200
@@ -285,6 +305,19 @@ mod tests {
         let mut window = window(b"\xff\xfeno panic 1 panic 23 ");
         let found = window.find(&patterns).unwrap();
         assert_eq!(found.groups, ["panic 23", "23"]);
+    }
+
+    #[test]
+    fn a_pattern_that_is_too_much_work_is_told_and_still_finds_what_came_last() {
+        let hard = r"(?:(a+)+\1b)|login:";
+        let patterns = Patterns::new([hard]).unwrap();
+        let mut window =
+            window(&[b"a".repeat(5000), b"\r\n".repeat(TAIL), b"login:".into()].concat());
+        assert_eq!(
+            window.find(&patterns).map(|found| found.groups[0].clone()),
+            Some("login:".into())
+        );
+        assert_eq!((window.too_hard().as_deref(), window.too_hard()), (Some(hard), None));
     }
 
     #[test]

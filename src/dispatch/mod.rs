@@ -13,7 +13,10 @@
 
 pub mod action;
 pub mod actions;
+pub mod ahead;
+mod aside;
 pub mod connection;
+mod consoles;
 pub mod context;
 pub mod device;
 mod dictionary;

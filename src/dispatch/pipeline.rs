@@ -26,6 +26,12 @@ pub struct Step {
     pub connection_namespace: String,
     /// What it asks of the group of its job.
     pub requests: Vec<Request>,
+    /// When its time is over, the job goes on with the next block.
+    pub skip: bool,
+    /// Seconds before each further try.
+    pub retry_interval: u64,
+    /// What its block asks that cannot be done yet.
+    pub undone: Vec<String>,
     pub steps: Vec<Step>,
 }
 
@@ -110,6 +116,7 @@ impl Step {
         let requests = scene.block.map(|block| block.requests.as_slice()).unwrap_or_default();
         let requests = requests.iter().filter(|request| request.action == name);
         let requests = requests.cloned().collect();
+        let undone = if level.contains('.') { Vec::new() } else { undone(scene) };
         let repeat = scene.block.is_some_and(|block| {
             block.failure_retry.is_none() && block.repeat.is_some() && action.retries()
         });
@@ -126,6 +133,9 @@ impl Step {
                 .map_or("common", Block::connection_namespace)
                 .to_owned(),
             requests,
+            skip: scene.block.is_some_and(Block::is_skipped_when_late),
+            retry_interval: scene.block.and_then(|b| b.retry_interval).unwrap_or(0).into(),
+            undone,
             steps,
         }
     }
@@ -156,6 +166,23 @@ impl Step {
             pipeline: self.steps.iter().map(Self::describe).collect(),
         }
     }
+}
+
+/// What a block asks that cannot be done yet.
+fn undone(scene: &Scene<'_>) -> Vec<String> {
+    let mut undone = scene.block.map(|block| block.undone.clone()).unwrap_or_default();
+    let console = scene.boot().filter(|boot| boot.method != "new_connection");
+    let console = console.and_then(|boot| boot.connection.as_ref());
+    let command = console.and_then(|name| scene.device.connections.get(name));
+    if let Some((name, command)) = console.zip(command)
+        && scene.device.connect.as_ref() != Some(command)
+    {
+        undone.push(format!(
+            "\"connection: {name}\" is not the board's primary console: only \"method: new_connection\" \
+             leads to another one"
+        ));
+    }
+    undone
 }
 
 impl std::fmt::Debug for Step {

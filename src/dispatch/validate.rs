@@ -1,6 +1,7 @@
 //! Checking a pipeline before anything is run: files, URLs, programs, regular expressions,
 //! boards.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,6 +16,7 @@ use super::expect::Patterns;
 use super::lab;
 use super::pipeline::Pipeline;
 use super::power::{PowerCommand, own_outlet};
+use super::serve::listening;
 use crate::image::Fetch;
 use crate::model::{Failure, Kind};
 
@@ -22,6 +24,8 @@ use crate::model::{Failure, Kind};
 const CHECK_LIMIT: Duration = Duration::from_secs(30);
 /// So many actions are checked at the same time.
 const AT_ONCE: usize = 8;
+/// Whoever answers no sooner what address a name has does not count.
+const RESOLVING: Duration = Duration::from_secs(10);
 
 /// One thing that is wrong, and whose fault it is.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -41,6 +45,8 @@ pub struct Checks {
     fetch: Arc<Fetch>,
     step: String,
     faults: Vec<Fault>,
+    /// What of other hosts cannot be had now; it may be there when the job needs it.
+    unreachable: Vec<String>,
 }
 
 impl Checks {
@@ -84,6 +90,16 @@ impl Checks {
         }
     }
 
+    /// What boards are told of this host must be an address, or a name that has one.
+    async fn dispatcher_ip(&mut self) {
+        let host = self.settings.dispatcher_ip.clone();
+        "--dispatcher-ip".clone_into(&mut self.step);
+        let found = timeout(RESOLVING, listening(&host)).await;
+        if let Err(error) = found.unwrap_or_else(|_| Err(std::io::ErrorKind::TimedOut.into())) {
+            self.fault(format!("boards cannot reach this host as {host:?}: {error}"));
+        }
+    }
+
     /// A program must be on this host.
     pub fn program(&mut self, name: &str) {
         if find_program(name).is_none() {
@@ -109,15 +125,20 @@ impl Checks {
         }
     }
 
-    /// There must be something at a URL.
-    pub async fn url(&mut self, url: &str) {
-        if let Err(error) = self.fetch.probe(url).await {
-            self.fault(error.to_string());
+    /// There must be something at a URL, for who asks with these headers.
+    pub async fn url(&mut self, url: &str, headers: &BTreeMap<String, String>) {
+        match self.fetch.probe(url, headers).await {
+            Ok(()) => {}
+            Err(error) if error.may_pass() => {
+                self.unreachable.push(format!("{}: {error}", self.step));
+            }
+            Err(error) => self.fault(error.to_string()),
         }
     }
 }
 
-/// Checks every action.
+/// Checks every action. What comes back is what of other hosts is not there now, and may be when the job
+/// needs it.
 ///
 /// # Errors
 /// All that is wrong, one line each: [`Kind::Config`] if any of it is the job's or the device's
@@ -126,18 +147,27 @@ pub async fn validate(
     pipeline: &Pipeline,
     device: &Device,
     settings: &Settings,
-) -> Result<(), Failure> {
+) -> Result<Vec<String>, Failure> {
     let fetch = Fetch::new().map_err(|error| Failure::new(Kind::Infra, error.to_string()))?;
     let fetch = Arc::new(fetch);
+    let checks_of = |step: String| Checks {
+        device: device.clone(),
+        settings: settings.clone(),
+        fetch: fetch.clone(),
+        step,
+        faults: Vec::new(),
+        unreachable: Vec::new(),
+    };
+    let mut checks = checks_of(String::new());
+    checks.dispatcher_ip().await;
+    for step in &pipeline.steps {
+        checks.step = format!("{} {}", step.level, step.action.name());
+        step.undone.iter().for_each(|what| checks.fault(what));
+    }
+    let Checks { mut faults, mut unreachable, .. } = checks;
     let steps = pipeline.all().flat_map(super::pipeline::Step::walk);
-    let checks = steps.map(|step| {
-        let mut checks = Checks {
-            device: device.clone(),
-            settings: settings.clone(),
-            fetch: fetch.clone(),
-            step: format!("{} {}", step.level, step.action.name()),
-            faults: Vec::new(),
-        };
+    let checked = steps.map(|step| {
+        let mut checks = checks_of(format!("{} {}", step.level, step.action.name()));
         async move {
             if timeout(CHECK_LIMIT, step.action.validate(&mut checks)).await.is_err() {
                 let seconds = CHECK_LIMIT.as_secs();
@@ -145,21 +175,23 @@ pub async fn validate(
                 let what = format!("could not be checked within {seconds} s{url}");
                 checks.error(Error::Infrastructure(what));
             }
-            checks.faults
+            (checks.faults, checks.unreachable)
         }
     });
-    let found: Vec<Vec<Fault>> =
-        futures_util::stream::iter(checks).buffered(AT_ONCE).collect().await;
-    let mut faults: Vec<Fault> = Vec::new();
-    for fault in found.into_iter().flatten() {
-        if !fault.once || !faults.iter().any(|told| told.message == fault.message) {
-            faults.push(fault);
+    let found: Vec<_> = futures_util::stream::iter(checked).buffered(AT_ONCE).collect().await;
+    for (found, missing) in found {
+        for fault in found {
+            if !fault.once || !faults.iter().any(|told| told.message == fault.message) {
+                faults.push(fault);
+            }
         }
+        unreachable.extend(missing);
     }
-    let Some(first) = faults.first() else { return Ok(()) };
+    let Some(first) = faults.first() else { return Ok(unreachable) };
     let ours = faults.iter().any(|fault| fault.kind == Kind::Config);
-    let lines: Vec<String> =
+    let mut lines: Vec<String> =
         faults.iter().map(|fault| format!("{}: {}", fault.step, fault.message)).collect();
+    lines.extend(unreachable);
     Err(Failure::new(if ours { Kind::Config } else { first.kind }, lines.join("\n")))
 }
 

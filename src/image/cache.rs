@@ -52,13 +52,9 @@ impl Cache {
 
     /// What a URL gave last, if its file is still here.
     pub(super) fn known(&self, url: &str) -> Option<Known> {
-        let text = fs::read_to_string(self.note(url)).ok().filter(|text| text.len() <= MAX_NOTE)?;
-        let mut lines = text.lines().map(ToOwned::to_owned);
-        let sha256 = lines.next().filter(|hash| is_hash(hash))?;
-        let mut filled = || lines.next().filter(|line| !line.is_empty());
-        let (etag, modified) = (filled(), filled());
-        self.file(&sha256)?;
-        Some(Known { sha256, etag, modified })
+        let (sha256, known) = Known::read(&self.note(url))?;
+        self.file(&sha256).filter(|_| is_hash(&sha256))?;
+        Some(Known { sha256, ..known })
     }
 
     /// Keeps a copy of a file that a URL gave.
@@ -75,6 +71,8 @@ impl Cache {
             self.make_room(size)?;
             let begun = self.begun(&known.sha256);
             let kept = fs::copy(file, &begun).and_then(|_| {
+                // A name is for ever: it must not be on the disk before what it names is.
+                fs::File::open(&begun)?.sync_all()?;
                 fs::rename(&begun, self.folder.join(format!("{FILE}{}", known.sha256)))
             });
             if kept.is_err() {
@@ -82,10 +80,8 @@ impl Cache {
             }
             kept?;
         }
-        let text = |text: &Option<String>| text.clone().unwrap_or_default();
-        let note = [known.sha256.clone(), text(&known.etag), text(&known.modified)].join("\n");
         let begun = self.begun(&hex(&Sha256::digest(url)));
-        fs::write(&begun, note)?;
+        fs::write(&begun, known.lines(&known.sha256))?;
         fs::rename(&begun, self.note(url))
     }
 
@@ -119,6 +115,41 @@ impl Cache {
             total -= length;
         }
         Ok(())
+    }
+}
+
+impl Known {
+    /// Notes beside a file that is not whole yet of what it is, so that another try can go on with it.
+    ///
+    /// # Errors
+    /// What the file system says.
+    pub(super) fn leave(&self, note: &Path, url: &str) -> io::Result<()> {
+        match self.etag.is_some() || self.modified.is_some() {
+            true => fs::write(note, self.lines(url)),
+            false => fs::remove_file(note).or_else(|error| match error.kind() {
+                io::ErrorKind::NotFound => Ok(()),
+                _ => Err(error),
+            }),
+        }
+    }
+
+    /// What such a note says of a file from this URL.
+    pub(super) fn left(note: &Path, url: &str) -> Option<Self> {
+        Self::read(note).filter(|(of, _)| of == url).map(|(_, known)| known)
+    }
+
+    fn lines(&self, first: &str) -> String {
+        let text = |text: &Option<String>| text.clone().unwrap_or_default();
+        [first, &text(&self.etag), &text(&self.modified)].join("\n")
+    }
+
+    fn read(note: &Path) -> Option<(String, Self)> {
+        let text = fs::read_to_string(note).ok().filter(|text| text.len() <= MAX_NOTE)?;
+        let mut lines = text.lines().map(ToOwned::to_owned);
+        let first = lines.next()?;
+        let mut filled = || lines.next().filter(|line| !line.is_empty());
+        let (etag, modified) = (filled(), filled());
+        Some((first, Self { etag, modified, ..Self::default() }))
     }
 }
 

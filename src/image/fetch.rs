@@ -9,7 +9,7 @@ use futures_util::StreamExt as _;
 use reqwest::header::{
     ETAG, HeaderMap, IF_MODIFIED_SINCE, IF_NONE_MATCH, IF_RANGE, LAST_MODIFIED, RANGE,
 };
-use reqwest::{RequestBuilder, Response, StatusCode};
+use reqwest::{Method, RequestBuilder, Response, StatusCode};
 use sha2::{Digest as _, Sha256, Sha512};
 use tokio::fs::File;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -41,6 +41,20 @@ pub enum FetchError {
     Checksum { url: String, kind: &'static str, expected: String, found: String },
     #[error("no HTTP client: {0}")]
     Client(String),
+}
+
+impl FetchError {
+    /// Whether it may be otherwise in a while: a server that is not reached, or is busy.
+    pub fn may_pass(&self) -> bool {
+        match self {
+            Self::Network { .. } => true,
+            Self::Status { status, .. } => {
+                status.is_server_error()
+                    || [StatusCode::REQUEST_TIMEOUT, StatusCode::TOO_MANY_REQUESTS].contains(status)
+            }
+            _ => false,
+        }
+    }
 }
 
 /// A hash to compare with, in lower-case hexadecimal.
@@ -99,26 +113,36 @@ impl Fetch {
         Self { cache: folder.map(Cache::new), ..self }
     }
 
-    /// Whether there is something at a URL, without getting it.
+    /// Whether there is something at a URL, without getting it; asked with the headers with which it will
+    /// be got.
     ///
     /// # Errors
     /// Why there is not.
-    pub async fn probe(&self, url: &str) -> Result<(), FetchError> {
+    pub async fn probe(
+        &self,
+        url: &str,
+        headers: &BTreeMap<String, String>,
+    ) -> Result<(), FetchError> {
         if let Some(path) = file_path(url) {
             let opened = File::open(&path).await;
             return opened.map(drop).map_err(|error| FetchError::File { path, error });
         }
         check_scheme(url)?;
-        let answer = self.client.head(url).send().await.map_err(|error| network(url, &error))?;
-        match answer.status() {
-            status if status.is_success() => Ok(()),
-            // Some servers do not answer HEAD; what they say to GET is what counts.
-            StatusCode::METHOD_NOT_ALLOWED | StatusCode::NOT_IMPLEMENTED => Ok(()),
-            status => Err(FetchError::Status { url: url.to_owned(), status }),
+        // Many do not answer HEAD, and an address that is signed is so for GET alone: what is said to
+        // that counts, and its body is not read.
+        let mut status = StatusCode::OK;
+        for method in [Method::HEAD, Method::GET] {
+            let request = with(self.client.request(method, url), headers);
+            status = request.send().await.map_err(|error| network(url, &error))?.status();
+            if status.is_success() {
+                return Ok(());
+            }
         }
+        Err(FetchError::Status { url: url.to_owned(), status })
     }
 
-    /// Gets a file. It is not there when this fails. Cancel safe: only a part, named so, may be left.
+    /// Gets a file. It is not there when this fails. Cancel safe: only a part, named so, may be left, with
+    /// which the next try goes on.
     ///
     /// # Errors
     /// What went wrong, a wrong checksum too.
@@ -127,48 +151,48 @@ impl Fetch {
         let on_file = |error| FetchError::File { path: part.clone(), error };
         let mut sink = Sink::new(&part, wanted, told).await.map_err(on_file)?;
         let mut cached = false;
-        match (file_path(wanted.url), self.cached_by_hash(wanted.digest)) {
-            (Some(path), _) => sink.copy(&path).await?,
-            (None, Some(path)) => {
-                cached = true;
-                sink.copy(&path).await?;
+        if let Some(path) = file_path(wanted.url) {
+            sink.begin("", &HeaderMap::new()).await?;
+            sink.copy(&path).await?;
+        } else {
+            if let (Some(Digest::Sha256(hash)), Some(cache)) = (wanted.digest, &self.cache) {
+                cached = sink.take_kept(cache, hash).await?;
             }
-            (None, None) => {
+            if !cached {
                 check_scheme(wanted.url)?;
                 cached = self.download(wanted, &mut sink).await?;
             }
         }
         let (size, known) = sink.finish(wanted).await?;
-        if let Some(cache) = self.cache.as_ref().filter(|_| file_path(wanted.url).is_none())
-            && let Err(error) = cache.keep(wanted.url, &known, &part)
-        {
-            // The next job fetches it again.
-            tracing::warn!(%error, url = wanted.url, "not kept in the cache");
-        }
         tokio::fs::rename(&part, wanted.to).await.map_err(on_file)?;
+        if file_path(wanted.url).is_none() {
+            self.keep(wanted, known).await;
+        }
         Ok(Got { size, cached })
     }
 
-    fn cached_by_hash(&self, digest: Option<&Digest>) -> Option<PathBuf> {
-        match digest {
-            Some(Digest::Sha256(hash)) => self.cache.as_ref()?.file(hash),
-            _ => None,
+    /// Puts what was got into the cache.
+    async fn keep(&self, wanted: &Wanted<'_>, known: Known) {
+        let Some(cache) = self.cache.clone() else { return };
+        let (url, file) = (wanted.url.to_owned(), wanted.to.to_owned());
+        let kept = tokio::task::spawn_blocking(move || cache.keep(&url, &known, &file)).await;
+        if let Err(error) = kept.unwrap_or_else(|error| Err(std::io::Error::other(error))) {
+            // The next job fetches it again.
+            tracing::warn!(%error, url = wanted.url, "not kept in the cache");
         }
     }
 
     /// Whether it came from the cache.
     async fn download(&self, wanted: &Wanted<'_>, sink: &mut Sink<'_>) -> Result<bool, FetchError> {
-        let known = self.cache.as_ref().and_then(|cache| cache.known(wanted.url));
         let mut tries = 0;
         loop {
+            let known = self.cache.as_ref().and_then(|cache| cache.known(wanted.url));
             let begun = sink.length;
             match self.go_on(wanted, known.as_ref(), sink).await {
                 Ok(cached) => return Ok(cached),
                 Err(error) => {
                     tries = if sink.length > begun { 1 } else { tries + 1 };
-                    let fleeting = matches!(&error, FetchError::Network { .. })
-                        || matches!(&error, FetchError::Status { status, .. } if status.is_server_error());
-                    if !fleeting || tries > RESUMES {
+                    if !error.may_pass() || tries > RESUMES {
                         return Err(error);
                     }
                     tracing::info!(%error, at = sink.length, "going on with a transfer");
@@ -186,10 +210,7 @@ impl Fetch {
         sink: &mut Sink<'_>,
     ) -> Result<bool, FetchError> {
         let Wanted { url, headers, .. } = *wanted;
-        let mut request = self.client.get(url);
-        for (name, value) in headers {
-            request = request.header(name, value);
-        }
+        let mut request = with(self.client.get(url), headers);
         let resuming = sink.length > 0;
         request = match known {
             _ if resuming => sink.rest(request),
@@ -199,19 +220,30 @@ impl Fetch {
         let answer = request.send().await.map_err(|error| network(url, &error))?;
         match answer.status() {
             StatusCode::NOT_MODIFIED => {
-                let cached = known.and_then(|known| self.cache.as_ref()?.file(&known.sha256));
-                let gone =
-                    || FetchError::Network { url: url.into(), why: "the cache has lost it".into() };
-                sink.known = known.cloned().unwrap_or_default();
-                sink.copy(&cached.ok_or_else(gone)?).await?;
-                return Ok(true);
+                if let (Some(cache), Some(known)) = (&self.cache, known)
+                    && sink.take_kept(cache, &known.sha256).await?
+                {
+                    sink.known = known.clone();
+                    return Ok(true);
+                }
+                let why = "the cache has lost it".into();
+                return Err(FetchError::Network { url: url.into(), why });
             }
             StatusCode::PARTIAL_CONTENT if resuming => {}
-            status if status.is_success() => sink.restart(answer.headers()).await?,
+            StatusCode::RANGE_NOT_SATISFIABLE if resuming => {
+                sink.begin("", &HeaderMap::new()).await?;
+                let why = "there is nothing behind the part that is here".into();
+                return Err(FetchError::Network { url: url.into(), why });
+            }
+            status if status.is_success() => sink.begin(url, answer.headers()).await?,
             status => return Err(FetchError::Status { url: url.to_owned(), status }),
         }
         sink.take(url, answer).await.map(|()| false)
     }
+}
+
+fn with(request: RequestBuilder, headers: &BTreeMap<String, String>) -> RequestBuilder {
+    headers.iter().fold(request, |request, (name, value)| request.header(name, value))
 }
 
 /// Asks for a file only if it is another one than before.
@@ -239,16 +271,33 @@ struct Sink<'a> {
 impl<'a> Sink<'a> {
     async fn new(part: &Path, wanted: &Wanted<'_>, told: Told<'a>) -> std::io::Result<Self> {
         let sha512 = matches!(wanted.digest, Some(Digest::Sha512(_))).then(Sha512::new);
-        let (file, path) = (File::create(part).await?, part.to_owned());
-        Ok(Self {
-            path,
-            file,
-            length: 0,
-            sha256: Sha256::new(),
-            sha512,
-            known: Known::default(),
-            told,
-        })
+        let (left, path) = (Known::left(&note(part), wanted.url), part.to_owned());
+        let mut options = File::options();
+        options.read(true).write(true).create(true).truncate(left.is_none());
+        let file = options.open(part).await?;
+        let (known, sha256) = (left.unwrap_or_default(), Sha256::new());
+        let mut sink = Self { path, file, length: 0, sha256, sha512, known, told };
+        sink.read_left().await?;
+        Ok(sink)
+    }
+
+    /// Takes in what an earlier try has left.
+    async fn read_left(&mut self) -> std::io::Result<()> {
+        let mut buffer = vec![0; BUFFER];
+        loop {
+            match self.file.read(&mut buffer).await? {
+                0 => return Ok(()),
+                read => self.count(&buffer[..read]),
+            }
+        }
+    }
+
+    fn count(&mut self, bytes: &[u8]) {
+        self.sha256.update(bytes);
+        if let Some(hash) = &mut self.sha512 {
+            hash.update(bytes);
+        }
+        self.length += bytes.len() as u64;
     }
 
     fn on_file(&self) -> impl Fn(std::io::Error) -> FetchError + use<> {
@@ -256,10 +305,11 @@ impl<'a> Sink<'a> {
         move |error| FetchError::File { path: path.clone(), error }
     }
 
-    /// Begins anew, with another version of the file perhaps.
-    async fn restart(&mut self, headers: &HeaderMap) -> Result<(), FetchError> {
+    /// Begins anew, with another version of the file perhaps. Another try can go on with what comes when
+    /// the headers tell which version it is.
+    async fn begin(&mut self, url: &str, headers: &HeaderMap) -> Result<(), FetchError> {
         let on_file = self.on_file();
-        self.file = File::create(&self.path).await.map_err(on_file)?;
+        self.file = File::create(&self.path).await.map_err(&on_file)?;
         (self.length, self.sha256) = (0, Sha256::new());
         self.sha512 = self.sha512.as_ref().map(|_| Sha512::new());
         let text = |name| {
@@ -268,7 +318,22 @@ impl<'a> Sink<'a> {
         };
         let (etag, modified) = (text(ETAG), text(LAST_MODIFIED));
         self.known = Known { etag, modified, ..Known::default() };
-        Ok(())
+        self.known.leave(&note(&self.path), url).map_err(on_file)
+    }
+
+    /// Takes a file of the cache, if it is there and what its name says: the power may have gone while
+    /// it was written.
+    async fn take_kept(&mut self, cache: &Cache, sha256: &str) -> Result<bool, FetchError> {
+        let Some(path) = cache.file(sha256) else { return Ok(false) };
+        self.begin("", &HeaderMap::new()).await?;
+        self.copy(&path).await?;
+        if hex(&self.sha256.clone().finalize()) == sha256 {
+            return Ok(true);
+        }
+        tracing::warn!(path = %path.display(), "a file of the cache is damaged, and fetched again");
+        tokio::fs::remove_file(&path).await.map_err(self.on_file())?;
+        self.begin("", &HeaderMap::new()).await?;
+        Ok(false)
     }
 
     /// Asks for what is not there yet, of this version only.
@@ -284,11 +349,7 @@ impl<'a> Sink<'a> {
     }
 
     async fn put(&mut self, bytes: &[u8]) -> Result<(), FetchError> {
-        self.sha256.update(bytes);
-        if let Some(hash) = &mut self.sha512 {
-            hash.update(bytes);
-        }
-        self.length += bytes.len() as u64;
+        self.count(bytes);
         let on_file = self.on_file();
         self.file.write_all(bytes).await.map_err(on_file)
     }
@@ -321,6 +382,8 @@ impl<'a> Sink<'a> {
     async fn finish(mut self, wanted: &Wanted<'_>) -> Result<(u64, Known), FetchError> {
         let on_file = self.on_file();
         self.file.flush().await.map_err(on_file)?;
+        // It is whole, or of no use.
+        let _ = tokio::fs::remove_file(note(&self.path)).await;
         let sha256 = hex(&self.sha256.finalize());
         let (kind, expected, found) = match wanted.digest {
             Some(Digest::Sha256(expected)) => ("sha256sum", expected, sha256.clone()),
@@ -336,6 +399,11 @@ impl<'a> Sink<'a> {
         let (url, expected) = (wanted.url.to_owned(), expected.clone());
         Err(FetchError::Checksum { url, kind, expected, found })
     }
+}
+
+/// The file that tells what a part is of.
+fn note(part: &Path) -> PathBuf {
+    part.with_extension("part-of")
 }
 
 /// The path of a `file:` URL.

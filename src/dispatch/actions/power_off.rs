@@ -12,6 +12,10 @@ impl Action for PowerOff {
         "power-off"
     }
 
+    fn is_of_lab(&self) -> bool {
+        true
+    }
+
     fn run<'a>(&'a self, context: &'a mut Context) -> Running<'a> {
         Box::pin(async move {
             if let Some(machine) = &context.machine {

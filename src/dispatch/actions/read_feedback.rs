@@ -20,13 +20,13 @@ impl Action for ReadFeedback {
 
     fn run<'a>(&'a self, context: &'a mut Context) -> Running<'a> {
         Box::pin(async move {
-            if context.is_connected() {
-                let session = context.session()?;
+            let log = context.log.clone();
+            for session in context.sessions() {
                 // A console that breaks now takes nothing away from the job's result.
                 let drained = session.drain(QUIET, LIMIT).await;
                 session.flush();
                 if let Err(error) = drained {
-                    context.log.debug(error.to_string());
+                    log.debug(error.to_string());
                 }
             }
             Ok(())

@@ -22,6 +22,8 @@ use crate::wire::request::{OfSession, Verb};
 pub struct Attached {
     attachment: Attachment,
     ready: VecDeque<Incoming>,
+    /// Why the daemon has ended the session for good.
+    ended: Option<String>,
 }
 
 impl Attached {
@@ -41,15 +43,19 @@ impl Attached {
             let what = format!("{holder} holds the console {name}; the job cannot type there");
             return Err(Error::Infrastructure(what));
         }
-        let mut attached = Self { attachment, ready: VecDeque::new() };
+        let mut attached = Self { attachment, ready: VecDeque::new(), ended: None };
         attached.port(&hello.port);
         Ok(attached)
     }
 
-    async fn receive(&mut self) -> Incoming {
+    async fn receive(&mut self) -> Result<Incoming, Error> {
         loop {
             if let Some(incoming) = self.ready.pop_front() {
-                return incoming;
+                return Ok(incoming);
+            }
+            if let Some(reason) = &self.ended {
+                let what = format!("the console has ended the job's session: {reason}");
+                return Err(Error::Infrastructure(what));
             }
             let item = self.attachment.next().await;
             self.take(item);
@@ -86,7 +92,7 @@ impl Attached {
                 self.port(&port);
                 self.mode(mode, holder(who.as_ref()));
             }
-            Item::Ended { reason } => self.ready.push_back(Incoming::PortLost { reason }),
+            Item::Ended { reason } => self.ended = Some(reason),
             Item::Screen(_) | Item::Answer { .. } | Item::Notice(_) | Item::Renumbered { .. } => {}
         }
     }
@@ -126,14 +132,14 @@ impl Connection for Attached {
     }
 
     fn next(&mut self) -> BoxFuture<'_, Result<Incoming, Error>> {
-        Box::pin(async { Ok(self.receive().await) })
+        Box::pin(self.receive())
     }
 
     /// What is typed while the daemon is away waits for it to come back. What was being sent when it
     /// went is not sent again: it may have arrived.
     fn write(&mut self, bytes: Bytes) -> BoxFuture<'_, Result<(), Error>> {
         Box::pin(async move {
-            while !self.attachment.is_attached() {
+            while !self.attachment.is_attached() && self.ended.is_none() {
                 let item = self.attachment.next().await;
                 self.take(item);
             }

@@ -11,6 +11,8 @@ use crate::dispatch::watch::Stage;
 #[derive(Debug)]
 pub(super) struct Aside {
     namespace: String,
+    /// The connection that the container's terminal takes the place of.
+    line: String,
     overlay: Overlay,
     tests: Vec<TestRun>,
     /// The console; listened to until it is lost.
@@ -28,6 +30,7 @@ impl Context {
             (std::mem::take(&mut shared.overlay), std::mem::take(&mut shared.tests));
         self.aside = Some(Aside {
             namespace,
+            line: String::new(),
             overlay,
             tests,
             session: None,
@@ -39,12 +42,13 @@ impl Context {
     /// A container's terminal is the console until [`Context::leave_container`]. The board's stays open, and
     /// what it says is in the log; a reboot, which such tests may cause, is no alarm.
     pub fn enter_container(&mut self, console: Session) {
-        let mut board = self.session.replace(console);
+        let line = self.now.line.clone();
+        let mut board = self.consoles.replace(&line, console);
         if let Some(board) = &mut board {
             board.watch().enter(Stage::Unjudged);
         }
         if let Some(aside) = &mut self.aside {
-            (aside.session, aside.in_container) = (board, true);
+            (aside.session, aside.in_container, aside.line) = (board, true, line);
         }
     }
 
@@ -53,7 +57,10 @@ impl Context {
         if let Some(aside) = &mut self.aside
             && std::mem::take(&mut aside.in_container)
         {
-            self.session = aside.session.take();
+            match aside.session.take() {
+                Some(board) => drop(self.consoles.replace(&aside.line, board)),
+                None => drop(self.consoles.take(&aside.line)),
+            }
         }
     }
 
@@ -74,7 +81,8 @@ impl Context {
     /// As [`Session::expect`].
     pub async fn expect(&mut self, patterns: &Patterns, wait: &Wait) -> Result<Found, Error> {
         self.session()?;
-        let Self { session: Some(session), aside, log, .. } = self else {
+        let Self { consoles, aside, log, now, .. } = self;
+        let Some(session) = consoles.any_mut(&now.line) else {
             return Err(Error::Bug("the console has gone".into()));
         };
         let board = aside.as_mut().filter(|aside| !aside.is_lost);

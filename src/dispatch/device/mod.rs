@@ -32,6 +32,8 @@ pub struct Device {
     pub commands: Power,
     /// How to reach the board's console: a command, a URL, or `telnet HOST PORT`.
     pub connect: Option<String>,
+    /// The commands of the board's consoles, by their names.
+    pub connections: BTreeMap<String, String>,
     /// Time limits in seconds by the name of an action.
     pub action_timeouts: BTreeMap<String, u64>,
     pub connection_timeouts: BTreeMap<String, u64>,
@@ -74,8 +76,6 @@ pub struct Device {
     pub docker_test: TestContainer,
     /// What USB programs know the board by.
     pub board_id: Option<String>,
-    /// How to reach each of the board's consoles, by their names.
-    pub connections: BTreeMap<String, String>,
     /// Of containers with a model.
     pub fvp: DockerOptions,
     /// Commands of the host that flash images.
@@ -340,6 +340,8 @@ device.yaml:4:24: timeouts.actions.power-off: expected a time limit such as {min
     fn the_primary_connection_is_taken() {
         let text = "commands: {connections: {uart0: {connect: telnet a 1, tags: [primary, telnet]},
             uart1: {connect: telnet a 2}}}";
-        assert_eq!(read(text).unwrap().connect.as_deref(), Some("telnet a 1"));
+        let device = read(text).unwrap();
+        assert_eq!(device.connect.as_deref(), Some("telnet a 1"));
+        assert_eq!(device.connections["uart1"], "telnet a 2");
     }
 }

@@ -34,12 +34,12 @@ pub(super) fn connect(commands: &Table<'_>) -> Option<String> {
     node.get("connect").and_then(Node::as_text).map(ToOwned::to_owned)
 }
 
-/// The commands of all connections, by their names.
+/// The commands of all `connections`, by their names.
 pub(super) fn connections(commands: &Table<'_>) -> BTreeMap<String, String> {
-    let Some(connections) = present(commands, "connections") else { return BTreeMap::new() };
+    let table = present(commands, "connections");
+    let entries = table.as_ref().map(Table::entries).unwrap_or_default();
     let command = |node: &Node| node.get("connect").and_then(Node::as_text).map(ToOwned::to_owned);
-    let all = connections.entries().iter();
-    all.filter_map(|(key, node)| Some((key.name.clone(), command(node)?))).collect()
+    entries.iter().filter_map(|(key, node)| Some((key.name.clone(), command(node)?))).collect()
 }
 
 /// What the first of the board's parts is known by.

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::artefact::none_of;
 use super::{
-    Boot, Container, Definition, Deploy, Interactive, Limit, Monitor, Request, Texts, keys,
+    Boot, Container, Definition, Deploy, Interactive, Limit, Monitor, Request, Texts, keys, undone,
 };
 use crate::config::{At, FromNode, Node, Place, Table, Value};
 use crate::dispatch::names;
@@ -30,6 +30,10 @@ pub struct Block {
     pub roles: Vec<String>,
     /// What its actions ask of the group.
     pub requests: Vec<Request>,
+    /// Seconds before each further try.
+    pub retry_interval: Option<u32>,
+    /// What it asks that cannot be done yet; it must not be run.
+    pub undone: Vec<String>,
     pub kind: Kind,
 }
 
@@ -78,6 +82,11 @@ impl Block {
         self.roles.is_empty() || self.roles.iter().any(|own| own == role)
     }
 
+    /// Whether the job goes on with the next block when the time of this one is over.
+    pub fn is_skipped_when_late(&self) -> bool {
+        self.is_test() && self.timeout.is_some_and(|limit| limit.skip)
+    }
+
     /// Whose connection this block uses.
     pub fn connection_namespace(&self) -> &str {
         self.connection_namespace.as_deref().unwrap_or_else(|| self.namespace())
@@ -119,9 +128,10 @@ impl FromNode for Block {
             repeat: count("repeat", &table),
             roles: table.optional::<Texts>("role").unwrap_or_default().0,
             requests: Request::read_all(&table),
+            retry_interval: count("failure_retry_interval", &table),
+            undone: undone::look(name, body, table.at()),
             kind: kind(name, &table),
         };
-        count("failure_retry_interval", &table);
         match &block.kind {
             Kind::Deploy(deploy) => keys::check_deploy(&table, &deploy.to),
             Kind::Boot(boot) => keys::check_boot(&table, &boot.method),

@@ -15,6 +15,8 @@ pub struct Boot {
     /// Where `commands` stands in the job file.
     pub place: Place,
     pub commands: Commands,
+    /// The name of one of the board's consoles, or what kind of connection it is.
+    pub connection: Option<String>,
     /// The shell prompts to wait for, as regular expressions.
     pub prompts: Vec<String>,
     pub auto_login: Option<AutoLogin>,
@@ -181,7 +183,7 @@ impl Boot {
             }
             parameters.finish();
         }
-        for key in ["type", "connection", "media"] {
+        for key in ["type", "media"] {
             table.optional::<String>(key);
         }
         for key in ["use_bootscript", "expect_shell", "pre_power_command", "pre_os_command"] {
@@ -198,6 +200,7 @@ impl Boot {
             method: method.to_owned(),
             place: table.node("commands").map_or(table.place(), |node| node.place),
             commands,
+            connection: table.optional("connection"),
             prompts: texts(table, "prompts"),
             auto_login: AutoLogin::read(table),
             final_message,

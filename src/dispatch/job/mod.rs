@@ -15,6 +15,7 @@ mod multinode;
 mod notify;
 mod protocols;
 mod test;
+mod undone;
 mod values;
 
 pub(super) use artefact::none_of;

@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use std::panic::AssertUnwindSafe;
 use std::time::Duration;
 
+use bytes::Bytes;
 use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
 use tokio::time::error::Elapsed;
@@ -13,8 +14,9 @@ use tokio::time::{Instant, timeout_at};
 use tokio_util::sync::CancellationToken;
 
 use super::actions;
+use super::ahead::Ahead;
 use super::context::{Context, Now, Open};
-use super::error::Error;
+use super::error::{Error, TimedOut};
 use super::multinode::{Member, calls};
 use super::pipeline::{Pipeline, Step};
 use super::results::{CaseResult, LAVA};
@@ -24,8 +26,22 @@ use super::results::{CaseResult, LAVA};
 const FINALIZE_LIMIT: Duration = Duration::from_secs(60);
 /// A soft time-out warns when so much of a limit is gone: three quarters.
 const SOFT: (u32, u32) = (3, 4);
+/// What a test that ran out of time still says when it is ended: nothing more after the first of these,
+/// and no longer than the second.
+const ENDED: [Duration; 2] = [Duration::from_millis(500), Duration::from_secs(5)];
+/// Ends what runs in the foreground of a shell.
+const CTRL_C: Bytes = Bytes::from_static(b"\x03");
 /// Of an action that has less time than this nobody is warned.
 const WORTH_A_WARNING: Duration = Duration::from_secs(10);
+
+/// When something has to be done, and whose time that is the end of.
+#[derive(Debug, Clone, Copy)]
+struct Limit {
+    at: Instant,
+    of: &'static str,
+    /// All of the time that it had.
+    time: Duration,
+}
 
 /// Runs all blocks and then `finalize`, whatever happened before it.
 ///
@@ -37,18 +53,19 @@ pub async fn run(
     cancelled: &CancellationToken,
 ) -> Result<(), Error> {
     let begin = Instant::now();
-    let limit = Duration::from_secs(context.job.timeouts.job);
-    let deadline = begin + limit;
+    let time = Duration::from_secs(context.job.timeouts.job);
+    let limit = Limit { at: begin + time, of: "the job", time };
     context.progress.pipeline(&pipeline.describe());
     let member = context.member.clone();
     let done = tokio::select! {
         biased;
         () = cancelled.cancelled() => Err(Error::Cancelled),
         why = lost(member.as_ref()) => Err(Error::Group(why)),
-        done = timeout_at(deadline, unwinding(blocks(pipeline, context, deadline))) => {
-            done.unwrap_or_else(|_| Err(timed_out("the job", limit.as_secs(), context)))
+        done = timeout_at(limit.at, unwinding(blocks(pipeline, context, limit))) => {
+            done.unwrap_or_else(|_| Err(timed_out("the job", begin, context)))
         }
     };
+    context.ahead = Ahead::default();
     if let Err(error) = &done {
         // Those that were cut off in the middle: the innermost was the one at work.
         while let Some(open) = context.open.pop() {
@@ -68,7 +85,7 @@ pub async fn run(
     // A device or a job may give switching off longer.
     let longest = pipeline.finalize.walk().into_iter().map(|step| step.timeout).max();
     let least = FINALIZE_LIMIT.max(Duration::from_secs(longest.unwrap_or(0)));
-    let end = Instant::now() + least;
+    let end = Limit { at: Instant::now() + least, of: "the end of the job", time: least };
     let finalize = unwinding(run_step(&pipeline.finalize, context, end, least)).await;
     actions::tidy(context).await;
     let done = done.and(finalize);
@@ -84,14 +101,32 @@ async fn lost(member: Option<&Member>) -> String {
     }
 }
 
-async fn blocks(
-    pipeline: &Pipeline,
-    context: &mut Context,
-    deadline: Instant,
-) -> Result<(), Error> {
+async fn blocks(pipeline: &Pipeline, context: &mut Context, limit: Limit) -> Result<(), Error> {
     calls::start(context).await?;
     for step in &pipeline.steps {
-        run_step(step, context, deadline, Duration::ZERO).await?;
+        for inner in step.walk() {
+            inner.action.ahead(at(inner, context, limit.at));
+        }
+        match run_step(step, context, limit, Duration::ZERO).await {
+            Err(error @ Error::Timeout(_)) if step.skip && Instant::now() < limit.at => {
+                skipped(&error, context).await?;
+            }
+            done => done?,
+        }
+        context.ahead = Ahead::default();
+    }
+    Ok(())
+}
+
+/// A block of tests has run out of time, and the job goes on: the board's shell is to be free for what is
+/// next.
+async fn skipped(error: &Error, context: &mut Context) -> Result<(), Error> {
+    context.log.warning(format!("{error}; as the job wants it, it goes on with the next block"));
+    if context.is_connected() {
+        let [quiet, limit] = ENDED;
+        let session = context.session()?;
+        session.type_bytes(CTRL_C).await?;
+        session.drain(quiet, limit).await?;
     }
     Ok(())
 }
@@ -109,13 +144,15 @@ async fn unwinding(actions: impl Future<Output = Result<(), Error>>) -> Result<(
 fn run_step<'a>(
     step: &'a Step,
     context: &'a mut Context,
-    parent: Instant,
+    parent: Limit,
     least: Duration,
 ) -> BoxFuture<'a, Result<(), Error>> {
     async move {
-        let begin = Instant::now();
-        let deadline = parent.min(begin + Duration::from_secs(step.timeout).max(least));
-        let name = step.action.name();
+        let (begin, name) = (Instant::now(), step.action.name());
+        let time = Duration::from_secs(step.timeout).max(least);
+        let own = Limit { at: begin + time, of: name, time };
+        let limit = if own.at <= parent.at { own } else { parent };
+        let deadline = limit.at;
         // Both lines as LAVA has them, for who reads its logs.
         let (level, left) = (&step.level, clock(deadline - begin));
         let said = format!("start: {level} {name} (timeout {left}) [{}]", step.namespace);
@@ -126,7 +163,8 @@ fn run_step<'a>(
             namespace: step.namespace.clone(),
             begin,
         });
-        let done = tries(step, context, deadline, least).await;
+        let done = tries(step, context, limit, least).await;
+        let done = done.map_err(|error| classed(error, step, limit));
         if let Some(open) = context.open.pop() {
             let extra = std::mem::take(&mut at(step, context, deadline).shared().extra);
             ended(open, extra, done.as_ref().err(), context);
@@ -176,76 +214,100 @@ fn clock(time: Duration) -> String {
     format!("{:02}:{:02}:{:02}", seconds / 3600, seconds / 60 % 60, seconds % 60)
 }
 
+/// What only the step knows of the end of its time.
+fn classed(error: Error, step: &Step, limit: Limit) -> Error {
+    let Error::Timeout(mut over) = error else { return error };
+    let name = step.action.name();
+    if over.action == name {
+        over.of_lab = step.action.is_of_lab();
+        if limit.of != name && Instant::now() >= limit.at {
+            over.end_of = Some((limit.of, limit.time.as_secs()));
+        }
+    }
+    Error::Timeout(over)
+}
+
 async fn tries(
     step: &Step,
     context: &mut Context,
-    deadline: Instant,
+    limit: Limit,
     least: Duration,
 ) -> Result<(), Error> {
+    let begin = Instant::now();
+    let pause = Duration::from_secs(step.retry_interval);
     let mut attempt = 0;
     let mut failed = None;
     loop {
         attempt += 1;
         context.progress.begin(&step.level, step.action.name(), attempt);
-        let limit = step.timeout;
-        let tried = warned(step, context, deadline, least).await;
-        let done = tried.unwrap_or_else(|_| Err(timed_out(step.action.name(), limit, context)));
-        let more = attempt < step.tries && Instant::now() < deadline;
+        let tried = warned(step, context, limit, least).await;
+        let done = tried.unwrap_or_else(|_| Err(timed_out(step.action.name(), begin, context)));
+        let more = attempt < step.tries && Instant::now() < limit.at;
         match done {
             Ok(()) if step.repeat && more => {}
             Ok(()) => return failed.map_or(Ok(()), Err),
-            Err(error) if more && step.action.retries_on(&error) => {
+            Err(error)
+                if more && helps(step, &error, context) && Instant::now() + pause < limit.at =>
+            {
                 let name = step.action.name();
                 context.progress.retry(&step.level, name, &error);
                 let of = step.tries;
                 context.log.warning(format!(
                     "{name}: try {attempt} of {of} failed, trying again: {error}"
                 ));
-                step.action.cleanup(at(step, context, deadline));
+                step.action.cleanup(at(step, context, limit.at));
+                context.forget_lost_console();
                 failed = step.repeat.then_some(error).or(failed);
+                tokio::time::sleep(pause).await;
             }
             Err(error) => return Err(error),
         }
     }
 }
 
+/// Whether another try can help after this error. Without a console it needs one that opens another.
+fn helps(step: &Step, error: &Error, context: &Context) -> bool {
+    let connects = || step.walk().iter().any(|step| step.action.connects());
+    step.action.retries_on(error) && (!context.has_lost_console() || connects())
+}
+
 /// Runs a step once, within its limit; warns when most of that is gone.
 async fn warned(
     step: &Step,
     context: &mut Context,
-    deadline: Instant,
+    limit: Limit,
     least: Duration,
 ) -> Result<Result<(), Error>, Elapsed> {
     let (log, name, begin) = (context.log.clone(), step.action.name(), Instant::now());
     log.waits_for(None);
-    let limit = deadline.saturating_duration_since(begin);
-    let mut tried = std::pin::pin!(once(step, context, deadline, least));
+    let left = limit.at.saturating_duration_since(begin);
+    let mut tried = std::pin::pin!(once(step, context, limit, least));
     // Of the actions around it, the innermost tells.
-    if step.steps.is_empty() && limit >= WORTH_A_WARNING {
-        let soft = limit * SOFT.0 / SOFT.1;
+    if step.steps.is_empty() && left >= WORTH_A_WARNING {
+        let soft = left * SOFT.0 / SOFT.1;
         if let Ok(done) = timeout_at(begin + soft, &mut tried).await {
             return Ok(done);
         }
-        let (gone, limit) = (soft.as_secs(), limit.as_secs());
+        let (gone, left) = (soft.as_secs(), left.as_secs());
         let waiting = log.waiting().map(|what| format!(", waiting for {what}")).unwrap_or_default();
-        log.warning(format!("soft time-out: {name} has used {gone} of its {limit} s{waiting}"));
+        log.warning(format!("soft time-out: {name} has used {gone} of its {left} s{waiting}"));
     }
-    timeout_at(deadline, tried).await
+    timeout_at(limit.at, tried).await
 }
 
 async fn once(
     step: &Step,
     context: &mut Context,
-    deadline: Instant,
+    limit: Limit,
     least: Duration,
 ) -> Result<(), Error> {
-    calls::before(&step.requests, at(step, context, deadline)).await?;
-    step.action.run(at(step, context, deadline)).await?;
+    calls::before(&step.requests, at(step, context, limit.at)).await?;
+    step.action.run(at(step, context, limit.at)).await?;
     for inner in &step.steps {
-        run_step(inner, context, deadline, least).await?;
+        run_step(inner, context, limit, least).await?;
     }
-    step.action.finish(at(step, context, deadline)).await?;
-    calls::after(&step.requests, at(step, context, deadline)).await
+    step.action.finish(at(step, context, limit.at)).await?;
+    calls::after(&step.requests, at(step, context, limit.at)).await
 }
 
 /// The context, with this step as the one that runs now.
@@ -254,15 +316,23 @@ fn at<'a>(step: &Step, context: &'a mut Context, deadline: Instant) -> &'a mut C
         action: step.action.name(),
         level: step.level.clone(),
         namespace: step.namespace.clone(),
+        line: step.connection_namespace.clone(),
         deadline,
         connection: step.connection_timeout.map(Duration::from_secs),
     };
     context
 }
 
-fn timed_out(action: &str, seconds: u64, context: &Context) -> Error {
-    let seen = context.last_seen();
-    Error::Timeout { action: action.into(), seconds, waited_for: String::new(), seen }
+/// What had its time since `begin`.
+fn timed_out(action: &str, begin: Instant, context: &Context) -> Error {
+    Error::Timeout(Box::new(TimedOut {
+        action: action.into(),
+        seconds: begin.elapsed().as_secs(),
+        waited_for: context.log.waiting(),
+        seen: context.last_seen(),
+        held_by: context.console_holder(),
+        ..TimedOut::default()
+    }))
 }
 
 #[cfg(test)]

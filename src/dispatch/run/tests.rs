@@ -6,6 +6,7 @@ use super::super::context::Settings;
 use super::super::device::Device;
 use super::super::log::Log;
 use super::super::progress::Progress;
+use super::super::session::Session;
 use super::*;
 
 /// Notes what is begun, tried again and ended.
@@ -39,6 +40,10 @@ impl Action for Fake {
         self.name
     }
 
+    fn is_of_lab(&self) -> bool {
+        self.name == "http-download"
+    }
+
     fn run<'a>(&'a self, _context: &'a mut Context) -> Running<'a> {
         let run = self.runs.fetch_add(1, Ordering::Relaxed) + 1;
         Box::pin(async move {
@@ -66,6 +71,9 @@ fn step(level: &str, name: &'static str, limits: (u32, u64), script: Script) -> 
         namespace: "common".into(),
         connection_namespace: "common".into(),
         requests: Vec::new(),
+        skip: false,
+        retry_interval: 0,
+        undone: Vec::new(),
         steps: Vec::new(),
     }
 }
@@ -152,7 +160,8 @@ async fn an_inner_limit_never_outlives_the_one_around_it() {
     let mut outer = step("1", "boot", (5, 10), nothing);
     outer.steps.push(step("1.1", "login", (1, 60), |_| (Duration::from_secs(600), Ok(()))));
     let (done, notes, _) = run_all(vec![outer], &CancellationToken::new()).await;
-    assert!(matches!(done, Err(Error::Timeout { action, .. }) if action == "login"));
+    let said = done.unwrap_err().to_string();
+    assert_eq!(said, "login timed out after 10 s, when the 10 s of boot were over");
     // The time of the outer one is over as well, so there is no second try.
     assert_eq!(notes[2..4], ["fail 1.1 login 10", "fail 1 boot 10"]);
 }
@@ -171,7 +180,8 @@ async fn the_jobs_own_limit_ends_it_and_finalize_still_runs() {
     let slow = |_| (Duration::from_secs(70), Ok(()));
     let steps = vec![step("1", "one", (1, 1000), slow), step("2", "two", (1, 1000), slow)];
     let (done, notes, results) = run_all(steps, &CancellationToken::new()).await;
-    assert!(matches!(done, Err(Error::Timeout { .. })), "{done:?}");
+    let said = done.unwrap_err().to_string();
+    assert_eq!(said, "two timed out after 30 s, when the 100 s of the job were over");
     assert_eq!(
         notes[2..],
         ["begin 2 two 1", "fail 2 two 30", "begin 9 finalize 1", "done 9 finalize 0"]
@@ -193,4 +203,78 @@ async fn a_cancelled_job_tells_what_it_was_at_and_ends_in_good_order() {
     assert_eq!(done, Err(Error::Cancelled));
     assert_eq!(notes[2..4], ["fail 1.1 login 7", "fail 1 boot 7"]);
     assert_eq!(results.last().unwrap().error_type.as_deref(), Some("Canceled"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_the_lab_does_too_slowly_is_its_fault() {
+    let slow = |_| (Duration::from_secs(70), Ok(()));
+    for (name, class) in [("http-download", "Infrastructure"), ("login-action", "Job")] {
+        let (done, ..) =
+            run_all(vec![step("1", name, (1, 9), slow)], &CancellationToken::new()).await;
+        assert_eq!(done.unwrap_err().class(), class);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_test_block_that_may_be_late_is_left_for_the_next_one() {
+    let slow = |_| (Duration::from_secs(600), Ok(()));
+    for (skip, next) in [(true, "begin 2 next 1"), (false, "begin 9 finalize 1")] {
+        let mut late = step("1", "test", (1, 9), slow);
+        late.skip = skip;
+        let steps = vec![late, step("2", "next", (1, 9), nothing)];
+        let (done, notes, _) = run_all(steps, &CancellationToken::new()).await;
+        assert_eq!(
+            (done.is_ok(), notes[1..3].to_vec()),
+            (skip, vec!["fail 1 test 9".into(), next.into()])
+        );
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_next_try_waits_as_long_as_the_job_says_if_there_is_time() {
+    let wrong = |_| (Duration::ZERO, Err(Error::Job("no".into())));
+    for (limit, tries, took) in [(60, 3, 40), (30, 2, 20)] {
+        let mut again = step("1", "boot", (3, limit), wrong);
+        again.retry_interval = 20;
+        let (_, notes, _) = run_all(vec![again], &CancellationToken::new()).await;
+        let last = [format!("begin 1 boot {tries}"), format!("fail 1 boot {took}")];
+        assert_eq!(notes[tries - 1..=tries], last);
+    }
+}
+
+/// A connection that fails at the first run, and its successor at the second.
+struct Connecting(AtomicU32);
+
+impl Action for Connecting {
+    fn name(&self) -> &'static str {
+        "connect"
+    }
+
+    fn connects(&self) -> bool {
+        true
+    }
+
+    fn run<'a>(&'a self, context: &'a mut Context) -> Running<'a> {
+        let first = self.0.fetch_add(1, Ordering::Relaxed) == 0;
+        Box::pin(async move {
+            assert!(!context.is_connected(), "it is not told that the connection was lost");
+            let (script, board) = crate::dispatch::connection::Script::new();
+            context.connect(Session::new(Box::new(script), context.log.clone()));
+            if first {
+                drop(board);
+                context.session()?.drain(Duration::from_secs(9), Duration::from_secs(5)).await?;
+            }
+            Ok(())
+        })
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn after_a_lost_console_the_try_that_connects_anew_is_the_one_that_is_made() {
+    let mut outer = step("1", "boot", (2, 60), nothing);
+    outer.steps.push(step("1.1", "connect", (1, 60), nothing));
+    outer.steps[0].action = Box::new(Connecting(AtomicU32::new(0)));
+    let (done, notes, _) = run_all(vec![outer], &CancellationToken::new()).await;
+    assert_eq!(done, Ok(()));
+    assert!(notes.contains(&"begin 1 boot 2".to_owned()), "{notes:#?}");
 }

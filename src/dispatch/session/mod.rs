@@ -11,7 +11,7 @@ use tokio::time::{Instant, timeout, timeout_at};
 use self::typing::Typist;
 use self::verdict::{ANSWER, Due};
 use super::connection::{Connection, Incoming};
-use super::error::Error;
+use super::error::{Error, TimedOut};
 use super::expect::{Found, Patterns, Place, Window};
 use super::log::{Lines, Log};
 use super::watch::Watch;
@@ -34,6 +34,10 @@ pub struct Session {
     forced: Option<String>,
     /// When the port has to be back, and why it went.
     port_due: Option<(Instant, String)>,
+    /// Why the port went that was not back in time. Who goes on all the same gives it that time again.
+    port_gone: Option<String>,
+    /// The connection has failed: nothing will come of it any more.
+    lost: bool,
     /// The place of the byte that comes next.
     place: Place,
     last_line: String,
@@ -78,6 +82,8 @@ impl Session {
             log,
             forced: None,
             port_due: None,
+            port_gone: None,
+            lost: false,
             place: Place { offset: None, time_us: 0 },
             last_line: String::new(),
             watch: Watch::default(),
@@ -101,6 +107,16 @@ impl Session {
         self.connection.share(shared).await
     }
 
+    /// Whether only another connection can help.
+    pub fn is_lost(&self) -> bool {
+        self.lost
+    }
+
+    /// Who has taken the console from the job.
+    pub fn holder(&self) -> Option<String> {
+        self.forced.clone()
+    }
+
     /// The connection alone, for another use.
     pub fn into_connection(self) -> Box<dyn Connection> {
         self.connection
@@ -118,13 +134,21 @@ impl Session {
         self.window.restart();
         self.log.waits_for(Some(wait.what.clone().unwrap_or_else(|| patterns.describe())));
         loop {
-            if let Some(found) = self.window.find(patterns) {
+            let found = self.window.find(patterns);
+            while let Some(pattern) = self.window.too_hard() {
+                self.log.warning(format!(
+                    "{pattern:?} is too much work to be looked for in all that the board says, and may be \
+                     missed: repetitions within repetitions make it so"
+                ));
+            }
+            if let Some(found) = found {
                 let seen = Instant::now();
                 if !self.stands(found.position) {
                     return Err(self.dead(patterns, wait));
                 }
                 if !patterns.is_at_rest(found.index) || self.rests(limit).await? {
                     let answered = nudged.is_some_and(|at| seen - at < ANSWER);
+                    self.log.waits_for(None);
                     return match answered && self.watch.was_reset() {
                         true => Err(self.not_reset(&found)),
                         false => Ok(found),
@@ -154,12 +178,15 @@ impl Session {
                     return Err(self.silent(patterns, wait));
                 }
                 (Err(_), _) => {
-                    return Err(Error::Timeout {
+                    let what = wait.what.clone().unwrap_or_else(|| patterns.describe());
+                    return Err(Error::Timeout(Box::new(TimedOut {
                         action: wait.action.to_owned(),
                         seconds: (limit - begin).as_secs(),
-                        waited_for: wait.what.clone().unwrap_or_else(|| patterns.describe()),
-                        seen: self.last_line(),
-                    });
+                        waited_for: Some(what),
+                        seen: Some(self.last_line()),
+                        held_by: self.holder(),
+                        ..TimedOut::default()
+                    })));
                 }
             }
         }
@@ -191,7 +218,10 @@ impl Session {
             let what = format!("the console is dead: it has taken nothing for {seconds} s");
             Error::Infrastructure(what)
         };
-        timeout(PORT_GRACE, self.connection.write(bytes)).await.map_err(|_| dead())?
+        let written =
+            timeout(PORT_GRACE, self.connection.write(bytes)).await.map_err(|_| dead())?;
+        self.lost |= written.is_err();
+        written
     }
 
     /// Takes in what comes until nothing has come for `quiet`, but at most for `limit`.
@@ -247,11 +277,14 @@ impl Session {
 
     /// Takes in what comes next, or notes that nothing comes. Cancel safe.
     async fn receive(&mut self) -> Result<(), Error> {
+        if let Some(reason) = self.port_gone.take() {
+            self.port_due = Some((Instant::now() + PORT_GRACE, reason));
+        }
         let next = self.connection.next();
         let incoming = match &self.port_due {
-            None if self.paused => next.await?,
+            None if self.paused => next.await,
             None => match timeout(PARTIAL_LINE, next).await {
-                Ok(incoming) => incoming?,
+                Ok(incoming) => incoming,
                 Err(_) => {
                     self.paused = true;
                     self.lines.flush(&self.log);
@@ -261,18 +294,19 @@ impl Session {
                 }
             },
             Some((due, reason)) => match timeout_at(*due, next).await {
-                Ok(incoming) => incoming?,
+                Ok(incoming) => incoming,
                 Err(_) => {
                     let seconds = PORT_GRACE.as_secs();
                     let what = format!(
                         "the console is dead: its port went ({reason}) and was not back after {seconds} s"
                     );
+                    self.port_gone = self.port_due.take().map(|(_, reason)| reason);
                     return Err(Error::Infrastructure(what));
                 }
             },
         };
-        self.take(incoming);
-        Ok(())
+        self.lost |= incoming.is_err();
+        incoming.map(|incoming| self.take(incoming))
     }
 
     fn take(&mut self, incoming: Incoming) {

@@ -57,6 +57,29 @@ async fn a_port_that_does_not_come_back_is_a_dead_console_long_before_the_time_l
     assert_eq!(begin.elapsed(), PORT_GRACE);
 }
 
+#[tokio::test(start_paused = true)]
+async fn who_goes_on_after_a_dead_console_gives_its_port_that_time_again() {
+    let (mut session, mut board, _dir) = session();
+    board.says.send(Incoming::PortLost { reason: "EOF".into() }).await.unwrap();
+    let hour = Duration::from_secs(3600);
+    assert!(session.drain(hour, hour).await.is_err());
+    tokio::time::sleep(hour).await;
+    // The next try: its power cycle brings the port back after a while.
+    session.drain(Duration::from_millis(20), Duration::from_millis(100)).await.unwrap();
+    board.says.send(Incoming::PortOpen).await.unwrap();
+    board.say("login:").await;
+    login(&mut session).await.unwrap();
+    assert!(!session.is_lost());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_time_out_tells_who_has_the_console() {
+    let (mut session, board, _dir) = session();
+    board.says.send(Incoming::Forced { by: "alice".into() }).await.unwrap();
+    let said = login(&mut session).await.unwrap_err().to_string();
+    assert!(said.contains("; alice has the console, so the job could not type; "), "{said}");
+}
+
 /// A session whose board was reset and is told to go on by itself.
 fn booting() -> (Session, ScriptHandle, tempfile::TempDir) {
     let (mut session, board, dir) = session();
@@ -155,7 +178,7 @@ async fn a_kernel_that_was_told_to_be_quiet_has_all_of_its_time() {
     session.watch().enter(Stage::Loader);
     board.say("=> setenv bootargs 'console=ttyAMA0 quiet'\r\n").await;
     board.say("=> booti\r\nStarting kernel ...\r\n\r\n").await;
-    assert!(matches!(login(&mut session).await, Err(Error::Timeout { seconds: 120, .. })));
+    assert!(matches!(login(&mut session).await, Err(Error::Timeout(over)) if over.seconds == 120));
 }
 
 #[tokio::test(start_paused = true)]

@@ -257,3 +257,35 @@ actions:
     complete(&lab, &job, &device);
     assert_eq!(board.end(), Ok(()));
 }
+
+#[test]
+fn another_console_of_the_board_is_listened_to_beside_the_first() {
+    let lab = TestLab::new();
+    let linux = Dialogue::start(&[Say("board# ")]);
+    let firmware = Dialogue::start(&[Say("m4: ready\r\nm4: begin\r\ncase-a: PASS\r\nm4: end\r\n")]);
+    let device = format!(
+        "hostname: board
+device_type: board
+actions: {{boot: {{methods: {{minimal: }}}}}}
+commands:
+  connections:
+    uart1: {{connect: telnet 127.0.0.1 {}}}
+    uart0: {{connect: telnet 127.0.0.1 {}, tags: [primary]}}
+",
+        firmware.port, linux.port
+    );
+    let job = format!(
+        "{HEAD}- boot: {{method: minimal, reset: false, prompts: ['board# '], namespace: linux}}
+- boot: {{method: new_connection, connection: uart1, prompts: ['m4: ready'], namespace: m4}}
+- test:
+    namespace: m4
+    monitors:
+    - {{name: m4, start: 'm4: begin', end: 'm4: end', pattern: '(?P<test_case_id>[a-z-]+): (?P<result>PASS|FAIL)'}}
+"
+    );
+    complete(&lab, &job, &device);
+    let results = std::fs::read_to_string(lab.path("out/results.yaml")).unwrap();
+    assert!(results.contains("case: case-a\n  result: pass"), "{results}");
+    linux.end().unwrap();
+    firmware.end().unwrap();
+}

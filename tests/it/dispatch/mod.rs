@@ -3,6 +3,7 @@
 mod corpus;
 mod definitions;
 mod dialogue;
+mod downloads;
 mod host_board;
 mod hostile;
 mod jobs;

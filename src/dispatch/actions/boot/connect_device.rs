@@ -1,10 +1,11 @@
-//! `connect-device`: attaches to the board's console.
+//! `connect-device`: attaches to the board's console, or to another one of its consoles.
 
 use futures_util::future::BoxFuture;
 
 use crate::dispatch::action::{Action, Running};
 use crate::dispatch::connection;
 use crate::dispatch::context::Context;
+use crate::dispatch::device::Device;
 use crate::dispatch::error::Error;
 use crate::dispatch::session::Session;
 use crate::dispatch::validate::Checks;
@@ -17,17 +18,31 @@ pub struct ConnectDevice;
 #[derive(Debug)]
 pub(super) struct ConnectMenu;
 
+/// `connect-device` of `new_connection`: to the console of this name, if it has one.
+#[derive(Debug)]
+pub(super) struct ConnectNamed {
+    pub console: Option<String>,
+}
+
 impl Action for ConnectMenu {
     fn name(&self) -> &'static str {
         "menu-connect"
     }
 
+    fn connects(&self) -> bool {
+        true
+    }
+
+    fn is_of_lab(&self) -> bool {
+        true
+    }
+
     fn validate<'a>(&'a self, checks: &'a mut Checks) -> BoxFuture<'a, ()> {
-        ConnectDevice.validate(checks)
+        Box::pin(check(None, checks))
     }
 
     fn run<'a>(&'a self, context: &'a mut Context) -> Running<'a> {
-        ConnectDevice.run(context)
+        Box::pin(connect(None, context))
     }
 }
 
@@ -36,42 +51,87 @@ impl Action for ConnectDevice {
         "connect-device"
     }
 
+    fn connects(&self) -> bool {
+        true
+    }
+
+    fn is_of_lab(&self) -> bool {
+        true
+    }
+
     fn validate<'a>(&'a self, checks: &'a mut Checks) -> BoxFuture<'a, ()> {
-        Box::pin(async move {
-            match checks.device.connect.clone() {
-                None => checks.fault("the device has no \"commands: connect\""),
-                Some(connect) => {
-                    let settings = checks.settings.clone();
-                    match connection::Target::parse(&connect) {
-                        Ok(target) => {
-                            if let Err(error) = target.find(&settings).await {
-                                checks.error(error);
-                            }
-                        }
-                        Err(why) => checks.fault(why),
-                    }
-                }
-            }
-        })
+        Box::pin(check(None, checks))
     }
 
     fn run<'a>(&'a self, context: &'a mut Context) -> Running<'a> {
-        Box::pin(async move {
-            if context.is_connected() {
-                return Ok(());
-            }
-            let missing = || Error::Configuration("the device has no \"connect\"".into());
-            let connect = context.device.connect.clone().ok_or_else(missing)?;
-            let target = connection::Target::parse(&connect).map_err(Error::Configuration)?;
-            let settings = context.settings.clone();
-            let (connection, timeline) = target.open(&settings).await?;
-            context.log.info(format!("connected: {connect}"));
-            context.connect(Session::new(connection, context.log.clone()));
-            if let Some(timeline) = &timeline {
-                timeline.job(Phase::Begin).await;
-            }
-            context.timeline = timeline;
-            Ok(())
-        })
+        Box::pin(connect(None, context))
     }
+}
+
+impl Action for ConnectNamed {
+    fn name(&self) -> &'static str {
+        "connect-device"
+    }
+
+    fn connects(&self) -> bool {
+        true
+    }
+
+    fn is_of_lab(&self) -> bool {
+        true
+    }
+
+    fn validate<'a>(&'a self, checks: &'a mut Checks) -> BoxFuture<'a, ()> {
+        Box::pin(check(self.console.as_deref(), checks))
+    }
+
+    fn run<'a>(&'a self, context: &'a mut Context) -> Running<'a> {
+        Box::pin(connect(self.console.as_deref(), context))
+    }
+}
+
+/// The command that leads to a console.
+fn command(console: Option<&str>, device: &Device) -> Result<String, String> {
+    let missing = || "the device has no \"commands: connect\"".to_owned();
+    let Some(name) = console else { return device.connect.clone().ok_or_else(missing) };
+    let known: Vec<&str> = device.connections.keys().map(String::as_str).collect();
+    device.connections.get(name).cloned().ok_or_else(|| {
+        let (file, known) = (&device.file, known.join(", "));
+        format!("the device ({file}) has no \"commands: connections: {name}\"; it has {known:?}")
+    })
+}
+
+async fn check(console: Option<&str>, checks: &mut Checks) {
+    let target = command(console, &checks.device);
+    match target.and_then(|command| connection::Target::parse(&command)) {
+        Ok(target) => {
+            if let Err(error) = target.find(&checks.settings.clone()).await {
+                checks.error(error);
+            }
+        }
+        Err(why) => checks.fault(why),
+    }
+}
+
+async fn connect(console: Option<&str>, context: &mut Context) -> Result<(), Error> {
+    if context.is_connected() {
+        return Ok(());
+    }
+    context.forget_lost_console();
+    let command = command(console, &context.device).map_err(Error::Configuration)?;
+    if context.join(&command) {
+        return Ok(());
+    }
+    let target = connection::Target::parse(&command).map_err(Error::Configuration)?;
+    let settings = context.settings.clone();
+    let (connection, timeline) = target.open(&settings).await?;
+    context.log.info(format!("connected: {command}"));
+    context.connect_to(&command, Session::new(connection, context.log.clone()));
+    if context.timeline.is_none() {
+        if let Some(timeline) = &timeline {
+            timeline.job(Phase::Begin).await;
+        }
+        context.timeline = timeline;
+    }
+    Ok(())
 }

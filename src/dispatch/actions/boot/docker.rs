@@ -42,6 +42,10 @@ impl Action for DockerRun {
         "docker-run"
     }
 
+    fn connects(&self) -> bool {
+        true
+    }
+
     fn validate<'a>(&'a self, checks: &'a mut Checks) -> BoxFuture<'a, ()> {
         Box::pin(async move {
             checks.program("docker");

@@ -76,6 +76,10 @@ impl Action for Step {
         self.name
     }
 
+    fn connects(&self) -> bool {
+        matches!(self.what, What::Run)
+    }
+
     fn validate<'a>(&'a self, checks: &'a mut Checks) -> BoxFuture<'a, ()> {
         Box::pin(async move {
             checks.program("docker");

@@ -88,6 +88,10 @@ impl Action for ExecuteQemu {
         "execute-qemu"
     }
 
+    fn connects(&self) -> bool {
+        true
+    }
+
     fn validate<'a>(&'a self, checks: &'a mut Checks) -> BoxFuture<'a, ()> {
         Box::pin(async move {
             let file = checks.device.file.clone();
@@ -195,10 +199,18 @@ impl ExecuteQemu {
 
 /// The board's line and its console, once for the job.
 async fn connect(context: &mut Context) -> Result<(), Error> {
-    if context.machine.is_some() {
+    let settings = context.settings.clone();
+    if let Some(machine) = &context.machine {
+        let console = machine.console().to_string();
+        if !context.is_connected() && !context.join(&console) {
+            context.forget_lost_console();
+            let missing = || Error::Bug("there is no line to QEMU".into());
+            let machine = context.machine.as_ref().ok_or_else(missing)?;
+            let connection = machine.attach(&settings.job_id).await?;
+            context.connect_to(&console, Session::new(connection, context.log.clone()));
+        }
         return Ok(());
     }
-    let settings = context.settings.clone();
     // A board without a usable name has the job's.
     let name = context.device.hostname.parse::<Name>().map(|name| name.to_string());
     let name = name.unwrap_or_else(|_| format!("job-{}", settings.job_id));
@@ -208,7 +220,7 @@ async fn connect(context: &mut Context) -> Result<(), Error> {
     context.log.info(format!("to watch on this host: lava-console {name} ({console})"));
     registry::note(&settings.job_id, &name, console, None);
     let timeline = Timeline::new(console, &settings.job_id);
-    context.connect(Session::new(connection, context.log.clone()));
+    context.connect_to(&console.to_string(), Session::new(connection, context.log.clone()));
     timeline.job(Phase::Begin).await;
     (context.timeline, context.machine) = (Some(timeline), Some(machine));
     Ok(())

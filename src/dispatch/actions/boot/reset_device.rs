@@ -42,6 +42,10 @@ impl Action for PduReboot {
         "pdu-reboot"
     }
 
+    fn is_of_lab(&self) -> bool {
+        true
+    }
+
     fn validate<'a>(&'a self, checks: &'a mut Checks) -> BoxFuture<'a, ()> {
         Box::pin(async move {
             let power = checks.device.commands.clone();

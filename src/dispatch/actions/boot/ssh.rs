@@ -103,6 +103,10 @@ impl Action for SshConnection {
         "ssh-connection"
     }
 
+    fn connects(&self) -> bool {
+        true
+    }
+
     fn run<'a>(&'a self, context: &'a mut Context) -> Running<'a> {
         Box::pin(async move {
             let ssh = context.device.ssh.clone();

@@ -3,7 +3,7 @@
 use super::bootloader_commands::BootloaderCommands;
 use super::bootloader_interrupt::BootloaderInterrupt;
 use super::bootloader_overlay::BootloaderOverlay;
-use super::connect_device::ConnectDevice;
+use super::connect_device::{ConnectDevice, ConnectNamed};
 use super::disconnect_device::DisconnectDevice;
 use super::docker::docker_steps;
 use super::fastboot::fastboot_steps;
@@ -165,7 +165,8 @@ fn minimal_steps(scene: &Scene<'_>) -> Actions {
 }
 
 fn connection_steps(scene: &Scene<'_>) -> Actions {
-    let mut steps: Actions = vec![Box::new(ConnectDevice)];
+    let console = of(scene).connection.clone();
+    let mut steps: Actions = vec![Box::new(ConnectNamed { console })];
     steps.extend(shell(of(scene), scene));
     steps
 }

@@ -8,6 +8,7 @@ use futures_util::future::BoxFuture;
 
 use super::extract_ramdisk::RAMDISK;
 use crate::dispatch::action::{Action, Running};
+use crate::dispatch::aside::aside;
 use crate::dispatch::context::Context;
 use crate::dispatch::error::Error;
 use crate::dispatch::job::Artefact;
@@ -47,7 +48,7 @@ impl Action for ApplyOverlay {
     fn run<'a>(&'a self, context: &'a mut Context) -> Running<'a> {
         Box::pin(async move {
             if self.nfs_root.as_ref().is_some_and(|root| root.install_overlay) {
-                return into_nfs_root(context);
+                return into_nfs_root(context).await;
             }
             if !self.ramdisk.as_ref().is_some_and(|ramdisk| ramdisk.install_overlay) {
                 return Ok(());
@@ -56,11 +57,13 @@ impl Action for ApplyOverlay {
                 return Err(Error::Bug("there is no overlay".into()));
             };
             let target = context.tftp_folder().join(RAMDISK);
-            let append = || -> io::Result<u64> {
-                let mut to = OpenOptions::new().append(true).open(&target)?;
-                io::copy(&mut File::open(&archive)?, &mut to)
-            };
-            let size = append()
+            let to = target.clone();
+            let appended = aside(move || {
+                let mut to = OpenOptions::new().append(true).open(to)?;
+                io::copy(&mut File::open(archive)?, &mut to)
+            });
+            let size = appended
+                .await
                 .map_err(|error| Error::Infrastructure(format!("{}: {error}", target.display())))?;
             context.log.info(format!("the overlay adds {size} bytes to the ramdisk"));
             context.fact("size", size.to_string());
@@ -69,7 +72,7 @@ impl Action for ApplyOverlay {
     }
 }
 
-fn into_nfs_root(context: &mut Context) -> Result<(), Error> {
+async fn into_nfs_root(context: &mut Context) -> Result<(), Error> {
     let missing = || Error::Bug("there is no root file system".into());
     let root = context.shared().nfs_root.clone().ok_or_else(missing)?;
     let folder = context.scratch().join(format!("{}-nfs-overlay", context.now.namespace));
@@ -80,6 +83,10 @@ fn into_nfs_root(context: &mut Context) -> Result<(), Error> {
     context.shared().overlay.spill(&folder).map_err(failed)?;
     let entries = tree::entries(&folder).map_err(failed)?;
     context.log.info(format!("{} overlay entries put into {}", entries.len(), root.display()));
-    tree::put(&root, entries).map_err(failed)?;
-    std::fs::remove_dir_all(&folder).map_err(failed)
+    let to = root.clone();
+    let put = aside(move || {
+        tree::put(&to, entries)?;
+        std::fs::remove_dir_all(&folder)
+    });
+    put.await.map_err(failed)
 }

@@ -5,6 +5,7 @@ use std::os::unix::fs::PermissionsExt as _;
 
 use super::extract_ramdisk::RAMDISK;
 use crate::dispatch::action::{Action, Running};
+use crate::dispatch::aside::aside;
 use crate::dispatch::context::Context;
 use crate::dispatch::error::Error;
 use crate::image::uimage;
@@ -33,7 +34,8 @@ impl Action for CompressRamdisk {
                 })?;
                 let file = OpenOptions::new().read(true).write(true).open(&target);
                 let mut file = file.map_err(failed)?;
-                uimage::seal(&mut file, architecture, "ramdisk").map_err(failed)?;
+                let sealed = aside(move || uimage::seal(&mut file, architecture, "ramdisk"));
+                sealed.await.map_err(failed)?;
             }
             let readable = std::fs::Permissions::from_mode(0o644);
             std::fs::set_permissions(&target, readable).map_err(failed)

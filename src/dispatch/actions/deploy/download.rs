@@ -1,6 +1,6 @@
 //! `download-retry` and what is in it, `http-download` or `file-download`: one artefact.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
 use futures_util::future::BoxFuture;
@@ -11,7 +11,7 @@ use crate::dispatch::context::Context;
 use crate::dispatch::error::Error;
 use crate::dispatch::job::{Artefact, Checksum, Compression};
 use crate::dispatch::validate::Checks;
-use crate::image::{Digest, Fetch, FetchError, Wanted, unpack};
+use crate::image::{Digest, Fetch, FetchError, Got, Wanted, unpack};
 use crate::sys::{Program, confined};
 
 #[derive(Debug)]
@@ -68,7 +68,7 @@ impl Action for Download {
 
     fn validate<'a>(&'a self, checks: &'a mut Checks) -> BoxFuture<'a, ()> {
         Box::pin(async move {
-            checks.url(&self.artefact.url).await;
+            checks.url(&self.artefact.url, &self.artefact.headers).await;
             if let Some([name, ..]) = self.unpacker() {
                 checks.program(name);
             }
@@ -81,24 +81,26 @@ impl Action for Download {
         })
     }
 
+    fn is_of_lab(&self) -> bool {
+        true
+    }
+
+    fn ahead(&self, context: &mut Context) {
+        // What is wrong is told when it has its turn.
+        if let Ok((folder, fetching)) = self.fetching(context) {
+            context.ahead.begin(folder.join(base_name(&self.artefact.url)), fetching);
+        }
+    }
+
     fn run<'a>(&'a self, context: &'a mut Context) -> Running<'a> {
         Box::pin(async move {
-            let Artefact { name, url, headers, checksum, .. } = &self.artefact;
-            let folder = context.scratch().join(format!("{}-{name}", context.now.namespace));
-            let failed = |error: std::io::Error| Error::Infrastructure(error.to_string());
-            std::fs::create_dir_all(&folder).map_err(failed)?;
+            let Artefact { name, url, checksum, .. } = &self.artefact;
+            let (folder, fetching) = self.fetching(context)?;
             let file = folder.join(base_name(url));
-            let digest = match checksum {
-                Some(Checksum::Sha256(hex)) => Some(Digest::Sha256(hex.clone())),
-                Some(Checksum::Sha512(hex)) => Some(Digest::Sha512(hex.clone())),
-                Some(Checksum::Md5(_)) | None => None,
+            let got = match context.ahead.end(&file).await {
+                Some(got) => got?,
+                None => fetching.await?,
             };
-            let fetch = Fetch::new().map_err(|error| fetch_error(&error))?;
-            let fetch = fetch.with_cache(context.settings.cache.clone());
-            let wanted = Wanted { url, headers, digest: digest.as_ref(), to: &file };
-            let (progress, level) = (context.progress.clone(), context.now.level.clone());
-            let told = move |length, total| progress.download(&level, length, total);
-            let got = fetch.get(&wanted, &told).await.map_err(|error| fetch_error(&error))?;
             let (size, from) = (got.size, if got.cached { " (from the cache)" } else { "" });
             context.log.info(format!("{name}: {size} bytes from {url}{from}"));
             context.fact("size", size.to_string());
@@ -121,6 +123,33 @@ impl Action for Download {
 }
 
 impl Download {
+    /// The folder that the file goes to, which is made, and what fetches it.
+    fn fetching(
+        &self,
+        context: &Context,
+    ) -> Result<(PathBuf, BoxFuture<'static, Result<Got, Error>>), Error> {
+        let Artefact { name, url, headers, checksum, .. } = self.artefact.clone();
+        let folder = context.scratch().join(format!("{}-{name}", context.now.namespace));
+        let failed = |error: std::io::Error| Error::Infrastructure(error.to_string());
+        std::fs::create_dir_all(&folder).map_err(failed)?;
+        let file = folder.join(base_name(&url));
+        let digest = match checksum {
+            Some(Checksum::Sha256(hex)) => Some(Digest::Sha256(hex)),
+            Some(Checksum::Sha512(hex)) => Some(Digest::Sha512(hex)),
+            Some(Checksum::Md5(_)) | None => None,
+        };
+        let cache = context.settings.cache.clone();
+        let (progress, level) = (context.progress.clone(), context.now.level.clone());
+        let fetching = async move {
+            let fetch = Fetch::new().map_err(|error| fetch_error(&error))?.with_cache(cache);
+            let wanted =
+                Wanted { url: &url, headers: &headers, digest: digest.as_ref(), to: &file };
+            let told = move |length, total| progress.download(&level, length, total);
+            fetch.get(&wanted, &told).await.map_err(|error| fetch_error(&error))
+        };
+        Ok((folder, Box::pin(fetching)))
+    }
+
     /// What unpacks the file, when it is not deployed as it comes. The kernel unpacks a ramdisk, and
     /// the overlay goes beside it.
     fn unpacker(&self) -> Option<&'static [&'static str]> {
@@ -165,6 +194,7 @@ async fn md5(file: &Path, expected: &str) -> Result<(), Error> {
 
 fn fetch_error(error: &FetchError) -> Error {
     match error {
+        error if error.may_pass() => Error::Infrastructure(error.to_string()),
         FetchError::Checksum { .. } | FetchError::Status { .. } | FetchError::Url(_) => {
             Error::Job(error.to_string())
         }

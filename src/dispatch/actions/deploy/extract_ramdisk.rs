@@ -7,6 +7,7 @@ use std::fs::File;
 use std::io::{self, Read as _, Seek as _, SeekFrom, Write as _};
 
 use crate::dispatch::action::{Action, Running};
+use crate::dispatch::aside::aside;
 use crate::dispatch::context::Context;
 use crate::dispatch::error::Error;
 use crate::dispatch::job::Artefact;
@@ -33,8 +34,9 @@ impl Action for ExtractRamdisk {
             };
             let target = context.tftp_folder().join(RAMDISK);
             let sealed = context.device.add_header.as_deref() == Some("u-boot");
-            let copied = copy(&source, &target, ramdisk.header.is_some(), sealed);
-            copied.map_err(|error| match error.kind() {
+            let (has_header, to) = (ramdisk.header.is_some(), target.clone());
+            let copied = aside(move || copy(&source, &to, has_header, sealed));
+            copied.await.map_err(|error| match error.kind() {
                 io::ErrorKind::InvalidData => Error::Job(error.to_string()),
                 _ => Error::Infrastructure(format!("{}: {error}", target.display())),
             })?;

@@ -24,6 +24,10 @@ impl Action for GitRepo {
         "git-repo-action"
     }
 
+    fn is_of_lab(&self) -> bool {
+        true
+    }
+
     fn validate<'a>(&'a self, checks: &'a mut Checks) -> BoxFuture<'a, ()> {
         Box::pin(async move {
             checks.program("git");

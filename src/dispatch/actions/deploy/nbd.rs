@@ -1,7 +1,9 @@
 //! `nbd-deploy`: a root file system that the board reads over the network, and `xnbd-server-deploy`, which
 //! serves it. The server is our own; it only reads, so that several boards may have the same.
 
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::io;
+use std::net::SocketAddr;
+use std::path::Path;
 
 use futures_util::future::BoxFuture;
 
@@ -14,6 +16,7 @@ use crate::dispatch::action::{Action, Running, Scene};
 use crate::dispatch::context::Context;
 use crate::dispatch::error::Error;
 use crate::dispatch::job::{Artefact, Deploy, Overlay};
+use crate::dispatch::serve::listening;
 use crate::dispatch::validate::Checks;
 use crate::image::nbd;
 
@@ -73,14 +76,7 @@ impl Action for NbdServer {
             let missing = || Error::Bug(format!("{ROOT} was not downloaded"));
             let root = context.shared().files.get(ROOT).cloned().ok_or_else(missing)?;
             let (server, port) = (context.settings.dispatcher_ip.clone(), self.port.unwrap_or(0));
-            let own = server.parse().unwrap_or(IpAddr::V4(Ipv4Addr::LOCALHOST));
-            // A board behind QEMU's own network knows this host by an address that it has not, and comes
-            // from here.
-            let started = match nbd::Server::start(SocketAddr::new(own, port), &root).await {
-                Ok(started) => Ok(started),
-                Err(_) => nbd::Server::start((Ipv4Addr::LOCALHOST, port).into(), &root).await,
-            };
-            let started = started.map_err(|error| {
+            let started = start(&server, port, &root).await.map_err(|error| {
                 Error::Infrastructure(format!("no NBD server at {server}, port {port}: {error}"))
             })?;
             let address = started.address();
@@ -92,6 +88,11 @@ impl Action for NbdServer {
     }
 }
 
+/// A port that is taken is another server's, with another root file system: it is taken nowhere else.
+async fn start(host: &str, port: u16, root: &Path) -> io::Result<nbd::Server> {
+    nbd::Server::start(SocketAddr::new(listening(host).await?, port), root).await
+}
+
 impl NbdServer {
     /// The first root becomes what the boot commands call the ramdisk.
     async fn ramdisk(&self, context: &mut Context) -> Result<(), Error> {
@@ -101,5 +102,22 @@ impl NbdServer {
         let ramdisk = Artefact { name: "ramdisk".into(), ..initrd.clone() };
         ExtractRamdisk { ramdisk: Some(ramdisk) }.run(context).await?;
         CompressRamdisk.run(context).await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn the_port_of_another_jobs_server_is_not_taken_at_another_address() {
+        let root = tempfile::NamedTempFile::new().unwrap();
+        let first = start("127.0.0.2", 0, root.path()).await.unwrap();
+        let port = first.address().port();
+        let error = start("127.0.0.2", port, root.path()).await.unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::AddrInUse);
+        // By this address no interface knows this host: the board is behind QEMU's own network.
+        let beside = start("192.0.2.1", 0, root.path()).await.unwrap();
+        assert!(beside.address().ip().is_loopback());
     }
 }

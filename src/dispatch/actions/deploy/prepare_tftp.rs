@@ -10,6 +10,7 @@ use super::persistent_nfs::PersistentNfs;
 use super::prepare_kernel::PrepareKernel;
 use crate::dispatch::action::{Action, Running, Scene};
 use crate::dispatch::actions::{NotYet, Nothing};
+use crate::dispatch::aside::aside;
 use crate::dispatch::context::Context;
 use crate::dispatch::error::Error;
 use crate::dispatch::job::{Artefact, Deploy};
@@ -78,7 +79,7 @@ impl Action for PrepareTftpOverlay {
     }
 
     fn run<'a>(&'a self, context: &'a mut Context) -> Running<'a> {
-        Box::pin(async move { place_for_tftp(&self.tftp.artefacts, context).await })
+        Box::pin(place_for_tftp(&self.tftp.artefacts, context))
     }
 }
 
@@ -96,9 +97,14 @@ pub(super) async fn place_for_tftp(
             continue;
         };
         let target = format!("{name}/{}", base_name(&artefact.url));
-        place(&file, &folder.join(&target)).map_err(|error| {
-            Error::Infrastructure(format!("{}: {error}", folder.join(&target).display()))
-        })?;
+        let to = folder.join(&target);
+        let placed = aside({
+            let to = to.clone();
+            move || place(&file, &to)
+        });
+        placed
+            .await
+            .map_err(|error| Error::Infrastructure(format!("{}: {error}", to.display())))?;
         context.shared().tftp.insert(name.clone(), format!("{job}/{target}"));
     }
     Ok(())

@@ -138,7 +138,7 @@ impl Shell {
         let wait = context.wait();
         let deadline = wait.deadline.min(Instant::now() + EXIT_LIMIT);
         match context.session()?.expect(&last, &Wait { deadline, ..wait }).await {
-            Ok(_) | Err(Error::Timeout { .. }) => Ok(()),
+            Ok(_) | Err(Error::Timeout(_)) => Ok(()),
             Err(error) => Err(error),
         }
     }
@@ -208,7 +208,7 @@ impl Shell {
                         }
                     }
                     // The line that ends the answer may be damaged as well.
-                    Err(Error::Timeout { .. }) => break,
+                    Err(Error::Timeout(_)) => break,
                     Err(error) => return Err(error),
                 }
             }

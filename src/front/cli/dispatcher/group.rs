@@ -11,7 +11,8 @@ use tokio_util::sync::CancellationToken;
 
 use super::lines::Lines;
 use super::reports::ReportArgs;
-use super::run::{both, valid};
+use super::run::{all_there, both, valid};
+use super::tell;
 use crate::dispatch::context::Settings;
 use crate::dispatch::error::Error;
 use crate::dispatch::execute::{Outcome, execute_as, serve_tftp};
@@ -79,7 +80,15 @@ impl GroupArgs {
         let settings: Vec<Settings> = each(loaded, &settings);
         let mut faults = Vec::new();
         for (loaded, settings) in loaded.iter().zip(&settings) {
-            if let Err(fault) = valid(loaded, settings, cancelled).await {
+            let valid = valid(loaded, settings, cancelled).await;
+            let valid = valid.and_then(|unreachable| match only_validate {
+                true => all_there(&unreachable),
+                false => {
+                    tell(&unreachable);
+                    Ok(())
+                }
+            });
+            if let Err(fault) = valid {
                 faults.push((seat(loaded)?.name.clone(), fault));
             }
         }

@@ -121,10 +121,11 @@ impl RunArgs {
                     .await;
             }
         };
-        valid(loaded, &settings, cancelled).await?;
+        let unreachable = valid(loaded, &settings, cancelled).await?;
         if self.validate {
-            return Ok(());
+            return all_there(&unreachable);
         }
+        tell(&unreachable);
         let output = settings.output.clone();
         let outcome = execute(loaded, settings, watcher(), cancelled).await?;
         let written = self.reports.write(&output);
@@ -153,12 +154,20 @@ fn notes(all: &[Loaded]) -> Vec<String> {
     notes
 }
 
-/// Checks what can be checked; who has seen enough cancels it.
+/// What a job that runs can hope for is missing for who only wants to know.
+pub(super) fn all_there(unreachable: &[String]) -> Result<(), Failure> {
+    match unreachable.is_empty() {
+        true => Ok(()),
+        false => Err(Failure::new(Kind::Lab, unreachable.join("\n"))),
+    }
+}
+
+/// Checks what can be checked, and gives what may pass; who has seen enough cancels it.
 pub(super) async fn valid(
     loaded: &Loaded,
     settings: &Settings,
     cancelled: &CancellationToken,
-) -> Result<(), Failure> {
+) -> Result<Vec<String>, Failure> {
     let limit = Duration::from_secs(loaded.job.timeouts.job);
     tokio::select! {
         biased;

@@ -1,0 +1,121 @@
+//! Keys of LAVA's that are accepted and do nothing yet: which are noted, and which are refused before a run,
+//! since without them something else would be tested.
+
+use crate::config::{At, Node, Problem, Value};
+
+/// The kind of block, the key, and the value that asks for something.
+type Key = (&'static str, &'static str, Asks);
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Asks {
+    True,
+    False,
+    /// Whatever it is, unless it is empty.
+    Any,
+    /// A list with this word.
+    Word(&'static str),
+}
+
+const NOTED: &[Key] = &[
+    ("boot", "use_bootscript", Asks::True),
+    ("boot", "expect_shell", Asks::False),
+    ("boot", "feedbacks", Asks::Any),
+    ("boot", "kernel-start-message", Asks::Any),
+    ("boot", "shutdown-message", Asks::Any),
+    ("deploy", "use_cache", Asks::False),
+    ("test", "history", Asks::False),
+    ("test", "skip_install", Asks::Word("git-repos")),
+];
+
+const REFUSED: &[Key] = &[
+    ("boot", "pre_power_command", Asks::True),
+    ("boot", "pre_os_command", Asks::True),
+    ("deploy", "archive", Asks::Any),
+    ("test", "recursive", Asks::True),
+];
+
+/// Archives that are unpacked whether the job says so or not.
+const ARCHIVES: [&str; 3] = ["modules", "nfsrootfs", "overlays"];
+/// What is inside these is not the block's own.
+const FOREIGN: [&str; 4] = ["repository", "parameters", "params", "headers"];
+
+/// Looks through a block, and gives what must not be run.
+pub(super) fn look(block: &str, body: &Node, at: &At<'_>) -> Vec<String> {
+    let mut refused = Vec::new();
+    walk(block, body, at, &mut refused);
+    refused
+}
+
+fn walk(block: &str, node: &Node, at: &At<'_>, refused: &mut Vec<String>) {
+    match &node.value {
+        Value::List(items) => {
+            for (index, item) in items.iter().enumerate() {
+                walk(block, item, &at.index(index), refused);
+            }
+        }
+        Value::Map(entries) => {
+            for (key, node) in entries {
+                let (name, at) = (key.name.as_str(), at.key(&key.name));
+                let asked = |keys: &[Key]| {
+                    keys.iter().any(|(of, key, asks)| *of == block && *key == name && asks.by(node))
+                };
+                if asked(NOTED) {
+                    at.note(key.place, "this has no effect yet");
+                }
+                if asked(REFUSED) {
+                    let problem = Problem {
+                        file: at.file.to_owned(),
+                        place: key.place,
+                        path: at.path.clone(),
+                        message:
+                            "this cannot be done yet, and without it something else would be tested"
+                                .into(),
+                    };
+                    refused.push(problem.to_string());
+                }
+                if !FOREIGN.contains(&name) && !ARCHIVES.contains(&name) {
+                    walk(block, node, &at, refused);
+                }
+            }
+        }
+        _ => {}
+    }
+}
+
+impl Asks {
+    fn by(self, node: &Node) -> bool {
+        match (self, &node.value) {
+            (Self::True, value) => *value == Value::Bool(true),
+            (Self::False, value) => *value == Value::Bool(false),
+            (Self::Any, Value::Null) => false,
+            (Self::Any, Value::List(items)) => !items.is_empty(),
+            (Self::Any, _) => true,
+            (Self::Word(word), Value::List(items)) => {
+                items.iter().any(|item| item.as_text() == Some(word))
+            }
+            (Self::Word(_), _) => false,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::Problems;
+
+    #[test]
+    fn what_does_nothing_is_noted_and_what_would_change_the_test_is_refused() {
+        let problems = Problems::default();
+        let at = At::top("job.yaml", &problems);
+        let node = crate::yaml::parse(
+            "to: tmpfs\nimages:\n  rootfs: {url: u, archive: tar, use_cache: false}\n\
+             modules: {url: m, archive: tar}\nrepository: {recursive: true}\n",
+            &at,
+        );
+        let refused = look("deploy", &node.unwrap(), &at);
+        assert_eq!(refused.len(), 1, "{refused:?}");
+        assert!(refused[0].starts_with("job.yaml:3:20: images.rootfs.archive: "), "{refused:?}");
+        let notes = problems.notes("job.yaml");
+        assert_eq!(notes, ["job.yaml:3:34: images.rootfs.use_cache: this has no effect yet"]);
+    }
+}
