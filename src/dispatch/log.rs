@@ -4,6 +4,7 @@
 //! `lvl` and `msg` are LAVA's. A line of the console also has its own time and the offset of its
 //! first byte in the console's stream, where the connection has offsets. Beside it is an [`index`].
 
+use std::collections::VecDeque;
 use std::fs::File;
 use std::io::Write as _;
 use std::path::Path;
@@ -124,7 +125,7 @@ impl Log {
     }
 
     pub fn warning(&self, message: impl AsRef<str>) {
-        self.0.progress.warning(message.as_ref());
+        self.0.progress.warning(&self.masked(message.as_ref()));
         self.text(Level::Warning, message.as_ref());
     }
 
@@ -144,9 +145,10 @@ impl Log {
 
     /// A line of the board's; control characters as they came.
     pub fn target(&self, place: Place, line: &str) {
-        self.0.progress.console(place, line);
+        let line = self.masked(line);
+        self.0.progress.console(place, &line);
         let time = Some(time_text(place.time_us));
-        self.write(Level::Target, &json!(self.masked(line)), time, place.offset);
+        self.write(Level::Target, &json!(line), time, place.offset);
     }
 
     pub fn results(&self, result: &impl Serialize) {
@@ -195,7 +197,15 @@ pub struct Lines {
     partial: Vec<u8>,
     /// The place of the first byte of `partial`.
     place: Option<Place>,
+    /// How many bytes have come, and how many before those of `partial`.
+    position: u64,
+    begin: u64,
+    /// Where the last lines began in the stream, and their numbers in the log.
+    logged: VecDeque<(u64, u64)>,
 }
+
+/// Of so many lines it is known where they are in the log: more than come in one piece.
+const LOGGED: usize = 16 * 1024;
 
 impl Lines {
     pub fn push(&mut self, place: Place, bytes: &[u8], log: &Log) {
@@ -203,6 +213,7 @@ impl Lines {
             if self.place.is_none() {
                 let offset = place.offset.map(|offset| offset + i as u64);
                 self.place = Some(Place { offset, ..place });
+                self.begin = self.position + i as u64;
             }
             if *byte != b'\n' {
                 self.partial.push(*byte);
@@ -211,11 +222,26 @@ impl Lines {
                 self.flush(log);
             }
         }
+        self.position += bytes.len() as u64;
+    }
+
+    /// The line of the log that has the byte at this position of the stream, or will have it.
+    pub fn line_of(&self, position: u64, log: &Log) -> u64 {
+        if self.place.is_some() && position >= self.begin {
+            return log.lines();
+        }
+        let after = self.logged.partition_point(|(begin, _)| *begin <= position);
+        let line = after.checked_sub(1).and_then(|at| self.logged.get(at));
+        line.map_or_else(|| log.lines(), |(_, line)| *line)
     }
 
     /// Logs what there is of a line that has no end yet.
     pub fn flush(&mut self, log: &Log) {
         let Some(place) = self.place.take() else { return };
+        if self.logged.len() == LOGGED {
+            self.logged.pop_front();
+        }
+        self.logged.push_back((self.begin, log.lines()));
         let text = String::from_utf8_lossy(&self.partial);
         log.target(place, text.trim_end_matches('\r'));
         self.partial.clear();
@@ -245,5 +271,10 @@ mod tests {
         assert_eq!(of("offset"), [100, 106, 120]);
         assert_eq!(of("time")[0], "1970-01-01T00:00:01.000Z");
         assert_eq!(log.lines(), 3);
+        log.info("something else");
+        lines.push(at(124), b"of it\r\nlast", &log);
+        // By the bytes before: of the first line, the second, what came after the pause, and the rest.
+        let found = [0, 5, 6, 20, 21, 25, 31, 32].map(|position| lines.line_of(position, &log));
+        assert_eq!(found, [0, 0, 1, 1, 2, 4, 4, 5]);
     }
 }
