@@ -48,7 +48,7 @@ fn steps_are_the_shells_as_lava_has_them() {
         r#"run:
   steps:
   - lava-test-case second --shell "echo one two | awk '{print $2}'"
-  - lava-test-case variable --shell WHO=alice printenv WHO
+  - lava-test-case variable --shell WHO=alice env '|' grep ^WHO=
   - lava-test-case both --shell cd / '&&' pwd
   - lava-test-case not --shell '!' false
   - lava-test-case words --shell echo 'a b' c
@@ -57,7 +57,7 @@ fn steps_are_the_shells_as_lava_has_them() {
         &[],
     )]);
     for (case, line) in
-        [("second", "two"), ("variable", "alice"), ("both", "/"), ("words", "a b c")]
+        [("second", "two"), ("variable", "WHO=alice"), ("both", "/"), ("words", "a b c")]
     {
         let said = said.split(&format!("<LAVA_SIGNAL_STARTTC {case}>")).nth(1).unwrap();
         let said = said.split("<LAVA_SIGNAL_ENDTC").next().unwrap();
