@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use serde::ser::{Serialize, SerializeMap as _, SerializeSeq as _, Serializer};
+
 /// Where something stands in a file, both counted from 1; columns count characters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
 pub struct Place {
@@ -72,6 +74,29 @@ pub enum Value {
 pub struct Key {
     pub place: Place,
     pub name: String,
+}
+
+/// As it was read, without the places.
+impl Serialize for Node {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        match &self.value {
+            Value::Null => to.serialize_unit(),
+            Value::Bool(value) => to.serialize_bool(*value),
+            Value::Int(value) => to.serialize_i64(*value),
+            Value::Float(value) => to.serialize_f64(*value),
+            Value::Text(value) => to.serialize_str(value),
+            Value::List(items) => {
+                let mut list = to.serialize_seq(Some(items.len()))?;
+                items.iter().try_for_each(|item| list.serialize_element(item))?;
+                list.end()
+            }
+            Value::Map(entries) => {
+                let mut map = to.serialize_map(Some(entries.len()))?;
+                entries.iter().try_for_each(|(key, node)| map.serialize_entry(&key.name, node))?;
+                map.end()
+            }
+        }
+    }
 }
 
 impl Node {

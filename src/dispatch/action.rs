@@ -5,7 +5,7 @@ use futures_util::future::BoxFuture;
 use super::context::Context;
 use super::device::Device;
 use super::error::Error;
-use super::job::{Block, Boot, Deploy, Job, Kind};
+use super::job::{Block, Boot, Definition, Deploy, Job, Kind};
 use super::validate::Checks;
 
 /// What a run of an action gives; borrows the action and the context.
@@ -140,29 +140,34 @@ impl<'a> Scene<'a> {
         })
     }
 
-    /// The how-manieth test block of the job this one is.
-    pub fn stage(&self) -> usize {
-        let mut tests = self.job.blocks.iter().filter(|block| block.is_test());
-        let own = |block: &Block| self.block.is_some_and(|own| std::ptr::eq(block, own));
-        tests.position(own).unwrap_or(0)
+    /// The test blocks with definitions that run on what this namespace deploys and boots, each with
+    /// its stage: the how-manieth of them it is. Those that run in a container are among them: LAVA gives each
+    /// system all of them.
+    pub fn test_stages(&self) -> Vec<(usize, &'a [Definition])> {
+        let stages = self.shells().map(|(_, definitions)| definitions).enumerate();
+        stages.filter(|(_, definitions)| !definitions.is_empty()).collect()
     }
 
-    /// The test blocks with definitions in this namespace, each with its stage: the how-manieth test block of
-    /// the job it is. Those that run in a container are among them: LAVA gives each system all of them.
-    pub fn test_stages(&self) -> Vec<(usize, &[super::job::Definition])> {
-        let tests = self.job.blocks.iter().filter(|block| block.is_test());
-        let tests = tests.map(|block| match &block.kind {
+    /// The stage of the block: how many with definitions there are before it in its namespace. LAVA names
+    /// other tests by it, too.
+    pub fn stage(&self) -> usize {
+        let Some(own) = self.block else { return 0 };
+        let before = self.job.blocks.iter().take_while(|block| !std::ptr::eq(*block, own));
+        let here = before.filter(|block| block.namespace() == own.namespace());
+        let has_definitions =
+            |block: &&Block| matches!(block.kind, Kind::Test(_) | Kind::DockerTest { .. });
+        here.filter(has_definitions).count()
+    }
+
+    /// The blocks of the namespace with definitions.
+    fn shells(&self) -> impl Iterator<Item = (&'a Block, &'a [Definition])> {
+        let namespace = self.namespace().to_owned();
+        let blocks = self.job.blocks.iter().filter(move |block| block.namespace() == namespace);
+        blocks.filter_map(|block| match &block.kind {
             Kind::Test(definitions) | Kind::DockerTest { definitions, .. } => {
-                (block, definitions.as_slice())
+                Some((block, definitions.as_slice()))
             }
-            _ => (block, &[][..]),
-        });
-        tests
-            .enumerate()
-            .filter(|(_, (block, definitions))| {
-                block.namespace() == self.namespace() && !definitions.is_empty()
-            })
-            .map(|(stage, (_, definitions))| (stage, definitions))
-            .collect()
+            _ => None,
+        })
     }
 }

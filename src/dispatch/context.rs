@@ -14,6 +14,7 @@ use tokio::time::Instant;
 
 use self::aside::Aside;
 use super::actions::boot::Values;
+use super::actions::test::Account;
 use super::ahead::Ahead;
 use super::connection::{Beside, Connection};
 use super::consoles::Consoles;
@@ -60,6 +61,8 @@ pub struct Context {
     pub log: Log,
     pub progress: Arc<dyn Progress>,
     pub results: Results,
+    /// What the test shell that runs has said until now.
+    pub account: Option<Account>,
     /// The action that runs now.
     pub now: Now,
     /// The actions that were begun and have not ended, outermost first.
@@ -186,6 +189,7 @@ impl Context {
             log,
             progress,
             results: Results::default(),
+            account: None,
             now,
             open: Vec::new(),
             namespaces: BTreeMap::new(),
@@ -341,7 +345,7 @@ impl Context {
 
     /// The folder on the board where the overlay is.
     pub fn lava_dir(&self) -> String {
-        format!("/lava-{}", self.settings.job_id)
+        self.device.lava_dir(&self.settings.job_id)
     }
 
     /// The folder for the job's own files on this host; removed at its end.

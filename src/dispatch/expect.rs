@@ -5,8 +5,11 @@
 //! match is found wherever the pieces were cut, and the cost of waiting stays linear.
 
 use std::collections::VecDeque;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use fancy_regex::{BytesMode, Regex, RegexBuilder};
+
+use super::python;
 
 /// The longest match in bytes that is surely found when it comes in pieces.
 pub const MAX_MATCH: usize = 4096;
@@ -30,6 +33,8 @@ pub struct Place {
 #[derive(Debug, Clone)]
 pub struct Patterns {
     patterns: Vec<Regex>,
+    /// No other list has it.
+    id: u64,
     /// Only the first so many are told when they are waited for in vain.
     told: usize,
     /// From this one on a match counts only when the board waits behind it.
@@ -59,11 +64,15 @@ pub struct Window {
     gone: u64,
     /// Where each piece begins in `held`, and its place.
     pieces: VecDeque<(usize, Place)>,
-    /// `held[..searched]` has no match of the patterns of this wait, save one that is not complete.
+    /// `held[..searched]` has no match of these patterns, save one that is not complete.
     searched: usize,
     /// The patterns that were too much work, and how many of them have been told.
     too_hard: Vec<String>,
     told: usize,
+    /// Which patterns that is said of.
+    patterns: u64,
+    /// For each of them, up to which byte of the stream no match begins, as far as that is known.
+    clear: Vec<u64>,
 }
 
 impl Patterns {
@@ -74,7 +83,7 @@ impl Patterns {
     pub fn new<S: AsRef<str>>(patterns: impl IntoIterator<Item = S>) -> Result<Self, String> {
         let compiled = patterns.into_iter().map(|pattern| compile(pattern.as_ref()));
         let patterns = compiled.collect::<Result<Vec<_>, _>>()?;
-        Ok(Self { told: patterns.len(), settled: usize::MAX, patterns })
+        Ok(Self { told: patterns.len(), settled: usize::MAX, patterns, id: next_id() })
     }
 
     /// These are looked for as well, but are not what is waited for.
@@ -83,6 +92,7 @@ impl Patterns {
     /// As [`Patterns::new`].
     pub fn and<S: AsRef<str>>(mut self, more: impl IntoIterator<Item = S>) -> Result<Self, String> {
         self.patterns.extend(Self::new(more)?.patterns);
+        self.id = next_id();
         Ok(self)
     }
 
@@ -113,6 +123,13 @@ impl Patterns {
         self.patterns.iter().find_map(found)
     }
 
+    /// The named groups of a match and what they have matched.
+    pub fn named<'a>(&'a self, found: &'a Found) -> impl Iterator<Item = (&'a str, &'a str)> {
+        let names = self.patterns.get(found.index).map(Regex::capture_names);
+        let named = names.into_iter().flatten().zip(&found.groups);
+        named.filter_map(|(name, text)| Some((name?, text.as_str())))
+    }
+
     /// The text itself, whatever signs are in it.
     ///
     /// # Errors
@@ -133,8 +150,13 @@ impl Patterns {
     }
 }
 
+fn next_id() -> u64 {
+    static NEXT: AtomicU64 = AtomicU64::new(1);
+    NEXT.fetch_add(1, Ordering::Relaxed)
+}
+
 fn compile(pattern: &str) -> Result<Regex, String> {
-    RegexBuilder::new(pattern)
+    RegexBuilder::new(&python::translated(pattern))
         .bytes_mode(BytesMode::UnicodeBytes)
         .backtrack_limit(BACKTRACK_LIMIT)
         .build()
@@ -149,7 +171,8 @@ impl Window {
         self.pieces.push_back((self.held.len(), place));
         self.held.extend_from_slice(bytes);
         if self.held.len() > MAX_HELD {
-            self.consume((self.held.len() - MAX_HELD / 2).min(self.searched));
+            // Nobody may be looking for anything.
+            self.consume(self.held.len() - MAX_HELD / 2);
         }
     }
 
@@ -176,17 +199,20 @@ impl Window {
         false
     }
 
-    /// A new wait with other patterns begins: what is held is searched anew.
-    pub fn restart(&mut self) {
-        self.searched = 0;
-    }
-
     /// The first match, which is consumed together with all before it.
     pub fn find(&mut self, patterns: &Patterns) -> Option<Found> {
+        if self.patterns != patterns.id {
+            // Others: what is held is searched anew.
+            (self.patterns, self.searched) = (patterns.id, 0);
+            self.clear = vec![0; patterns.patterns.len()];
+        }
         let from = self.searched.saturating_sub(MAX_MATCH);
         let held = self.held.as_slice();
         let mut first: Option<(usize, usize, usize)> = None;
         for (index, pattern) in patterns.patterns.iter().enumerate() {
+            // Where no match begins, as far as that is known of this one.
+            let clear = usize::try_from(self.clear[index].saturating_sub(self.gone));
+            let from = from.max(clear.unwrap_or(0)).min(held.len());
             let found = pattern.find_from_pos(held, from).or_else(|_| {
                 if !self.too_hard.iter().any(|known| known == pattern.as_str()) {
                     self.too_hard.push(pattern.as_str().to_owned());
@@ -194,10 +220,15 @@ impl Window {
                 // What is waited for is most often what came last.
                 pattern.find_from_pos(held, from.max(held.len().saturating_sub(TAIL)))
             });
-            let Ok(Some(found)) = found else { continue };
-            let (start, end) = (found.start(), found.end());
-            if end > start && first.is_none_or(|(before, ..)| start < before) {
-                first = Some((start, end, index));
+            let found = found.ok().flatten().filter(|found| found.end() > found.start());
+            // What may be the beginning of a match is looked at again.
+            let clear = held.len().saturating_sub(MAX_MATCH);
+            let clear = found.as_ref().map_or(clear, |found| found.start().min(clear)).max(from);
+            self.clear[index] = self.gone + clear as u64;
+            if let Some(found) = found
+                && first.is_none_or(|(start, ..)| found.start() < start)
+            {
+                first = Some((found.start(), found.end(), index));
             }
         }
         self.searched = held.len();

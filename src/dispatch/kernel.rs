@@ -109,13 +109,22 @@ impl Messages {
             return None;
         }
         let kind = kind?;
-        self.open = MESSAGE_LINES;
+        // Of a warning by itself nothing belongs to it; one with a trace tells of the processor.
+        let alone = kind == Kind::Warning && !line.contains("CPU:");
+        self.open = if alone { 0 } else { MESSAGE_LINES };
         *self.counts.entry(kind).or_default() += 1;
         self.telling = kind == Kind::Exception && self.kept.len() < MESSAGES;
         if self.kept.len() < MESSAGES {
             self.kept.push(Message { kind, place, line: cut(line) });
         }
         Some(kind)
+    }
+
+    /// A kernel begins: what came before was not its own, save a panic of the one before it.
+    pub fn begin(&mut self) {
+        self.open = 0;
+        self.kept.retain(|message| message.kind == Kind::Panic);
+        self.counts.retain(|kind, _| *kind == Kind::Panic);
     }
 
     /// Whether a message has not come to its end.
@@ -132,6 +141,11 @@ impl Messages {
     pub fn counts(&self) -> &BTreeMap<Kind, u32> {
         &self.counts
     }
+}
+
+/// Whether a line is the last of a kernel that has panicked and does not reboot by itself.
+pub fn stays_dead(line: &str) -> bool {
+    line.contains(LAST_WORDS[0])
 }
 
 /// Whether a line is the last that a kernel says after a panic.
@@ -194,6 +208,20 @@ mod tests {
         }
         assert_eq!(messages.all()[0].line, "[ 1.0] kernel BUG at drivers/x.c:7!");
         assert!(!messages.is_open());
+    }
+
+    #[test]
+    fn a_warning_by_itself_hides_no_other_message_and_a_boot_loaders_is_none() {
+        let text = "WARNING: Caches not enabled
+WARNING: running as root
+[ 2.0] Unable to handle kernel NULL pointer dereference at virtual address 0
+";
+        assert_eq!(kinds(text), ["warning", "warning", "oops"]);
+        let mut messages = Messages::default();
+        messages.line("WARNING: Caches not enabled", HERE);
+        messages.line("[ 1.0] Kernel panic - not syncing: x", HERE);
+        messages.begin();
+        assert_eq!(messages.counts().keys().map(|kind| kind.name()).collect::<Vec<_>>(), ["panic"]);
     }
 
     #[test]

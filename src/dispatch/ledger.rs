@@ -36,9 +36,15 @@ pub struct Ledger<T> {
     /// The last one that counted before the board was known to number them.
     unnumbered: Option<String>,
     held: BTreeMap<u64, Heard<T>>,
+    /// The checksums of those that counted last, by their numbers.
+    known: BTreeMap<u64, String>,
     /// How many there are by the board's own account.
     total: Option<u64>,
     damaged: u64,
+    /// Others that the board gave a number of before.
+    renumbered: u64,
+    /// Those that were given up.
+    lost: u64,
 }
 
 impl<T> Default for Ledger<T> {
@@ -49,8 +55,11 @@ impl<T> Default for Ledger<T> {
             pending: None,
             unnumbered: None,
             held: BTreeMap::new(),
+            known: BTreeMap::new(),
             total: None,
             damaged: 0,
+            renumbered: 0,
+            lost: 0,
         }
     }
 }
@@ -68,14 +77,15 @@ impl<T> Ledger<T> {
         None
     }
 
-    /// The board vouches for its signal `number`. Gives those that count now, in their order.
+    /// The board vouches for its signal `number`; 0 is one that it could not keep. Gives those that count
+    /// now, in their order.
     pub fn vouched(&mut self, number: u64, sum: &str) -> Vec<Heard<T>> {
         self.numbered = true;
         self.total = self.total.filter(|total| *total >= number);
         if let Some(text) = self.unnumbered.take()
             && signals::check(number, &text) == sum
         {
-            self.next = number + 1;
+            self.next = self.next.max(number + 1);
             return Vec::new();
         }
         let Some(signal) = self.pending.take() else { return Vec::new() };
@@ -83,9 +93,25 @@ impl<T> Ledger<T> {
             self.damaged += 1;
             return Vec::new();
         }
-        let known = number < self.next || self.held.contains_key(&number);
-        if known || number > self.next + MAX_HELD as u64 {
+        if number == 0 {
+            // A board whose disk is full: it will not say this again.
+            return vec![signal];
+        }
+        if number > self.next + MAX_HELD as u64 {
             return Vec::new();
+        }
+        if let Some(before) = self.known.get(&number) {
+            // A board that can not write gives each signal the same number.
+            let other = before != sum;
+            self.renumbered += u64::from(other);
+            return if other { vec![signal] } else { Vec::new() };
+        }
+        if number < self.next {
+            return Vec::new();
+        }
+        self.known.insert(number, sum.to_owned());
+        if self.known.len() > MAX_HELD {
+            self.known.pop_first();
         }
         // The end of the job is not held back by what is missing before it.
         let ends_all = signal.name == signals::RAISE;
@@ -117,6 +143,16 @@ impl<T> Ledger<T> {
         (!missing.is_empty() || self.total.is_none()).then_some(missing)
     }
 
+    /// How many came with a number that another one had.
+    pub fn renumbered(&self) -> u64 {
+        self.renumbered
+    }
+
+    /// How many are missing and will not be asked for any more.
+    pub fn lost(&self) -> u64 {
+        self.lost
+    }
+
     /// How many did not come whole until now.
     pub fn damaged(&self) -> u64 {
         self.damaged
@@ -125,6 +161,8 @@ impl<T> Ledger<T> {
     /// Gives all that are held back, as if nothing were missing between them.
     pub fn give_up(&mut self) -> Vec<Heard<T>> {
         if let Some(last) = self.held.keys().next_back() {
+            let span = (last + 1).saturating_sub(self.next);
+            self.lost += span.saturating_sub(self.held.len() as u64);
             self.next = self.next.max(last + 1);
         }
         std::mem::take(&mut self.held).into_values().collect()
@@ -183,6 +221,32 @@ mod tests {
         ledger.heard(heard(&case(3)));
         assert_eq!(vouch(&mut ledger, 3), [case(3)]);
         assert_eq!(ledger.missing(), None);
+    }
+
+    #[test]
+    fn a_board_that_cannot_write_loses_no_signal() {
+        let mut ledger = Ledger::default();
+        ledger.total(0, &signals::check(0, "TOTAL"));
+        let mut vouched = |number: u64, text: &str| {
+            ledger.heard(heard(text));
+            ledger.vouched(number, &signals::check(number, text)).len()
+        };
+        assert_eq!(vouched(1, &case(1)), 1);
+        // Said again it is the same, but another one with its number is another.
+        assert_eq!(vouched(1, &case(1)), 0);
+        assert_eq!(vouched(1, &case(2)), 1);
+        // What could not be kept has no number.
+        assert_eq!((vouched(0, &case(3)), vouched(0, &case(4))), (1, 1));
+        assert_eq!(ledger.renumbered(), 1);
+    }
+
+    #[test]
+    fn what_is_given_up_is_counted() {
+        let mut ledger = Ledger::default();
+        ledger.total(0, &signals::check(0, "TOTAL"));
+        ledger.heard(heard(&case(4)));
+        ledger.vouched(4, &signals::check(4, &case(4)));
+        assert_eq!((ledger.give_up().len(), ledger.lost()), (1, 3));
     }
 
     #[test]

@@ -5,6 +5,7 @@
 //! first byte in the console's stream, where the connection has offsets. Beside it is an [`index`].
 
 use std::borrow::Cow;
+use std::collections::VecDeque;
 use std::fs::File;
 use std::io::Write as _;
 use std::path::Path;
@@ -128,7 +129,7 @@ impl Log {
     }
 
     pub fn warning(&self, message: impl AsRef<str>) {
-        self.0.progress.warning(message.as_ref());
+        self.0.progress.warning(&self.masked(message.as_ref()));
         self.text(Level::Warning, message.as_ref());
     }
 
@@ -230,21 +231,30 @@ pub struct Lines {
     partial: Vec<u8>,
     /// The place of the first byte of `partial`.
     place: Option<Place>,
+    /// How many bytes have come, and how many before those of `partial`.
+    position: u64,
+    begin: u64,
+    /// Where the last lines began in the stream, and their numbers in the log.
+    logged: VecDeque<(u64, u64)>,
     batch: Batch,
     /// The times of the line before, as numbers and as texts: those of a piece are often the same.
     now: (u64, String),
     time: (u64, String),
 }
 
+/// Of so many lines it is known where they are in the log: more than come in one piece.
+const LOGGED: usize = 16 * 1024;
+
 impl Lines {
     pub fn push(&mut self, place: Place, bytes: &[u8], log: &Log) {
         self.is_now();
         let mut at = 0;
         while at < bytes.len() {
-            self.place.get_or_insert_with(|| {
+            if self.place.is_none() {
                 let offset = place.offset.map(|offset| offset + at as u64);
-                Place { offset, ..place }
-            });
+                self.place = Some(Place { offset, ..place });
+                self.begin = self.position + at as u64;
+            }
             let room = &bytes[at..bytes.len().min(at + MAX_LINE - self.partial.len())];
             let end = room.iter().position(|byte| *byte == b'\n');
             self.partial.extend_from_slice(&room[..end.unwrap_or(room.len())]);
@@ -253,9 +263,20 @@ impl Lines {
                 self.end_line(log);
             }
         }
+        self.position += bytes.len() as u64;
         if !self.batch.lengths.is_empty() {
             log.append_batch(&mut self.batch);
         }
+    }
+
+    /// The line of the log that has the byte at this position of the stream, or will have it.
+    pub fn line_of(&self, position: u64, log: &Log) -> u64 {
+        if self.place.is_some() && position >= self.begin {
+            return log.lines();
+        }
+        let after = self.logged.partition_point(|(begin, _)| *begin <= position);
+        let line = after.checked_sub(1).and_then(|at| self.logged.get(at));
+        line.map_or_else(|| log.lines(), |(_, line)| *line)
     }
 
     /// Logs what there is of a line that has no end yet.
@@ -273,14 +294,19 @@ impl Lines {
     /// A line of the board's; control characters as they came.
     fn end_line(&mut self, log: &Log) -> Option<()> {
         let place = self.place.take()?;
+        if self.logged.len() == LOGGED {
+            self.logged.pop_front();
+        }
+        self.logged.push_back((self.begin, log.lines() + self.batch.lengths.len() as u64));
         let text = String::from_utf8_lossy(&self.partial);
         let text = text.trim_end_matches('\r');
-        log.0.progress.console(place, text);
+        let text = log.masked(text);
+        log.0.progress.console(place, &text);
         remember(&mut self.time, place.time_us);
         self.batch.add(&Line {
             dt: &self.now.1,
             lvl: Level::Target,
-            msg: log.masked(text),
+            msg: text,
             time: Some(&self.time.1),
             offset: place.offset,
         });
@@ -320,6 +346,11 @@ mod tests {
         assert_eq!(of("offset"), [100, 106, 120]);
         assert_eq!(of("time")[0], "1970-01-01T00:00:01.000Z");
         assert_eq!(log.lines(), 3);
+        log.info("something else");
+        lines.push(at(124), b"of it\r\nlast", &log);
+        // By the bytes before: of the first line, the second, what came after the pause, and the rest.
+        let found = [0, 5, 6, 20, 21, 25, 31, 32].map(|position| lines.line_of(position, &log));
+        assert_eq!(found, [0, 0, 1, 1, 2, 4, 4, 5]);
     }
 
     #[test]

@@ -56,6 +56,8 @@ pub struct Case {
     pub result: String,
     pub measurement: Option<f64>,
     pub units: Option<String>,
+    /// What was said as the measurement and is none.
+    pub odd: Option<String>,
 }
 
 /// The regular expressions that find signals in the stream: a signal with its name and its arguments;
@@ -129,15 +131,20 @@ fn case(words: &[&str]) -> Result<Case, String> {
     };
     let name = value("TEST_CASE_ID").filter(|name| !name.is_empty()).ok_or("has no case")?;
     let result = known(value("RESULT").ok_or("has no result")?)?;
-    let measurement = match value("MEASUREMENT").filter(|text| !text.is_empty()) {
-        None => None,
-        Some(text) => match text.parse::<f64>() {
-            Ok(number) if number.is_finite() => Some(number),
-            _ => return Err(format!("has a measurement that is no number: {text:?}")),
-        },
-    };
+    let (measurement, odd) = measurement(value("MEASUREMENT"));
     let units = value("UNITS").filter(|text| !text.is_empty()).map(ToOwned::to_owned);
-    Ok(Case { case: name.to_owned(), result, measurement, units })
+    Ok(Case { case: name.to_owned(), result, measurement, units, odd })
+}
+
+/// A measurement, or what is said in the place of one: a case counts without it.
+pub fn measurement(text: Option<&str>) -> (Option<f64>, Option<String>) {
+    let Some(text) = text.map(str::trim).filter(|text| !text.is_empty()) else {
+        return (None, None);
+    };
+    match text.parse::<f64>() {
+        Ok(number) if number.is_finite() => (Some(number), None),
+        _ => (None, Some(text.to_owned())),
+    }
 }
 
 fn known(result: &str) -> Result<String, String> {
@@ -164,11 +171,18 @@ mod tests {
     }
 
     #[test]
+    fn a_case_counts_without_a_measurement_that_is_none() {
+        let text = "TEST_CASE_ID=bw RESULT=fail MEASUREMENT=nan";
+        let Ok(Signal::Case(case)) = parse("TESTCASE", text) else { panic!() };
+        assert_eq!((case.result.as_str(), case.measurement), ("fail", None));
+        assert_eq!(case.odd.as_deref(), Some("nan"));
+    }
+
+    #[test]
     fn what_is_wrong_with_a_signal_is_told() {
         for (name, arguments, why) in [
             ("TESTCASE", "TEST_CASE_ID=a RESULT=good", "none of pass, fail"),
             ("TESTCASE", "RESULT=pass", "has no case"),
-            ("TESTCASE", "TEST_CASE_ID=a RESULT=pass MEASUREMENT=nan", "no number"),
             ("TESTSET", "START a/b", "neither START"),
             ("STARTRUN", "0_smoke", "needs a definition"),
         ] {

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::job::Text;
-use crate::config::{Table, Value};
+use crate::config::{Node, Table, Value};
 
 /// The single values that are handed on, by their keys in the dictionary.
 const VALUES: [&str; 4] = ["device_ip", "device_mac", "probe_ip", "probe_channel"];
@@ -30,6 +30,14 @@ impl Target {
             top.tables("static_info").iter().for_each(&mut add);
         }
         add(top);
+        // Where LAVA's dictionaries have them; what is at the top goes before it.
+        let interfaces = top.node("parameters").and_then(|node| node.get("interfaces"));
+        let target = interfaces.and_then(|node| node.get("target"));
+        for (key, name) in [("ip", "device_ip"), ("mac", "device_mac")] {
+            if let Some(text) = target.and_then(|target| target.get(key)).and_then(Node::as_text) {
+                files.entry(name).or_insert_with(|| format!("{text}\n"));
+            }
+        }
         let storage: String = match top.node(STORAGE).map(|node| &node.value) {
             Some(Value::List(_)) => top.tables(STORAGE).iter().map(lines).collect(),
             _ => String::new(),
@@ -52,6 +60,18 @@ fn lines(table: &Table<'_>) -> String {
 mod tests {
     use super::*;
     use crate::config::{At, Problems};
+
+    #[test]
+    fn the_address_of_the_boards_interface_is_in_its_parameters() {
+        let text = "device_mac: '00:00:00:00:00:01'\nparameters: {interfaces: {target: {ip: 10.0.0.9, \
+                    mac: '00:00:00:00:00:02'}}}\n";
+        let problems = Problems::default();
+        let at = At::top("device.yaml", &problems);
+        let node = crate::yaml::parse(text, &at).unwrap();
+        let Target(files) = Target::read(&Table::new(&node, at).unwrap());
+        assert_eq!(files["device_ip"], "10.0.0.9\n");
+        assert_eq!(files["device_mac"], "00:00:00:00:00:01\n");
+    }
 
     #[test]
     fn the_values_are_at_the_top_or_in_static_info() {

@@ -45,8 +45,12 @@ pub enum Stage {
     Booting,
     /// Its boot loader was reached and does what it is told.
     Loader,
-    /// Its system runs: what it prints may be anything, so that a sign has to be borne out by silence.
+    /// Its system runs: what it prints may be anything, so that a sign has to be borne out by silence and
+    /// by a line end that is not answered.
     System,
+    /// What the job watches or drives by itself runs, and may begin as often as it likes: only a kernel that
+    /// has panicked for good is judged.
+    Tested,
 }
 
 /// What a sign tells.
@@ -68,6 +72,8 @@ pub struct Alarm {
     pub line: String,
     /// The board has said all that it will say of it.
     pub is_over: bool,
+    /// A boot loader has begun after it.
+    pub began_again: bool,
 }
 
 /// Looks through a console's stream.
@@ -170,12 +176,21 @@ impl Watch {
         if self.stage == Stage::Unjudged {
             return;
         }
-        let alarm =
-            |trouble| Alarm { trouble, position, place, line: kernel::cut(line), is_over: false };
+        let alarm = |trouble| Alarm {
+            trouble,
+            position,
+            place,
+            line: kernel::cut(line),
+            is_over: false,
+            began_again: false,
+        };
         if let Some(alarm) = self.alarm.as_mut().filter(|alarm| alarm.trouble == Trouble::Panic) {
-            alarm.is_over |= kernel::is_last_word(line);
+            alarm.is_over |= match self.stage {
+                Stage::Tested => kernel::stays_dead(line),
+                _ => kernel::is_last_word(line),
+            };
         }
-        let system = self.stage == Stage::System;
+        let system = matches!(self.stage, Stage::System | Stage::Tested);
         let panicked = !self.ignores_kernel && self.messages.line(line, place) == Some(Kind::Panic);
         // A system may print what was in the log of a boot before.
         if panicked && (!system || is_kernels_own(line, "Kernel panic")) {
@@ -183,14 +198,18 @@ impl Watch {
         }
         if let Some(trouble) = self.beginning(line) {
             // Whoever panicked before has rebooted meanwhile.
-            self.alarm.get_or_insert(alarm(trouble)).is_over |=
-                trouble != Trouble::Panic && !system;
+            let alarm = self.alarm.get_or_insert(alarm(trouble));
+            alarm.is_over |= !system;
+            alarm.began_again = true;
         }
         self.quiet |= line.contains(" quiet") && line.contains('=');
     }
 
     /// Whether the line is a beginning that is none of a boot which goes on.
     fn beginning(&mut self, line: &str) -> Option<Trouble> {
+        if self.stage == Stage::Tested {
+            return None;
+        }
         let system = self.stage == Stage::System;
         if let Some(text) = banner(line) {
             let before = self.banners.iter().filter(|banner| *banner == text).count();
@@ -206,6 +225,10 @@ impl Watch {
             return (before + 1 >= ROUNDS).then_some(Trouble::Circles);
         }
         if is_kernels_own(line, "Linux version ") && !system {
+            if self.kernels == 0 {
+                // What boot loaders warn of is no message of the kernel's.
+                self.messages.begin();
+            }
             self.kernels += 1;
             return (self.kernels >= ROUNDS).then_some(Trouble::Circles);
         }
@@ -230,7 +253,7 @@ impl Watch {
 
     /// The board is further now; an alarm before this still counts.
     pub fn enter(&mut self, stage: Stage) {
-        if stage == Stage::Unjudged {
+        if matches!(stage, Stage::Unjudged | Stage::Tested) {
             self.alarm = None;
         }
         self.stage = stage;
@@ -239,7 +262,7 @@ impl Watch {
     /// A boot is followed from now on, also of a board that the job has not reset.
     pub fn wake(&mut self, ignores_kernel: bool) {
         self.ignores_kernel = ignores_kernel;
-        if matches!(self.stage, Stage::Unjudged | Stage::System) {
+        if matches!(self.stage, Stage::Unjudged | Stage::System | Stage::Tested) {
             self.begin(Stage::Booting);
         }
     }

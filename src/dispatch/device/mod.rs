@@ -3,6 +3,7 @@
 //! Dictionaries are rendered from templates and carry far more keys than any one job needs. Those
 //! that LAVA knows are left alone here; what is used must be of the right type.
 
+mod exports;
 mod loader;
 mod values;
 
@@ -94,7 +95,16 @@ pub struct Device {
     pub failure_retry: Option<u32>,
     /// What the board's tests may know of it.
     pub target: Target,
+    /// The variables that its tests get, in their order.
+    pub exports: Vec<(String, String)>,
+    /// The folder for the overlay on the board, with `%s` for the job's number, if it is not [`RESULTS_DIR`].
+    pub results_dir: Option<String>,
+    /// The shell on the board, if it is not `/bin/sh`.
+    pub shell: Option<String>,
 }
+
+/// Where the overlay is on most boards.
+pub const RESULTS_DIR: &str = "/lava-%s";
 
 /// Commands of the host that switch the board, each list run in order.
 #[derive(Debug, Clone, Default)]
@@ -129,6 +139,7 @@ impl Device {
             kernel_start_message: "Linux version [0-9]".into(),
             default_shell_prompt: "lava-test: # ".into(),
             target: Target::read(&top),
+            exports: exports::read(node),
             ..Self::default()
         };
         if let Some(table) = present(&top, "commands") {
@@ -200,6 +211,14 @@ impl Device {
         }
         if let Some(prompt) = text(&table, "default-shell-prompt") {
             self.default_shell_prompt = prompt;
+        }
+        if let Some(posix) = present(&table, "posix") {
+            self.shell = text(&posix, "lava_test_sh_cmd");
+            self.results_dir = text(&posix, "lava_test_results_dir");
+            if self.results_dir.as_ref().is_some_and(|dir| !dir.contains("%s")) {
+                let what = "it has %s in it, which becomes the job's number";
+                posix.problem("lava_test_results_dir", what);
+            }
         }
         self.boot_retry = filled(&table, "boot_retry");
         self.failure_retry = filled(&table, "failure_retry");
@@ -280,6 +299,17 @@ impl Device {
                 loader.read(&table);
             }
         }
+    }
+
+    /// The folder of a job's overlay on the board.
+    pub fn lava_dir(&self, job_id: &str) -> String {
+        let folder = self.results_dir.as_deref().unwrap_or(RESULTS_DIR).replace("%s", job_id);
+        format!("/{}", folder.trim_matches('/'))
+    }
+
+    /// The shell on the board.
+    pub fn shell(&self) -> &str {
+        self.shell.as_deref().unwrap_or("/bin/sh")
     }
 
     /// The QEMU of a boot method.

@@ -132,6 +132,28 @@ pub(super) fn job(top: &Table<'_>) {
     let blocks = blocks(top);
     limits(top, &blocks);
     namespaces(&blocks);
+    names(&blocks);
+}
+
+/// LAVA refuses a job with two definitions of one name in a namespace; here their numbers tell them apart.
+fn names(blocks: &[Written<'_>]) {
+    let mut known = BTreeSet::new();
+    for block in blocks {
+        let namespace = block.body.get("namespace").and_then(Node::as_text).unwrap_or("common");
+        let Some(Value::List(items)) = block.body.get("definitions").map(|node| &node.value) else {
+            continue;
+        };
+        for (i, name) in items.iter().enumerate().map(|(i, item)| (i, item.get("name"))) {
+            let Some((node, name)) = name.and_then(|node| Some((node, node.as_text()?))) else {
+                continue;
+            };
+            if !known.insert((namespace, name)) {
+                let what =
+                    format!("there is another definition {name:?}, for which LAVA refuses a job");
+                block.at.key("definitions").index(i).key("name").note(node.place, what);
+            }
+        }
+    }
 }
 
 /// A block as it is written.

@@ -13,7 +13,22 @@ pub struct Interactive {
     pub prompts: Vec<String>,
     /// The command's own echo is no answer to it.
     pub discard_echo: bool,
-    pub script: Vec<Line>,
+    pub script: Vec<Item>,
+    /// The test cases that have to be reported.
+    pub expected: Option<Vec<String>>,
+}
+
+/// One item of a script.
+#[derive(Debug, Clone)]
+pub enum Item {
+    /// Seconds in which nothing is done.
+    Delay(u32),
+    /// What is asked of the job's group: as `WAIT`, and its words.
+    Group {
+        what: &'static str,
+        words: String,
+    },
+    Command(Line),
 }
 
 /// One command. Without one, only its prompt is waited for.
@@ -25,8 +40,8 @@ pub struct Line {
     /// Regular expressions, one of which must come before the prompt, if there are any.
     pub successes: Vec<String>,
     pub failures: Vec<Failure>,
-    /// Seconds to wait before the command is typed.
-    pub delay: u32,
+    /// A prompt comes after a success or a failure, and the next command is typed at it.
+    pub wait_for_prompt: bool,
 }
 
 /// An answer that means that the command has failed.
@@ -38,6 +53,14 @@ pub struct Failure {
     /// The class of error that ends the job, as `InfrastructureError`.
     pub exception: Option<String>,
 }
+
+/// What a script may ask of the group, by its keys.
+const GROUP: [(&str, &str); 4] = [
+    ("lava-send", "SEND"),
+    ("lava-wait", "WAIT"),
+    ("lava-wait-all", "WAIT_ALL"),
+    ("lava-sync", "SYNC"),
+];
 
 const EXCEPTIONS: [&str; 3] = ["InfrastructureError", "JobError", "TestError"];
 
@@ -66,10 +89,34 @@ impl Interactive {
             name: table.required::<String>("name").unwrap_or_default(),
             prompts,
             discard_echo: echo.is_some(),
-            script: table.tables("script").into_iter().map(Line::read).collect(),
+            script: table.tables("script").into_iter().flat_map(Item::read).collect(),
+            expected: table.optional::<Texts>("expected").map(|texts| texts.0),
         };
         table.finish();
         Some(interactive)
+    }
+}
+
+impl Item {
+    /// The items of one entry: LAVA has a delay as an entry of its own, and some write it beside the
+    /// command that it is before.
+    fn read(table: Table<'_>) -> Vec<Self> {
+        let delay: Option<u32> = table.optional("delay");
+        let group = GROUP.into_iter().find(|(key, _)| table.node(key).is_some());
+        let mut items: Vec<Self> = delay.into_iter().map(Self::Delay).collect();
+        match group {
+            Some((key, what)) => {
+                let words = table.required::<Text>(key).map(|text| text.0).unwrap_or_default();
+                if words.trim().is_empty() {
+                    table.problem(key, "it names the message");
+                }
+                items.push(Self::Group { what, words });
+                table.finish();
+            }
+            None if delay.is_some() && table.node("command").is_none() => table.finish(),
+            None => items.push(Self::Command(Line::read(table))),
+        }
+        items
     }
 }
 
@@ -102,7 +149,7 @@ impl Line {
             name: table.optional::<Text>("name").map(|text| text.0),
             successes: table.tables("successes").into_iter().map(success).collect(),
             failures: table.tables("failures").into_iter().map(failure).collect(),
-            delay: table.optional("delay").unwrap_or(0),
+            wait_for_prompt: table.optional("wait_for_prompt").unwrap_or(true),
         };
         table.finish();
         line

@@ -23,11 +23,11 @@ pub use artefact::{Artefact, Checksum, Compression, Overlay};
 pub use block::{Block, Kind};
 pub use boot::{AutoLogin, Boot, Commands, Fvp, Kexec, Media, Qdl, Transfer};
 pub use deploy::{ARTEFACTS, Container, Deploy, Tool};
-pub use interactive::{Interactive, Line as InteractiveLine};
+pub use interactive::{Interactive, Item as InteractiveItem, Line as InteractiveLine};
 pub use monitors::Monitor;
 pub use multinode::{Call, LAVA_START, MULTINODE_TEST, Multinode, Request, Role};
 pub use test::{Definition, Source};
-pub use values::{Limit, Text, Texts};
+pub use values::{Entries, Limit, MaybeText, Text, Texts};
 
 use std::collections::BTreeMap;
 use std::time::Duration;

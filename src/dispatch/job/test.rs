@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::artefact::{none_of, one_of};
-use super::{Text, Texts};
+use super::{MaybeText, Text, Texts};
 use crate::config::{FromNode, Node, Table, Value};
 use crate::dispatch::overlay::DefinitionFile;
 use crate::model::Name;
@@ -32,7 +32,11 @@ pub enum Source {
         repository: String,
         branch: Option<String>,
         revision: Option<String>,
+        /// The clone's own folder goes to the board as well.
         history: bool,
+        recursive: bool,
+        /// Only the tip is fetched.
+        shallow: bool,
     },
     /// Written in the job file itself.
     Inline(Box<Node>),
@@ -83,9 +87,13 @@ impl Definition {
             table.problem("name", what);
         }
         let source = Source::read(&table);
-        let parameters: BTreeMap<String, Text> =
-            table.optional("parameters").or_else(|| table.optional("params")).unwrap_or_default();
-        table.node("params");
+        // Both count, and what is in the second goes before it.
+        let map = |key: &str| -> BTreeMap<String, MaybeText> {
+            let there = table.node(key).is_some_and(|node| node.value != Value::Null);
+            there.then(|| table.optional(key)).flatten().unwrap_or_default()
+        };
+        let mut parameters = map("parameters");
+        parameters.append(&mut map("params"));
         let signal = one_of(&table, "lava-signal", &["kmsg", "stdout"]);
         let definition = Self {
             name: name.unwrap_or_default(),
@@ -98,7 +106,6 @@ impl Definition {
         };
         // `tar` finds out by itself how an archive is packed.
         one_of(&table, "compression", &["bz2", "gz", "xz", "zip", "zstd"]);
-        table.optional::<bool>("recursive");
         table.finish();
         Some(definition)
     }
@@ -129,7 +136,10 @@ impl Source {
         let at = table.at().key("repository");
         let branch = table.optional("branch");
         let revision = table.optional::<Text>("revision").map(|text| text.0);
-        let history = table.optional("history").unwrap_or(true);
+        // LAVA's own default is the whole history; few tests look at it, and it is large.
+        let history = table.optional("history").unwrap_or(false);
+        let recursive = table.optional("recursive").unwrap_or(false);
+        let shallow = table.optional("shallow").unwrap_or(true);
         let strip = table.optional("strip-components");
         let repository = repository?;
         match (from?, &repository.value) {
@@ -143,7 +153,7 @@ impl Source {
             }
             ("git", _) => {
                 let repository = String::from_node(repository, &at)?;
-                Some(Self::Git { repository, branch, revision, history })
+                Some(Self::Git { repository, branch, revision, history, recursive, shallow })
             }
             ("bzr", _) => {
                 let repository = String::from_node(repository, &at)?;

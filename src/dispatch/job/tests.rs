@@ -183,6 +183,16 @@ fn a_key_of_another_method_is_noted_and_a_slip_is_a_problem() {
 }
 
 #[test]
+fn two_definitions_of_one_name_are_noted_in_whichever_block_they_are() {
+    let (_, block) = GOOD.rsplit_once("\n- test:").unwrap();
+    let two = format!("{}\n- test:{block}", GOOD.trim_end());
+    assert_eq!(problems_of(&two), "");
+    let told = notes_of(&two).join("\n");
+    let what = "actions[3].test.definitions[0].name: there is another definition \"smoke\"";
+    assert!(told.contains(what), "{told}");
+}
+
+#[test]
 fn what_is_harmless_where_the_device_is_given_is_only_noted() {
     let (before, _) = GOOD.split_once("    definitions:").unwrap();
     let text = before.replacen("device_type: qemu-uboot\n", "", 1) + "    definitions: []\n";

@@ -6,6 +6,14 @@ use crate::config::{At, FromNode, Node, Table, Value};
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Text(pub String);
 
+/// A text that a template may have left empty.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct MaybeText(pub String);
+
+/// Steps, packages and the like: one text or a list of them; entries may be empty, or all of it.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Entries(pub Vec<String>);
+
 /// One text or a list of them.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Texts(pub Vec<String>);
@@ -55,6 +63,31 @@ impl FromNode for Text {
                 at.expected(node, "a text");
                 None
             }
+        }
+    }
+}
+
+impl FromNode for MaybeText {
+    fn from_node(node: &Node, at: &At<'_>) -> Option<Self> {
+        match &node.value {
+            Value::Null => Some(Self::default()),
+            _ => Text::from_node(node, at).map(|text| Self(text.0)),
+        }
+    }
+}
+
+impl FromNode for Entries {
+    fn from_node(node: &Node, at: &At<'_>) -> Option<Self> {
+        match &node.value {
+            Value::Null => Some(Self::default()),
+            Value::List(items) => {
+                let items = items.iter().enumerate();
+                let filled = items.filter(|(_, item)| item.value != Value::Null);
+                let texts = filled.map(|(i, item)| Text::from_node(item, &at.index(i)));
+                let texts: Option<Vec<Text>> = texts.collect();
+                Some(Self(texts?.into_iter().map(|text| text.0).collect()))
+            }
+            _ => Texts::from_node(node, at).map(|texts| Self(texts.0)),
         }
     }
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::config::{At, Node, Table, Value};
-use crate::dispatch::job::{Text, Texts};
+use crate::dispatch::job::{Entries, MaybeText, Text, Texts};
 
 /// The keys of a definition in LAVA.
 const TOP: &[&str] = &["metadata", "install", "run", "parse", "params", "parameters", "expected"];
@@ -50,6 +50,41 @@ pub struct Repository {
     pub destination: String,
 }
 
+impl Repository {
+    /// With what is the name of a parameter replaced by its value.
+    ///
+    /// # Errors
+    /// When the destination is no folder of the definition's then.
+    pub fn filled(&self, values: &BTreeMap<String, String>) -> Result<Self, String> {
+        let value = |text: &str| values.get(text).cloned().unwrap_or_else(|| text.to_owned());
+        let branch = self.branch.as_deref().map(value).filter(|branch| !branch.is_empty());
+        let url = value(&self.url);
+        let destination = match self.destination == folder_of(&self.url) {
+            true => folder_of(&url),
+            false => value(&self.destination),
+        };
+        is_below(&destination)?;
+        Ok(Self { branch, url, destination })
+    }
+}
+
+/// Where a repository goes that has no destination.
+fn folder_of(url: &str) -> String {
+    let last = url.trim_end_matches('/').rsplit('/').next().unwrap_or_default();
+    last.trim_end_matches(".git").to_owned()
+}
+
+/// # Errors
+/// When a destination is no folder below the definition's own.
+fn is_below(destination: &str) -> Result<(), String> {
+    match destination.split('/').any(|part| matches!(part, "" | "." | "..")) {
+        true => {
+            Err(format!("{destination:?}: the destination is a folder below the definition's own"))
+        }
+        false => Ok(()),
+    }
+}
+
 impl DefinitionFile {
     /// Reads a definition; `None` after notes of what is wrong. Keys that we do not know are left
     /// alone.
@@ -77,26 +112,31 @@ impl DefinitionFile {
     fn read_tables<'a>(node: &'a Node, at: &At<'a>) -> Option<(Self, Tables<'a>)> {
         let top = Table::new(node, at.clone())?;
         let name = top.table("metadata").and_then(|table| table.optional::<Text>("name"));
-        let install = top.table("install");
+        let install = given(&top, "install");
         let texts = |table: Option<&Table<'_>>, key: &str| {
-            table.and_then(|table| table.optional::<Texts>(key)).unwrap_or_default().0
+            table.and_then(|table| table.optional::<Entries>(key)).unwrap_or_default().0
         };
-        let run = top.table("run");
+        let run = given(&top, "run");
         match &run {
-            None => top.problem("run", "\"run\" is missing: a definition has run: {steps: […]}"),
+            None if top.node("run").is_none() => {
+                top.problem("run", "\"run\" is missing: a definition has run: {steps: […]}");
+            }
             Some(run) if run.node("steps").is_none() => {
                 run.problem("steps", "\"steps\" is missing");
             }
-            Some(_) => {}
+            _ => {}
         }
         let map = |table: &Table<'_>, key: &str| -> BTreeMap<String, String> {
-            let map: Option<BTreeMap<String, Text>> = table.optional(key);
+            let there = table.node(key).is_some_and(|node| node.value != Value::Null);
+            let map: Option<BTreeMap<String, MaybeText>> =
+                there.then(|| table.optional(key)).flatten();
             map.unwrap_or_default().into_iter().map(|(key, text)| (key, text.0)).collect()
         };
         let mut parameters = map(&top, "params");
         parameters.append(&mut map(&top, "parameters"));
-        let parse = top.table("parse");
-        let pattern = parse.as_ref().and_then(|table| table.optional::<String>("pattern"));
+        let parse = given(&top, "parse");
+        let pattern = parse.as_ref().and_then(|table| table.optional::<MaybeText>("pattern"));
+        let pattern = pattern.map(|pattern| pattern.0);
         let file = Self {
             name: name.map(|text| text.0).unwrap_or_default(),
             parameters,
@@ -109,12 +149,24 @@ impl DefinitionFile {
             run_steps: texts(run.as_ref(), "steps"),
             pattern: pattern.filter(|pattern| !pattern.is_empty()),
             fixup: parse.as_ref().map(|table| map(table, "fixupdict")).unwrap_or_default(),
-            expected: top.optional::<Texts>("expected").map(|texts| texts.0),
+            expected: given_node(&top, "expected")
+                .and_then(|_| top.optional::<Texts>("expected"))
+                .map(|texts| texts.0),
         };
         let tables = [(Some(top), TOP), (install, INSTALL), (run, RUN), (parse, PARSE)];
         let tables = tables.into_iter().filter_map(|(table, known)| Some((table?, known)));
         Some((file, tables.collect()))
     }
+}
+
+/// A value that is there and not empty.
+fn given_node<'a>(table: &Table<'a>, key: &str) -> Option<&'a Node> {
+    table.node(key).filter(|node| node.value != Value::Null)
+}
+
+/// A table that is there and not empty: templates leave keys without a value.
+fn given<'a>(table: &Table<'a>, key: &str) -> Option<Table<'a>> {
+    given_node(table, key).and_then(|_| table.table(key))
 }
 
 /// The keys of `install` that have the packages of a distribution, and the distribution.
@@ -128,14 +180,14 @@ fn distributions(definition: &Node) -> Vec<(&str, &str)> {
 }
 
 fn packages_of(definition: &Node, install: &Table<'_>) -> BTreeMap<String, Vec<String>> {
-    let packages = |key: &str| install.optional::<Texts>(key).unwrap_or_default().0;
+    let packages = |key: &str| install.optional::<Entries>(key).unwrap_or_default().0;
     let of = distributions(definition).into_iter();
     of.map(|(key, name)| (name.to_owned(), packages(key))).collect()
 }
 
 /// Each entry is an address, or a table with one and more.
 fn repositories(install: &Table<'_>) -> Vec<Repository> {
-    let Some(node) = install.node("git-repos") else { return Vec::new() };
+    let Some(node) = given_node(install, "git-repos") else { return Vec::new() };
     let at = install.at().key("git-repos");
     let Value::List(items) = &node.value else {
         at.expected(node, "a list of repositories");
@@ -147,8 +199,7 @@ fn repositories(install: &Table<'_>) -> Vec<Repository> {
 
 fn repository(node: &Node, at: &At<'_>) -> Option<Repository> {
     let named = |url: String, branch, destination: Option<String>| {
-        let last = url.trim_end_matches('/').rsplit('/').next().unwrap_or_default();
-        let destination = destination.unwrap_or_else(|| last.trim_end_matches(".git").to_owned());
+        let destination = destination.unwrap_or_else(|| folder_of(&url));
         Repository { url, branch, destination }
     };
     let repository = match &node.value {
@@ -169,11 +220,11 @@ fn repository(node: &Node, at: &At<'_>) -> Option<Repository> {
             return None;
         }
     };
-    let parts: Vec<&str> = repository.destination.split('/').collect();
-    if parts.iter().any(|part| matches!(*part, "" | "." | "..")) {
-        let what = "the destination is a folder below the definition's own";
-        at.problem(node.place, format!("{:?}: {what}", repository.destination));
-        return None;
+    match is_below(&repository.destination) {
+        Ok(()) => Some(repository),
+        Err(why) => {
+            at.problem(node.place, why);
+            None
+        }
     }
-    Some(repository)
 }

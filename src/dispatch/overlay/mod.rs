@@ -98,12 +98,32 @@ enum Entry {
 #[derive(Debug, Clone)]
 pub struct TestRun {
     pub stage: usize,
-    /// As `0_smoke`: its number in the stage, and its name.
+    /// As `0_smoke`: its number in the namespace, and its name.
     pub run: String,
     pub uuid: String,
     pub file: DefinitionFile,
     /// The repository on this host, if it has one.
     pub repository: Option<PathBuf>,
+    pub origin: Origin,
+}
+
+/// Where a definition came from, as results tell it.
+#[derive(Debug, Clone, Default)]
+pub struct Origin {
+    /// Its address; a definition in the job file has none.
+    pub repository: Option<String>,
+    pub path: String,
+    /// As the job has it.
+    pub revision: Option<String>,
+    pub commit: Option<String>,
+}
+
+/// A script for a board with its shell at this path.
+fn run_by(shell: &str, text: &str) -> String {
+    match text.strip_prefix("#!/bin/sh") {
+        Some(rest) => format!("#!{shell}{rest}"),
+        None => text.to_owned(),
+    }
 }
 
 impl TestRun {
@@ -175,9 +195,9 @@ impl Overlay {
     ///
     /// # Errors
     /// As [`Overlay::add`].
-    pub fn add_helpers(&mut self, lava_dir: &str) -> io::Result<()> {
+    pub fn add_helpers(&mut self, lava_dir: &str, shell: &str) -> io::Result<()> {
         for (name, text) in HELPERS {
-            self.add(format!("{lava_dir}/bin/{name}"), true, *text)?;
+            self.add(format!("{lava_dir}/bin/{name}"), true, run_by(shell, text))?;
         }
         Ok(())
     }
@@ -186,9 +206,9 @@ impl Overlay {
     ///
     /// # Errors
     /// As [`Overlay::add`].
-    pub fn add_group(&mut self, lava_dir: &str, member: &Member) -> io::Result<()> {
+    pub fn add_group(&mut self, lava_dir: &str, shell: &str, member: &Member) -> io::Result<()> {
         for (name, text) in GROUP_HELPERS {
-            self.add(format!("{lava_dir}/bin/{name}"), true, *text)?;
+            self.add(format!("{lava_dir}/bin/{name}"), true, run_by(shell, text))?;
         }
         let line = |who: &Who| format!("{}\t{}\n", who.name, who.role);
         let members: String = member.members.iter().map(line).collect();

@@ -3,15 +3,27 @@
 use std::collections::BTreeMap;
 
 use super::TestRun;
+use crate::dispatch::context::Settings;
+use crate::dispatch::device::Device;
 use crate::dispatch::job::{Definition, Job};
 
-/// `environment`, sourced before the tests: the job's own, and `more` that counts before it.
-pub fn environment(job: &Job, job_id: &str, more: &BTreeMap<String, String>) -> String {
-    let mut text = format!("export LAVA_JOB_ID={}\n", quoted(job_id));
-    for (key, value) in job.environment.iter().chain(more) {
-        text.push_str(&format!("export {key}={}\n", quoted(value)));
-    }
-    text
+/// `environment`, sourced before the tests: what the device's dictionary has, the job's own, `more` that
+/// counts before it, and where the board is.
+pub fn environment(
+    job: &Job,
+    device: &Device,
+    settings: &Settings,
+    more: &BTreeMap<String, String>,
+) -> String {
+    let own = job.environment.iter().chain(more).map(|(key, value)| (key.as_str(), value.as_str()));
+    let device = device.exports.iter().map(|(key, value)| (key.as_str(), value.as_str()));
+    let place = [
+        ("LAVA_JOB_ID", settings.job_id.as_str()),
+        ("LAVA_DISPATCHER_IP", settings.dispatcher_ip.as_str()),
+        ("LAVA_DISPATCHER_PREFIX", ""),
+    ];
+    let all = device.chain(own).chain(place).filter(|(key, _)| is_variable(key));
+    all.map(|(key, value)| format!("export {key}={}\n", quoted(value))).collect()
 }
 
 /// `run.sh`: the parameters, then the steps between the signals that say so.
@@ -28,10 +40,13 @@ pub fn run_script(test: &TestRun, definition: &Definition, lava_dir: &str) -> St
     text.push_str(&parameters(&definition.parameters, "the job's"));
     text.push_str(&format!("UUID={uuid}\n"));
     text.push_str(&format!("lava_signal STARTRUN \"{run} {uuid}\"\n"));
+    // Whoever reads the log sees which step is at work.
+    text.push_str("set -x\n");
     for step in &test.file.run_steps {
-        text.push_str(step);
+        text.push_str(&for_an_inner_shell(step));
         text.push('\n');
     }
+    text.push_str("set +x\n");
     text.push_str(&format!("lava_signal ENDRUN \"{run} {uuid}\"\n"));
     text
 }
@@ -47,19 +62,17 @@ pub fn install_script(
     let file = &test.file;
     let skips = |what: &str| definition.skip_install.iter().any(|s| s == what || s == "all");
     let mut text = String::new();
-    let mut helper = |what: &str, name: &str, words: &[String]| {
+    // As they stand: the board's shell fills in what they have of variables and commands.
+    let mut helper = |what: &str, name: &str, words: &str| {
         if !words.is_empty() && !skips(what) {
-            let words: Vec<String> = words.iter().map(|word| quoted(word)).collect();
-            text.push_str(&format!("{name} {}\n", words.join(" ")));
+            text.push_str(&format!("{name} {words}\n"));
         }
     };
-    helper("keys", "lava-add-keys", &file.keys);
-    helper("sources", "lava-add-sources", &file.sources);
+    file.keys.iter().for_each(|key| helper("keys", "lava-add-keys", key));
+    file.sources.iter().for_each(|source| helper("sources", "lava-add-sources", source));
     let own = os.and_then(|os| file.packages_of.get(os)).into_iter().flatten();
-    // An entry may be several packages in one text.
-    let packages = file.packages.iter().chain(own).flat_map(|text| text.split_whitespace());
-    let packages: Vec<String> = packages.map(ToOwned::to_owned).collect();
-    helper("deps", "lava-install-packages", &packages);
+    let packages: Vec<&str> = file.packages.iter().chain(own).map(String::as_str).collect();
+    helper("deps", "lava-install-packages", &packages.join(" "));
     if !skips("steps") {
         for step in &file.install_steps {
             text.push_str(step);
@@ -70,6 +83,24 @@ pub fn install_script(
     let head = head + &parameters(&file.parameters, "the definition's own");
     let head = head + &parameters(&definition.parameters, "the job's");
     (!text.is_empty()).then(|| head + &text)
+}
+
+/// A step whose `$1` is for a shell that it starts: LAVA has it so in steps with `--shell` and `--cmd`.
+fn for_an_inner_shell(step: &str) -> String {
+    if !step.contains("--shell") && !step.contains("--cmd") {
+        return step.to_owned();
+    }
+    let mut text = String::with_capacity(step.len() + 4);
+    let mut rest = step;
+    while let Some(at) = rest.find('$') {
+        let after = &rest[at + 1..];
+        let digits = after.find(|c: char| !c.is_ascii_digit()).unwrap_or(after.len());
+        let goes_on = after[digits..].starts_with(|c: char| c.is_alphanumeric() || c == '_');
+        text.push_str(&rest[..at]);
+        text.push_str(if digits > 0 && !goes_on { r"\$" } else { "$" });
+        rest = after;
+    }
+    text + rest
 }
 
 fn parameters(values: &BTreeMap<String, String>, whose: &str) -> String {

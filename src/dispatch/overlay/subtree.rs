@@ -35,6 +35,18 @@ pub fn needed(repository: &Path, definition: &str, file: &DefinitionFile) -> Vec
     })
 }
 
+/// Whether a definition asks git for the root of its repository.
+pub fn asks_for_history(repository: &Path, definition: &str, file: &DefinitionFile) -> bool {
+    let asks = |text: &str| text.contains(ROOT_SEEKERS[0]);
+    let own = Path::new(definition.trim_start_matches('/')).parent();
+    let Some(own) = own.and_then(|own| normal(Path::new(""), own)) else { return false };
+    let steps = file.install_steps.iter().chain(&file.run_steps);
+    steps.into_iter().any(|step| asks(step))
+        || files(&repository.join(own))
+            .iter()
+            .any(|file| std::fs::read_to_string(file).is_ok_and(|text| asks(&text)))
+}
+
 /// The definition's folder and all that are named from it; `None` when that cannot be known.
 fn closure(repository: &Path, own: &Path, file: &DefinitionFile) -> Option<BTreeSet<PathBuf>> {
     let mut folders = BTreeSet::new();
@@ -48,6 +60,13 @@ fn closure(repository: &Path, own: &Path, file: &DefinitionFile) -> Option<BTree
         }
         if !folders.insert(folder.clone()) {
             continue;
+        }
+        for (at, target) in links(&repository.join(&folder)) {
+            let at = at.strip_prefix(repository).ok()?.to_owned();
+            // One that leads out of the repository leads nowhere on the board, with all of it, too.
+            if let Some(target) = normal(&at, &target).filter(|t| repository.join(t).exists()) {
+                todo.push_back(self::folder(repository, &target));
+            }
         }
         for text_file in files(&repository.join(&folder)) {
             let Ok(text) = std::fs::read_to_string(&text_file) else { continue };
@@ -130,6 +149,23 @@ fn files(folder: &Path) -> Vec<PathBuf> {
     found
 }
 
+/// The relative links below a folder: the folder of each, and its target.
+fn links(folder: &Path) -> Vec<(PathBuf, PathBuf)> {
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
+        match entry.file_type() {
+            Ok(kind) if kind.is_dir() && !is_own(&entry) => found.extend(links(&entry.path())),
+            Ok(kind) if kind.is_symlink() => {
+                let target = std::fs::read_link(entry.path()).ok();
+                let target = target.filter(|target| target.is_relative());
+                found.extend(target.map(|target| (folder.to_owned(), target)));
+            }
+            _ => {}
+        }
+    }
+    found
+}
+
 /// The size of all files below a folder, in bytes, without the repository's own.
 fn size(folder: &Path) -> u64 {
     let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
@@ -196,6 +232,20 @@ mod tests {
         assert_eq!(needed(repository.path(), "a/t.yaml", &steps(&[])), ["a", "f"]);
         // A definition whose own folder is a link: all of the repository goes, and the link as a link.
         assert_eq!(needed(repository.path(), "k/t.yaml", &steps(&[])), [""]);
+    }
+
+    #[test]
+    fn what_a_link_leads_to_goes_with_it() {
+        let files = [("a/t.yaml", ""), ("common/lib.sh", ""), ("common/more/x", "")];
+        let large = repository(&files, LARGE);
+        let link = |target: &str, name: &str| {
+            std::os::unix::fs::symlink(target, large.path().join(name)).unwrap();
+        };
+        link("../common/more", "a/more");
+        assert_eq!(needed(large.path(), "a/t.yaml", &steps(&[])), ["a", "common/more"]);
+        link("../common/lib.sh", "a/lib.sh");
+        link("../../elsewhere", "a/nowhere");
+        assert_eq!(needed(large.path(), "a/t.yaml", &steps(&[])), ["a", "common"]);
     }
 
     #[test]

@@ -1,3 +1,5 @@
+mod as_lava;
+
 use super::*;
 use crate::config::{At, Problems};
 use crate::dispatch::job::{Definition, Source};
@@ -56,14 +58,21 @@ impl Stage {
         let dir = tempfile::tempdir().unwrap();
         let lava_dir = dir.path().join("lava-1").display().to_string();
         let mut overlay = Overlay::default();
-        overlay.add_helpers(&lava_dir).unwrap();
+        overlay.add_helpers(&lava_dir, "/bin/sh").unwrap();
         let target = [("device_ip", "10.0.0.7\n"), ("storage", "SATA\t/dev/sda\nUSB\t/dev/sdb\n")];
         let target = Target(target.map(|(name, text)| (name, text.to_owned())).into());
         overlay.add_target(&lava_dir, &target).unwrap();
         let mut conf = String::new();
         for (i, (yaml, parameters)) in definitions.iter().enumerate() {
             let (run, uuid) = (format!("{i}_t"), format!("u{i}"));
-            let test = TestRun { stage: 0, run, uuid, file: definition(yaml), repository: None };
+            let test = TestRun {
+                stage: 0,
+                run,
+                uuid,
+                file: definition(yaml),
+                repository: None,
+                origin: Origin::default(),
+            };
             let (wanted, folder) = (wanted("t", parameters), test.folder(&lava_dir));
             let script = run_script(&test, &wanted, &lava_dir);
             overlay.add(format!("{folder}/run.sh"), true, script).unwrap();

@@ -67,6 +67,7 @@ pub async fn run(
     };
     context.ahead = Ahead::default();
     if let Err(error) = &done {
+        cut_off(context);
         // Those that were cut off in the middle: the innermost was the one at work.
         while let Some(open) = context.open.pop() {
             ended(open, BTreeMap::new(), Some(error), context);
@@ -91,6 +92,15 @@ pub async fn run(
     let done = done.and(finalize);
     context.result(CaseResult::job(done.as_ref().err(), begin.elapsed().as_secs_f64()));
     done
+}
+
+/// What a test shell has said counts, also when its action was dropped.
+fn cut_off(context: &mut Context) {
+    if let Some(account) = context.account.take()
+        && let Err(error) = account.close(context)
+    {
+        context.log.error(error.to_string());
+    }
 }
 
 /// Why the job's group is lost, when it is.
@@ -242,6 +252,9 @@ async fn tries(
         context.progress.begin(&step.level, step.action.name(), attempt);
         let tried = warned(step, context, limit, least).await;
         let done = tried.unwrap_or_else(|_| Err(timed_out(step.action.name(), begin, context)));
+        if done.is_err() {
+            cut_off(context);
+        }
         let more = attempt < step.tries && Instant::now() < limit.at;
         match done {
             Ok(()) if step.repeat && more => {}

@@ -9,7 +9,7 @@ use bytes::Bytes;
 use tokio::time::{Instant, timeout, timeout_at};
 
 use self::typing::Typist;
-use self::verdict::{ANSWER, Due};
+use self::verdict::{ANSWER, Due, Probe};
 use super::connection::{Connection, Incoming};
 use super::error::{Error, TimedOut};
 use super::expect::{Found, Patterns, Place, Window};
@@ -45,6 +45,8 @@ pub struct Session {
     typist: Typist,
     /// When the alarm was seen that the watch has now.
     alarmed: Option<Instant>,
+    /// How it is found out whether it is one.
+    probe: Probe,
     /// When the board spoke last, or we began to listen.
     heard: Instant,
     /// What has come of the last line is logged.
@@ -89,6 +91,7 @@ impl Session {
             watch: Watch::default(),
             typist: Typist::default(),
             alarmed: None,
+            probe: Probe::default(),
             heard: Instant::now(),
             paused: true,
         }
@@ -131,7 +134,6 @@ impl Session {
         let begin = Instant::now();
         let limit = wait.connection.map_or(wait.deadline, |limit| wait.deadline.min(begin + limit));
         let (mut nudge, mut nudged) = (wait.nudge, None::<Instant>);
-        self.window.restart();
         self.log.waits_for(Some(wait.what.clone().unwrap_or_else(|| patterns.describe())));
         loop {
             let found = self.window.find(patterns);
@@ -159,7 +161,10 @@ impl Session {
             let due = self.due(begin, nudge);
             if due.is_some_and(|(at, due)| due == Due::Dead && at <= Instant::now()) {
                 // Also of a board that never pauses.
-                return Err(self.dead(patterns, wait));
+                match self.is_dead() {
+                    true => return Err(self.dead(patterns, wait)),
+                    false => continue,
+                }
             }
             let until = due.map_or(limit, |(at, _)| at.min(limit));
             match (timeout_at(until, self.receive()).await, due) {
@@ -172,8 +177,11 @@ impl Session {
                     self.type_bytes(Bytes::from_static(b"\n")).await?;
                 }
                 (Err(_), Some((at, Due::Dead))) if at <= limit => {
-                    return Err(self.dead(patterns, wait));
+                    if self.is_dead() {
+                        return Err(self.dead(patterns, wait));
+                    }
                 }
+                (Err(_), Some((at, Due::Probe))) if at <= limit => self.probe().await?,
                 (Err(_), Some((at, Due::Silent))) if at <= limit => {
                     return Err(self.silent(patterns, wait));
                 }
@@ -265,6 +273,11 @@ impl Session {
         if line.is_empty() { self.last_line.clone() } else { line }
     }
 
+    /// The line of the log that has the byte at this position of the stream.
+    pub fn line_of(&self, position: u64) -> u64 {
+        self.lines.line_of(position, &self.log)
+    }
+
     /// The place of the byte that comes next.
     pub fn place(&self) -> Place {
         self.place
@@ -319,6 +332,7 @@ impl Session {
                 self.window.push(place, &bytes);
                 self.watch.push(place, &bytes);
                 self.hear_echo(&bytes);
+                self.probe.hear(&bytes);
                 (self.heard, self.paused) = (Instant::now(), false);
                 self.note_alarm();
                 let line = self.window.last_line();

@@ -94,6 +94,7 @@ async fn login(session: &mut Session) -> Result<Found, Error> {
 
 const LINUX: &str = "\r\nStarting kernel ...\r\n\r\n[    0.000000] Linux version 6.1.0\r\n";
 const PANIC: &str = "[    1.2] Kernel panic - not syncing: No working init found.\r\n";
+const END: &str = "[    1.2] ---[ end Kernel panic - not syncing: No working init found. ]---\r\n";
 
 #[tokio::test(start_paused = true)]
 async fn a_panic_ends_a_wait_within_a_second_and_tells_what_was_seen_and_expected() {
@@ -151,10 +152,70 @@ async fn a_system_may_print_the_panic_of_a_boot_before() {
     board.say(PANIC).await;
     board.say("board login:").await;
     assert!(login(&mut session).await.is_ok());
-    board.say(PANIC).await;
+    board.say(&format!("{PANIC}[    1.2] CPU: 0 PID: 1\r\n{END}")).await;
     let begin = Instant::now();
     assert!(matches!(login(&mut session).await, Err(Error::Dead(_))));
     assert!(begin.elapsed() < Duration::from_secs(1), "{:?}", begin.elapsed());
+}
+
+/// A system that runs, waited for while it says this; what `answers` gives is said to each line end that is
+/// typed, after it has come.
+async fn at_work(said: &str, answers: &[&str]) -> (Result<Found, Error>, Duration, usize) {
+    let (mut session, mut board, _dir) = booting();
+    session.watch().enter(Stage::System);
+    let begin = Instant::now();
+    board.say(said).await;
+    let mut typed = 0;
+    let answering = async {
+        while let Some(line) = board.line().await {
+            assert_eq!(line, "");
+            if let Some(answer) = answers.get(typed.min(answers.len().saturating_sub(1))) {
+                board.say(answer).await;
+            }
+            typed += 1;
+        }
+    };
+    let found = tokio::select! {
+        found = login(&mut session) => found,
+        () = answering => unreachable!("the session is still there"),
+    };
+    (found, begin.elapsed(), typed)
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_board_that_prints_an_old_panic_and_goes_to_work_lives() {
+    // As from its console-ramoops; the step after it says nothing for a minute.
+    let log = format!("+ cat console-ramoops-0\r\n{LINUX}{PANIC}[    1.2] CPU: 0\r\n{END}");
+    let (done, took, typed) = at_work(&log, &["\r\n"]).await;
+    assert!(matches!(&done, Err(Error::Timeout { .. })), "{done:?}");
+    assert_eq!((took.as_secs(), typed), (120, 1));
+    // It may print meanwhile what is no kernel's line.
+    let (done, ..) = at_work(&log, &["still at work\r\n\r\n"]).await;
+    assert!(matches!(&done, Err(Error::Timeout { .. })), "{done:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_board_that_has_a_boot_loader_print_within_it_lives() {
+    for said in
+        ["SeaBIOS (version 1.16)\r\nBooting from ROM..\r\n", "U-Boot 2023.01 (Jan 01 2023)\r\n"]
+    {
+        let (done, ..) = at_work(said, &["\r\n"]).await;
+        assert!(matches!(&done, Err(Error::Timeout { .. })), "{said:?}: {done:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_board_that_has_rebooted_waits_in_its_boot_loader_or_says_nothing() {
+    let boot = "\r\nU-Boot 2023.01 (x)\r\nHit any key to stop autoboot:  2 ";
+    for answers in [&["\x08\x08\x08 0 \r\n=> ", "\r\n=> "][..], &[][..]] {
+        let (done, took, _) = at_work(boot, answers).await;
+        let told = done.unwrap_err().to_string();
+        assert!(told.starts_with("the board rebooted by itself at offset 2: \"U-Boot"), "{told}");
+        assert!(took < Duration::from_secs(10), "{took:?}");
+    }
+    // A panic on the way, and a watchdog.
+    let (done, ..) = at_work(&format!("{PANIC}{boot}"), &["\r\n=> "]).await;
+    assert!(matches!(&done, Err(Error::Dead(_))), "{done:?}");
 }
 
 #[tokio::test(start_paused = true)]

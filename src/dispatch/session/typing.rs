@@ -84,6 +84,11 @@ enum Taken {
 }
 
 impl Typist {
+    /// Whether the board has echoed what was typed.
+    pub(super) fn echoes(&self) -> bool {
+        self.echoes
+    }
+
     /// Whether the echo of the next line is waited for.
     fn looks(&mut self) -> bool {
         let looks = self.mute < MUTE || self.mute.is_multiple_of(NOW_AND_THEN);
@@ -189,6 +194,14 @@ impl Session {
     /// As [`Session::type_bytes`].
     pub async fn type_text(&mut self, text: &str, delay: Duration) -> Result<(), Error> {
         self.log.input(text.trim_end_matches('\n'));
+        self.type_plain(text, delay).await
+    }
+
+    /// Types text as it is, which is logged nowhere: a password.
+    ///
+    /// # Errors
+    /// As [`Session::type_bytes`].
+    pub async fn type_secret(&mut self, text: &str, delay: Duration) -> Result<(), Error> {
         self.type_plain(text, delay).await
     }
 

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use bytes::Bytes;
 use tokio::time::Instant;
 
 use super::{Session, Wait};
@@ -12,8 +13,19 @@ use crate::dispatch::watch::{Alarm, Stage, Trouble};
 /// After a panic a board has said all when it is quiet for the first of these; it has the second to say
 /// it, so that the trace is in the log.
 const LAST_WORDS: [Duration; 2] = [Duration::from_millis(300), Duration::from_millis(700)];
-/// The same where what looks like a panic may only have been printed by a system that runs.
-const BORNE_OUT: [Duration; 2] = [Duration::from_millis(500), Duration::from_millis(900)];
+/// What looks like a panic or a reboot may only have been printed by a system that runs. When such a system
+/// is quiet for this time it is sent a line end, which a terminal echoes that has a living kernel behind it,
+/// whatever runs there.
+const QUIET: Duration = Duration::from_millis(200);
+/// How long the echo may take; of a board that is not known to echo, and has not said the last words of a
+/// panic, the second.
+const ECHO: [Duration; 2] = [Duration::from_millis(450), Duration::from_secs(5)];
+/// So many line ends are typed for one sign that they do not decide.
+const PROBES: u32 = 8;
+/// So much of what is answered is looked at, in bytes.
+const ANSWERED: usize = 256;
+/// A kernel that was watched, has panicked for good and says nothing more for this time is dead.
+const DEAD_QUIET: Duration = Duration::from_secs(5);
 /// A kernel that is not told to be quiet and says nothing for this time has no console or never ran.
 const KERNEL_SILENCE: Duration = Duration::from_secs(30);
 /// A board that was not reset may be at a prompt when it says nothing for this time. So may one that was,
@@ -41,6 +53,30 @@ pub(super) enum Due {
     Silent,
     /// It may want a line end.
     Nudge,
+    /// A line end will show whether it lives.
+    Probe,
+}
+
+/// A line end that was typed to see whether the board lives.
+#[derive(Debug, Default)]
+pub(super) struct Probe {
+    /// When the last one was typed.
+    at: Option<Instant>,
+    /// What has come since, up to [`ANSWERED`] bytes.
+    answer: Vec<u8>,
+    typed: u32,
+    /// What was answered before.
+    before: Option<String>,
+}
+
+impl Probe {
+    /// What comes may be the answer.
+    pub(super) fn hear(&mut self, bytes: &[u8]) {
+        if self.at.is_some() {
+            let room = ANSWERED.saturating_sub(self.answer.len());
+            self.answer.extend_from_slice(&bytes[..bytes.len().min(room)]);
+        }
+    }
 }
 
 /// Who answers a line end within this time was waiting for it.
@@ -53,20 +89,25 @@ impl Session {
         if alarm.position >= position {
             return true;
         }
-        if self.watch.stage() != Stage::System {
+        if !matches!(self.watch.stage(), Stage::System | Stage::Tested) {
             return false;
         }
+        self.lives();
+        true
+    }
+
+    /// The alarm was none.
+    fn lives(&mut self) {
         if let Some(alarm) = self.watch.disprove() {
             let line = alarm.line;
             self.log.info(format!("the board goes on, so it has only printed {line:?}"));
         }
-        self.alarmed = None;
-        true
+        self.note_alarm();
     }
 
     pub(super) fn note_alarm(&mut self) {
         if self.watch.alarm().is_none() {
-            self.alarmed = None;
+            (self.alarmed, self.probe) = (None, Probe::default());
         } else if self.alarmed.is_none() {
             self.alarmed = Some(Instant::now());
         }
@@ -76,11 +117,27 @@ impl Session {
     pub(super) fn due(&mut self, begin: Instant, nudge: bool) -> Option<(Instant, Due)> {
         self.note_alarm();
         if let (Some(alarm), Some(alarmed)) = (self.watch.alarm(), self.alarmed) {
-            let system = self.watch.stage() == Stage::System;
-            let [quiet, limit] = if system { BORNE_OUT } else { LAST_WORDS };
-            let over = !system && (alarm.is_over || alarm.trouble != Trouble::Panic);
-            let due = if over { alarmed } else { (self.heard + quiet).min(alarmed + limit) };
-            return Some((due, Due::Dead));
+            let quiet_since = self.heard.max(alarmed);
+            return match self.watch.stage() {
+                Stage::Tested => alarm.is_over.then_some((quiet_since + DEAD_QUIET, Due::Dead)),
+                // Whoever has the console sees to the board.
+                Stage::System if self.forced.is_some() => None,
+                Stage::System => Some(match self.probe.at {
+                    None => (quiet_since + QUIET, Due::Probe),
+                    Some(at) => {
+                        let answered = !self.probe.answer.is_empty();
+                        let sure = self.typist.echoes() || alarm.is_over || answered;
+                        let limit = ECHO[usize::from(!sure)];
+                        (quiet_since.max(at) + limit, Due::Dead)
+                    }
+                }),
+                _ => {
+                    let [quiet, limit] = LAST_WORDS;
+                    let over = alarm.is_over || alarm.trouble != Trouble::Panic;
+                    let last = (self.heard + quiet).min(alarmed + limit);
+                    Some((if over { alarmed } else { last }, Due::Dead))
+                }
+            };
         }
         if nudge && self.watch.is_silent_since_reset() {
             return Some((begin + NUDGE_AFTER_RESET, Due::Nudge));
@@ -93,6 +150,44 @@ impl Session {
             && !self.watch.is_quiet()
             && HANDED_OVER.iter().any(|words| self.last_line.contains(words));
         handed_over.then(|| (self.heard + KERNEL_SILENCE, Due::Silent))
+    }
+
+    /// Types a line end at a system that may be dead.
+    pub(super) async fn probe(&mut self) -> Result<(), Error> {
+        let Probe { at, answer, typed, .. } = &mut self.probe;
+        (*at, *typed) = (Some(Instant::now()), *typed + 1);
+        answer.clear();
+        self.log.debug("a line end is typed, to see whether the board lives");
+        self.type_bytes(Bytes::from_static(b"\n")).await
+    }
+
+    /// Whether the alarm means that the board is dead, now that it had time to say something.
+    pub(super) fn is_dead(&mut self) -> bool {
+        if self.watch.stage() != Stage::System {
+            return true;
+        }
+        let answer = String::from_utf8_lossy(&self.probe.answer).into_owned();
+        if answer.is_empty() {
+            return true;
+        }
+        let said = answer.trim_matches(['\r', '\n']);
+        let panicked = |alarm: &Alarm| alarm.trouble == Trouble::Panic && !alarm.began_again;
+        let panicked = self.watch.alarm().is_some_and(panicked);
+        // The echo of a line end is one. A kernel's own lines are no answer.
+        let lives = match panicked {
+            true => answer.starts_with(['\r', '\n']) || !said.starts_with('['),
+            false => said.is_empty(),
+        };
+        if lives || self.probe.typed >= PROBES {
+            self.lives();
+            return false;
+        }
+        // A boot loader or a login that waits there answers the same each time.
+        let waits = (!panicked && !answer.ends_with(['\r', '\n']))
+            .then(|| said.rsplit(['\r', '\n']).next().unwrap_or_default().to_owned());
+        let again = waits.is_some() && waits == self.probe.before;
+        (self.probe.before, self.probe.at) = (waits, None);
+        again
     }
 
     /// The failure that the alarm is for whoever waits.

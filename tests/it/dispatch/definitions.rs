@@ -221,7 +221,7 @@ fn tests_in_a_container_know_their_board_and_it_is_there_again_after_them() {
     let device = device("docker01") + "device_info: [{board_id: 0123-abc}]\n";
     complete(&lab, &job, &device);
     let results = std::fs::read_to_string(lab.path("out/results.yaml")).unwrap();
-    for suite in ["0_before", "0_inside", "0_after"] {
+    for suite in ["0_before", "1_inside", "2_after"] {
         let passed = format!("- definition: {suite}\n  case: linux\n  result: pass\n");
         assert!(results.contains(&passed), "no {suite} in {results}");
     }

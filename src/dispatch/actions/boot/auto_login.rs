@@ -141,8 +141,7 @@ impl Login<'_> {
         if let (Some(prompt), Some(password)) = (&auto.password_prompt, &auto.password) {
             self.expect(std::slice::from_ref(prompt), &REFUSED).await?;
             // Not logged: it is a password.
-            let line = format!("{password}\n").into_bytes();
-            self.session.type_bytes(line.into()).await?;
+            self.session.type_secret(&format!("{password}\n"), self.delay).await?;
         }
         self.reach_prompt(&REFUSED).await?.commands(auto).await
     }

@@ -159,6 +159,11 @@ impl Values {
         Ok(Some(line))
     }
 
+    /// All that is known.
+    pub(in crate::dispatch) fn known(&self) -> impl Iterator<Item = (&'static str, String)> {
+        self.table().into_iter().filter_map(|(placeholder, value)| Some((placeholder, value?)))
+    }
+
     fn table(&self) -> Vec<(&'static str, Option<String>)> {
         let file = |name: &str| self.files.get(name).cloned();
         let address = |of: fn(&Addresses) -> &String| self.addresses.as_ref().map(of).cloned();

@@ -32,9 +32,10 @@ impl Action for ExportEnv {
             let patterns = Patterns::new(all).map_err(Error::Configuration)?;
             let (wait, lava_dir) = (context.wait(), context.lava_dir());
             let delay = Duration::from_millis(context.device.test_character_delay);
+            let shell = context.device.shell().to_owned();
             let session = context.session()?;
-            for line in ["export SHELL=/bin/sh", &format!(". {lava_dir}/environment")] {
-                session.send_line(line, delay).await?;
+            for line in [format!("export SHELL={shell}"), format!(". {lava_dir}/environment")] {
+                session.send_line(&line, delay).await?;
                 let found = session.expect(&patterns, &wait).await?;
                 if found.index < MISSING.len() {
                     let seen = session.last_line();

@@ -38,9 +38,10 @@ impl Action for CompressOverlay {
 /// Adds what is only known when all tests are: the environment, and which tests each stage runs.
 pub(in crate::dispatch::actions) fn complete(context: &mut Context) -> std::io::Result<()> {
     let lava_dir = context.lava_dir();
-    let (job, id) = (context.job.clone(), context.settings.job_id.clone());
+    let (job, device) = (context.job.clone(), context.device.clone());
+    let settings = context.settings.clone();
     let shared = context.shared();
-    let environment = environment(&job, &id, &shared.environment);
+    let environment = environment(&job, &device, &settings, &shared.environment);
     shared.overlay.add(format!("{lava_dir}/environment"), false, environment)?;
     let mut stages: BTreeMap<usize, String> = BTreeMap::new();
     for test in &shared.tests {

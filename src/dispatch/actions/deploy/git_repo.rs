@@ -43,13 +43,20 @@ impl Action for GitRepo {
     fn run<'a>(&'a self, context: &'a mut Context) -> Running<'a> {
         Box::pin(async move {
             let Planned { stage, run, definition, .. } = &self.0;
-            let Source::Git { repository, branch, revision, .. } = &definition.source else {
+            let Source::Git { repository, branch, revision, recursive, shallow, .. } =
+                &definition.source
+            else {
                 return Err(Error::Bug("the definition is not in git".into()));
             };
             let folder = context.scratch().join(format!("git-{stage}-{run}"));
-            clone(repository, branch.as_deref(), revision.as_deref(), &folder)
-                .await
-                .map_err(Error::Infrastructure)?;
+            let wanted = Wanted {
+                branch: branch.as_deref(),
+                revision: revision.as_deref(),
+                recursive: *recursive,
+                // A revision may be anywhere in the history; a tip needs nothing of it.
+                shallow: *shallow && revision.is_none(),
+            };
+            clone(repository, wanted, &folder).await.map_err(Error::Infrastructure)?;
             if let Ok(commit) = git(&["rev-parse", "HEAD"], Some(&folder)).await {
                 context.log.info(format!("{repository} is at {}", commit.trim()));
                 context.fact("commit", commit.trim());
@@ -91,22 +98,35 @@ fn inside(folder: &Path, path: &str) -> Result<PathBuf, Error> {
     }
 }
 
+/// What of a repository is wanted.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Wanted<'a> {
+    pub branch: Option<&'a str>,
+    pub revision: Option<&'a str>,
+    /// With what it has of other repositories.
+    pub recursive: bool,
+    /// Without its history.
+    pub shallow: bool,
+}
+
 /// Clones into a folder; what an earlier try has left there is removed.
 pub(super) async fn clone(
     repository: &str,
-    branch: Option<&str>,
-    revision: Option<&str>,
+    wanted: Wanted<'_>,
     folder: &Path,
 ) -> Result<(), String> {
+    let Wanted { branch, revision, recursive, shallow } = wanted;
     if folder.exists() {
         std::fs::remove_dir_all(folder)
             .map_err(|error| format!("{}: {error}", folder.display()))?;
     }
     let target = folder.display().to_string();
     let mut words = vec!["clone", "--quiet"];
-    // A revision may be anywhere in the history; a tip needs nothing of it.
-    if revision.is_none() {
+    if shallow {
         words.extend(["--depth", "1"]);
+    }
+    if recursive && revision.is_none() {
+        words.push("--recurse-submodules");
     }
     if let Some(branch) = branch {
         words.extend(["--branch", branch]);
@@ -118,6 +138,9 @@ pub(super) async fn clone(
         let commit =
             git(&["rev-parse", "--verify", "--end-of-options", &commit], Some(folder)).await?;
         git(&["checkout", "--quiet", "--detach", commit.trim()], Some(folder)).await?;
+        if recursive {
+            git(&["submodule", "--quiet", "update", "--init", "--recursive"], Some(folder)).await?;
+        }
     }
     Ok(())
 }

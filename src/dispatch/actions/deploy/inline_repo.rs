@@ -6,7 +6,7 @@ use crate::dispatch::action::{Action, Running};
 use crate::dispatch::context::Context;
 use crate::dispatch::error::Error;
 use crate::dispatch::job::Source;
-use crate::dispatch::overlay::{DefinitionFile, TestRun};
+use crate::dispatch::overlay::{DefinitionFile, Origin, TestRun};
 
 #[derive(Debug)]
 pub(super) struct InlineRepo(pub Planned);
@@ -43,5 +43,15 @@ pub(super) fn register(
     context.fact("name", planned.definition.name.clone());
     let Planned { stage, run, .. } = planned.clone();
     file.expected = planned.definition.expected.clone().or(file.expected);
-    context.shared().tests.push(TestRun { stage, run, uuid, file, repository });
+    let (address, revision) = match &planned.definition.source {
+        Source::Inline(_) | Source::Tar { .. } => (None, None),
+        Source::Git { repository, revision, .. } | Source::Bzr { repository, revision } => {
+            (Some(repository.clone()), revision.clone())
+        }
+        Source::Url { repository, .. } => (Some(repository.clone()), None),
+    };
+    let shared = context.shared();
+    let (path, commit) = (planned.definition.path.clone(), shared.extra.get("commit").cloned());
+    let origin = Origin { repository: address, path, revision, commit };
+    shared.tests.push(TestRun { stage, run, uuid, file, repository, origin });
 }

@@ -65,7 +65,7 @@ impl Action for LavaOverlay {
             let overlay = &mut context.shared().overlay;
             *overlay = crate::dispatch::overlay::Overlay::default();
             let failed = |error: std::io::Error| Error::Infrastructure(error.to_string());
-            overlay.add_helpers(&lava_dir).map_err(failed)?;
+            overlay.add_helpers(&lava_dir, device.shell()).map_err(failed)?;
             overlay.add_target(&lava_dir, &device.target).map_err(failed)?;
             if !secrets.is_empty() {
                 overlay.add(format!("{lava_dir}/secrets"), false, secrets).map_err(failed)?;

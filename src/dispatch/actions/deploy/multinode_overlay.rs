@@ -16,8 +16,8 @@ impl Action for MultinodeOverlay {
     fn run<'a>(&'a self, context: &'a mut Context) -> Running<'a> {
         Box::pin(async move {
             let Some(member) = context.member.clone() else { return Ok(()) };
-            let lava_dir = context.lava_dir();
-            let added = context.shared().overlay.add_group(&lava_dir, &member);
+            let (lava_dir, shell) = (context.lava_dir(), context.device.shell().to_owned());
+            let added = context.shared().overlay.add_group(&lava_dir, &shell, &member);
             added.map_err(|error| Error::Infrastructure(error.to_string()))
         })
     }

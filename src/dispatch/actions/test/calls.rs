@@ -119,7 +119,11 @@ fn answer(number: u64, text: &str) -> String {
     format!("LAVA_ANSWER {number} {} {text}", signals::check(number, text))
 }
 
-fn understood(name: &str, arguments: &str) -> Result<Ask, String> {
+/// What a board or a script asks for: `WAIT_ALL` with a message and a role.
+///
+/// # Errors
+/// When it makes no sense.
+pub(super) fn understood(name: &str, arguments: &str) -> Result<Ask, String> {
     let mut words = arguments.split_whitespace().map(ToOwned::to_owned);
     let id = words.next().ok_or_else(|| format!("{name} without a message"))?;
     let rest: Vec<String> = words.collect();
@@ -135,7 +139,10 @@ fn understood(name: &str, arguments: &str) -> Result<Ask, String> {
         }
         ("WAIT", []) => Ok(Ask::Wait { id }),
         ("WAIT_ALL", []) => Ok(Ask::WaitAll { id, role: None }),
-        ("WAIT_ALL", [role]) => Ok(Ask::WaitAll { id, role: Some(role.clone()) }),
+        ("WAIT_ALL", [role]) => {
+            let role = role.strip_prefix("role=").unwrap_or(role).to_owned();
+            Ok(Ask::WaitAll { id, role: Some(role) })
+        }
         ("SYNC", []) => Ok(Ask::Sync { id }),
         _ => {
             Err(format!("the board asks its group for LAVA_{name} {arguments:?}, which is nothing"))

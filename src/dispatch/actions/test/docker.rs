@@ -144,7 +144,7 @@ impl DockerTestShell {
         context.session()?.send_line(&line, std::time::Duration::ZERO).await?;
         context.expect(&prompt, &wait).await?;
         // What tests print there of the board's boots and panics is theirs to judge.
-        run_tests(self.stage, Stage::Unjudged, context).await
+        run_tests(self.stage, Stage::Unjudged, vec![PROMPT.1.into()], Vec::new(), context).await
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::pattern::{OwnPattern, Reported};
+use super::pattern::{OwnPattern, Reported, Whose};
 use crate::dispatch::context::Context;
 use crate::dispatch::error::Error;
 use crate::dispatch::expect::{Found, Place};
@@ -19,9 +19,14 @@ pub(super) struct Follower {
     set: Option<String>,
     /// The cases that were started and not reported yet.
     cases: BTreeMap<String, Mark>,
+    /// The lines of the log at which cases have ended that are not reported yet.
+    ended: BTreeMap<String, u64>,
     /// The definitions that were started.
     begun: BTreeSet<String>,
 }
+
+/// Why an expected case has failed that nothing was heard of.
+const NOT_REPORTED: &str = "it is expected, and was not reported";
 
 /// A definition that runs.
 #[derive(Debug)]
@@ -42,8 +47,9 @@ pub(super) struct Mark {
 }
 
 impl Mark {
-    pub(super) fn of(found: &Found, context: &Context) -> Self {
-        Self { place: found.place, line: context.log.lines() }
+    pub(super) fn of(found: &Found, context: &mut Context) -> Self {
+        let line = context.session().map(|session| session.line_of(found.position));
+        Self { place: found.place, line: line.unwrap_or_else(|_| context.log.lines()) }
     }
 }
 
@@ -52,13 +58,16 @@ impl Follower {
         Self { stage, ..Self::default() }
     }
 
-    pub(super) fn stage(&self) -> usize {
-        self.stage
-    }
-
     /// The running definition's own pattern, if it has one.
     pub(super) fn own_pattern(&self) -> Option<&OwnPattern> {
         self.run.as_ref()?.own.as_ref()
+    }
+
+    /// Whether all definitions have come to their end.
+    pub(super) fn is_complete(&self, context: &mut Context) -> bool {
+        let stage = self.stage;
+        let mut tests = context.shared().tests.iter().filter(|test| test.stage == stage);
+        self.run.is_none() && tests.all(|test| self.begun.contains(&test.run))
     }
 
     pub(super) fn waiting_for(&self) -> String {
@@ -92,9 +101,13 @@ impl Follower {
             Signal::StartCase { case } => {
                 self.cases.insert(case, at);
             }
-            Signal::EndCase { .. } => {}
+            Signal::EndCase { case } => {
+                self.ended.insert(case, at.line);
+            }
             Signal::Case(case) => {
                 let started = self.cases.remove(&case.case);
+                odd(&case.case, case.odd.as_deref(), context);
+                let at = self.ended.remove(&case.case).map_or(at, |line| Mark { line, ..at });
                 let result = CaseResult {
                     measurement: case.measurement,
                     units: case.units,
@@ -132,7 +145,8 @@ impl Follower {
         };
         self.begun.insert(test.run.clone());
         let own = test.file.pattern.as_ref();
-        let own = own.map(|pattern| OwnPattern::new(pattern, &test.file.fixup));
+        let fixup = &test.file.fixup;
+        let own = own.map(|pattern| OwnPattern::new(pattern, fixup, Whose::Definition));
         self.run = Some(Started { test, at, own, reported: BTreeSet::new() });
     }
 
@@ -143,8 +157,10 @@ impl Follower {
         };
         self.set = None;
         self.cases.clear();
+        self.ended.clear();
         compare(&started.test, &started.reported, context);
-        context.result(whole(&started, "pass", Some(at)));
+        let whole = whole(&started, "pass", Some(at), context);
+        context.result(whole);
     }
 
     /// A definition that did not come to its end has failed.
@@ -153,7 +169,8 @@ impl Follower {
             let run = &started.test.run;
             context.log.error(format!("{run} did not come to its end"));
             compare(&started.test, &started.reported, context);
-            context.result(whole(&started, "fail", None));
+            let whole = whole(&started, "fail", None, context);
+            context.result(whole);
         }
         self.set = None;
         self.cases.clear();
@@ -173,21 +190,25 @@ impl Follower {
     /// A result that the definition's own pattern has found.
     pub(super) fn own(&mut self, found: &Found, context: &mut Context) {
         let Some(own) = self.own_pattern() else { return };
-        let Reported { case, result, measurement, units } = match own.report(&found.groups) {
-            Ok(Some(reported)) => reported,
-            Ok(None) => return,
-            Err(why) => {
-                context.log.error(why);
-                return;
-            }
-        };
+        let Reported { case, result, measurement, units, odd: wrong } =
+            match own.report(&found.groups) {
+                Ok(Some(reported)) => reported,
+                Ok(None) => return,
+                Err(why) => {
+                    context.log.error(why);
+                    return;
+                }
+            };
+        odd(&case, wrong.as_deref(), context);
         let at = Mark::of(found, context);
         let result = CaseResult { measurement, units, ..self.case(case, result, None, at) };
         self.report(result, context);
     }
 
-    fn report(&mut self, result: CaseResult, context: &mut Context) {
+    fn report(&mut self, mut result: CaseResult, context: &mut Context) {
         if let Some(started) = &mut self.run {
+            let expected = started.test.file.expected.as_deref();
+            result.result = unexpected(expected, &result.case, result.result, context);
             started.reported.insert(result.case.clone());
         }
         context.result(result);
@@ -210,13 +231,22 @@ impl Follower {
     }
 }
 
+/// Tells of a measurement that is none.
+fn odd(case: &str, odd: Option<&str>, context: &Context) {
+    if let Some(odd) = odd {
+        context.log.error(format!(
+            "{case}: the measurement {odd:?} is no number; the case counts without"
+        ));
+    }
+}
+
 /// Compares what a run has reported with what it has to report.
 fn compare(test: &TestRun, reported: &BTreeSet<String>, context: &mut Context) {
     let Some(expected) = &test.file.expected else { return };
     missing(&test.run, expected, reported, context);
 }
 
-/// Expected cases that were not reported have failed; others than those are warned of.
+/// Expected cases that were not reported have failed.
 pub(super) fn missing(
     definition: &str,
     expected: &[String],
@@ -229,17 +259,37 @@ pub(super) fn missing(
             definition: definition.to_owned(),
             case: case.clone(),
             result: "fail".into(),
+            extra: BTreeMap::from([("reason".to_owned(), NOT_REPORTED.to_owned())]),
             ..CaseResult::default()
         });
     }
-    for case in reported.iter().filter(|case| !expected.contains(case)) {
-        context.log.warning(format!("{definition}: {case:?} was reported and is not expected"));
+}
+
+/// The result of a case: where it is not among those that are expected it has failed, whatever it says.
+pub(super) fn unexpected(
+    expected: Option<&[String]>,
+    case: &str,
+    result: String,
+    context: &Context,
+) -> String {
+    if expected.is_none_or(|expected| expected.iter().any(|known| known == case)) {
+        return result;
     }
+    context
+        .log
+        .warning(format!("{case:?} is reported as {result}, and is not expected: it has failed"));
+    "fail".into()
 }
 
 /// The result of a definition as a whole, as LAVA has it in its own suite.
-fn whole(started: &Started, result: &str, at: Option<Mark>) -> CaseResult {
+fn whole(started: &Started, result: &str, at: Option<Mark>, context: &Context) -> CaseResult {
+    let origin = started.test.origin.clone();
     CaseResult {
+        namespace: Some(context.now.namespace.clone()),
+        repository: origin.repository,
+        path: Some(origin.path),
+        revision: Some(origin.revision.unwrap_or_else(|| "unspecified".into())),
+        commit_id: origin.commit,
         definition: LAVA.into(),
         case: started.test.run.clone(),
         result: result.into(),

@@ -1,6 +1,7 @@
 //! Testing: running definitions in the board's shell, dialogues with it, and watching what it prints
 //! by itself.
 
+mod account;
 mod calls;
 mod docker;
 mod follower;
@@ -10,6 +11,7 @@ mod pattern;
 mod retry;
 mod shell;
 
+pub use account::Account;
 pub use docker::DockerTest;
 pub use interactive::InteractiveRetry;
 pub use monitor::MonitorRetry;

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use super::follower::missing;
-use super::pattern::OwnPattern;
+use super::follower::{missing, unexpected};
+use super::pattern::{OwnPattern, Reported, Whose};
 use crate::dispatch::action::{Action, Running, Scene};
 use crate::dispatch::context::Context;
 use crate::dispatch::error::Error;
@@ -11,6 +11,7 @@ use crate::dispatch::expect::{Found, Patterns};
 use crate::dispatch::job::Monitor;
 use crate::dispatch::results::CaseResult;
 use crate::dispatch::session::Wait;
+use crate::dispatch::suite;
 use crate::dispatch::watch::Stage;
 
 /// `lava-test-monitor-retry`: watches again when the watching failed.
@@ -42,11 +43,24 @@ impl Action for TestMonitor {
     fn run<'a>(&'a self, context: &'a mut Context) -> Running<'a> {
         Box::pin(async move {
             // What is watched may begin as often as it likes.
-            context.session()?.watch().enter(Stage::Unjudged);
+            context.session()?.watch().enter(Stage::Tested);
+            let mut done = Ok(());
             for monitor in &self.0 {
-                watch(monitor, context).await?;
+                match done {
+                    Ok(()) => done = watch(monitor, context).await,
+                    // What was expected of the others is missing.
+                    Err(_) => {
+                        let expected = monitor.expected.as_deref().unwrap_or_default();
+                        missing(
+                            &suite::monitor(&monitor.name),
+                            expected,
+                            &BTreeSet::new(),
+                            context,
+                        );
+                    }
+                }
             }
-            Ok(())
+            done
         })
     }
 }
@@ -54,21 +68,21 @@ impl Action for TestMonitor {
 /// Waits for the monitor's start, and takes in results until its end.
 async fn watch(monitor: &Monitor, context: &mut Context) -> Result<(), Error> {
     let Monitor { name, start, end, pattern, fixup, expected } = monitor;
-    let own = OwnPattern::new(pattern, fixup);
+    let own = OwnPattern::new(pattern, fixup, Whose::Monitor);
     let start = Patterns::new([start]).map_err(Error::Configuration)?;
-    expect(&start, &format!("the start of the monitor {name:?}"), context).await?;
-    context.log.info(format!("the monitor {name:?} has started"));
     let inside = Patterns::new([end, &own.regex]).map_err(Error::Configuration)?;
     let mut reported = BTreeSet::new();
-    let done = loop {
+    let begun = expect(&start, &format!("the start of the monitor {name:?}"), context).await;
+    let mut done = begun.map(|_| context.log.info(format!("the monitor {name:?} has started")));
+    while done.is_ok() {
         match expect(&inside, &format!("the end of the monitor {name:?}"), context).await {
-            Ok(found) if found.index == 0 => break Ok(()),
-            Ok(found) => report(name, &own, &found, &mut reported, context),
-            Err(error) => break Err(error),
+            Ok(found) if found.index == 0 => break,
+            Ok(found) => report(monitor, &own, &found, &mut reported, context),
+            Err(error) => done = Err(error),
         }
-    };
+    }
     if let Some(expected) = expected {
-        missing(name, expected, &reported, context);
+        missing(&suite::monitor(name), expected, &reported, context);
     }
     done
 }
@@ -81,30 +95,36 @@ async fn expect(patterns: &Patterns, what: &str, context: &mut Context) -> Resul
 }
 
 fn report(
-    monitor: &str,
+    monitor: &Monitor,
     own: &OwnPattern,
     found: &Found,
     reported: &mut BTreeSet<String>,
     context: &mut Context,
 ) {
-    let said = match own.report(&found.groups) {
+    let name = &monitor.name;
+    let Reported { case, result, measurement, units, odd } = match own.report(&found.groups) {
         Ok(Some(said)) => said,
         Ok(None) => {
-            context.log.error(format!("{monitor}: a result without a test case"));
+            context.log.error(format!("{name}: a match without a test case or a result"));
             return;
         }
         Err(why) => {
-            context.log.error(format!("{monitor}: {why}"));
+            context.log.error(format!("{name}: {why}"));
             return;
         }
     };
-    reported.insert(said.case.clone());
+    if let Some(odd) = odd {
+        context.log.error(format!("{name}: {case}: the measurement {odd:?} is no number"));
+    }
+    let result = unexpected(monitor.expected.as_deref(), &case, result, context);
+    reported.insert(case.clone());
     context.result(CaseResult {
-        definition: monitor.to_owned(),
-        case: said.case,
-        result: said.result,
-        measurement: said.measurement,
-        units: said.units,
+        definition: suite::monitor(name),
+        case,
+        result,
+        measurement,
+        units,
+        level: Some(context.now.level.clone()),
         endtc: Some(context.log.lines()),
         end_offset: found.place.offset,
         ..CaseResult::default()

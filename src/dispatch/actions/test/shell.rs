@@ -2,23 +2,24 @@
 
 use std::time::Duration;
 
+use bytes::Bytes;
 use tokio::time::Instant;
 
+use super::account::{Account, Entry};
 use super::calls::Calls;
-use super::follower::{Follower, Mark};
 use crate::dispatch::action::{Action, Running};
 use crate::dispatch::context::Context;
 use crate::dispatch::error::Error;
 use crate::dispatch::expect::{Found, Patterns};
-use crate::dispatch::job::MULTINODE_TEST;
-use crate::dispatch::ledger::{Heard, Ledger};
+use crate::dispatch::job::{Kind, MULTINODE_TEST};
+use crate::dispatch::results::{CaseResult, LAVA};
 use crate::dispatch::session::Wait;
 use crate::dispatch::signals;
 use crate::dispatch::watch::Stage;
 
 #[derive(Debug)]
 pub(super) struct TestShell {
-    /// Which test block of the job this is.
+    /// Which test block of the namespace this is.
     pub stage: usize,
     /// As requests to the group name it, if this one has any.
     pub multinode: bool,
@@ -38,6 +39,10 @@ const TRIES: u32 = 3;
 const AGAIN_LIMIT: Duration = Duration::from_secs(10);
 /// How long the last line of the board's may take to come after the one before it.
 const EXIT_LIMIT: Duration = Duration::from_secs(2);
+/// What is like a prompt at rest is one when a line end brings it back within this time.
+const BACK_LIMIT: Duration = Duration::from_secs(8);
+/// So many line ends are typed at most: tests may print what is like a prompt.
+const LINE_ENDS: u32 = 10;
 
 impl Action for TestShell {
     fn name(&self) -> &'static str {
@@ -45,51 +50,81 @@ impl Action for TestShell {
     }
 
     fn run<'a>(&'a self, context: &'a mut Context) -> Running<'a> {
-        Box::pin(run_tests(self.stage, Stage::System, context))
+        Box::pin(async move {
+            let prompts = context.shared().prompts.clone();
+            let logins = logins(context);
+            run_tests(self.stage, Stage::System, prompts, logins, context).await
+        })
     }
 }
 
-/// Runs the tests of a stage at the console, where what it prints means what `watched` says.
+/// The login prompts of what the namespace boots.
+fn logins(context: &Context) -> Vec<String> {
+    let blocks = context.job.blocks.iter();
+    let here = blocks.filter(|block| block.namespace() == context.now.namespace);
+    let logins = here.filter_map(|block| match &block.kind {
+        Kind::Boot(boot) => Some(boot.auto_login.as_ref()?.login_prompt.clone()),
+        _ => None,
+    });
+    logins.filter(|prompt| !prompt.is_empty()).collect()
+}
+
+/// Runs the tests of a stage at the console, where what it prints means what `watched` says. A prompt that
+/// is there again tells of a runner that has ended.
 ///
 /// # Errors
 /// When they do not come to their end; how each went is in the results.
 pub(super) async fn run_tests(
     stage: usize,
     watched: Stage,
+    prompts: Vec<String>,
+    logins: Vec<String>,
     context: &mut Context,
 ) -> Result<(), Error> {
     let lava_dir = context.lava_dir();
     type_line(&format!("{lava_dir}/bin/lava-test-runner {lava_dir}/{stage}"), context).await?;
     context.session()?.watch().enter(watched);
+    let account = Account::new(stage);
+    context.account = Some(account.clone());
     let mut shell = Shell {
-        follower: Follower::new(stage),
-        ledger: Ledger::default(),
+        stage,
+        account: account.clone(),
         calls: Calls::new(context.member.clone()),
+        prompts,
+        logins,
+        at_prompt: None,
+        line_ends: 0,
     };
-    let done = shell.follow(context).await;
-    let done = match done {
-        Ok(()) => shell.ask_again(context).await,
-        failed => failed,
+    let done = match shell.follow(context).await {
+        Ok(prompt) => match shell.ask_again(context).await {
+            Ok(()) => shell.ended(prompt, context),
+            failed => failed,
+        },
+        Err(failed) => Err(failed),
     };
-    let late = shell.ledger.give_up();
-    let done = done.and(shell.count(late, context));
-    shell.follower.finish(context);
-    done
+    context.account = None;
+    done.and(account.close(context))
 }
 
 /// A test shell that runs.
 struct Shell {
-    follower: Follower,
-    ledger: Ledger<Mark>,
+    stage: usize,
+    account: Account,
     calls: Calls,
+    prompts: Vec<String>,
+    logins: Vec<String>,
+    /// When a line end was typed, since what is like a prompt stood there.
+    at_prompt: Option<Instant>,
+    line_ends: u32,
 }
 
 impl Shell {
-    async fn follow(&mut self, context: &mut Context) -> Result<(), Error> {
+    /// Follows the runner to its end. Gives the shell's prompt, if that is what tells of it.
+    async fn follow(&mut self, context: &mut Context) -> Result<Option<String>, Error> {
         let mut patterns = self.patterns()?;
         loop {
             // Silence is no error here: a test may take as long as its block may.
-            let what = self.calls.waiting_for().unwrap_or_else(|| self.follower.waiting_for());
+            let what = self.calls.waiting_for().unwrap_or_else(|| self.account.waiting_for());
             let wait = Wait { connection: None, what: Some(what), ..context.wait() };
             let found = tokio::select! {
                 found = context.expect(&patterns, &wait) => found?,
@@ -100,36 +135,88 @@ impl Shell {
                     continue;
                 }
             };
+            if patterns.is_at_rest(found.index) {
+                match self.prompt(&found, context).await? {
+                    Some(prompt) => return Ok(Some(prompt)),
+                    None => continue,
+                }
+            }
+            self.at_prompt = None;
             match found.index {
-                SIGNAL | CHECK | TOTAL => {
-                    if self.is_end(&found) {
-                        return self.leave(context).await;
-                    }
-                    if self.heard(&found, context)? {
-                        // Another definition may have another pattern.
-                        patterns = self.patterns()?;
-                    }
+                TOTAL if self.account.is_end(&found) => {
+                    return self.leave(context).await.map(|()| None);
                 }
                 CALL => {
                     if let Some(line) = self.calls.heard(&found, &context.log).await? {
                         type_line(&line, context).await?;
                     }
                 }
-                EXIT => return Ok(()),
+                EXIT => return Ok(None),
                 INSTALL_FAIL => {
-                    return Err(Error::Test("an install step failed on the board".into()));
+                    context.result(CaseResult {
+                        definition: LAVA.into(),
+                        case: format!("stage_{}", self.stage),
+                        result: "fail".into(),
+                        ..CaseResult::default()
+                    });
+                    // The runner says which before it.
+                    let line = found.before.trim_end().rsplit('\n').next().unwrap_or_default();
+                    let of = line.rsplit_once("cannot install ").map(|(_, run)| run.trim());
+                    let of = of.map(|run| format!(" of {run:?}")).unwrap_or_default();
+                    return Err(Error::Test(format!("an install step{of} failed on the board")));
                 }
-                // The definition's own pattern.
-                _ => self.follower.own(&found, context),
+                index => {
+                    let entry = entry(index).unwrap_or(Entry::Own);
+                    if self.account.heard(entry, &found, context)? {
+                        // Another definition has another pattern.
+                        patterns = self.patterns()?;
+                    }
+                }
             }
         }
     }
 
-    /// Whether this is the board's own account of all its signals, which is the last but one of its lines.
-    fn is_end(&mut self, found: &Found) -> bool {
-        let word = |i: usize| found.groups.get(i).map_or("", String::as_str);
-        let number = word(1).parse().unwrap_or_default();
-        found.index == TOTAL && number > 0 && self.ledger.total(number, word(2))
+    /// What is like a prompt stands there, and nothing follows. Gives it when it is one.
+    async fn prompt(
+        &mut self,
+        found: &Found,
+        context: &mut Context,
+    ) -> Result<Option<String>, Error> {
+        let said = found.groups.first().map_or("", String::as_str);
+        let login = Patterns::new(&self.logins).map_err(Error::Configuration)?;
+        let (prompt, is_login) = (said.trim().to_owned(), login.first_in(said).is_some());
+        if self.at_prompt.take().is_some_and(|typed| typed.elapsed() < BACK_LIMIT) {
+            if is_login {
+                return Err(Error::Dead(format!(
+                    "the board waits at {prompt:?} for somebody to log in while {} was waited for: it has \
+                     rebooted, or the tests have ended their own shell",
+                    self.account.waiting_for()
+                )));
+            }
+            return Ok(Some(prompt));
+        }
+        if self.line_ends < LINE_ENDS {
+            self.line_ends += 1;
+            self.at_prompt = Some(Instant::now());
+            context.log.debug(format!("{prompt:?} may be a prompt: a line end is typed"));
+            context.session()?.type_bytes(Bytes::from_static(b"\n")).await?;
+        }
+        Ok(None)
+    }
+
+    /// Whether the runner had come to its end, when its shell's prompt is there and it has not said so.
+    fn ended(&self, prompt: Option<String>, context: &mut Context) -> Result<(), Error> {
+        let Some(prompt) = prompt else { return Ok(()) };
+        if self.account.is_complete(context) {
+            context
+                .log
+                .warning("the test runner's last line did not come, but all that it ran has ended");
+            return Ok(());
+        }
+        let what = self.account.waiting_for();
+        Err(Error::Test(format!(
+            "the test runner is gone: the shell's prompt {prompt:?} is there, while {what} was waited for"
+        )))
     }
 
     /// Takes in the last line of a board that has said how many signals it gave; it may be damaged.
@@ -137,48 +224,18 @@ impl Shell {
         let last = Patterns::new([signals::PATTERNS[EXIT]]).map_err(Error::Bug)?;
         let wait = context.wait();
         let deadline = wait.deadline.min(Instant::now() + EXIT_LIMIT);
-        match context.session()?.expect(&last, &Wait { deadline, ..wait }).await {
+        match context.expect(&last, &Wait { deadline, ..wait }).await {
             Ok(_) | Err(Error::Timeout(_)) => Ok(()),
             Err(error) => Err(error),
         }
     }
 
     fn patterns(&self) -> Result<Patterns, Error> {
-        let own = self.follower.own_pattern().map(|own| own.regex.clone());
         let fixed = signals::PATTERNS.into_iter().map(ToOwned::to_owned);
-        Patterns::new(fixed.chain(own)).map_err(Error::Test)
-    }
-
-    /// Takes in a signal or what the board says about its signals. Tells whether any counted.
-    fn heard(&mut self, found: &Found, context: &mut Context) -> Result<bool, Error> {
-        let word = |i: usize| found.groups.get(i).map_or("", String::as_str);
-        let number = word(1).parse().unwrap_or_default();
-        let damaged = self.ledger.damaged();
-        let counting = match found.index {
-            CHECK => self.ledger.vouched(number, word(2)),
-            TOTAL => {
-                let _ = self.ledger.total(number, word(2));
-                Vec::new()
-            }
-            _ => {
-                let with = Mark::of(found, context);
-                let [text, name, arguments] = [0, 1, 2].map(|i| word(i).to_owned());
-                self.ledger.heard(Heard { text, name, arguments, with }).into_iter().collect()
-            }
-        };
-        if damaged == 0 && self.ledger.damaged() > 0 {
-            context.log.warning(
-                "a signal of the board's came damaged: it is asked for again at the end of the tests, \
-                 and those after it wait for it",
-            );
-        }
-        let any = !counting.is_empty();
-        self.count(counting, context)?;
-        Ok(any)
-    }
-
-    fn count(&mut self, signals: Vec<Heard<Mark>>, context: &mut Context) -> Result<(), Error> {
-        signals.into_iter().try_for_each(|signal| self.follower.signal(&signal, context))
+        let patterns =
+            Patterns::new(fixed.chain(self.account.own_pattern())).map_err(Error::Test)?;
+        let prompts = self.prompts.iter().chain(&self.logins);
+        patterns.or_at_rest(prompts).map_err(Error::Configuration)
     }
 
     /// Asks for the signals that did not come whole until they are here, or it is no use.
@@ -187,10 +244,10 @@ impl Shell {
         let patterns = Patterns::new(signals::PATTERNS).map_err(Error::Bug)?;
         let (mut in_vain, mut asked) = (0, None);
         while in_vain < TRIES {
-            let Some(missing) = self.ledger.missing() else { return Ok(()) };
+            let Some(missing) = self.account.missing() else { return Ok(()) };
             in_vain = if asked.as_ref() == Some(&missing) { in_vain + 1 } else { 0 };
             let numbers: String = missing.iter().map(|number| format!(" {number}")).collect();
-            let stage = self.follower.stage();
+            let stage = self.stage;
             let line = format!("{lava_dir}/bin/lava-signals-again {lava_dir}/{stage}{numbers}");
             type_line(&line, context).await?;
             asked = Some(missing);
@@ -198,10 +255,10 @@ impl Shell {
             let deadline = wait.deadline.min(Instant::now() + AGAIN_LIMIT);
             let wait = Wait { deadline, ..wait };
             loop {
-                match context.session()?.expect(&patterns, &wait).await {
+                match context.expect(&patterns, &wait).await {
                     Ok(found) => {
-                        if matches!(found.index, SIGNAL | CHECK | TOTAL) {
-                            self.heard(&found, context)?;
+                        if let Some(entry) = entry(found.index) {
+                            self.account.heard(entry, &found, context)?;
                         }
                         if found.index == TOTAL {
                             break;
@@ -213,13 +270,22 @@ impl Shell {
                 }
             }
         }
-        if let Some(missing) = self.ledger.missing() {
+        if let Some(missing) = self.account.missing() {
             let lost = missing.len();
             context.log.error(format!(
                 "{lost} or more signals of the board's came damaged each time: results are missing"
             ));
         }
         Ok(())
+    }
+}
+
+fn entry(index: usize) -> Option<Entry> {
+    match index {
+        SIGNAL => Some(Entry::Signal),
+        CHECK => Some(Entry::Check),
+        TOTAL => Some(Entry::Total),
+        _ => None,
     }
 }
 

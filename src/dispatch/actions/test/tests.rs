@@ -1,11 +1,13 @@
 //! Test shells on a board in memory whose line loses characters.
 
+mod dialogues;
+mod ends;
+
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::interactive::TestInteractive;
 use super::monitor::TestMonitor;
 use super::shell::TestShell;
 use crate::config::{At, Problems};
@@ -14,9 +16,9 @@ use crate::dispatch::connection::{Script, ScriptHandle};
 use crate::dispatch::context::{Context, Settings};
 use crate::dispatch::device::Device;
 use crate::dispatch::error::Error;
-use crate::dispatch::job::{Interactive, Job, Monitor};
+use crate::dispatch::job::{Job, Monitor};
 use crate::dispatch::log::Log;
-use crate::dispatch::overlay::{DefinitionFile, TestRun};
+use crate::dispatch::overlay::{DefinitionFile, Origin, TestRun};
 use crate::dispatch::progress::Silent;
 use crate::dispatch::session::Session;
 use crate::dispatch::signals;
@@ -50,7 +52,8 @@ fn job(dir: &std::path::Path, definition: &str) -> (Context, ScriptHandle) {
     let (job, device, settings) = (Arc::new(job), Arc::<Device>::default(), Arc::new(settings));
     let mut context = Context::new(job, device, settings, log.clone(), Arc::new(Silent));
     context.now.deadline = Instant::now() + Duration::from_secs(300);
-    let test = TestRun { stage: 0, run: "0_t".into(), uuid: "u".into(), file, repository: None };
+    let (run, uuid, origin) = ("0_t".into(), "u".into(), Origin::default());
+    let test = TestRun { stage: 0, run, uuid, file, repository: None, origin };
     context.shared().tests.push(test);
     let (script, board) = Script::new();
     context.connect(Session::new(Box::new(script), log));
@@ -181,13 +184,15 @@ async fn a_raise_ends_the_job_at_once() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn expected_cases_that_are_missing_have_failed_and_others_are_warned_of() {
-    let all = vouched(&SIGNALS);
+async fn expected_cases_that_are_missing_have_failed_and_so_have_others() {
+    let mut signals = SIGNALS;
+    signals[4] = "<LAVA_SIGNAL_TESTCASE TEST_CASE_ID=b RESULT=pass>";
+    let all = vouched(&signals);
     let definition = "run: {steps: []}\nexpected: [a, c]";
     let (results, done, _, log) = run(definition, exit(&all, &total(6)), all).await;
     assert_eq!(results, ["0_t s/a pass", "0_t b fail", "0_t c fail", "lava 0_t pass"]);
     assert_eq!(done, Ok(()));
-    assert!(log.contains(r#"\"b\" was reported and is not expected"#), "{log}");
+    assert!(log.contains(r#"\"b\" is reported as pass, and is not expected"#), "{log}");
     // A definition that never began owes all of them.
     let (results, ..) = run(definition, exit(&[], &total(0)), Vec::new()).await;
     assert_eq!(results, ["0_t a fail", "0_t c fail"]);
@@ -196,10 +201,10 @@ async fn expected_cases_that_are_missing_have_failed_and_others_are_warned_of() 
 #[tokio::test(start_paused = true)]
 async fn a_definitions_own_pattern_finds_results_between_its_signals() {
     let ends = vouched(&[SIGNALS[0], SIGNALS[5]]);
-    let said = "net: OK\r\n[    3.1] usb: BAD\r\n";
+    let said = "+ echo net: OK\r\nnet: OK\r\n[    3.1] usb: BAD\r\n";
     let first = format!("no: OK\r\n{}{said}{}no: OK\r\n", ends[0], ends[1]);
     let definition = "run: {steps: []}
-parse: {pattern: '(?P<test_case_id>\\w+): (?P<result>OK|BAD)$', fixupdict: {OK: pass, BAD: fail}}";
+parse: {pattern: '(?P<test_case_id>[+ a-z]*\\w+): (?P<result>OK|BAD)$', fixupdict: {OK: pass, BAD: fail}}";
     let (results, ..) = run(definition, exit(&[first], &total(2)), ends).await;
     assert_eq!(results, ["0_t net pass", "0_t usb fail", "lava 0_t pass"]);
 }
@@ -220,9 +225,13 @@ pattern: '(?P<result>PASS|FAIL|BAD) - (?P<test_case_id>.*)\\.', fixupdict: {BAD:
 
 /// Runs the monitor while a board says something. Gives its results and how it ended.
 async fn monitor(said: &[&str]) -> (Vec<String>, Result<(), Error>) {
+    monitor_of(MONITOR, said).await
+}
+
+async fn monitor_of(monitor: &str, said: &[&str]) -> (Vec<String>, Result<(), Error>) {
     let dir = tempfile::tempdir().unwrap();
     let (mut context, mut board) = job(dir.path(), PLAIN);
-    let text = format!("{{monitors: [{MONITOR}]}}");
+    let text = format!("{{monitors: [{monitor}]}}");
     let problems = Problems::default();
     let at = At::top("job.yaml", &problems);
     let block = crate::yaml::parse(&text, &at).unwrap();
@@ -253,71 +262,36 @@ async fn a_monitor_finds_results_between_its_marks() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_monitor_names_its_suite_and_cases_as_lava_does_and_a_measurement_is_a_pass() {
+    const BENCH: &str = "{name: Zephyr Bench, start: BEGIN, end: END,
+pattern: 'took (?P<test_case_id>[^:]+):.*?(?P<measurement>[\\d.]+) us'}";
+    let said = ["BEGIN\r\ntook Kernel.Sched/Init:\r\n 4.5 us\r\ntook Two  Words: 7 us\r\nEND\r\n"];
+    let (results, done) = monitor_of(BENCH, &said).await;
+    assert_eq!(results, ["zephyr-bench kernel_sched_init pass", "zephyr-bench two_words pass"]);
+    assert_eq!(done, Ok(()));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_kernel_that_panics_for_good_ends_a_monitor_and_a_reboot_does_not() {
+    let banner = "U-Boot 2023.01 (x)\r\n[    0.000000] Linux version 6.1.0\r\n".repeat(4);
+    let panic = "[    1.2] Kernel panic - not syncing: x\r\n";
+    let begin = Instant::now();
+    let end = format!(
+        "tc_start()\r\n{banner}{panic}[    1.3] ---[ end Kernel panic - not syncing: x ]---\r\n"
+    );
+    let (_, done) = monitor(&[&end]).await;
+    assert!(matches!(&done, Err(Error::Dead(_))), "{done:?}");
+    assert!(begin.elapsed() < Duration::from_secs(10), "{:?}", begin.elapsed());
+    // One that says it will reboot may be what is tested.
+    let reboots = format!("tc_start()\r\n{panic}[    1.3] Rebooting in 20 seconds..\r\n");
+    let (_, done) = monitor(&[&reboots]).await;
+    assert!(matches!(&done, Err(Error::Timeout { .. })), "{done:?}");
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_monitor_that_does_not_end_says_what_it_waited_for_and_keeps_its_results() {
     let (results, done) = monitor(&["tc_start()\r\nPASS - a.\r\n"]).await;
     assert_eq!(results, ["app a pass", "app c fail"]);
     let why = done.unwrap_err().to_string();
     assert!(why.contains("the end of the monitor \"app\"") && why.contains("PASS - a."), "{why}");
-}
-
-const DIALOGUE: &str = "{name: network, prompts: ['=> '], echo: discard, script: [
-{command: null},
-{command: dhcp, name: dhcp, successes: [{message: DHCP client bound}],
- failures: [{message: TIMEOUT, exception: InfrastructureError, error: dhcp failed}]},
-{command: 'setenv serverip {SERVER_IP}', name: setenv},
-{command: boot, name: boot, successes: [{message: Starting kernel}]}]}";
-
-/// Has the dialogue with a board that gives these answers. Gives the results and how it ended, and
-/// what was typed.
-async fn dialogue(answers: &[&str]) -> (Vec<String>, Result<(), Error>, Vec<String>) {
-    let dir = tempfile::tempdir().unwrap();
-    let (mut context, mut board) = job(dir.path(), PLAIN);
-    let text = format!("{{interactive: [{DIALOGUE}]}}");
-    let problems = Problems::default();
-    let at = At::top("job.yaml", &problems);
-    let block = crate::yaml::parse(&text, &at).unwrap();
-    let table = crate::config::Table::new(&block, at.clone()).unwrap();
-    let dialogues = problems.check(Some(Interactive::read_all(&table))).unwrap();
-    let board = async {
-        let mut typed = Vec::new();
-        board.say("\r\n=> ").await;
-        for answer in answers {
-            let Some(line) = board.line().await else { break };
-            board.say(&format!("{line}\r\n{answer}")).await;
-            typed.push(line);
-        }
-        typed
-    };
-    let job = async {
-        let done = TestInteractive(dialogues).run(&mut context).await;
-        let results = context.results.all().iter();
-        let results =
-            results.map(|case| format!("{} {} {}", case.definition, case.case, case.result));
-        (results.collect(), done)
-    };
-    let ((results, done), typed) = tokio::join!(job, board);
-    (results, done, typed)
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_dialogue_types_one_command_after_the_other_and_reports_those_with_a_name() {
-    let answers =
-        ["DHCP client bound to address 10.0.0.9\r\n=> ", "=> ", "Starting kernel ...\r\n"];
-    let (results, done, typed) = dialogue(&answers).await;
-    assert_eq!(results, ["network dhcp pass", "network setenv pass", "network boot pass"]);
-    assert_eq!(
-        (done, typed),
-        (Ok(()), ["dhcp", "setenv serverip 127.0.0.1", "boot"].map(Into::into).into())
-    );
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_prompt_instead_of_the_success_is_a_failure_and_an_exception_ends_the_job() {
-    let (results, done, _) =
-        dialogue(&["unknown command\r\n=> ", "=> ", "Starting kernel\r\n"]).await;
-    assert_eq!(results, ["network dhcp fail", "network setenv pass", "network boot pass"]);
-    assert_eq!(done, Ok(()));
-    let (results, done, _) = dialogue(&["TIMEOUT\r\n=> "]).await;
-    assert_eq!(results, ["network dhcp fail"]);
-    assert_eq!(done, Err(Error::Infrastructure("dhcp failed".into())));
 }
