@@ -28,13 +28,8 @@ impl Loaded {
     pub fn notes(&self) -> Vec<String> {
         let (job, device) = (&self.job, &self.device);
         let mut notes = self.noted.clone();
-        if let (Some(wanted), Some(is)) = (&job.device_type, &device.device_type)
-            && wanted != is
-        {
-            let (job, device) = (&job.file, &device.file);
-            notes.push(format!(
-                "{job}: device_type: the job is for {wanted:?}, the device ({device}) is a {is:?}"
-            ));
+        if let Some(other) = other_type(job, device) {
+            notes.push(format!("{}: device_type: {other}", job.file));
         }
         let named = job.timeouts.actions.keys().chain(job.timeouts.connections.keys());
         for name in named.filter(|name| !names::is_action(name)) {
@@ -103,7 +98,12 @@ pub fn load_as(job: &Path, board: &BoardFile, templates: &[PathBuf]) -> Result<L
         (Some(job), Some(device)) if !misread => Pipeline::build(job, device, &problems),
         _ => None,
     };
-    let ((job, device), pipeline) = problems.check(job.zip(device).zip(pipeline))?;
+    let other = job.as_ref().zip(device.as_ref()).and_then(|(job, device)| other_type(job, device));
+    let checked = problems.check(job.zip(device).zip(pipeline));
+    let ((job, device), pipeline) = checked.map_err(|failure| match other {
+        Some(other) => failure.hint(other),
+        None => failure,
+    })?;
     let noted = problems.notes(&job_file);
     let seat = role.and_then(|role| seat(&job, role, &device));
     Ok(Loaded { job: Arc::new(job), device: Arc::new(device), pipeline, seat, noted })
@@ -160,4 +160,11 @@ fn seat(job: &Job, name: String, device: &Device) -> Option<Seat> {
         start_after: role.start_after.clone(),
         start_timeout: role.start_timeout,
     })
+}
+
+/// That the device is of another type than the job is for.
+fn other_type(job: &Job, device: &Device) -> Option<String> {
+    let (wanted, is) = job.device_type.as_ref().zip(device.device_type.as_ref())?;
+    let file = &device.file;
+    (wanted != is).then(|| format!("the job is for {wanted:?}, the device ({file}) is a {is:?}"))
 }

@@ -123,7 +123,9 @@ impl Device {
             hostname: top.optional::<Text>("hostname").map(|text| text.0).unwrap_or_default(),
             device_type: filled::<Text>(&top, "device_type")
                 .or_else(|| filled::<Text>(&top, "devicetype"))
-                .map(|text| text.0),
+                .map(|text| text.0)
+                // Templates that are rendered for no board leave it empty.
+                .filter(|text| !text.is_empty()),
             kernel_start_message: "Linux version [0-9]".into(),
             default_shell_prompt: "lava-test: # ".into(),
             target: Target::read(&top),

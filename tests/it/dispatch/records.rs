@@ -104,6 +104,10 @@ fn filters_find_their_lines(lab: &TestLab) {
         (&["--grep", "("], "is not understood"),
         (&["--format", "junit", "--level", "info"], "filters are for the log"),
         (&["--since", "yesterdayish"], "yesterdayish"),
+        (
+            &["--action", "auto-login"],
+            "no action \"auto-login\"; did you mean \"auto-login-action\"?",
+        ),
     ] {
         let refused = show(lab, args);
         assert_eq!(refused.status.code(), Some(2), "{args:?}");

@@ -7,6 +7,7 @@ use std::time::Duration;
 use crate::dispatch::error::Error;
 use crate::dispatch::progress::Progress;
 use crate::dispatch::results::{CaseResult, LAVA};
+use crate::wire::plain::plain;
 
 /// Prints to standard output. A reader that has gone away changes nothing for the job.
 #[derive(Debug, Default)]
@@ -41,8 +42,7 @@ impl Progress for Lines {
 
     fn case(&self, case: &CaseResult) {
         if case.definition != LAVA {
-            let CaseResult { definition, case, result, .. } = case;
-            self.line(format_args!("case  {definition}/{case}: {result}"));
+            self.line(format_args!("case  {}", plain(case.to_string().as_bytes())));
         }
     }
 

@@ -11,13 +11,13 @@ use crate::model::{Failure, Kind};
 pub(super) struct ReportArgs {
     /// Write the results as JUnit XML too, also when the job fails. Each of several boards has a file of its
     /// own: results.xml is results-NAME.xml then.
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", value_parser = writable)]
     junit: Option<PathBuf>,
     /// Write the results as TAP 13 too.
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", value_parser = writable)]
     tap: Option<PathBuf>,
     /// Write the results as JSON too.
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", value_parser = writable)]
     json: Option<PathBuf>,
 }
 
@@ -60,6 +60,16 @@ fn named(file: &Path, board: &str) -> PathBuf {
         name.push(extension);
     }
     file.with_file_name(name)
+}
+
+/// A file in a folder that is there: known before the job takes its time.
+fn writable(file: &str) -> Result<PathBuf, String> {
+    let file = PathBuf::from(file);
+    let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty());
+    match folder.filter(|folder| !folder.is_dir()) {
+        Some(folder) => Err(format!("there is no folder {}", folder.display())),
+        None => Ok(file),
+    }
 }
 
 pub(super) fn json(report: &Report) -> Result<String, Failure> {

@@ -122,7 +122,17 @@ impl RunArgs {
         let output = settings.output.clone();
         let outcome = execute(loaded, settings, watcher(), cancelled).await?;
         let written = self.reports.write(&output);
-        outcome.into_result().and(written)
+        both(outcome.into_result(), written)
+    }
+}
+
+/// How the job ended, and beside it that its results could not be written.
+fn both(job: Result<(), Failure>, written: Result<(), Failure>) -> Result<(), Failure> {
+    match (job, written) {
+        (Err(job), Err(written)) => {
+            Err(Failure { message: format!("{}\n{}", job.message, written.message), ..job })
+        }
+        (job, written) => job.and(written),
     }
 }
 

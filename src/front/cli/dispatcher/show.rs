@@ -1,5 +1,6 @@
 //! `lava-dispatcher show`.
 
+use std::collections::BTreeMap;
 use std::io::{BufWriter, Write as _};
 use std::ops::ControlFlow;
 use std::path::PathBuf;
@@ -9,8 +10,9 @@ use clap::{Args, ValueEnum};
 use super::reports;
 use crate::dispatch::execute::LOG;
 use crate::dispatch::record::{self, Entry, Filter, Origin, Report};
+use crate::dispatch::results::{CaseResult, LAVA};
 use crate::front::cli::point::point;
-use crate::model::{Failure, Kind, units};
+use crate::model::{Failure, Kind, Name, units};
 use crate::wire::pattern::Pattern;
 use crate::wire::plain::plain;
 
@@ -135,7 +137,11 @@ impl ShowArgs {
         let (from, to) = self.lines.unwrap_or((0, u64::MAX));
         // Which actions are under way is known only to who has read from the begin.
         let start = if self.action.is_empty() { from } else { 0 };
+        let mut actions = Seen::default();
         let read = record::read(&log, start, |entry| {
+            if !self.action.is_empty() {
+                actions.note(&entry);
+            }
             if entry.index > to {
                 return Ok(ControlFlow::Break(()));
             }
@@ -151,7 +157,12 @@ impl ShowArgs {
             out.write_all(text.as_bytes()).map_err(|error| unwritable(&error))?;
             Ok(ControlFlow::Continue(()))
         });
-        let done = read.and_then(|()| out.flush().map_err(|error| unwritable(&error)));
+        let flushed = read.and_then(|()| out.flush().map_err(|error| unwritable(&error)));
+        // Of the lines behind the last one that was wanted nothing is known.
+        let done = flushed.and_then(|()| match to {
+            u64::MAX => actions.check(&self.action),
+            _ => Ok(()),
+        });
         match done {
             // Whoever read it has seen enough.
             Err(failure) if failure.kind == Kind::Interrupted => Ok(()),
@@ -176,6 +187,40 @@ impl ShowArgs {
             since: at(&self.since)?,
             until: at(&self.until)?,
         })
+    }
+}
+
+/// What lines of a log can be asked for by: its actions by level, and their results.
+#[derive(Default)]
+struct Seen(BTreeMap<String, String>);
+
+impl Seen {
+    fn note(&mut self, entry: &Entry) {
+        for (level, name) in entry.actions.iter() {
+            if !self.0.contains_key(level) {
+                self.0.insert(level.clone(), name.clone());
+            }
+        }
+        // "job" and the runs of definitions have results as actions have, and no lines of their own.
+        let of = |key: &str| entry.msg.get(key).and_then(|value| value.as_str());
+        if let Some(case) = of("case").filter(|_| of("definition") == Some(LAVA)) {
+            self.0.insert(case.to_owned(), case.to_owned());
+        }
+    }
+
+    /// # Errors
+    /// [`Kind::User`] for the first of the wanted that the log has not.
+    fn check(&self, wanted: &[String]) -> Result<(), Failure> {
+        let known = || self.0.iter().flat_map(|(level, name)| [level.as_str(), name.as_str()]);
+        let Some(unknown) = wanted.iter().find(|wanted| known().all(|known| known != *wanted))
+        else {
+            return Ok(());
+        };
+        let names = || self.0.values().map(String::as_str);
+        let begun = names().find(|name| name.starts_with(unknown.as_str()));
+        let near = begun.or_else(|| Name::nearest(unknown, names()));
+        let near = near.map(|near| format!("; did you mean {near:?}?")).unwrap_or_default();
+        Err(Failure::new(Kind::User, format!("the job had no action {unknown:?}{near}")))
     }
 }
 
@@ -222,7 +267,8 @@ fn json_line(entry: &Entry, number: bool) -> Result<String, Failure> {
 fn line(entry: &Entry, begin: u64) -> String {
     let seconds = entry.time_us().unwrap_or(begin).saturating_sub(begin) as f64 / 1e6;
     let text = match entry.lvl.as_str() {
-        "results" => result(entry),
+        "results" => serde_json::from_value(entry.msg.clone())
+            .map_or_else(|_| entry.text(), |case: CaseResult| case.to_string()),
         _ => entry.text(),
     };
     format!("{seconds:>9.3} {:<8} {}\n", plain(entry.lvl.as_bytes()), shown(&text))
@@ -232,24 +278,6 @@ fn line(entry: &Entry, begin: u64) -> String {
 fn shown(text: &str) -> String {
     let lines = text.trim_matches('\r').lines().map(|line| plain(line.as_bytes()));
     lines.collect::<Vec<_>>().join("\n                    ")
-}
-
-/// `0_smoke/linux: pass 4.5 seconds`.
-fn result(entry: &Entry) -> String {
-    let of = |key: &str| {
-        entry.msg.get(key).map(|value| match value {
-            serde_json::Value::String(text) => text.clone(),
-            other => other.to_string(),
-        })
-    };
-    let set = of("set").map(|set| format!("{set}/")).unwrap_or_default();
-    let known = |key: &str| of(key).unwrap_or_default();
-    let mut text = format!("{}/{set}{}: {}", known("definition"), known("case"), known("result"));
-    for more in [of("measurement"), of("units"), of("error_msg")].into_iter().flatten() {
-        text.push(' ');
-        text.push_str(&more);
-    }
-    text
 }
 
 #[cfg(test)]

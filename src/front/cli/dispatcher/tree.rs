@@ -155,8 +155,7 @@ impl Progress for Tree {
                 "fail" => '✗',
                 _ => '-',
             };
-            let CaseResult { definition, case, result, .. } = case;
-            self.done(&format!("  {sign} {definition}/{case}: {result}"));
+            self.done(&format!("  {sign} {case}"));
         }
     }
 
