@@ -4,6 +4,7 @@
 //! with the console's own place. A search goes on where the last one ended, less [`MAX_MATCH`]: a
 //! match is found wherever the pieces were cut, and the cost of waiting stays linear.
 
+use std::borrow::Cow;
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -261,11 +262,11 @@ impl Window {
         pattern
     }
 
-    /// The last line that has something on it, without its escape sequences' ESC, cut to 200
-    /// characters.
+    /// The last line that has something on it, without escape sequences, cut to 200 characters.
     pub fn last_line(&self) -> String {
         let tail = &self.held[self.held.len().saturating_sub(MAX_MATCH)..];
-        let text = lossy(tail);
+        let text = String::from_utf8_lossy(tail);
+        let text = plain(&text);
         let mut lines = text.split(['\n', '\r']).map(str::trim).filter(|line| !line.is_empty());
         let line = lines.next_back().unwrap_or_default();
         line.chars().filter(|c| !c.is_control()).take(200).collect()
@@ -290,6 +291,18 @@ impl Window {
             self.pieces.push_front((0, place));
         }
     }
+}
+
+/// A text without the sequences that move a terminal's cursor, colour it or ask it where it is.
+pub fn plain(text: &str) -> Cow<'_, str> {
+    let mut parts = text.split("\x1b[");
+    let first = parts.next().unwrap_or_default();
+    if first.len() == text.len() {
+        return Cow::Borrowed(text);
+    }
+    let is_end = |c: char| matches!(c, '\x40'..='\x7e');
+    let after = parts.filter_map(|part| part.split_once(is_end).map(|(_, after)| after));
+    Cow::Owned(std::iter::once(first).chain(after).collect())
 }
 
 fn lossy(bytes: &[u8]) -> String {

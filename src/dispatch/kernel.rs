@@ -6,7 +6,7 @@
 
 use std::collections::BTreeMap;
 
-use super::expect::Place;
+use super::expect::{Place, plain};
 
 /// The longest message, in lines; a kernel that was cut off writes no end mark.
 const MESSAGE_LINES: u32 = 100;
@@ -155,7 +155,7 @@ pub fn is_last_word(line: &str) -> bool {
 
 /// A line as messages show it: what controls a terminal is left out, and it is not too long.
 pub fn cut(line: &str) -> String {
-    line.trim().chars().filter(|c| !c.is_control()).take(LINE).collect()
+    plain(line).trim().chars().filter(|c| !c.is_control()).take(LINE).collect()
 }
 
 #[cfg(test)]

@@ -11,7 +11,7 @@ use std::sync::LazyLock;
 
 use fancy_regex::Regex;
 
-use super::expect::Place;
+use super::expect::{Place, plain};
 use super::kernel::{self, Kind, Messages};
 
 /// The longest line that is looked at, in bytes; of a longer one the beginning.
@@ -27,7 +27,7 @@ const BANNERS: usize = 32;
 
 /// What a line has to have to be looked at more closely.
 static SIGNS: LazyLock<Option<Regex>> = LazyLock::new(|| {
-    let signs = r"cut here \]|Unhandled fault|BUG|Oops|WARNING:|invalid opcode:|Kernel panic|Internal error: |Unable to handle kernel |---\[ end |Rebooting in |U-Boot |barebox 2|SeaBIOS \(version|BL[12]: v|OpenSBI v|coreboot-|UEFI firmware \(version|Linux version [0-9]| quiet";
+    let signs = r"cut here \]|Unhandled fault|BUG|Oops|WARNING:|invalid opcode:|Kernel panic|Internal error: |Unable to handle kernel |---\[ end |Rebooting in |U-Boot |barebox 2|SeaBIOS \(version|BL[12]: v|OpenSBI v|coreboot-|UEFI firmware \(version|Linux version [0-9]|Restarting system| quiet";
     Regex::new(signs).ok()
 });
 /// The banners of boot loaders.
@@ -90,6 +90,7 @@ pub struct Watch {
     reset: Option<u64>,
     banners: Vec<String>,
     kernels: usize,
+    restarts: usize,
     quiet: bool,
     messages: Messages,
     alarm: Option<Alarm>,
@@ -107,6 +108,7 @@ impl Default for Watch {
             reset: None,
             banners: Vec::new(),
             kernels: 0,
+            restarts: 0,
             quiet: false,
             messages: Messages::default(),
             alarm: None,
@@ -164,7 +166,8 @@ impl Watch {
             let oldest = if self.tail.len() == TAIL { self.tail.pop_front() } else { None };
             let mut kept = oldest.unwrap_or_default();
             kept.clear();
-            kept.extend(text.trim().chars().filter(|c| !c.is_control()).take(SHOWN));
+            let plain = plain(&text);
+            kept.extend(plain.trim().chars().filter(|c| !c.is_control()).take(SHOWN));
             self.tail.push_back(kept);
         }
         // The buffer is used again.
@@ -232,6 +235,11 @@ impl Watch {
             self.kernels += 1;
             return (self.kernels >= ROUNDS).then_some(Trouble::Circles);
         }
+        // The one thing that a quiet kernel says of a round.
+        if is_kernels_own(line, "reboot: Restarting system") && !system {
+            self.restarts += 1;
+            return (self.restarts >= ROUNDS).then_some(Trouble::Circles);
+        }
         None
     }
 
@@ -247,7 +255,7 @@ impl Watch {
         self.line.clear();
         self.banners.clear();
         (self.begin, self.alarm, self.kernels, self.quiet) = (None, None, 0, false);
-        self.reset = None;
+        (self.reset, self.restarts) = (None, 0);
         self.messages = Messages::default();
     }
 
@@ -302,6 +310,16 @@ impl Watch {
     /// Whether the kernel was told to say nothing, as far as the console shows it.
     pub fn is_quiet(&self) -> bool {
         self.quiet
+    }
+
+    /// The line that has no end yet.
+    pub fn partial(&self) -> String {
+        plain(&String::from_utf8_lossy(&self.line)).into_owned()
+    }
+
+    /// The last line that has something on it.
+    pub fn last_line(&self) -> Option<String> {
+        self.tail().pop()
     }
 
     /// The last lines that have something on them, the last one last; also one without an end.

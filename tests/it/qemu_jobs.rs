@@ -2,22 +2,18 @@
 //! on a console of lava-serial's.
 
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
-use std::time::Duration;
+use std::process::Command;
 
 use rustix::process::Signal;
-use serde_json::Value;
 
-use crate::common::{Client, LIMIT, Process, TestLab, boot_file, needs, run, signal, wait_until};
+use crate::common::job::{Done, JOB, LOGIN, job_file, shipped, smoke, test};
+use crate::common::{Client, LIMIT, Process, TestLab, boot_file, needs, signal, wait_until};
 
-/// How long a job may take that takes a few seconds on a quiet machine.
-const JOB: Duration = Duration::from_secs(300);
-
-/// The images of an arm64 board whose ramdisk takes the overlay.
-fn arm64() -> String {
+/// The images of an arm64 board whose ramdisk takes the overlay, with more words for its kernel.
+fn arm64(append: &str) -> String {
     format!(
         r#"      kernel:
-        image_arg: -kernel {{kernel}} -append "console=ttyAMA0"
+        image_arg: -kernel {{kernel}} -append "console=ttyAMA0 {append}"
         url: file://{}
       ramdisk:
         image_arg: -initrd {{ramdisk}}
@@ -47,62 +43,23 @@ fn amd64(append: &str) -> String {
 
 /// A job with these images and steps of its one test definition.
 fn job(images: &str, steps: &[&str]) -> String {
-    let steps: String = steps.iter().map(|step| format!("          - {step}\n")).collect();
-    format!(
-        r"job_name: QEMU
-device_type: qemu
-visibility: public
-timeouts:
-  job: {{minutes: 4}}
-  action: {{minutes: 2}}
-actions:
-- deploy:
-    to: tmpfs
-    os: oe
-    images:
-{images}- boot:
-    method: qemu
-    media: tmpfs
-    timeout: {{minutes: 2}}
-    auto_login:
-      login_prompt: 'board login:'
-      username: root
-    prompts:
-    - 'board# '
-- test:
-    timeout: {{minutes: 2}}
-    definitions:
-    - name: smoke
-      from: inline
-      path: inline/smoke.yaml
-      repository:
-        metadata:
-          format: Lava-Test Test Definition 1.0
-          name: smoke
-          description: The board runs Linux
-        run:
-          steps:
-{steps}"
-    )
+    let deploy = format!("- deploy:\n    to: tmpfs\n    os: oe\n    images:\n{images}");
+    let boot = format!("- boot:\n    method: qemu\n    media: tmpfs\n{LOGIN}");
+    job_file(&[&deploy, &boot, &test(&smoke(steps))])
 }
 
 /// The dispatcher with a job for one of the shipped devices, not started yet.
 fn dispatcher(lab: &TestLab, device: &str, job: &str) -> Command {
-    let device = Path::new(env!("CARGO_MANIFEST_DIR")).join("conf/devices").join(device);
     let mut command = lab.program("lava-dispatcher");
-    command.arg("run").arg(lab.write("job.yaml", job)).arg("--device").arg(device);
+    command.args(["run", &lab.write("job.yaml", job), "--device", &shipped(device)]);
     command.arg("--output").arg(lab.path("out")).args(["--job-id", "7"]);
     command
 }
 
-fn text(output: &Output) -> String {
-    [&output.stdout, &output.stderr].map(|bytes| String::from_utf8_lossy(bytes)).concat()
-}
-
-/// The lines of the job's log.
-fn log(lab: &TestLab) -> Vec<Value> {
-    let text = std::fs::read_to_string(lab.path("out/output.jsonl")).unwrap();
-    text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+/// What comes of a job.
+#[track_caller]
+fn done(lab: &TestLab, device: &str, job: &str) -> Done {
+    Done::run(&mut dispatcher(lab, device, job), lab.path("out"))
 }
 
 /// The processes of a job, as their command lines tell: QEMU and lava-serial have the lab's folder in
@@ -134,7 +91,7 @@ fn a_job_boots_its_own_qemu_while_people_watch_and_step_in() {
     let lab = TestLab::new();
     let steps = ["lava-test-case linux --shell uname -a", "lava-test-case wished --result pass"];
     let mut job =
-        Client::in_pipes(&mut dispatcher(&lab, "qemu-arm64.yaml", &job(&arm64(), &steps)));
+        Client::in_pipes(&mut dispatcher(&lab, "qemu-arm64.yaml", &job(&arm64(""), &steps)));
     job.expect_within(JOB, "done  2.1.1      execute-qemu");
     let mut alice = Client::in_terminal(lab.program("lava-console").arg("qemu01"));
     alice.expect("[read-only: ");
@@ -148,19 +105,13 @@ fn a_job_boots_its_own_qemu_while_people_watch_and_step_in() {
     alice.type_text("~$release\r");
     job.expect_within(JOB, "case  0_smoke/linux: pass");
     job.expect_within(JOB, "case  0_smoke/wished: pass");
-    assert_eq!(job.process().wait(JOB).code(), Some(0));
+    let status = job.process().wait(JOB);
+    assert_eq!(status.code(), Some(0));
     alice.expect("0_smoke 7_");
 
     // The record has what the log has, where the log says.
-    let record = record(&lab);
-    let lines: Vec<Value> = log(&lab).into_iter().filter(|line| line["lvl"] == "target").collect();
-    assert!(lines.len() > 50, "{} lines", lines.len());
-    for line in lines {
-        let offset = usize::try_from(line["offset"].as_u64().unwrap()).unwrap();
-        let text = line["msg"].as_str().unwrap().as_bytes();
-        let first = text.iter().take_while(|byte| byte.is_ascii_graphic()).count();
-        assert!(record[offset..].starts_with(&text[..first]), "not there: {line}");
-    }
+    let done = Done::of(status, lab.path("out"));
+    done.assert_logged(0, &record(&lab));
     assert_eq!(processes(&lab, "qemu-system").len() + processes(&lab, "lava-serial").len(), 0);
     assert_eq!(std::fs::read_dir(lab.path("run")).unwrap().count(), 0, "a socket was left behind");
 }
@@ -170,22 +121,54 @@ fn a_real_panic_ends_the_job_and_is_told_with_what_was_seen_and_expected() {
     let lab = TestLab::new();
     // Its init ends at once, and it would reboot for ever.
     let job = job(&amd64("rdinit=/bin/busybox panic=-1"), &["true"]);
-    let done = run(&mut dispatcher(&lab, "qemu-amd64.yaml", &job), "", JOB);
-    assert_eq!(done.status.code(), Some(1), "{}", text(&done));
-    let told = String::from_utf8_lossy(&done.stderr);
-    assert!(told.starts_with("the kernel panicked at offset "), "{told}");
-    assert!(told.contains("Kernel panic - not syncing: Attempted to kill init!"), "{told}");
-    assert!(told.contains("login-action waited for \"board login:\""), "{told}");
-    let panics = log(&lab).into_iter().filter(|line| {
+    let done = done(&lab, "qemu-amd64.yaml", &job);
+    let words = [
+        "the kernel panicked at offset ",
+        "Kernel panic - not syncing: Attempted to kill init!",
+        "login-action waited for \"board login:\"; the last lines: ",
+    ];
+    done.assert_failed(1, "Job", &words);
+    let panics = done.log().into_iter().filter(|line| {
         line["lvl"] == "target" && line["msg"].as_str().unwrap().contains("] Kernel panic")
     });
-    assert_eq!(panics.count(), 1, "it was left to reboot: {}", text(&done));
+    assert_eq!(panics.count(), 1, "it was left to reboot: {done:?}");
+}
+
+#[test]
+fn a_quiet_system_that_reboots_for_ever_or_has_no_shell_is_not_waited_for() {
+    let lab = TestLab::new();
+    let looping = job(&arm64("quiet rdinit=/bin/busybox -- reboot -f"), &["true"]);
+    let looping = done(&lab, "qemu-arm64.yaml", &looping);
+    let words = [
+        "the board begins to boot again and again at offset ",
+        "reboot: Restarting system",
+        "while login-action waited for \"board login:\"; the last lines: ",
+    ];
+    looping.assert_failed(1, "Job", &words);
+    looping.assert_logged(0, &record(&lab));
+
+    std::fs::remove_dir_all(lab.path("out")).unwrap();
+    let own = lab.write("passwd", "root::0:0:root:/root:/bin/nothing\n");
+    let no_shell = arm64("quiet").replace(
+        "overlays: {lava: true}",
+        &format!(
+            "overlays: {{lava: true, own: {{url: 'file://{own}', format: file, path: /etc/passwd}}}}"
+        ),
+    );
+    let refused = done(&lab, "qemu-arm64.yaml", &job(&no_shell, &["true"]));
+    let words = [
+        "the board does not let us in and asks again: \"board login:\"",
+        "while login-action waited for \"board# \"; the last lines: ",
+        "can't execute '/bin/nothing'",
+    ];
+    refused.assert_failed(1, "Job", &words);
+    refused.assert_logged(0, &record(&lab));
 }
 
 #[test]
 fn a_killed_dispatcher_leaves_no_qemu_and_no_console_behind() {
     let lab = TestLab::new();
-    let job = job(&arm64(), &["sleep 1000"]);
+    let job = job(&arm64(""), &["sleep 1000"]);
     let mut job = Process::spawn(&mut dispatcher(&lab, "qemu-arm64.yaml", &job));
     let running = |program: &str| processes(&lab, program).len();
     wait_until(LIMIT, "QEMU runs", || running("qemu-system") == 1 && running("lava-serial") == 1);
@@ -197,7 +180,7 @@ fn a_killed_dispatcher_leaves_no_qemu_and_no_console_behind() {
 #[test]
 fn an_interrupted_job_kills_its_qemu_and_tells_so() {
     let lab = TestLab::new();
-    let job = job(&arm64(), &["sleep 1000"]);
+    let job = job(&arm64(""), &["sleep 1000"]);
     let mut job = Client::in_pipes(&mut dispatcher(&lab, "qemu-arm64.yaml", &job));
     job.expect_within(JOB, "begin 2.2.1      login-action");
     signal(job.pid(), Signal::TERM);
@@ -209,10 +192,9 @@ fn an_interrupted_job_kills_its_qemu_and_tells_so() {
 fn images_that_are_left_alone_get_the_tests_on_a_drive_and_a_file_system_takes_them_in() {
     let lab = TestLab::new();
     let steps = ["lava-test-case there --shell test -x /lava-7/bin/lava-test-case"];
-    let drive = job(&amd64(""), &steps);
-    let done = run(&mut dispatcher(&lab, "qemu-amd64.yaml", &drive), "", JOB);
-    assert_eq!(done.status.code(), Some(0), "{}", text(&done));
-    assert!(text(&done).contains("case  0_smoke/there: pass"), "{}", text(&done));
+    // A quiet kernel boots as well.
+    let drive = done(&lab, "qemu-amd64.yaml", &job(&amd64("quiet"), &steps));
+    drive.assert_passed(&["there"]);
 
     let file_system = format!(
         "{}      rootfs:\n        image_arg: -drive file={{rootfs}},format=raw,if=virtio\n        \
@@ -228,10 +210,10 @@ fn images_that_are_left_alone_get_the_tests_on_a_drive_and_a_file_system_takes_t
         "lava-test-case fill --shell dd if=/dev/zero of=/full bs=1k",
         "lava-test-case full --result pass",
     ];
-    let done = run(&mut dispatcher(&lab, "qemu-amd64.yaml", &job(&file_system, &steps)), "", JOB);
-    assert_eq!(done.status.code(), Some(1), "{}", text(&done));
-    for result in ["there: pass", "fill: fail", "full: pass"] {
-        assert!(text(&done).contains(&format!("case  0_smoke/{result}")), "{}", text(&done));
+    let full = done(&lab, "qemu-amd64.yaml", &job(&file_system, &steps));
+    full.assert_cases_failed(1);
+    for (case, result) in [("there", "pass"), ("fill", "fail"), ("full", "pass")] {
+        assert_eq!(full.result("0_smoke", case), result, "{case}: {full:?}");
     }
 }
 
@@ -239,13 +221,8 @@ fn images_that_are_left_alone_get_the_tests_on_a_drive_and_a_file_system_takes_t
 fn a_program_without_a_system_is_watched_for_its_results() {
     let lab = TestLab::new();
     let program = boot_file("bare/monitor.elf");
-    let job = format!(
-        r"job_name: a microcontroller
-device_type: qemu
-visibility: public
-timeouts: {{job: {{minutes: 4}}, action: {{minutes: 2}}}}
-actions:
-- deploy:
+    let job = job_file(&[&format!(
+        r"- deploy:
     to: tmpfs
     images: {{program: {{image_arg: '-kernel {{program}}', url: 'file://{}'}}}}
 - boot: {{method: qemu, media: tmpfs}}
@@ -258,11 +235,11 @@ actions:
       fixupdict: {{PASS: pass, FAIL: fail}}
 ",
         program.display()
-    );
-    let done = run(&mut dispatcher(&lab, "qemu-mps2.yaml", &job), "", JOB);
-    assert_eq!(done.status.code(), Some(1), "{}", text(&done));
-    for result in ["addition: pass", "division: pass", "overflow: fail"] {
-        assert!(text(&done).contains(&format!("case  arithmetic/{result}")), "{}", text(&done));
+    )]);
+    let done = done(&lab, "qemu-mps2.yaml", &job);
+    assert_eq!(done.exit_code(), 1, "{done:?}");
+    for (case, result) in [("addition", "pass"), ("division", "pass"), ("overflow", "fail")] {
+        assert_eq!(done.result("arithmetic", case), result, "{case}: {done:?}");
     }
 }
 
@@ -280,37 +257,27 @@ fn a_debian_with_systemd_boots_from_ext4_and_has_the_tests_in_it() {
         "lava-test-case systemd --shell grep systemd /proc/1/comm",
         "lava-test-case debian --shell grep ID=debian /etc/os-release",
     ];
-    // systemd takes its time where a processor is emulated.
     let job = job(&images, &steps).replace("'board# '", "'root@board:~# '");
-    let job =
-        job.replace("minutes: 2", "minutes: 4").replace("job: {minutes: 4}", "job: {minutes: 5}");
-    let done = run(&mut dispatcher(&lab, "qemu-amd64.yaml", &job), "", JOB);
-    assert_eq!(done.status.code(), Some(0), "{}", text(&done));
-    for result in ["systemd: pass", "debian: pass"] {
-        assert!(text(&done).contains(&format!("case  0_smoke/{result}")), "{}", text(&done));
-    }
+    done(&lab, "qemu-amd64.yaml", &job).assert_passed(&["systemd", "debian"]);
 }
 
 #[test]
 fn what_qemu_has_to_say_is_the_jobs_message_and_nobody_waits_for_a_board_that_is_gone() {
     let lab = TestLab::new();
-    let wrong = arm64().replace("-append", "-device nonsense -append");
-    let done = run(&mut dispatcher(&lab, "qemu-arm64.yaml", &job(&wrong, &["true"])), "", JOB);
-    assert_eq!(done.status.code(), Some(3), "{}", text(&done));
-    let told = String::from_utf8_lossy(&done.stderr);
-    assert!(told.starts_with("QEMU has failed (exit status: 1): "), "{told}");
-    assert!(told.contains("'nonsense' is not a valid device model name"), "{told}");
+    let wrong = arm64("").replace("-append", "-device nonsense -append");
+    let wrong = done(&lab, "qemu-arm64.yaml", &job(&wrong, &["true"]));
+    let words =
+        ["QEMU has failed (exit status: 1): ", "'nonsense' is not a valid device model name"];
+    wrong.assert_failed(3, "Infrastructure", &words);
 
-    let unknown = arm64().replace("{ramdisk}", "{ramdiks}");
-    let done = run(&mut dispatcher(&lab, "qemu-arm64.yaml", &job(&unknown, &["true"])), "", JOB);
-    assert_eq!(done.status.code(), Some(2), "{}", text(&done));
-    let told = String::from_utf8_lossy(&done.stderr);
+    let unknown = arm64("").replace("{ramdisk}", "{ramdiks}");
+    let unknown = done(&lab, "qemu-arm64.yaml", &job(&unknown, &["true"]));
+    assert_eq!(unknown.exit_code(), 2, "{unknown:?}");
+    let told = unknown.told();
     assert!(told.contains("{ramdiks} is none of the images (kernel, ramdisk)"), "{told}");
 
-    let off = job(&arm64(), &["lava-test-case before --result pass", "poweroff -f"]);
-    let done = run(&mut dispatcher(&lab, "qemu-arm64.yaml", &off), "", JOB);
-    let told = text(&done);
-    assert_eq!(done.status.code(), Some(1), "{told}");
-    assert!(told.contains("case  0_smoke/before: pass"), "{told}");
-    assert!(told.contains("QEMU has ended: the system on it has switched itself off"), "{told}");
+    let steps = ["lava-test-case before --result pass", "poweroff -f"];
+    let off = done(&lab, "qemu-arm64.yaml", &job(&arm64(""), &steps));
+    off.assert_failed(1, "Job", &["QEMU has ended: the system on it has switched itself off"]);
+    assert_eq!(off.result("0_smoke", "before"), "pass", "{off:?}");
 }

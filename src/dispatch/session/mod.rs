@@ -1,5 +1,6 @@
 //! A job's conversation with the board's console: expect, type, and log every line.
 
+mod elsewhere;
 mod typing;
 mod verdict;
 
@@ -184,6 +185,9 @@ impl Session {
                 (Err(_), Some((at, Due::Probe))) if at <= limit => self.probe().await?,
                 (Err(_), Some((at, Due::Silent))) if at <= limit => {
                     return Err(self.silent(patterns, wait));
+                }
+                (Err(_), Some((at, Due::Elsewhere))) if at <= limit => {
+                    return Err(self.elsewhere(patterns, wait));
                 }
                 (Err(_), _) => {
                     let what = wait.what.clone().unwrap_or_else(|| patterns.describe());

@@ -243,6 +243,35 @@ async fn a_kernel_that_was_told_to_be_quiet_has_all_of_its_time() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_board_that_stands_at_another_prompt_is_not_waited_for_to_the_end() {
+    for (prompt, seconds) in [("debian login: ", 30), ("/ # \x1b[6n", 10), ("=> ", 10)] {
+        let (mut session, mut board, _dir) = booting();
+        board.say(&format!("{LINUX}{prompt}")).await;
+        let begin = Instant::now();
+        let shell = Patterns::new(["board# "]).unwrap();
+        let error = session.expect(&shell, &wait(120)).await.unwrap_err();
+        assert_eq!(begin.elapsed().as_secs(), seconds, "{error}");
+        assert_eq!(error.class(), "Job");
+        let prompt = prompt.trim_end_matches("\x1b[6n").trim_end();
+        let told = format!(
+            "the board stands at {prompt:?} and says nothing more for {seconds} s while login-action waited \
+             for \"board# \"; the last lines: \"Starting kernel ...\", \
+             \"[    0.000000] Linux version 6.1.0\", {prompt:?}"
+        );
+        assert_eq!(error.to_string(), told);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_person_who_has_the_console_may_leave_it_at_a_prompt() {
+    let (mut session, mut board, _dir) = booting();
+    board.says.send(Incoming::Forced { by: "alice".into() }).await.unwrap();
+    board.say(&format!("{LINUX}rescue# ")).await;
+    let error = login(&mut session).await.unwrap_err();
+    assert!(matches!(&error, Error::Timeout(over) if over.seconds == 120), "{error}");
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_prompt_that_was_there_before_is_found_by_a_line_end() {
     let (mut session, mut board, _dir) = session();
     let shell = Patterns::new(["login:"]).unwrap().or_at_rest(["# "]).unwrap();

@@ -5,9 +5,10 @@ use std::time::Duration;
 use bytes::Bytes;
 use tokio::time::Instant;
 
-use super::{Session, Wait};
+use super::{Session, Wait, elsewhere};
 use crate::dispatch::error::Error;
 use crate::dispatch::expect::{Found, Patterns};
+use crate::dispatch::kernel;
 use crate::dispatch::watch::{Alarm, Stage, Trouble};
 
 /// After a panic a board has said all when it is quiet for the first of these; it has the second to say
@@ -49,6 +50,8 @@ const HANDED_OVER: [&str; 7] = [
 pub(super) enum Due {
     /// The board is dead.
     Dead,
+    /// It waits where nobody meant it to.
+    Elsewhere,
     /// Its kernel never said anything.
     Silent,
     /// It may want a line end.
@@ -145,10 +148,21 @@ impl Session {
         if nudge && !self.watch.was_reset() && self.heard <= begin {
             return Some((begin + NUDGE, Due::Nudge));
         }
+        let judged = matches!(self.watch.stage(), Stage::Booting | Stage::Loader);
+        // Who has taken the console sees to the board.
+        if judged && self.forced.is_none() {
+            let patience = elsewhere::patience(&self.watch.partial());
+            if let Some(patience) = patience {
+                return Some((self.heard + patience, Due::Elsewhere));
+            }
+        }
         let handed_over = self.watch.stage() == Stage::Loader
             && !self.watch.has_kernel()
             && !self.watch.is_quiet()
-            && HANDED_OVER.iter().any(|words| self.last_line.contains(words));
+            && self
+                .watch
+                .last_line()
+                .is_some_and(|line| HANDED_OVER.iter().any(|w| line.contains(w)));
         handed_over.then(|| (self.heard + KERNEL_SILENCE, Due::Silent))
     }
 
@@ -201,16 +215,27 @@ impl Session {
             Trouble::Circles => "the board begins to boot again and again",
         };
         let at = place.offset.map(|offset| format!(" at offset {offset}")).unwrap_or_default();
-        self.told(&format!("{what}{at}: {line:?}"), patterns, wait)
+        Error::Dead(self.told(&format!("{what}{at}: {line:?}"), patterns, wait))
     }
 
     pub(super) fn silent(&self, patterns: &Patterns, wait: &Wait) -> Error {
-        let (line, seconds) = (self.last_line(), KERNEL_SILENCE.as_secs());
+        let line = self.watch.last_line().unwrap_or_default();
+        let seconds = KERNEL_SILENCE.as_secs();
         let what = format!(
             "the kernel says nothing: {seconds} s of silence after {line:?}; most often its device tree or \
              its console= is another board's, or it was loaded over something else"
         );
-        self.told(&what, patterns, wait)
+        Error::Dead(self.told(&what, patterns, wait))
+    }
+
+    pub(super) fn elsewhere(&self, patterns: &Patterns, wait: &Wait) -> Error {
+        let line = self.watch.partial();
+        let seconds = elsewhere::patience(&line).unwrap_or_default().as_secs();
+        let what = format!(
+            "the board stands at {:?} and says nothing more for {seconds} s",
+            kernel::cut(&line)
+        );
+        Error::Job(self.told(&what, patterns, wait))
     }
 
     pub(super) fn not_reset(&self, found: &Found) -> Error {
@@ -222,13 +247,12 @@ impl Session {
         ))
     }
 
-    fn told(&self, what: &str, patterns: &Patterns, wait: &Wait) -> Error {
+    /// A message with what was seen, what was waited for, and the last output.
+    pub fn told(&self, what: &str, patterns: &Patterns, wait: &Wait) -> String {
         let action = wait.action;
         let waited_for = wait.what.clone().unwrap_or_else(|| patterns.describe());
         let tail: Vec<String> = self.watch.tail().iter().map(|line| format!("{line:?}")).collect();
         let tail = tail.join(", ");
-        Error::Dead(format!(
-            "{what} while {action} waited for {waited_for}; the last lines: {tail}"
-        ))
+        format!("{what} while {action} waited for {waited_for}; the last lines: {tail}")
     }
 }

@@ -18,6 +18,7 @@ mod guest;
 mod heard;
 mod host;
 mod http;
+pub(crate) mod job;
 mod lab;
 mod manager;
 mod pki;

@@ -103,16 +103,20 @@ fn executable(path: &str) {
     std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o755)).unwrap();
 }
 
+/// Writes a library, a test that uses it, and its definition, as Linaro's collection has them.
+pub(crate) fn in_linaros_style(lab: &TestLab, top: &str) {
+    lab.write(&format!("{top}/lib/sh-test-lib"), SH_TEST_LIB);
+    executable(&lab.write(&format!("{top}/utils/send-to-lava.sh"), SEND_TO_LAVA));
+    executable(&lab.write(&format!("{top}/linux/smoke/smoke.sh"), SMOKE_SH));
+    lab.write(&format!("{top}/linux/smoke/smoke.yaml"), SMOKE_YAML);
+}
+
 #[test]
 fn definitions_from_archives_and_bzr_run_as_they_are() {
     let lab = TestLab::new();
     host_board(&lab);
     // As an archive of a repository is: all in one folder.
-    let top = "archive/test-definitions-2026.11/automated";
-    lab.write(&format!("{top}/lib/sh-test-lib"), SH_TEST_LIB);
-    executable(&lab.write(&format!("{top}/utils/send-to-lava.sh"), SEND_TO_LAVA));
-    executable(&lab.write(&format!("{top}/linux/smoke/smoke.sh"), SMOKE_SH));
-    lab.write(&format!("{top}/linux/smoke/smoke.yaml"), SMOKE_YAML);
+    in_linaros_style(&lab, "archive/test-definitions-2026.11/automated");
     made(&lab, "archive", &["tar", "-czf", "smoke.tar.gz", "test-definitions-2026.11"]);
     lab.write("inside/defs/rest.yaml", REST_YAML);
     made(&lab, "inside", &["tar", "-cJf", "../rest.tar.xz", "defs"]);

@@ -285,7 +285,7 @@ commands:
     );
     complete(&lab, &job, &device);
     let results = std::fs::read_to_string(lab.path("out/results.yaml")).unwrap();
-    assert!(results.contains("case: case-a\n  result: pass"), "{results}");
+    assert!(results.contains("case: case_a\n  result: pass"), "{results}");
     linux.end().unwrap();
     firmware.end().unwrap();
 }

@@ -1,7 +1,7 @@
 //! `lava-dispatcher`: what it makes of job files, and whole jobs on a scripted board.
 
 mod corpus;
-mod definitions;
+pub(crate) mod definitions;
 mod dialogue;
 mod downloads;
 mod host_board;

@@ -1,133 +1,102 @@
 //! A job on the shared console of the real board: U-Boot, TFTP, Linux, login, tests.
 
-use std::path::{Path, PathBuf};
-use std::process::Output;
-use std::time::Duration;
-
-use serde_json::Value;
+use std::process::Command;
 
 use super::Bench;
-use crate::common::{LIMIT, TestLab, boot_file, http, run, wait_until};
+use crate::common::job::{Done, JOB, LOGIN, boot, deploy, job_file, shipped, smoke, test};
+use crate::common::{LIMIT, TestLab, WebSocket, http, run, wait_until};
+use crate::dispatch::definitions::in_linaros_style;
 
-/// How long a job may take that takes ten seconds on a quiet machine.
-const JOB: Duration = Duration::from_secs(400);
-
-/// What a job left behind.
-pub(super) struct Done {
-    said: Output,
-    output: PathBuf,
-}
-
-impl Done {
-    pub(super) fn exit_code(&self) -> i32 {
-        self.said.status.code().unwrap_or_else(|| panic!("killed: {self:?}"))
-    }
-
-    /// What the program printed on both of its outputs.
-    pub(super) fn said(&self) -> String {
-        [&self.said.stdout, &self.said.stderr].map(|bytes| String::from_utf8_lossy(bytes)).concat()
-    }
-
-    fn results(&self) -> String {
-        std::fs::read_to_string(self.output.join("results.yaml")).unwrap()
-    }
-
-    /// The result of one test case; `none` when it has none.
-    pub(super) fn result(&self, suite: &str, case: &str) -> String {
-        let results = self.results();
-        let cases = results.split("- definition: ").filter(|text| {
-            text.starts_with(&format!("{suite}\n")) && text.contains(&format!("\n  case: {case}\n"))
-        });
-        let result = cases.flat_map(str::lines).find_map(|line| line.strip_prefix("  result: "));
-        result.unwrap_or("none").to_owned()
-    }
-
-    /// The lines of the log.
-    pub(super) fn log(&self) -> Vec<Value> {
-        let text = std::fs::read_to_string(self.output.join("output.jsonl")).unwrap();
-        text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
-    }
-}
-
-impl std::fmt::Debug for Done {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        writeln!(f, "{:?}", self.said.status)?;
-        writeln!(f, "{}", self.said())?;
-        for line in self.log().iter().rev().take(60).rev() {
-            writeln!(f, "{line}")?;
-        }
-        writeln!(f, "{}", self.results())
-    }
-}
+/// Where the board's network, which is QEMU's own, has the TFTP server.
+const SERVER: &str = "10.0.2.2";
 
 impl Bench {
-    fn job(&self, definitions: &str) -> Done {
-        self.run("qemu-uboot.yaml", &job(definitions))
-    }
-
-    /// Runs a job on one of the shipped devices. The board's network is QEMU's own, where the TFTP server has
-    /// this address.
+    /// Runs a job on a device.
+    #[track_caller]
     pub(super) fn run(&self, device: &str, job: &str) -> Done {
-        self.run_from("10.0.2.2", device, job)
+        Done::run(&mut self.dispatcher(device, SERVER, job), self.lab.path("output"))
     }
 
-    /// The same with a server at an address that is there, or not.
-    pub(super) fn run_from(&self, server: &str, device: &str, job: &str) -> Done {
-        let job = self.lab.write("job.yaml", job);
-        let device = Path::new(env!("CARGO_MANIFEST_DIR")).join("conf/devices").join(device);
-        let output = self.lab.path("output");
+    /// The dispatcher with a job on a device, not started yet; with a server at an address that is there,
+    /// or not.
+    pub(super) fn dispatcher(&self, device: &str, server: &str, job: &str) -> Command {
         let mut command = self.lab.program("lava-dispatcher");
-        command.args(["run", &job]).arg("--device").arg(device).arg("--output").arg(&output);
+        command.args(["run", &self.lab.write("job.yaml", job), "--device", device]);
+        command.arg("--output").arg(self.lab.path("output"));
         command.arg("--lab").arg(self.lab.path("lab.toml"));
-        command.arg("--tftp-dir").arg(self.board.tftp());
-        command.args(["--dispatcher-ip", server]);
-        Done { said: run(&mut command, "", JOB), output }
+        command.arg("--tftp-dir").arg(self.board.tftp()).args(["--dispatcher-ip", server]);
+        command
     }
+
+    /// A shipped dictionary whose board boots with other arguments for its kernel.
+    pub(super) fn with_arguments(&self, device: &str, arguments: &str) -> String {
+        let dictionary = std::fs::read_to_string(shipped(device)).unwrap();
+        let booted = dictionary.replace("'console=ttyAMA0'", &format!("'{arguments}'"));
+        assert_ne!(booted, dictionary);
+        self.lab.write("device.yaml", &booted)
+    }
+
+    /// Whether the job's log and what a spy has seen are what the record has from this offset on. Gives
+    /// the end.
+    #[track_caller]
+    pub(super) fn assert_seen(&self, spy: &WebSocket, done: &Done, from: usize) -> usize {
+        wait_until(LIMIT, "the job has switched the board off", || {
+            self.board.power("status") == "off"
+        });
+        let capture = self.capture();
+        wait_until(LIMIT, "the spy has it all", || spy.heard().len() >= capture.len());
+        assert!(spy.heard().bytes().starts_with(&capture), "the spy has not what the record has");
+        done.assert_logged(from, &capture[from..]);
+        capture.len()
+    }
+}
+
+/// What a board of this kind boots over the network.
+pub(super) fn files() -> String {
+    let ramdisk = ("ramdisk", "ramdisk.cpio.gz", ", compression: gz");
+    deploy("tftp", &[("kernel", "Image", ", type: image"), ramdisk])
 }
 
 #[test]
-fn a_job_runs_on_the_shared_console_to_its_result_pass() {
+fn a_job_runs_on_the_shared_console_to_its_results() {
     let bench = Bench::start().with_power();
     let spy = bench.attach("mode=spy&from=0&user=alice");
     let repository = git_repository(&bench.lab);
-    let done = bench.job(&format!(
-        "{INLINE}    - name: from-git\n      from: git\n      path: defs/uptime.yaml\n      \
-         repository: file://{}\n",
-        repository.display()
-    ));
-    assert_eq!(done.exit_code(), 0, "{done:?}");
+    let from_git = format!(
+        "    - {{name: from-git, from: git, repository: 'file://{repository}',\n       \
+         path: automated/linux/smoke/smoke.yaml, parameters: {{SKIP_INSTALL: 'True'}}}}\n"
+    );
+    let job = job_file(&[&files(), &ramdisk_boot(), &test(&(smoke(&STEPS) + &from_git))]);
+    let done = bench.run(&shipped("qemu-uboot.yaml"), &job);
     assert_eq!(done.result("0_smoke", "linux"), "pass", "{done:?}");
     assert_eq!(done.result("0_smoke", "chosen"), "pass", "{done:?}");
-    assert_eq!(done.result("1_from-git", "uptime"), "pass", "{done:?}");
+    assert_eq!(done.result("1_from-git", "pwd"), "pass", "{done:?}");
+    let measured = "  case: bogomips\n  result: pass\n  measurement: 48.5\n  units: BogoMIPS\n";
+    assert!(done.results().contains(measured), "{done:?}");
     assert_eq!(done.result("lava", "job"), "pass", "{done:?}");
+    // A program that is not on the board.
+    assert_eq!(done.result("1_from-git", "absent"), "fail", "{done:?}");
+    done.assert_cases_failed(1);
 
     // Who watched has seen the same console, from power-on to the tests and the end.
     let seen = spy.heard().text();
     for text in ["U-Boot 20", "Starting kernel", "board login:", "aarch64"] {
         assert!(seen.contains(text), "missing: {text}\nin: {seen}");
     }
-    wait_until(LIMIT, "the job has switched the board off", || {
-        bench.board.power("status") == "off"
-    });
-
-    // Each line of the log that the board printed tells where in the record it is.
-    let capture = bench.capture();
-    let lines: Vec<Value> = done.log().into_iter().filter(|l| l["lvl"] == "target").collect();
-    assert!(lines.len() > 100, "{} lines", lines.len());
-    for line in lines {
-        let offset = usize::try_from(line["offset"].as_u64().unwrap()).unwrap();
-        let text = line["msg"].as_str().unwrap().as_bytes();
-        let first = text.iter().take_while(|byte| byte.is_ascii_graphic()).count();
-        assert!(capture[offset..].starts_with(&text[..first]), "not there: {line}");
-        assert!(line["time"].is_string(), "{line}");
-    }
+    bench.assert_seen(&spy, &done, 0);
 }
 
 #[test]
-fn a_job_with_a_failing_case_says_so_and_exits_with_1() {
+fn a_quiet_kernel_boots_as_well_and_a_failing_case_says_so_and_exits_with_1() {
     let bench = Bench::start().with_power();
-    let done = bench.job(&INLINE.replace("--result pass", "--result fail"));
+    let device = bench.with_arguments("qemu-uboot.yaml", "console=ttyAMA0 quiet");
+    let steps = [STEPS[0], "lava-test-case chosen --result fail"];
+    let done = bench.run(&device, &job_file(&[&files(), &ramdisk_boot(), &test(&smoke(&steps))]));
     assert_eq!(done.exit_code(), 1, "{done:?}");
+    let said = |text: &str| {
+        done.log().iter().any(|line| line["msg"].as_str().is_some_and(|said| said.contains(text)))
+    };
+    assert!(said("Starting kernel") && !said("Linux version"), "{done:?}");
     assert_eq!(done.result("0_smoke", "linux"), "pass", "{done:?}");
     assert_eq!(done.result("0_smoke", "chosen"), "fail", "{done:?}");
     // The job itself has run to its end.
@@ -139,7 +108,10 @@ fn a_job_with_a_failing_case_says_so_and_exits_with_1() {
 fn a_person_watches_a_job_takes_over_and_gives_back() {
     let bench = Bench::start().with_power();
     let done = std::thread::scope(|scope| {
-        let job = scope.spawn(|| bench.job(INLINE));
+        let job = scope.spawn(|| {
+            let job = job_file(&[&files(), &ramdisk_boot(), &test(&smoke(&STEPS))]);
+            bench.run(&shipped("qemu-uboot.yaml"), &job)
+        });
         let serial = || http(bench.http, "GET", "/consoles/panda01", "").json();
         wait_until(LIMIT, "the job has the console", || serial()["holder"].is_object());
         let mut alice = bench.person();
@@ -160,76 +132,25 @@ fn a_person_watches_a_job_takes_over_and_gives_back() {
     assert_eq!(done.result("0_smoke", "linux"), "pass", "{done:?}");
 }
 
-const INLINE: &str = r"    - name: smoke
-      from: inline
-      path: inline/smoke.yaml
-      repository:
-        metadata:
-          format: Lava-Test Test Definition 1.0
-          name: smoke
-          description: The board runs Linux
-        run:
-          steps:
-          - lava-test-case linux --shell uname -a
-          - lava-test-case chosen --result pass
-";
+const STEPS: [&str; 2] =
+    ["lava-test-case linux --shell uname -a", "lava-test-case chosen --result pass"];
 
-/// The job, with the definitions of its test action.
-fn job(definitions: &str) -> String {
-    format!(
-        r"job_name: a real board
-device_type: qemu-uboot
-visibility: public
-priority: medium
-timeouts:
-  job: {{minutes: 6}}
-  action: {{minutes: 5}}
-  connection: {{minutes: 3}}
-actions:
-- deploy:
-    to: tftp
-    os: oe
-    timeout: {{minutes: 2}}
-    kernel:
-      url: file://{kernel}
-      type: image
-    ramdisk:
-      url: file://{ramdisk}
-      compression: gz
-- boot:
-    method: u-boot
-    commands: ramdisk
-    timeout: {{minutes: 4}}
-    auto_login:
-      login_prompt: 'board login:'
-      username: root
-    prompts:
-    - 'board# '
-- test:
-    timeout: {{minutes: 3}}
-    definitions:
-{definitions}",
-        kernel = boot_file("Image").display(),
-        ramdisk = boot_file("ramdisk.cpio.gz").display(),
-    )
+/// Boots a ramdisk from U-Boot, and logs in.
+pub(super) fn ramdisk_boot() -> String {
+    boot("u-boot", "ramdisk", LOGIN)
 }
 
-/// A repository with one test definition.
-fn git_repository(lab: &TestLab) -> PathBuf {
-    let folder = lab.path("repository");
-    lab.write(
-        "repository/defs/uptime.yaml",
-        "metadata:\n  format: Lava-Test Test Definition 1.0\n  name: uptime\n  description: Time passes\n\
-         run:\n  steps:\n  - lava-test-case uptime --shell cat /proc/uptime\n",
-    );
+/// A repository in the style of Linaro's.
+fn git_repository(lab: &TestLab) -> String {
+    in_linaros_style(lab, "repository/automated");
     for arguments in [
         &["init", "-q", "-b", "main"][..],
         &["add", "-A"],
         &["-c", "user.name=t", "-c", "user.email=t@example.com", "commit", "-qm", "definitions"],
     ] {
         let mut git = lab.tool("git");
-        let said = run(git.args(arguments).current_dir(&folder), "", LIMIT);
+        let said = run(git.args(arguments).current_dir(lab.path("repository")), "", LIMIT);
         assert!(said.status.success(), "{said:?}");
     }
-    folder
+    lab.path("repository").display().to_string()
 }

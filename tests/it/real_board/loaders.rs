@@ -1,81 +1,76 @@
 //! Jobs through the boot loaders of real boards: U-Boot on armhf with a device tree from the network, GRUB
 //! behind a UEFI firmware, the iPXE of a network card.
 
-use serde_json::Value;
-
 use super::Bench;
-use super::job::Done;
-use crate::common::{LIMIT, boot_file, wait_until};
-
-/// What a job deploys: the key, and the rest of its entry.
-fn deploy(to: &str, files: &[(&str, &str, &str)]) -> String {
-    let files = files.iter().map(|(key, file, more)| {
-        format!("    {key}: {{url: 'file://{}'{more}}}\n", boot_file(file).display())
-    });
-    format!("- deploy:\n    to: {to}\n    os: oe\n{}", files.collect::<String>())
-}
+use crate::common::boot_file;
+use crate::common::job::{Done, LOGIN, boot, deploy, job_file, shipped, smoke, test};
 
 /// A job that deploys, boots by a method with one of the device's lists of commands, and runs tests.
 fn job(deploy: &str, method: &str, commands: &str, steps: &[&str]) -> String {
-    let steps: String = steps.iter().map(|step| format!("          - {step}\n")).collect();
-    format!(
-        r"job_name: a boot loader
-visibility: public
-timeouts: {{job: {{minutes: 6}}, action: {{minutes: 5}}, connection: {{minutes: 4}}}}
-actions:
-{deploy}- boot:
-    method: {method}
-    commands: {commands}
-    timeout: {{minutes: 5}}
-    timeouts: {{auto-login-action: {{minutes: 4}}}}
-    auto_login: {{login_prompt: 'board login:', username: root}}
-    prompts: ['board# ']
-- test:
-    timeout: {{minutes: 3}}
-    definitions:
-    - name: smoke
-      from: inline
-      path: inline/smoke.yaml
-      repository:
-        metadata: {{format: Lava-Test Test Definition 1.0, name: smoke}}
-        run:
-          steps:
-{steps}"
-    )
+    job_file(&[deploy, &boot(method, commands, LOGIN), &test(&smoke(steps))])
 }
 
-/// Whether these cases passed, and the job was done.
-fn assert_passed(done: &Done, cases: &[&str]) {
-    assert_eq!(done.exit_code(), 0, "{done:?}");
-    for case in cases {
-        assert_eq!(done.result("0_smoke", case), "pass", "{case}\n{done:?}");
-    }
+/// The files of an armhf board, with a device tree from the network.
+fn armhf(dtb: &str) -> String {
+    let files = [
+        ("kernel", "armhf/Image", ", type: zimage"),
+        ("ramdisk", "armhf/ramdisk.cpio.gz", ", compression: gz"),
+    ];
+    format!("{}    dtb: {{url: 'file://{dtb}'}}\n", deploy("tftp", &files))
 }
 
 #[test]
 fn u_boot_on_armhf_gets_kernel_ramdisk_and_device_tree_by_tftp() {
     let bench = Bench::of("armhf").with_power();
-    let files = deploy(
-        "tftp",
-        &[
-            ("kernel", "armhf/Image", ", type: zimage"),
-            ("ramdisk", "armhf/ramdisk.cpio.gz", ", compression: gz"),
-            ("dtb", "armhf/virt.dtb", ""),
-        ],
-    );
     let steps = [
         "lava-test-case arm --shell 'test $(uname -m) = armv7l'",
         "lava-test-case tree --shell grep -q linux,dummy-virt /proc/device-tree/compatible",
     ];
+    let files = armhf(&boot_file("armhf/virt.dtb").display().to_string());
     let job = job(&files, "u-boot", "ramdisk", &steps);
     // Nobody is there that the board's network leads to: said in the boot loader's words, and at once.
-    let down = bench.run_from("10.0.2.77", "qemu-uboot-armhf.yaml", &job);
-    assert_eq!(down.exit_code(), 3, "{down:?}");
-    let told = format!("{down:?}");
-    assert!(told.contains("the boot loader said \"Retry count exceeded\" to \"tftpboot"), "{told}");
+    let device = shipped("qemu-uboot-armhf.yaml");
+    let mut down = bench.dispatcher(&device, "10.0.2.77", &job);
+    let down = Done::run(&mut down, bench.lab.path("output"));
+    let words = [
+        "the boot loader said \"Retry count exceeded\" to \"tftpboot",
+        "while bootloader-commands waited for \"=> \"; the last lines: ",
+        "ARP Retry count exceeded",
+    ];
+    down.assert_failed(3, "Infrastructure", &words);
     assert_eq!(bench.board.power("status"), "off");
 
-    assert_passed(&bench.run("qemu-uboot-armhf.yaml", &job), &["arm", "tree"]);
+    bench.run(&device, &job).assert_passed(&["arm", "tree"]);
+}
+
+#[test]
+fn a_kernel_that_was_given_the_device_tree_of_another_board_is_silent_and_told_so() {
+    let bench = Bench::of("armhf").with_power();
+    let spy = bench.attach("mode=spy&from=0&user=alice");
+    // The other board's serial port is nothing that a kernel finds here.
+    let mut tree = std::fs::read(boot_file("armhf/virt.dtb")).unwrap();
+    for (own, other) in
+        [(&b"arm,pl011\0"[..], &b"arm,pl999\0"[..]), (b"arm,primecell\0", b"arm,primecall\0")]
+    {
+        let places: Vec<usize> =
+            (0..tree.len()).filter(|at| tree[*at..].starts_with(own)).collect();
+        assert!(!places.is_empty());
+        places.iter().for_each(|at| tree[*at..at + own.len()].copy_from_slice(other));
+    }
+    let other = bench.lab.path("other.dtb");
+    std::fs::write(&other, tree).unwrap();
+    // It runs all the same, and has nothing to do.
+    let arguments = "console=ttyAMA0 rdinit=/bin/busybox -- sleep 1000";
+    let device = bench.with_arguments("qemu-uboot-armhf.yaml", arguments);
+    let job = job(&armhf(&other.display().to_string()), "u-boot", "ramdisk", &["true"]);
+    let done = bench.run(&device, &job);
+    let words = [
+        "the kernel says nothing: 30 s of silence after \"Starting kernel ...\"",
+        "its device tree",
+        "while login-action waited for \"board login:\"; the last lines: ",
+    ];
+    done.assert_failed(1, "Job", &words);
+    bench.assert_seen(&spy, &done, 0);
 }
 
 #[test]
@@ -91,26 +86,9 @@ fn grub_behind_uefi_boots_by_tftp_and_a_spy_has_the_jobs_log_byte_for_byte() {
         ],
     );
     let steps = ["lava-test-case modules --shell grep -q ^overlay /proc/modules"];
-    let done = bench.run("x86-grub.yaml", &job(&files, "grub", "ramdisk", &steps));
-    assert_passed(&done, &["modules"]);
-
-    let lines: Vec<Value> = done.log().into_iter().filter(|line| line["lvl"] == "target").collect();
-    assert!(lines.len() > 100, "{} lines", lines.len());
-    let offset = |line: &Value| usize::try_from(line["offset"].as_u64().unwrap()).unwrap();
-    let capture = bench.capture();
-    wait_until(LIMIT, "the spy has it all", || spy.heard().bytes().len() >= capture.len());
-    assert!(spy.heard().bytes() == capture, "the spy has something else than the record");
-    // From each line's offset to the next one's there is that line, and nothing but its end. Firmware draws
-    // boxes with bytes that are no UTF-8.
-    let mut at = 0;
-    assert!(capture[..offset(&lines[0])].iter().all(|byte| b"\r\n".contains(byte)));
-    for (i, line) in lines.iter().enumerate() {
-        let end = lines.get(i + 1).map_or(capture.len(), offset);
-        let printed = String::from_utf8_lossy(&capture[offset(line)..end]).into_owned();
-        assert_eq!(printed.trim_end_matches(['\r', '\n']), line["msg"].as_str().unwrap(), "{line}");
-        assert!(end > at, "{line}");
-        at = end;
-    }
+    let done = bench.run(&shipped("x86-grub.yaml"), &job(&files, "grub", "ramdisk", &steps));
+    done.assert_passed(&["modules"]);
+    bench.assert_seen(&spy, &done, 0);
 }
 
 #[test]
@@ -130,7 +108,8 @@ fn ipxe_boots_a_root_over_nbd_and_the_board_fetches_the_tests_itself() {
     ];
     let job = job(&files, "ipxe", "nbd", &steps);
     // The tests cannot be put into what is only read.
-    let nowhere = bench.run("x86-ipxe.yaml", &job);
+    let device = shipped("x86-ipxe.yaml");
+    let nowhere = bench.run(&device, &job);
     assert_eq!(nowhere.exit_code(), 2);
     assert!(nowhere.said().contains("needs \"transfer_overlay\""), "{}", nowhere.said());
 
@@ -139,5 +118,16 @@ fn ipxe_boots_a_root_over_nbd_and_the_board_fetches_the_tests_itself() {
         "    transfer_overlay: {download_command: 'cd /tmp; wget', unpack_command: 'tar -C / -xzf'}\n    \
          prompts: [",
     );
-    assert_passed(&bench.run("x86-ipxe.yaml", &fetched), &["below", "above"]);
+    bench.run(&device, &fetched).assert_passed(&["below", "above"]);
+
+    // Where the board has no room for them, nobody waits for them.
+    let full = fetched.replace(
+        "username: root}",
+        "username: root, login_commands: ['mount -t tmpfs -o size=4k full /tmp']}",
+    );
+    let words = [
+        "the board said \"No space left on device\" to \"cd /tmp; wget http://",
+        "while overlay-unpack waited for \"board# \"; the last lines: ",
+    ];
+    bench.run(&device, &full).assert_failed(1, "Job", &words);
 }

@@ -75,7 +75,7 @@ impl Action for LoginAction {
             context.shared().prompts = self.boot.prompts.clone();
             let session = context.session()?;
             session.watch().wake(self.boot.ignore_kernel_messages);
-            let login = Login { session, wait, delay, prompts: &self.boot.prompts };
+            let login = Login { session, wait, delay, prompts: &self.boot.prompts, asked: None };
             let done = match &self.boot.auto_login {
                 None => login.reach_prompt(&[]).await.map(drop),
                 Some(auto) => login.log_in(auto).await,
@@ -124,10 +124,12 @@ struct Login<'a> {
     wait: Wait,
     delay: Duration,
     prompts: &'a [String],
+    /// The login prompt that was answered: a board that waits at it again lets nobody in.
+    asked: Option<&'a str>,
 }
 
-impl Login<'_> {
-    async fn log_in(mut self, auto: &AutoLogin) -> Result<(), Error> {
+impl<'a> Login<'a> {
+    async fn log_in(mut self, auto: &'a AutoLogin) -> Result<(), Error> {
         let login = Patterns::new([&auto.login_prompt]);
         let either = login.and_then(|login| login.or_at_rest(self.prompts));
         let either = either.map_err(Error::Configuration)?;
@@ -138,6 +140,7 @@ impl Login<'_> {
             return self.commands(auto).await;
         }
         self.session.send_line(&auto.username, self.delay).await?;
+        self.asked = Some(&auto.login_prompt);
         if let (Some(prompt), Some(password)) = (&auto.password_prompt, &auto.password) {
             self.expect(std::slice::from_ref(prompt), &REFUSED).await?;
             // Not logged: it is a password.
@@ -165,12 +168,17 @@ impl Login<'_> {
     /// Waits for one of `wanted`; what tells that the board does not let us in ends the wait at once.
     async fn expect(&mut self, wanted: &[String], refused: &[&str]) -> Result<Found, Error> {
         let patterns = Patterns::new(wanted).and_then(|patterns| patterns.and(refused));
+        let patterns = patterns.and_then(|patterns| patterns.or_at_rest(self.asked));
         let patterns = patterns.map_err(Error::Configuration)?;
         let found = self.session.expect(&patterns, &self.wait).await?;
         if found.index < wanted.len() {
             return Ok(found);
         }
         let said = found.groups.first().map(|text| text.trim().to_owned()).unwrap_or_default();
-        Err(Error::Job(format!("the board does not let us in: {said:?}")))
+        let what = match patterns.is_at_rest(found.index) {
+            true => format!("the board does not let us in and asks again: {said:?}"),
+            false => format!("the board does not let us in: {said:?}"),
+        };
+        Err(Error::Job(self.session.told(&what, &patterns, &self.wait)))
     }
 }

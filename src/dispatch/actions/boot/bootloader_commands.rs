@@ -51,7 +51,8 @@ impl Action for BootloaderCommands {
                 let found = session.expect(&wanted.patterns, &wait).await?;
                 if found.index >= wanted.good {
                     let said = found.groups.first().cloned().unwrap_or_default();
-                    let message = format!("the boot loader said {said:?} to {command:?}");
+                    let what = format!("the boot loader said {said:?} to {command:?}");
+                    let message = session.told(&what, &wanted.patterns, &wait);
                     return Err(Error::Infrastructure(message));
                 }
             }
@@ -68,6 +69,7 @@ struct Answers {
 }
 
 fn answers(good: &[String], errors: &[String]) -> Result<Answers, Error> {
-    let patterns = Patterns::new(good.iter().chain(errors)).map_err(Error::Configuration)?;
+    let patterns = Patterns::new(good).and_then(|patterns| patterns.and(errors));
+    let patterns = patterns.map_err(Error::Configuration)?;
     Ok(Answers { patterns, good: good.len() })
 }

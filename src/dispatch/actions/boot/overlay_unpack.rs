@@ -12,6 +12,9 @@ use crate::dispatch::job::Transfer;
 use crate::dispatch::serve::Served;
 use crate::dispatch::validate::Checks;
 
+/// Where a board has no room for the tests, none of them will be there to run.
+const FULL: &str = "No space left on device";
+
 #[derive(Debug)]
 pub(super) struct OverlayUnpack {
     pub transfer: Transfer,
@@ -61,7 +64,11 @@ impl Action for OverlayUnpack {
             let dialogue = async {
                 for line in &lines {
                     session.send_line(line, delay).await?;
-                    session.expect(&prompts, &wait).await?;
+                    let found = session.expect(&prompts, &wait).await?;
+                    if found.before.contains(FULL) {
+                        let what = format!("the board said {FULL:?} to {line:?}");
+                        return Err(Error::Job(session.told(&what, &prompts, &wait)));
+                    }
                 }
                 Ok(())
             };

@@ -1,0 +1,68 @@
+//! Boards that do not come to where the job wants them: nobody waits for them to the end of its time.
+
+use super::Bench;
+use super::job::{files, ramdisk_boot};
+use crate::common::job::{boot, job_file, shipped, smoke, test};
+
+#[test]
+fn a_board_that_reboots_or_stands_at_another_prompt_is_told_with_what_was_seen_and_expected() {
+    let bench = Bench::start().with_power();
+    let spy = bench.attach("mode=spy&from=0&user=alice");
+    // A quiet one: all that is heard is the boot loader that begins again.
+    let arguments = "console=ttyAMA0 quiet rdinit=/bin/busybox -- reboot -f";
+    let device = bench.with_arguments("qemu-uboot.yaml", arguments);
+    let good = job_file(&[&files(), &ramdisk_boot(), &test(&smoke(&["true"]))]);
+    let reboots = bench.run(&device, &good);
+    let words = [
+        "the board rebooted by itself at offset ",
+        "\"U-Boot 20",
+        "while login-action waited for \"board login:\"; the last lines: ",
+        "Restarting system",
+    ];
+    reboots.assert_failed(1, "Job", &words);
+    let end = bench.assert_seen(&spy, &reboots, 0);
+
+    let other = good.replace("prompts: ['board# ']", "prompts: ['root@board:~# ']");
+    let stands = bench.run(&shipped("qemu-uboot.yaml"), &other);
+    let words = [
+        "the board stands at \"board#\" and says nothing more for 10 s",
+        "while login-action waited for \"root@board:~# \"; the last lines: ",
+        "\"board login: root\"",
+    ];
+    stands.assert_failed(1, "Job", &words);
+    bench.assert_seen(&spy, &stands, end);
+}
+
+#[test]
+fn a_dialogue_with_the_boot_loader_gives_a_result_for_each_of_its_commands() {
+    let bench = Bench::start().with_power();
+    let spy = bench.attach("mode=spy&from=0&user=alice");
+    let reached = boot("bootloader", "[]", "    bootloader: u-boot\n    prompts: ['=> ']\n");
+    let done = bench.run(&shipped("qemu-uboot.yaml"), &job_file(&[&reached, DIALOGUE]));
+    done.assert_cases_failed(1);
+    for (case, result) in [
+        ("version", "pass"),
+        ("board", "pass"),
+        ("address", "pass"),
+        ("file", "fail"),
+        ("again", "pass"),
+    ] {
+        assert_eq!(done.result("u-boot", case), result, "{case}: {done:?}");
+    }
+    bench.assert_seen(&spy, &done, 0);
+}
+
+const DIALOGUE: &str = "- test:
+    interactive:
+    - name: u-boot
+      prompts: ['=> ']
+      script:
+      - {command: version, name: version, successes: [{message: 'U-Boot 20\\d\\d'}]}
+      - {command: 'echo board is $board_name', name: board, successes: [{message: 'board is qemu-arm'}]}
+      - {command: 'setenv autoload no; dhcp', name: address, successes: [{message: bound to address}]}
+      - command: tftpboot 0x40400000 10.0.2.2:nothing
+        name: file
+        successes: [{message: Bytes transferred}]
+        failures: [{message: not found, error: the server does not have it}]
+      - {command: reset, name: again, successes: [{message: Hit any key}]}
+";
