@@ -17,6 +17,7 @@
 //! - [`client`]: talks HTTP and WebSocket to the daemons.
 //! - [`outlet`]: the drivers of power units.
 //! - [`power`]: the verbs on, off, cycle and status; who may, and what is left of it.
+//! - [`sched`]: who gets which board, and when, as pure decisions.
 //! - [`image`]: download, unpack, and archives for boards.
 //! - [`dispatch`]: LAVA jobs as a pipeline of actions.
 //! - [`front`]: what people and programs see: command lines, HTTP, telnet, raw TCP, conmux.
@@ -36,6 +37,7 @@ pub mod model;
 pub mod outlet;
 pub mod port;
 pub mod power;
+pub mod sched;
 pub mod sim;
 pub mod sys;
 pub mod wire;

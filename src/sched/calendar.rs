@@ -1,0 +1,84 @@
+//! When a board is taken.
+
+use super::{RequestId, Seconds};
+
+/// The times at which one board is not to be had, in order, none touching another's inside.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct Calendar {
+    taken: Vec<Taken>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Taken {
+    pub(super) from: Seconds,
+    /// The first second at which it is free again.
+    pub(super) until: Seconds,
+    pub(super) by: By,
+}
+
+/// What takes a board.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum By {
+    Lease(RequestId),
+    /// A reservation in advance.
+    Booking(RequestId),
+    /// Maintenance, which its admin has set.
+    Window,
+}
+
+impl Calendar {
+    /// Whether the board is free from `from` until `until`.
+    pub(super) fn is_free(&self, from: Seconds, until: Seconds) -> bool {
+        self.taken.iter().all(|taken| taken.until <= from || until <= taken.from)
+    }
+
+    /// The first moment from `from` on at which it is free for so long.
+    pub(super) fn first_free(&self, from: Seconds, length: Seconds) -> Seconds {
+        let mut at = from;
+        for taken in &self.taken {
+            if taken.until <= at {
+                continue;
+            }
+            if at.saturating_add(length) <= taken.from {
+                break;
+            }
+            at = taken.until;
+        }
+        at
+    }
+
+    /// Takes it, if it is free then.
+    #[must_use]
+    pub(super) fn take(&mut self, taken: Taken) -> bool {
+        let free = taken.from < taken.until && self.is_free(taken.from, taken.until);
+        if free {
+            let at = self.taken.partition_point(|other| other.from < taken.from);
+            self.taken.insert(at, taken);
+        }
+        free
+    }
+
+    pub(super) fn free(&mut self, by: By) {
+        self.taken.retain(|taken| taken.by != by);
+    }
+
+    /// What takes it for the longest, of what takes it between these.
+    pub(super) fn last_between(&self, from: Seconds, until: Seconds) -> Option<Taken> {
+        let within = |taken: &&Taken| taken.from < until && from < taken.until;
+        self.taken.iter().rev().find(within).copied()
+    }
+
+    /// What takes it at this moment.
+    pub(super) fn at(&self, now: Seconds) -> Option<Taken> {
+        self.last_between(now, now + 1)
+    }
+
+    /// Forgets windows that are over. What leases and bookings take is freed by whoever ends them.
+    pub(super) fn forget_windows(&mut self, before: Seconds) {
+        self.taken.retain(|taken| taken.by != By::Window || before < taken.until);
+    }
+
+    pub(super) fn clear_windows(&mut self) {
+        self.free(By::Window);
+    }
+}

@@ -1,0 +1,419 @@
+//! What there is: boards, leases, bookings, and requests that wait.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::calendar::{By, Calendar, Taken};
+use super::score::{self, Score, Usage};
+use super::{Decision, Seconds, Spec, Traits};
+use crate::model::Name;
+
+/// A request asks for so many boards at a time at most.
+pub const MAX_BOARDS: usize = 64;
+/// A lease is no longer than this at once; it can be extended.
+pub const MAX_LENGTH: Seconds = 31 * 24 * 3600;
+
+/// A board's place in its [`Lab`], which stays its own while the lab lives.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct BoardIx(pub(super) usize);
+
+/// A kind of board that some people may have: a description and a group. Requests of one class compete for
+/// the same boards, which are found once and not for each request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Class(pub(super) usize);
+
+/// A request's number, which is its lease's number, too.
+pub type RequestId = u64;
+
+/// A board as its admin sees it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Board {
+    pub traits: Traits,
+    /// Who may have it; nobody in particular if there is none.
+    pub groups: BTreeSet<String>,
+    /// It is healthy, and what it needs is there. It keeps its lease when it is not.
+    pub usable: bool,
+}
+
+/// Boards like these, for so long.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Request {
+    pub id: RequestId,
+    pub user: String,
+    /// In whose name; whose boards it may have beside those that are everybody's.
+    pub group: Option<String>,
+    /// LAVA's: 0 (low) to 100 (high).
+    pub priority: u8,
+    pub submitted: Seconds,
+    /// Not before this; a slot for it is booked in advance.
+    pub start: Option<Seconds>,
+    pub length: Seconds,
+    /// A board for each, all at once.
+    pub wants: Vec<Class>,
+}
+
+/// Boards that somebody has, or will have from `from` on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Lease {
+    pub request: Request,
+    pub boards: Vec<BoardIx>,
+    pub from: Seconds,
+    pub until: Seconds,
+}
+
+/// Why something cannot be. Nothing has changed then.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum LabError {
+    #[error("there is a request {0} already")]
+    Known(RequestId),
+    #[error("there is no request {0}")]
+    Unknown(RequestId),
+    #[error("a request is for 1 to {MAX_BOARDS} boards, not for {0}")]
+    Boards(usize),
+    #[error("a lease is for 1 s to 31 days, not for {0} s")]
+    Length(Seconds),
+    #[error("{board} is not free then: {}", what(*.by))]
+    Taken { board: Name, by: Option<RequestId>, from: Seconds },
+}
+
+fn what(by: Option<RequestId>) -> String {
+    by.map_or_else(|| "maintenance".to_owned(), |id| format!("request {id}"))
+}
+
+/// The whole state that decisions are made from.
+#[derive(Debug, Clone, Default)]
+pub struct Lab {
+    pub(super) boards: Vec<Place>,
+    by_name: BTreeMap<Name, BoardIx>,
+    pub(super) classes: Vec<Kind>,
+    by_kind: BTreeMap<(Spec, Option<String>), Class>,
+    pub(super) waiting: BTreeMap<RequestId, Request>,
+    pub(super) leases: BTreeMap<RequestId, Lease>,
+    pub(super) bookings: BTreeMap<RequestId, Lease>,
+    usage: Usage,
+}
+
+#[derive(Debug, Clone)]
+pub(super) struct Place {
+    pub(super) board: Board,
+    pub(super) calendar: Calendar,
+    /// It is in the lab; a board that was taken out keeps its place.
+    there: bool,
+}
+
+#[derive(Debug, Clone)]
+pub(super) struct Kind {
+    pub(super) spec: Spec,
+    group: Option<String>,
+    /// The boards that answer, the plainest first: what is special is left for who asks for it.
+    pub(super) boards: Vec<BoardIx>,
+}
+
+impl Place {
+    pub(super) fn usable(&self) -> bool {
+        self.there && self.board.usable
+    }
+
+    fn is_for(&self, kind: &Kind) -> bool {
+        let groups = &self.board.groups;
+        let open =
+            groups.is_empty() || kind.group.as_ref().is_some_and(|group| groups.contains(group));
+        self.there && open && kind.spec.answers(&self.board.traits)
+    }
+
+    /// Boards that answer to much are asked for by name of what they have.
+    fn special(&self) -> usize {
+        self.board.traits.tags.len() + self.board.traits.attributes.len()
+    }
+}
+
+impl Lab {
+    /// Adds a board, or says anew what it is like. Its leases stay.
+    pub fn put(&mut self, board: Board) -> BoardIx {
+        let name = board.traits.name.clone();
+        let ix = match self.by_name.get(&name) {
+            Some(ix) => {
+                let place = &mut self.boards[ix.0];
+                (place.board, place.there) = (board, true);
+                *ix
+            }
+            None => {
+                let ix = BoardIx(self.boards.len());
+                self.boards.push(Place { board, calendar: Calendar::default(), there: true });
+                self.by_name.insert(name, ix);
+                ix
+            }
+        };
+        self.sort_in(ix);
+        ix
+    }
+
+    /// Takes a board out of the lab. Whoever has it keeps it until the lease ends.
+    pub fn take_out(&mut self, board: BoardIx) {
+        self.boards[board.0].there = false;
+        self.sort_in(board);
+    }
+
+    pub fn set_usable(&mut self, board: BoardIx, usable: bool) {
+        self.boards[board.0].board.usable = usable;
+    }
+
+    /// Sets when a board is in maintenance, in place of what was set before.
+    ///
+    /// # Errors
+    /// When it is leased or booked then; the windows are then as they were.
+    pub fn set_windows(
+        &mut self,
+        board: BoardIx,
+        windows: &[(Seconds, Seconds)],
+    ) -> Result<(), LabError> {
+        let mut calendar = self.boards[board.0].calendar.clone();
+        calendar.clear_windows();
+        for (from, until) in windows {
+            if !calendar.take(Taken { from: *from, until: *until, by: By::Window }) {
+                return Err(self.taken(board, *from, *until));
+            }
+        }
+        self.boards[board.0].calendar = calendar;
+        Ok(())
+    }
+
+    pub fn board(&self, board: BoardIx) -> &Board {
+        &self.boards[board.0].board
+    }
+
+    pub fn find(&self, name: &str) -> Option<BoardIx> {
+        self.by_name.get(name).copied()
+    }
+
+    /// The class of what a group asks for.
+    pub fn class(&mut self, spec: &Spec, group: Option<&str>) -> Class {
+        let key = (spec.clone(), group.map(str::to_owned));
+        if let Some(class) = self.by_kind.get(&key) {
+            return *class;
+        }
+        let mut kind = Kind { spec: key.0.clone(), group: key.1.clone(), boards: Vec::new() };
+        let answers = |ix: &usize| self.boards[*ix].is_for(&kind);
+        let mut boards: Vec<_> = (0..self.boards.len()).filter(answers).map(BoardIx).collect();
+        boards.sort_by_key(|board| self.boards[board.0].special());
+        kind.boards = boards;
+        let class = Class(self.classes.len());
+        self.classes.push(kind);
+        self.by_kind.insert(key, class);
+        class
+    }
+
+    /// # Errors
+    /// When its number is taken, or it asks for too many boards or too long a time, or for none.
+    pub fn submit(&mut self, request: Request) -> Result<(), LabError> {
+        let id = request.id;
+        if [&self.leases, &self.bookings].iter().any(|leases| leases.contains_key(&id))
+            || self.waiting.contains_key(&id)
+        {
+            return Err(LabError::Known(id));
+        }
+        if !(1..=MAX_BOARDS).contains(&request.wants.len()) {
+            return Err(LabError::Boards(request.wants.len()));
+        }
+        if !(1..=MAX_LENGTH).contains(&request.length) {
+            return Err(LabError::Length(request.length));
+        }
+        self.waiting.insert(id, request);
+        Ok(())
+    }
+
+    /// Does what a pass has decided, or what was decided before a restart.
+    ///
+    /// # Errors
+    /// When things have changed since, so that it cannot be done any more.
+    pub fn apply(&mut self, decision: &Decision, now: Seconds) -> Result<(), LabError> {
+        let (id, by) = match decision {
+            Decision::Lease { request, .. } => (*request, By::Lease(*request)),
+            Decision::Book { request, .. } => (*request, By::Booking(*request)),
+        };
+        let request = self.waiting.get(&id).or_else(|| Some(&self.bookings.get(&id)?.request));
+        let request = request.ok_or(LabError::Unknown(id))?.clone();
+        let (boards, from, until) = decision.slot(now);
+        for board in boards {
+            let mut calendar = self.boards[board.0].calendar.clone();
+            calendar.free(By::Booking(id));
+            if !calendar.is_free(from, until) {
+                return Err(self.taken(*board, from, until));
+            }
+        }
+        self.waiting.remove(&id);
+        if let Some(booking) = self.bookings.remove(&id) {
+            self.free(&booking.boards, By::Booking(id));
+        }
+        for board in boards {
+            let taken = self.boards[board.0].calendar.take(Taken { from, until, by });
+            debug_assert!(taken, "it was free a moment ago");
+        }
+        let lease = Lease { request, boards: boards.to_vec(), from, until };
+        match decision {
+            Decision::Lease { .. } => {
+                let cost = (until.saturating_sub(now) * boards.len() as u64) as f64;
+                self.usage.charge(&lease.request.user, lease.request.group.as_deref(), cost, now);
+                self.leases.insert(id, lease);
+            }
+            Decision::Book { .. } => drop(self.bookings.insert(id, lease)),
+        }
+        Ok(())
+    }
+
+    /// Gives boards back, or ends waiting for them: what a request had then.
+    ///
+    /// # Errors
+    /// When there is no such request.
+    pub fn end(&mut self, id: RequestId, now: Seconds) -> Result<Option<Lease>, LabError> {
+        if self.waiting.remove(&id).is_some() {
+            return Ok(None);
+        }
+        if let Some(booking) = self.bookings.remove(&id) {
+            self.free(&booking.boards, By::Booking(id));
+            return Ok(Some(booking));
+        }
+        let lease = self.leases.remove(&id).ok_or(LabError::Unknown(id))?;
+        self.free(&lease.boards, By::Lease(id));
+        let unused = (lease.until.saturating_sub(now) * lease.boards.len() as u64) as f64;
+        self.usage.charge(&lease.request.user, lease.request.group.as_deref(), -unused, now);
+        Ok(Some(lease))
+    }
+
+    /// Lets a lease end later, or sooner.
+    ///
+    /// # Errors
+    /// When a board is booked or in maintenance then, or when somebody waits for it who is to have it
+    /// when the lease ends; says who.
+    pub fn extend(&mut self, id: RequestId, until: Seconds, now: Seconds) -> Result<(), LabError> {
+        let lease = self.leases.get(&id).ok_or(LabError::Unknown(id))?;
+        let (boards, was, request) = (lease.boards.clone(), lease.until, lease.request.clone());
+        if !(1..=MAX_LENGTH).contains(&until.saturating_sub(now)) {
+            return Err(LabError::Length(until.saturating_sub(now)));
+        }
+        let later =
+            boards.iter().find(|ix| until > was && !self.boards[ix.0].calendar.is_free(was, until));
+        if let Some(board) = later {
+            return Err(self.taken(*board, was, until));
+        }
+        if until > was {
+            let planned = self.pass(now).planned;
+            let plan = planned
+                .iter()
+                .find(|plan| plan.at < until && plan.boards.iter().any(|ix| boards.contains(ix)));
+            if let Some((plan, board)) = plan
+                .and_then(|plan| Some((plan, plan.boards.iter().find(|ix| boards.contains(ix))?)))
+            {
+                let board = self.board(*board).traits.name.clone();
+                return Err(LabError::Taken { board, by: Some(plan.request), from: plan.at });
+            }
+        }
+        self.free(&boards, By::Lease(id));
+        let from = lease_from(&self.leases, id);
+        for board in &boards {
+            let taken =
+                self.boards[board.0].calendar.take(Taken { from, until, by: By::Lease(id) });
+            debug_assert!(taken, "nothing is between the old end and the new");
+        }
+        let more = (until as f64 - was as f64) * boards.len() as f64;
+        self.usage.charge(&request.user, request.group.as_deref(), more, now);
+        if let Some(lease) = self.leases.get_mut(&id) {
+            lease.until = until;
+        }
+        Ok(())
+    }
+
+    /// The leases whose time is over, and the bookings that nobody could be given boards for.
+    pub fn over(&self, now: Seconds) -> Vec<RequestId> {
+        let all = self.leases.values().chain(self.bookings.values());
+        all.filter(|lease| lease.until <= now).map(|lease| lease.request.id).collect()
+    }
+
+    /// Forgets what no longer matters at this time, so that a lab of years is no larger than one of days.
+    /// A [`Class`] that no request has is gone after it.
+    pub fn forget(&mut self, now: Seconds) {
+        self.boards.iter_mut().for_each(|place| place.calendar.forget_windows(now));
+        self.usage.forget(now);
+        let kinds = std::mem::take(&mut self.classes);
+        let mut kept = vec![None; kinds.len()];
+        let leases = self
+            .leases
+            .values_mut()
+            .chain(self.bookings.values_mut())
+            .map(|lease| &mut lease.request);
+        for class in self.waiting.values_mut().chain(leases).flat_map(|request| &mut request.wants)
+        {
+            let at = kept[class.0].get_or_insert_with(|| {
+                self.classes.push(kinds[class.0].clone());
+                self.classes.len() - 1
+            });
+            *class = Class(*at);
+        }
+        let by_kind = std::mem::take(&mut self.by_kind).into_iter();
+        self.by_kind =
+            by_kind.filter_map(|(kind, class)| Some((kind, Class(kept[class.0]?)))).collect();
+    }
+
+    pub fn waiting(&self) -> impl ExactSizeIterator<Item = &Request> {
+        self.waiting.values()
+    }
+
+    pub fn lease(&self, id: RequestId) -> Option<&Lease> {
+        self.leases.get(&id)
+    }
+
+    pub fn booking(&self, id: RequestId) -> Option<&Lease> {
+        self.bookings.get(&id)
+    }
+
+    /// Those who wait, who comes first first, with what of their score comes from where.
+    pub(super) fn order(&self, now: Seconds) -> Vec<(Score, &Request)> {
+        let used = self.usage.at(now);
+        let score = |request: &Request| Score {
+            priority: f64::from(request.priority),
+            waited: score::waited(request.start.unwrap_or(0).max(request.submitted), now),
+            used: used.points(&request.user, request.group.as_deref()),
+        };
+        let mut order: Vec<_> =
+            self.waiting.values().map(|request| (score(request), request)).collect();
+        let place =
+            |(score, request): &(Score, &Request)| (score.points(), request.submitted, request.id);
+        order.sort_by(|a, b| {
+            let ((more, since, id), (other, other_since, other_id)) = (place(a), place(b));
+            other.total_cmp(&more).then((since, id).cmp(&(other_since, other_id)))
+        });
+        order
+    }
+
+    fn sort_in(&mut self, ix: BoardIx) {
+        let Self { boards, classes, .. } = self;
+        for kind in classes {
+            kind.boards.retain(|board| *board != ix);
+            if boards[ix.0].is_for(kind) {
+                let special = boards[ix.0].special();
+                let at = kind.boards.partition_point(|board| boards[board.0].special() <= special);
+                kind.boards.insert(at, ix);
+            }
+        }
+    }
+
+    fn free(&mut self, boards: &[BoardIx], by: By) {
+        for board in boards {
+            self.boards[board.0].calendar.free(by);
+        }
+    }
+
+    fn taken(&self, board: BoardIx, from: Seconds, until: Seconds) -> LabError {
+        let place = &self.boards[board.0];
+        let taken = place.calendar.last_between(from, until);
+        let by = taken.and_then(|taken| match taken.by {
+            By::Lease(id) | By::Booking(id) => Some(id),
+            By::Window => None,
+        });
+        let from = taken.map_or(from, |taken| taken.from);
+        LabError::Taken { board: place.board.traits.name.clone(), by, from }
+    }
+}
+
+fn lease_from(leases: &BTreeMap<RequestId, Lease>, id: RequestId) -> Seconds {
+    leases.get(&id).map_or(0, |lease| lease.from)
+}
