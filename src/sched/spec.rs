@@ -88,8 +88,8 @@ impl Spec {
     }
 
     /// The terms that none of these boards answers to: why a request waits for ever.
-    pub fn unheard<'a>(&self, boards: impl Iterator<Item = &'a Traits> + Clone) -> Vec<String> {
-        let unheard = |term: &&Term| !boards.clone().any(|board| term.holds(board));
+    pub fn unheard(&self, boards: &[&Traits]) -> Vec<String> {
+        let unheard = |term: &&Term| !boards.iter().any(|board| term.holds(board));
         self.terms.iter().filter(unheard).map(Term::to_string).collect()
     }
 }
@@ -258,7 +258,7 @@ mod tests {
     fn what_is_missing_is_named() {
         let spec: Spec = "panda ram>=4GB tag=wifi".parse().unwrap();
         assert_eq!(spec.unmet(&panda()), ["ram>=4GB", "tag=wifi"]);
-        assert_eq!(spec.unheard([panda()].iter()), ["ram>=4GB", "tag=wifi"]);
+        assert_eq!(spec.unheard(&[&panda()]), ["ram>=4GB", "tag=wifi"]);
         assert_eq!(spec.to_string(), "ram>=4GB tag=wifi panda");
     }
 

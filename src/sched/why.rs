@@ -56,8 +56,8 @@ impl Lab {
     fn cannot_ever(&self, request: &Request) -> Option<Because> {
         let kinds: Vec<_> = request.wants.iter().map(|class| &self.classes[class.0]).collect();
         if let Some(wish) = kinds.iter().position(|kind| kind.boards.is_empty()) {
-            let all = self.boards.iter().map(|place| &place.board.traits);
-            return Some(Because::NoBoard { wish, unheard: kinds[wish].spec.unheard(all) });
+            let all: Vec<_> = self.boards.iter().map(|place| &place.board.traits).collect();
+            return Some(Because::NoBoard { wish, unheard: kinds[wish].spec.unheard(&all) });
         }
         let all = |wish: usize| kinds[wish].boards.iter().copied();
         let mut boards: Vec<_> =
