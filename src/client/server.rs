@@ -138,9 +138,18 @@ impl LabServer {
         self.http.get(&format!("/requests/{id}")).await
     }
 
-    /// Gives boards back, or stops waiting for them.
-    pub async fn release(&self, id: u64, user: &str) -> Result<RequestInfo, Failure> {
-        self.http.delete(&by(&format!("/requests/{id}"), user)).await
+    /// Gives boards back, or stops waiting for them; with a reason also somebody else's.
+    pub async fn release(
+        &self,
+        id: u64,
+        user: &str,
+        reason: Option<&str>,
+    ) -> Result<RequestInfo, Failure> {
+        let mut path = by(&format!("/requests/{id}"), user);
+        if let Some(reason) = reason {
+            path.push_str(&format!("&force=true&reason={}", percent_encoded(reason)));
+        }
+        self.http.delete(&path).await
     }
 
     /// `extend`, `share` or `give`.

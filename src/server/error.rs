@@ -52,7 +52,7 @@ impl From<ServerError> for Failure {
             }
             ServerError::NotYours { .. } => Self::new(Kind::Refused, text)
                 .because(Refusal::Leased)
-                .hint("ask them; who has control of all of its boards may end it"),
+                .hint("ask them; who has control of its boards may end it by force, with a reason"),
             ServerError::NoRights => Self::new(Kind::Refused, text).because(Refusal::Rights),
             ServerError::Lab(LabError::Taken { .. }) => {
                 Self::new(Kind::Refused, text).because(Refusal::Leased)

@@ -12,7 +12,7 @@ use tokio_util::sync::CancellationToken;
 use super::Server;
 use super::state::{State, Told};
 use crate::client::{OutletRef, lease};
-use crate::model::{Failure, LeaseRequest, Name, RequestInfo, RequestState, units};
+use crate::model::{Failure, Kind, LeaseRequest, Name, RequestInfo, RequestState, units};
 
 /// A daemon has this long to take what it is told.
 const TIMEOUT: Duration = Duration::from_secs(5);
@@ -85,7 +85,11 @@ impl Server {
             });
             if let Some(over) = over.filter(|_| !same) {
                 let holder = over.holders.first().map_or("", String::as_str);
-                lease::release(&self.outlet(&over.outlet)?, holder, None).await?;
+                match lease::release(&self.outlet(&over.outlet)?, holder, None).await {
+                    // It is nobody's of ours any more: somebody else's, or the outlet is gone.
+                    Err(failure) if matches!(failure.kind, Kind::Refused | Kind::User) => {}
+                    released => drop(released?),
+                }
                 told = None;
             }
             if let Some((now, reason)) = now {
@@ -105,7 +109,7 @@ impl Server {
         let failure = match told_it {
             Ok(result) => result.err(),
             Err(_) => {
-                Some(Failure::new(crate::model::Kind::Lab, format!("no answer within {TIMEOUT:?}")))
+                Some(Failure::new(Kind::Lab, format!("no answer within {TIMEOUT:?}")))
             }
         };
         Done { board, told, failure }
@@ -113,7 +117,7 @@ impl Server {
 
     fn outlet(&self, url: &str) -> Result<OutletRef, Failure> {
         let outlet: OutletRef =
-            url.parse().map_err(|error: String| Failure::new(crate::model::Kind::Config, error))?;
+            url.parse().map_err(|error: String| Failure::new(Kind::Config, error))?;
         Ok(OutletRef { login: self.0.login.clone(), ..outlet })
     }
 
@@ -160,11 +164,21 @@ impl State {
                 _ => false,
             };
             if !known {
-                let (board, over) = (board.clone(), told.cloned());
+                let (board, over) = (board.clone(), told.map(|told| self.moved(board, told)));
                 changes.push(Change { board, over, now: wanted });
             }
         }
         changes
+    }
+
+    /// What an outlet was told, where it is now: its daemon may be at another address since.
+    fn moved(&self, board: &Name, told: &Told) -> Told {
+        let known = self.daemons.keys().any(|url| told.outlet.starts_with(url.as_str()));
+        let outlet = self.boards.get(board).and_then(|board| board.outlet.as_ref());
+        match outlet.filter(|_| !known) {
+            Some(outlet) => Told { outlet: outlet.url.clone(), ..told.clone() },
+            None => told.clone(),
+        }
     }
 
     /// Whether all outlets of a lease know of it.

@@ -87,22 +87,28 @@ impl Server {
         Ok(super::load::record(&row)?.info)
     }
 
-    /// Gives boards back, or stops waiting for them.
+    /// Gives boards back, or stops waiting for them; by force, and with a reason, also somebody else's.
     ///
     /// # Errors
-    /// When it is somebody else's, and the asker has not control of all of its boards.
-    pub async fn release(&self, id: u64, asker: &Asker) -> Result<RequestInfo, ServerError> {
+    /// When it is somebody else's, and it is not to be by force, or the asker has not control of all of its
+    /// boards.
+    pub async fn release(
+        &self,
+        id: u64,
+        force: Option<&str>,
+        asker: &Asker,
+    ) -> Result<RequestInfo, ServerError> {
         let mut state = self.0.state.lock().await;
         let record = state.requests.get(&id).ok_or(ServerError::NoRequest(id))?;
-        let ending = match (record.is_of(&asker.user), record.info.state) {
-            (true, RequestState::Leased) => Ending::Released,
-            (true, _) => Ending::Cancelled,
+        let (ending, who) = match (record.is_of(&asker.user), record.info.state) {
+            (true, RequestState::Leased) => (Ending::Released, asker.user.clone()),
+            (true, _) => (Ending::Cancelled, asker.user.clone()),
             (false, _) => {
-                record.permit(asker)?;
-                Ending::Taken
+                let reason = record.permit(asker, force)?;
+                (Ending::Taken, format!("{} ({reason})", asker.user))
             }
         };
-        Ok(self.end(&mut state, id, ending, &asker.user).await?.info)
+        Ok(self.end(&mut state, id, ending, &who).await?.info)
     }
 
     /// Lets a lease go on for so long from now.
@@ -178,7 +184,7 @@ impl Server {
         let mut state = self.looked().await;
         let record = state.requests.get_mut(&id).ok_or(ServerError::NoRequest(id))?;
         if !record.is_of(&asker.user) {
-            record.permit(asker)?;
+            return Err(record.not_yours());
         }
         record.heard_us = units::now_us();
         state.standing(id).ok_or(ServerError::NoRequest(id))
@@ -200,7 +206,7 @@ impl State {
             return Err(ServerError::NoLease(id, record.info.state.as_str()));
         }
         if !record.is_of(&asker.user) {
-            record.permit(asker)?;
+            return Err(record.not_yours());
         }
         Ok(record.clone())
     }
@@ -214,15 +220,16 @@ impl Record {
         holders.any(|holder| holder == plain || calls_oneself(user, holder))
     }
 
-    /// Whether somebody else may do with it what its holder may.
-    fn permit(&self, asker: &Asker) -> Result<(), ServerError> {
+    /// The reason for which somebody may end what is not theirs.
+    fn permit<'a>(&self, asker: &Asker, force: Option<&'a str>) -> Result<&'a str, ServerError> {
         let boards = &self.info.boards;
         let all = boards.iter().all(|board| asker.may(Right::Control, board.as_str()));
         let may = if boards.is_empty() { asker.on_all >= Some(Right::Control) } else { all };
-        match may {
-            true => Ok(()),
-            false => Err(ServerError::NotYours { id: self.info.id, user: self.info.user.clone() }),
-        }
+        force.filter(|_| may).ok_or_else(|| self.not_yours())
+    }
+
+    fn not_yours(&self) -> ServerError {
+        ServerError::NotYours { id: self.info.id, user: self.info.user.clone() }
     }
 }
 

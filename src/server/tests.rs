@@ -65,7 +65,7 @@ async fn who_waits_is_told_why_and_gets_the_board_when_it_is_given_back() {
         assert!(server.extend(hers.id, "4h", &alice("alice")).await.is_err());
         let given = server.give(hers.id, "carol", &alice("alice")).await.unwrap();
         assert_eq!(given.user, "carol");
-        server.release(hers.id, &alice("carol")).await.unwrap();
+        server.release(hers.id, None, &alice("carol")).await.unwrap();
         until(&server, his.id, |it| it.state == RequestState::Leased).await;
         let hers = server.request(hers.id).await.unwrap();
         assert_eq!(hers.ending, Some(Ending::Released));

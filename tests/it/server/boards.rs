@@ -29,7 +29,7 @@ fn a_board_is_put_together_from_what_is_announced_and_found_by_its_name() {
     assert!(code == 4 && err.contains("farm1/panda02 is the outlet of desk already"), "{err}");
 
     let (code, out, err) = lava(&lab, &server, "alice", &["on", "desk"]);
-    assert!(code == 0 && out.contains("desk is on"), "{out}{err}");
+    assert!(code == 0 && out.contains("panda02 is on"), "{out}{err}");
     let mut console = lab.program("lava-console");
     console.args(["desk", "--server", &server.url()]);
     let typed = run(&mut console, "~$status\n", LIMIT);

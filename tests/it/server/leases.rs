@@ -71,6 +71,10 @@ fn boards_go_round_and_their_outlets_know_over_restarts_of_everything() {
     assert!(bob.wait(LIMIT).success());
     let history = lava(&lab, &server, "root", &["board", "history", "panda02"]).1;
     assert!(history.contains("released    alice"), "{history}");
+    let args = ["release", "2", "--force", "--reason", "it smokes"];
+    assert_eq!(lava(&lab, &server, "root", &args).0, 0);
+    let ended = server.get("/requests/2");
+    assert_eq!((&ended["state"], &ended["ending"]), (&"ended".into(), &"taken".into()));
     drop(rack.serial);
 }
 

@@ -167,8 +167,9 @@ async fn release_at(server: &LabServer, args: &ReleaseArgs, ctx: &Context) -> Re
             leases.push(id);
         }
     }
+    let reason = args.reason.as_deref().filter(|_| args.force);
     for id in leases {
-        let request = server.release(id, ctx.user()).await?;
+        let request = server.release(id, ctx.user(), reason).await?;
         if args.json {
             ctx.print_json(&request).await?;
             continue;

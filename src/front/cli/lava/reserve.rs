@@ -119,7 +119,7 @@ async fn wait(
     tokio::select! {
         leased = turn(server, request, ctx) => leased,
         () = interrupted => {
-            server.release(id, ctx.user()).await?;
+            server.release(id, ctx.user(), None).await?;
             Err(Failure::new(Kind::Interrupted, format!("request {id} is called back")))
         }
     }

@@ -7,7 +7,7 @@ use serde::Deserialize;
 use super::super::{ApiError, Params};
 use super::{Answer, Body, By, MAX_REASON, asker, check, read};
 use crate::client::ErrorBody;
-use crate::model::{BoardRequest, LeaseChange, RequestInfo};
+use crate::model::{BoardRequest, Failure, Kind, LeaseChange, RequestInfo};
 use crate::server::Server;
 
 #[derive(Debug, Deserialize)]
@@ -18,10 +18,14 @@ pub(super) struct All {
     ended: bool,
 }
 
+/// Who ends a request, and of somebody else why.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Asking {
+pub(super) struct Ending {
     user: Option<String>,
+    #[serde(default)]
+    force: bool,
+    reason: Option<String>,
 }
 
 /// The requests that wait, who comes next first, then those that have boards.
@@ -64,23 +68,31 @@ pub(super) async fn get(
     Ok(Json(server.request(number(&id)?).await?))
 }
 
-/// Gives the boards back, or stops waiting for them. Of somebody else's it needs control of all its boards.
+/// Gives the boards back, or stops waiting for them; by force also somebody else's.
 #[utoipa::path(delete, path = "/requests/{id}", params(
     ("id" = u64, Path),
     ("user" = Option<String>, Query, description = "who asks, where nobody logs in"),
+    ("force" = Option<bool>, Query, description = "also somebody else's; needs a reason, and control"),
+    ("reason" = Option<String>, Query),
 ), responses(
     (status = 200, body = RequestInfo),
+    (status = 400, body = ErrorBody, description = "the query is not understood"),
     (status = 403, body = ErrorBody, description = "it is somebody else's"),
     (status = 404, body = ErrorBody, description = "there is none"),
 ))]
 pub(super) async fn release(
     State(server): State<Server>,
     Path(id): Path<String>,
-    Params(Asking { user }): Params<Asking>,
+    Params(Ending { user, force, reason }): Params<Ending>,
     Extension(caller): By,
 ) -> Answer<RequestInfo> {
+    check("reason", reason.as_deref(), MAX_REASON)?;
+    let reason = reason.filter(|reason| force && !reason.trim().is_empty());
+    if force && reason.is_none() {
+        return Err(Failure::new(Kind::User, "force needs a reason").into());
+    }
     let asker = asker(&caller, user)?;
-    Ok(Json(server.release(number(&id)?, &asker).await?))
+    Ok(Json(server.release(number(&id)?, reason.as_deref(), &asker).await?))
 }
 
 /// Says that the request's holder is still there.

@@ -3,8 +3,8 @@
 use super::super::access::{Need, Row};
 use crate::model::Right;
 
-/// The routes. Whose request or lease it is, is looked at behind the guard: who is neither its holder nor
-/// shares it needs control of all of its boards.
+/// The routes. Whose request or lease it is, is looked at behind the guard; somebody else's is ended by force
+/// alone, with control of all of its boards.
 pub(super) const TABLE: &[Row] = &[
     ("GET", "/healthz", Need::Nothing),
     ("GET", "/openapi.json", Need::Each(Right::See)),
