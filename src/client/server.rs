@@ -11,7 +11,8 @@ use super::{Endpoint, Http, Login, percent_encoded};
 use crate::config::runtime_dir;
 use crate::model::{
     Announced, Announcee, Announcement, BoardDescription, BoardInfo, BoardRecord, BoardRequest,
-    DaemonInfo, Failure, HealthChange, Kind, LeaseChange, Name, RequestInfo,
+    DaemonInfo, Failure, GroupInfo, HealthChange, Kind, LeaseChange, Name, NewToken, RequestInfo,
+    Rights, TokenRequest, UserDescription, UserInfo,
 };
 
 /// A server says something every 5 s; one that has said nothing for so long is gone.
@@ -123,6 +124,42 @@ impl LabServer {
 
     pub async fn history(&self, name: &str) -> Result<Vec<BoardRecord>, Failure> {
         self.http.get(&board(name, "/history")).await
+    }
+
+    pub async fn users(&self) -> Result<Vec<UserInfo>, Failure> {
+        self.http.get("/users").await
+    }
+
+    /// Adds a user, or says anew what one may.
+    pub async fn put_user(&self, name: &Name, user: &UserDescription) -> Result<(), Failure> {
+        self.http.put::<IgnoredAny>(&format!("/users/{name}"), user).await.map(|_| ())
+    }
+
+    pub async fn remove_user(&self, name: &Name) -> Result<(), Failure> {
+        self.http.delete::<IgnoredAny>(&format!("/users/{name}")).await.map(|_| ())
+    }
+
+    pub async fn new_token(&self, of: &Name, asked: &TokenRequest) -> Result<NewToken, Failure> {
+        self.http.post(&format!("/users/{of}/tokens"), asked).await
+    }
+
+    /// Ends a token.
+    pub async fn remove_token(&self, of: &Name, id: &str) -> Result<(), Failure> {
+        let path = format!("/users/{of}/tokens/{}", percent_encoded(id));
+        self.http.delete::<IgnoredAny>(&path).await.map(|_| ())
+    }
+
+    pub async fn groups(&self) -> Result<Vec<GroupInfo>, Failure> {
+        self.http.get("/groups").await
+    }
+
+    /// Adds a group, or says anew what its users may.
+    pub async fn put_group(&self, name: &Name, rights: &Rights) -> Result<(), Failure> {
+        self.http.put::<IgnoredAny>(&format!("/groups/{name}"), rights).await.map(|_| ())
+    }
+
+    pub async fn remove_group(&self, name: &Name) -> Result<(), Failure> {
+        self.http.delete::<IgnoredAny>(&format!("/groups/{name}")).await.map(|_| ())
     }
 
     pub async fn submit(&self, asked: &BoardRequest) -> Result<RequestInfo, Failure> {

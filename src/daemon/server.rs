@@ -11,13 +11,14 @@ use tokio_util::task::TaskTracker;
 use super::{RuntimeSocket, SHUTDOWN_LIMIT, Safety, bind, runtime_dir};
 use crate::client::Login;
 use crate::config::server::ServerConfig;
-use crate::front::http::access::Access;
-use crate::front::http::server::router;
+use crate::front::http::server::{Doors, router};
 use crate::front::http::{Listener, Tls, TlsConfig, serve};
 use crate::model::{Failure, Kind};
 use crate::server::Server;
 use crate::store::Store;
 
+/// So often it is looked which tokens are over.
+const LOOK_AT_TOKENS: std::time::Duration = std::time::Duration::from_secs(10);
 /// Says whose the folder is.
 const LOCK: &str = "lock";
 
@@ -26,6 +27,7 @@ const LOCK: &str = "lock";
 pub struct ServerDaemon {
     config: ServerConfig,
     server: Server,
+    doors: Doors,
     http: TcpListener,
     socket: (RuntimeSocket, UnixListener),
     tls: Tls,
@@ -38,17 +40,19 @@ impl ServerDaemon {
     /// # Errors
     /// When one of them cannot be had, or another server has the folder.
     pub async fn open(config: ServerConfig) -> Result<Self, Failure> {
-        let safety = Safety::of_http(&config.http, &config.access);
-        let http = bind("http", config.http.listen, safety).await?;
         let tls = Tls::new(TlsConfig::of(Some(&config.http))?);
-        let socket = RuntimeSocket::bind(&runtime_dir(), "server")?;
         let lock = lock(&config)?;
         let url = config.database.clone().unwrap_or_else(|| Store::file_url(&config.file()));
         let store = Store::open(&url).await?;
         let token_file = config.daemons.token_file.clone();
         let login = Login { token_file, ca: config.daemons.ca.clone(), behalf: None };
         let server = Server::load(store, login).await.map_err(Failure::from)?;
-        Ok(Self { config, server, http, socket, tls, _lock: lock })
+        let doors = Doors::new(config.access.clone());
+        let access = doors.refresh(&server).await?;
+        let safety = Safety::of_http(&config.http, &access);
+        let http = bind("http", config.http.listen, safety).await?;
+        let socket = RuntimeSocket::bind(&runtime_dir(), "server")?;
+        Ok(Self { config, server, doors, http, socket, tls, _lock: lock })
     }
 
     /// What is said when it is ready: `http=127.0.0.1:7000 dir=…`.
@@ -61,9 +65,9 @@ impl ServerDaemon {
     /// Serves until `shutdown`, and is back within [`SHUTDOWN_LIMIT`] of it; `ready` is called when
     /// clients are served.
     pub async fn run(self, shutdown: CancellationToken, ready: impl FnOnce()) {
-        let Self { config, server, http, socket, tls, _lock } = self;
+        let Self { config, server, doors, http, socket, tls, _lock } = self;
         let tasks = TaskTracker::new();
-        let app = router(server.clone(), Access::new(config.access.clone()));
+        let app = router(server.clone(), doors.clone());
         let insecure = config.http.insecure;
         let tcp = Listener::Tcp { listener: Arc::new(http), tls, insecure, other: None };
         let (_socket, unix) = socket;
@@ -74,6 +78,8 @@ impl ServerDaemon {
         let (of_queue, of_outlets) = (shutdown.clone(), shutdown.clone());
         tasks.spawn(async move { queue.run(of_queue).await });
         tasks.spawn(async move { outlets.tell_outlets(of_outlets).await });
+        let (users, of_users) = (server.clone(), shutdown.clone());
+        tasks.spawn(async move { keep_doors(&doors, &users, of_users).await });
         tasks.close();
         ready();
         shutdown.cancelled().await;
@@ -82,6 +88,19 @@ impl ServerDaemon {
         }
         if tokio::time::timeout(SHUTDOWN_LIMIT / 4, server.close()).await.is_err() {
             tracing::warn!("the database was not closed in time");
+        }
+    }
+}
+
+/// Shuts the doors to those whose tokens are over.
+async fn keep_doors(doors: &Doors, server: &Server, shutdown: CancellationToken) {
+    loop {
+        tokio::select! {
+            () = shutdown.cancelled() => return,
+            () = tokio::time::sleep(LOOK_AT_TOKENS) => {}
+        }
+        if let Err(failure) = doors.refresh(server).await {
+            tracing::error!("who is let in is as it was: {failure}");
         }
     }
 }

@@ -19,6 +19,7 @@ mod request;
 mod right;
 mod token;
 pub mod units;
+mod user;
 
 pub use behalf::Behalf;
 pub use board::{
@@ -46,3 +47,4 @@ pub use request::{
 };
 pub use right::{Pattern, PatternError, Right, Rights};
 pub use token::{TOKEN_BYTES, TokenHash, TokenHashError, token_of};
+pub use user::{GroupInfo, NewToken, TokenInfo, TokenRequest, UserDescription, UserInfo};

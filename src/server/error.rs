@@ -14,6 +14,8 @@ pub enum ServerError {
     Assigned { what: String, owner: Name },
     #[error("{name} is leased by {user} (request {id})")]
     BoardLeased { name: Name, user: String, id: u64 },
+    #[error("there is no user {0:?}")]
+    NoUser(String),
     #[error("there is no request {0}")]
     NoRequest(u64),
     #[error("request {0} has no boards: it is {1}")]
@@ -42,7 +44,7 @@ impl From<ServerError> for Failure {
                 Self::new(Kind::User, text).hint("lava board list has those that there are")
             }
             ServerError::NoRequest(_) => Self::new(Kind::User, text).hint("lava queue has them"),
-            ServerError::NoLease(..) => Self::new(Kind::User, text),
+            ServerError::NoLease(..) | ServerError::NoUser(_) => Self::new(Kind::User, text),
             ServerError::BoardThere(_) => {
                 Self::new(Kind::Refused, text).hint("lava board set changes it")
             }

@@ -108,9 +108,7 @@ impl Server {
         let told_it: Result<Result<(), Failure>, _> = tokio::time::timeout(TIMEOUT, telling).await;
         let failure = match told_it {
             Ok(result) => result.err(),
-            Err(_) => {
-                Some(Failure::new(Kind::Lab, format!("no answer within {TIMEOUT:?}")))
-            }
+            Err(_) => Some(Failure::new(Kind::Lab, format!("no answer within {TIMEOUT:?}"))),
         };
         Done { board, told, failure }
     }

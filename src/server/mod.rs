@@ -15,6 +15,7 @@ mod standing;
 mod state;
 #[cfg(test)]
 mod tests;
+mod users;
 
 use std::sync::Arc;
 

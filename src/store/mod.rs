@@ -5,6 +5,7 @@ mod boards;
 mod daemons;
 mod requests;
 mod schema;
+mod users;
 
 use std::path::Path;
 
@@ -15,6 +16,7 @@ pub use boards::{BoardRow, EventRow};
 pub use daemons::DaemonRow;
 pub use requests::RequestRow;
 pub use schema::VERSION;
+pub use users::{GroupRow, TokenRow, UserRow};
 
 use crate::model::{Failure, Kind, failure::chain};
 

@@ -5,25 +5,35 @@ use sqlx::AnyPool;
 use super::StoreError;
 
 /// Each step makes the schema of its number (from 1) of the one before, statement by statement.
-const STEPS: &[&[&str]] = &[&[
-    "CREATE TABLE boards (
+const STEPS: &[&[&str]] = &[
+    &[
+        "CREATE TABLE boards (
         name TEXT PRIMARY KEY, description TEXT NOT NULL, health TEXT NOT NULL,
         reason TEXT NOT NULL, windows TEXT NOT NULL)",
-    "CREATE TABLE board_events (
+        "CREATE TABLE board_events (
         board TEXT NOT NULL, time_us BIGINT NOT NULL, who TEXT NOT NULL, what TEXT NOT NULL,
         detail TEXT NOT NULL)",
-    "CREATE INDEX board_events_of ON board_events (board, time_us)",
-    "CREATE TABLE daemons (
+        "CREATE INDEX board_events_of ON board_events (board, time_us)",
+        "CREATE TABLE daemons (
         url TEXT PRIMARY KEY, announcement TEXT NOT NULL, seen_us BIGINT NOT NULL)",
-    "CREATE TABLE requests (
+        "CREATE TABLE requests (
         id BIGINT PRIMARY KEY, state TEXT NOT NULL, ended_us BIGINT NOT NULL,
         document TEXT NOT NULL)",
-    "CREATE INDEX requests_ended ON requests (state, ended_us)",
-    // Of whom the outlet of a board has been told that they have leased it.
-    "CREATE TABLE told (
+        "CREATE INDEX requests_ended ON requests (state, ended_us)",
+        // Of whom the outlet of a board has been told that they have leased it.
+        "CREATE TABLE told (
         board TEXT PRIMARY KEY, outlet TEXT NOT NULL, holder TEXT NOT NULL,
         until_us BIGINT NOT NULL)",
-]];
+    ],
+    &[
+        "CREATE TABLE users (
+        name TEXT PRIMARY KEY, groups_of TEXT NOT NULL, rights TEXT NOT NULL)",
+        "CREATE TABLE user_groups (name TEXT PRIMARY KEY, rights TEXT NOT NULL)",
+        "CREATE TABLE tokens (
+        hash TEXT PRIMARY KEY, user_name TEXT NOT NULL, scope TEXT NOT NULL, note TEXT NOT NULL,
+        made_us BIGINT NOT NULL, until_us BIGINT NOT NULL)",
+    ],
+];
 
 /// The schema that this program reads and writes.
 pub const VERSION: i64 = STEPS.len() as i64;

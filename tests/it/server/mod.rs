@@ -2,7 +2,9 @@
 
 mod boards;
 mod leases;
+mod python;
 mod start;
+mod users;
 
 use std::net::SocketAddr;
 

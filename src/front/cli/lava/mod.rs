@@ -28,6 +28,7 @@ mod serial;
 mod several;
 mod token;
 mod top;
+mod user;
 mod watch;
 mod who;
 
@@ -65,6 +66,7 @@ enum Verb {
     Console(console::ConsoleArgs),
     Demo(demo::DemoArgs),
     Extend(queue::ExtendArgs),
+    Group(user::GroupArgs),
     Doctor(doctor::DoctorArgs),
     Import(import::ImportArgs),
     Init(init::InitArgs),
@@ -76,6 +78,7 @@ enum Verb {
     Share(queue::ShareArgs),
     Token(token::TokenArgs),
     Top(top::TopArgs),
+    User(user::UserArgs),
     Why(queue::WhyArgs),
 }
 
@@ -134,6 +137,8 @@ pub fn run(args: LavaArgs) -> ExitCode {
         Verb::Lab(verb) => wait(verb.run(&ctx)),
         Verb::Power(args) => wait(power::run(args, &ctx)),
         Verb::Extend(args) => wait(queue::extend(args, &ctx)),
+        Verb::Group(args) => wait(user::group(args, &ctx)),
+        Verb::User(args) => wait(user::user(args, &ctx)),
         Verb::Queue(args) => wait(queue::queue(args, &ctx)),
         Verb::Reserve(args) => wait(reserve::run(args, &ctx)),
         Verb::Share(args) => wait(queue::share(args, &ctx)),

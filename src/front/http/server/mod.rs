@@ -8,18 +8,20 @@ mod metrics;
 mod openapi;
 mod requests;
 mod rights;
+mod users;
 
 use axum::body::Bytes;
 use axum::extract::DefaultBodyLimit;
 use axum::extract::rejection::BytesRejection;
 use axum::http::StatusCode;
-use axum::routing::{get, post, put};
+use axum::routing::{delete, get, post, put};
 use axum::{Extension, Json, Router};
 use serde::de::DeserializeOwned;
 
 use super::access::{Access, Caller, Guard, guard};
 use super::{ApiError, refuse_foreign_pages};
-use crate::model::{Failure, Kind};
+use crate::config::AccessConfig;
+use crate::model::{Failure, Kind, Rights};
 use crate::server::{Asker, Server, ServerError};
 
 pub use openapi::openapi;
@@ -31,7 +33,8 @@ const MAX_USER: usize = 64;
 const MAX_REASON: usize = 500;
 
 /// The routes; the document at `/openapi.json` tells what they take and give.
-pub fn router(server: Server, access: Access) -> Router {
+pub fn router(server: Server, doors: Doors) -> Router {
+    let access = doors.access.clone();
     Router::new()
         .route("/healthz", get(daemons::healthz))
         .route("/metrics", get(metrics::metrics))
@@ -45,6 +48,13 @@ pub fn router(server: Server, access: Access) -> Router {
         .route("/boards/{name}/health", post(boards::health))
         .route("/boards/{name}/maintenance", post(boards::maintenance))
         .route("/boards/{name}/history", get(boards::history))
+        .route("/whoami", get(users::whoami))
+        .route("/users", get(users::list))
+        .route("/users/{user}", put(users::put).delete(users::remove))
+        .route("/users/{user}/tokens", post(users::new_token))
+        .route("/users/{user}/tokens/{token}", delete(users::remove_token))
+        .route("/groups", get(users::groups))
+        .route("/groups/{group}", put(users::put_group).delete(users::remove_group))
         .route("/requests", get(requests::list).post(requests::submit))
         .route("/requests/{id}", get(requests::get).delete(requests::release))
         .route("/requests/{id}/follow", get(follow::follow))
@@ -57,6 +67,7 @@ pub fn router(server: Server, access: Access) -> Router {
             ApiError::not_found("there is no such page; GET /openapi.json lists them")
         })
         .method_not_allowed_fallback(wrong_method)
+        .layer(Extension(doors))
         .layer(DefaultBodyLimit::max(MAX_BODY))
         .layer(axum::middleware::from_fn_with_state(
             Guard { access, table: rights::TABLE, thing: "board" },
@@ -64,6 +75,36 @@ pub fn router(server: Server, access: Access) -> Router {
         ))
         .layer(axum::middleware::from_fn(refuse_foreign_pages))
         .with_state(server)
+}
+
+/// Who is let in: whom the configuration knows, and the users that the server keeps.
+#[derive(Debug, Clone)]
+pub struct Doors {
+    access: Access,
+    /// As it is configured.
+    config: AccessConfig,
+}
+
+impl Doors {
+    pub fn new(config: AccessConfig) -> Self {
+        Self { access: Access::new(config.clone()), config }
+    }
+
+    /// Lets in who is to be let in now.
+    ///
+    /// # Errors
+    /// When the users cannot be read; nothing is changed then.
+    pub async fn refresh(&self, server: &Server) -> Result<AccessConfig, Failure> {
+        let mut config = self.config.clone();
+        let tokens = server.token_users().await?;
+        // Where there are users, nobody comes in without a login, even when no token is left.
+        if tokens.is_some() && config.local.is_none() {
+            config.local = Some(Rights::default());
+        }
+        config.tokens.extend(tokens.into_iter().flatten());
+        self.access.set(config.clone());
+        Ok(config)
+    }
 }
 
 type Answer<T> = Result<Json<T>, ApiError>;
@@ -130,7 +171,9 @@ async fn wrong_method() -> ApiError {
 impl From<ServerError> for ApiError {
     fn from(error: ServerError) -> Self {
         let status = match &error {
-            ServerError::NoBoard { .. } | ServerError::NoRequest(_) => Some(StatusCode::NOT_FOUND),
+            ServerError::NoBoard { .. } | ServerError::NoRequest(_) | ServerError::NoUser(_) => {
+                Some(StatusCode::NOT_FOUND)
+            }
             ServerError::NotYours { .. } | ServerError::NoRights => Some(StatusCode::FORBIDDEN),
             ServerError::NoLease(..) => Some(StatusCode::CONFLICT),
             _ => None,

@@ -3,7 +3,7 @@
 use utoipa::OpenApi as _;
 
 use super::super::Bearer;
-use super::{boards, daemons, follow, leases, requests};
+use super::{boards, daemons, follow, leases, requests, users};
 
 /// As served at `/openapi.json` and checked in at `conf/openapi/lava-server.json`.
 pub fn openapi() -> utoipa::openapi::OpenApi {
@@ -25,6 +25,15 @@ pub fn openapi() -> utoipa::openapi::OpenApi {
             boards::health,
             boards::maintenance,
             boards::history,
+            users::whoami,
+            users::list,
+            users::put,
+            users::remove,
+            users::new_token,
+            users::remove_token,
+            users::groups,
+            users::put_group,
+            users::remove_group,
             requests::list,
             requests::submit,
             requests::get,
