@@ -8,6 +8,7 @@
 //! - [`sys`]: terminals and ptys; the only `unsafe` code.
 //! - [`config`]: TOML and YAML documents with places, and all their problems at once.
 //! - [`yaml`]: the only user of the YAML library.
+//! - [`template`]: LAVA's Jinja2 templates; the only user of the Jinja library.
 //! - [`sim`]: virtual boards for `lava demo` and tests, and a simulated UART.
 //! - [`import`]: the configuration files of other console servers, read into ours.
 //! - [`adapter`]: the serial adapters of this host: their names, their comings and goings.
@@ -44,5 +45,6 @@ pub mod server;
 pub mod sim;
 pub mod store;
 pub mod sys;
+pub mod template;
 pub mod wire;
 pub mod yaml;

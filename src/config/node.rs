@@ -9,6 +9,13 @@ pub struct Place {
     pub column: u32,
 }
 
+impl Place {
+    /// The place of a byte position in a text; of many, ask [`Places`].
+    pub fn of(text: &str, position: usize) -> Self {
+        Places::new(text).of(position)
+    }
+}
+
 /// A text, and where its lines begin: an inventory of thousands of boards has many places.
 #[derive(Debug)]
 pub(super) struct Places<'t> {

@@ -19,24 +19,41 @@ pub struct Problem {
 
 /// Collects problems while files are read. Shared by reference: readers only ever add.
 #[derive(Debug, Default)]
-pub struct Problems(RefCell<Vec<Problem>>);
+pub struct Problems {
+    found: RefCell<Vec<Problem>>,
+    notes: RefCell<Vec<Problem>>,
+}
 
 impl Problems {
     pub fn add(&self, problem: Problem) {
-        self.0.borrow_mut().push(problem);
+        self.found.borrow_mut().push(problem);
+    }
+
+    /// Notes what is odd but allowed.
+    pub fn note(&self, note: Problem) {
+        self.notes.borrow_mut().push(note);
+    }
+
+    /// What is odd in a file, in the order of its lines.
+    pub fn notes(&self, file: &str) -> Vec<String> {
+        let mut notes = self.notes.borrow().clone();
+        notes.retain(|note| note.file == file);
+        notes.sort();
+        notes.dedup();
+        notes.iter().map(ToString::to_string).collect()
     }
 
     pub fn is_empty(&self) -> bool {
-        self.0.borrow().is_empty()
+        self.found.borrow().is_empty()
     }
 
     /// Whether one of the problems is like that.
     pub fn any(&self, like: impl Fn(&Problem) -> bool) -> bool {
-        self.0.borrow().iter().any(like)
+        self.found.borrow().iter().any(like)
     }
 
     pub fn count(&self) -> usize {
-        self.0.borrow().len()
+        self.found.borrow().len()
     }
 
     /// The value, if nothing was wrong.
@@ -45,7 +62,7 @@ impl Problems {
     /// One [`Failure`] of kind [`Kind::Config`] that lists every problem: file after file as
     /// they were read, and in each in the order of its lines.
     pub fn check<T>(&self, value: Option<T>) -> Result<T, Failure> {
-        let mut found = self.0.borrow().clone();
+        let mut found = self.found.borrow().clone();
         let mut files: Vec<String> = Vec::new();
         for problem in &found {
             if !files.contains(&problem.file) {

@@ -40,6 +40,16 @@ impl<'a> At<'a> {
         });
     }
 
+    /// Notes what is odd but allowed.
+    pub fn note(&self, place: Place, message: impl Into<String>) {
+        self.problems.note(Problem {
+            file: self.file.to_owned(),
+            place,
+            path: self.path.clone(),
+            message: message.into(),
+        });
+    }
+
     /// Notes that a value is of the wrong kind.
     pub fn expected(&self, node: &Node, what: &str) {
         self.problem(node.place, format!("expected {what}, found {}", node.value.kind()));

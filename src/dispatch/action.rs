@@ -88,9 +88,15 @@ impl<'a> Scene<'a> {
         }
     }
 
-    /// Whether tests run in the shell of what this namespace boots.
+    /// Whether there are tests for the shell of what this namespace boots, or for a container beside it.
     pub fn has_tests(&self) -> bool {
         !self.test_stages().is_empty()
+    }
+
+    /// Whether tests run on what this namespace boots.
+    pub fn has_tests_on_board(&self) -> bool {
+        let mut blocks = self.job.blocks.iter().filter(|b| b.namespace() == self.namespace());
+        blocks.any(|block| matches!(&block.kind, Kind::Test(tests) if !tests.is_empty()))
     }
 
     /// The type of the kernel that this namespace deploys, if the job says.
@@ -121,12 +127,21 @@ impl<'a> Scene<'a> {
         })
     }
 
-    /// The test blocks with definitions that run on what this namespace deploys and boots, each with
-    /// its stage: the how-manieth test block of the job it is.
+    /// The how-manieth test block of the job this one is.
+    pub fn stage(&self) -> usize {
+        let mut tests = self.job.blocks.iter().filter(|block| block.is_test());
+        let own = |block: &Block| self.block.is_some_and(|own| std::ptr::eq(block, own));
+        tests.position(own).unwrap_or(0)
+    }
+
+    /// The test blocks with definitions in this namespace, each with its stage: the how-manieth test block of
+    /// the job it is. Those that run in a container are among them: LAVA gives each system all of them.
     pub fn test_stages(&self) -> Vec<(usize, &[super::job::Definition])> {
         let tests = self.job.blocks.iter().filter(|block| block.is_test());
         let tests = tests.map(|block| match &block.kind {
-            Kind::Test(definitions) => (block, definitions.as_slice()),
+            Kind::Test(definitions) | Kind::DockerTest { definitions, .. } => {
+                (block, definitions.as_slice())
+            }
             _ => (block, &[][..]),
         });
         tests

@@ -1,5 +1,7 @@
 //! What actions share while a job runs.
 
+mod aside;
+
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -8,6 +10,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+use self::aside::Aside;
 use super::actions::boot::Values;
 use super::connection::{Beside, Connection};
 use super::device::Device;
@@ -15,6 +18,7 @@ use super::error::Error;
 use super::guard::Guard;
 use super::job::{Compression, Job};
 use super::log::Log;
+use super::multinode::Member;
 use super::overlay::{Overlay, TestRun};
 use super::progress::Progress;
 use super::qemu::Machine;
@@ -58,10 +62,16 @@ pub struct Context {
     pub open: Vec<Open>,
     namespaces: BTreeMap<String, Shared>,
     session: Option<Session>,
+    /// What is the board's, while tests run in a container beside it.
+    aside: Option<Aside>,
     /// The board, where it is a QEMU of the job's own.
     pub machine: Option<Machine>,
     /// The containers that were started for the job, by name; they are removed at its end.
     pub containers: Vec<String>,
+    /// The job's place in its group, if it is one of several.
+    pub member: Option<Member>,
+    /// What requests to the group have learned, by the names that the job gives it.
+    pub learned: BTreeMap<String, String>,
     /// What serves root file systems until the job ends.
     pub nbd_servers: Vec<nbd::Server>,
     /// Who cleans up when this process is killed.
@@ -121,6 +131,8 @@ pub struct Shared {
     pub values: Values,
     /// The TCP port of a model's console.
     pub model_port: Option<String>,
+    /// Exported to the tests beside the job's own variables.
+    pub environment: BTreeMap<String, String>,
     /// Facts that the running action adds to its result.
     pub extra: BTreeMap<String, String>,
 }
@@ -165,8 +177,11 @@ impl Context {
             open: Vec::new(),
             namespaces: BTreeMap::new(),
             session: None,
+            aside: None,
             machine: None,
             containers: Vec::new(),
+            member: None,
+            learned: BTreeMap::new(),
             nbd_servers: Vec::new(),
             guard: None,
             timeline: None,

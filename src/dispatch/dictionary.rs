@@ -218,6 +218,7 @@ const GRUB_PARAMETERS: &[&str] = &[
     "boot_message",
     "bootloader_prompt",
     "interrupt_char",
+    "interrupt_character",
     "interrupt_prompt",
     "lava_mac",
     "needs_interrupt",

@@ -23,6 +23,12 @@ pub enum Error {
     /// An action was not done in time. `seen` is the last line that the board said.
     #[error("{action} timed out after {seconds} s{}{}", waited(.waited_for), last(.seen))]
     Timeout { action: String, seconds: u64, waited_for: String, seen: String },
+    /// Another board of the job's group is what it was waiting for, or cannot do without, and is gone.
+    #[error("{0}")]
+    Group(String),
+    /// The other boards of the group did not come to the same point in time.
+    #[error("{0}")]
+    MultinodeTimeout(String),
     /// Somebody ended the job.
     #[error("the job was cancelled")]
     Cancelled,
@@ -48,7 +54,8 @@ impl Error {
     pub fn class(&self) -> &'static str {
         match self {
             Self::Infrastructure(_) => "Infrastructure",
-            Self::Job(_) | Self::Dead(_) | Self::Timeout { .. } => "Job",
+            Self::Job(_) | Self::Dead(_) | Self::Group(_) | Self::Timeout { .. } => "Job",
+            Self::MultinodeTimeout(_) => "MultinodeTimeout",
             Self::Test(_) => "Test",
             Self::Configuration(_) => "Configuration",
             Self::Cancelled => "Canceled",
@@ -57,14 +64,26 @@ impl Error {
     }
 
     pub fn is_worth_a_retry(&self) -> bool {
-        !matches!(self, Self::Configuration(_) | Self::Cancelled | Self::Bug(_))
+        !matches!(
+            self,
+            Self::Configuration(_)
+                | Self::Group(_)
+                | Self::MultinodeTimeout(_)
+                | Self::Cancelled
+                | Self::Bug(_)
+        )
     }
 
     /// As the whole program's failure.
     pub fn into_failure(self) -> Failure {
         let kind = match self {
             Self::Infrastructure(_) => Kind::Lab,
-            Self::Job(_) | Self::Dead(_) | Self::Test(_) | Self::Timeout { .. } => Kind::Failed,
+            Self::Job(_)
+            | Self::Dead(_)
+            | Self::Test(_)
+            | Self::Group(_)
+            | Self::MultinodeTimeout(_)
+            | Self::Timeout { .. } => Kind::Failed,
             Self::Configuration(_) => Kind::Config,
             Self::Cancelled => Kind::Interrupted,
             Self::Bug(_) => Kind::Bug,

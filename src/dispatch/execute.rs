@@ -10,6 +10,7 @@ use super::error::Error;
 use super::guard::Guard;
 use super::load::Loaded;
 use super::log::Log;
+use super::multinode::Member;
 use super::progress::Progress;
 use super::results::CaseResult;
 use super::{registry, run};
@@ -59,6 +60,20 @@ pub async fn execute(
     progress: Arc<dyn Progress>,
     cancelled: &CancellationToken,
 ) -> Result<Outcome, Failure> {
+    execute_as(loaded, settings, None, progress, cancelled).await
+}
+
+/// As [`execute`], for a board that has joined the group of its job.
+///
+/// # Errors
+/// As [`execute`].
+pub async fn execute_as(
+    loaded: &Loaded,
+    settings: Settings,
+    member: Option<Member>,
+    progress: Arc<dyn Progress>,
+    cancelled: &CancellationToken,
+) -> Result<Outcome, Failure> {
     let output = settings.output.clone();
     let on_output = |error: std::io::Error| {
         Failure::new(Kind::Infra, format!("cannot write to {}: {error}", output.display()))
@@ -72,6 +87,7 @@ pub async fn execute(
     }
     let (job, device) = (loaded.job.clone(), loaded.device.clone());
     let mut context = Context::new(job, device, Arc::new(settings), log, progress);
+    context.member = member;
     context.guard = Guard::start(&context.settings, &context.device).await;
     let done = run::run(&loaded.pipeline, &mut context, cancelled).await;
     registry::remove(&context.settings.job_id);
@@ -93,7 +109,10 @@ pub async fn execute(
 }
 
 /// Our own TFTP server, where one is wanted; its folder is made.
-async fn serve_tftp(settings: &Settings) -> Result<Option<tftp::Server>, Failure> {
+///
+/// # Errors
+/// When it cannot be had at its address.
+pub async fn serve_tftp(settings: &Settings) -> Result<Option<tftp::Server>, Failure> {
     let Some(address) = settings.tftp_listen else { return Ok(None) };
     let failed = |error: std::io::Error| {
         Failure::new(Kind::Infra, format!("no TFTP server at {address}: {error}"))

@@ -77,7 +77,8 @@ impl Guard {
     pub(super) async fn start(settings: &Settings, device: &Device) -> Option<Self> {
         let mut command = Command::new(program()?);
         command.arg(VERB).stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null());
-        command.process_group(0);
+        // It is none of those that it ends; nor are the guards of other boards of the same run.
+        command.process_group(0).env_remove(MARK);
         let mut child = command.spawn().ok()?;
         let pipe = child.stdin.take()?;
         let mut guard = Self { child, pipe };

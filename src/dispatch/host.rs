@@ -89,7 +89,7 @@ pub(super) fn contained(
     folder: &Path,
     words: Vec<String>,
 ) -> Vec<String> {
-    let Some(Container { image, local }) = container else { return words };
+    let Some(Container { image, local, .. }) = container else { return words };
     let folder = folder.display();
     let volume = format!("--volume={folder}:{folder}");
     let usb = ["--volume=/dev/bus/usb:/dev/bus/usb", "--device-cgroup-rule=c 189:* rmw"];
@@ -108,7 +108,11 @@ mod tests {
         let words = || vec!["fastboot".to_owned(), "devices".to_owned()];
         let folder = Path::new("/srv/job");
         assert_eq!(contained(None, folder, words()), words());
-        let container = Container { image: "lavalabteam/adb-fastboot".into(), local: true };
+        let container = Container {
+            image: "lavalabteam/adb-fastboot".into(),
+            local: true,
+            ..Container::default()
+        };
         assert_eq!(
             contained(Some(&container), folder, words()).join(" "),
             "docker run --rm --init --pull=never --volume=/srv/job:/srv/job \

@@ -93,12 +93,15 @@ impl<T> Ledger<T> {
         if ends_all || self.held.len() >= MAX_HELD { self.give_up() } else { self.counting() }
     }
 
-    /// The board says how many signals it has given.
-    pub fn total(&mut self, total: u64, sum: &str) {
-        if signals::check(total, "TOTAL") == sum {
+    /// The board says how many signals it has given: none when it begins, all of them at its end. Tells
+    /// whether that came whole.
+    pub fn total(&mut self, total: u64, sum: &str) -> bool {
+        let whole = signals::check(total, "TOTAL") == sum;
+        if whole {
             self.numbered = true;
             self.total = Some(total);
         }
+        whole
     }
 
     /// The numbers to ask for: `None` when all is here, and none of them when only their number is

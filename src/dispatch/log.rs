@@ -2,8 +2,9 @@
 //!
 //! `{"dt":"2026-…","lvl":"target","msg":"Starting kernel …","time":"2026-…","offset":4711}`. `dt` and
 //! `lvl` and `msg` are LAVA's. A line of the console also has its own time and the offset of its
-//! first byte in the console's stream, where the connection has offsets.
+//! first byte in the console's stream, where the connection has offsets. Beside it is an [`index`].
 
+use std::borrow::Cow;
 use std::fs::File;
 use std::io::Write as _;
 use std::path::Path;
@@ -11,9 +12,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use serde::Serialize;
-use serde_json::{Value, json};
 
 use super::expect::Place;
+use super::index;
 use super::progress::Progress;
 use crate::model::units::{now_us, time_text};
 use crate::model::{Failure, Kind};
@@ -39,12 +40,12 @@ pub enum Level {
 }
 
 #[derive(Debug, Serialize)]
-struct Line<'a> {
-    dt: String,
+struct Line<'a, M> {
+    dt: &'a str,
     lvl: Level,
-    msg: &'a Value,
+    msg: M,
     #[serde(skip_serializing_if = "Option::is_none")]
-    time: Option<String>,
+    time: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     offset: Option<u64>,
 }
@@ -55,7 +56,7 @@ struct Line<'a> {
 pub struct Log(Arc<Inner>);
 
 struct Inner {
-    file: Mutex<File>,
+    files: Mutex<Files>,
     lines: AtomicU64,
     /// Texts that must never be logged.
     secrets: Vec<String>,
@@ -64,36 +65,45 @@ struct Inner {
     waiting: Mutex<Option<String>>,
 }
 
+struct Files {
+    log: File,
+    /// `None` when somebody else has it.
+    index: Option<index::Writer>,
+}
+
 impl Log {
-    /// Creates the file.
+    /// Creates the file and its index.
     ///
     /// # Errors
-    /// [`Kind::Infra`] when it cannot be created.
+    /// [`Kind::Infra`] when they cannot be created.
     pub fn create(
         path: &Path,
         secrets: Vec<String>,
         progress: Arc<dyn Progress>,
     ) -> Result<Self, Failure> {
-        let file = File::create(path).map_err(|error| {
+        let failed = |error: std::io::Error| {
             Failure::new(Kind::Infra, format!("cannot create {}: {error}", path.display()))
-        })?;
+        };
+        let log = File::create(path).map_err(failed)?;
+        let index = index::Writer::create(&index::path_of(path)).map_err(failed)?;
         let secrets = secrets.into_iter().filter(|secret| !secret.is_empty()).collect();
-        let (file, lines) = (Mutex::new(file), AtomicU64::new(0));
-        let waiting = Mutex::default();
-        Ok(Self(Arc::new(Inner { file, lines, secrets, progress, waiting })))
+        let files = Mutex::new(Files { log, index: Some(index) });
+        let (lines, waiting) = (AtomicU64::new(0), Mutex::default());
+        Ok(Self(Arc::new(Inner { files, lines, secrets, progress, waiting })))
     }
 
-    /// Goes on with a file that another process has begun. The lines are numbered from 0 again.
+    /// Goes on with a file that another process has begun. The lines are numbered from 0 again, and not
+    /// in the index.
     ///
     /// # Errors
     /// [`Kind::Infra`] when it cannot be opened.
     pub fn append(path: &Path, progress: Arc<dyn Progress>) -> Result<Self, Failure> {
-        let file = File::options().append(true).create(true).open(path).map_err(|error| {
+        let log = File::options().append(true).create(true).open(path).map_err(|error| {
             Failure::new(Kind::Infra, format!("cannot open {}: {error}", path.display()))
         })?;
-        let (file, lines) = (Mutex::new(file), AtomicU64::new(0));
+        let (files, lines) = (Mutex::new(Files { log, index: None }), AtomicU64::new(0));
         let (secrets, waiting) = (Vec::new(), Mutex::default());
-        Ok(Self(Arc::new(Inner { file, lines, secrets, progress, waiting })))
+        Ok(Self(Arc::new(Inner { files, lines, secrets, progress, waiting })))
     }
 
     /// Notes what the job waits for now, for whoever has to tell.
@@ -132,16 +142,8 @@ impl Log {
         self.text(Level::Input, text);
     }
 
-    /// A line of the board's; control characters as they came.
-    pub fn target(&self, place: Place, line: &str) {
-        self.0.progress.console(place, line);
-        let time = Some(time_text(place.time_us));
-        self.write(Level::Target, &json!(self.masked(line)), time, place.offset);
-    }
-
     pub fn results(&self, result: &impl Serialize) {
-        let value = serde_json::to_value(result).unwrap_or_default();
-        self.write(Level::Results, &value, None, None);
+        self.write(Level::Results, result);
     }
 
     /// How many lines the log has: the number of the next one, from 0.
@@ -150,23 +152,55 @@ impl Log {
     }
 
     fn text(&self, level: Level, message: &str) {
-        self.write(level, &json!(self.masked(message)), None, None);
+        self.write(level, self.masked(message));
     }
 
-    fn masked(&self, text: &str) -> String {
-        let masked = |text: String, secret: &String| text.replace(secret, "[MASKED]");
-        self.0.secrets.iter().fold(text.to_owned(), masked)
+    fn masked<'a>(&self, text: &'a str) -> Cow<'a, str> {
+        let masked = |text: Cow<'a, str>, secret: &String| match text.contains(secret) {
+            true => text.replace(secret, "[MASKED]").into(),
+            false => text,
+        };
+        self.0.secrets.iter().fold(text.into(), masked)
     }
 
-    fn write(&self, lvl: Level, msg: &Value, time: Option<String>, offset: Option<u64>) {
-        let line = Line { dt: time_text(now_us()), lvl, msg, time, offset };
-        let mut text = serde_json::to_vec(&line).unwrap_or_default();
-        text.push(b'\n');
-        let mut file = self.0.file.lock().unwrap_or_else(PoisonError::into_inner);
-        self.0.lines.fetch_add(1, Ordering::Relaxed);
-        if let Err(error) = file.write_all(&text) {
+    fn write(&self, lvl: Level, msg: impl Serialize) {
+        let dt = time_text(now_us());
+        let mut batch = Batch::default();
+        batch.add(&Line { dt: &dt, lvl, msg, time: None, offset: None });
+        self.append_batch(&mut batch);
+    }
+
+    /// Writes lines to the file, and empties the batch.
+    fn append_batch(&self, batch: &mut Batch) {
+        let mut files = self.0.files.lock().unwrap_or_else(PoisonError::into_inner);
+        self.0.lines.fetch_add(batch.lengths.len() as u64, Ordering::Relaxed);
+        if let Some(index) = &mut files.index {
+            batch.lengths.iter().for_each(|length| index.add(*length));
+        }
+        if let Err(error) = files.log.write_all(&batch.text) {
             tracing::error!(%error, "the job's log cannot be written");
         }
+        batch.text.clear();
+        batch.lengths.clear();
+    }
+}
+
+/// Lines that are written together.
+#[derive(Debug, Default)]
+struct Batch {
+    text: Vec<u8>,
+    /// Those of the lines, in bytes, their ends included.
+    lengths: Vec<usize>,
+}
+
+impl Batch {
+    fn add(&mut self, line: &Line<'_, impl Serialize>) {
+        let begin = self.text.len();
+        if serde_json::to_writer(&mut self.text, line).is_err() {
+            self.text.truncate(begin);
+        }
+        self.text.push(b'\n');
+        self.lengths.push(self.text.len() - begin);
     }
 }
 
@@ -176,41 +210,82 @@ impl std::fmt::Debug for Inner {
     }
 }
 
-/// Cuts the stream into lines for the log.
+/// Cuts the stream into lines for the log. The lines of a piece are written together, as soon as it is
+/// there.
 #[derive(Debug, Default)]
 pub struct Lines {
     partial: Vec<u8>,
     /// The place of the first byte of `partial`.
     place: Option<Place>,
+    batch: Batch,
+    /// The times of the line before, as numbers and as texts: those of a piece are often the same.
+    now: (u64, String),
+    time: (u64, String),
 }
 
 impl Lines {
     pub fn push(&mut self, place: Place, bytes: &[u8], log: &Log) {
-        for (i, byte) in bytes.iter().enumerate() {
-            if self.place.is_none() {
-                let offset = place.offset.map(|offset| offset + i as u64);
-                self.place = Some(Place { offset, ..place });
+        self.is_now();
+        let mut at = 0;
+        while at < bytes.len() {
+            self.place.get_or_insert_with(|| {
+                let offset = place.offset.map(|offset| offset + at as u64);
+                Place { offset, ..place }
+            });
+            let room = &bytes[at..bytes.len().min(at + MAX_LINE - self.partial.len())];
+            let end = room.iter().position(|byte| *byte == b'\n');
+            self.partial.extend_from_slice(&room[..end.unwrap_or(room.len())]);
+            at += end.map_or(room.len(), |end| end + 1);
+            if end.is_some() || self.partial.len() >= MAX_LINE {
+                self.end_line(log);
             }
-            if *byte != b'\n' {
-                self.partial.push(*byte);
-            }
-            if *byte == b'\n' || self.partial.len() >= MAX_LINE {
-                self.flush(log);
-            }
+        }
+        if !self.batch.lengths.is_empty() {
+            log.append_batch(&mut self.batch);
         }
     }
 
     /// Logs what there is of a line that has no end yet.
     pub fn flush(&mut self, log: &Log) {
-        let Some(place) = self.place.take() else { return };
+        self.is_now();
+        if self.end_line(log).is_some() {
+            log.append_batch(&mut self.batch);
+        }
+    }
+
+    fn is_now(&mut self) {
+        remember(&mut self.now, now_us());
+    }
+
+    /// A line of the board's; control characters as they came.
+    fn end_line(&mut self, log: &Log) -> Option<()> {
+        let place = self.place.take()?;
         let text = String::from_utf8_lossy(&self.partial);
-        log.target(place, text.trim_end_matches('\r'));
+        let text = text.trim_end_matches('\r');
+        log.0.progress.console(place, text);
+        remember(&mut self.time, place.time_us);
+        self.batch.add(&Line {
+            dt: &self.now.1,
+            lvl: Level::Target,
+            msg: log.masked(text),
+            time: Some(&self.time.1),
+            offset: place.offset,
+        });
         self.partial.clear();
+        Some(())
+    }
+}
+
+fn remember(known: &mut (u64, String), time_us: u64) {
+    if known.0 != time_us || known.1.is_empty() {
+        *known = (time_us, time_text(time_us));
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use serde_json::Value;
+
     use super::*;
     use crate::dispatch::progress::Silent;
 

@@ -1,14 +1,15 @@
 //! LAVA jobs as a pipeline of actions.
 //!
 //! [`job`] and [`device`] read the two files (`dictionary`: which keys there are, `names`: which
-//! actions). [`strategy`] chooses for each block of the job how it is
+//! actions; [`render`]: devices that are templates). [`strategy`] chooses for each block of the job how it is
 //! done, and [`pipeline`] makes the tree of [`action`]s with LAVA's names, levels, time limits and
 //! tries ([`timeout`]). [`validate`] checks it, [`run`] runs it in a [`context`]: the console is a
 //! [`session`] on a [`connection`], searched by [`expect`], while a [`watch`] looks for what the [`kernel`]
 //! says of its troubles and for reboots (a board may be a [`qemu`] of the job's own); what
 //! the test shell of the [`overlay`] says there is understood by [`signals`], and [`ledger`] knows which of it
-//! came whole. A [`guard`] cleans up after a job that was killed. What comes of it goes to the [`log`], the [`results`] and
-//! whoever watches the [`progress`].
+//! came whole. Boards of one job tell each other what [`multinode`] carries. A [`guard`] cleans up after a job
+//! that was killed. What comes of it goes to the [`log`] with its [`index`], the [`results`] and whoever watches
+//! the [`progress`]; a [`record`] is what is left of a job.
 
 pub mod action;
 pub mod actions;
@@ -22,6 +23,7 @@ pub mod expect;
 mod fastboot;
 pub mod guard;
 mod host;
+pub mod index;
 pub mod job;
 pub mod kernel;
 mod lab;
@@ -29,6 +31,7 @@ pub mod ledger;
 pub mod load;
 pub mod log;
 mod menu;
+pub mod multinode;
 mod names;
 pub mod overlay;
 mod peers;
@@ -36,7 +39,9 @@ pub mod pipeline;
 mod power;
 pub mod progress;
 pub mod qemu;
+pub mod record;
 mod registry;
+pub mod render;
 pub mod results;
 pub mod run;
 mod serve;

@@ -1,7 +1,7 @@
 //! What a device dictionary says of boards that are no boards: a machine behind ssh, a container.
 
 use super::job::{Text, Texts};
-use crate::config::{Table, Value};
+use crate::config::{Node, Table, Value};
 
 /// How to reach a machine by ssh.
 #[derive(Debug, Clone, Default)]
@@ -28,6 +28,30 @@ pub struct DockerOptions {
     pub networks: Vec<String>,
     pub volumes: Vec<String>,
     pub extra: Vec<String>,
+}
+
+/// What `docker` is given for a container that tests run in.
+#[derive(Debug, Clone, Default)]
+pub struct TestContainer {
+    /// Before `run`.
+    pub global: Vec<String>,
+    /// After it.
+    pub run: Vec<String>,
+}
+
+impl TestContainer {
+    pub(super) fn read(method: &Table<'_>) -> Self {
+        let words = |key: &str| method.node(key).map(flat).unwrap_or_default();
+        Self { global: words("global_options"), run: words("options") }
+    }
+}
+
+/// The texts of a list with lists and gaps in it, which templates leave there.
+fn flat(node: &Node) -> Vec<String> {
+    match &node.value {
+        Value::List(items) => items.iter().flat_map(flat).collect(),
+        _ => node.as_text().map(ToOwned::to_owned).into_iter().collect(),
+    }
 }
 
 impl Ssh {

@@ -5,7 +5,7 @@ use serde::Serialize;
 use super::action::{Action, Scene};
 use super::actions::Finalize;
 use super::device::Device;
-use super::job::{Block, Job};
+use super::job::{Block, Job, Request, none_of};
 use super::{strategy, timeout};
 use crate::config::{At, Problems};
 
@@ -24,6 +24,8 @@ pub struct Step {
     pub connection_timeout: Option<u64>,
     pub namespace: String,
     pub connection_namespace: String,
+    /// What it asks of the group of its job.
+    pub requests: Vec<Request>,
     pub steps: Vec<Step>,
 }
 
@@ -58,7 +60,9 @@ impl Pipeline {
             match strategy::choose(block, device) {
                 Ok(Some(action)) => {
                     let level = (steps.len() + 1).to_string();
-                    steps.push(Step::build(action, level, &scene, None, None));
+                    let step = Step::build(action, level, &scene, None, None);
+                    step.check_requests(block, &At::top(&job.file, problems));
+                    steps.push(step);
                 }
                 Ok(None) => {}
                 Err(refusal) => {
@@ -92,9 +96,10 @@ impl Step {
         share: Option<u64>,
         connection: Option<u64>,
     ) -> Self {
+        let name = action.name();
         let tries = if action.retries() { timeout::tries(scene) } else { 1 };
-        let seconds = timeout::action(action.name(), scene, share);
-        let connection = timeout::connection(action.name(), scene, connection);
+        let seconds = timeout::action(name, scene, share);
+        let connection = timeout::connection(name, scene, connection);
         let share = timeout::share(seconds, tries, share);
         let inner = action.populate(scene).into_iter().enumerate();
         let steps = inner
@@ -102,6 +107,9 @@ impl Step {
                 Self::build(action, format!("{level}.{}", i + 1), scene, share, connection)
             })
             .collect();
+        let requests = scene.block.map(|block| block.requests.as_slice()).unwrap_or_default();
+        let requests = requests.iter().filter(|request| request.action == name);
+        let requests = requests.cloned().collect();
         let repeat = scene.block.is_some_and(|block| {
             block.failure_retry.is_none() && block.repeat.is_some() && action.retries()
         });
@@ -117,7 +125,17 @@ impl Step {
                 .block
                 .map_or("common", Block::connection_namespace)
                 .to_owned(),
+            requests,
             steps,
+        }
+    }
+
+    /// Each request of the block names an action that it has.
+    fn check_requests(&self, block: &Block, top: &At<'_>) {
+        let names: Vec<&str> = self.walk().into_iter().map(|step| step.action.name()).collect();
+        for request in block.requests.iter().filter(|r| !names.contains(&r.action.as_str())) {
+            let at = At { path: format!("{}.protocols", block.path), ..top.clone() };
+            at.problem(block.place, none_of(&request.action, &names));
         }
     }
 

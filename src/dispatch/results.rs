@@ -1,13 +1,15 @@
 //! What a job's tests and actions gave, in the form of LAVA's `results`.
 
 use std::collections::BTreeMap;
+use std::fmt;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::error::Error;
 
 /// The result of one test case, or of one action in the suite `lava`.
-#[derive(Debug, Clone, PartialEq, Serialize, Default)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, Default)]
+#[serde(default)]
 pub struct CaseResult {
     /// The suite: `0_smoke`, or `lava` for the actions.
     pub definition: String,
@@ -50,6 +52,22 @@ pub struct CaseResult {
     /// What else an action has found out.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub extra: BTreeMap<String, String>,
+}
+
+/// As `0_smoke/net/ping: pass 12.5 ms`, for people.
+impl fmt::Display for CaseResult {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/", self.definition)?;
+        if let Some(set) = &self.set {
+            write!(f, "{set}/")?;
+        }
+        write!(f, "{}: {}", self.case, self.result)?;
+        if let Some(measurement) = self.measurement {
+            write!(f, " {measurement}")?;
+        }
+        let others = [&self.units, &self.error_msg];
+        others.into_iter().flatten().try_for_each(|other| write!(f, " {other}"))
+    }
 }
 
 /// The suite of the actions and of the job itself.

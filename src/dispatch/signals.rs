@@ -60,14 +60,15 @@ pub struct Case {
 
 /// The regular expressions that find signals in the stream: a signal with its name and its arguments;
 /// two that end the test shell; the line that vouches for a signal, and the one that says how many
-/// there were, each with its number and checksum.
-pub const PATTERNS: [&str; 5] = [
+/// there were, each with its number and checksum; and what the board asks of its group, likewise.
+pub const PATTERNS: [&str; 6] = [
     // One that has lost its end must not take the next one with it.
     r"<LAVA_SIGNAL_(\S+) ([^<>]+)>",
     r"<LAVA_TEST_RUNNER EXIT>",
     r"<LAVA_TEST_RUNNER INSTALL_FAIL>",
     r"<LAVA_CHECK (\d{1,9}) ([0-9a-f]{8})>",
     r"<LAVA_CHECK_TOTAL (\d{1,9}) ([0-9a-f]{8})>",
+    r"<LAVA_MULTI_NODE (\d{1,9}) ([0-9a-f]{8}|-)> <LAVA_(DATA|SEND|SYNC|WAIT|WAIT_ALL) ([^<>]+)>",
 ];
 
 /// The signal that ends the job.

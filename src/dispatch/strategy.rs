@@ -51,6 +51,9 @@ pub fn choose(block: &Block, device: &Device) -> Result<Option<Box<dyn Action>>,
         Kind::Test(_) => Ok(Some(Box::new(test::TestRetry))),
         Kind::Monitors(monitors) => Ok(Some(Box::new(test::MonitorRetry(monitors.clone())))),
         Kind::Interactive(all) => Ok(Some(Box::new(test::InteractiveRetry(all.clone())))),
+        Kind::DockerTest { container, .. } => {
+            Ok(Some(Box::new(test::DockerTest { container: container.clone() })))
+        }
         Kind::OtherTest { what } => {
             let reason = format!("lava-test-shell: the block has {what}, not plain definitions");
             none("test", None, reason)
@@ -67,10 +70,10 @@ fn lacks_deploy(device: &Device, deploy: &Deploy) -> Option<String> {
         // What any device can have.
         "downloads" | "download" => None,
         // Image files, which the boot method does something with.
-        "tmpfs" | "iso-installer" => lacks(device, "image", &device.deploy_methods),
+        to @ ("tmpfs" | "iso-installer") => lacks(device, to, "image", &device.deploy_methods),
         // The board's U-Boot takes part in it, or a program that has its own idea of the board.
-        "uuu" => lacks(device, "uuu", &device.boot_methods),
-        to => lacks(device, to, &device.deploy_methods),
+        "uuu" => lacks(device, "uuu", "uuu", &device.boot_methods),
+        to => lacks(device, to, to, &device.deploy_methods),
     }
 }
 
@@ -79,9 +82,11 @@ fn lacks_boot(device: &Device, boot: &Boot) -> Option<String> {
     match boot.method.as_str() {
         // What a running system does by itself, or what is only another look at the board.
         "kexec" | "new_connection" => None,
-        "bootloader" => lacks(device, boot.loader(), &device.boot_methods),
-        "recovery" => lacks(device, "recovery", &device.deploy_methods),
-        method => lacks(device, method, &device.boot_methods),
+        "bootloader" => lacks(device, "bootloader", boot.loader(), &device.boot_methods),
+        "recovery" => lacks(device, "recovery", "recovery", &device.deploy_methods),
+        // An installer's image is booted by what boots others.
+        "qemu-iso" => lacks(device, "qemu-iso", "qemu", &device.boot_methods),
+        method => lacks(device, method, method, &device.boot_methods),
     }
 }
 
@@ -103,11 +108,15 @@ fn lacks_commands(device: &Device, boot: &Boot) -> Option<String> {
     Some(format!("the device ({file}) has no {method} commands {name:?}; it has {known}{near}"))
 }
 
-/// The reason when it is the device that does not offer a method.
-fn lacks(device: &Device, method: &str, offered: &[String]) -> Option<String> {
-    let there = offered.iter().any(|offer| offer == method);
+/// The reason when it is the device that does not offer what a strategy needs, most often a method of
+/// the strategy's own name.
+fn lacks(device: &Device, strategy: &str, needed: &str, offered: &[String]) -> Option<String> {
+    let there = offered.iter().any(|offer| offer == needed);
     let (file, offers) = (&device.file, list(offered));
-    (!there).then(|| format!("{method}: the device ({file}) does not offer it; it offers {offers}"))
+    let what = if needed == strategy { "it".into() } else { format!("{needed:?}") };
+    (!there).then(|| {
+        format!("{strategy}: the device ({file}) does not offer {what}; it offers {offers}")
+    })
 }
 
 fn list(names: &[String]) -> String {

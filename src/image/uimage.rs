@@ -11,8 +11,22 @@ const TYPE_RAMDISK: u8 = 3;
 const COMPRESSION_NONE: u8 = 0;
 
 /// The architectures that [`architecture`] knows.
-pub const ARCHITECTURES: [&str; 9] =
-    ["arm", "arm64", "mips", "mips64", "powerpc", "ppc", "riscv", "x86", "x86_64"];
+pub const ARCHITECTURES: [&str; 14] = [
+    "arc",
+    "arm",
+    "arm64",
+    "m68k",
+    "microblaze",
+    "mips",
+    "mips64",
+    "powerpc",
+    "ppc",
+    "riscv",
+    "sh",
+    "x86",
+    "x86_64",
+    "xtensa",
+];
 
 /// U-Boot's number of an architecture that `mkimage -A` knows.
 pub fn architecture(name: &str) -> Option<u8> {
@@ -22,8 +36,13 @@ pub fn architecture(name: &str) -> Option<u8> {
         "mips" => 5,
         "mips64" => 6,
         "ppc" | "powerpc" => 7,
+        "sh" => 9,
+        "m68k" => 12,
+        "microblaze" => 14,
         "arm64" => 22,
+        "arc" => 23,
         "x86_64" => 24,
+        "xtensa" => 25,
         "riscv" => 26,
         _ => return None,
     })

@@ -1,5 +1,6 @@
 //! YAML text into a [`Node`] tree.
 
+use std::collections::BTreeMap;
 use std::fmt;
 
 use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
@@ -15,12 +16,43 @@ pub fn parse(text: &str, at: &At<'_>) -> Option<Node> {
         strict_booleans: true,
     };
     match serde_saphyr::from_str_with_options::<Spanned<Tree>>(text, options) {
-        Ok(tree) => Some(node(tree)),
+        Ok(tree) => {
+            let mut node = node(tree);
+            settle(&mut node, at);
+            Some(node)
+        }
         Err(error) => {
             let place = error.location().map_or(Place::default(), place);
             at.problem(place, message(&error));
             None
         }
+    }
+}
+
+/// Of equal keys the last one counts, as for LAVA, which says nothing; here it is noted.
+fn settle(node: &mut Node, at: &At<'_>) {
+    match &mut node.value {
+        Value::List(items) => {
+            items.iter_mut().enumerate().for_each(|(i, item)| settle(item, &at.index(i)));
+        }
+        Value::Map(entries) => {
+            let mut last = BTreeMap::new();
+            for (i, (key, _)) in entries.iter().enumerate() {
+                if let Some(before) = last.insert(key.name.clone(), i) {
+                    let line = key.place.line;
+                    let what =
+                        format!("{:?} is given again in line {line}, which counts", key.name);
+                    at.note(entries[before].0.place, what);
+                }
+            }
+            let mut i = 0;
+            entries.retain(|(key, _)| {
+                i += 1;
+                last.get(&key.name) == Some(&(i - 1))
+            });
+            entries.iter_mut().for_each(|(key, node)| settle(node, &at.key(&key.name)));
+        }
+        _ => {}
     }
 }
 
@@ -107,10 +139,7 @@ impl<'de> Visitor<'de> for TreeVisitor {
         let mut map: Vec<(Key, Node)> = Vec::new();
         while let Some(key) = entries.next_key::<Spanned<String>>()? {
             let value = node(entries.next_value::<Spanned<Tree>>()?);
-            let key = Key { place: place(key.referenced), name: key.value };
-            // The library lets both of two equal keys through; the last one wins.
-            map.retain(|(known, _)| known.name != key.name);
-            map.push((key, value));
+            map.push((Key { place: place(key.referenced), name: key.value }, value));
         }
         Ok(Value::Map(map))
     }
@@ -151,8 +180,14 @@ mod tests {
     }
 
     #[test]
-    fn the_last_of_two_equal_keys_wins() {
+    fn the_last_of_two_equal_keys_wins_and_the_other_is_noted() {
         assert_eq!(read("a: 1\na: 2\n").get("a").unwrap().value, Value::Int(2));
+        let problems = Problems::default();
+        let text = "base: &b {x: 1}\nk:\n- url: a\n  size: 1\n  url: b\nuse: {<<: *b, x: 2}\n";
+        let node = parse(text, &At::top("job.yaml", &problems)).unwrap();
+        assert_eq!(node.get("use").unwrap().get("x").unwrap().value, Value::Int(2));
+        let notes = problems.notes("job.yaml");
+        assert_eq!(notes, ["job.yaml:3:3: k[0]: \"url\" is given again in line 5, which counts"]);
     }
 
     #[test]

@@ -29,6 +29,7 @@ mod labgrid;
 mod package;
 mod past;
 mod power;
+mod qemu_group;
 mod qemu_jobs;
 mod real_adapter;
 mod real_board;

@@ -212,6 +212,18 @@ fn signals_that_come_while_the_program_is_replaced_do_no_harm() {
 }
 
 #[test]
+fn who_is_told_to_end_while_the_program_is_replaced_ends() {
+    let lab = TestLab::new();
+    let args = ["--name", "loop01", "--port", "exec:cat"];
+    for pause_us in (0..30_000).step_by(500) {
+        let mut serial = lab.start("lava-serial", args);
+        signal(serial.pid(), Signal::USR2);
+        std::thread::sleep(Duration::from_micros(pause_us));
+        assert!(serial.terminate().success());
+    }
+}
+
+#[test]
 fn a_program_that_cannot_be_run_changes_nothing() {
     let lab = TestLab::new();
     let installed = lab.path("lava-serial");

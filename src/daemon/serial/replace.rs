@@ -19,7 +19,7 @@ use crate::config::serial::SerialConfig;
 use crate::daemon::fd_store::{self, Stored};
 use crate::daemon::ready;
 use crate::model::{Failure, Kind};
-use crate::sys::{Luggage, release_signals};
+use crate::sys::{Luggage, hold_signals, release_signals};
 
 /// Tells a program that is only to check its arguments which version of the document it would get.
 const ASKED_VERSION: &str = "LAVA_HANDED_VERSION";
@@ -119,6 +119,13 @@ pub async fn serve(
                 handed.pack().map_err(infra)?
             }
         };
+        // From here on signals wait for the next program. Those that came before are only known once the
+        // runtime has looked, which it does each time that everything yields: once to hear of them, and
+        // once for `terminate` to be cancelled.
+        hold_signals();
+        for _ in 0..2 {
+            tokio::task::yield_now().await;
+        }
         // Who was told to end meanwhile does not begin anew: it goes on to its end.
         let luggage = if terminate.is_cancelled() {
             luggage

@@ -10,10 +10,12 @@ use std::collections::BTreeMap;
 
 use self::loader::LOADERS;
 pub use self::loader::Loader;
-use self::values::{address, connect, filled, limits, names, present, texts};
+use self::values::{
+    address, board_id, connect, connections, filled, limits, names, present, texts,
+};
 use super::job::{Text, none_of};
 use super::menu::Menus;
-pub use super::peers::{DockerOptions, Ssh};
+pub use super::peers::{DockerOptions, Ssh, TestContainer};
 use super::qemu::{Guest, Qemu};
 use super::target::Target;
 use crate::config::{At, Node, Table, Value};
@@ -68,6 +70,12 @@ pub struct Device {
     pub ssh: Ssh,
     /// Of containers that are the board.
     pub docker: DockerOptions,
+    /// Of containers that tests run in beside the board.
+    pub docker_test: TestContainer,
+    /// What USB programs know the board by.
+    pub board_id: Option<String>,
+    /// How to reach each of the board's consoles, by their names.
+    pub connections: BTreeMap<String, String>,
     /// Of containers with a model.
     pub fvp: DockerOptions,
     /// Commands of the host that flash images.
@@ -115,7 +123,9 @@ impl Device {
             hostname: top.optional::<Text>("hostname").map(|text| text.0).unwrap_or_default(),
             device_type: filled::<Text>(&top, "device_type")
                 .or_else(|| filled::<Text>(&top, "devicetype"))
-                .map(|text| text.0),
+                .map(|text| text.0)
+                // Templates that are rendered for no board leave it empty.
+                .filter(|text| !text.is_empty()),
             kernel_start_message: "Linux version [0-9]".into(),
             default_shell_prompt: "lava-test: # ".into(),
             target: Target::read(&top),
@@ -123,6 +133,7 @@ impl Device {
         };
         if let Some(table) = present(&top, "commands") {
             device.connect = connect(&table);
+            device.connections = connections(&table);
             device.commands = Power {
                 hard_reset: texts(&table, "hard_reset"),
                 soft_reboot: texts(&table, "soft_reboot"),
@@ -141,6 +152,7 @@ impl Device {
             device.boot_character_delay = table.optional("boot").unwrap_or(0);
             device.test_character_delay = table.optional("test").unwrap_or(0);
         }
+        device.board_id = board_id(&top);
         device.flash_order = texts(&top, "flash_cmds_order");
         device.fastboot_serial = filled::<Text>(&top, "fastboot_serial_number").map(|text| text.0);
         device.fastboot_options = texts(&top, "fastboot_options");
@@ -241,6 +253,9 @@ impl Device {
             }
             self.read_deploy_methods(&deploy);
         }
+        let docker = present(&actions, "test").and_then(|test| present(&test, "methods"));
+        let docker = docker.and_then(|methods| present(&methods, "docker"));
+        self.docker_test = docker.map(|docker| TestContainer::read(&docker)).unwrap_or_default();
         let Some(boot) = present(&actions, "boot") else { return };
         self.boot_methods = names(&boot, "methods");
         let Some(methods) = present(&boot, "methods") else { return };

@@ -10,7 +10,8 @@ pub(super) fn address(table: &Table<'_>, key: &str) -> Option<String> {
     let address = filled::<Text>(table, key)?.0;
     let digits = address.strip_prefix("0x").unwrap_or(&address);
     let is_number = !digits.is_empty() && digits.chars().all(|c| c.is_ascii_hexdigit());
-    if !is_number && !address.contains('$') && !address.is_empty() {
+    // U-Boot takes "-" for a file that is not there.
+    if !is_number && !address.contains('$') && !matches!(address.as_str(), "" | "-") {
         let expected =
             "a load address is a number such as 0x40400000, or a variable such as ${loadaddr}";
         table.problem(key, format!("{address:?}: {expected}"));
@@ -31,6 +32,21 @@ pub(super) fn connect(commands: &Table<'_>) -> Option<String> {
     let first = || connections.entries().first();
     let (_, node) = primary.or_else(first)?;
     node.get("connect").and_then(Node::as_text).map(ToOwned::to_owned)
+}
+
+/// The commands of all connections, by their names.
+pub(super) fn connections(commands: &Table<'_>) -> BTreeMap<String, String> {
+    let Some(connections) = present(commands, "connections") else { return BTreeMap::new() };
+    let command = |node: &Node| node.get("connect").and_then(Node::as_text).map(ToOwned::to_owned);
+    let all = connections.entries().iter();
+    all.filter_map(|(key, node)| Some((key.name.clone(), command(node)?))).collect()
+}
+
+/// What the first of the board's parts is known by.
+pub(super) fn board_id(top: &Table<'_>) -> Option<String> {
+    let Value::List(parts) = &top.node("device_info")?.value else { return None };
+    let id = parts.first()?.get("board_id")?;
+    Text::from_node(id, &top.at().key("device_info")).map(|id| id.0)
 }
 
 /// A table, unless the key is missing or empty: templates often render empty ones.

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::Text;
-use crate::config::{At, FromNode, Node, Table};
+use crate::config::{At, FromNode, Node, Table, Value};
 use crate::model::Name;
 
 /// One file to download.
@@ -76,6 +76,10 @@ pub enum Checksum {
 /// What overlays can be put into, and `file` for what is an overlay as it is.
 const FORMATS: [&str; 4] = ["cpio.newc", "ext4", "file", "tar"];
 
+/// What `fastboot` does after it has flashed an image.
+const REBOOTS: [&str; 4] =
+    ["fastboot-reboot", "fastboot-reboot-bootloader", "fastboot-reboot-fastboot", "hard-reset"];
+
 impl Artefact {
     /// A file of which only the URL is said.
     pub fn plain(name: &str, url: &str) -> Self {
@@ -102,7 +106,11 @@ impl Artefact {
             name: name.to_owned(),
             url: url.unwrap_or_default(),
             headers: headers.into_iter().map(|(key, value)| (key, value.0)).collect(),
-            compression: table.optional("compression"),
+            // Jobs that are made of templates leave it empty.
+            compression: table
+                .node("compression")
+                .filter(|node| node.value != Value::Null)
+                .and_then(|_| table.optional("compression")),
             checksum: Checksum::read(&table),
             image_type: one_of(&table, "type", &["image", "zimage", "uimage"]),
             header: one_of(&table, "header", &["u-boot"]),
@@ -113,16 +121,17 @@ impl Artefact {
             partition: table.optional("partition").or_else(|| table.optional("root_partition")),
             sparse: table.optional("sparse").unwrap_or(true),
             rename: table.optional("rename"),
-            reboot: table.optional("reboot"),
+            reboot: one_of(&table, "reboot", &REBOOTS),
             download: table.optional("download").unwrap_or(true),
             image_arg: table.optional("image_arg"),
             prefix: table.optional::<Text>("prefix").map(|text| text.0),
             format: one_of(&table, "format", &FORMATS),
         };
         table.optional::<bool>("use_cache");
-        for known in ["path", "archive", "overlay_backend", "root_partition"] {
-            table.node(known);
-        }
+        table.optional::<u32>("root_partition");
+        table.optional::<String>("path");
+        one_of(&table, "archive", &["tar"]);
+        one_of(&table, "overlay_backend", &["auto", "e2fsprogs", "guestfs"]);
         table.finish();
         Some(artefact)
     }

@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 
 use super::artefact::none_of;
-use super::{Boot, Definition, Deploy, Interactive, Limit, Monitor, Text};
+use super::{
+    Boot, Container, Definition, Deploy, Interactive, Limit, Monitor, Request, Texts, keys,
+};
 use crate::config::{At, FromNode, Node, Place, Table, Value};
 use crate::dispatch::names;
 use crate::model::Name;
@@ -24,6 +26,10 @@ pub struct Block {
     /// How often the block's retry actions try.
     pub failure_retry: Option<u32>,
     pub repeat: Option<u32>,
+    /// In a job for a group: whose block it is.
+    pub roles: Vec<String>,
+    /// What its actions ask of the group.
+    pub requests: Vec<Request>,
     pub kind: Kind,
 }
 
@@ -35,79 +41,18 @@ pub enum Kind {
     Test(Vec<Definition>),
     Monitors(Vec<Monitor>),
     Interactive(Vec<Interactive>),
-    OtherTest { what: String },
-    Command { name: String },
+    /// Definitions that run in a container of this host.
+    DockerTest {
+        container: Container,
+        definitions: Vec<Definition>,
+    },
+    OtherTest {
+        what: String,
+    },
+    Command {
+        name: String,
+    },
 }
-
-/// LAVA's deploy methods.
-const DEPLOYS: [&str; 26] = [
-    "avh",
-    "docker",
-    "download",
-    "downloads",
-    "fastboot",
-    "flasher",
-    "fvp",
-    "iso-installer",
-    "lxc",
-    "mps",
-    "musca",
-    "nbd",
-    "nfs",
-    "overlay",
-    "qdl",
-    "recovery",
-    "sata",
-    "sd",
-    "ssh",
-    "tftp",
-    "tmpfs",
-    "u-boot-ums",
-    "usb",
-    "usbg-ms",
-    "uuu",
-    "vemsd",
-];
-
-/// LAVA's boot methods.
-const BOOTS: [&str; 36] = [
-    "avh",
-    "barebox",
-    "bootloader",
-    "cmsis-dap",
-    "depthcharge",
-    "dfu",
-    "docker",
-    "fastboot",
-    "fastboot-nfs",
-    "fvp",
-    "gdb",
-    "grub",
-    "grub-efi",
-    "ipxe",
-    "jlink",
-    "kexec",
-    "lxc",
-    "minimal",
-    "monitor",
-    "musca",
-    "new_connection",
-    "nodebooter",
-    "openocd",
-    "pyocd",
-    "qdl",
-    "qemu",
-    "qemu-iso",
-    "qemu-nfs",
-    "recovery",
-    "schroot",
-    "secondary_media",
-    "ssh",
-    "u-boot",
-    "uefi",
-    "uefi-menu",
-    "uuu",
-];
 
 const KINDS: [&str; 4] = ["deploy", "boot", "test", "command"];
 
@@ -120,8 +65,17 @@ impl Block {
     pub fn is_test(&self) -> bool {
         matches!(
             self.kind,
-            Kind::Test(_) | Kind::Monitors(_) | Kind::Interactive(_) | Kind::OtherTest { .. }
+            Kind::Test(_)
+                | Kind::Monitors(_)
+                | Kind::Interactive(_)
+                | Kind::DockerTest { .. }
+                | Kind::OtherTest { .. }
         )
+    }
+
+    /// Whether a board of this role runs it.
+    pub fn is_for(&self, role: &str) -> bool {
+        self.roles.is_empty() || self.roles.iter().any(|own| own == role)
     }
 
     /// Whose connection this block uses.
@@ -161,25 +115,34 @@ impl FromNode for Block {
             connection_namespace: table.optional("connection-namespace"),
             timeout: table.optional("timeout"),
             timeouts: timeouts.into_iter().map(|(name, limit)| (name, limit.seconds)).collect(),
-            failure_retry: table.optional("failure_retry"),
-            repeat: table.optional("repeat"),
+            failure_retry: count("failure_retry", &table),
+            repeat: count("repeat", &table),
+            roles: table.optional::<Texts>("role").unwrap_or_default().0,
+            requests: Request::read_all(&table),
             kind: kind(name, &table),
         };
-        table.optional::<u32>("failure_retry_interval");
-        table.node("protocols");
-        table.optional::<Text>("role");
-        // Keys that are read nowhere may be those of a method that is not known to the last key.
-        let strict = match &block.kind {
-            Kind::Deploy(deploy) => matches!(deploy.to.as_str(), "tftp" | "tmpfs"),
-            Kind::Boot(boot) => matches!(boot.method.as_str(), "u-boot" | "qemu"),
-            Kind::Test(_) | Kind::Monitors(_) | Kind::Interactive(_) | Kind::Command { .. } => true,
-            Kind::OtherTest { .. } => false,
-        };
-        if strict {
-            table.finish();
+        count("failure_retry_interval", &table);
+        match &block.kind {
+            Kind::Deploy(deploy) => keys::check_deploy(&table, &deploy.to),
+            Kind::Boot(boot) => keys::check_boot(&table, &boot.method),
+            Kind::Test(_)
+            | Kind::Monitors(_)
+            | Kind::Interactive(_)
+            | Kind::DockerTest { .. }
+            | Kind::Command { .. } => table.finish(),
+            Kind::OtherTest { .. } => {}
         }
         Some(block)
     }
+}
+
+/// A number of times or seconds, one at least.
+fn count(key: &str, table: &Table<'_>) -> Option<u32> {
+    let count = table.optional(key)?;
+    if count == 0 {
+        table.problem(key, "it is 1 at least");
+    }
+    Some(count)
 }
 
 /// Where a block names its method.
@@ -194,11 +157,11 @@ fn method<'a>(block: &str, table: &Table<'a>) -> Option<&'a Node> {
 fn kind(block: &str, table: &Table<'_>) -> Kind {
     match block {
         "deploy" => {
-            let to = known(table, "to", &DEPLOYS);
+            let to = known(table, "to", keys::names(keys::DEPLOYS));
             Kind::Deploy(Box::new(Deploy::read(to.as_deref().unwrap_or("tftp"), table)))
         }
         "boot" => {
-            let method = known(table, "method", &BOOTS);
+            let method = known(table, "method", keys::names(keys::BOOTS));
             Kind::Boot(Box::new(Boot::read(method.as_deref().unwrap_or("u-boot"), table)))
         }
         "test" => {
@@ -206,6 +169,13 @@ fn kind(block: &str, table: &Table<'_>) -> Kind {
             match others.into_iter().find(|other| table.node(other).is_some()) {
                 Some("monitors") => Kind::Monitors(Monitor::read_all(table)),
                 Some("interactive") => Kind::Interactive(Interactive::read_all(table)),
+                Some("docker") => {
+                    table.node("downloads-namespace");
+                    Kind::DockerTest {
+                        container: Container::read_for_tests(table).unwrap_or_default(),
+                        definitions: Definition::read_all(table),
+                    }
+                }
                 Some(what) => Kind::OtherTest { what: what.to_owned() },
                 None => Kind::Test(Definition::read_all(table)),
             }
@@ -217,12 +187,16 @@ fn kind(block: &str, table: &Table<'_>) -> Kind {
 /// The method of a block: for a misspelt one, after a note, what it was most likely meant to be, so
 /// that the rest of the block can be checked. What is like no method at all has no strategy, and is
 /// told there.
-fn known(table: &Table<'_>, key: &str, methods: &[&str]) -> Option<String> {
+fn known(
+    table: &Table<'_>,
+    key: &str,
+    methods: impl Iterator<Item = &'static str> + Clone,
+) -> Option<String> {
     let method = table.required::<String>(key)?;
-    if methods.contains(&method.as_str()) {
+    if methods.clone().any(|known| known == method) {
         return Some(method);
     }
-    let Some(near) = Name::nearest(&method, methods.iter().copied()) else { return Some(method) };
-    table.problem(key, none_of(&method, methods));
+    let Some(near) = Name::nearest(&method, methods.clone()) else { return Some(method) };
+    table.problem(key, none_of(&method, &methods.collect::<Vec<_>>()));
     Some(near.to_owned())
 }

@@ -1,5 +1,7 @@
 //! A boot block: what all methods have, and what some have beside it.
 
+use std::collections::BTreeMap;
+
 use super::artefact::one_of;
 use super::deploy::Container;
 use super::{Text, Texts};
@@ -153,6 +155,11 @@ impl Boot {
     pub(super) fn read(method: &str, table: &Table<'_>) -> Self {
         let commands = match table.node("commands").map(|node| &node.value) {
             Some(Value::Text(name)) => Commands::Named(name.clone()),
+            // Of `uuu` each is a table: the program and what it is given.
+            Some(_) if method == "uuu" => {
+                table.optional::<Vec<BTreeMap<String, Text>>>("commands");
+                Commands::List(Vec::new())
+            }
             Some(_) => Commands::List(texts(table, "commands")),
             None => {
                 if NEED_COMMANDS.contains(&method) {
@@ -167,10 +174,18 @@ impl Boot {
             (message("bootloader-final-message"), message("kernel-start-message"));
         if let Some(parameters) = parameters {
             parameters.optional::<Text>("shutdown-message");
+            if method == "ssh" {
+                for key in ["hostID", "host_key"] {
+                    parameters.optional::<Text>(key);
+                }
+            }
             parameters.finish();
         }
-        for known in ["root_uuid", "boot_part", "docker", "type", "connection", "media"] {
-            table.node(known);
+        for key in ["type", "connection", "media"] {
+            table.optional::<String>(key);
+        }
+        for key in ["use_bootscript", "expect_shell", "pre_power_command", "pre_os_command"] {
+            table.optional::<bool>(key);
         }
         let text = |key: &str| table.optional::<Text>(key).map(|text| text.0);
         let only =
@@ -236,11 +251,15 @@ const NEED_COMMANDS: [&str; 10] = [
 impl Transfer {
     fn read(block: &Table<'_>) -> Option<Self> {
         let table = block.table("transfer_overlay")?;
-        let text = |key: &str| table.optional::<String>(key).unwrap_or_default();
+        let method: Option<String> = table.optional("transfer_method");
+        let text = |key: &str| match method {
+            None => table.required::<String>(key).unwrap_or_default(),
+            Some(_) => table.optional::<String>(key).unwrap_or_default(),
+        };
         let transfer = Self {
             download_command: text("download_command"),
             unpack_command: text("unpack_command"),
-            method: table.optional("transfer_method"),
+            method: method.clone(),
         };
         table.finish();
         Some(transfer)
@@ -293,6 +312,7 @@ impl AutoLogin {
         if login.password_prompt.is_some() && login.password.is_none() {
             table.problem("password", "\"password\" is missing beside \"password_prompt\"");
         }
+        table.optional::<bool>("ignore_kernel_messages");
         table.finish();
         Some(login)
     }

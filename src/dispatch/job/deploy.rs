@@ -47,7 +47,19 @@ pub struct Container {
     pub image: String,
     /// It is on this host already and not to be pulled.
     pub local: bool,
+    /// What the container is called, before the job's number is added.
+    pub called: Option<String>,
+    /// The container of the same job whose network it has, as the job calls that.
+    pub network_from: Option<String>,
+    /// Devices of this host that it has.
+    pub devices: Vec<String>,
+    /// The image is behind a login.
+    pub login: bool,
 }
+
+/// LAVA's keys of a container.
+const CONTAINER_KEYS: [&str; 6] =
+    ["container_name", "devices", "image", "local", "login", "network_from"];
 
 impl Deploy {
     pub(super) fn read(to: &str, table: &Table<'_>) -> Self {
@@ -134,11 +146,56 @@ impl Tool {
 }
 
 impl Container {
+    /// Reads the container of a test block, which has no other keys than these.
+    pub(super) fn read_for_tests(block: &Table<'_>) -> Option<Self> {
+        let container = Self::read(block, "docker")?;
+        if let Some(table) = block.table("docker") {
+            for key in CONTAINER_KEYS {
+                table.node(key);
+            }
+            container.check(&table);
+            table.finish();
+        }
+        Some(container)
+    }
+
+    /// What a job says becomes an option of docker's as it is meant, and no other one.
+    fn check(&self, table: &Table<'_>) {
+        let is_word = |text: &str, more: &str| {
+            text.chars().all(|c| c.is_ascii_alphanumeric() || "_.-".contains(c) || more.contains(c))
+        };
+        for (key, name) in [("container_name", &self.called), ("network_from", &self.network_from)]
+        {
+            if name.as_ref().is_some_and(|name| !is_word(name, "")) {
+                table.problem(key, "a container's name has letters, digits, '_', '.' and '-'");
+            }
+        }
+        let is_device =
+            |path: &String| path.starts_with("/dev/") && !path.contains("..") && is_word(path, "/");
+        if !self.devices.iter().all(is_device) {
+            table.problem("devices", "a device is a path such as /dev/kvm");
+        }
+    }
+
+    /// Its name in the job of this number, where it has one.
+    pub fn name(&self, job_id: &str) -> Option<String> {
+        self.called.as_ref().map(|called| format!("{called}-lava-{job_id}"))
+    }
+
+    /// The words of `docker run` that only some containers need.
+    pub fn options(&self, job_id: &str) -> Vec<String> {
+        let network = self
+            .network_from
+            .iter()
+            .map(|name| format!("--network=container:{name}-lava-{job_id}"));
+        network.chain(self.devices.iter().map(|device| format!("--device={device}"))).collect()
+    }
+
     /// Reads a container image: its name alone, or a table with it.
     pub(super) fn read(block: &Table<'_>, key: &str) -> Option<Self> {
         let node = block.node(key)?;
         if let Some(image) = node.as_text() {
-            return Some(Self { image: image.to_owned(), local: false });
+            return Some(Self { image: image.to_owned(), ..Self::default() });
         }
         let table = block.table(key)?;
         let image = table.optional("image").or_else(|| table.optional("name"));
@@ -146,6 +203,13 @@ impl Container {
             table.problem("image", "\"image\" is missing");
         }
         let local = table.optional("local").unwrap_or(false);
-        Some(Self { image: image.unwrap_or_default(), local })
+        Some(Self {
+            image: image.unwrap_or_default(),
+            local,
+            called: table.optional("container_name"),
+            network_from: table.optional("network_from"),
+            devices: table.optional::<Texts>("devices").unwrap_or_default().0,
+            login: table.node("login").is_some(),
+        })
     }
 }

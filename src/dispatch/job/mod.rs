@@ -6,9 +6,14 @@
 mod artefact;
 mod block;
 mod boot;
+mod checks;
 mod deploy;
 mod interactive;
+mod keys;
 mod monitors;
+mod multinode;
+mod notify;
+mod protocols;
 mod test;
 mod values;
 
@@ -19,12 +24,14 @@ pub use boot::{AutoLogin, Boot, Commands, Fvp, Kexec, Media, Qdl, Transfer};
 pub use deploy::{ARTEFACTS, Container, Deploy, Tool};
 pub use interactive::{Interactive, Line as InteractiveLine};
 pub use monitors::Monitor;
+pub use multinode::{Call, LAVA_START, MULTINODE_TEST, Multinode, Request, Role};
 pub use test::{Definition, Source};
 pub use values::{Limit, Text, Texts};
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use self::protocols::Protocols;
 use super::names;
 use crate::config::{At, FromNode, Node, Table, Value};
 use crate::model::Name;
@@ -41,6 +48,8 @@ pub struct Job {
     pub environment: BTreeMap<String, String>,
     /// Written into the test shell's `secrets`; never logged.
     pub secrets: BTreeMap<String, String>,
+    /// The group of boards that it is for, if it is for several.
+    pub multinode: Option<Multinode>,
     /// The port of `protocols: lava-xnbd`; `None` for a free one.
     pub nbd_port: Option<u16>,
     pub debug: Debugging,
@@ -77,6 +86,7 @@ impl Job {
             top.problem("job_name", "a job's name has 1 to 200 characters");
         }
         let timeouts = top.required::<Timeouts>("timeouts");
+        let protocols = Protocols::read(&top);
         visibility(&top);
         priority(&top);
         top.optional::<Vec<Text>>("tags");
@@ -87,18 +97,21 @@ impl Job {
             timeouts: timeouts.unwrap_or_default(),
             environment: texts(top.optional("environment")),
             secrets: texts(top.optional("secrets")),
-            nbd_port: nbd_port(&top),
+            multinode: protocols.multinode,
+            nbd_port: protocols.nbd_port,
             debug: top.optional("debug").unwrap_or_default(),
             blocks: blocks(&top),
         };
+        job.check_roles(&top);
         top.optional::<Text>("device");
         top.optional::<Text>("worker");
         top.optional::<bool>("reboot_to_fastboot");
-        for free in ["context", "metadata", "protocols", "notify"] {
-            if let Some(table) = top.table(free) {
-                table.entries();
-            }
+        if let Some(table) = top.table("metadata") {
+            table.entries();
         }
+        checks::context(&top);
+        notify::check(&top);
+        checks::job(&top);
         top.finish();
         Some(job)
     }
@@ -152,10 +165,6 @@ fn blocks(top: &Table<'_>) -> Vec<Block> {
     let blocks = items.iter().enumerate();
     let blocks: Vec<Block> =
         blocks.filter_map(|(i, item)| Block::from_node(item, &at.index(i))).collect();
-    let named = blocks.iter().filter(|block| block.namespace.is_some()).count();
-    if named != 0 && named != blocks.len() {
-        at.problem(node.place, "if one block has a namespace, all must have one");
-    }
     blocks
 }
 
@@ -186,14 +195,6 @@ fn priority(top: &Table<'_>) {
         Some((_, Value::Text(text))) if matches!(text.as_str(), "high" | "medium" | "low") => {}
         Some((node, _)) => top.at().key("priority").expected(node, expected),
     }
-}
-
-/// The port that root file systems are served at by NBD; `auto` leaves it to us.
-fn nbd_port(top: &Table<'_>) -> Option<u16> {
-    let protocols = top.node("protocols").and_then(|_| top.table("protocols"))?;
-    let table = protocols.node("lava-xnbd").and_then(|_| protocols.table("lava-xnbd"))?;
-    let port = table.node("port")?;
-    if port.as_text() == Some("auto") { None } else { table.optional("port") }
 }
 
 fn texts(map: Option<BTreeMap<String, Text>>) -> BTreeMap<String, String> {

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use super::artefact::none_of;
 use super::{Text, Texts};
 use crate::config::Table;
 use crate::dispatch::expect::Patterns;
@@ -21,6 +22,9 @@ pub struct Monitor {
     pub expected: Option<Vec<String>>,
 }
 
+/// What a test case can come to.
+const RESULTS: [&str; 4] = ["fail", "pass", "skip", "unknown"];
+
 impl Monitor {
     /// Reads the monitors of a test block.
     pub(in crate::dispatch) fn read_all(block: &Table<'_>) -> Vec<Self> {
@@ -35,6 +39,11 @@ impl Monitor {
 
     fn read(table: Table<'_>) -> Option<Self> {
         let fixup: Option<BTreeMap<String, Text>> = table.optional("fixupdict");
+        for meaning in fixup.iter().flat_map(|fixup| fixup.values()) {
+            if !RESULTS.contains(&meaning.0.as_str()) {
+                table.problem("fixupdict", none_of(&meaning.0, &RESULTS));
+            }
+        }
         let text = |key: &str| {
             let text = table.required::<String>(key)?;
             if let Err(why) = Patterns::new([&text]) {

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::artefact::one_of;
+use super::artefact::{none_of, one_of};
 use super::{Text, Texts};
 use crate::config::{FromNode, Node, Table, Value};
 use crate::dispatch::overlay::DefinitionFile;
@@ -36,9 +36,20 @@ pub enum Source {
     },
     /// Written in the job file itself.
     Inline(Box<Node>),
-    /// A tar archive.
+    /// A tar archive to download.
     Url {
         repository: String,
+        /// How many folders at the beginning of its paths are left out.
+        strip: Option<u32>,
+    },
+    /// A tar archive in the job file itself, in base64.
+    Tar {
+        archive: String,
+        strip: Option<u32>,
+    },
+    Bzr {
+        repository: String,
+        revision: Option<String>,
     },
 }
 
@@ -51,7 +62,16 @@ impl Definition {
             let what = "a test block has one of definitions, interactive, monitors and services";
             block.problem("definitions", what);
         }
-        block.tables("definitions").into_iter().filter_map(Self::read).collect()
+        // Two may have one name: on the board and in results their number stands before it.
+        let definitions: Vec<Self> =
+            block.tables("definitions").into_iter().filter_map(Self::read).collect();
+        if definitions.is_empty()
+            && let Some(node) = block.node("definitions")
+            && matches!(&node.value, Value::List(items) if items.is_empty())
+        {
+            block.at().key("definitions").note(node.place, "there is none, so nothing is tested");
+        }
+        definitions
     }
 
     fn read(table: Table<'_>) -> Option<Self> {
@@ -70,23 +90,32 @@ impl Definition {
         let definition = Self {
             name: name.unwrap_or_default(),
             path: table.required("path").unwrap_or_default(),
-            source: source.unwrap_or(Source::Url { repository: String::new() }),
+            source: source.unwrap_or(Source::Url { repository: String::new(), strip: None }),
             parameters: parameters.into_iter().map(|(key, value)| (key, value.0)).collect(),
-            skip_install: table.optional("skip_install").unwrap_or_default(),
+            skip_install: skip_install(&table),
             kmsg: signal.as_deref() == Some("kmsg"),
             expected: table.optional::<Texts>("expected").map(|texts| texts.0),
         };
-        for known in ["recursive", "compression", "strip-components"] {
-            table.node(known);
-        }
+        // `tar` finds out by itself how an archive is packed.
+        one_of(&table, "compression", &["bz2", "gz", "xz", "zip", "zstd"]);
+        table.optional::<bool>("recursive");
         table.finish();
         Some(definition)
     }
 }
 
+fn skip_install(table: &Table<'_>) -> Vec<String> {
+    let parts: Vec<String> = table.optional("skip_install").unwrap_or_default();
+    let known = ["all", "deps", "git-repos", "keys", "sources", "steps"];
+    for part in parts.iter().filter(|part| !known.contains(&part.as_str())) {
+        table.problem("skip_install", none_of(part, &known));
+    }
+    parts
+}
+
 impl Source {
     fn read(table: &Table<'_>) -> Option<Self> {
-        let known = ["git", "inline", "url"];
+        let known = ["bzr", "git", "inline", "tar", "url"];
         one_of(table, "from", &known);
         if table.node("from").is_none() {
             table.problem("from", "\"from\" is missing");
@@ -101,6 +130,7 @@ impl Source {
         let branch = table.optional("branch");
         let revision = table.optional::<Text>("revision").map(|text| text.0);
         let history = table.optional("history").unwrap_or(true);
+        let strip = table.optional("strip-components");
         let repository = repository?;
         match (from?, &repository.value) {
             ("inline", Value::Map(_)) => {
@@ -115,7 +145,18 @@ impl Source {
                 let repository = String::from_node(repository, &at)?;
                 Some(Self::Git { repository, branch, revision, history })
             }
-            _ => Some(Self::Url { repository: String::from_node(repository, &at)? }),
+            ("bzr", _) => {
+                let repository = String::from_node(repository, &at)?;
+                Some(Self::Bzr { repository, revision })
+            }
+            (from, _) => {
+                let text = String::from_node(repository, &at)?;
+                let is_url = ["http://", "https://", "file://"].iter().any(|s| text.starts_with(s));
+                Some(match from == "tar" && !is_url {
+                    true => Self::Tar { archive: text, strip },
+                    false => Self::Url { repository: text, strip },
+                })
+            }
         }
     }
 }

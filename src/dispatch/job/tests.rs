@@ -10,6 +10,14 @@ fn problems_of(text: &str) -> String {
     problems.check(Some(())).err().map(|failure| failure.to_string()).unwrap_or_default()
 }
 
+fn notes_of(text: &str) -> Vec<String> {
+    let problems = Problems::default();
+    let at = At::top("job.yaml", &problems);
+    let node = crate::yaml::parse(text, &at).unwrap();
+    Job::read(&node, &at);
+    problems.notes("job.yaml")
+}
+
 const GOOD: &str = include_str!("../../../conf/jobs/uboot-smoke.yaml");
 
 #[test]
@@ -94,4 +102,95 @@ fn the_units_of_a_limit_add_up() {
     let at = At::top("job.yaml", &problems);
     let node = crate::yaml::parse("{hours: 1, minutes: 2, seconds: 3}", &at).unwrap();
     assert_eq!(Limit::from_node(&node, &at), Some(Limit { seconds: 3_723, skip: false }));
+}
+
+/// The example job with a mistake, and what is told about it.
+fn told(right: &str, wrong: &str) -> String {
+    assert!(GOOD.contains(right), "{right}");
+    problems_of(&GOOD.replacen(right, wrong, 1))
+}
+
+#[test]
+fn what_does_not_fit_together_is_told_where_it_stands() {
+    for (right, wrong, expected) in [
+        (
+            "action: {minutes: 3}",
+            "action: {hours: 3}",
+            "12:11: timeouts.action: 10800 s is more than the whole job has, 600 s",
+        ),
+        (
+            "    timeout: {minutes: 2}\n    kernel:",
+            "    timeout: {days: 1}\n    kernel:",
+            "19:14: actions[0].deploy.timeout: 86400 s is more than",
+        ),
+        (
+            "    method: u-boot\n",
+            "    method: u-boot\n    connection-namespace: dut\n",
+            "29:27: actions[1].boot.connection-namespace: no block has the namespace \"dut\"",
+        ),
+        (
+            "    to: tftp\n",
+            "    to: tftp\n    namespace: common\n",
+            "18:16: actions[0].deploy.namespace: \"common\" is a name that LAVA keeps for itself",
+        ),
+        (
+            "    to: tftp\n",
+            "    to: tftp\n    failure_retry: 0\n",
+            "18:20: actions[0].deploy.failure_retry: it is 1 at least",
+        ),
+        (
+            "    - name: smoke\n",
+            "    - name: smoke\n      skip_install: [dep]\n",
+            "42:21: actions[2].test.definitions[0].skip_install: \"dep\" is none of",
+        ),
+        (
+            "job_name: U-Boot smoke test\n",
+            "job_name: x\nnotify: {criteria: {status: incomplet}, callback: {ulr: http://h/}}\n",
+            "notify.criteria.status: \"incomplet\" is none of all, ",
+        ),
+        (
+            "job_name: U-Boot smoke test\n",
+            "job_name: x\nnotify: {criteria: {status: all}, callback: {ulr: http://h/}}\n",
+            "notify.callback: unknown key \"ulr\"; did you mean \"url\"?",
+        ),
+        (
+            "job_name: U-Boot smoke test\n",
+            "job_name: x\ncontext: {memory: {MiB: 512}}\n",
+            "7:19: context.memory: expected a text, a number, or a list of them, found a table",
+        ),
+    ] {
+        let told = told(right, wrong);
+        assert!(told.contains(expected), "no {expected:?} in:\n{told}");
+    }
+    let two = told("    to: tftp\n", "    to: tftp\n    namespace: dut\n");
+    assert_eq!(two.matches("if one block has a namespace, all must have one").count(), 2, "{two}");
+}
+
+#[test]
+fn a_key_of_another_method_is_noted_and_a_slip_is_a_problem() {
+    let minimal = GOOD.replacen("method: u-boot\n", "method: minimal\n", 1);
+    assert_eq!(problems_of(&minimal), "");
+    let what = "\"commands\" is no key of minimal, and most likely has no effect";
+    assert_eq!(notes_of(&minimal), [format!("job.yaml:29:5: actions[1].boot: {what}")]);
+    let slip = minimal.replacen("    commands: ramdisk\n", "    transfer_overlays: {}\n", 1);
+    let expected = "29:5: actions[1].boot: unknown key \"transfer_overlays\"; did you mean";
+    assert!(problems_of(&slip).contains(expected), "{}", problems_of(&slip));
+    let context =
+        GOOD.replacen("visibility:", "context: {extra_kernel_arg: x, rack: 7}\nvisibility:", 1);
+    assert_eq!(problems_of(&context), "");
+    let what = "\"extra_kernel_arg\" is no variable of LAVA's; did you mean \"extra_kernel_args\"?";
+    assert_eq!(notes_of(&context), [format!("job.yaml:8:11: context: {what}")]);
+}
+
+#[test]
+fn what_is_harmless_where_the_device_is_given_is_only_noted() {
+    let (before, _) = GOOD.split_once("    definitions:").unwrap();
+    let text = before.replacen("device_type: qemu-uboot\n", "", 1) + "    definitions: []\n";
+    assert_eq!(problems_of(&text), "");
+    let missing = "\"device_type\" is missing; to choose a board for the job, a server needs it";
+    let none = "actions[2].test.definitions: there is none, so nothing is tested";
+    assert_eq!(
+        notes_of(&text),
+        [format!("job.yaml:6:1: {missing}"), format!("job.yaml:39:18: {none}")]
+    );
 }

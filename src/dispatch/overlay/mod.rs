@@ -4,6 +4,7 @@
 //! /lava-JOB/bin/…                          our helpers, POSIX sh
 //! /lava-JOB/environment, secrets           sourced by the test shell
 //! /lava-JOB/target/…                       what the lab knows of the board
+//! /lava-JOB/group/…                        in a job for several boards: who they are
 //! /lava-JOB/STAGE/lava-test-runner.conf    the tests of this stage, a folder each
 //! /lava-JOB/STAGE/tests/0_smoke/run.sh …   the steps, and the files of the definition's repository
 //! ```
@@ -19,20 +20,27 @@ use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use crate::dispatch::multinode::group::Who;
+use crate::dispatch::multinode::{Member, Seat};
 use crate::dispatch::target::Target;
 use crate::image::{cpio, tree};
 
 /// The most that an overlay may hold, in bytes: it has to fit the board's memory beside its system.
 pub const MAX_OVERLAY: u64 = 512 * 1024 * 1024;
 
+/// What a repository keeps its history in.
+const OWN_FOLDERS: [&str; 2] = [".git", ".bzr"];
+
 macro_rules! helpers {
-    ($($name:literal),* $(,)?) => {
-        /// The programs that test definitions call, with their texts.
-        pub const HELPERS: &[(&str, &str)] = &[$(($name, include_str!(concat!("bin/", $name)))),*];
+    ($(#[$doc:meta])* $list:ident: $($name:literal),* $(,)?) => {
+        $(#[$doc])*
+        pub const $list: &[(&str, &str)] = &[$(($name, include_str!(concat!("bin/", $name)))),*];
     };
 }
 
 helpers!(
+    /// The programs that test definitions call, with their texts.
+    HELPERS:
     "lava-add-keys",
     "lava-add-sources",
     "lava-background-process-start",
@@ -57,6 +65,20 @@ helpers!(
     "lava-test-runner",
     "lava-test-set",
     "lava-test-shell",
+);
+
+helpers!(
+    /// Those that a job for several boards has beside them.
+    GROUP_HELPERS:
+    "lava-group",
+    "lava-multi-node-functions",
+    "lava-network",
+    "lava-role",
+    "lava-self",
+    "lava-send",
+    "lava-sync",
+    "lava-wait",
+    "lava-wait-all",
 );
 
 /// The files of an overlay by their paths on the board.
@@ -112,7 +134,7 @@ impl Overlay {
         Ok(())
     }
 
-    /// Adds what is in a folder of this host, without git's own files. Links are kept as links: what
+    /// Adds what is in a folder of this host, without git's and bzr's own files. Links are kept as links: what
     /// they point to on this host is nothing that belongs on the board.
     ///
     /// # Errors
@@ -123,7 +145,7 @@ impl Overlay {
             let name = entry.file_name().to_string_lossy().into_owned();
             let path = format!("{on_board}/{name}");
             let kind = entry.file_type()?;
-            if name == ".git" {
+            if OWN_FOLDERS.contains(&name.as_str()) {
                 continue;
             }
             if kind.is_symlink() {
@@ -147,6 +169,25 @@ impl Overlay {
     pub fn add_helpers(&mut self, lava_dir: &str) -> io::Result<()> {
         for (name, text) in HELPERS {
             self.add(format!("{lava_dir}/bin/{name}"), true, *text)?;
+        }
+        Ok(())
+    }
+
+    /// Adds what tells a board of its group, and asks the others.
+    ///
+    /// # Errors
+    /// As [`Overlay::add`].
+    pub fn add_group(&mut self, lava_dir: &str, member: &Member) -> io::Result<()> {
+        for (name, text) in GROUP_HELPERS {
+            self.add(format!("{lava_dir}/bin/{name}"), true, *text)?;
+        }
+        let line = |who: &Who| format!("{}\t{}\n", who.name, who.role);
+        let members: String = member.members.iter().map(line).collect();
+        let Seat { name, role, .. } = &member.seat;
+        for (file, text) in
+            [("members", members), ("self", format!("{name}\n")), ("role", format!("{role}\n"))]
+        {
+            self.add(format!("{lava_dir}/group/{file}"), false, text)?;
         }
         Ok(())
     }

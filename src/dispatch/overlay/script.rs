@@ -5,10 +5,10 @@ use std::collections::BTreeMap;
 use super::TestRun;
 use crate::dispatch::job::{Definition, Job};
 
-/// `environment`, sourced before the tests.
-pub fn environment(job: &Job, job_id: &str) -> String {
+/// `environment`, sourced before the tests: the job's own, and `more` that counts before it.
+pub fn environment(job: &Job, job_id: &str, more: &BTreeMap<String, String>) -> String {
     let mut text = format!("export LAVA_JOB_ID={}\n", quoted(job_id));
-    for (key, value) in &job.environment {
+    for (key, value) in job.environment.iter().chain(more) {
         text.push_str(&format!("export {key}={}\n", quoted(value)));
     }
     text

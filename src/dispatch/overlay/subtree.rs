@@ -8,7 +8,7 @@
 use std::collections::{BTreeSet, VecDeque};
 use std::path::{Component, Path, PathBuf};
 
-use super::DefinitionFile;
+use super::{DefinitionFile, OWN_FOLDERS};
 
 /// A repository up to this size, in bytes, is not worth the thought.
 const SMALL: u64 = 4 * 1024 * 1024;
@@ -108,7 +108,7 @@ fn files(folder: &Path) -> Vec<PathBuf> {
     let mut found = Vec::new();
     for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
         match entry.file_type() {
-            Ok(kind) if kind.is_dir() && entry.file_name() != ".git" => {
+            Ok(kind) if kind.is_dir() && !is_own(&entry) => {
                 found.extend(files(&entry.path()));
             }
             Ok(kind) if kind.is_file() => {
@@ -121,15 +121,20 @@ fn files(folder: &Path) -> Vec<PathBuf> {
     found
 }
 
-/// The size of all files below a folder, in bytes, without git's own.
+/// The size of all files below a folder, in bytes, without the repository's own.
 fn size(folder: &Path) -> u64 {
     let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
     let sizes = entries.map(|entry| match entry.file_type() {
-        Ok(kind) if kind.is_dir() && entry.file_name() != ".git" => size(&entry.path()),
+        Ok(kind) if kind.is_dir() && !is_own(&entry) => size(&entry.path()),
         Ok(kind) if kind.is_file() => entry.metadata().map_or(0, |meta| meta.len()),
         _ => 0,
     });
     sizes.sum()
+}
+
+/// Whether a repository keeps its history there.
+fn is_own(entry: &std::fs::DirEntry) -> bool {
+    OWN_FOLDERS.iter().any(|own| entry.file_name() == *own)
 }
 
 #[cfg(test)]

@@ -331,3 +331,77 @@ fn an_archive_has_every_folder_before_its_files() {
     assert!(at("lava-1/0") < at("lava-1/0/y"));
     assert!(at("lava-1/bin") < at("lava-1/bin/x"));
 }
+
+/// What the dispatcher types as the answer to the call of this number.
+fn answer(number: u64, text: &str) -> String {
+    format!("LAVA_ANSWER {number} {} {text}\r\n", signals::check(number, text))
+}
+
+#[test]
+fn a_board_asks_its_group_again_when_the_answer_came_damaged() {
+    for shell in SHELLS {
+        let stage = Stage::new(shell, &[]);
+        let cache = stage.dir.path().join("cache");
+        let typed = [
+            &answer(1, "2").replace("2\r", "3\r"),
+            "noise\n",
+            &answer(1, "2"),
+            &answer(2, "b:ip=10.0.0.1"),
+            &answer(2, "b:ip=10.0.0.1"),
+            &answer(3, "b:port=80"),
+        ];
+        let script = format!("{}/bin/lava-wait-all up server", stage.lava_dir);
+        let said = stage.typed_at(&script, &typed.concat(), &cache);
+        let request = "<LAVA_WAIT_ALL up server>";
+        let first = format!("<LAVA_MULTI_NODE 1 {}> {request}", signals::check(1, request));
+        let data = |number: u64, index: u64| {
+            let request = format!("<LAVA_DATA 1 {index}>");
+            format!("<LAVA_MULTI_NODE {number} {}> {request}", signals::check(number, &request))
+        };
+        let expected = [first.clone(), first, data(2, 1), data(3, 2)];
+        assert_eq!(said.lines().collect::<Vec<_>>(), expected, "{shell}");
+        let cached = std::fs::read_to_string(&cache).unwrap();
+        assert_eq!(cached, "b:ip=10.0.0.1\nb:port=80\n", "{shell}");
+    }
+}
+
+#[test]
+fn a_message_is_a_word_and_pairs() {
+    for shell in SHELLS {
+        let stage = Stage::new(shell, &[]);
+        let cache = stage.dir.path().join("cache");
+        for wrong in ["", "'a b'", "up '=1'", "up word", "up 'k=a b'"] {
+            let script = format!("{}/bin/lava-send {wrong} || echo refused", stage.lava_dir);
+            assert_eq!(stage.typed_at(&script, "", &cache), "refused\n", "{shell}: {wrong}");
+        }
+        let script = format!("{}/bin/lava-send up ip=1 empty= 'x=<a>'", stage.lava_dir);
+        let said = stage.typed_at(&script, &answer(1, "0"), &cache);
+        assert!(said.ends_with("> <LAVA_SEND up ip=1 empty= x=(a)>\n"), "{shell}: {said}");
+    }
+}
+
+impl Stage {
+    /// What a script says whose input and output are the console.
+    fn typed_at(&self, script: &str, typed: &str, cache: &Path) -> String {
+        use std::io::Write as _;
+        for (name, text) in GROUP_HELPERS {
+            let text = text.replacen("#!/bin/sh", &format!("#!{}/sh", self.path), 1);
+            let path = format!("{}/bin/{name}", self.lava_dir);
+            std::fs::write(&path, text).unwrap();
+            use std::os::unix::fs::PermissionsExt as _;
+            std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o755)).unwrap();
+        }
+        std::fs::create_dir_all(format!("{}/group", self.lava_dir)).unwrap();
+        let mut child = Command::new(format!("{}/sh", self.path))
+            .args(["-c", script])
+            .env("PATH", &self.path)
+            .env("LAVA_MULTI_NODE_CACHE", cache)
+            .stdin(std::process::Stdio::piped())
+            .stdout(std::process::Stdio::piped())
+            .stderr(std::process::Stdio::null())
+            .spawn()
+            .unwrap();
+        child.stdin.take().unwrap().write_all(typed.as_bytes()).unwrap();
+        String::from_utf8(child.wait_with_output().unwrap().stdout).unwrap()
+    }
+}

@@ -10,11 +10,11 @@ use tokio::process::{Child, ChildStdout, Command};
 
 use crate::client::{ConsoleRef, Endpoint};
 use crate::dispatch::error::Error;
-use crate::dispatch::validate::find_program;
+use crate::dispatch::validate::{Checks, find_program};
 use crate::sys::die_with_parent;
 
 /// The program.
-pub(super) const PROGRAM: &str = "lava-serial";
+const PROGRAM: &str = "lava-serial";
 /// How long it may take to be ready.
 const START_LIMIT: Duration = Duration::from_secs(10);
 /// How long it may take to end when it is told to.
@@ -25,6 +25,8 @@ const MAX_READY: u64 = 4096;
 const RECORD: &str = "console";
 /// What it had to say, in the job's output folder.
 const LOG: &str = "lava-serial.log";
+/// What is wrong when there is none.
+const MISSING: &str = "it is neither beside this program nor in $PATH";
 
 /// A console of the job's own; the program ends when this is dropped.
 #[derive(Debug)]
@@ -44,11 +46,11 @@ impl OwnConsole {
         let log = output.join(LOG);
         let failed = |what: String| {
             let said = std::fs::read_to_string(&log).unwrap_or_default();
-            let said = said.lines().last().unwrap_or_default();
-            Error::Infrastructure(format!("{PROGRAM} does not serve the console: {what} {said}"))
+            let said = said.lines().last().map(|said| format!(" {said}")).unwrap_or_default();
+            Error::Infrastructure(format!("{PROGRAM} does not serve the console: {what}{said}"))
         };
         let file = std::fs::File::create(&log).map_err(|error| failed(error.to_string()))?;
-        let mut command = Command::new(program());
+        let mut command = Command::new(program().ok_or_else(|| failed(MISSING.into()))?);
         command.args(["--name", name, "--port", &format!("unix:{}", line.display())]);
         command.arg("--capture").arg(output.join(RECORD));
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(file);
@@ -92,9 +94,15 @@ impl OwnConsole {
     }
 }
 
+/// The program must be on this host.
+pub fn check(checks: &mut Checks) {
+    if program().is_none() {
+        checks.fault(format!("{PROGRAM}, which serves the board's console: {MISSING}"));
+    }
+}
+
 /// The program beside our own, else the system's.
-pub(super) fn program() -> PathBuf {
+fn program() -> Option<PathBuf> {
     let own = std::env::current_exe().ok().map(|exe| exe.with_file_name(PROGRAM));
-    let beside = own.filter(|path| path.is_file());
-    beside.or_else(|| find_program(PROGRAM)).unwrap_or_else(|| PROGRAM.into())
+    own.filter(|path| path.is_file()).or_else(|| find_program(PROGRAM))
 }

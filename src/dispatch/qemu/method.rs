@@ -38,8 +38,10 @@ impl Qemu {
             let node = parameters.node(key).filter(|node| node.value != Value::Null);
             node.and_then(|_| parameters.optional::<Texts>(key)).unwrap_or_default().0
         };
+        // Some templates leave the program out when no job says an architecture.
+        let command = parameters.node("command").filter(|node| node.value != Value::Null);
         Some(Self {
-            command: parameters.optional("command").unwrap_or_default(),
+            command: command.and_then(|_| parameters.optional("command")).unwrap_or_default(),
             options: texts("options"),
             extra: texts("extra"),
         })

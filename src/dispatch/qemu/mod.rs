@@ -8,7 +8,7 @@
 //! as with any board. Both programs die with this process, whatever it dies of.
 
 pub mod command;
-mod console;
+pub mod console;
 mod line;
 mod machine;
 mod method;

@@ -14,6 +14,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::context::{Context, Now, Open};
 use super::error::Error;
+use super::multinode::{Member, calls};
 use super::pipeline::{Pipeline, Step};
 use super::results::{CaseResult, LAVA};
 
@@ -38,9 +39,11 @@ pub async fn run(
     let limit = Duration::from_secs(context.job.timeouts.job);
     let deadline = begin + limit;
     context.progress.pipeline(&pipeline.describe());
+    let member = context.member.clone();
     let done = tokio::select! {
         biased;
         () = cancelled.cancelled() => Err(Error::Cancelled),
+        why = lost(member.as_ref()) => Err(Error::Group(why)),
         done = timeout_at(deadline, unwinding(blocks(pipeline, context, deadline))) => {
             done.unwrap_or_else(|_| Err(timed_out("the job", limit.as_secs(), context)))
         }
@@ -51,9 +54,15 @@ pub async fn run(
             ended(open, BTreeMap::new(), Some(error), context);
         }
         context.log.error(format!("{} error: {error}", error.class()));
-        if *error != Error::Cancelled {
-            pause::on_failure(context, cancelled).await;
-        }
+    }
+    // A pause and the end are about the board, wherever the tests were.
+    context.back_from_aside();
+    // The others need not wait until the board is off, nor while somebody looks at it.
+    if let Some(member) = member {
+        member.end(done.as_ref().err()).await;
+    }
+    if done.as_ref().is_err_and(|error| *error != Error::Cancelled) {
+        pause::on_failure(context, cancelled).await;
     }
     let end = Instant::now() + FINALIZE_LIMIT;
     let finalize = unwinding(run_step(&pipeline.finalize, context, end, FINALIZE_LIMIT)).await;
@@ -62,11 +71,20 @@ pub async fn run(
     done
 }
 
+/// Why the job's group is lost, when it is.
+async fn lost(member: Option<&Member>) -> String {
+    match member {
+        Some(member) => member.lost().await,
+        None => std::future::pending().await,
+    }
+}
+
 async fn blocks(
     pipeline: &Pipeline,
     context: &mut Context,
     deadline: Instant,
 ) -> Result<(), Error> {
+    calls::start(context).await?;
     for step in &pipeline.steps {
         run_step(step, context, deadline, Duration::ZERO).await?;
     }
@@ -93,8 +111,10 @@ fn run_step<'a>(
         let begin = Instant::now();
         let deadline = parent.min(begin + Duration::from_secs(step.timeout).max(least));
         let name = step.action.name();
-        let left = (deadline - begin).as_secs();
-        context.log.info(format!("start: {} {name} (at most {left} s)", step.level));
+        // Both lines as LAVA has them, for who reads its logs.
+        let (level, left) = (&step.level, clock(deadline - begin));
+        let said = format!("start: {level} {name} (timeout {left}) [{}]", step.namespace);
+        say(level, said, context);
         context.open.push(Open {
             level: step.level.clone(),
             name,
@@ -121,8 +141,8 @@ fn ended(
     let Open { level, name, namespace, begin } = open;
     let took = begin.elapsed();
     context.progress.end(&level, name, took, error);
-    let outcome = if error.is_none() { "end" } else { "fail" };
-    context.log.info(format!("{outcome}: {level} {name} ({:.1} s)", took.as_secs_f64()));
+    let said = format!("end: {level} {name} (duration {}) [{namespace}]", clock(took));
+    say(&level, said, context);
     context.result(CaseResult {
         definition: LAVA.into(),
         case: name.into(),
@@ -135,6 +155,20 @@ fn ended(
         extra,
         ..CaseResult::default()
     });
+}
+
+/// Of the outermost actions for everyone, of the others for who wants to know.
+fn say(level: &str, said: String, context: &Context) {
+    match level.contains('.') {
+        false => context.log.info(said),
+        true => context.log.debug(said),
+    }
+}
+
+/// As `00:02:05`.
+fn clock(time: Duration) -> String {
+    let seconds = time.as_secs();
+    format!("{:02}:{:02}:{:02}", seconds / 3600, seconds / 60 % 60, seconds % 60)
 }
 
 async fn tries(
@@ -200,11 +234,13 @@ async fn once(
     deadline: Instant,
     least: Duration,
 ) -> Result<(), Error> {
+    calls::before(&step.requests, at(step, context, deadline)).await?;
     step.action.run(at(step, context, deadline)).await?;
     for inner in &step.steps {
         run_step(inner, context, deadline, least).await?;
     }
-    step.action.finish(at(step, context, deadline)).await
+    step.action.finish(at(step, context, deadline)).await?;
+    calls::after(&step.requests, at(step, context, deadline)).await
 }
 
 /// The context, with this step as the one that runs now.

@@ -65,6 +65,7 @@ fn step(level: &str, name: &'static str, limits: (u32, u64), script: Script) -> 
         connection_timeout: None,
         namespace: "common".into(),
         connection_namespace: "common".into(),
+        requests: Vec::new(),
         steps: Vec::new(),
     }
 }
@@ -110,6 +111,7 @@ fn empty_job() -> super::super::job::Job {
         timeouts: Default::default(),
         environment: BTreeMap::new(),
         secrets: BTreeMap::new(),
+        multinode: None,
         nbd_port: None,
         debug: Default::default(),
         blocks: Vec::new(),

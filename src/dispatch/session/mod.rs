@@ -209,6 +209,16 @@ impl Session {
         }
     }
 
+    /// Takes in what comes, of which only the log keeps anything, until the console is lost. Cancel safe.
+    pub async fn listen(&mut self) -> Error {
+        loop {
+            if let Err(error) = self.receive().await {
+                return error;
+            }
+            self.window.forget();
+        }
+    }
+
     /// A line in the job's log.
     pub fn note(&self, message: &str) {
         self.log.info(message);

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use rustix::process::{Signal, getpgrp, kill_process_group};
+use rustix::process::{Signal, kill_current_process_group};
 use tokio::io::AsyncReadExt as _;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{mpsc, watch};
@@ -123,7 +123,7 @@ fn suspend(raw: &Mutex<Option<RawMode>>) -> io::Result<()> {
     leave();
     held(raw).take();
     // Not SIGTSTP, which is handled here, and which its handler would only hear of later.
-    let stopped = kill_process_group(getpgrp(), Signal::STOP);
+    let stopped = kill_current_process_group(Signal::STOP);
     *held(raw) = Some(RawMode::enter(io::stdin())?);
     Ok(stopped?)
 }

@@ -21,6 +21,7 @@ const OWNERS: &[(&str, &[&str])] = &[
     ("inotify", &["adapter"]),
     ("libc", &["sys"]),
     ("minijinja", &["template"]),
+    ("minijinja_contrib", &["template"]),
     ("object_store", &["store"]),
     ("prometheus_client", &["front/http"]),
     ("ratatui", &["front/tui"]),

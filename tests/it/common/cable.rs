@@ -12,6 +12,8 @@ pub(crate) struct Cable {
     path: PathBuf,
     listener: UnixListener,
     plugged: Option<(UnixStream, Heard)>,
+    /// How many bytes [`Cable::received`] has given.
+    given: usize,
 }
 
 impl Cable {
@@ -19,7 +21,7 @@ impl Cable {
     pub(crate) fn at(path: &Path) -> Self {
         let listener = UnixListener::bind(path).unwrap();
         listener.set_nonblocking(true).unwrap();
-        Self { path: path.to_owned(), listener, plugged: None }
+        Self { path: path.to_owned(), listener, plugged: None, given: 0 }
     }
 
     /// Has something done to the far end.
@@ -61,6 +63,20 @@ impl Cable {
     pub(crate) fn heard(&mut self) -> usize {
         let text = self.plugged().1.text();
         text.lines().filter_map(|line| line.strip_prefix("heard ")).map(str::len).sum::<usize>() / 2
+    }
+
+    /// What the device at the far end has received since this was asked last.
+    pub(crate) fn received(&mut self) -> Vec<u8> {
+        let text = self.plugged().1.text();
+        // A line that is still coming is for the next time.
+        let whole = text.rfind('\n').map_or("", |end| &text[..end]);
+        let digits: String = whole.lines().filter_map(|line| line.strip_prefix("heard ")).collect();
+        let pairs = digits.as_bytes().chunks(2).skip(self.given);
+        let pair =
+            |pair: &[u8]| u8::from_str_radix(std::str::from_utf8(pair).unwrap(), 16).unwrap();
+        let bytes: Vec<u8> = pairs.map(pair).collect();
+        self.given += bytes.len();
+        bytes
     }
 
     /// Waits until the near end is set like this: `9600n8 rtscts dtr=on rts=off break=off`.

@@ -49,10 +49,10 @@ fn what_a_script_types_waits_for_the_daemon() {
 fn a_board_that_is_never_quiet_keeps_no_script() {
     let board = Board::start(FLOOD);
     wait_until(LIMIT, "the board prints", || !board.captured().is_empty());
-    let (code, stdout, stderr) = board.script(&["--linger", "500ms"], "x");
+    let (code, stdout, stderr) = board.script(&["--linger", "1s"], "x");
     assert_eq!(code, 0, "{stderr}");
     assert!(!stdout.is_empty());
-    assert!(stderr.contains("[left after 5s; the board goes on printing]\n"), "{stderr}");
+    assert!(stderr.contains("[left after 10s; the board goes on printing]\n"), "{stderr}");
 }
 
 #[test]

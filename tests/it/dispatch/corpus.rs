@@ -16,7 +16,7 @@ pub(super) fn value(text: &str, file: &str) -> Option<Json> {
     Some(json_of(&lavamux::yaml::parse(text, &At::top(file, &problems))?))
 }
 
-fn json_of(node: &Node) -> Json {
+pub(super) fn json_of(node: &Node) -> Json {
     match &node.value {
         Value::Null => Json::Null,
         Value::Bool(value) => json!(value),
@@ -46,7 +46,7 @@ enum Score {
 }
 
 /// So many trees are equal, and so many jobs are understood. It only goes up.
-const FLOOR: usize = 57;
+const FLOOR: usize = 59;
 const JOBS_FLOOR: usize = 40;
 
 fn corpus(part: &str) -> Option<Vec<PathBuf>> {

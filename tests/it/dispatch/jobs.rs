@@ -9,7 +9,7 @@ use super::scripted_board::{self, Play, ScriptedBoard};
 use crate::common::{LIMIT, TestLab, WebSocket, http, run, wait_until};
 
 /// Longer than any of these jobs may take.
-const JOB: Duration = Duration::from_secs(60);
+pub(super) const JOB: Duration = Duration::from_secs(60);
 
 pub(super) const GOOD: &str = "<LAVA_SIGNAL_STARTRUN 0_smoke 7_1.1.2.1>\r
 <LAVA_SIGNAL_STARTTC linux>\r

@@ -107,7 +107,7 @@ fn a_mistake_in_one_block_or_file_hides_none_in_the_others() {
     for near in ["\"tftp\"?", "\"u-boot\"?", "\"ramdisk\"?", "\"inline\"?", "\"public\"?"] {
         assert!(told.contains(&format!("did you mean {near}")), "no {near} in:\n{told}");
     }
-    for problem in ["unknown key \"hostnme\"", "\"z80\" is none of arm,", "\"zzz\": a load address"]
+    for problem in ["unknown key \"hostnme\"", "\"z80\" is none of arc,", "\"zzz\": a load address"]
     {
         assert!(told[after..].contains(problem), "no {problem:?} in:\n{told}");
     }

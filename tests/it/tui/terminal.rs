@@ -59,6 +59,25 @@ fn it_is_not_stopped_where_there_is_no_shell() {
     assert_eq!(top.ended(), "0");
 }
 
+/// As what `docker exec` starts: the session of who started it is of another PID namespace, and has no number.
+#[test]
+fn it_is_not_stopped_where_its_session_is_that_of_a_container() {
+    let lab = Lab::pandas();
+    let mut container = lab.lab.tool("unshare");
+    if !rustix::process::getuid().is_root() {
+        container.arg("--map-root-user");
+    }
+    let top = format!("exec {} top", program("lava").display());
+    // Its own terminal, below a process that has come from outside.
+    container.args(["--pid", "--fork", "--mount-proc", "script", "--quiet", "--command", &top]);
+    let mut top = Client::in_terminal(container.args(["--return", "/dev/null"]));
+    top.expect("panda02");
+    top.type_text("\x1a");
+    top.expect("there is no shell to go back to");
+    top.type_text("q");
+    assert_eq!(top.process().wait(LIMIT).code(), Some(0));
+}
+
 #[test]
 fn colours_are_left_out_where_there_are_none() {
     let lab = Lab::pandas();

@@ -55,7 +55,7 @@ impl Action for DockerRun {
         Box::pin(async move {
             let missing = || Error::Configuration("there is no container image".into());
             let image = self.image.as_ref().ok_or_else(missing)?;
-            let folder = super::overlay_files::folder(context)?;
+            let folder = super::overlay_files::folder("board", context)?;
             let lava_dir = context.lava_dir();
             let overlay = folder.map(|folder| format!("{}{lava_dir}:{lava_dir}", folder.display()));
             let name = format!("lava-docker-{}-{}", context.settings.job_id, context.now.level);
@@ -104,7 +104,7 @@ mod tests {
             volumes: vec!["/srv:/srv".into()],
             ..DockerOptions::default()
         };
-        let image = Container { image: "archlinux".into(), local: false };
+        let image = Container { image: "archlinux".into(), ..Container::default() };
         let words = words(&options, &image, "lava-docker-7-2.1", Some("/x/lava-7:/lava-7"), "bash");
         assert_eq!(
             words.join(" "),

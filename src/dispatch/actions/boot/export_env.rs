@@ -7,6 +7,7 @@ use crate::dispatch::action::{Action, Running};
 use crate::dispatch::context::Context;
 use crate::dispatch::error::Error;
 use crate::dispatch::expect::Patterns;
+use crate::dispatch::job::Kind;
 
 /// What shells say when a file is not there.
 const MISSING: [&str; 3] = ["can't open", "No such file or directory", ": not found"];
@@ -21,6 +22,10 @@ impl Action for ExportEnv {
 
     fn run<'a>(&'a self, context: &'a mut Context) -> Running<'a> {
         Box::pin(async move {
+            if all_are_elsewhere(context) {
+                context.log.info("all tests run in containers: the board needs nothing for them");
+                return Ok(());
+            }
             overlay_drive::mount(context).await?;
             let prompts = context.shared().prompts.clone();
             let all = MISSING.into_iter().chain(prompts.iter().map(String::as_str));
@@ -43,4 +48,12 @@ impl Action for ExportEnv {
             Ok(())
         })
     }
+}
+
+/// Whether there are tests, and none of them runs on the board.
+fn all_are_elsewhere(context: &Context) -> bool {
+    let here = |namespace: &str| namespace == context.now.namespace;
+    let blocks = || context.job.blocks.iter().filter(|block| here(block.namespace()));
+    blocks().any(|block| matches!(block.kind, Kind::DockerTest { .. }))
+        && !blocks().any(|block| matches!(block.kind, Kind::Test(_)))
 }

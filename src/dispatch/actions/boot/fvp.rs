@@ -13,7 +13,7 @@ use crate::dispatch::context::Context;
 use crate::dispatch::error::Error;
 use crate::dispatch::expect::Patterns;
 use crate::dispatch::host;
-use crate::dispatch::job::{Boot, Fvp};
+use crate::dispatch::job::{Boot, Container, Fvp};
 use crate::dispatch::session::Session;
 use crate::dispatch::validate::Checks;
 
@@ -93,7 +93,7 @@ impl Action for Step {
             match &self.what {
                 What::Version => self.version(context).await,
                 What::Run => self.start(context).await,
-                What::Connect => connect(context).await,
+                What::Connect => self.connect(context).await,
                 What::Application(app) => {
                     let missing = || Error::Job(format!("{app} was not downloaded"));
                     let file = context.shared().files.get(app).cloned().ok_or_else(missing)?;
@@ -136,7 +136,7 @@ impl Step {
         let arguments = named(&self.fvp().arguments, &files);
         let container = self.boot.container.clone().unwrap_or_default();
         let folder = context.scratch().display().to_string();
-        let name = name(context);
+        let name = name(&container, context);
         let options = context.device.fvp.words();
         let words = run_words(&container, &self.fvp(), &arguments, &name, &folder, &options);
         context.log.info(format!("host: {}", words.join(" ")));
@@ -162,27 +162,31 @@ impl Step {
     async fn exec(&self, script: &[String], context: &mut Context) -> Result<(), Error> {
         // What it says is what tests look at, so its terminal is the console now.
         let mut words = ["docker", "exec", "--tty"].map(ToOwned::to_owned).to_vec();
-        words.extend([name(context), "sh".into(), "-c".into(), script.join("\n")]);
+        let container = self.boot.container.clone().unwrap_or_default();
+        words.extend([name(&container, context), "sh".into(), "-c".into(), script.join("\n")]);
         context.log.info(format!("host: {}", words.join(" ")));
         context.connect_beside(Box::new(Program::start(&words)?));
+        Ok(())
+    }
+
+    /// The model's console is at a port of the container's own network.
+    async fn connect(&self, context: &mut Context) -> Result<(), Error> {
+        let container = self.boot.container.clone().unwrap_or_default();
+        let name = name(&container, context);
+        let format = "{{range .NetworkSettings.Networks}}{{.IPAddress}} {{end}}";
+        let words = ["docker", "inspect", "--format", format, &name].map(ToOwned::to_owned);
+        let said = host::run(&words, context).await?;
+        let address = said.split_whitespace().next().unwrap_or("127.0.0.1").to_owned();
+        let missing = || Error::Bug("the model has told no port".into());
+        let port = context.shared().model_port.clone().ok_or_else(missing)?;
+        let telnet = Telnet::connect(format!("{address}:{port}")).await?;
+        context.connect_beside(Box::new(telnet));
         Ok(())
     }
 }
 
 /// The container's name: the same for all steps of a job.
-fn name(context: &Context) -> String {
-    format!("lava-fvp-{}", context.settings.job_id)
-}
-
-/// The model's console is at a port of the container's own network.
-async fn connect(context: &mut Context) -> Result<(), Error> {
-    let format = "{{range .NetworkSettings.Networks}}{{.IPAddress}} {{end}}";
-    let words = ["docker", "inspect", "--format", format, &name(context)].map(ToOwned::to_owned);
-    let said = host::run(&words, context).await?;
-    let address = said.split_whitespace().next().unwrap_or("127.0.0.1").to_owned();
-    let missing = || Error::Bug("the model has told no port".into());
-    let port = context.shared().model_port.clone().ok_or_else(missing)?;
-    let telnet = Telnet::connect(format!("{address}:{port}")).await?;
-    context.connect_beside(Box::new(telnet));
-    Ok(())
+fn name(container: &Container, context: &Context) -> String {
+    let id = &context.settings.job_id;
+    container.name(id).unwrap_or_else(|| format!("lava-fvp-{id}"))
 }

@@ -55,7 +55,8 @@ mod tests {
 
     #[test]
     fn a_model_is_given_the_files_of_the_job_and_its_own_arguments() {
-        let container = Container { image: "foundation:11.8".into(), local: true };
+        let container =
+            Container { image: "foundation:11.8".into(), local: true, ..Container::default() };
         let fvp = Fvp {
             image: "/opt/model/Foundation_Platform".into(),
             version_args: "--version".into(),

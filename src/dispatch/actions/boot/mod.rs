@@ -36,5 +36,6 @@ pub use bootloader_overlay::Values;
 pub use connect_device::ConnectDevice;
 pub use disconnect_device::DisconnectDevice;
 pub use fastboot::enter_fastboot;
+pub(super) use overlay_files::folder as overlay_folder;
 pub use reset_device::ResetDevice;
 pub use strategies::boot;

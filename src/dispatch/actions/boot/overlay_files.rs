@@ -8,14 +8,18 @@ use crate::dispatch::context::Context;
 use crate::dispatch::error::Error;
 use crate::dispatch::host;
 
-/// The overlay's files below a folder of this host; `None` when the job has none.
-pub(super) fn folder(context: &mut Context) -> Result<Option<PathBuf>, Error> {
+/// The overlay's files below a folder of this host, one for each `system` that gets them; `None` when the
+/// job has none.
+pub(in crate::dispatch::actions) fn folder(
+    system: &str,
+    context: &mut Context,
+) -> Result<Option<PathBuf>, Error> {
     if context.shared().overlay.is_empty() {
         return Ok(None);
     }
     complete(context)
         .map_err(|error| Error::Infrastructure(format!("the overlay cannot be made: {error}")))?;
-    let folder = context.scratch().join(format!("overlay-{}", context.now.namespace));
+    let folder = context.scratch().join(format!("overlay-{}-{system}", context.now.namespace));
     let unpacked = context.shared().overlay.unpack(&folder);
     unpacked.map_err(|error| Error::Infrastructure(format!("{}: {error}", folder.display())))?;
     Ok(Some(folder))
@@ -23,7 +27,7 @@ pub(super) fn folder(context: &mut Context) -> Result<Option<PathBuf>, Error> {
 
 /// The overlay as a compressed archive; `None` when the job has none.
 pub(super) async fn archive(context: &mut Context) -> Result<Option<PathBuf>, Error> {
-    let Some(folder) = folder(context)? else { return Ok(None) };
+    let Some(folder) = folder("board", context)? else { return Ok(None) };
     let name = format!("overlay-{}.tar.gz", context.settings.job_id);
     let archive = context.scratch().join(name);
     let (from, to) = (folder.display().to_string(), archive.display().to_string());

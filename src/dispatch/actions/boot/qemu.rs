@@ -12,7 +12,7 @@ use crate::dispatch::actions::NotYet;
 use crate::dispatch::context::Context;
 use crate::dispatch::error::Error;
 use crate::dispatch::job::{Artefact, Block, Boot, Kind};
-use crate::dispatch::qemu::{Machine, Qemu, command};
+use crate::dispatch::qemu::{Machine, Qemu, command, console};
 use crate::dispatch::registry;
 use crate::dispatch::session::Session;
 use crate::dispatch::timeline::Timeline;
@@ -89,6 +89,7 @@ impl Action for ExecuteQemu {
         Box::pin(async move {
             let file = checks.device.file.clone();
             let method = &self.boot.method;
+            console::check(checks);
             match checks.device.qemu(method).map(|qemu| qemu.command.clone()) {
                 Some(command) if !command.is_empty() => checks.program(&command),
                 _ => checks.fault(format!(

@@ -38,8 +38,9 @@ impl Action for CompressOverlay {
 /// Adds what is only known when all tests are: the environment, and which tests each stage runs.
 pub(in crate::dispatch::actions) fn complete(context: &mut Context) -> std::io::Result<()> {
     let lava_dir = context.lava_dir();
-    let environment = environment(&context.job, &context.settings.job_id);
+    let (job, id) = (context.job.clone(), context.settings.job_id.clone());
     let shared = context.shared();
+    let environment = environment(&job, &id, &shared.environment);
     shared.overlay.add(format!("{lava_dir}/environment"), false, environment)?;
     let mut stages: BTreeMap<usize, String> = BTreeMap::new();
     for test in &shared.tests {

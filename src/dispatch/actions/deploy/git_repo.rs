@@ -1,6 +1,6 @@
 //! `git-repo-action`: clones the repository of a test definition with the `git` program.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
 use futures_util::future::BoxFuture;
@@ -50,21 +50,33 @@ impl Action for GitRepo {
                 context.log.info(format!("{repository} is at {}", commit.trim()));
                 context.fact("commit", commit.trim());
             }
-            let path = inside(&folder, &definition.path)?;
-            let problems = Problems::default();
-            let file = crate::yaml::read_file(&path, &problems).and_then(|node| {
-                let label = path.display().to_string();
-                DefinitionFile::read(&node, &crate::config::At::top(&label, &problems))
-            });
-            let file = problems.check(file).map_err(|failure| Error::Test(failure.message))?;
-            register(&self.0, file, Some(folder), context);
-            Ok(())
+            adopt(&self.0, folder, context)
         })
     }
 }
 
+/// Takes the definition that is in a folder with its repository.
+///
+/// # Errors
+/// [`Error::Test`] when it is not there, or is none.
+pub(super) fn adopt(
+    planned: &Planned,
+    folder: PathBuf,
+    context: &mut Context,
+) -> Result<(), Error> {
+    let path = inside(&folder, &planned.definition.path)?;
+    let problems = Problems::default();
+    let file = crate::yaml::read_file(&path, &problems).and_then(|node| {
+        let label = path.display().to_string();
+        DefinitionFile::read(&node, &crate::config::At::top(&label, &problems))
+    });
+    let file = problems.check(file).map_err(|failure| Error::Test(failure.message))?;
+    register(planned, file, Some(folder), context);
+    Ok(())
+}
+
 /// The path in the repository, which must not lead out of it, not by a link either.
-fn inside(folder: &Path, path: &str) -> Result<std::path::PathBuf, Error> {
+fn inside(folder: &Path, path: &str) -> Result<PathBuf, Error> {
     let whole = folder.join(path.trim_start_matches('/'));
     let real = |path: &Path| {
         path.canonicalize().map_err(|error| Error::Test(format!("{}: {error}", path.display())))

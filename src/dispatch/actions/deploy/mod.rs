@@ -2,6 +2,7 @@
 
 mod append_overlays;
 mod apply_overlay;
+mod bzr_repo;
 mod compress_overlay;
 mod compress_ramdisk;
 mod dd_image;
@@ -17,6 +18,7 @@ mod git_repo;
 mod inline_repo;
 mod lava_overlay;
 mod mcu;
+mod multinode_overlay;
 mod nbd;
 mod nfs;
 mod overlay_guest;
@@ -39,4 +41,5 @@ mod url_repo;
 mod vexpress;
 
 pub(super) use compress_overlay::complete;
+pub(super) use lava_overlay::CreateOverlay;
 pub use strategies::deploy;

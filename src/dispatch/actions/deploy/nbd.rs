@@ -8,7 +8,7 @@ use futures_util::future::BoxFuture;
 use super::compress_ramdisk::CompressRamdisk;
 use super::extract_ramdisk::ExtractRamdisk;
 use super::lava_overlay::LavaOverlay;
-use super::parts::{Actions, device_env, downloads};
+use super::parts::{Actions, downloads};
 use super::prepare_tftp::place_for_tftp;
 use crate::dispatch::action::{Action, Running, Scene};
 use crate::dispatch::context::Context;
@@ -28,9 +28,8 @@ pub(super) fn nbd_steps(scene: &Scene<'_>) -> Actions {
     steps.push(Box::new(NbdServer {
         deploy: scene.deploy(),
         port: scene.job.nbd_port,
-        tests_get_lost: scene.has_tests() && !scene.fetches_tests(),
+        tests_get_lost: scene.has_tests_on_board() && !scene.fetches_tests(),
     }));
-    steps.extend(device_env(scene));
     steps
 }
 

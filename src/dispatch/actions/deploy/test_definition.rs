@@ -1,9 +1,10 @@
 //! `test-definition`: fetches each definition and makes its files.
 
+use super::bzr_repo::BzrRepo;
 use super::git_repo::GitRepo;
 use super::inline_repo::InlineRepo;
 use super::test_overlay::{TestInstallOverlay, TestOverlay, TestRunscriptOverlay};
-use super::url_repo::UrlRepo;
+use super::url_repo::{TarRepo, UrlRepo};
 use crate::dispatch::action::{Action, Running, Scene};
 use crate::dispatch::context::Context;
 use crate::dispatch::job::{Definition, Source};
@@ -37,7 +38,9 @@ impl Action for TestDefinition {
                 steps.push(match &definition.source {
                     Source::Git { .. } => Box::new(GitRepo(planned.clone())),
                     Source::Inline(_) => Box::new(InlineRepo(planned.clone())),
-                    Source::Url { repository } => Box::new(UrlRepo(repository.clone())),
+                    Source::Url { .. } => Box::new(UrlRepo(planned.clone())),
+                    Source::Tar { .. } => Box::new(TarRepo(planned.clone())),
+                    Source::Bzr { .. } => Box::new(BzrRepo(planned.clone())),
                 });
                 steps.push(Box::new(TestOverlay(planned.clone())));
                 steps.push(Box::new(TestInstallOverlay(planned.clone())));

@@ -3,6 +3,7 @@
 use super::shell::TestShell;
 use crate::dispatch::action::{Action, Scene};
 use crate::dispatch::error::Error;
+use crate::dispatch::job::MULTINODE_TEST;
 
 #[derive(Debug)]
 pub struct TestRetry;
@@ -21,11 +22,8 @@ impl Action for TestRetry {
     }
 
     fn populate(&self, scene: &Scene<'_>) -> Vec<Box<dyn Action>> {
-        let here = scene.job.blocks.iter().filter(|block| block.is_test());
-        let stage = here
-            .zip(0..)
-            .find(|(block, _)| scene.block.is_some_and(|own| std::ptr::eq(*block, own)))
-            .map_or(0, |(_, stage)| stage);
-        vec![Box::new(TestShell { stage })]
+        let requests = scene.block.map(|block| block.requests.as_slice()).unwrap_or_default();
+        let multinode = requests.iter().any(|request| request.action == MULTINODE_TEST);
+        vec![Box::new(TestShell { stage: scene.stage(), multinode })]
     }
 }

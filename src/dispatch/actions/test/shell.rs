@@ -4,11 +4,13 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+use super::calls::Calls;
 use super::follower::{Follower, Mark};
 use crate::dispatch::action::{Action, Running};
 use crate::dispatch::context::Context;
 use crate::dispatch::error::Error;
 use crate::dispatch::expect::{Found, Patterns};
+use crate::dispatch::job::MULTINODE_TEST;
 use crate::dispatch::ledger::{Heard, Ledger};
 use crate::dispatch::session::Wait;
 use crate::dispatch::signals;
@@ -18,6 +20,8 @@ use crate::dispatch::watch::Stage;
 pub(super) struct TestShell {
     /// Which test block of the job this is.
     pub stage: usize,
+    /// As requests to the group name it, if this one has any.
+    pub multinode: bool,
 }
 
 /// The places in the list of patterns; see [`signals::PATTERNS`] for the first ones.
@@ -26,42 +30,58 @@ const EXIT: usize = 1;
 const INSTALL_FAIL: usize = 2;
 const CHECK: usize = 3;
 const TOTAL: usize = 4;
+const CALL: usize = 5;
 
 /// How often damaged signals are asked for again in vain before that is given up.
 const TRIES: u32 = 3;
 /// How long the board may take to say them again.
 const AGAIN_LIMIT: Duration = Duration::from_secs(10);
+/// How long the last line of the board's may take to come after the one before it.
+const EXIT_LIMIT: Duration = Duration::from_secs(2);
 
 impl Action for TestShell {
     fn name(&self) -> &'static str {
-        "lava-test-shell"
+        if self.multinode { MULTINODE_TEST } else { "lava-test-shell" }
     }
 
     fn run<'a>(&'a self, context: &'a mut Context) -> Running<'a> {
-        Box::pin(async move {
-            let lava_dir = context.lava_dir();
-            let line = format!("{lava_dir}/bin/lava-test-runner {lava_dir}/{}", self.stage);
-            type_line(&line, context).await?;
-            context.session()?.watch().enter(Stage::System);
-            let mut shell =
-                Shell { follower: Follower::new(self.stage), ledger: Ledger::default() };
-            let done = shell.follow(context).await;
-            let done = match done {
-                Ok(()) => shell.ask_again(context).await,
-                failed => failed,
-            };
-            let late = shell.ledger.give_up();
-            let done = done.and(shell.count(late, context));
-            shell.follower.finish(context);
-            done
-        })
+        Box::pin(run_tests(self.stage, Stage::System, context))
     }
+}
+
+/// Runs the tests of a stage at the console, where what it prints means what `watched` says.
+///
+/// # Errors
+/// When they do not come to their end; how each went is in the results.
+pub(super) async fn run_tests(
+    stage: usize,
+    watched: Stage,
+    context: &mut Context,
+) -> Result<(), Error> {
+    let lava_dir = context.lava_dir();
+    type_line(&format!("{lava_dir}/bin/lava-test-runner {lava_dir}/{stage}"), context).await?;
+    context.session()?.watch().enter(watched);
+    let mut shell = Shell {
+        follower: Follower::new(stage),
+        ledger: Ledger::default(),
+        calls: Calls::new(context.member.clone()),
+    };
+    let done = shell.follow(context).await;
+    let done = match done {
+        Ok(()) => shell.ask_again(context).await,
+        failed => failed,
+    };
+    let late = shell.ledger.give_up();
+    let done = done.and(shell.count(late, context));
+    shell.follower.finish(context);
+    done
 }
 
 /// A test shell that runs.
 struct Shell {
     follower: Follower,
     ledger: Ledger<Mark>,
+    calls: Calls,
 }
 
 impl Shell {
@@ -69,14 +89,30 @@ impl Shell {
         let mut patterns = self.patterns()?;
         loop {
             // Silence is no error here: a test may take as long as its block may.
-            let what = Some(self.follower.waiting_for());
-            let wait = Wait { connection: None, what, ..context.wait() };
-            let found = context.session()?.expect(&patterns, &wait).await?;
+            let what = self.calls.waiting_for().unwrap_or_else(|| self.follower.waiting_for());
+            let wait = Wait { connection: None, what: Some(what), ..context.wait() };
+            let found = tokio::select! {
+                found = context.expect(&patterns, &wait) => found?,
+                came = self.calls.came() => {
+                    if let Some(line) = self.calls.settle(&came?, &context.log) {
+                        type_line(&line, context).await?;
+                    }
+                    continue;
+                }
+            };
             match found.index {
                 SIGNAL | CHECK | TOTAL => {
+                    if self.is_end(&found) {
+                        return self.leave(context).await;
+                    }
                     if self.heard(&found, context)? {
                         // Another definition may have another pattern.
                         patterns = self.patterns()?;
+                    }
+                }
+                CALL => {
+                    if let Some(line) = self.calls.heard(&found, &context.log).await? {
+                        type_line(&line, context).await?;
                     }
                 }
                 EXIT => return Ok(()),
@@ -86,6 +122,24 @@ impl Shell {
                 // The definition's own pattern.
                 _ => self.follower.own(&found, context),
             }
+        }
+    }
+
+    /// Whether this is the board's own account of all its signals, which is the last but one of its lines.
+    fn is_end(&mut self, found: &Found) -> bool {
+        let word = |i: usize| found.groups.get(i).map_or("", String::as_str);
+        let number = word(1).parse().unwrap_or_default();
+        found.index == TOTAL && number > 0 && self.ledger.total(number, word(2))
+    }
+
+    /// Takes in the last line of a board that has said how many signals it gave; it may be damaged.
+    async fn leave(&mut self, context: &mut Context) -> Result<(), Error> {
+        let last = Patterns::new([signals::PATTERNS[EXIT]]).map_err(Error::Bug)?;
+        let wait = context.wait();
+        let deadline = wait.deadline.min(Instant::now() + EXIT_LIMIT);
+        match context.session()?.expect(&last, &Wait { deadline, ..wait }).await {
+            Ok(_) | Err(Error::Timeout { .. }) => Ok(()),
+            Err(error) => Err(error),
         }
     }
 
@@ -103,7 +157,7 @@ impl Shell {
         let counting = match found.index {
             CHECK => self.ledger.vouched(number, word(2)),
             TOTAL => {
-                self.ledger.total(number, word(2));
+                let _ = self.ledger.total(number, word(2));
                 Vec::new()
             }
             _ => {
@@ -146,7 +200,9 @@ impl Shell {
             loop {
                 match context.session()?.expect(&patterns, &wait).await {
                     Ok(found) => {
-                        self.heard(&found, context)?;
+                        if matches!(found.index, SIGNAL | CHECK | TOTAL) {
+                            self.heard(&found, context)?;
+                        }
                         if found.index == TOTAL {
                             break;
                         }

@@ -100,7 +100,7 @@ async fn run(
     let dir = tempfile::tempdir().unwrap();
     let (mut context, board) = job(dir.path(), definition);
     let job = async {
-        let done = TestShell { stage: 0 }.run(&mut context).await;
+        let done = TestShell { stage: 0, multinode: false }.run(&mut context).await;
         let results = context.results.all().iter().map(|case| {
             let set = case.set.as_ref().map(|set| format!("{set}/")).unwrap_or_default();
             format!("{} {set}{} {}", case.definition, case.case, case.result)

@@ -23,10 +23,7 @@ impl Terminal {
     /// What the system says.
     pub(super) fn suspend(&mut self) -> io::Result<()> {
         self.0 = None;
-        let stopped = rustix::process::kill_process_group(
-            rustix::process::getpgrp(),
-            rustix::process::Signal::TSTP,
-        );
+        let stopped = rustix::process::kill_current_process_group(rustix::process::Signal::TSTP);
         self.0 = Some(RawMode::enter(io::stdin())?);
         Ok(stopped?)
     }

@@ -1,21 +1,19 @@
 //! The sample job of the demo, on the demo's own first board.
 
 use std::fs;
-use std::io::{self, IsTerminal as _};
+use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
 use tokio_util::sync::CancellationToken;
 
 use super::text::say;
-use super::tree::Tree;
 use crate::daemon::demo::Lab;
 use crate::dispatch::context::Settings;
 use crate::dispatch::execute::{LOG, RESULTS, execute};
 use crate::dispatch::load::load;
-use crate::dispatch::progress::Progress;
+use crate::dispatch::results::LAVA;
 use crate::dispatch::validate::validate;
-use crate::front::cli::dispatcher::Lines;
+use crate::front::cli::dispatcher::watcher;
 use crate::image::cpio;
 use crate::model::{Failure, Kind};
 
@@ -111,12 +109,8 @@ pub(super) async fn run(
         pause_on_failure: None,
     };
     validate(&loaded.pipeline, &loaded.device, &settings).await?;
-    let progress: Arc<dyn Progress> = match io::stdout().is_terminal() {
-        true => Arc::new(Tree::new()),
-        false => Arc::new(Lines::default()),
-    };
-    let outcome = execute(&loaded, settings, progress, cancelled).await?;
-    let cases = outcome.results.iter().filter(|case| Tree::is_test(case)).count();
+    let outcome = execute(&loaded, settings, watcher(), cancelled).await?;
+    let cases = outcome.results.iter().filter(|case| case.definition != LAVA).count();
     let how = if outcome.error.is_none() { "complete" } else { "incomplete" };
     say(&format!("\nThe job is {how}: {cases} test cases, {} failed.\n", outcome.failed));
     let folder = folder.display();

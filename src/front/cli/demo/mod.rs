@@ -2,7 +2,6 @@
 
 mod job;
 mod text;
-mod tree;
 
 use std::path::PathBuf;
 

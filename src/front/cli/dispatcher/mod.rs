@@ -1,18 +1,29 @@
 //! The command line of `lava-dispatcher`.
 
+mod group;
 mod lines;
 mod pipeline;
+mod render;
+mod reports;
 mod run;
+mod show;
+mod tree;
+mod watch;
 
-pub use lines::Lines;
+pub use group::CoordinatorArgs;
 pub use pipeline::PipelineArgs;
+pub use render::RenderArgs;
 pub use run::RunArgs;
+pub use show::ShowArgs;
+pub use watch::watcher;
+
+use std::io::Write as _;
 
 use clap::{Parser, Subcommand, ValueEnum};
 use tokio_util::sync::CancellationToken;
 
 use crate::dispatch::guard;
-use crate::model::{Failure, units};
+use crate::model::{Failure, Kind, units};
 
 /// Runs LAVA jobs on a board: only a console and an outlet are needed.
 ///
@@ -29,8 +40,14 @@ pub struct DispatcherArgs {
 enum Verb {
     /// Show the tree of actions that a job is on a device; nothing outside the two files is looked at.
     Pipeline(PipelineArgs),
+    /// Render a device's Jinja2 template with a job's context, and check the dictionary that comes of it.
+    Render(RenderArgs),
     /// Run a job.
     Run(Box<RunArgs>),
+    /// Bring together the boards of jobs for several boards that are run by more than one `run`.
+    Coordinator(CoordinatorArgs),
+    /// Show the log or the results of a job that has run, from its output folder.
+    Show(ShowArgs),
     /// Clean up after the job that started this when it is killed; nobody else calls it.
     #[command(hide = true)]
     Guard,
@@ -74,8 +91,27 @@ impl DispatcherArgs {
     pub async fn run(self, cancelled: &CancellationToken) -> Result<(), Failure> {
         match self.verb {
             Verb::Pipeline(args) => args.run(),
+            Verb::Render(args) => args.run(),
             Verb::Run(args) => args.run(cancelled).await,
+            Verb::Coordinator(args) => args.run(cancelled).await,
+            Verb::Show(args) => args.run(),
             Verb::Guard => guard::guard(),
         }
+    }
+}
+
+/// Says what is odd about a job on standard error. Whoever does not read it is not helped by a failure
+/// either.
+fn tell(notes: &[String]) {
+    for note in notes {
+        let _ = writeln!(std::io::stderr(), "note: {note}");
+    }
+}
+
+/// Writes to standard output. A reader who has seen enough is no failure.
+fn write_out(bytes: &[u8]) -> Result<(), Failure> {
+    match std::io::stdout().write_all(bytes) {
+        Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(()),
+        other => other.map_err(|error| Failure::from_error(Kind::Infra, &error)),
     }
 }

@@ -1,13 +1,12 @@
 //! `lava-dispatcher pipeline`.
 
 use std::fmt::Write as _;
-use std::io::Write as _;
 use std::path::PathBuf;
 
 use clap::Args;
 
 use super::Format;
-use crate::dispatch::load::load;
+use crate::dispatch::load::{BoardFile, load_as};
 use crate::dispatch::pipeline::Description;
 use crate::model::{Failure, Kind};
 use crate::wire::json_text::escaped;
@@ -16,9 +15,14 @@ use crate::wire::json_text::escaped;
 pub struct PipelineArgs {
     /// The job definition, LAVA v2 YAML.
     job: PathBuf,
-    /// The device dictionary.
-    #[arg(long)]
-    device: PathBuf,
+    /// The device dictionary: YAML, or a Jinja2 template (*.jinja2), rendered with the job's context; in a job
+    /// for several boards with the board's role, as in --device client=a.yaml.
+    #[arg(long, value_name = "[ROLE=]FILE")]
+    device: String,
+    /// Folders with the templates of device types; looked through before the device's own folder and
+    /// LAVA's.
+    #[arg(long, value_name = "DIR")]
+    templates: Vec<PathBuf>,
     #[arg(long, value_enum, default_value_t = Format::Tree)]
     format: Format,
 }
@@ -27,7 +31,8 @@ impl PipelineArgs {
     /// # Errors
     /// All that is wrong with the two files.
     pub fn run(self) -> Result<(), Failure> {
-        let loaded = load(&self.job, &self.device)?;
+        let loaded = load_as(&self.job, &BoardFile::parse(&self.device), &self.templates)?;
+        super::tell(&loaded.notes());
         print(&loaded.pipeline.describe(), self.format)
     }
 }
@@ -43,11 +48,7 @@ pub(super) fn print(pipeline: &[Description], format: Format) -> Result<(), Fail
             escaped(&json.map_err(|error| bug(error.to_string()))?) + "\n"
         }
     };
-    match std::io::stdout().write_all(text.as_bytes()) {
-        // Whoever read it has seen enough.
-        Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(()),
-        other => other.map_err(|error| Failure::from_error(Kind::Infra, &error)),
-    }
+    super::write_out(text.as_bytes())
 }
 
 fn tree(pipeline: &[Description]) -> String {

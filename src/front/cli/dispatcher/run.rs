@@ -1,19 +1,19 @@
 //! `lava-dispatcher run`.
 
-use std::io::Write as _;
 use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::time::Duration;
 
 use clap::Args;
 use tokio_util::sync::CancellationToken;
 
-use super::{Format, Lines, pipeline};
+use super::group::{GroupArgs, load_all};
+use super::reports::ReportArgs;
+use super::{Format, pipeline, tell, watcher};
 use crate::dispatch::context::Settings;
 use crate::dispatch::error::Error;
 use crate::dispatch::execute::execute;
-use crate::dispatch::load::{Loaded, load};
+use crate::dispatch::load::{BoardFile, Loaded};
 use crate::dispatch::validate::validate;
 use crate::model::{Failure, units};
 
@@ -24,10 +24,18 @@ const TFTP_DIR: &str = "/srv/tftp";
 pub struct RunArgs {
     /// The job definition, LAVA v2 YAML.
     job: PathBuf,
-    /// The device dictionary.
-    #[arg(long)]
-    device: PathBuf,
-    /// The folder for output.jsonl and results.yaml; made if it is not there.
+    /// The device dictionary: YAML, or a Jinja2 template (*.jinja2), rendered with the job's context. For a job
+    /// for several boards one for each, with its role, as in --device client=a.yaml --device server=b.yaml.
+    #[arg(long, value_name = "[ROLE=]FILE", required = true)]
+    device: Vec<String>,
+    #[command(flatten)]
+    group: GroupArgs,
+    /// Folders with the templates of device types; looked through before the device's own folder and
+    /// LAVA's.
+    #[arg(long, value_name = "DIR")]
+    templates: Vec<PathBuf>,
+    /// The folder for output.jsonl and results.yaml, of several boards a folder in it for each; made if it
+    /// is not there.
     #[arg(long, value_name = "DIR")]
     output: PathBuf,
     /// Print the pipeline and check files, URLs, programs and boards; run nothing.
@@ -67,17 +75,18 @@ pub struct RunArgs {
     /// "debug: {pause_on_failure: {minutes: 30}}" says.
     #[arg(long, value_name = "TIME", value_parser = units::duration)]
     pause_on_failure: Option<Duration>,
+    #[command(flatten)]
+    reports: ReportArgs,
 }
 
 impl RunArgs {
     /// # Errors
     /// What was wrong before the job, or how it ended.
     pub async fn run(self, cancelled: &CancellationToken) -> Result<(), Failure> {
-        let loaded = load(&self.job, &self.device)?;
-        for note in loaded.notes() {
-            // Whoever does not read it is not helped by a failure either.
-            let _ = writeln!(std::io::stderr(), "note: {note}");
-        }
+        let boards: Vec<BoardFile> =
+            self.device.iter().map(|text| BoardFile::parse(text)).collect();
+        let all = load_all(&self.job, &boards, &self.templates)?;
+        tell(&notes(&all));
         let settings = Settings {
             job_id: self.job_id.unwrap_or_else(|| (units::now_us() / 1_000_000).to_string()),
             tftp_dir: self.tftp_dir.unwrap_or_else(|| match self.tftp_listen {
@@ -93,16 +102,53 @@ impl RunArgs {
             pause_on_failure: self.pause_on_failure,
         };
         if self.validate {
-            pipeline::print(&loaded.pipeline.describe(), self.format)?;
-            return valid(&loaded, &settings, cancelled).await;
+            for loaded in &all {
+                pipeline::print(&loaded.pipeline.describe(), self.format)?;
+            }
         }
-        valid(&loaded, &settings, cancelled).await?;
-        execute(&loaded, settings, Arc::new(Lines::default()), cancelled).await?.into_result()
+        let loaded = match all.as_slice() {
+            [loaded] if loaded.seat.is_none() && !self.group.is_elsewhere() => loaded,
+            _ => {
+                return self
+                    .group
+                    .run(&all, settings, self.validate, &self.reports, cancelled)
+                    .await;
+            }
+        };
+        valid(loaded, &settings, cancelled).await?;
+        if self.validate {
+            return Ok(());
+        }
+        let output = settings.output.clone();
+        let outcome = execute(loaded, settings, watcher(), cancelled).await?;
+        let written = self.reports.write(&output);
+        both(outcome.into_result(), written)
     }
 }
 
+/// How the job ended, and beside it that its results could not be written.
+pub(super) fn both(job: Result<(), Failure>, written: Result<(), Failure>) -> Result<(), Failure> {
+    match (job, written) {
+        (Err(job), Err(written)) => {
+            Err(Failure { message: format!("{}\n{}", job.message, written.message), ..job })
+        }
+        (job, written) => job.and(written),
+    }
+}
+
+/// What is odd about the job and its boards; what is so for several of them, once.
+fn notes(all: &[Loaded]) -> Vec<String> {
+    let mut notes = Vec::new();
+    for note in all.iter().flat_map(Loaded::notes) {
+        if !notes.contains(&note) {
+            notes.push(note);
+        }
+    }
+    notes
+}
+
 /// Checks what can be checked; who has seen enough cancels it.
-async fn valid(
+pub(super) async fn valid(
     loaded: &Loaded,
     settings: &Settings,
     cancelled: &CancellationToken,

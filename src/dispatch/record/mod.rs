@@ -1,0 +1,19 @@
+//! What is left of a job that has run: its log and its results, read again and written in the forms
+//! that other programs take.
+
+mod entry;
+mod filter;
+mod junit;
+mod lava;
+mod report;
+mod tap;
+
+pub use entry::{Entry, begin, read};
+pub use filter::{Filter, Origin};
+pub use junit::junit;
+pub use lava::{export, log_line, results_yaml};
+pub use report::{Report, Suite, Timed};
+pub use tap::tap;
+
+#[cfg(test)]
+mod tests;

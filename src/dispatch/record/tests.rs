@@ -1,0 +1,131 @@
+use std::ops::ControlFlow;
+
+use super::*;
+
+/// A log as a job leaves it, killed in the middle of its last line.
+const LOG: &str = r#"{"dt":"2026-11-21T10:00:00.000Z","lvl":"info","msg":"start: 3.1 lava-test-shell (timeout 00:01:00) [common]"}
+{"dt":"2026-11-21T10:00:01.500Z","lvl":"target","msg":"<LAVA_SIGNAL_STARTTC a&b>","time":"2026-11-21T10:00:01.000Z","offset":7}
+{"dt":"2026-11-21T10:00:03.500Z","lvl":"target","msg":"odd \u007f \u009b <\"'>","time":"2026-11-21T10:00:03.250Z","offset":9}
+{"dt":"2026-11-21T10:00:03.600Z","lvl":"results","msg":{"definition":"0_smoke","case":"a&b","result":"fail","measurement":4.5,"units":"s","starttc":1,"endtc":2,"start_offset":7}}
+{"dt":"2026-11-21T10:00:03.700Z","lvl":"results","msg":{"definition":"0_smoke","case":"c #1","result":"skip","set":"net"}}
+{"dt":"2026-11-21T10:00:03.800Z","lvl":"results","msg":{"definition":"0_smoke","case":"d","result":"unknown"}}
+{"dt":"2026-11-21T10:00:04.000Z","lvl":"debug","msg":"end: 3.1 lava-test-shell (duration 00:00:04) [common]"}
+{"dt":"2026-11-21T10:00:04.000Z","lvl":"results","msg":{"definition":"lava","case":"lava-test-shell","result":"pass","level":"3.1","duration":4.004,"namespace":"common"}}
+{"dt":"2026-11-21T10:00:05.000Z","lvl":"info","msg":"start: 4 finalize (timeout 00:01:00) [common]"}
+{"dt":"2026-11-21T10:00:06.000Z","lvl":"results","msg":{"definition":"lava","case":"job","result":"fail","duration":6.0,"error_type":"Job","error_msg":"it \"hung\"","extra":{"job":"incomplete"}}}
+{"dt":"2026-11-21T10:00:0"#;
+
+fn folder() -> tempfile::TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("output.jsonl"), LOG).unwrap();
+    folder
+}
+
+fn entries() -> Vec<Entry> {
+    let folder = folder();
+    let mut entries = Vec::new();
+    read(&folder.path().join("output.jsonl"), 0, |entry| {
+        entries.push(entry);
+        Ok(ControlFlow::Continue(()))
+    })
+    .unwrap();
+    entries
+}
+
+#[test]
+fn junit_has_a_suite_per_definition_with_what_failed() {
+    let xml = junit(&Report::read(folder().path()).unwrap());
+    for part in [
+        "<testsuite name=\"0_smoke\" tests=\"3\" failures=\"1\" errors=\"1\" skipped=\"1\" time=\"2.250\" \
+         timestamp=\"2026-11-21T10:00:00.000\">",
+        "<testcase classname=\"0_smoke\" name=\"a&amp;b\" time=\"2.250\">",
+        "<property name=\"measurement\" value=\"4.5\"/>",
+        "<failure type=\"fail\" message=\"fail\"/>",
+        "<testcase classname=\"0_smoke.net\" name=\"c #1\" time=\"0.000\">\n      <skipped/>",
+        "<error type=\"unknown\" message=\"unknown\"/>",
+        "<failure type=\"Job\" message=\"it &quot;hung&quot;\"/>",
+    ] {
+        assert!(xml.contains(part), "no {part:?} in:\n{xml}");
+    }
+}
+
+#[test]
+fn tap_numbers_all_cases() {
+    let text = tap(&Report::read(folder().path()).unwrap());
+    let begin = "TAP version 13\n1..5\nnot ok 1 - 0_smoke/a&b\n  ---\n  result: fail\n  measurement: 4.5\n  \
+                 units: \"s\"\n  duration_ms: 2250\n  ...\nok 2 - 0_smoke/net/c \\#1 # SKIP\nnot ok 3 - 0_smoke/d\n";
+    assert!(text.starts_with(begin), "{text}");
+    assert!(text.contains("\nok 4 - lava/lava-test-shell\n"), "{text}");
+}
+
+#[test]
+fn json_says_how_the_job_ended() {
+    let json = serde_json::to_value(Report::read(folder().path()).unwrap()).unwrap();
+    assert_eq!(json["job"], "incomplete");
+    assert_eq!(json["error_msg"], "it \"hung\"");
+    assert_eq!(json["suites"][0]["cases"][0]["seconds"], 2.25);
+    assert_eq!(json["suites"][1]["name"], "lava");
+}
+
+#[test]
+fn the_log_is_lavas_line_for_line() {
+    let text: String = entries().iter().map(log_line).collect();
+    let lines: Vec<&str> = text.lines().collect();
+    assert_eq!(lines.len(), 10);
+    assert_eq!(
+        lines[2],
+        r#"- {"dt": "2026-11-21T10:00:03.500000", "lvl": "target", "msg": "odd \u007f \u009b <\"'>"}"#
+    );
+    assert!(
+        lines[7].contains(r#""duration": "4.00""#) && lines[7].contains(r#""level": "3.1""#),
+        "{}",
+        lines[7]
+    );
+    assert!(!lines[9].contains("duration") && !lines[3].contains("offset"), "{text}");
+    // The export is the same, with the place of each line in the index.
+    let folder = folder();
+    let into = folder.path().join("lava");
+    export(folder.path(), &into).unwrap();
+    assert_eq!(std::fs::read_to_string(into.join("output.yaml")).unwrap(), text);
+    let index = std::fs::read(into.join("output.idx")).unwrap();
+    assert_eq!(index.len(), 10 * 8);
+    let third = u64::from_le_bytes(index[16..24].try_into().unwrap()) as usize;
+    assert!(text[third..].starts_with(lines[2]), "{third}");
+    // It is one YAML list of maps.
+    let problems = crate::config::Problems::default();
+    let at = crate::config::At::top("output.yaml", &problems);
+    let node = crate::yaml::parse(&text, &at).unwrap();
+    let crate::config::Value::List(items) = node.value else { panic!("{text}") };
+    assert!(items.iter().all(|item| item.get("lvl").is_some()));
+}
+
+#[test]
+fn a_filter_finds_an_actions_lines_and_a_time() {
+    let entries = entries();
+    let found = |filter: Filter| -> Vec<u64> {
+        entries.iter().filter(|entry| filter.wants(entry)).map(|entry| entry.index).collect()
+    };
+    let of = |action: &str| found(Filter { actions: vec![action.into()], ..Filter::default() });
+    assert_eq!(of("3.1"), (0..8).collect::<Vec<_>>());
+    assert_eq!(of("lava-test-shell"), (0..8).collect::<Vec<_>>());
+    assert_eq!(of("finalize"), [8, 9]);
+    assert_eq!(found(Filter { origins: vec![Origin::Target], ..Filter::default() }), [1, 2]);
+    let since = entries[2].time_us();
+    assert_eq!(found(Filter { since, levels: vec!["target".into()], ..Filter::default() }), [2]);
+}
+
+#[test]
+fn what_is_no_log_is_told_with_its_line() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("output.jsonl");
+    let told = |path: &std::path::Path| {
+        read(path, 0, |_| Ok(ControlFlow::Continue(()))).unwrap_err().to_string()
+    };
+    assert!(told(&path).contains("give a job's output folder"));
+    std::fs::write(&path, format!("{}\nnothing\n", LOG.lines().next().unwrap())).unwrap();
+    assert!(
+        told(&path).ends_with("output.jsonl:2:2: is no line of a job's log"),
+        "{}",
+        told(&path)
+    );
+}
