@@ -14,6 +14,8 @@ from ._websocket import BINARY, TEXT, WebSocket
 
 # So much of what has not been waited for is kept.
 MOST = 16 * 1024 * 1024
+# The daemon takes 8 KiB at a time: so many characters, whatever they are.
+PIECE = 2048
 # Each piece of the board's bytes comes behind its offset and its time.
 HEADER = 16
 _SAID = 400
@@ -77,7 +79,8 @@ class Console:
 
     def send(self, text: str, timeout: float = 30.0) -> None:
         """Types; comes back when the board's port has taken it."""
-        self._ask({"type": "send", "text": text}, timeout)
+        for at in range(0, len(text), PIECE):
+            self._ask({"request": "send", "text": text[at : at + PIECE]}, timeout)
 
     def sendline(self, text: str = "", timeout: float = 30.0) -> None:
         """Types, and Enter."""
