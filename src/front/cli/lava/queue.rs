@@ -5,7 +5,7 @@ use std::time::Duration;
 use clap::Args;
 
 use super::Context;
-use super::board::ServerArg;
+use super::board::{ServerArg, tell};
 use super::reserve::sentence;
 use crate::client::server::LabServer;
 use crate::model::{Failure, Kind, LeaseChange, Name, RequestInfo, RequestState, units};
@@ -18,9 +18,6 @@ pub(super) struct QueueArgs {
     ended: bool,
     #[command(flatten)]
     server: ServerArg,
-    /// One line of JSON: a list of objects.
-    #[arg(long)]
-    json: bool,
 }
 
 /// Tells why a request waits, and when it may be its turn.
@@ -30,9 +27,6 @@ pub(super) struct WhyArgs {
     id: u64,
     #[command(flatten)]
     server: ServerArg,
-    /// One line of JSON.
-    #[arg(long)]
-    json: bool,
 }
 
 /// Lets what you have reserved go on for so long from now.
@@ -65,7 +59,7 @@ pub(super) struct ShareArgs {
 
 pub(super) async fn queue(args: QueueArgs, ctx: &Context) -> Result<(), Failure> {
     let requests = args.server.locate()?.requests(args.ended).await?;
-    if args.json {
+    if args.server.json {
         return ctx.print_json(&requests).await;
     }
     let mut text =
@@ -83,7 +77,7 @@ pub(super) async fn queue(args: QueueArgs, ctx: &Context) -> Result<(), Failure>
 
 pub(super) async fn why(args: WhyArgs, ctx: &Context) -> Result<(), Failure> {
     let request = args.server.locate()?.request(args.id).await?;
-    if args.json {
+    if args.server.json {
         return ctx.print_json(&request).await;
     }
     let mut text = format!("{} for {}: {}\n", wants(&request), request.user, sentence(&request));
@@ -107,7 +101,8 @@ pub(super) async fn extend(args: ExtendArgs, ctx: &Context) -> Result<(), Failur
         to: None,
     };
     let request = server.change(id, "extend", &change).await?;
-    ctx.print(format!("request {id}: {}\n", sentence(&request)).as_bytes()).await
+    let text = format!("request {id}: {}\n", sentence(&request));
+    tell(ctx, args.server.json, &request, &text).await
 }
 
 pub(super) async fn share(args: ShareArgs, ctx: &Context) -> Result<(), Failure> {
@@ -122,7 +117,7 @@ pub(super) async fn share(args: ShareArgs, ctx: &Context) -> Result<(), Failure>
         users => format!(", shared with {}", users.join(", ")),
     };
     let text = format!("request {id} is {}'s{with}: {}\n", request.user, sentence(&request));
-    ctx.print(text.as_bytes()).await
+    tell(ctx, args.server.json, &request, &text).await
 }
 
 /// The number of the lease that is meant: by that, or by a board that it has.

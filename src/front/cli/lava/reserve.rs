@@ -54,9 +54,6 @@ pub(super) struct ReserveArgs {
     no_wait: bool,
     #[command(flatten)]
     server: ServerArg,
-    /// A line of JSON: the request, with its boards once it has them.
-    #[arg(long)]
-    json: bool,
 }
 
 pub(super) async fn run(args: ReserveArgs, ctx: &Context) -> Result<(), Failure> {
@@ -85,7 +82,7 @@ pub(super) async fn run(args: ReserveArgs, ctx: &Context) -> Result<(), Failure>
         true => wait(&server, request, ctx).await?,
         false => settled(&server, request).await?,
     };
-    if args.json {
+    if args.server.json {
         return ctx.print_json(&request).await;
     }
     let text = match request.state {

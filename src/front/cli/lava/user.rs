@@ -1,10 +1,10 @@
 //! `lava user` and `lava group`: who is let in by a server, and what they may.
 
 use clap::{Args, Subcommand};
+use serde_json::json;
 
 use super::Context;
-use super::board::ServerArg;
-use crate::client::server::LabServer;
+use super::board::{ServerArg, tell};
 use crate::model::{Failure, Kind, Name, Pattern, Right, Rights, TokenRequest, UserDescription};
 
 /// The users of a lava-server: who they are, what they may, and their tokens.
@@ -96,9 +96,6 @@ struct UntokenArgs {
 struct ListArgs {
     #[command(flatten)]
     server: ServerArg,
-    /// One line of JSON: a list of objects.
-    #[arg(long)]
-    json: bool,
 }
 
 #[derive(Debug, Args)]
@@ -144,18 +141,21 @@ pub(super) async fn user(args: UserArgs, ctx: &Context) -> Result<(), Failure> {
             let server = args.server.locate()?;
             for name in &args.names {
                 server.remove_user(name).await?;
-                ctx.print(format!("{name} is let in no more\n").as_bytes()).await?;
+                let done = json!({"user": name, "done": true});
+                tell(ctx, args.server.json, &done, &format!("{name} is let in no more\n")).await?;
             }
             Ok(())
         }
         UserVerb::Token(args) => {
             let TokenArgs { user, scope, length, note, server } = args;
             let asked = TokenRequest { scope, length, note };
-            token(&server.locate()?, &user, &asked, ctx).await
+            token(&server, &user, &asked, ctx).await
         }
         UserVerb::Untoken(args) => {
             args.server.locate()?.remove_token(&args.user, &args.id).await?;
-            ctx.print(format!("token {} lets in no more\n", args.id).as_bytes()).await
+            let done = json!({"user": args.user, "token": args.id, "done": true});
+            let text = format!("token {} lets in no more\n", args.id);
+            tell(ctx, args.server.json, &done, &text).await
         }
     }
 }
@@ -163,11 +163,14 @@ pub(super) async fn user(args: UserArgs, ctx: &Context) -> Result<(), Failure> {
 pub(super) async fn group(args: GroupArgs, ctx: &Context) -> Result<(), Failure> {
     match args.verb {
         GroupVerb::Set(args) => {
-            args.server.locate()?.put_group(&args.name, &args.rights.rights()).await
+            args.server.locate()?.put_group(&args.name, &args.rights.rights()).await?;
+            let done = json!({"group": args.name, "done": true});
+            let text = format!("who is of {} may this from now on\n", args.name);
+            tell(ctx, args.server.json, &done, &text).await
         }
         GroupVerb::List(args) => {
             let groups = args.server.locate()?.groups().await?;
-            if args.json {
+            if args.server.json {
                 return ctx.print_json(&groups).await;
             }
             let line = |group: &crate::model::GroupInfo| {
@@ -179,6 +182,9 @@ pub(super) async fn group(args: GroupArgs, ctx: &Context) -> Result<(), Failure>
             let server = args.server.locate()?;
             for name in &args.names {
                 server.remove_group(name).await?;
+                let done = json!({"group": name, "done": true});
+                tell(ctx, args.server.json, &done, &format!("{name} is no group any more\n"))
+                    .await?;
             }
             Ok(())
         }
@@ -186,8 +192,8 @@ pub(super) async fn group(args: GroupArgs, ctx: &Context) -> Result<(), Failure>
 }
 
 async fn add(args: AddArgs, ctx: &Context) -> Result<(), Failure> {
-    let AddArgs { name, group, rights, server } = args;
-    let server = server.locate()?;
+    let AddArgs { name, group, rights, server: at } = args;
+    let server = at.locate()?;
     let known = server.users().await?.iter().any(|user| user.name == name);
     let rights = rights.rights();
     if group.is_empty() && rights.is_empty() {
@@ -196,18 +202,24 @@ async fn add(args: AddArgs, ctx: &Context) -> Result<(), Failure> {
     }
     server.put_user(&name, &UserDescription { groups: group, rights }).await?;
     match known {
-        true => ctx.print(format!("{name} may this from now on\n").as_bytes()).await,
-        false => token(&server, &name, &TokenRequest::default(), ctx).await,
+        true => {
+            let done = json!({"user": name, "done": true});
+            tell(ctx, at.json, &done, &format!("{name} may this from now on\n")).await
+        }
+        false => token(&at, &name, &TokenRequest::default(), ctx).await,
     }
 }
 
 async fn token(
-    server: &LabServer,
+    at: &ServerArg,
     user: &Name,
     asked: &TokenRequest,
     ctx: &Context,
 ) -> Result<(), Failure> {
-    let token = server.new_token(user, asked).await?;
+    let token = at.locate()?.new_token(user, asked).await?;
+    if at.json {
+        return ctx.print_json(&token).await;
+    }
     ctx.print(format!("{}\n", token.token).as_bytes()).await?;
     ctx.note("it is shown only now; its owner puts it into ~/.config/lava/token or $LAVA_TOKEN")
         .await;
@@ -216,7 +228,7 @@ async fn token(
 
 async fn list(args: ListArgs, ctx: &Context) -> Result<(), Failure> {
     let users = args.server.locate()?.users().await?;
-    if args.json {
+    if args.server.json {
         return ctx.print_json(&users).await;
     }
     let mut text = String::new();

@@ -3,8 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use clap::Args;
+use serde_json::json;
 
-use super::{Context, ServerArg};
+use super::{Context, ServerArg, tell};
 use crate::model::{BoardDescription, BoardInfo, Failure, Name};
 
 /// Adds a board to the lab.
@@ -86,7 +87,7 @@ pub(super) async fn add(args: AddArgs, ctx: &Context) -> Result<(), Failure> {
     args.more.into(&mut description);
     let server = args.server.locate()?;
     let board = server.put_board(&args.name, &description, true, ctx.user()).await?;
-    ctx.print(added(&board).as_bytes()).await
+    tell(ctx, args.server.json, &board, &added(&board)).await
 }
 
 pub(super) async fn set(args: SetArgs, ctx: &Context) -> Result<(), Failure> {
@@ -99,14 +100,16 @@ pub(super) async fn set(args: SetArgs, ctx: &Context) -> Result<(), Failure> {
     description.kind = args.kind.unwrap_or(description.kind);
     args.more.into(&mut description);
     let board = server.put_board(&args.name, &description, false, ctx.user()).await?;
-    ctx.print(added(&board).as_bytes()).await
+    tell(ctx, args.server.json, &board, &added(&board)).await
 }
 
 pub(super) async fn remove(args: RemoveArgs, ctx: &Context) -> Result<(), Failure> {
     let server = args.server.locate()?;
     for name in &args.names {
         server.remove_board(name.as_str(), ctx.user()).await?;
-        ctx.print(format!("{name} is no board of the lab any more\n").as_bytes()).await?;
+        let done = json!({"board": name, "done": true});
+        let text = format!("{name} is no board of the lab any more\n");
+        tell(ctx, args.server.json, &done, &text).await?;
     }
     Ok(())
 }

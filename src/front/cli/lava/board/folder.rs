@@ -4,9 +4,10 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
+use serde_json::json;
 
 use super::add::description;
-use super::{Context, ServerArg};
+use super::{Context, ServerArg, tell};
 use crate::config::board;
 use crate::model::{BoardDescription, Failure, Kind, Name};
 
@@ -49,7 +50,9 @@ pub(super) async fn export(args: ExportArgs, ctx: &Context) -> Result<(), Failur
         let text = board::text(&description(info));
         std::fs::write(&path, text).map_err(|error| failed(&path, &error))?;
     }
-    ctx.print(format!("{count} boards are in {}\n", args.folder.display()).as_bytes()).await
+    let done = json!({"folder": args.folder, "boards": count});
+    let text = format!("{count} boards are in {}\n", args.folder.display());
+    tell(ctx, args.server.json, &done, &text).await
 }
 
 pub(super) async fn apply(args: ApplyArgs, ctx: &Context) -> Result<(), Failure> {
@@ -70,16 +73,18 @@ pub(super) async fn apply(args: ApplyArgs, ctx: &Context) -> Result<(), Failure>
             server.put_board(name, description, false, ctx.user()).await?;
         }
         changes += 1;
-        ctx.print(format!("{name}: {would}{how}\n").as_bytes()).await?;
+        let done = json!({"board": name, "what": how, "done": !args.dry_run});
+        tell(ctx, args.server.json, &done, &format!("{name}: {would}{how}\n")).await?;
     }
     for name in present.keys().filter(|name| args.remove && !wanted.contains_key(*name)) {
         if !args.dry_run {
             server.remove_board(name.as_str(), ctx.user()).await?;
         }
         changes += 1;
-        ctx.print(format!("{name}: {would}removed\n").as_bytes()).await?;
+        let done = json!({"board": name, "what": "removed", "done": !args.dry_run});
+        tell(ctx, args.server.json, &done, &format!("{name}: {would}removed\n")).await?;
     }
-    if changes == 0 {
+    if changes == 0 && !args.server.json {
         ctx.print(b"all is as it is said there\n").await?;
     }
     Ok(())

@@ -3,8 +3,9 @@
 use std::time::Duration;
 
 use clap::Args;
+use serde_json::json;
 
-use super::{Context, ServerArg};
+use super::{Context, ServerArg, tell};
 use crate::model::{BoardHealth, Failure, HealthChange, Kind, Name, units};
 
 /// Says how healthy boards are. Bad ones, those in maintenance and retired ones are given to nobody.
@@ -46,7 +47,8 @@ pub(super) async fn health(args: HealthArgs, ctx: &Context) -> Result<(), Failur
     let change = HealthChange { health, reason, user: Some(ctx.user().to_owned()) };
     for name in &args.boards {
         let board = server.set_health(name.as_str(), &change).await?;
-        ctx.print(format!("{name} is {}\n", board.health).as_bytes()).await?;
+        let text = format!("{name} is {}\n", board.health);
+        tell(ctx, args.server.json, &board, &text).await?;
     }
     Ok(())
 }
@@ -71,5 +73,6 @@ pub(super) async fn maintenance(args: MaintenanceArgs, ctx: &Context) -> Result<
         }
         None => format!("no maintenance of {} is planned\n", args.board),
     };
-    ctx.print(text.as_bytes()).await
+    let done = json!({"board": args.board, "windows": windows});
+    tell(ctx, args.server.json, &done, &text).await
 }

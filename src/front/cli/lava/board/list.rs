@@ -13,9 +13,6 @@ pub(super) struct ListArgs {
     kind: Option<Name>,
     #[command(flatten)]
     server: ServerArg,
-    /// One line of JSON: a list of objects.
-    #[arg(long)]
-    json: bool,
 }
 
 /// Tells all that the server knows of a board.
@@ -24,9 +21,6 @@ pub(super) struct ShowArgs {
     name: Name,
     #[command(flatten)]
     server: ServerArg,
-    /// One line of JSON.
-    #[arg(long)]
-    json: bool,
 }
 
 /// Tells what has happened to a board: who had it, who said that it is bad, and why.
@@ -35,9 +29,6 @@ pub(super) struct HistoryArgs {
     name: Name,
     #[command(flatten)]
     server: ServerArg,
-    /// One line of JSON: a list of objects.
-    #[arg(long)]
-    json: bool,
 }
 
 /// Lists announced consoles and outlets that belong to no board.
@@ -45,15 +36,12 @@ pub(super) struct HistoryArgs {
 pub(super) struct FreeArgs {
     #[command(flatten)]
     server: ServerArg,
-    /// One line of JSON: a list of objects.
-    #[arg(long)]
-    json: bool,
 }
 
 pub(super) async fn list(args: ListArgs, ctx: &Context) -> Result<(), Failure> {
     let mut boards = args.server.locate()?.boards().await?;
     boards.retain(|board| args.kind.as_ref().is_none_or(|kind| board.kind == *kind));
-    if args.json {
+    if args.server.json {
         return ctx.print_json(&boards).await;
     }
     let width = |texts: &mut dyn Iterator<Item = usize>| texts.max().unwrap_or(0).max(5);
@@ -73,7 +61,7 @@ pub(super) async fn list(args: ListArgs, ctx: &Context) -> Result<(), Failure> {
 
 pub(super) async fn show(args: ShowArgs, ctx: &Context) -> Result<(), Failure> {
     let board = args.server.locate()?.board(args.name.as_str()).await?;
-    if args.json {
+    if args.server.json {
         return ctx.print_json(&board).await;
     }
     let mut text = String::new();
@@ -114,7 +102,7 @@ pub(super) async fn show(args: ShowArgs, ctx: &Context) -> Result<(), Failure> {
 
 pub(super) async fn history(args: HistoryArgs, ctx: &Context) -> Result<(), Failure> {
     let records = args.server.locate()?.history(args.name.as_str()).await?;
-    if args.json {
+    if args.server.json {
         return ctx.print_json(&records).await;
     }
     let line = |record: &crate::model::BoardRecord| {
@@ -130,7 +118,7 @@ pub(super) async fn free(args: FreeArgs, ctx: &Context) -> Result<(), Failure> {
     let mut things: Vec<_> = consoles.into_iter().map(|thing| ("console", thing)).collect();
     things.extend(outlets.into_iter().map(|thing| ("outlet", thing)));
     things.retain(|(_, thing)| thing.board.is_none());
-    if args.json {
+    if args.server.json {
         let json = |(what, thing): &(&str, crate::model::Announcee)| serde_json::json!({"what": what, "thing": thing});
         return ctx.print_json(&things.iter().map(json).collect::<Vec<_>>()).await;
     }

@@ -42,6 +42,9 @@ pub(super) struct ServerArg {
     /// Ask this lava-server. Else: $LAVA_SERVER, the one of this host.
     #[arg(long, value_name = "URL")]
     server: Option<String>,
+    /// JSON, a value a line.
+    #[arg(long)]
+    pub(super) json: bool,
 }
 
 impl ServerArg {
@@ -49,6 +52,19 @@ impl ServerArg {
     /// As [`LabServer::locate`].
     pub(super) fn locate(&self) -> Result<LabServer, Failure> {
         LabServer::locate(self.server.as_deref())
+    }
+}
+
+/// Prints what was done: a value, or a sentence for people.
+pub(super) async fn tell(
+    ctx: &Context,
+    json: bool,
+    value: &impl serde::Serialize,
+    text: &str,
+) -> Result<(), Failure> {
+    match json {
+        true => ctx.print_json(value).await,
+        false => ctx.print(text.as_bytes()).await,
     }
 }
 
