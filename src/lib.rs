@@ -18,7 +18,9 @@
 //! - [`client`]: talks HTTP and WebSocket to the daemons.
 //! - [`outlet`]: the drivers of power units.
 //! - [`power`]: the verbs on, off, cycle and status; who may, and what is left of it.
+//! - [`store`]: what a server remembers: the only SQL.
 //! - [`sched`]: who gets which board, and when, as pure decisions.
+//! - [`server`]: boards, requests and leases of a lab.
 //! - [`image`]: download, unpack, and archives for boards.
 //! - [`dispatch`]: LAVA jobs as a pipeline of actions.
 //! - [`front`]: what people and programs see: command lines, HTTP, telnet, raw TCP, conmux.
@@ -39,7 +41,9 @@ pub mod outlet;
 pub mod port;
 pub mod power;
 pub mod sched;
+pub mod server;
 pub mod sim;
+pub mod store;
 pub mod sys;
 pub mod template;
 pub mod wire;

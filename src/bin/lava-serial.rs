@@ -22,8 +22,9 @@ fn run() -> Result<(), Failure> {
     let mut runtime = tokio::runtime::Builder::new_current_thread();
     let runtime = runtime.enable_all().on_thread_start(hold_signals).build();
     let runtime = runtime.map_err(|error| Failure::from_error(Kind::Infra, &error))?;
-    let served = runtime
-        .block_on(async { serial::serve(config, left, daemon::shutdown_on_signals()?).await });
+    let served = runtime.block_on(async {
+        Box::pin(serial::serve(config, left, daemon::shutdown_on_signals()?)).await
+    });
     // A name server that does not answer is not waited for.
     runtime.shutdown_background();
     served

@@ -116,6 +116,16 @@ impl Http {
         self.decode(path, &self.send(Method::DELETE, path, None).await?)
     }
 
+    pub async fn put<T: DeserializeOwned>(
+        &self,
+        path: &str,
+        body: &impl Serialize,
+    ) -> Result<T, Failure> {
+        let body =
+            serde_json::to_vec(body).map_err(|error| Failure::from_error(Kind::Bug, &error))?;
+        self.decode(path, &self.send(Method::PUT, path, Some(body)).await?)
+    }
+
     pub async fn post<T: DeserializeOwned>(
         &self,
         path: &str,

@@ -33,14 +33,30 @@ impl JsonLines {
             match self.line().await? {
                 None => return Ok(None),
                 Some(line) if line.is_empty() => {}
-                Some(line) => {
-                    return serde_json::from_slice(&line).map(Some).map_err(|error| {
-                        let what = format!("{} was answered in other words: {error}", self.what);
-                        Failure::new(Kind::Lab, what)
-                    });
-                }
+                Some(line) => return self.decode(&line).map(Some),
             }
         }
+    }
+
+    /// The next server-sent event's data; `None` behind the last one. Cancel safe.
+    ///
+    /// # Errors
+    /// As [`Self::next`].
+    pub(super) async fn next_event<T: DeserializeOwned>(&mut self) -> Result<Option<T>, Failure> {
+        while let Some(line) = self.line().await? {
+            // What else there is, comments and empty lines, says that somebody is there.
+            if let Some(data) = line.strip_prefix(b"data: ") {
+                return self.decode(data).map(Some);
+            }
+        }
+        Ok(None)
+    }
+
+    fn decode<T: DeserializeOwned>(&self, text: &[u8]) -> Result<T, Failure> {
+        serde_json::from_slice(text).map_err(|error| {
+            let what = format!("{} was answered in other words: {error}", self.what);
+            Failure::new(Kind::Lab, what)
+        })
     }
 
     /// The next line, without its end.

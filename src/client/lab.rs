@@ -9,11 +9,12 @@ use futures_util::future::join_all;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
+use super::server::LabServer;
 use super::sockets::sockets_in;
 use super::{ConsoleRef, Endpoint, Http, Login, OutletRef, Resource};
 use crate::config::lab::{BoardEntry, Inventory, LoginFiles};
 use crate::config::{mistrust, runtime_dir};
-use crate::model::{Behalf, Failure, Kind, Name, OutletInfo, Right};
+use crate::model::{Behalf, BoardInfo, Failure, Kind, Name, OutletInfo, Right};
 
 /// How long a daemon of this host may take to list what it serves.
 const LIST_TIMEOUT: Duration = Duration::from_secs(2);
@@ -35,6 +36,8 @@ pub enum Lab {
     File(PathBuf),
     /// At the daemons of this host, whose sockets are in this folder.
     Host(PathBuf),
+    /// At a `lava-server`.
+    Server(Endpoint),
     /// There, but on behalf of somebody: as far as they may see it.
     For(Box<Lab>, Arc<Behalf>),
 }
@@ -50,14 +53,13 @@ impl Lab {
     /// of this host.
     ///
     /// # Errors
-    /// [`Kind::User`] when a server is to be asked: none answers that yet.
+    /// [`Kind::User`] when the server's URL is none.
     pub fn locate(server: Option<&str>, lab: Option<PathBuf>) -> Result<Self, Failure> {
         let set = |name| std::env::var_os(name).filter(|value| !value.is_empty());
-        let server = server.map(Into::into);
-        if let Some(server) = server.or_else(|| set("LAVA_SERVER").filter(|_| lab.is_none())) {
-            let what = format!("boards cannot be looked up at a server yet ({})", server.display());
-            return Err(Failure::new(Kind::User, what)
-                .hint("name an inventory with --lab FILE, or unset LAVA_SERVER"));
+        let named = || Some(set("LAVA_SERVER").filter(|_| lab.is_none())?.display().to_string());
+        if let Some(server) = server.map(str::to_owned).or_else(named) {
+            let endpoint = server.parse();
+            return endpoint.map(Self::Server).map_err(|error| Failure::new(Kind::User, error));
         }
         if let Some(file) = lab.or_else(|| set("LAVA_LAB").map(PathBuf::from)) {
             return Ok(Self::File(file));
@@ -138,6 +140,9 @@ impl Lab {
             (Self::Host(_), true) => {
                 "they serve no board; name an inventory with --lab FILE".into()
             }
+            (Self::Server(_), true) => {
+                "it has no board; lava board add NAME --type TYPE adds one".into()
+            }
             (Self::For(..), true) => "you have no right on any".into(),
         }))
     }
@@ -195,6 +200,7 @@ impl Lab {
                 let boards = Inventory::read(path)?.boards.into_iter().map(entry);
                 return Ok((boards.collect::<Result<_, _>>()?, None));
             }
+            Self::Server(endpoint) => return Ok((at_server(endpoint, behalf).await?, None)),
             Self::Host(dir) => dir,
         };
         if let Some(why) = mistrust(dir) {
@@ -232,11 +238,30 @@ impl std::fmt::Display for Lab {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::File(path) => write!(f, "in {}", path.display()),
+            Self::Server(endpoint) => write!(f, "at {endpoint}"),
             Self::Host(dir) => write!(f, "at the daemons of this host ({})", dir.display()),
             // Where it is on the server is not the matter of who comes from elsewhere.
             Self::For(..) => f.write_str("here"),
         }
     }
+}
+
+/// The boards of a server. What it does not know the place of, a board has not.
+async fn at_server(
+    endpoint: &Endpoint,
+    behalf: Option<&Arc<Behalf>>,
+) -> Result<Vec<Board>, Failure> {
+    let login = Login { behalf: behalf.cloned(), ..Login::default() };
+    let server = LabServer::new(endpoint.clone(), login);
+    let place = |url: Option<String>| -> Result<Option<Resource>, Failure> {
+        let wrong = |error| Failure::new(Kind::Lab, format!("{endpoint}: {error}"));
+        url.map(|url| url.parse().map_err(wrong)).transpose()
+    };
+    let board = |info: BoardInfo| {
+        let (console, outlet) = (place(info.console_url)?, place(info.outlet_url)?);
+        Ok(Board { name: info.name, console, outlet })
+    };
+    server.boards().await?.into_iter().map(board).collect()
 }
 
 /// One console and one outlet of a name are one board. Of more, nobody knows which belong together.

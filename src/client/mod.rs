@@ -18,6 +18,7 @@ mod resource;
 pub mod search;
 mod select;
 pub mod send;
+pub mod server;
 mod sockets;
 
 pub use attach::Attachment;

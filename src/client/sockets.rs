@@ -22,7 +22,7 @@ pub(super) fn sockets_in(dir: &Path, kind: &str) -> Vec<Endpoint> {
 
 /// The sockets of this host's daemons of all kinds, whether somebody listens there or not.
 pub fn host_sockets(dir: &Path) -> Vec<PathBuf> {
-    let all = ["serial", "power"].into_iter().flat_map(|kind| sockets_in(dir, kind));
+    let all = ["serial", "power", "server"].into_iter().flat_map(|kind| sockets_in(dir, kind));
     let path = |endpoint| match endpoint {
         Endpoint::Unix(path) => Some(path),
         Endpoint::Tcp(_) | Endpoint::Tls(_) => None,

@@ -6,6 +6,8 @@
 
 mod access;
 mod addresses;
+mod announce;
+pub mod board;
 mod capture;
 pub mod conmux;
 mod credential;
@@ -24,6 +26,7 @@ mod runtime_dir;
 mod safety;
 mod secret;
 pub mod serial;
+pub mod server;
 pub mod ssh;
 mod table;
 pub mod toml;
@@ -33,6 +36,7 @@ mod value;
 
 pub use access::{AccessConfig, CertificateUser, TokenUser};
 pub use addresses::Addresses;
+pub use announce::AnnounceConfig;
 pub use capture::{CaptureOptions, default_capture_dir};
 pub use files::{read_all, read_text};
 pub use glob::Glob;

@@ -13,8 +13,8 @@ use super::discover::{Discover, Rule};
 use super::manners::read_breaks;
 use super::url::resource_url;
 use super::{
-    AccessConfig, At, Breaks, CaptureOptions, HttpListen, Manners, Node, PortSpec, Problems, Table,
-    default_capture_dir, read_all, toml,
+    AccessConfig, AnnounceConfig, At, Breaks, CaptureOptions, HttpListen, Manners, Node, PortSpec,
+    Problems, Table, default_capture_dir, read_all, toml,
 };
 use crate::model::{Failure, Name};
 
@@ -29,6 +29,8 @@ pub struct SerialConfig {
     /// There when the consoles are served to conmux's clients too.
     pub conmux: Option<ConmuxListen>,
     pub access: AccessConfig,
+    /// Where it announces itself.
+    pub server: Option<AnnounceConfig>,
     pub consoles: Vec<ConsoleConfig>,
     /// Adapters that are found by themselves become consoles, too.
     pub discover: Option<Discover>,
@@ -148,6 +150,11 @@ impl SerialConfig {
                 table.finish();
             }
             config.access.read(&top);
+            if let Some(table) = top.table("server") {
+                seen.once(&top, "server", "[server]".into());
+                config.server = AnnounceConfig::from_table(&table);
+                table.finish();
+            }
             if let Some(table) = top.table("capture") {
                 seen.once(&top, "capture", "[capture]".into());
                 capture.read(&table);

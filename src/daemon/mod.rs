@@ -1,10 +1,12 @@
 //! Start-up and end of the long-running programs: tracing, readiness, signals, sockets.
 
+mod announce;
 pub mod demo;
 mod fd_store;
 pub mod power;
 mod runtime_dir;
 pub mod serial;
+pub mod server;
 mod sockets;
 pub mod ssh;
 

@@ -16,6 +16,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use self::fronts::Fronts;
+use super::announce::{Announcer, Served};
 use super::{RuntimeSocket, SHUTDOWN_LIMIT, Safety, bind, permit, runtime_dir};
 use crate::client::{ConsoleRef, Http, Login};
 use crate::config::lab::LoginFiles;
@@ -24,7 +25,7 @@ use crate::config::{HttpListen, permit_all_power};
 use crate::front::http::access::Access;
 use crate::front::http::power::router;
 use crate::front::http::{Listener, Tls, TlsConfig, serve};
-use crate::model::{Failure, Kind, What};
+use crate::model::{AnnouncedOutlet, DaemonKind, Failure, Kind, OutletInfo, What};
 use crate::power::{Consoles, LeaseFiles, Note, Power, Surroundings, Usage};
 
 /// How long a console may take to tell who holds it, and again to put an event on its timeline; the
@@ -41,6 +42,8 @@ pub struct PowerDaemon {
     tls: Tls,
     fronts: Fronts,
     socket: (RuntimeSocket, UnixListener),
+    /// Tells a server what is here.
+    announcer: Option<Announcer>,
     /// What is read again on SIGHUP.
     files: Option<(Vec<PathBuf>, Signal)>,
 }
@@ -74,7 +77,13 @@ impl PowerDaemon {
         let tls = Tls::new(TlsConfig::of(config.http.as_ref())?);
         let fronts = Fronts::bind(&config).await?;
         let socket = RuntimeSocket::bind(&runtime_dir(), "power")?;
-        Ok(Self { config, http, tls, fronts, socket, files: None })
+        let announcer = config.server.as_ref().map(|server| {
+            let bound = http.as_ref().and_then(|listener| listener.local_addr().ok());
+            let at = config.http.as_ref().zip(bound);
+            Announcer::new(server, DaemonKind::Power, at, socket.0.path())
+        });
+        let announcer = announcer.transpose()?;
+        Ok(Self { config, http, tls, fronts, socket, announcer, files: None })
     }
 
     /// Reads rights and certificates again from these files on SIGHUP.
@@ -118,6 +127,7 @@ impl PowerDaemon {
             insecure,
             other: None,
         });
+        let announcer = self.announcer;
         let listeners = tcp.into_iter().chain([Listener::Unix(Arc::new(socket))]);
         ready();
         let reloads = async {
@@ -127,7 +137,7 @@ impl PowerDaemon {
             }
         };
         tokio::select! {
-            () = serve_all(self.config, access, listeners, self.fronts, shutdown) => {}
+            () = serve_all(self.config, access, listeners, self.fronts, announcer, shutdown) => {}
             () = reloads => {}
         }
     }
@@ -191,7 +201,7 @@ pub async fn run(
     shutdown: CancellationToken,
 ) {
     let access = Access::new(config.access.clone());
-    serve_all(config, access, listeners, Fronts::default(), shutdown).await;
+    serve_all(config, access, listeners, Fronts::default(), None, shutdown).await;
 }
 
 async fn serve_all(
@@ -199,6 +209,7 @@ async fn serve_all(
     access: Access,
     listeners: impl IntoIterator<Item = Listener>,
     fronts: Fronts,
+    announcer: Option<Announcer>,
     shutdown: CancellationToken,
 ) {
     let tasks = TaskTracker::new();
@@ -212,6 +223,11 @@ async fn serve_all(
     };
     let power = Arc::new(Power::start(&config, surroundings));
     fronts.serve(&power, &tasks, &shutdown);
+    if let Some(announcer) = announcer {
+        let power = power.clone();
+        let served = move || served(power.clone()).boxed();
+        tasks.spawn(announcer.run(served, shutdown.clone()));
+    }
     let app = router(power, access);
     for listener in listeners {
         tasks.spawn(serve(listener, app.clone(), shutdown.clone()));
@@ -221,6 +237,17 @@ async fn serve_all(
     if tokio::time::timeout(SHUTDOWN_LIMIT - EXIT_TIME, tasks.wait()).await.is_err() {
         tracing::warn!("some clients or operations did not end in time");
     }
+}
+
+/// What a `lava-server` is told.
+async fn served(power: Arc<Power>) -> Served {
+    let mut leases = power.leases().await;
+    let outlet = |outlet: &OutletInfo| {
+        let OutletInfo { name, pdu, port, .. } = outlet.clone();
+        let lease = leases.remove(&name);
+        AnnouncedOutlet { name, pdu, port, lease }
+    };
+    (Vec::new(), power.outlets().map(outlet).collect())
 }
 
 /// Consoles behind the HTTP interface of their daemons.

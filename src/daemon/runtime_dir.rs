@@ -16,7 +16,7 @@ pub struct RuntimeSocket {
 }
 
 impl RuntimeSocket {
-    /// Listens on `DIR/KIND-PID.sock`, where KIND is `serial` or `power`.
+    /// Listens on `DIR/KIND-PID.sock`, where KIND is `serial`, `power` or `server`.
     ///
     /// # Errors
     /// [`Kind::Infra`] when the folder or the socket cannot be made.

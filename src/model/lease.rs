@@ -7,6 +7,9 @@ use utoipa::ToSchema;
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Lease {
     pub holder: String,
+    /// Who else may use it as its holder may.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub shared_with: Vec<String>,
     /// Since when, in microseconds since the Unix epoch.
     pub since_us: u64,
     /// When it ends by itself, in microseconds since the Unix epoch.
@@ -26,6 +29,9 @@ pub struct LeaseRequest {
     /// From now on, as `2h`.
     #[serde(rename = "for")]
     pub length: String,
+    /// Who else may use it so.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub shared_with: Vec<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
 }

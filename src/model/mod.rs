@@ -1,6 +1,7 @@
 //! Names, states, events and failures: the words of DESIGN as types. No I/O, no runtime.
 
 mod behalf;
+mod board;
 pub mod event;
 pub mod failure;
 pub mod glob;
@@ -14,11 +15,17 @@ pub mod outlet;
 pub mod pace;
 mod page_key;
 pub mod point;
+mod request;
 mod right;
 mod token;
 pub mod units;
+mod user;
 
 pub use behalf::Behalf;
+pub use board::{
+    Announced, AnnouncedOutlet, Announcee, Announcement, BoardDescription, BoardHealth, BoardInfo,
+    BoardLease, BoardRecord, BoardState, DaemonInfo, DaemonKind, HealthChange,
+};
 pub use event::{Event, What};
 pub use failure::{Failure, Kind, Refusal};
 pub use glob::Glob;
@@ -35,5 +42,9 @@ pub use outlet::{
 pub use pace::{Interval, Pace};
 pub use page_key::{PAGE_KEY_BYTES, PAGE_LOGIN_S, PageKey};
 pub use point::{Mark, Point};
+pub use request::{
+    BoardRequest, Ending, LabEvent, LeaseChange, Points, RequestInfo, RequestState, Waiting,
+};
 pub use right::{Pattern, PatternError, Right, Rights};
 pub use token::{TOKEN_BYTES, TokenHash, TokenHashError, token_of};
+pub use user::{GroupInfo, NewToken, TokenInfo, TokenRequest, UserDescription, UserInfo};

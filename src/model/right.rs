@@ -94,6 +94,12 @@ impl FromStr for Pattern {
     }
 }
 
+impl fmt::Display for Pattern {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(&self.0)
+    }
+}
+
 impl TryFrom<String> for Pattern {
     type Error = PatternError;
 
@@ -132,6 +138,25 @@ impl Rights {
     pub fn on_all(&self) -> Option<Right> {
         let everything = self.0.iter().filter(|(pattern, _)| pattern.is_everything());
         everything.map(|(_, right)| *right).max()
+    }
+
+    /// Each pattern with the right that it grants.
+    pub fn each(&self) -> impl Iterator<Item = (&Pattern, Right)> {
+        self.0.iter().map(|(pattern, right)| (pattern, *right))
+    }
+
+    /// These and others.
+    #[must_use]
+    pub fn and(mut self, others: &Self) -> Self {
+        self.0.extend(others.0.iter().cloned());
+        self
+    }
+
+    /// The same, but none more than this.
+    #[must_use]
+    pub fn at_most(mut self, most: Right) -> Self {
+        self.0.iter_mut().for_each(|(_, right)| *right = (*right).min(most));
+        self
     }
 
     pub fn is_empty(&self) -> bool {

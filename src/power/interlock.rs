@@ -11,7 +11,7 @@ use std::time::Duration;
 use super::Asked;
 use super::board::Board;
 use super::consoles::{Consoles, Holder, Usage};
-use super::leases::{Leases, is_holder};
+use super::leases::{Leases, may_use};
 use crate::config::power::InterlockConfig;
 use crate::model::{Lease, Name, Refusal, calls_oneself, units};
 
@@ -140,7 +140,7 @@ impl Witnesses<'_> {
         };
         let mut mine = false;
         if let Some(lease) = lease {
-            if !is_holder(&lease.holder, &asked.who) {
+            if !may_use(&lease, &asked.who) {
                 return Some(Hold::Leased { board: name.clone(), lease });
             }
             mine = true;

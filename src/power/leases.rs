@@ -266,6 +266,12 @@ pub(super) fn is_holder(holder: &str, asking: &str) -> bool {
     super::interlock::is_same(holder, asking) || super::interlock::is_same(holder, proved)
 }
 
+/// Whether who asks may use a board as the holder of its lease may.
+pub(super) fn may_use(lease: &Lease, asking: &str) -> bool {
+    let users = std::iter::once(&lease.holder).chain(&lease.shared_with);
+    users.into_iter().any(|user| is_holder(user, asking))
+}
+
 fn read(path: &Path) -> io::Result<Vec<u8>> {
     use io::Read as _;
     let mut bytes = Vec::new();
@@ -294,7 +300,13 @@ mod tests {
     fn lease(holder: &str, hours: i64) -> Lease {
         let now = units::now_us();
         let until_us = now.saturating_add_signed(hours * 3_600_000_000);
-        Lease { holder: holder.into(), since_us: now, until_us, reason: None }
+        Lease {
+            holder: holder.into(),
+            shared_with: Vec::new(),
+            since_us: now,
+            until_us,
+            reason: None,
+        }
     }
 
     #[test]

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::{LeaseError, Note, Power, PowerError, is_holder};
-use crate::model::{Failure, Kind, Lease, Name, What, units};
+use crate::model::{Failure, Kind, Lease, LeaseRequest, Name, What, units};
 
 /// The longest lease.
 const LONGEST_LEASE: Duration = Duration::from_secs(14 * 24 * 3600);
@@ -35,8 +35,8 @@ impl Power {
         &self,
         outlet: &str,
         who: String,
+        asked: LeaseRequest,
         length: Duration,
-        reason: Option<String>,
     ) -> Result<Lease, Failure> {
         let board = self.named(outlet)?;
         if length.is_zero() || length > LONGEST_LEASE {
@@ -46,7 +46,8 @@ impl Power {
         }
         let since_us = units::now_us();
         let until_us = since_us.saturating_add(length.as_micros() as u64);
-        let lease = Lease { holder: who, since_us, until_us, reason };
+        let LeaseRequest { shared_with, reason, .. } = asked;
+        let lease = Lease { holder: who, shared_with, since_us, until_us, reason };
         let lease = self.0.surroundings.leases.take(board, lease).await?;
         let (outlet, who, until) =
             (board.as_str(), &lease.holder, units::time_text(lease.until_us));

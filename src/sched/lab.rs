@@ -357,6 +357,11 @@ impl Lab {
         self.waiting.values()
     }
 
+    /// Those who wait, who comes first first.
+    pub fn queue(&self, now: Seconds) -> Vec<(RequestId, Score)> {
+        self.order(now).into_iter().map(|(score, request)| (request.id, score)).collect()
+    }
+
     pub fn lease(&self, id: RequestId) -> Option<&Lease> {
         self.leases.get(&id)
     }

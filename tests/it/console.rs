@@ -204,7 +204,7 @@ fn a_script_gets_the_answer_and_the_exit_code() {
         (&[], "~$nosuch\n~$status\n", 2, "Command not recognised"),
         (&["--spy"], "x\n", 4, "[read-only: attached as a spy"),
         (&["--lab", "none.toml"], "", 2, "none.toml: cannot be read"),
-        (&["--server", "http://h:1"], "", 2, "cannot be looked up at a server yet"),
+        (&["--server", "h:1"], "", 2, "\"h:1\" is no daemon's address"),
     ] {
         let (code, _, stderr) = board.script(args, input);
         assert_eq!(code, expected, "{input} {stderr}");

@@ -38,6 +38,7 @@ mod restart;
 mod rfc2217;
 mod rights;
 mod serial;
+mod server;
 mod service;
 mod ssh;
 mod strangers;

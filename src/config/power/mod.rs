@@ -62,7 +62,7 @@ pub use usb_hub::{SwitchedBy, UsbHub};
 use std::path::PathBuf;
 
 use super::lab::LoginFiles;
-use super::{AccessConfig, At, HttpListen, Node, Problems, Table, read_all, toml};
+use super::{AccessConfig, AnnounceConfig, At, HttpListen, Node, Problems, Table, read_all, toml};
 use crate::model::Failure;
 
 /// What a `lava-power` process serves. Names of PDUs and of outlets are unique in it.
@@ -74,6 +74,8 @@ pub struct PowerConfig {
     /// Where powerman's clients find us.
     pub powerman: Option<PowermanListen>,
     pub access: AccessConfig,
+    /// Where it announces itself.
+    pub server: Option<AnnounceConfig>,
     /// How the consoles' daemons let us in: `[consoles]`.
     pub consoles: LoginFiles,
     pub interlock: InterlockConfig,
@@ -119,6 +121,7 @@ fn from_documents(documents: &[(String, Node)], problems: &Problems) -> PowerCon
     let powerman = one(&tops, "powerman", PowermanListen::from_table).flatten();
     let names = http.iter().flat_map(|http| http.names.clone()).collect();
     let mut access = AccessConfig { names, ..AccessConfig::default() };
+    let server = one(&tops, "server", AnnounceConfig::from_table).flatten();
     let consoles = one(&tops, "consoles", LoginFiles::from_table).unwrap_or_default();
     let folders = Folders::read(&tops);
     let mut budgets = Vec::new();
@@ -153,6 +156,7 @@ fn from_documents(documents: &[(String, Node)], problems: &Problems) -> PowerCon
         pdudaemon,
         powerman,
         access,
+        server,
         consoles,
         interlock,
         folders,

@@ -312,6 +312,7 @@ fn power_config(ports: Ports, folder: &Folder, racks: &[Rack]) -> Result<PowerCo
         pdudaemon: None,
         powerman: None,
         access: AccessConfig::default(),
+        server: None,
         consoles: LoginFiles::default(),
         interlock: InterlockConfig::default(),
         folders: folder.power(),

@@ -15,7 +15,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use futures_util::{Stream, StreamExt as _};
+use futures_util::{FutureExt as _, Stream, StreamExt as _};
 use tokio::net::{TcpListener, UnixListener};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::mpsc;
@@ -28,6 +28,7 @@ use self::page_key::page_key;
 use self::plan::{Plan, Started};
 pub use self::replace::{Left, left, serve, understands};
 use self::serving::{Lives, Serving};
+use super::announce::{Announcer, Served};
 use super::fd_store::Stored;
 use super::{RuntimeSocket, runtime_dir};
 use crate::config::serial::SerialConfig;
@@ -36,7 +37,7 @@ use crate::front::hand_over::{HandOver, HandedClient};
 use crate::front::http::access::{Access, Pages};
 use crate::front::http::serial::{Changes, Outlets, Reload, router};
 use crate::front::http::{self, Listener, TlsConfig};
-use crate::model::{Failure, Kind, Name};
+use crate::model::{DaemonKind, Failure, Kind, Name};
 
 /// The ready line tells the addresses of at most this many consoles.
 const TOLD: usize = 16;
@@ -54,6 +55,8 @@ pub struct Serial {
     clients: Vec<HandedClient>,
     stored: Stored,
     hangups: Option<Signal>,
+    /// Tells a server what is here.
+    announcer: Option<Announcer>,
 }
 
 /// Why serving has ended.
@@ -95,7 +98,13 @@ impl Serial {
             Some(socket) => socket,
             None => RuntimeSocket::bind(&runtime_dir(), "serial")?,
         };
-        Ok(Self { config, hotplug, plan, socket, consoles, clients, stored, hangups })
+        let announcer = config.server.as_ref().map(|server| {
+            let bound = plan.http.as_ref().and_then(|listener| listener.local_addr().ok());
+            let at = config.http.as_ref().zip(bound);
+            Announcer::new(server, DaemonKind::Serial, at, socket.0.path())
+        });
+        let announcer = announcer.transpose()?;
+        Ok(Self { config, hotplug, plan, socket, consoles, clients, stored, hangups, announcer })
     }
 
     /// What is said when it is ready: `http=127.0.0.1:7100 panda01.raw=127.0.0.1:7101 …`.
@@ -148,7 +157,7 @@ impl Serial {
         };
         let (reload, mut reloads) = mpsc::channel(RELOADS);
         let roster = Arc::<Roster>::default();
-        let clients = lives.clients.clone();
+        let (clients, roster_served) = (lives.clients.clone(), roster.clone());
         let pages = Pages::new(|| page_key(&runtime_dir()));
         let access = Access::with_pages(self.plan.access.clone(), pages);
         let outlets = Outlets::default();
@@ -170,6 +179,11 @@ impl Serial {
         running.serving.take_up(self.clients);
         let (socket, listener) = self.socket;
         let (listener, local) = (Arc::new(listener), shutdown.child_token());
+        if let Some(announcer) = self.announcer {
+            let roster = roster_served;
+            let served = move || std::future::ready(served(&roster)).boxed();
+            clients.spawn(announcer.run(served, local.clone()));
+        }
         clients.spawn(http::serve(Listener::Unix(listener.clone()), app, local.clone()));
         let mut successors = std::pin::pin!(successors.fuse());
         ready();
@@ -214,6 +228,11 @@ impl Serial {
         }
         Ok(Ended::Done)
     }
+}
+
+/// What a `lava-server` is told.
+fn served(roster: &Roster) -> Served {
+    (roster.all().iter().map(|console| console.name().clone()).collect(), Vec::new())
 }
 
 /// What is served, and why.

@@ -15,6 +15,7 @@ pub mod programs;
 pub(in crate::front) mod report;
 pub mod ser2net;
 pub mod serial;
+pub mod server;
 pub mod ssh;
 mod tui;
 mod user;

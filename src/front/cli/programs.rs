@@ -14,6 +14,7 @@ use super::dispatcher::DispatcherArgs;
 use super::lava::LavaArgs;
 use super::power::PowerArgs;
 use super::serial::SerialArgs;
+use super::server::ServerArgs;
 use super::ssh::SshArgs;
 use crate::client::lab::Lab;
 
@@ -33,6 +34,8 @@ pub enum Program {
     Power,
     #[value(name = "lava-serial")]
     Serial,
+    #[value(name = "lava-server")]
+    Server,
     #[value(name = "lava-ssh")]
     Ssh,
 }
@@ -51,6 +54,7 @@ impl Program {
             Self::Dispatcher => "lava-dispatcher",
             Self::Power => "lava-power",
             Self::Serial => "lava-serial",
+            Self::Server => "lava-server",
             Self::Ssh => "lava-ssh",
         }
     }
@@ -63,6 +67,7 @@ impl Program {
             Self::Dispatcher => DispatcherArgs::command(),
             Self::Power => PowerArgs::command(),
             Self::Serial => SerialArgs::command(),
+            Self::Server => ServerArgs::command(),
             Self::Ssh => SshArgs::command(),
         })
     }

@@ -11,6 +11,7 @@ pub mod power;
 mod query;
 pub mod serial;
 mod serve;
+pub mod server;
 mod socket;
 mod tls;
 mod websocket;

@@ -15,7 +15,8 @@ async fn who_has_come_while_it_had_to_stay_off_is_asked() {
         sleep(MINUTE / 2).await;
         let (since_us, until_us) = (units::now_us(), units::now_us() + 3_600_000_000);
         let (holder, reason) = ("carol".to_owned(), None);
-        *lab.leases.0.lock().unwrap() = Some(Lease { holder, since_us, until_us, reason });
+        *lab.leases.0.lock().unwrap() =
+            Some(Lease { holder, shared_with: Vec::new(), since_us, until_us, reason });
     });
     assert!(matches!(on, Err(PowerError::Held(_))), "{on:?}");
     assert_eq!(outlet.state(), State::Off);

@@ -43,7 +43,8 @@ const OWNERS: &[(&str, &[&str])] = &[
 ];
 
 /// The modules that own boards, ports and outlets.
-const SERVICES: &[&str] = &["port", "capture", "console", "outlet", "power", "sim"];
+const SERVICES: &[&str] =
+    &["port", "capture", "console", "outlet", "power", "sim", "store", "server"];
 
 /// The parts of `front` that are themselves the way to a service: its HTTP side, its line servers with
 /// what they hand over, the command lines that start daemons, and the probe, which asks PDUs that no daemon

@@ -30,6 +30,7 @@ pub(crate) fn program(name: &str) -> PathBuf {
         "lava-dispatcher" => option_env!("CARGO_BIN_EXE_lava-dispatcher"),
         "lava-power" => option_env!("CARGO_BIN_EXE_lava-power"),
         "lava-serial" => option_env!("CARGO_BIN_EXE_lava-serial"),
+        "lava-server" => option_env!("CARGO_BIN_EXE_lava-server"),
         "lava-ssh" => option_env!("CARGO_BIN_EXE_lava-ssh"),
         _ => None,
     };

@@ -20,8 +20,13 @@ fn every_unit_is_shut_off_from_what_it_does_not_need() {
         units.filter(|path| path.extension().is_some_and(|it| it == "service")).collect();
     let mut names: Vec<_> = units.iter().filter_map(|path| path.file_name()?.to_str()).collect();
     names.sort_unstable();
-    let all =
-        ["lava-power@.service", "lava-serial.service", "lava-serial@.service", "lava-ssh.service"];
+    let all = [
+        "lava-power@.service",
+        "lava-serial.service",
+        "lava-serial@.service",
+        "lava-server.service",
+        "lava-ssh.service",
+    ];
     assert_eq!(names, all);
     let lab = TestLab::new();
     for unit in units {

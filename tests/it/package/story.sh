@@ -7,11 +7,11 @@ dpkg -i ./*.deb
 systemctl is-active lava-serial
 id lava
 lava --version
-for page in lava lava-console lava-serial lava-power lava-ssh; do test -s "/usr/share/man/man1/$page.1.gz"; done
+for page in lava lava-console lava-serial lava-power lava-server lava-ssh; do test -s "/usr/share/man/man1/$page.1.gz"; done
 test -s /usr/share/bash-completion/completions/lava
 test -s /usr/share/zsh/vendor-completions/_lava-console
 test -s /usr/share/fish/vendor_completions.d/lava.fish
-for package in lavamux lavamux-common lavamux-serial lavamux-power lavamux-ssh; do
+for package in lavamux lavamux-common lavamux-serial lavamux-power lavamux-server lavamux-ssh; do
     grep -q 'Permission is hereby granted' "/usr/share/doc/$package/copyright"
     gzip -dcf "/usr/share/doc/$package"/[Cc][Hh][Aa][Nn][Gg][Ee]* | grep lava-console >/dev/null
 done
@@ -62,6 +62,9 @@ control = "*"
 END
 systemctl enable --now lava-serial@rack1 lava-serial@rack2 lava-power@rack1
 systemctl start lava-ssh
+test "$(systemctl is-enabled lava-server)" = disabled
+systemctl start lava-server
+lava board add panda09 --type panda
 greets() { IFS= read -r -t 30 line </dev/tcp/127.0.0.1/7122 && [[ $line == SSH-2.0-* ]]; }
 greets
 exec 3<>/dev/tcp/127.0.0.1/7101
@@ -90,7 +93,8 @@ lava-console panda02 --since 10m --expect ready --send-line hello --expect 'got 
 
 # An upgrade lets nobody go.
 dpkg -i ./*.deb
-systemctl is-active lava-serial lava-serial@rack1 lava-power@rack1 lava-ssh
+systemctl is-active lava-serial lava-serial@rack1 lava-power@rack1 lava-server lava-ssh
+lava board list | grep panda09
 greets
 says again
 lava power on panda01
@@ -98,7 +102,7 @@ lava log panda01 | grep again
 test "$(systemctl list-units --failed --no-legend 'lava*' | wc -l)" = 0
 
 exec 3>&-
-dpkg --purge lavamux lavamux-serial lavamux-power lavamux-ssh lavamux-common
+dpkg --purge lavamux lavamux-serial lavamux-power lavamux-server lavamux-ssh lavamux-common
 # What somebody has written stays; nothing of ours does.
 rm -r /etc/lava
 left=$(find / -xdev -path /share -prune -o -iname '*lava*' ! -iname '*bratislava*' -print)

@@ -6,10 +6,12 @@ use clap::Args;
 use futures_util::future::join_all;
 use serde::Serialize;
 
+use super::queue::{ended, lease_of};
 use super::several::{Boards, outcome};
 use super::{Context, LabArgs};
-use crate::client::lab::Board;
-use crate::client::{control, lease};
+use crate::client::lab::{Board, Lab};
+use crate::client::server::LabServer;
+use crate::client::{Login, control, lease};
 use crate::model::{Failure, Kind, Lease, LeaseRequest, Name, Right, goes_by, units};
 use crate::wire::attach::Session;
 use crate::wire::request::{OfSession, Text};
@@ -80,6 +82,7 @@ pub(super) async fn lease(args: LeaseArgs, ctx: &Context) -> Result<(), Failure>
     let request = &LeaseRequest {
         user: Some(ctx.user().to_owned()),
         length: format!("{}ms", args.length.as_millis()),
+        shared_with: Vec::new(),
         reason: args.reason,
     };
     let take = |board: Board| async move {
@@ -107,7 +110,11 @@ pub(super) async fn lease(args: LeaseArgs, ctx: &Context) -> Result<(), Failure>
 
 pub(super) async fn release(args: ReleaseArgs, ctx: &Context) -> Result<(), Failure> {
     let need = if args.force { Right::Control } else { Right::Write };
-    let boards = args.lab.locate(ctx)?.select(&args.boards, need).await?;
+    let lab = args.lab.locate(ctx)?;
+    if let Some(server) = server_of(&lab, &args.boards).await {
+        return release_at(&server, &args, ctx).await;
+    }
+    let boards = lab.select(&args.boards, need).await?;
     let reason = args.reason.as_deref().filter(|_| args.force);
     let give_back = |board: Board| async move {
         let released = give_back(&board, ctx, reason).await;
@@ -133,6 +140,43 @@ pub(super) async fn release(args: ReleaseArgs, ctx: &Context) -> Result<(), Fail
         ctx.print(format!("{board}: {text}\n").as_bytes()).await?;
     }
     failed
+}
+
+/// The server that knows of what is to be given back: the one that is named, or this host's.
+async fn server_of(lab: &Lab, what: &[String]) -> Option<LabServer> {
+    match lab {
+        Lab::Server(endpoint) => Some(LabServer::new(endpoint.clone(), Login::default())),
+        Lab::Host(dir) => {
+            let server = LabServer::at(dir)?;
+            for what in what {
+                lease_of(&server, what).await.ok()?;
+            }
+            Some(server)
+        }
+        Lab::File(_) | Lab::For(..) => None,
+    }
+}
+
+/// The same at a server, which knows whose the boards are; by the numbers of requests, too.
+async fn release_at(server: &LabServer, args: &ReleaseArgs, ctx: &Context) -> Result<(), Failure> {
+    // Boards of one lease are given back together.
+    let mut leases = Vec::new();
+    for what in &args.boards {
+        let id = lease_of(server, what).await?;
+        if !leases.contains(&id) {
+            leases.push(id);
+        }
+    }
+    let reason = args.reason.as_deref().filter(|_| args.force);
+    for id in leases {
+        let request = server.release(id, ctx.user(), reason).await?;
+        if args.json {
+            ctx.print_json(&request).await?;
+            continue;
+        }
+        ctx.print(format!("request {id} {}\n", ended(&request)).as_bytes()).await?;
+    }
+    Ok(())
 }
 
 /// Both are given back, whatever becomes of the other.

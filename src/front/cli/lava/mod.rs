@@ -1,6 +1,7 @@
 //! The verbs of `lava`, one file each.
 
 mod attach;
+mod board;
 mod boards;
 mod breaks;
 mod broadcast;
@@ -19,12 +20,15 @@ mod log;
 mod man;
 mod msg;
 mod power;
+mod queue;
 mod remote;
+mod reserve;
 mod send;
 mod serial;
 mod several;
 mod token;
 mod top;
+mod user;
 mod watch;
 mod who;
 
@@ -56,18 +60,26 @@ enum Verb {
     #[command(flatten)]
     Lab(LabVerb),
     Attach(attach::AttachArgs),
+    Board(board::BoardArgs),
     Broadcast(broadcast::BroadcastArgs),
     Completions(completions::CompletionsArgs),
     Console(console::ConsoleArgs),
     Demo(demo::DemoArgs),
+    Extend(queue::ExtendArgs),
+    Group(user::GroupArgs),
     Doctor(doctor::DoctorArgs),
     Import(import::ImportArgs),
     Init(init::InitArgs),
     Man(man::ManArgs),
     Power(power::PowerArgs),
+    Queue(queue::QueueArgs),
+    Reserve(reserve::ReserveArgs),
     Serial(serial::SerialArgs),
+    Share(queue::ShareArgs),
     Token(token::TokenArgs),
     Top(top::TopArgs),
+    User(user::UserArgs),
+    Why(queue::WhyArgs),
 }
 
 /// What is done with boards of the lab, wherever one sits.
@@ -112,6 +124,7 @@ pub fn run(args: LavaArgs) -> ExitCode {
     let ctx = Context::of_process();
     let ended = match args.verb {
         Verb::Attach(args) => return attach::run(args),
+        Verb::Board(args) => wait(board::run(args, &ctx)),
         Verb::Broadcast(args) => return broadcast::run(args, &ctx),
         Verb::Completions(args) => wait(completions::run(&args, &ctx)),
         Verb::Console(args) => return console::run(args),
@@ -123,6 +136,13 @@ pub fn run(args: LavaArgs) -> ExitCode {
         Verb::Man(args) => man::run(&args),
         Verb::Lab(verb) => wait(verb.run(&ctx)),
         Verb::Power(args) => wait(power::run(args, &ctx)),
+        Verb::Extend(args) => wait(queue::extend(args, &ctx)),
+        Verb::Group(args) => wait(user::group(args, &ctx)),
+        Verb::User(args) => wait(user::user(args, &ctx)),
+        Verb::Queue(args) => wait(queue::queue(args, &ctx)),
+        Verb::Reserve(args) => wait(reserve::run(args, &ctx)),
+        Verb::Share(args) => wait(queue::share(args, &ctx)),
+        Verb::Why(args) => wait(queue::why(args, &ctx)),
         Verb::Serial(args) => wait(serial::run(args, &ctx)),
         Verb::Token(args) => wait(token::run(args, &ctx)),
     };

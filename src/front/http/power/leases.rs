@@ -14,6 +14,9 @@ use crate::client::ErrorBody;
 use crate::model::{Failure, Kind, Lease, LeaseRequest, Name, Right, units};
 use crate::power::Power;
 
+/// A lease is shared with so many people at most: its file is small.
+const MAX_SHARED: usize = 16;
+
 /// Who ends a lease, and of somebody else why.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -73,13 +76,20 @@ pub(super) async fn take(
     let wrong = |what: String| {
         Failure::new(Kind::User, what).hint(r#"write it like {"user":"alice","for":"2h"}"#)
     };
-    let LeaseRequest { user, length, reason } = serde_json::from_slice(&body)
+    let mut asked: LeaseRequest = serde_json::from_slice(&body)
         .map_err(|error| wrong(format!("the body is not understood: {error}")))?;
-    check("user", user.as_deref(), MAX_USER).map_err(wrong)?;
-    check("reason", reason.as_deref(), MAX_REASON).map_err(wrong)?;
-    let length = units::duration(&length).map_err(wrong)?;
-    let who = named(&caller, user).ok_or_else(|| wrong("a lease is somebody's: whose?".into()))?;
-    Ok(Json(power.take_lease(&name, who, length, reason).await?))
+    check("user", asked.user.as_deref(), MAX_USER).map_err(wrong)?;
+    check("reason", asked.reason.as_deref(), MAX_REASON).map_err(wrong)?;
+    if asked.shared_with.len() > MAX_SHARED {
+        return Err(wrong(format!("a board is shared with {MAX_SHARED} at most")).into());
+    }
+    for user in &asked.shared_with {
+        check("shared_with", Some(user), MAX_USER).map_err(wrong)?;
+    }
+    let length = units::duration(&asked.length).map_err(wrong)?;
+    let who = named(&caller, asked.user.take());
+    let who = who.ok_or_else(|| wrong("a lease is somebody's: whose?".into()))?;
+    Ok(Json(power.take_lease(&name, who, asked, length).await?))
 }
 
 /// Ends the caller's lease, or by force somebody else's, and tells whose it was.

@@ -43,7 +43,9 @@ pub(super) async fn look(lab: Result<Lab, Failure>, findings: &mut Vec<Finding>)
         Err(failure) => {
             let mend = match &lab {
                 Lab::File(path) => format!("${{EDITOR:-vi}} {}", quoted(path)),
-                Lab::Host(_) | Lab::For(..) => "sudo systemctl start lava-serial".into(),
+                Lab::Host(_) | Lab::Server(_) | Lab::For(..) => {
+                    "sudo systemctl start lava-serial".into()
+                }
             };
             return findings.push(Finding::wrong("inventory", failure.message, mend));
         }

@@ -1,0 +1,141 @@
+"""One HTTP request to a daemon: JSON in, JSON out."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import os
+import socket
+import ssl
+from typing import Any, Iterator, Optional, Tuple
+from urllib.parse import urlsplit
+
+TIMEOUT = 30.0
+
+
+class LabError(Exception):
+    """Something could not be done; the text says what, and what to do."""
+
+
+class Unreachable(LabError):
+    """A daemon does not answer."""
+
+
+class Refused(LabError):
+    """Somebody else has it, or one may not."""
+
+
+class WrongUse(LabError):
+    """What was asked for is not understood, or not there."""
+
+
+class _UnixConnection(http.client.HTTPConnection):
+    def __init__(self, path: str, timeout: float) -> None:
+        super().__init__("localhost", timeout=timeout)
+        self._path = path
+
+    def connect(self) -> None:
+        self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        self.sock.settimeout(self.timeout)
+        self.sock.connect(self._path)
+
+
+class Endpoint:
+    """Where a daemon is: ``http://HOST:PORT``, ``https://HOST:PORT`` or ``unix:PATH``."""
+
+    def __init__(self, url: str, token: Optional[str] = None, ca: Optional[str] = None) -> None:
+        self.url = url.rstrip("/")
+        self.token = token
+        self._ca = ca
+        if not self.url.startswith(("http://", "https://", "unix:")):
+            raise WrongUse(f"{url!r} is no daemon's address: write http://HOST:PORT or https://HOST:PORT")
+
+    @classmethod
+    def split(
+        cls, url: str, token: Optional[str], ca: Optional[str]
+    ) -> Tuple["Endpoint", str]:
+        """A thing's URL as its daemon and the path there."""
+        if url.startswith("unix:"):
+            path, _, rest = url[len("unix:") :].partition(":/")
+            return cls("unix:" + path, token, ca), "/" + rest
+        parts = urlsplit(url)
+        return cls(f"{parts.scheme}://{parts.netloc}", token, ca), parts.path
+
+    @property
+    def is_private(self) -> bool:
+        """Whether nobody can read along on the way there."""
+        host = urlsplit(self.url).hostname
+        return not self.url.startswith("http://") or host in ("localhost", "127.0.0.1", "::1")
+
+    def connection(self, timeout: float) -> http.client.HTTPConnection:
+        if self.url.startswith("unix:"):
+            return _UnixConnection(self.url[len("unix:") :], timeout)
+        parts = urlsplit(self.url)
+        host, port = parts.hostname or "", parts.port
+        if parts.scheme == "http":
+            return http.client.HTTPConnection(host, port, timeout=timeout)
+        context = ssl.create_default_context(cafile=self._ca or os.environ.get("LAVA_CA"))
+        return http.client.HTTPSConnection(host, port, timeout=timeout, context=context)
+
+    def headers(self) -> "dict[str, str]":
+        # A token goes only where nobody reads along.
+        if self.token and self.is_private:
+            return {"Authorization": f"Bearer {self.token}"}
+        return {}
+
+    def ask(
+        self, method: str, path: str, body: Optional[Any] = None, timeout: float = TIMEOUT
+    ) -> Any:
+        """What the daemon answers."""
+        connection = self.connection(timeout)
+        headers = self.headers()
+        text = None
+        if body is not None:
+            text = json.dumps(body).encode()
+            headers["Content-Type"] = "application/json"
+        try:
+            connection.request(method, path, text, headers)
+            response = connection.getresponse()
+            answer = response.read()
+        except (OSError, http.client.HTTPException) as error:
+            raise Unreachable(f"{self.url}: {error}") from error
+        finally:
+            connection.close()
+        if response.status >= 400:
+            raise _failure(self.url, response.status, answer)
+        return json.loads(answer) if answer else None
+
+    def events(self, path: str, silence: float) -> Iterator[Any]:
+        """The data of server-sent events, as they come."""
+        connection = self.connection(silence)
+        try:
+            connection.request("GET", path, headers=self.headers())
+            response = connection.getresponse()
+            if response.status >= 400:
+                raise _failure(self.url, response.status, response.read())
+            while True:
+                line = response.readline()
+                if not line:
+                    return
+                if line.startswith(b"data: "):
+                    yield json.loads(line[len(b"data: ") :])
+        except (OSError, http.client.HTTPException) as error:
+            raise Unreachable(f"{self.url}: {error}") from error
+        finally:
+            connection.close()
+
+
+def _failure(url: str, status: int, answer: bytes) -> LabError:
+    try:
+        error = json.loads(answer)["error"]
+        text = error["message"]
+        if error.get("hint"):
+            text += f" ({error['hint']})"
+        kind = error.get("kind")
+    except (ValueError, KeyError, TypeError):
+        return LabError(f"{url} answered {status}: {answer[:200]!r}")
+    if kind == "refused" or status in (401, 403):
+        return Refused(text)
+    if kind in ("user", "config"):
+        return WrongUse(text)
+    return LabError(text)

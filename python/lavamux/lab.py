@@ -1,0 +1,259 @@
+"""The lab: asking for boards, and having them."""
+
+from __future__ import annotations
+
+import getpass
+import os
+import threading
+import time
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Callable, Dict, List, Optional, Type, Union
+from urllib.parse import quote
+
+from ._http import Endpoint, LabError, Refused, Unreachable
+from .board import Board
+
+# A lease ends by itself when nothing is heard of us for so long, and so often we are heard of.
+HEARTBEAT = "90s"
+BEAT = 20.0
+# A server says something every 5 s while it is followed.
+SILENCE = 30.0
+
+
+class Lab:
+    """A ``lava-server``.
+
+    ``url`` is ``$LAVA_SERVER`` when left out, the token ``$LAVA_TOKEN`` or what is in
+    ``$LAVA_TOKEN_FILE`` or ``~/.config/lava/token``, ``ca`` the file of the CA of its certificate, ``$LAVA_CA``.
+    ``user`` says who asks where nobody has to log in.
+    """
+
+    def __init__(
+        self,
+        url: Optional[str] = None,
+        *,
+        token: Optional[str] = None,
+        ca: Optional[str] = None,
+        user: Optional[str] = None,
+    ) -> None:
+        url = url or os.environ.get("LAVA_SERVER") or "http://127.0.0.1:7000"
+        self._token = token or _token()
+        self._ca = ca
+        self.user = user or os.environ.get("LAVA_USER") or getpass.getuser()
+        self._server = Endpoint(url, self._token, ca)
+
+    def boards(self) -> List[Dict[str, Any]]:
+        """What the server knows of each board."""
+        found: List[Dict[str, Any]] = self._server.ask("GET", "/boards")
+        return found
+
+    def submit(
+        self,
+        spec: str = "",
+        *,
+        type: Optional[str] = None,
+        boards: int = 1,
+        specs: Optional[List[str]] = None,
+        hours: float = 0,
+        minutes: float = 0,
+        start: Optional[float] = None,
+        priority: Optional[int] = None,
+        reason: Optional[str] = None,
+    ) -> "Request":
+        """Asks for boards, and does not wait for them.
+
+        ``spec`` is what they are to be like, as ``"panda ram>=1GB"``; ``specs`` in its place has a
+        description for each. They are asked for two hours unless it is said otherwise. ``start`` is a Unix
+        time, from which on they are booked.
+        """
+        seconds = hours * 3600 + minutes * 60 or 7200
+        body: Dict[str, Any] = {"for": f"{int(seconds)}s", "user": self.user}
+        if specs is not None:
+            body["specs"] = specs
+        else:
+            body["spec"] = " ".join(word for word in (type, spec) if word)
+            body["boards"] = boards
+        if start is None:
+            body["heartbeat"] = HEARTBEAT
+        else:
+            body["start_us"] = int(start * 1_000_000)
+        if priority is not None:
+            body["priority"] = priority
+        if reason is not None:
+            body["reason"] = reason
+        return Request(self, self._server.ask("POST", "/requests", body))
+
+    def reserve(
+        self,
+        spec: str = "",
+        *,
+        timeout: Optional[float] = None,
+        progress: Optional[Callable[["Request"], None]] = None,
+        **asked: Any,
+    ) -> "Lease":
+        """Boards like this, as soon as it is one's turn: to be used with ``with``.
+
+        It takes what :meth:`submit` takes. ``progress`` is called whenever the place in the queue has
+        changed. After ``timeout`` seconds the request is called back, and :class:`TimeoutError` raised.
+        """
+        request = self.submit(spec, **asked)
+        try:
+            return request.wait(timeout, progress)
+        except BaseException:
+            request.release()
+            raise
+
+    def board(self, name: str) -> Board:
+        """A board by its name, whoever has it."""
+        return Board(self._server.ask("GET", f"/boards/{quote(name)}"), self._token, self._ca, self.user)
+
+
+class Request:
+    """Boards that one has asked for."""
+
+    def __init__(self, lab: Lab, info: Dict[str, Any]) -> None:
+        self._lab = lab
+        self.info = info
+
+    @property
+    def id(self) -> int:
+        return int(self.info["id"])
+
+    @property
+    def state(self) -> str:
+        """``waiting``, ``booked``, ``leased`` or ``ended``, as it was heard last."""
+        return str(self.info["state"])
+
+    @property
+    def position(self) -> Optional[int]:
+        """Its place in the queue; 1 comes next."""
+        return (self.info.get("waiting") or {}).get("position")
+
+    @property
+    def estimate(self) -> Optional[float]:
+        """When it may be its turn, as a Unix time."""
+        at = (self.info.get("waiting") or {}).get("estimate_us")
+        return None if at is None else at / 1_000_000
+
+    @property
+    def why(self) -> str:
+        """What it waits for."""
+        return str((self.info.get("waiting") or {}).get("why", ""))
+
+    def look(self) -> "Request":
+        """Asks where it stands."""
+        self.info = self._server.ask("GET", f"/requests/{self.id}")
+        return self
+
+    def wait(
+        self,
+        timeout: Optional[float] = None,
+        progress: Optional[Callable[["Request"], None]] = None,
+    ) -> "Lease":
+        """Waits for the boards. A server that is gone for a while is waited for."""
+        end = None if timeout is None else time.monotonic() + timeout
+        path = f"/requests/{self.id}/follow?user={quote(self._lab.user)}"
+        while True:
+            silence = SILENCE if end is None else max(0.1, min(SILENCE, end - time.monotonic()))
+            try:
+                for info in self._server.events(path, silence):
+                    self.info = info
+                    if self.state == "leased" and info.get("ready"):
+                        return Lease(self._lab, self)
+                    if self.state == "ended":
+                        raise Refused(f"request {self.id} was {info.get('ending')}")
+                    if progress is not None:
+                        progress(self)
+                    if end is not None and time.monotonic() >= end:
+                        break
+            except Unreachable:
+                pass
+            if end is not None and time.monotonic() >= end:
+                raise TimeoutError(f"request {self.id} still waits: {self.why}")
+            time.sleep(0.5)
+
+    def release(self) -> None:
+        """Gives the boards back, or stops waiting. What has ended already is over."""
+        try:
+            self._server.ask("DELETE", f"/requests/{self.id}?user={quote(self._lab.user)}")
+        except LabError:
+            if self.look().state != "ended":
+                raise
+
+    @property
+    def _server(self) -> Endpoint:
+        return self._lab._server
+
+
+class Lease:
+    """Boards that one has, until the ``with`` ends. It is heard of as long as this process lives."""
+
+    def __init__(self, lab: Lab, request: Request) -> None:
+        self._lab = lab
+        self.request = request
+        self.boards: List[Board] = [lab.board(name) for name in request.info["boards"]]
+        self._over = threading.Event()
+        self._heart = threading.Thread(target=self._beat, daemon=True, name=f"lease {self.id}")
+        self._heart.start()
+
+    @property
+    def id(self) -> int:
+        return self.request.id
+
+    @property
+    def board(self) -> Board:
+        """The one, or the first."""
+        return self.boards[0]
+
+    @property
+    def until(self) -> float:
+        """When it ends by itself, as a Unix time."""
+        return float(self.request.info["until_us"]) / 1_000_000
+
+    def extend(self, *, hours: float = 0, minutes: float = 0) -> None:
+        """Has it end so much time from now."""
+        seconds = int(hours * 3600 + minutes * 60)
+        self._change("extend", {"for": f"{seconds}s"})
+
+    def share(self, user: str) -> None:
+        """Lets somebody else use the boards, too."""
+        self._change("share", {"to": user})
+
+    def release(self) -> None:
+        """Gives the boards back."""
+        self._over.set()
+        self.request.release()
+
+    def __enter__(self) -> "Union[Board, List[Board]]":
+        return self.board if len(self.boards) == 1 else self.boards
+
+    def __exit__(
+        self,
+        kind: Optional[Type[BaseException]],
+        error: Optional[BaseException],
+        trace: Optional[TracebackType],
+    ) -> None:
+        self.release()
+
+    def _change(self, how: str, body: Dict[str, Any]) -> None:
+        body["user"] = self._lab.user
+        self.request.info = self._lab._server.ask("POST", f"/leases/{self.id}/{how}", body)
+
+    def _beat(self) -> None:
+        body = {"user": self._lab.user}
+        while not self._over.wait(BEAT):
+            try:
+                self._lab._server.ask("POST", f"/requests/{self.id}/heartbeat", body)
+            except Unreachable:
+                continue
+            except LabError:
+                return
+
+
+def _token() -> Optional[str]:
+    if os.environ.get("LAVA_TOKEN"):
+        return os.environ["LAVA_TOKEN"].strip()
+    config = os.environ.get("XDG_CONFIG_HOME") or str(Path.home() / ".config")
+    file = Path(os.environ.get("LAVA_TOKEN_FILE") or Path(config) / "lava" / "token")
+    return file.read_text().strip() if file.is_file() else None

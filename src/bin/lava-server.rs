@@ -1,0 +1,31 @@
+//! Knows a lab's boards and gives them to who asks. See `lavamux::daemon::server`.
+
+use std::process::ExitCode;
+
+use clap::Parser as _;
+use lavamux::daemon;
+use lavamux::daemon::server::ServerDaemon;
+use lavamux::front::cli::{self, server::ServerArgs};
+use lavamux::model::{Failure, Kind};
+
+fn main() -> ExitCode {
+    cli::programs::Program::Server.complete();
+    daemon::start_tracing();
+    cli::exit(run(ServerArgs::parse()))
+}
+
+fn run(args: ServerArgs) -> Result<(), Failure> {
+    let Some(config) = args.into_config()? else { return Ok(()) };
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+    let runtime = runtime.map_err(|error| Failure::from_error(Kind::Infra, &error))?;
+    let served = runtime.block_on(async {
+        let shutdown = daemon::shutdown_on_signals()?;
+        let server = ServerDaemon::open(config).await?;
+        let addresses = server.addresses();
+        server.run(shutdown, || daemon::ready(&addresses)).await;
+        Ok(())
+    });
+    // A name server that does not answer is not waited for.
+    runtime.shutdown_background();
+    served
+}

@@ -1,0 +1,226 @@
+//! A lab's server: its boards, and requests for them.
+
+use std::path::Path;
+use std::time::Duration;
+
+use serde::de::IgnoredAny;
+
+use super::json_lines::JsonLines;
+use super::sockets::sockets_in;
+use super::{Endpoint, Http, Login, percent_encoded};
+use crate::config::runtime_dir;
+use crate::model::{
+    Announced, Announcee, Announcement, BoardDescription, BoardInfo, BoardRecord, BoardRequest,
+    DaemonInfo, Failure, GroupInfo, HealthChange, Kind, LeaseChange, Name, NewToken, RequestInfo,
+    Rights, TokenRequest, UserDescription, UserInfo,
+};
+
+/// A server says something every 5 s; one that has said nothing for so long is gone.
+const SILENCE: Duration = Duration::from_secs(20);
+
+/// A `lava-server`.
+///
+/// # Errors
+/// All that is asked of it fails with the server's own failure where it gave one; else with [`Kind::Lab`].
+#[derive(Debug, Clone)]
+pub struct LabServer {
+    http: Http,
+}
+
+/// What becomes of a request.
+#[derive(Debug)]
+pub struct Follow(JsonLines);
+
+impl LabServer {
+    pub fn new(endpoint: Endpoint, login: Login) -> Self {
+        Self { http: Http::new(endpoint).with_login(login) }
+    }
+
+    /// The server that a URL names, else `$LAVA_SERVER`, else the one of this host.
+    ///
+    /// # Errors
+    /// [`Kind::User`] when none is named, and none is here.
+    pub fn locate(url: Option<&str>) -> Result<Self, Failure> {
+        let set = std::env::var("LAVA_SERVER").ok().filter(|url| !url.is_empty());
+        let url = url.map(str::to_owned).or(set);
+        let endpoint = match url {
+            Some(url) => url.parse().map_err(|error| Failure::new(Kind::User, error))?,
+            None => {
+                return Self::at(&runtime_dir()).ok_or_else(|| {
+                    Failure::new(Kind::User, "no lava-server is named, and none runs on this host")
+                        .hint("name it: --server https://HOST:PORT, or $LAVA_SERVER")
+                });
+            }
+        };
+        Ok(Self::new(endpoint, Login::default()))
+    }
+
+    /// The one whose socket is in this folder, if there is one.
+    pub fn at(dir: &Path) -> Option<Self> {
+        let endpoint = sockets_in(dir, "server").into_iter().next()?;
+        Some(Self::new(endpoint, Login::default()))
+    }
+
+    pub async fn announce(&self, what: &Announcement) -> Result<Announced, Failure> {
+        self.http.post("/daemons", what).await
+    }
+
+    pub async fn daemons(&self) -> Result<Vec<DaemonInfo>, Failure> {
+        self.http.get("/daemons").await
+    }
+
+    /// The consoles that daemons have announced.
+    pub async fn consoles(&self) -> Result<Vec<Announcee>, Failure> {
+        self.http.get("/consoles").await
+    }
+
+    /// The outlets that daemons have announced.
+    pub async fn outlets(&self) -> Result<Vec<Announcee>, Failure> {
+        self.http.get("/outlets").await
+    }
+
+    pub async fn boards(&self) -> Result<Vec<BoardInfo>, Failure> {
+        self.http.get("/boards").await
+    }
+
+    pub async fn board(&self, name: &str) -> Result<BoardInfo, Failure> {
+        self.http.get(&board(name, "")).await
+    }
+
+    /// Adds a board or, unless it is to be new, describes one anew.
+    pub async fn put_board(
+        &self,
+        name: &Name,
+        description: &BoardDescription,
+        new: bool,
+        user: &str,
+    ) -> Result<BoardInfo, Failure> {
+        let path = format!("{}&new={new}", by(&board(name.as_str(), ""), user));
+        self.http.put(&path, description).await
+    }
+
+    pub async fn remove_board(&self, name: &str, user: &str) -> Result<(), Failure> {
+        self.http.delete::<IgnoredAny>(&by(&board(name, ""), user)).await.map(|_| ())
+    }
+
+    pub async fn set_health(
+        &self,
+        name: &str,
+        change: &HealthChange,
+    ) -> Result<BoardInfo, Failure> {
+        self.http.post(&board(name, "/health"), change).await
+    }
+
+    /// Sets when a board is in maintenance: from and until, in seconds since the Unix epoch.
+    pub async fn set_maintenance(
+        &self,
+        name: &str,
+        windows: &[(u64, u64)],
+        user: &str,
+    ) -> Result<(), Failure> {
+        let body = serde_json::json!({"windows": windows, "user": user});
+        self.http.post::<IgnoredAny>(&board(name, "/maintenance"), &body).await.map(|_| ())
+    }
+
+    pub async fn history(&self, name: &str) -> Result<Vec<BoardRecord>, Failure> {
+        self.http.get(&board(name, "/history")).await
+    }
+
+    pub async fn users(&self) -> Result<Vec<UserInfo>, Failure> {
+        self.http.get("/users").await
+    }
+
+    /// Adds a user, or says anew what one may.
+    pub async fn put_user(&self, name: &Name, user: &UserDescription) -> Result<(), Failure> {
+        self.http.put::<IgnoredAny>(&format!("/users/{name}"), user).await.map(|_| ())
+    }
+
+    pub async fn remove_user(&self, name: &Name) -> Result<(), Failure> {
+        self.http.delete::<IgnoredAny>(&format!("/users/{name}")).await.map(|_| ())
+    }
+
+    pub async fn new_token(&self, of: &Name, asked: &TokenRequest) -> Result<NewToken, Failure> {
+        self.http.post(&format!("/users/{of}/tokens"), asked).await
+    }
+
+    /// Ends a token.
+    pub async fn remove_token(&self, of: &Name, id: &str) -> Result<(), Failure> {
+        let path = format!("/users/{of}/tokens/{}", percent_encoded(id));
+        self.http.delete::<IgnoredAny>(&path).await.map(|_| ())
+    }
+
+    pub async fn groups(&self) -> Result<Vec<GroupInfo>, Failure> {
+        self.http.get("/groups").await
+    }
+
+    /// Adds a group, or says anew what its users may.
+    pub async fn put_group(&self, name: &Name, rights: &Rights) -> Result<(), Failure> {
+        self.http.put::<IgnoredAny>(&format!("/groups/{name}"), rights).await.map(|_| ())
+    }
+
+    pub async fn remove_group(&self, name: &Name) -> Result<(), Failure> {
+        self.http.delete::<IgnoredAny>(&format!("/groups/{name}")).await.map(|_| ())
+    }
+
+    pub async fn submit(&self, asked: &BoardRequest) -> Result<RequestInfo, Failure> {
+        self.http.post("/requests", asked).await
+    }
+
+    /// Those that have not ended; or all of the last week.
+    pub async fn requests(&self, ended: bool) -> Result<Vec<RequestInfo>, Failure> {
+        self.http.get(&format!("/requests?ended={ended}")).await
+    }
+
+    pub async fn request(&self, id: u64) -> Result<RequestInfo, Failure> {
+        self.http.get(&format!("/requests/{id}")).await
+    }
+
+    /// Gives boards back, or stops waiting for them; with a reason also somebody else's.
+    pub async fn release(
+        &self,
+        id: u64,
+        user: &str,
+        reason: Option<&str>,
+    ) -> Result<RequestInfo, Failure> {
+        let mut path = by(&format!("/requests/{id}"), user);
+        if let Some(reason) = reason {
+            path.push_str(&format!("&force=true&reason={}", percent_encoded(reason)));
+        }
+        self.http.delete(&path).await
+    }
+
+    /// `extend`, `share` or `give`.
+    pub async fn change(
+        &self,
+        id: u64,
+        how: &str,
+        change: &LeaseChange,
+    ) -> Result<RequestInfo, Failure> {
+        self.http.post(&format!("/leases/{id}/{how}"), change).await
+    }
+
+    /// Follows a request until it has ended; the server hears of the user meanwhile.
+    pub async fn follow(&self, id: u64, user: &str) -> Result<Follow, Failure> {
+        let path = by(&format!("/requests/{id}/follow"), user);
+        let body = self.http.clone().with_timeout(SILENCE).body(&path).await?;
+        Ok(Follow(JsonLines::new("a request", body)))
+    }
+}
+
+impl Follow {
+    /// Where the request stands now; `None` when there is no more to come. Cancel safe.
+    ///
+    /// # Errors
+    /// [`Kind::Lab`] when the server is gone, or is not understood.
+    pub async fn next(&mut self) -> Result<Option<RequestInfo>, Failure> {
+        self.0.next_event().await
+    }
+}
+
+fn board(name: &str, what: &str) -> String {
+    format!("/boards/{}{what}", percent_encoded(name))
+}
+
+fn by(path: &str, user: &str) -> String {
+    format!("{path}?user={}", percent_encoded(user))
+}

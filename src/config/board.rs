@@ -1,0 +1,98 @@
+//! Boards as files: what is said of each in a `NAME.toml`.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+
+use super::{At, FromNode as _, Node, Problems, Table, read_all};
+use crate::model::{BoardDescription, Failure, Name};
+
+/// Reads a folder of boards; a file is named as its board.
+///
+/// # Errors
+/// Everything that is wrong in any of them, each with its place.
+pub fn read(folder: &Path) -> Result<BTreeMap<Name, BoardDescription>, Failure> {
+    let problems = Problems::default();
+    let mut boards = BTreeMap::new();
+    for (file, node) in read_all(&[folder.to_owned()], &problems) {
+        let at = At::top(&file, &problems);
+        let stem = Path::new(&file).file_stem().unwrap_or_default().to_string_lossy();
+        let name: Result<Name, _> = stem.parse();
+        let name =
+            name.map_err(|error| at.problem(node.place, format!("the file's name: {error}")));
+        let Some(table) = Table::new(&node, at) else { continue };
+        let board = one(&table);
+        table.finish();
+        boards.extend(name.ok().zip(board));
+    }
+    problems.check(Some(boards))
+}
+
+/// The text of a board's file.
+pub fn text(board: &BoardDescription) -> String {
+    // A text as TOML has it: what JSON escapes, TOML escapes in the same way.
+    let quoted = |text: &str| serde_json::Value::from(text).to_string();
+    let mut file = format!("type = {}\n", quoted(board.kind.as_str()));
+    for (key, part) in [("console", &board.console), ("outlet", &board.outlet)] {
+        if let Some(part) = part {
+            file.push_str(&format!("{key} = {}\n", quoted(part)));
+        }
+    }
+    if !board.tags.is_empty() {
+        let tags: Vec<_> = board.tags.iter().map(|tag| quoted(tag)).collect();
+        file.push_str(&format!("tags = [{}]\n", tags.join(", ")));
+    }
+    if !board.attributes.is_empty() {
+        file.push_str("\n[attributes]\n");
+        for (key, value) in &board.attributes {
+            file.push_str(&format!("{} = {}\n", quoted(key), quoted(value)));
+        }
+    }
+    file
+}
+
+fn one(table: &Table<'_>) -> Option<BoardDescription> {
+    let kind = table.required("type");
+    let tags: Vec<String> = table.optional("tags").unwrap_or_default();
+    let (console, outlet) = (table.optional("console"), table.optional("outlet"));
+    let mut attributes = BTreeMap::new();
+    if let Some(of) = table.table("attributes") {
+        let text = |node: &Node, at: &At<'_>| String::from_node(node, at);
+        for (key, node) in of.entries() {
+            let value = text(node, &of.at().key(&key.name));
+            attributes.extend(value.map(|value| (key.name.clone(), value)));
+        }
+    }
+    let tags: BTreeSet<String> = tags.into_iter().collect();
+    Some(BoardDescription { kind: kind?, tags, attributes, console, outlet })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_board_reads_as_it_was_written() {
+        let board = BoardDescription {
+            kind: "panda".parse().unwrap(),
+            tags: ["hdmi".to_owned(), "wi\"fi".to_owned()].into(),
+            attributes: [("ram".to_owned(), "1GB".to_owned())].into(),
+            console: Some("farm1/panda01".into()),
+            outlet: Some("unix:/run/a \\b.sock:/outlets/p".into()),
+        };
+        let dir = tempfile::tempdir().unwrap();
+        std::fs::write(dir.path().join("panda01.toml"), text(&board)).unwrap();
+        assert_eq!(read(dir.path()).unwrap(), [("panda01".parse().unwrap(), board)].into());
+    }
+
+    #[test]
+    fn everything_wrong_is_told_with_its_place() {
+        let dir = tempfile::tempdir().unwrap();
+        std::fs::write(dir.path().join("a b.toml"), "type = \"x\"\n").unwrap();
+        std::fs::write(dir.path().join("b.toml"), "tpye = \"x\"\n[attributes]\nram = 3\n").unwrap();
+        let told = read(dir.path()).unwrap_err().to_string();
+        assert!(told.contains("a b.toml:1:1: the file's name: a name consists of"), "{told}");
+        assert!(told.contains("b.toml:1:1: \"type\" is missing"), "{told}");
+        assert!(told.contains("did you mean \"type\"?"), "{told}");
+        assert!(told.contains("b.toml:3:7: attributes.ram: expected a text"), "{told}");
+    }
+}

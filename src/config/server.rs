@@ -1,0 +1,161 @@
+//! The configuration of `lava-server`. All of it may be left out.
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::{Path, PathBuf};
+
+use super::capture::state_dir;
+use super::lab::LoginFiles;
+use super::{AccessConfig, At, HttpListen, Problems, Table, read_all};
+use crate::model::{Failure, Kind};
+
+/// Where it listens when nothing else is said.
+pub const LISTEN: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 7000);
+/// The file of SQLite in its folder.
+const FILE: &str = "lava.sqlite";
+
+/// What a `lava-server` serves.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ServerConfig {
+    pub http: HttpListen,
+    /// What outlives it is in this folder.
+    pub dir: PathBuf,
+    /// `postgres://USER@HOST/NAME` or `sqlite:FILE`; a file in the folder when there is none.
+    pub database: Option<String>,
+    /// How the daemons that serve the boards let us in: `[daemons]`.
+    pub daemons: LoginFiles,
+    pub access: AccessConfig,
+}
+
+impl Default for ServerConfig {
+    fn default() -> Self {
+        Self {
+            http: HttpListen::plain(LISTEN),
+            dir: state_dir().join("server"),
+            database: None,
+            daemons: LoginFiles::default(),
+            access: AccessConfig::default(),
+        }
+    }
+}
+
+impl ServerConfig {
+    /// Reads files and folders of TOML; several are one configuration.
+    ///
+    /// # Errors
+    /// [`Kind::Config`] with every problem in all of them.
+    pub fn read(paths: &[PathBuf]) -> Result<Self, Failure> {
+        let problems = Problems::default();
+        let mut config = Self::default();
+        // A folder without any file says nothing.
+        let paths: Vec<_> = paths.iter().filter(|path| !is_empty(path)).cloned().collect();
+        for (file, node) in read_all(&paths, &problems) {
+            if let Some(top) = Table::new(&node, At::top(&file, &problems)) {
+                config.take(&top);
+                top.finish();
+            }
+        }
+        problems.check(Some(config))
+    }
+
+    /// The file of the database, if it is one of its own folder's.
+    pub fn file(&self) -> PathBuf {
+        self.dir.join(FILE)
+    }
+
+    /// Takes the database from a command line.
+    ///
+    /// # Errors
+    /// [`Kind::User`] when there is a password in it: everybody on the host could read it there.
+    pub fn with_database(self, url: Option<String>) -> Result<Self, Failure> {
+        let Some(url) = url else { return Ok(self) };
+        let login = url.split_once("://").and_then(|(_, rest)| rest.split_once('@'));
+        if login.is_some_and(|(login, _)| login.contains(':')) || url.contains("password=") {
+            let what = "everybody on this host can read a password in an argument";
+            return Err(Failure::new(Kind::User, what).hint(
+                "put it into ~/.pgpass or $PGPASSFILE, or the URL into a file: [database] url = …",
+            ));
+        }
+        Ok(Self { database: Some(url), ..self })
+    }
+
+    fn take(&mut self, top: &Table<'_>) {
+        if let Some(table) = top.table("http") {
+            if let Some(http) = HttpListen::from_table(&table) {
+                self.access.names.extend(http.names.clone());
+                self.http = http;
+            }
+            table.finish();
+        }
+        if let Some(table) = top.table("state") {
+            let folder = Path::new(table.at().file).parent().unwrap_or(Path::new(""));
+            if let Some(dir) = table.optional::<PathBuf>("dir") {
+                self.dir = folder.join(dir);
+            }
+            table.finish();
+        }
+        if let Some(table) = top.table("database") {
+            self.database = table.required("url");
+            table.finish();
+        }
+        if let Some(table) = top.table("daemons") {
+            self.daemons = LoginFiles::from_table(&table);
+            table.finish();
+        }
+        self.access.read(top);
+        AccessConfig::check(top, Some(&self.http));
+    }
+}
+
+fn is_empty(folder: &Path) -> bool {
+    let files = std::fs::read_dir(folder).into_iter().flatten().flatten();
+    folder.is_dir()
+        && !files.into_iter().any(|file| file.path().extension() == Some("toml".as_ref()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(text: &str) -> Result<ServerConfig, String> {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("server.toml");
+        std::fs::write(&path, text).unwrap();
+        let place = format!("{}/", dir.path().display());
+        let read = ServerConfig::read(&[path]);
+        read.map_err(|failure| failure.to_string().replace(&place, ""))
+    }
+
+    #[test]
+    fn the_example_is_complete_and_shows_defaults() {
+        let example = include_str!("../../conf/server.toml");
+        let config = read(example).unwrap();
+        assert_eq!(config.access.tokens.len(), 2);
+        assert!(config.database.is_some() && config.http.tls.is_none());
+        let empty = read("").unwrap();
+        assert_eq!(empty.http.listen, config.http.listen);
+        assert_eq!(empty, ServerConfig::default());
+        let folder = tempfile::tempdir().unwrap();
+        assert_eq!(ServerConfig::read(&[folder.path().to_owned()]).unwrap(), empty);
+    }
+
+    #[test]
+    fn everything_wrong_is_told_with_its_place() {
+        let told = read("[http]\nlisten = \"127.0.0.1\"\n[databse]\nurl = \"x\"\n").unwrap_err();
+        assert!(told.contains("server.toml:2:10: http.listen: "), "{told}");
+        assert!(told.contains("unknown key \"databse\"; did you mean \"database\"?"), "{told}");
+    }
+
+    #[test]
+    fn a_password_is_no_argument() {
+        for (url, good) in [
+            ("postgres://lava@db/lava", true),
+            ("postgres:///lava?host=/run/postgresql", true),
+            ("sqlite:/tmp/a@b:c", true),
+            ("postgres://lava:secret@db/lava", false),
+            ("postgres://db/lava?password=secret", false),
+        ] {
+            let taken = ServerConfig::default().with_database(Some(url.into()));
+            assert_eq!(taken.is_ok(), good, "{url}");
+        }
+    }
+}

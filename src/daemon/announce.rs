@@ -1,0 +1,127 @@
+//! Tells a `lava-server` what a daemon serves, for as long as it serves it.
+
+use std::net::SocketAddr;
+use std::path::Path;
+use std::time::Duration;
+
+use futures_util::future::BoxFuture;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+use crate::client::server::LabServer;
+use crate::client::{Endpoint, Login};
+use crate::config::{AnnounceConfig, HttpListen};
+use crate::model::{AnnouncedOutlet, Announcement, DaemonKind, Failure, Kind, Name};
+
+/// How often it is looked what has changed.
+const LOOK: Duration = Duration::from_secs(1);
+/// How long after a failure it is tried again.
+const AGAIN: Duration = Duration::from_secs(3);
+
+/// The consoles and the outlets that are served now.
+pub(super) type Served = (Vec<Name>, Vec<AnnouncedOutlet>);
+
+/// Who announces a daemon.
+#[derive(Debug)]
+pub(super) struct Announcer {
+    server: LabServer,
+    url: String,
+    announcement: Announcement,
+}
+
+impl Announcer {
+    /// # Errors
+    /// [`Kind::Config`] when it cannot be told where the daemon or the server is.
+    pub(super) fn new(
+        config: &AnnounceConfig,
+        kind: DaemonKind,
+        http: Option<(&HttpListen, SocketAddr)>,
+        socket: &Path,
+    ) -> Result<Self, Failure> {
+        let wrong = |what: String| Failure::new(Kind::Config, what);
+        let endpoint: Endpoint = config.url.parse().map_err(wrong)?;
+        let host = match &config.host {
+            Some(host) => host.clone(),
+            None => own_name()?,
+        };
+        let url = match (&config.here, http) {
+            (Some(here), _) => here.clone(),
+            (None, Some((http, address))) => {
+                let scheme = if http.tls.is_some() { "https" } else { "http" };
+                match address.ip().is_unspecified() {
+                    true => format!("{scheme}://{host}:{}", address.port()),
+                    false => format!("{scheme}://{address}"),
+                }
+            }
+            (None, None) => format!("unix:{}", socket.display()),
+        };
+        let login = Login {
+            token_file: config.login.token_file.clone(),
+            ca: config.login.ca.clone(),
+            behalf: None,
+        };
+        let announcement = Announcement {
+            kind,
+            host,
+            url,
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            consoles: Vec::new(),
+            outlets: Vec::new(),
+        };
+        Ok(Self { server: LabServer::new(endpoint, login), url: config.url.clone(), announcement })
+    }
+
+    /// Announces what `served` says until `shutdown`: at once when it has changed, and again before the
+    /// server would take us for dead.
+    pub(super) async fn run(
+        mut self,
+        served: impl Fn() -> BoxFuture<'static, Served>,
+        shutdown: CancellationToken,
+    ) {
+        let mut due = Instant::now();
+        let mut silent = false;
+        loop {
+            let (consoles, outlets) = served().await;
+            let before = &self.announcement;
+            let changed = before.consoles != consoles || before.outlets != outlets;
+            (self.announcement.consoles, self.announcement.outlets) = (consoles, outlets);
+            if due <= Instant::now() || changed && !silent {
+                let told = tokio::select! {
+                    told = self.server.announce(&self.announcement) => told,
+                    () = shutdown.cancelled() => return,
+                };
+                let (server, url) = (self.url.as_str(), self.announcement.url.as_str());
+                match told {
+                    Ok(again) => {
+                        if std::mem::take(&mut silent) {
+                            tracing::info!(server, "announced again");
+                        }
+                        // Half of it is left for a failure.
+                        due = Instant::now() + Duration::from_secs(again.again_s.max(2)) / 2;
+                    }
+                    Err(failure) => {
+                        if !std::mem::replace(&mut silent, true) {
+                            tracing::warn!(server, url, "not announced: {failure}");
+                        }
+                        due = Instant::now() + AGAIN;
+                    }
+                }
+            }
+            tokio::select! {
+                () = shutdown.cancelled() => return,
+                () = tokio::time::sleep(LOOK) => {}
+            }
+        }
+    }
+}
+
+/// What this host calls itself, up to the first dot.
+fn own_name() -> Result<Name, Failure> {
+    let uname = rustix::system::uname();
+    let name = uname.nodename().to_string_lossy();
+    let short = name.split('.').next().unwrap_or_default();
+    short.parse().map_err(|error| {
+        let what = format!("this host is called {name:?}: {error}");
+        Failure::new(Kind::Config, what).hint("say what it is called in the lab: [server] host")
+    })
+}

@@ -1,0 +1,265 @@
+//! `lava reserve`: to have a board like this, as soon as there is one.
+
+use std::time::Duration;
+
+use clap::Args;
+use jiff::Timestamp;
+use tokio::signal::unix::{SignalKind, signal};
+
+use super::Context;
+use super::board::ServerArg;
+use crate::client::server::LabServer;
+use crate::model::{
+    BoardInfo, BoardRequest, Ending, Failure, Kind, Name, RequestInfo, RequestState, Waiting, units,
+};
+
+/// While it is waited for, the request goes on for so long without us.
+const PATIENCE: &str = "1m";
+/// After this the boards are told although an outlet does not know yet whose its board is.
+const READY: Duration = Duration::from_secs(5);
+/// How long is waited before a server that is gone is asked again, and how often.
+const AGAIN: Duration = Duration::from_secs(2);
+const TRIES: u32 = 30;
+
+/// Reserves boards: waits until it is your turn, and then tells how to get at them.
+///
+/// SPEC is a device type, and what the board is to have: panda, 'arch=armv7 ram>=1GB cpus>=2', tag=hdmi,
+/// name=panda01. Several SPECs are a board each, all of them at once. What you have waited for is lost with
+/// Ctrl-C; what you have is yours until the time is over, or lava release.
+///
+/// Exit codes: 1 it will never be your turn as the lab is now (with --no-wait it is 0: the request waits);
+/// 4 you may have no board.
+#[derive(Debug, Args)]
+pub(super) struct ReserveArgs {
+    #[arg(required = true, value_name = "SPEC")]
+    specs: Vec<String>,
+    /// For how long, as 30m, 2h or 3d; 31 days at most.
+    #[arg(long = "for", value_name = "TIME", default_value = "2h")]
+    length: String,
+    /// So many boards of the one SPEC, all at once.
+    #[arg(long, value_name = "N")]
+    boards: Option<usize>,
+    /// From then on, as 2026-11-24T09:00Z, 2026-11-24T09:00:00+01:00, or in so much time (8h). Boards are
+    /// booked in advance, and are yours then without anybody waiting.
+    #[arg(long = "at", value_name = "WHEN", value_parser = moment)]
+    start: Option<u64>,
+    /// 0 (low) to 100 (high).
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u8).range(..=100))]
+    priority: Option<u8>,
+    /// What for; others see it.
+    #[arg(long, value_name = "TEXT")]
+    reason: Option<String>,
+    /// Do not wait: lava queue and lava why tell what becomes of it.
+    #[arg(long)]
+    no_wait: bool,
+    #[command(flatten)]
+    server: ServerArg,
+}
+
+pub(super) async fn run(args: ReserveArgs, ctx: &Context) -> Result<(), Failure> {
+    let server = args.server.locate()?;
+    let waits = !args.no_wait && args.start.is_none();
+    let several = args.specs.len() > 1;
+    if several && args.boards.is_some() {
+        let what = "either several SPECs, a board each, or --boards of one";
+        return Err(Failure::new(Kind::User, what));
+    }
+    let asked = BoardRequest {
+        spec: if several { String::new() } else { args.specs.concat() },
+        specs: if several { args.specs } else { Vec::new() },
+        boards: args.boards,
+        length: args.length,
+        start_us: args.start,
+        priority: args.priority,
+        reason: args.reason,
+        user: Some(ctx.user().to_owned()),
+        heartbeat: None,
+        patience: waits.then(|| PATIENCE.to_owned()),
+    };
+    let request = server.submit(&asked).await?;
+    let id = request.id;
+    let request = match waits {
+        true => wait(&server, request, ctx).await?,
+        false => settled(&server, request).await?,
+    };
+    if args.server.json {
+        return ctx.print_json(&request).await;
+    }
+    let text = match request.state {
+        RequestState::Leased => connect(&server, &request).await?,
+        _ => format!("request {id}: {}\n", sentence(&request)),
+    };
+    ctx.print(text.as_bytes()).await
+}
+
+/// Waits for the request's turn, and gives it up when told to end.
+async fn wait(
+    server: &LabServer,
+    request: RequestInfo,
+    ctx: &Context,
+) -> Result<RequestInfo, Failure> {
+    let id = request.id;
+    let interrupted = async {
+        let kinds = [SignalKind::interrupt(), SignalKind::terminate(), SignalKind::hangup()];
+        let mut signals = Vec::new();
+        for kind in kinds {
+            signals.extend(signal(kind).ok());
+        }
+        std::future::poll_fn(|cx| {
+            match signals.iter_mut().any(|signal| signal.poll_recv(cx).is_ready()) {
+                true => std::task::Poll::Ready(()),
+                false => std::task::Poll::Pending,
+            }
+        })
+        .await;
+    };
+    tokio::select! {
+        leased = turn(server, request, ctx) => leased,
+        () = interrupted => {
+            server.release(id, ctx.user(), None).await?;
+            Err(Failure::new(Kind::Interrupted, format!("request {id} is called back")))
+        }
+    }
+}
+
+/// Waits for the request's turn.
+async fn turn(
+    server: &LabServer,
+    mut request: RequestInfo,
+    ctx: &Context,
+) -> Result<RequestInfo, Failure> {
+    let mut told = String::new();
+    let mut tries = 0;
+    let ready = tokio::time::Instant::now() + READY;
+    loop {
+        let mut follow = match server.follow(request.id, ctx.user()).await {
+            Ok(follow) => follow,
+            Err(failure) if failure.kind == Kind::Lab && tries < TRIES => {
+                tries += 1;
+                tokio::time::sleep(AGAIN).await;
+                continue;
+            }
+            Err(failure) => return Err(failure),
+        };
+        loop {
+            match request.state {
+                RequestState::Leased if request.ready => return Ok(request),
+                RequestState::Leased | RequestState::Booked => {}
+                RequestState::Ended => {
+                    let how = request.ending.map_or("ended", Ending::as_str);
+                    let what = format!("request {} was {how}", request.id);
+                    return Err(Failure::new(Kind::Refused, what));
+                }
+                RequestState::Waiting => {
+                    let now = sentence(&request);
+                    if told != now {
+                        ctx.note(&format!("request {}: {now}", request.id)).await;
+                        told = now;
+                    }
+                }
+            }
+            let leased = request.state == RequestState::Leased;
+            let until = if leased { ready.max(tokio::time::Instant::now()) } else { far() };
+            let next = tokio::select! {
+                next = follow.next() => next,
+                () = tokio::time::sleep_until(until) => {
+                    ctx.note("an outlet does not know yet that its board is yours").await;
+                    return Ok(request);
+                }
+            };
+            match next {
+                Ok(Some(now)) => (request, tries) = (now, 0),
+                // The server has gone, or goes: it remembers the request.
+                Ok(None) | Err(_) => break,
+            }
+        }
+        if tries >= TRIES {
+            return Err(Failure::new(Kind::Lab, "the server is gone; the request waits there"));
+        }
+        tries += 1;
+        tokio::time::sleep(AGAIN).await;
+        if let Ok(now) = server.request(request.id).await {
+            request = now;
+        }
+    }
+}
+
+/// What becomes of a request at once.
+async fn settled(server: &LabServer, request: RequestInfo) -> Result<RequestInfo, Failure> {
+    let mut request = request;
+    for _ in 0..20 {
+        let why = request.waiting.as_ref().map(|waiting| waiting.why.as_str());
+        let soon = why.is_some_and(|why| why.contains("now")) || request.start_us.is_some();
+        if request.state != RequestState::Waiting || !soon {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+        request = server.request(request.id).await?;
+    }
+    Ok(request)
+}
+
+/// How to get at one's boards.
+async fn connect(server: &LabServer, request: &RequestInfo) -> Result<String, Failure> {
+    let until = units::time_text(request.until_us.unwrap_or(0));
+    let names: Vec<_> = request.boards.iter().map(ToString::to_string).collect();
+    let are = if names.len() == 1 { "is" } else { "are" };
+    let mut text =
+        format!("{} {are} yours until {until} (request {})\n", names.join(", "), request.id);
+    for name in &names {
+        let BoardInfo { console_url, outlet_url, .. } = server.board(name).await?;
+        if console_url.is_some() {
+            text.push_str(&format!("  lava-console {name}\n"));
+        }
+        if outlet_url.is_some() {
+            text.push_str(&format!("  lava reset {name}\n"));
+        }
+    }
+    text.push_str(&format!("  lava release {}\n", names.join(" ")));
+    Ok(text)
+}
+
+/// Where a request stands, in a sentence.
+pub(super) fn sentence(request: &RequestInfo) -> String {
+    let time = |us: Option<u64>| units::time_text(us.unwrap_or(0));
+    match (&request.state, &request.waiting) {
+        (RequestState::Waiting, Some(Waiting { position, estimate_us, why, .. })) => {
+            let turn = estimate_us.map(|at| {
+                let left = at.saturating_sub(units::now_us()) / 1_000_000;
+                format!(", in about {}", units::time_span(left))
+            });
+            let why = if why.is_empty() { String::new() } else { format!(": {why}") };
+            format!("number {position} in the queue{}{why}", turn.unwrap_or_default())
+        }
+        (RequestState::Waiting, None) => "it waits".into(),
+        (RequestState::Booked, _) => {
+            format!("{} from {}", named(request), time(request.since_us))
+        }
+        (RequestState::Leased, _) => {
+            format!("{} until {}", named(request), time(request.until_us))
+        }
+        (RequestState::Ended, _) => {
+            let how = request.ending.map_or("ended", Ending::as_str);
+            format!("{how} at {}", time(request.ended_us))
+        }
+    }
+}
+
+fn named(request: &RequestInfo) -> String {
+    request.boards.iter().map(Name::as_str).collect::<Vec<_>>().join(", ")
+}
+
+fn far() -> tokio::time::Instant {
+    tokio::time::Instant::now() + Duration::from_secs(24 * 3600)
+}
+
+/// A time to come, in microseconds since the Unix epoch.
+fn moment(text: &str) -> Result<u64, String> {
+    if let Ok(after) = units::duration(text) {
+        return Ok(units::now_us() + after.as_micros() as u64);
+    }
+    let time: Timestamp = text.parse().map_err(|_| {
+        format!("{text:?} is no time to come; write it like 2026-11-24T09:00Z or 8h")
+    })?;
+    u64::try_from(time.as_microsecond()).map_err(|_| "that is long ago".to_owned())
+}

@@ -1,0 +1,154 @@
+//! Boards: what they are, how they are, and what has happened to them.
+
+use axum::extract::{Path, State};
+use axum::{Extension, Json};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use super::super::{ApiError, Params};
+use super::{Answer, Body, By, MAX_REASON, check, read, whoever};
+use crate::client::ErrorBody;
+use crate::model::{
+    BoardDescription, BoardInfo, BoardRecord, Failure, HealthChange, Kind, Name, Right,
+};
+use crate::server::Server;
+
+/// Who asks, where nobody logs in.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Asking {
+    user: Option<String>,
+    /// Only if there is none of that name yet.
+    #[serde(default)]
+    new: bool,
+}
+
+/// When a board is in maintenance.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Maintenance {
+    /// From and until, in seconds since the Unix epoch.
+    windows: Vec<(u64, u64)>,
+    #[serde(default)]
+    user: Option<String>,
+}
+
+/// All boards.
+#[utoipa::path(get, path = "/boards", responses((status = 200, body = Vec<BoardInfo>)))]
+pub(super) async fn list(
+    State(server): State<Server>,
+    Extension(caller): By,
+) -> Json<Vec<BoardInfo>> {
+    let mut boards = server.boards().await;
+    boards.retain(|board| caller.may(Right::See, board.name.as_str()));
+    Json(boards)
+}
+
+/// One board.
+#[utoipa::path(get, path = "/boards/{name}", params(("name" = String, Path)), responses(
+    (status = 200, body = BoardInfo),
+    (status = 404, body = ErrorBody, description = "no such board"),
+))]
+pub(super) async fn get(
+    State(server): State<Server>,
+    Path(name): Path<String>,
+) -> Answer<BoardInfo> {
+    Ok(Json(server.board(&name).await?))
+}
+
+/// Adds a board, or describes one anew. Without a console and an outlet, a new one has those that are
+/// announced by its name.
+#[utoipa::path(put, path = "/boards/{name}", params(
+    ("name" = String, Path),
+    ("user" = Option<String>, Query, description = "who asks, where nobody logs in"),
+    ("new" = Option<bool>, Query, description = "only if there is none of that name yet"),
+), request_body = BoardDescription, responses(
+    (status = 200, body = BoardInfo),
+    (status = 400, body = ErrorBody, description = "the description is not understood"),
+    (status = 409, body = ErrorBody, description = "what it consists of belongs to another board"),
+))]
+pub(super) async fn put(
+    State(server): State<Server>,
+    Path(name): Path<String>,
+    Params(Asking { user, new }): Params<Asking>,
+    Extension(caller): By,
+    body: Body,
+) -> Answer<BoardInfo> {
+    let description: BoardDescription =
+        read(body, r#"{"type":"panda","console":"farm1/panda01","tags":["hdmi"]}"#)?;
+    let name: Name = name.parse().map_err(|error| wrong(&error))?;
+    let who = whoever(&caller, user)?;
+    Ok(Json(server.put_board(name, description, new, &who).await?))
+}
+
+/// Takes a board out of the lab.
+#[utoipa::path(delete, path = "/boards/{name}", params(
+    ("name" = String, Path),
+    ("user" = Option<String>, Query, description = "who asks, where nobody logs in"),
+), responses(
+    (status = 200),
+    (status = 404, body = ErrorBody, description = "no such board"),
+    (status = 409, body = ErrorBody, description = "somebody has it"),
+))]
+pub(super) async fn remove(
+    State(server): State<Server>,
+    Path(name): Path<String>,
+    Params(Asking { user, .. }): Params<Asking>,
+    Extension(caller): By,
+) -> Answer<()> {
+    let who = whoever(&caller, user)?;
+    Ok(Json(server.remove_board(&name, &who).await?))
+}
+
+/// Says how healthy a board is. Only good ones, and those of which nobody knows, are given to people.
+#[utoipa::path(post, path = "/boards/{name}/health", params(("name" = String, Path)),
+    request_body = HealthChange, responses(
+    (status = 200, body = BoardInfo),
+    (status = 404, body = ErrorBody, description = "no such board"),
+))]
+pub(super) async fn health(
+    State(server): State<Server>,
+    Path(name): Path<String>,
+    Extension(caller): By,
+    body: Body,
+) -> Answer<BoardInfo> {
+    let HealthChange { health, reason, user } =
+        read(body, r#"{"health":"bad","reason":"no SD card"}"#)?;
+    check("reason", Some(&reason), MAX_REASON)?;
+    let who = whoever(&caller, user)?;
+    Ok(Json(server.set_health(&name, health, &reason, &who).await?))
+}
+
+/// Sets when a board is in maintenance, in place of what was set before: nobody is given it then.
+#[utoipa::path(post, path = "/boards/{name}/maintenance", params(("name" = String, Path)),
+    request_body = Maintenance, responses(
+    (status = 200),
+    (status = 404, body = ErrorBody, description = "no such board"),
+    (status = 409, body = ErrorBody, description = "somebody has it then"),
+))]
+pub(super) async fn maintenance(
+    State(server): State<Server>,
+    Path(name): Path<String>,
+    Extension(caller): By,
+    body: Body,
+) -> Answer<()> {
+    let Maintenance { windows, user } = read(body, r#"{"windows":[[1790000000,1790003600]]}"#)?;
+    let who = whoever(&caller, user)?;
+    Ok(Json(server.set_windows(&name, windows, &who).await?))
+}
+
+/// What has happened to a board, the oldest first: the last 200 things.
+#[utoipa::path(get, path = "/boards/{name}/history", params(("name" = String, Path)), responses(
+    (status = 200, body = Vec<BoardRecord>),
+    (status = 404, body = ErrorBody, description = "no such board"),
+))]
+pub(super) async fn history(
+    State(server): State<Server>,
+    Path(name): Path<String>,
+) -> Answer<Vec<BoardRecord>> {
+    Ok(Json(server.history(&name).await?))
+}
+
+fn wrong(error: &dyn std::error::Error) -> ApiError {
+    Failure::new(Kind::User, error.to_string()).into()
+}

@@ -1,0 +1,187 @@
+//! The HTTP interface of `lava-server`: boards, requests, leases.
+
+mod boards;
+mod daemons;
+mod follow;
+mod leases;
+mod metrics;
+mod openapi;
+mod requests;
+mod rights;
+mod users;
+
+use axum::body::Bytes;
+use axum::extract::DefaultBodyLimit;
+use axum::extract::rejection::BytesRejection;
+use axum::http::StatusCode;
+use axum::routing::{delete, get, post, put};
+use axum::{Extension, Json, Router};
+use serde::de::DeserializeOwned;
+
+use super::access::{Access, Caller, Guard, guard};
+use super::{ApiError, refuse_foreign_pages};
+use crate::config::AccessConfig;
+use crate::model::{Failure, Kind, Rights};
+use crate::server::{Asker, Server, ServerError};
+
+pub use openapi::openapi;
+
+/// The largest request body, in bytes: a daemon announces all of its consoles in one.
+const MAX_BODY: usize = 4 * 1024 * 1024;
+/// The longest user name and the longest reason, in bytes: they end up in logs and on screens.
+const MAX_USER: usize = 64;
+const MAX_REASON: usize = 500;
+
+/// The routes; the document at `/openapi.json` tells what they take and give.
+pub fn router(server: Server, doors: Doors) -> Router {
+    let access = doors.access.clone();
+    Router::new()
+        .route("/healthz", get(daemons::healthz))
+        .route("/metrics", get(metrics::metrics))
+        .route("/openapi.json", get(async || Json(openapi())))
+        .route("/daemons", get(daemons::list).post(daemons::announce).delete(daemons::forget))
+        .route("/consoles", get(daemons::consoles))
+        .route("/outlets", get(daemons::outlets))
+        .route("/boards", get(boards::list))
+        .route("/boards/{name}", get(boards::get).delete(boards::remove))
+        .route("/boards/{name}", put(boards::put))
+        .route("/boards/{name}/health", post(boards::health))
+        .route("/boards/{name}/maintenance", post(boards::maintenance))
+        .route("/boards/{name}/history", get(boards::history))
+        .route("/whoami", get(users::whoami))
+        .route("/users", get(users::list))
+        .route("/users/{user}", put(users::put).delete(users::remove))
+        .route("/users/{user}/tokens", post(users::new_token))
+        .route("/users/{user}/tokens/{token}", delete(users::remove_token))
+        .route("/groups", get(users::groups))
+        .route("/groups/{group}", put(users::put_group).delete(users::remove_group))
+        .route("/requests", get(requests::list).post(requests::submit))
+        .route("/requests/{id}", get(requests::get).delete(requests::release))
+        .route("/requests/{id}/follow", get(follow::follow))
+        .route("/requests/{id}/heartbeat", post(requests::heartbeat))
+        .route("/leases", get(leases::list))
+        .route("/leases/{id}/extend", post(leases::extend))
+        .route("/leases/{id}/share", post(leases::share))
+        .route("/leases/{id}/give", post(leases::give))
+        .fallback(async || {
+            ApiError::not_found("there is no such page; GET /openapi.json lists them")
+        })
+        .method_not_allowed_fallback(wrong_method)
+        .layer(Extension(doors))
+        .layer(DefaultBodyLimit::max(MAX_BODY))
+        .layer(axum::middleware::from_fn_with_state(
+            Guard { access, table: rights::TABLE, thing: "board" },
+            guard,
+        ))
+        .layer(axum::middleware::from_fn(refuse_foreign_pages))
+        .with_state(server)
+}
+
+/// Who is let in: whom the configuration knows, and the users that the server keeps.
+#[derive(Debug, Clone)]
+pub struct Doors {
+    access: Access,
+    /// As it is configured.
+    config: AccessConfig,
+}
+
+impl Doors {
+    pub fn new(config: AccessConfig) -> Self {
+        Self { access: Access::new(config.clone()), config }
+    }
+
+    /// Lets in who is to be let in now.
+    ///
+    /// # Errors
+    /// When the users cannot be read; nothing is changed then.
+    pub async fn refresh(&self, server: &Server) -> Result<AccessConfig, Failure> {
+        let mut config = self.config.clone();
+        let tokens = server.token_users().await?;
+        // Where there are users, nobody comes in without a login, even when no token is left.
+        if tokens.is_some() && config.local.is_none() {
+            config.local = Some(Rights::default());
+        }
+        config.tokens.extend(tokens.into_iter().flatten());
+        self.access.set(config.clone());
+        Ok(config)
+    }
+}
+
+type Answer<T> = Result<Json<T>, ApiError>;
+type Body = Result<Bytes, BytesRejection>;
+/// Who asks.
+type By = Extension<Caller>;
+
+/// What a body says.
+///
+/// # Errors
+/// 400 when it is not understood; `like` shows how to write it.
+fn read<T: DeserializeOwned>(body: Body, like: &'static str) -> Result<T, ApiError> {
+    let body = body.map_err(|rejection| {
+        ApiError::new(rejection.status(), Failure::new(Kind::User, rejection.body_text()))
+    })?;
+    let bytes: &[u8] = if body.is_empty() { b"{}" } else { &body };
+    serde_json::from_slice(bytes).map_err(|error| {
+        let what = format!("the body is not understood: {error}");
+        Failure::new(Kind::User, what).hint(format!("write it like {like}")).into()
+    })
+}
+
+/// Who asks, as a lab knows them.
+///
+/// # Errors
+/// 400 when nobody can tell: where nobody logs in, they have to say it.
+fn asker(caller: &Caller, said: Option<String>) -> Result<Asker, ApiError> {
+    check("user", said.as_deref(), MAX_USER)?;
+    let said = said.filter(|said| !said.is_empty());
+    let user = caller.name().or(said).ok_or_else(|| {
+        let what = "a request is somebody's: whose?";
+        Failure::new(Kind::User, what).hint(r#"say who asks: "user": "alice", or ?user=alice"#)
+    })?;
+    let asking = caller.clone();
+    let on = Box::new(move |board: &str| asking.on(board));
+    Ok(Asker { user, on_all: caller.on_all(), on })
+}
+
+/// The same for what anybody may do without a name.
+fn whoever(caller: &Caller, said: Option<String>) -> Result<String, ApiError> {
+    check("user", said.as_deref(), MAX_USER)?;
+    Ok(caller.user(said, || "somebody".into()))
+}
+
+/// Refuses a text that would spoil a log or a screen.
+fn check(key: &str, text: Option<&str>, most: usize) -> Result<(), ApiError> {
+    let text = text.unwrap_or_default();
+    let what = if text.len() > most {
+        format!("{key} is longer than {most} bytes")
+    } else if text.contains(char::is_control) {
+        format!("{key} has a control character in it")
+    } else {
+        return Ok(());
+    };
+    Err(Failure::new(Kind::User, what).into())
+}
+
+async fn wrong_method() -> ApiError {
+    let failure = Failure::new(Kind::User, "this page does not take that method")
+        .hint("GET /openapi.json lists the pages");
+    ApiError::new(StatusCode::METHOD_NOT_ALLOWED, failure)
+}
+
+impl From<ServerError> for ApiError {
+    fn from(error: ServerError) -> Self {
+        let status = match &error {
+            ServerError::NoBoard { .. } | ServerError::NoRequest(_) | ServerError::NoUser(_) => {
+                Some(StatusCode::NOT_FOUND)
+            }
+            ServerError::NotYours { .. } | ServerError::NoRights => Some(StatusCode::FORBIDDEN),
+            ServerError::NoLease(..) => Some(StatusCode::CONFLICT),
+            _ => None,
+        };
+        let failure = Failure::from(error);
+        match status {
+            Some(status) => Self::new(status, failure),
+            None => failure.into(),
+        }
+    }
+}

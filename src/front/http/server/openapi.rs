@@ -1,0 +1,66 @@
+//! The OpenAPI description of `lava-server`.
+
+use utoipa::OpenApi as _;
+
+use super::super::Bearer;
+use super::{boards, daemons, follow, leases, requests, users};
+
+/// As served at `/openapi.json` and checked in at `conf/openapi/lava-server.json`.
+pub fn openapi() -> utoipa::openapi::OpenApi {
+    #[derive(utoipa::OpenApi)]
+    #[openapi(
+        modifiers(&Bearer),
+        security((), ("token" = [])),
+        info(title = "lava-server", description = "The boards of a lab, and who has them"),
+        paths(
+            daemons::list,
+            daemons::announce,
+            daemons::forget,
+            daemons::consoles,
+            daemons::outlets,
+            boards::list,
+            boards::get,
+            boards::put,
+            boards::remove,
+            boards::health,
+            boards::maintenance,
+            boards::history,
+            users::whoami,
+            users::list,
+            users::put,
+            users::remove,
+            users::new_token,
+            users::remove_token,
+            users::groups,
+            users::put_group,
+            users::remove_group,
+            requests::list,
+            requests::submit,
+            requests::get,
+            requests::release,
+            requests::heartbeat,
+            follow::follow,
+            leases::list,
+            leases::extend,
+            leases::share,
+            leases::give,
+        )
+    )]
+    struct Description;
+    Description::openapi()
+}
+
+#[cfg(test)]
+mod tests {
+    /// `LAVA_WRITE_OPENAPI=1 cargo test` writes the file anew.
+    #[test]
+    fn the_checked_in_description_is_the_one_that_is_served() {
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/conf/openapi/lava-server.json");
+        let now = super::openapi().to_pretty_json().unwrap() + "\n";
+        if std::env::var_os("LAVA_WRITE_OPENAPI").is_some() {
+            std::fs::write(path, &now).unwrap();
+        }
+        let checked_in = std::fs::read_to_string(path).unwrap();
+        assert!(checked_in == now, "{path} is out of date; see this test");
+    }
+}

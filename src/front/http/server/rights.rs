@@ -1,0 +1,51 @@
+//! What each request to `lava-server` needs. What is not here is not let in.
+
+use super::super::access::{Need, Row};
+use crate::model::Right;
+
+/// The routes. Whose request or lease it is, is looked at behind the guard; somebody else's is ended by force
+/// alone, with control of all of its boards.
+pub(super) const TABLE: &[Row] = &[
+    ("GET", "/healthz", Need::Nothing),
+    ("GET", "/openapi.json", Need::Each(Right::See)),
+    ("GET", "/metrics", Need::Each(Right::See)),
+    ("GET", "/daemons", Need::Each(Right::See)),
+    ("POST", "/daemons", Need::All(Right::Control)),
+    ("DELETE", "/daemons", Need::All(Right::Control)),
+    ("GET", "/consoles", Need::Each(Right::See)),
+    ("GET", "/outlets", Need::Each(Right::See)),
+    ("GET", "/boards", Need::Each(Right::See)),
+    ("GET", "/boards/{name}", Need::Named(Right::See)),
+    ("PUT", "/boards/{name}", Need::Named(Right::Control)),
+    ("DELETE", "/boards/{name}", Need::Named(Right::Control)),
+    ("POST", "/boards/{name}/health", Need::Named(Right::Control)),
+    ("POST", "/boards/{name}/maintenance", Need::Named(Right::Control)),
+    ("GET", "/boards/{name}/history", Need::Named(Right::See)),
+    ("GET", "/whoami", Need::Each(Right::See)),
+    ("GET", "/users", Need::All(Right::Control)),
+    ("PUT", "/users/{user}", Need::All(Right::Control)),
+    ("DELETE", "/users/{user}", Need::All(Right::Control)),
+    ("POST", "/users/{user}/tokens", Need::All(Right::Control)),
+    ("DELETE", "/users/{user}/tokens/{token}", Need::All(Right::Control)),
+    ("GET", "/groups", Need::All(Right::Control)),
+    ("PUT", "/groups/{group}", Need::All(Right::Control)),
+    ("DELETE", "/groups/{group}", Need::All(Right::Control)),
+    ("GET", "/requests", Need::Each(Right::See)),
+    ("POST", "/requests", Need::Each(Right::Write)),
+    ("GET", "/requests/{id}", Need::Each(Right::See)),
+    ("DELETE", "/requests/{id}", Need::Each(Right::Write)),
+    ("GET", "/requests/{id}/follow", Need::Each(Right::See)),
+    ("POST", "/requests/{id}/heartbeat", Need::Each(Right::Write)),
+    ("GET", "/leases", Need::Each(Right::See)),
+    ("POST", "/leases/{id}/extend", Need::Each(Right::Write)),
+    ("POST", "/leases/{id}/share", Need::Each(Right::Write)),
+    ("POST", "/leases/{id}/give", Need::Each(Right::Write)),
+];
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn every_route_has_its_right_and_is_told_with_it() {
+        crate::front::http::access::table::check("server", super::TABLE);
+    }
+}

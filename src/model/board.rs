@@ -1,0 +1,258 @@
+//! Boards, and the daemons that serve them, as `lava-server` knows them.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use super::{Lease, Name};
+
+/// Whether a board is fit for use; the words are LAVA's.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum BoardHealth {
+    Good,
+    /// It is given to nobody.
+    Bad,
+    /// It is given to nobody, because somebody works on it.
+    Maintenance,
+    /// It will not come back.
+    Retired,
+    /// Nobody has looked yet. It is given to people.
+    Unknown,
+}
+
+/// What a board does at the moment; the words are LAVA's.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum BoardState {
+    Idle,
+    /// Somebody has leased it.
+    Reserved,
+    /// A job runs on it.
+    Running,
+}
+
+/// A board as its admin describes it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct BoardDescription {
+    /// Its device type.
+    #[serde(rename = "type")]
+    #[schema(value_type = String)]
+    pub kind: Name,
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub tags: BTreeSet<String>,
+    /// What requests can ask for: `arch = "armv7"`, `ram = "1GB"`.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub attributes: BTreeMap<String, String>,
+    /// `HOST/NAME` or `NAME` of one that a daemon has announced, or a URL.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub console: Option<String>,
+    /// The same; `PDU/PORT`, too.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub outlet: Option<String>,
+}
+
+/// A board as a server tells of it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct BoardInfo {
+    #[schema(value_type = String)]
+    pub name: Name,
+    #[serde(rename = "type")]
+    #[schema(value_type = String)]
+    pub kind: Name,
+    #[serde(default)]
+    pub tags: BTreeSet<String>,
+    #[serde(default)]
+    pub attributes: BTreeMap<String, String>,
+    pub state: BoardState,
+    pub health: BoardHealth,
+    /// Why it is so healthy, in the words of who has said so.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub reason: String,
+    /// Why it cannot be used now although it is healthy: its console is not announced any more, say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub away: Option<String>,
+    /// As described.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub console: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub outlet: Option<String>,
+    /// Where its console is, as far as that is known: `http://HOST:PORT/consoles/NAME`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub console_url: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub outlet_url: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lease: Option<BoardLease>,
+}
+
+/// Who has a board by a lease of the server.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct BoardLease {
+    /// The number of the request and of its lease.
+    pub id: u64,
+    #[serde(flatten)]
+    pub lease: Lease,
+}
+
+/// Something that has happened to a board.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct BoardRecord {
+    /// In microseconds since the Unix epoch.
+    pub time_us: u64,
+    pub who: String,
+    /// `added`, `changed`, `removed`, `health`, `leased`, `released`.
+    pub what: String,
+    pub detail: String,
+}
+
+/// A board's new health.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct HealthChange {
+    pub health: BoardHealth,
+    /// Why; others see it.
+    #[serde(default)]
+    pub reason: String,
+    /// Who says so, where nobody logs in.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub user: Option<String>,
+}
+
+/// What a daemon serves.
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, ToSchema,
+)]
+#[serde(rename_all = "kebab-case")]
+pub enum DaemonKind {
+    /// `lava-serial`.
+    Serial,
+    /// `lava-power`.
+    Power,
+}
+
+/// What a daemon tells a server of itself, again and again: so it is known to live.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Announcement {
+    pub kind: DaemonKind,
+    /// What its host is called.
+    #[schema(value_type = String)]
+    pub host: Name,
+    /// Where clients find it: `https://farm1:7100`.
+    pub url: String,
+    #[serde(default)]
+    pub version: String,
+    #[serde(default)]
+    #[schema(value_type = Vec<String>)]
+    pub consoles: Vec<Name>,
+    #[serde(default)]
+    pub outlets: Vec<AnnouncedOutlet>,
+}
+
+/// One outlet of an [`Announcement`].
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct AnnouncedOutlet {
+    #[schema(value_type = String)]
+    pub name: Name,
+    #[schema(value_type = String)]
+    pub pdu: Name,
+    pub port: String,
+    /// Who has leased its board there, if somebody has.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lease: Option<Lease>,
+}
+
+/// A server's answer to an [`Announcement`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Announced {
+    /// Within so many seconds it wants to hear of the daemon again.
+    pub again_s: u64,
+}
+
+/// A daemon as a server knows it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct DaemonInfo {
+    pub kind: DaemonKind,
+    #[schema(value_type = String)]
+    pub host: Name,
+    pub url: String,
+    pub version: String,
+    /// It was heard of lately.
+    pub live: bool,
+    pub seen_us: u64,
+}
+
+/// A console or an outlet that a daemon has announced.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Announcee {
+    #[schema(value_type = String)]
+    pub host: Name,
+    #[schema(value_type = String)]
+    pub name: Name,
+    pub url: String,
+    pub live: bool,
+    /// The board that it belongs to; of none it can be given to one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>)]
+    pub board: Option<Name>,
+}
+
+impl BoardHealth {
+    pub const ALL: [Self; 5] =
+        [Self::Good, Self::Bad, Self::Maintenance, Self::Retired, Self::Unknown];
+
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Good => "good",
+            Self::Bad => "bad",
+            Self::Maintenance => "maintenance",
+            Self::Retired => "retired",
+            Self::Unknown => "unknown",
+        }
+    }
+
+    /// Whether somebody may be given a board of this health.
+    pub fn is_usable(self) -> bool {
+        matches!(self, Self::Good | Self::Unknown)
+    }
+}
+
+impl fmt::Display for BoardHealth {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
+    }
+}
+
+impl FromStr for BoardHealth {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let found = Self::ALL.into_iter().find(|health| health.as_str() == text);
+        found.ok_or_else(|| {
+            format!("{text:?} is no health: write good, bad, maintenance, retired or unknown")
+        })
+    }
+}
+
+impl BoardState {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Idle => "idle",
+            Self::Reserved => "reserved",
+            Self::Running => "running",
+        }
+    }
+}
+
+impl DaemonKind {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Serial => "serial",
+            Self::Power => "power",
+        }
+    }
+}

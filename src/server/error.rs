@@ -1,0 +1,65 @@
+//! Why something cannot be done.
+
+use crate::model::{Failure, Kind, Name, Refusal};
+use crate::sched::{LabError, SpecError};
+use crate::store::StoreError;
+
+#[derive(Debug, thiserror::Error)]
+pub enum ServerError {
+    #[error("there is no board {name:?}{}", near.as_ref().map(|near| format!("; did you mean {near:?}?")).unwrap_or_default())]
+    NoBoard { name: String, near: Option<Name> },
+    #[error("there is a board {0} already")]
+    BoardThere(Name),
+    #[error("{what} of {owner} already")]
+    Assigned { what: String, owner: Name },
+    #[error("{name} is leased by {user} (request {id})")]
+    BoardLeased { name: Name, user: String, id: u64 },
+    #[error("there is no user {0:?}")]
+    NoUser(String),
+    #[error("there is no request {0}")]
+    NoRequest(u64),
+    #[error("request {0} has no boards: it is {1}")]
+    NoLease(u64, &'static str),
+    #[error("request {id} is {user}'s")]
+    NotYours { id: u64, user: String },
+    #[error("{0}")]
+    Wrong(String),
+    #[error("there is no board that you may have")]
+    NoRights,
+    #[error(transparent)]
+    Spec(#[from] SpecError),
+    #[error(transparent)]
+    Lab(#[from] LabError),
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+impl From<ServerError> for Failure {
+    fn from(error: ServerError) -> Self {
+        let text = error.to_string();
+        match error {
+            ServerError::Store(error) => error.into(),
+            ServerError::Wrong(_) | ServerError::Spec(_) => Self::new(Kind::User, text),
+            ServerError::NoBoard { .. } => {
+                Self::new(Kind::User, text).hint("lava board list has those that there are")
+            }
+            ServerError::NoRequest(_) => Self::new(Kind::User, text).hint("lava queue has them"),
+            ServerError::NoLease(..) | ServerError::NoUser(_) => Self::new(Kind::User, text),
+            ServerError::BoardThere(_) => {
+                Self::new(Kind::Refused, text).hint("lava board set changes it")
+            }
+            ServerError::Assigned { .. } => Self::new(Kind::Refused, text),
+            ServerError::BoardLeased { .. } => {
+                Self::new(Kind::Refused, text).because(Refusal::Leased)
+            }
+            ServerError::NotYours { .. } => Self::new(Kind::Refused, text)
+                .because(Refusal::Leased)
+                .hint("ask them; who has control of its boards may end it by force, with a reason"),
+            ServerError::NoRights => Self::new(Kind::Refused, text).because(Refusal::Rights),
+            ServerError::Lab(LabError::Taken { .. }) => {
+                Self::new(Kind::Refused, text).because(Refusal::Leased)
+            }
+            ServerError::Lab(_) => Self::new(Kind::User, text),
+        }
+    }
+}

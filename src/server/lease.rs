@@ -1,0 +1,340 @@
+//! What people ask for: boards, more time, to be done.
+
+use std::collections::BTreeSet;
+
+use super::state::{Record, State};
+use super::{Asker, Server, ServerError};
+use crate::model::{
+    BoardRequest, Ending, Name, RequestInfo, RequestState, Right, calls_oneself, units,
+};
+use crate::sched::{MAX_BOARDS, Seconds, Spec};
+
+/// LAVA's in the middle.
+const PRIORITY: u8 = 50;
+const MAX_PRIORITY: u8 = 100;
+/// The longest text of a request, in bytes.
+const MAX_TEXT: usize = 500;
+/// So many requests of a user may wait at a time.
+const MAX_WAITING: usize = 1000;
+/// The shortest time, in seconds, within which something has to be heard of somebody.
+const SHORTEST_HEARTBEAT: Seconds = 5;
+/// A lease is shared with so many people at most.
+const MAX_SHARED: usize = 16;
+
+impl Server {
+    /// Puts a request into the queue.
+    ///
+    /// # Errors
+    /// When it is not understood, or asks for what nobody can have.
+    pub async fn submit(
+        &self,
+        asked: BoardRequest,
+        asker: &Asker,
+    ) -> Result<RequestInfo, ServerError> {
+        let now_us = units::now_us();
+        let mut info = read(asked, asker.user.clone(), now_us)?;
+        let mut state = self.looked().await;
+        let theirs = state.requests.values().filter(|record| {
+            record.info.user == info.user && record.info.state != RequestState::Leased
+        });
+        if theirs.count() >= MAX_WAITING {
+            let what = format!("{} has {MAX_WAITING} requests that wait already", info.user);
+            return Err(ServerError::Wrong(what));
+        }
+        info.id = state.last_id + 1;
+        let audience = audience(&state, asker)?;
+        let record = Record { info, audience, heard_us: now_us };
+        let request = state.scheduled(&record)?;
+        // The scheduler's own limits, before anything is written.
+        state.lab.submit(request)?;
+        if let Err(error) = self.0.store.put_requests(&[record.row()], &[]).await {
+            let _ = state.lab.end(record.info.id, now_us / 1_000_000);
+            return Err(error.into());
+        }
+        let id = record.info.id;
+        state.last_id = id;
+        if let Some(audience) = &record.audience {
+            state.admit(audience);
+        }
+        state.requests.insert(id, record);
+        self.changed();
+        state.standing(id).ok_or(ServerError::NoRequest(id))
+    }
+
+    /// Those that wait, who comes first first, then the leases; or all of the last week.
+    pub async fn requests(&self, ended: bool) -> Result<Vec<RequestInfo>, ServerError> {
+        let mut all = {
+            let state = self.looked().await;
+            state.standings()
+        };
+        if ended {
+            let week_us = 7 * 24 * 3600 * 1_000_000;
+            let rows = self.0.store.requests(units::now_us().saturating_sub(week_us)).await?;
+            let records = rows.iter().map(super::load::record).collect::<Result<Vec<_>, _>>()?;
+            let over = records.into_iter().map(|record| record.info);
+            all.extend(over.filter(|info| info.state == RequestState::Ended));
+        }
+        Ok(all)
+    }
+
+    /// # Errors
+    /// When there never was one of that number.
+    pub async fn request(&self, id: u64) -> Result<RequestInfo, ServerError> {
+        if let Some(info) = self.looked().await.standing(id) {
+            return Ok(info);
+        }
+        let row = self.0.store.request(id).await?.ok_or(ServerError::NoRequest(id))?;
+        Ok(super::load::record(&row)?.info)
+    }
+
+    /// Gives boards back, or stops waiting for them; by force, and with a reason, also somebody else's.
+    ///
+    /// # Errors
+    /// When it is somebody else's, and it is not to be by force, or the asker has not control of all of its
+    /// boards.
+    pub async fn release(
+        &self,
+        id: u64,
+        force: Option<&str>,
+        asker: &Asker,
+    ) -> Result<RequestInfo, ServerError> {
+        let mut state = self.0.state.lock().await;
+        let record = state.requests.get(&id).ok_or(ServerError::NoRequest(id))?;
+        let (ending, who) = match (record.is_of(&asker.user), record.info.state) {
+            (true, RequestState::Leased) => (Ending::Released, asker.user.clone()),
+            (true, _) => (Ending::Cancelled, asker.user.clone()),
+            (false, _) => {
+                let reason = record.permit(asker, force)?;
+                (Ending::Taken, format!("{} ({reason})", asker.user))
+            }
+        };
+        Ok(self.end(&mut state, id, ending, &who).await?.info)
+    }
+
+    /// Lets a lease go on for so long from now.
+    ///
+    /// # Errors
+    /// When somebody else's turn comes before.
+    pub async fn extend(
+        &self,
+        id: u64,
+        length: &str,
+        asker: &Asker,
+    ) -> Result<RequestInfo, ServerError> {
+        let length = whole_seconds(length).map_err(ServerError::Wrong)?;
+        let mut state = self.0.state.lock().await;
+        let mut record = state.leased_by(id, asker)?;
+        let now = units::now_us() / 1_000_000;
+        let was = record.info.until_us.unwrap_or(0) / 1_000_000;
+        state.lab.extend(id, now.saturating_add(length), now)?;
+        record.info.until_us = Some((now + length) * 1_000_000);
+        if let Err(error) = self.0.store.put_requests(&[record.row()], &[]).await {
+            // Nothing was there between the two a moment ago.
+            let _ = state.lab.extend(id, was, now);
+            return Err(error.into());
+        }
+        self.put(&mut state, record)
+    }
+
+    /// Lets somebody else use the boards, too.
+    ///
+    /// # Errors
+    /// When the lease is not the asker's.
+    pub async fn share(
+        &self,
+        id: u64,
+        with: &str,
+        asker: &Asker,
+    ) -> Result<RequestInfo, ServerError> {
+        check("to", with)?;
+        let mut state = self.0.state.lock().await;
+        let mut record = state.leased_by(id, asker)?;
+        let shared = &mut record.info.shared_with;
+        if !shared.iter().any(|user| user == with) {
+            shared.push(with.to_owned());
+        }
+        if shared.len() > MAX_SHARED {
+            let what = format!("a lease is shared with {MAX_SHARED} people at most");
+            return Err(ServerError::Wrong(what));
+        }
+        self.0.store.put_requests(&[record.row()], &[]).await?;
+        self.put(&mut state, record)
+    }
+
+    /// Hands a lease over: it is somebody else's from now on.
+    ///
+    /// # Errors
+    /// When the lease is not the asker's.
+    pub async fn give(&self, id: u64, to: &str, asker: &Asker) -> Result<RequestInfo, ServerError> {
+        check("to", to)?;
+        let mut state = self.0.state.lock().await;
+        let mut record = state.leased_by(id, asker)?;
+        record.info.user = to.to_owned();
+        record.info.shared_with.retain(|user| user != to);
+        record.heard_us = units::now_us();
+        self.0.store.put_requests(&[record.row()], &[]).await?;
+        self.put(&mut state, record)
+    }
+
+    /// Hears of a request's holder.
+    ///
+    /// # Errors
+    /// When it has ended, or is somebody else's.
+    pub async fn hear(&self, id: u64, asker: &Asker) -> Result<RequestInfo, ServerError> {
+        let mut state = self.looked().await;
+        let record = state.requests.get_mut(&id).ok_or(ServerError::NoRequest(id))?;
+        if !record.is_of(&asker.user) {
+            return Err(record.not_yours());
+        }
+        record.heard_us = units::now_us();
+        state.standing(id).ok_or(ServerError::NoRequest(id))
+    }
+
+    fn put(&self, state: &mut State, record: Record) -> Result<RequestInfo, ServerError> {
+        let id = record.info.id;
+        state.requests.insert(id, record);
+        self.changed();
+        state.standing(id).ok_or(ServerError::NoRequest(id))
+    }
+}
+
+impl State {
+    /// A lease that is the asker's.
+    fn leased_by(&self, id: u64, asker: &Asker) -> Result<Record, ServerError> {
+        let record = self.requests.get(&id).ok_or(ServerError::NoRequest(id))?;
+        if record.info.state != RequestState::Leased {
+            return Err(ServerError::NoLease(id, record.info.state.as_str()));
+        }
+        if !record.is_of(&asker.user) {
+            return Err(record.not_yours());
+        }
+        Ok(record.clone())
+    }
+}
+
+impl Record {
+    /// Whether somebody has it, or shares it.
+    pub(super) fn is_of(&self, user: &str) -> bool {
+        let plain = user.split_once(" (").map_or(user, |(proved, _)| proved);
+        let mut holders = std::iter::once(&self.info.user).chain(&self.info.shared_with);
+        holders.any(|holder| holder == plain || calls_oneself(user, holder))
+    }
+
+    /// The reason for which somebody may end what is not theirs.
+    fn permit<'a>(&self, asker: &Asker, force: Option<&'a str>) -> Result<&'a str, ServerError> {
+        let boards = &self.info.boards;
+        let all = boards.iter().all(|board| asker.may(Right::Control, board.as_str()));
+        let may = if boards.is_empty() { asker.on_all >= Some(Right::Control) } else { all };
+        force.filter(|_| may).ok_or_else(|| self.not_yours())
+    }
+
+    fn not_yours(&self) -> ServerError {
+        ServerError::NotYours { id: self.info.id, user: self.info.user.clone() }
+    }
+}
+
+/// The boards that somebody may have, if not all.
+fn audience(state: &State, asker: &Asker) -> Result<Option<BTreeSet<Name>>, ServerError> {
+    if asker.on_all >= Some(Right::Write) {
+        return Ok(None);
+    }
+    let boards = state.boards.keys().filter(|name| asker.may(Right::Write, name.as_str()));
+    let boards: BTreeSet<Name> = boards.cloned().collect();
+    match boards.is_empty() {
+        true => Err(ServerError::NoRights),
+        false => Ok(Some(boards)),
+    }
+}
+
+/// What was asked for, as far as it can be understood by itself.
+fn read(asked: BoardRequest, user: String, now_us: u64) -> Result<RequestInfo, ServerError> {
+    let wrong = |what: &str| ServerError::Wrong(what.to_owned());
+    let BoardRequest {
+        spec,
+        boards,
+        specs,
+        length,
+        start_us,
+        priority,
+        reason,
+        heartbeat,
+        patience,
+        ..
+    } = asked;
+    let specs = match (specs.is_empty(), boards) {
+        (true, count) => {
+            let count = count.unwrap_or(1);
+            if !(1..=MAX_BOARDS).contains(&count) {
+                let what = format!("boards: a request is for 1 to {MAX_BOARDS}, not for {count}");
+                return Err(ServerError::Wrong(what));
+            }
+            vec![spec; count]
+        }
+        (false, None) if spec.is_empty() => specs,
+        (false, _) => return Err(wrong("either specs, or spec and boards")),
+    };
+    if specs.len() > MAX_BOARDS {
+        let what = format!("specs: a request is for 1 to {MAX_BOARDS} boards");
+        return Err(ServerError::Wrong(what));
+    }
+    for text in specs.iter().chain(&reason) {
+        check("a text", text)?;
+    }
+    let specs = specs.iter().map(|text| Ok(plain(text, &text.parse()?)));
+    let specs = specs.collect::<Result<Vec<_>, ServerError>>()?;
+    let priority = priority.unwrap_or(PRIORITY);
+    if priority > MAX_PRIORITY {
+        return Err(wrong("priority: it is 0 (low) to 100 (high)"));
+    }
+    let length_s = whole_seconds(&length).map_err(ServerError::Wrong)?;
+    let heartbeat_s = heartbeat.as_deref().map(silence).transpose()?;
+    let patience_s = patience.as_deref().map(silence).transpose()?;
+    Ok(RequestInfo {
+        id: 0,
+        state: RequestState::Waiting,
+        user,
+        shared_with: Vec::new(),
+        specs,
+        length_s,
+        priority,
+        reason,
+        submitted_us: now_us,
+        start_us: start_us.filter(|start| *start > now_us),
+        heartbeat_s,
+        patience_s,
+        boards: Vec::new(),
+        since_us: None,
+        until_us: None,
+        ready: false,
+        ending: None,
+        ended_us: None,
+        waiting: None,
+    })
+}
+
+/// As it can be read again.
+fn plain(text: &str, spec: &Spec) -> String {
+    if text.trim().is_empty() { String::new() } else { spec.to_string() }
+}
+
+/// After how long a silence a request ends.
+fn silence(text: &str) -> Result<Seconds, ServerError> {
+    let seconds = whole_seconds(text).map_err(ServerError::Wrong)?;
+    if seconds < SHORTEST_HEARTBEAT {
+        let what = format!("{text:?}: a heartbeat is at least {SHORTEST_HEARTBEAT} s");
+        return Err(ServerError::Wrong(what));
+    }
+    Ok(seconds)
+}
+
+fn whole_seconds(text: &str) -> Result<Seconds, String> {
+    Ok(units::duration(text)?.as_millis().div_ceil(1000) as Seconds)
+}
+
+fn check(key: &str, text: &str) -> Result<(), ServerError> {
+    if text.len() > MAX_TEXT || text.contains(char::is_control) {
+        let what = format!("{key} is longer than {MAX_TEXT} bytes, or has control characters");
+        return Err(ServerError::Wrong(what));
+    }
+    Ok(())
+}

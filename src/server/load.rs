@@ -1,0 +1,139 @@
+//! The lab as the store has it, after a start.
+
+use super::ServerError;
+use super::state::{Board, Daemon, Record, State, Told};
+use crate::model::{Announcement, BoardDescription, BoardHealth, Name, RequestState, units};
+use crate::sched::{BoardIx, Decision, Request, Seconds, SpecError};
+use crate::store::{BoardRow, RequestRow, Store, StoreError};
+
+/// What users have had is of the last so many seconds: the scheduler has forgotten nearly all that is older.
+const REMEMBERED_S: u64 = 7 * 24 * 3600;
+
+pub(super) async fn load(store: &Store) -> Result<State, ServerError> {
+    let now_us = units::now_us();
+    let mut state = State { last_id: store.last_request().await?, ..State::default() };
+    for row in store.daemons().await? {
+        let announcement: Announcement = parsed(&row.announcement, &row.url)?;
+        // Whoever was there before we went away has its time to be heard of again.
+        let daemon = Daemon { announcement, seen_us: now_us, live: true };
+        state.daemons.insert(row.url, daemon);
+    }
+    for row in store.boards().await? {
+        put_board(&mut state, &row)?;
+    }
+    for (board, outlet, holders, until_us) in store.told().await? {
+        let holders = holders.lines().map(str::to_owned).collect();
+        state.told.insert(name(&board)?, Told { outlet, holders, until_us });
+    }
+    let rows = store.requests(now_us.saturating_sub(REMEMBERED_S * 1_000_000)).await?;
+    let mut records = rows.iter().map(record).collect::<Result<Vec<_>, _>>()?;
+    records.iter_mut().for_each(|record| record.heard_us = now_us);
+    records.sort_by_key(|record| record.info.since_us.unwrap_or(record.info.submitted_us));
+    for record in &records {
+        if record.info.state != RequestState::Ended {
+            state.requests.insert(record.info.id, record.clone());
+            record.audience.iter().for_each(|audience| state.admit(audience));
+        }
+    }
+    for record in records {
+        if let Err(why) = take_up(&mut state, &record) {
+            tracing::error!(request = record.info.id, "it cannot be gone on with: {why}");
+        }
+    }
+    set_windows(&mut state);
+    state.look();
+    Ok(state)
+}
+
+fn put_board(state: &mut State, row: &BoardRow) -> Result<(), ServerError> {
+    let name = name(&row.name)?;
+    let description: BoardDescription = parsed(&row.description, &row.name)?;
+    let ix = state.schedule(&name, &description);
+    let board = Board {
+        description,
+        health: row.health.parse().unwrap_or(BoardHealth::Unknown),
+        reason: row.reason.clone(),
+        windows: parsed(&row.windows, &row.name)?,
+        ix,
+        console: None,
+        outlet: None,
+        away: None,
+    };
+    state.boards.insert(name, board);
+    Ok(())
+}
+
+/// Has the scheduler know a request as it was, also one that is over: for what its user has had.
+fn take_up(state: &mut State, record: &Record) -> Result<(), String> {
+    let info = &record.info;
+    let boards: Vec<BoardIx> =
+        info.boards.iter().filter_map(|name| Some(state.boards.get(name)?.ix)).collect();
+    let had = info.since_us.zip(info.until_us).filter(|_| !boards.is_empty());
+    if info.state == RequestState::Ended && had.is_none() {
+        return Ok(());
+    }
+    let request = state.scheduled(record).map_err(|error| error.to_string())?;
+    let id = info.id;
+    state.lab.submit(request).map_err(|error| error.to_string())?;
+    let Some((since_us, until_us)) = had else { return Ok(()) };
+    let (from, until) = (since_us / 1_000_000, until_us / 1_000_000);
+    let decision = match info.state {
+        RequestState::Booked => Decision::Book { request: id, boards, from, until },
+        _ => Decision::Lease { request: id, boards, until },
+    };
+    let applied = state.lab.apply(&decision, from);
+    if info.state == RequestState::Ended {
+        let ended = info.ended_us.unwrap_or(until_us) / 1_000_000;
+        state.lab.end(id, ended).map_err(|error| error.to_string())?;
+        return Ok(());
+    }
+    applied.map_err(|error| error.to_string())?;
+    if info.state == RequestState::Leased {
+        state.leased.extend(info.boards.iter().map(|board| (board.clone(), id)));
+    }
+    Ok(())
+}
+
+fn set_windows(state: &mut State) {
+    for (name, board) in &state.boards {
+        if let Err(error) = state.lab.set_windows(board.ix, &board.windows) {
+            tracing::warn!(board = name.as_str(), %error, "its maintenance is not heeded");
+        }
+    }
+}
+
+impl State {
+    /// A request as the scheduler has it.
+    pub(super) fn scheduled(&mut self, record: &Record) -> Result<Request, SpecError> {
+        let (info, group) = (&record.info, record.group());
+        let specs = info.specs.iter().map(|text| text.parse()).collect::<Result<Vec<_>, _>>()?;
+        let wants = specs.iter().map(|spec| self.lab.class(spec, Some(&group))).collect();
+        let seconds = |us: u64| -> Seconds { us / 1_000_000 };
+        Ok(Request {
+            id: info.id,
+            user: info.user.clone(),
+            group: None,
+            priority: info.priority,
+            submitted: seconds(info.submitted_us),
+            start: info.start_us.map(seconds),
+            length: info.length_s,
+            wants,
+        })
+    }
+}
+
+fn name(text: &str) -> Result<Name, ServerError> {
+    text.parse().map_err(|error| damaged(text, &error))
+}
+
+pub(super) fn record(row: &RequestRow) -> Result<Record, ServerError> {
+    parsed(&row.document, &format!("request {}", row.id))
+}
+
+fn parsed<T: serde::de::DeserializeOwned>(text: &str, what: &str) -> Result<T, ServerError> {
+    serde_json::from_str(text).map_err(|error| damaged(what, &error))
+}
+
+fn damaged(what: &str, error: &dyn std::error::Error) -> ServerError {
+    StoreError::Damaged(format!("{what}: {error}")).into()
+}

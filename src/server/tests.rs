@@ -1,0 +1,208 @@
+use super::*;
+use crate::model::{
+    AnnouncedOutlet, Announcement, BoardDescription, BoardHealth, BoardRequest, DaemonKind, Ending,
+    RequestState,
+};
+
+fn alice(user: &str) -> Asker {
+    Asker {
+        user: user.into(),
+        on_all: Some(Right::Control),
+        on: Box::new(|_| Some(Right::Control)),
+    }
+}
+
+fn panda() -> BoardDescription {
+    BoardDescription {
+        kind: "panda".parse().unwrap(),
+        tags: ["hdmi".to_owned()].into(),
+        attributes: Default::default(),
+        console: None,
+        outlet: None,
+    }
+}
+
+fn ask(spec: &str, length: &str) -> BoardRequest {
+    BoardRequest { spec: spec.into(), length: length.into(), ..BoardRequest::default() }
+}
+
+/// A lab of two pandas in a database of its own, and the loop.
+async fn lab(dir: &std::path::Path) -> (Server, CancellationToken) {
+    let store = Store::open(&Store::file_url(&dir.join("lava.sqlite"))).await.unwrap();
+    let server = Server::load(store, Login::default()).await.unwrap();
+    let shutdown = CancellationToken::new();
+    (server, shutdown)
+}
+
+use tokio_util::sync::CancellationToken;
+
+/// Follows a request until it is so.
+async fn until(server: &Server, id: u64, is: impl Fn(&crate::model::RequestInfo) -> bool) {
+    let mut changes = server.changes();
+    let found = async {
+        while !is(&server.request(id).await.unwrap()) {
+            changes.changed().await.unwrap();
+        }
+    };
+    tokio::time::timeout(std::time::Duration::from_secs(30), found).await.unwrap();
+}
+
+#[tokio::test]
+async fn who_waits_is_told_why_and_gets_the_board_when_it_is_given_back() {
+    let dir = tempfile::tempdir().unwrap();
+    let (server, shutdown) = lab(dir.path()).await;
+    let story = async {
+        server.put_board("panda01".parse().unwrap(), panda(), true, "root").await.unwrap();
+        let hers = server.submit(ask("panda", "2h"), &alice("alice")).await.unwrap();
+        until(&server, hers.id, |it| it.state == RequestState::Leased).await;
+        let his = server.submit(ask("panda tag=hdmi", "1h"), &alice("bob")).await.unwrap();
+        let waiting = his.waiting.unwrap();
+        assert!(waiting.why.contains("panda01 is alice's until 20"), "{}", waiting.why);
+        assert_eq!(waiting.position, 1);
+        let none = server.submit(ask("panda ram>=4GB", "1h"), &alice("bob")).await.unwrap();
+        let why = none.waiting.unwrap().why;
+        assert_eq!(why, "no board that you may have answers to ram>=4GB");
+        assert!(server.extend(hers.id, "4h", &alice("alice")).await.is_err());
+        let given = server.give(hers.id, "carol", &alice("alice")).await.unwrap();
+        assert_eq!(given.user, "carol");
+        server.release(hers.id, None, &alice("carol")).await.unwrap();
+        until(&server, his.id, |it| it.state == RequestState::Leased).await;
+        let hers = server.request(hers.id).await.unwrap();
+        assert_eq!(hers.ending, Some(Ending::Released));
+        assert_eq!(server.board("panda01").await.unwrap().lease.unwrap().id, his.id);
+    };
+    tokio::select! {
+        () = server.run(shutdown) => {}
+        () = story => {}
+    }
+    server.close().await;
+
+    // All of it is still so after a restart.
+    let (server, shutdown) = lab(dir.path()).await;
+    let board = server.board("panda01").await.unwrap();
+    assert_eq!(board.lease.unwrap().lease.holder, "bob");
+    let story = async {
+        let hers = server.submit(ask("panda", "1h"), &alice("alice")).await.unwrap();
+        assert_eq!(hers.id, 4);
+        let all = server.requests(false).await.unwrap();
+        assert_eq!(all.len(), 3, "{all:?}");
+        let history = server.history("panda01").await.unwrap();
+        let what: Vec<_> = history.iter().map(|it| it.what.as_str()).collect();
+        assert_eq!(what, ["added", "leased", "released", "leased"]);
+        let refused = server.remove_board("panda01", "root").await.unwrap_err();
+        assert_eq!(refused.to_string(), "panda01 is leased by bob (request 2)");
+    };
+    tokio::select! {
+        () = server.run(shutdown) => {}
+        () = story => {}
+    }
+}
+
+#[tokio::test]
+async fn a_board_that_is_away_bad_or_leased_elsewhere_is_given_to_nobody() {
+    let dir = tempfile::tempdir().unwrap();
+    let (server, _shutdown) = lab(dir.path()).await;
+    let outlet = AnnouncedOutlet {
+        name: "p1".parse().unwrap(),
+        pdu: "rack1".parse().unwrap(),
+        port: "7".into(),
+        lease: None,
+    };
+    let announced = |outlets: Vec<AnnouncedOutlet>| Announcement {
+        kind: DaemonKind::Power,
+        host: "farm1".parse().unwrap(),
+        url: "http://127.0.0.1:7200".into(),
+        version: "1".into(),
+        consoles: Vec::new(),
+        outlets,
+    };
+    let name = "panda01".parse().unwrap();
+    let described = BoardDescription { outlet: Some("rack1/7".into()), ..panda() };
+    let info = server.put_board(name, described.clone(), true, "root").await.unwrap();
+    assert_eq!(info.away.as_deref(), Some("no daemon has announced outlet rack1/7"));
+    server.announce(announced(vec![outlet.clone()])).await.unwrap();
+    let info = server.board("panda01").await.unwrap();
+    assert_eq!(
+        (info.away, info.outlet_url.as_deref()),
+        (None, Some("http://127.0.0.1:7200/outlets/p1"))
+    );
+    let same = server.put_board("panda02".parse().unwrap(), described, true, "root").await;
+    assert_eq!(same.unwrap_err().to_string(), "rack1/7 is the outlet of panda01 already");
+
+    let lease = crate::model::Lease {
+        holder: "bob".into(),
+        shared_with: Vec::new(),
+        since_us: 1,
+        until_us: u64::MAX / 2,
+        reason: None,
+    };
+    server
+        .announce(announced(vec![AnnouncedOutlet { lease: Some(lease), ..outlet.clone() }]))
+        .await
+        .unwrap();
+    let away = server.board("panda01").await.unwrap().away.unwrap();
+    assert!(away.starts_with("bob has leased it at its outlet until"), "{away}");
+    server.announce(announced(vec![outlet])).await.unwrap();
+    server.set_health("panda01", BoardHealth::Bad, "no SD card", "root").await.unwrap();
+    let waits = server.submit(ask("panda", "1h"), &alice("alice")).await.unwrap();
+    assert_eq!(waits.waiting.unwrap().why, "not to be had: panda01 is bad (no SD card)");
+}
+
+#[tokio::test]
+async fn a_daemon_that_says_nothing_any_more_is_dead_until_it_is_back() {
+    let dir = tempfile::tempdir().unwrap();
+    let (server, _shutdown) = lab(dir.path()).await;
+    let announcement = |url: &str| Announcement {
+        kind: DaemonKind::Serial,
+        host: "farm1".parse().unwrap(),
+        url: url.into(),
+        version: String::new(),
+        consoles: vec!["c1".parse().unwrap()],
+        outlets: Vec::new(),
+    };
+    server.announce(announcement("http://h:1")).await.unwrap();
+    let described = BoardDescription { console: Some("farm1/c1".into()), ..panda() };
+    server.put_board("panda01".parse().unwrap(), described, true, "root").await.unwrap();
+    let away = async |later_s: u64| {
+        let mut state = server.0.state.lock().await;
+        state.age(crate::model::units::now_us() + later_s * 1_000_000);
+        state.look();
+        state.boards["panda01"].away.clone()
+    };
+    assert_eq!(away(STALE_S - 5).await, None);
+    let told = away(STALE_S + 1).await.unwrap();
+    assert_eq!(told, "nothing is heard of lava-serial on farm1 any more");
+    // It is back, and somewhere else.
+    server.announce(announcement("unix:/run/new.sock")).await.unwrap();
+    let board = server.board("panda01").await.unwrap();
+    assert_eq!(
+        (board.away, board.console_url.as_deref()),
+        (None, Some("unix:/run/new.sock:/consoles/c1"))
+    );
+    assert_eq!(server.daemons().await.len(), 1);
+}
+
+#[tokio::test]
+async fn who_may_have_some_boards_gets_none_of_the_others() {
+    let dir = tempfile::tempdir().unwrap();
+    let (server, shutdown) = lab(dir.path()).await;
+    for name in ["panda01", "panda02"] {
+        server.put_board(name.parse().unwrap(), panda(), true, "root").await.unwrap();
+    }
+    let bob = |right: &'static str| Asker {
+        user: "bob".into(),
+        on_all: None,
+        on: Box::new(move |name| (name == right).then_some(Right::Write)),
+    };
+    assert!(server.submit(ask("panda", "1h"), &bob("other")).await.is_err());
+    let his = server.submit(ask("panda", "1h"), &bob("panda02")).await.unwrap();
+    let two = BoardRequest { boards: Some(2), ..ask("panda", "1h") };
+    let two = server.submit(two, &bob("panda02")).await.unwrap();
+    let why = two.waiting.unwrap().why;
+    assert_eq!(why, "it wants 2 boards, and only 1 (panda02) answer to that");
+    tokio::select! {
+        () = server.run(shutdown) => {}
+        () = until(&server, his.id, |it| it.state == RequestState::Leased) => {}
+    }
+    assert_eq!(server.request(his.id).await.unwrap().boards[0].as_str(), "panda02");
+}

@@ -1,0 +1,200 @@
+//! Who is let in: users and groups with their rights, and tokens.
+
+use super::{Server, ServerError};
+use crate::config::TokenUser;
+use crate::model::{
+    GroupInfo, Name, NewToken, Right, Rights, TOKEN_BYTES, TokenHash, TokenInfo, TokenRequest,
+    UserDescription, UserInfo, token_of, units,
+};
+use crate::store::{GroupRow, StoreError, TokenRow, UserRow};
+
+/// So much of a token's hash is its name.
+const ID: usize = 8;
+/// So many tokens a user has at most.
+const MAX_TOKENS: usize = 64;
+/// The longest note, in bytes.
+const MAX_NOTE: usize = 200;
+
+impl Server {
+    pub async fn users(&self) -> Result<Vec<UserInfo>, ServerError> {
+        let tokens = self.0.store.tokens().await?;
+        let mut users = Vec::new();
+        for row in self.0.store.users().await? {
+            let of_user = tokens.iter().filter(|token| token.user == row.name);
+            let tokens = of_user.map(info).collect::<Result<_, _>>()?;
+            let (name, user) = user(&row)?;
+            users.push(UserInfo { name, user, tokens });
+        }
+        Ok(users)
+    }
+
+    /// Adds a user, or says anew what one may.
+    ///
+    /// # Errors
+    /// When there is no such group.
+    pub async fn put_user(&self, name: &Name, user: &UserDescription) -> Result<(), ServerError> {
+        let known = self.groups().await?;
+        let unknown = |group: &&Name| !known.iter().any(|known| known.name == **group);
+        if let Some(group) = user.groups.iter().find(unknown) {
+            return Err(ServerError::Wrong(format!("there is no group {group}")));
+        }
+        let json = |value| serde_json::to_string(&value).unwrap_or_default();
+        let row = UserRow {
+            name: name.to_string(),
+            groups: serde_json::to_string(&user.groups).unwrap_or_default(),
+            rights: json(&user.rights),
+        };
+        Ok(self.0.store.put_user(&row).await?)
+    }
+
+    /// # Errors
+    /// When there is none of that name.
+    pub async fn remove_user(&self, name: &str) -> Result<(), ServerError> {
+        match self.0.store.remove_user(name).await? {
+            true => Ok(()),
+            false => Err(ServerError::NoUser(name.to_owned())),
+        }
+    }
+
+    pub async fn groups(&self) -> Result<Vec<GroupInfo>, ServerError> {
+        let rows = self.0.store.groups().await?;
+        let group = |row: &GroupRow| {
+            Ok(GroupInfo { name: name(&row.name)?, rights: parsed(&row.rights, &row.name)? })
+        };
+        rows.iter().map(group).collect()
+    }
+
+    pub async fn put_group(&self, name: &Name, rights: &Rights) -> Result<(), ServerError> {
+        let rights = serde_json::to_string(rights).unwrap_or_default();
+        Ok(self.0.store.put_group(&GroupRow { name: name.to_string(), rights }).await?)
+    }
+
+    /// # Errors
+    /// When there is none, or somebody is of it.
+    pub async fn remove_group(&self, name: &str) -> Result<(), ServerError> {
+        let users = self.users().await?;
+        let of_it = |user: &&UserInfo| user.user.groups.iter().any(|group| group.as_str() == name);
+        if let Some(user) = users.iter().find(of_it) {
+            let what = format!("{} is of the group {name}", user.name);
+            return Err(ServerError::Wrong(what));
+        }
+        match self.0.store.remove_group(name).await? {
+            true => Ok(()),
+            false => Err(ServerError::Wrong(format!("there is no group {name:?}"))),
+        }
+    }
+
+    /// Makes a token of these random bytes, and remembers its hash.
+    ///
+    /// # Errors
+    /// When there is no such user, or what is asked for is not understood.
+    pub async fn new_token(
+        &self,
+        of: &str,
+        asked: TokenRequest,
+        bytes: &[u8; TOKEN_BYTES],
+    ) -> Result<NewToken, ServerError> {
+        let users = self.users().await?;
+        let user = users.iter().find(|user| user.name.as_str() == of);
+        let user = user.ok_or_else(|| ServerError::NoUser(of.to_owned()))?;
+        if user.tokens.len() >= MAX_TOKENS {
+            let what = format!("{of} has {MAX_TOKENS} tokens already");
+            return Err(ServerError::Wrong(what));
+        }
+        if asked.note.len() > MAX_NOTE || asked.note.contains(char::is_control) {
+            let what = format!("note: it is one line of {MAX_NOTE} bytes at most");
+            return Err(ServerError::Wrong(what));
+        }
+        let length = asked.length.as_deref().map(units::duration).transpose();
+        let length = length.map_err(ServerError::Wrong)?;
+        let made_us = units::now_us();
+        let until_us = length.map(|length| made_us.saturating_add(length.as_micros() as u64));
+        let token = token_of(bytes);
+        let hash =
+            TokenHash::of(&token).ok_or_else(|| ServerError::Wrong("a long token".into()))?;
+        let row = TokenRow {
+            hash: hash.to_string(),
+            user: of.to_owned(),
+            scope: asked.scope.unwrap_or(Right::Control).to_string(),
+            note: asked.note,
+            made_us,
+            until_us: until_us.unwrap_or(0),
+        };
+        self.0.store.add_token(&row).await?;
+        Ok(NewToken { token, info: info(&row)? })
+    }
+
+    /// Ends a token: who shows it is let in no more.
+    ///
+    /// # Errors
+    /// When the user has none of that name.
+    pub async fn remove_token(&self, of: &str, id: &str) -> Result<(), ServerError> {
+        let tokens = self.0.store.tokens().await?;
+        let found = tokens.iter().find(|token| token.user == of && id_of(&token.hash) == id);
+        let found = found.ok_or_else(|| ServerError::Wrong(format!("{of} has no token {id:?}")))?;
+        Ok(self.0.store.remove_token(&found.hash).await?)
+    }
+
+    /// The tokens that let in now, and what they let do; `None` when there are no users.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub async fn token_users(&self) -> Result<Option<Vec<TokenUser>>, ServerError> {
+        let (users, groups) = (self.0.store.users().await?, self.groups().await?);
+        if users.is_empty() {
+            return Ok(None);
+        }
+        let now_us = units::now_us();
+        let mut all = Vec::new();
+        for token in self.0.store.tokens().await? {
+            let over = token.until_us != 0 && token.until_us <= now_us;
+            let Some(row) = users.iter().find(|user| user.name == token.user && !over) else {
+                continue;
+            };
+            let (name, of_user) = user(row)?;
+            let of_groups = groups.iter().filter(|group| of_user.groups.contains(&group.name));
+            let rights = of_groups.fold(of_user.rights, |all, group| all.and(&group.rights));
+            let rights = rights.at_most(scope(&token.scope)?);
+            let hash = token.hash.parse().map_err(|error| damaged(&token.user, &error))?;
+            all.push(TokenUser { name, hash, rights, speaks_for_others: false });
+        }
+        Ok(Some(all))
+    }
+}
+
+fn user(row: &UserRow) -> Result<(Name, UserDescription), ServerError> {
+    let (groups, rights) = (parsed(&row.groups, &row.name)?, parsed(&row.rights, &row.name)?);
+    Ok((name(&row.name)?, UserDescription { groups, rights }))
+}
+
+fn info(row: &TokenRow) -> Result<TokenInfo, ServerError> {
+    Ok(TokenInfo {
+        id: id_of(&row.hash).to_owned(),
+        scope: scope(&row.scope)?,
+        note: row.note.clone(),
+        made_us: row.made_us,
+        until_us: Some(row.until_us).filter(|until| *until != 0),
+    })
+}
+
+fn id_of(hash: &str) -> &str {
+    let digits = hash.rsplit(':').next().unwrap_or(hash);
+    digits.get(..ID).unwrap_or(digits)
+}
+
+fn scope(text: &str) -> Result<Right, ServerError> {
+    let found = Right::ALL.into_iter().find(|right| right.as_str() == text);
+    found.ok_or_else(|| StoreError::Damaged(format!("{text:?} is no right")).into())
+}
+
+fn name(text: &str) -> Result<Name, ServerError> {
+    text.parse().map_err(|error| damaged(text, &error))
+}
+
+fn parsed<T: serde::de::DeserializeOwned>(text: &str, what: &str) -> Result<T, ServerError> {
+    serde_json::from_str(text).map_err(|error| damaged(what, &error))
+}
+
+fn damaged(what: &str, error: &dyn std::error::Error) -> ServerError {
+    StoreError::Damaged(format!("{what}: {error}")).into()
+}

@@ -1,0 +1,132 @@
+//! What `lava-server` remembers: the only SQL. One text for SQLite and PostgreSQL: numbered parameters,
+//! portable types (TEXT and BIGINT), no NULL; what has parts of its own is a JSON document.
+
+mod boards;
+mod daemons;
+mod requests;
+mod schema;
+mod users;
+
+use std::path::Path;
+
+use sqlx::AnyPool;
+use sqlx::any::AnyPoolOptions;
+
+pub use boards::{BoardRow, EventRow};
+pub use daemons::DaemonRow;
+pub use requests::RequestRow;
+pub use schema::VERSION;
+pub use users::{GroupRow, TokenRow, UserRow};
+
+use crate::model::{Failure, Kind, failure::chain};
+
+/// Connections to PostgreSQL. SQLite has one, on which everything stands in line.
+const CONNECTIONS: u32 = 4;
+/// How long a connection may take to be made, or to become free.
+const PATIENCE: std::time::Duration = std::time::Duration::from_secs(10);
+
+/// An open database whose schema is this program's.
+#[derive(Debug, Clone)]
+pub struct Store {
+    pool: AnyPool,
+}
+
+/// Why something cannot be remembered or recalled.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    #[error("{0:?} is no database; write sqlite:FILE or postgres://USER@HOST/NAME")]
+    Url(String),
+    #[error(
+        "the database is of schema {found}, and this program knows schemas up to {VERSION}: a newer \
+         lava-server has written it"
+    )]
+    Newer { found: i64 },
+    #[error("the database has something that cannot be read: {0}")]
+    Damaged(String),
+    #[error("the database: {}", chain(.0))]
+    Sql(#[from] sqlx::Error),
+}
+
+impl Store {
+    /// Opens a database, and makes it or brings it up to date first: `sqlite:FILE` or `postgres://…`.
+    ///
+    /// # Errors
+    /// When it cannot be opened, or a newer program has written it.
+    pub async fn open(url: &str) -> Result<Self, StoreError> {
+        sqlx::any::install_default_drivers();
+        let sqlite = url.starts_with("sqlite:");
+        if !sqlite && !url.starts_with("postgres:") && !url.starts_with("postgresql:") {
+            return Err(StoreError::Url(without_password(url)));
+        }
+        let options = AnyPoolOptions::new()
+            .max_connections(if sqlite { 1 } else { CONNECTIONS })
+            // A database in memory lives as long as its connection.
+            .min_connections(1)
+            .idle_timeout(None)
+            .max_lifetime(None)
+            .acquire_timeout(PATIENCE);
+        let pool = options.connect(url).await?;
+        if sqlite {
+            // Readers and the writer do not wait for each other; what is written is on the disk.
+            sqlx::query("PRAGMA journal_mode = WAL").execute(&pool).await?;
+        }
+        schema::bring_up_to_date(&pool).await?;
+        Ok(Self { pool })
+    }
+
+    /// The URL of a file of SQLite, which is made when it is not there.
+    pub fn file_url(path: &Path) -> String {
+        // What has a meaning in a URL is written as its number.
+        let text = path.display().to_string();
+        let text = text.replace('%', "%25").replace('?', "%3f").replace('#', "%23");
+        format!("sqlite://{text}?mode=rwc")
+    }
+
+    /// Whether it answers.
+    ///
+    /// # Errors
+    /// When it does not. So for all that is asked of it.
+    pub async fn check(&self) -> Result<(), StoreError> {
+        sqlx::query("SELECT version FROM lava_schema").fetch_one(&self.pool).await?;
+        Ok(())
+    }
+
+    /// Writes what is open, and lets go of it.
+    pub async fn close(&self) {
+        self.pool.close().await;
+    }
+}
+
+impl From<StoreError> for Failure {
+    fn from(error: StoreError) -> Self {
+        match &error {
+            StoreError::Url(_) => Self::new(Kind::User, error.to_string()),
+            StoreError::Newer { .. } => Self::new(Kind::Config, error.to_string())
+                .hint("install that version again, or name another database"),
+            StoreError::Sql(_) | StoreError::Damaged(_) => {
+                Self::new(Kind::Infra, error.to_string())
+            }
+        }
+    }
+}
+
+/// As it may be shown.
+fn without_password(url: &str) -> String {
+    match (url.find("://"), url.find('@')) {
+        (Some(scheme), Some(at)) if scheme < at => {
+            format!("{}…{}", &url[..scheme + 3], &url[at..])
+        }
+        _ => url.to_owned(),
+    }
+}
+
+fn number(value: u64) -> i64 {
+    i64::try_from(value).unwrap_or(i64::MAX)
+}
+
+fn count(value: i64) -> u64 {
+    u64::try_from(value).unwrap_or(0)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,110 @@
+//! Requests with their leases, and what outlets were told of them.
+
+use sqlx::Row as _;
+use sqlx::any::AnyRow;
+
+use super::boards::{EventRow, add_event};
+use super::{Store, StoreError, count, number};
+
+/// A request; `document` is JSON. One that has not ended has 0 as its end.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RequestRow {
+    pub id: u64,
+    pub state: String,
+    pub ended_us: u64,
+    pub document: String,
+}
+
+impl Store {
+    /// Those that have not ended, or not before a time.
+    pub async fn requests(&self, ended_after_us: u64) -> Result<Vec<RequestRow>, StoreError> {
+        let sql = "SELECT id, state, ended_us, document FROM requests
+                   WHERE state <> 'ended' OR ended_us >= $1 ORDER BY id";
+        let rows = sqlx::query(sql).bind(number(ended_after_us)).fetch_all(&self.pool).await?;
+        rows.iter().map(request).collect()
+    }
+
+    pub async fn request(&self, id: u64) -> Result<Option<RequestRow>, StoreError> {
+        let sql = "SELECT id, state, ended_us, document FROM requests WHERE id = $1";
+        let row = sqlx::query(sql).bind(number(id)).fetch_optional(&self.pool).await?;
+        row.as_ref().map(request).transpose()
+    }
+
+    /// The highest number that any request has had; 0 when there was none.
+    pub async fn last_request(&self) -> Result<u64, StoreError> {
+        let last: Option<i64> =
+            sqlx::query_scalar("SELECT MAX(id) FROM requests").fetch_one(&self.pool).await?;
+        Ok(last.map_or(0, count))
+    }
+
+    /// Writes requests, new or changed, with what happened to boards by them: all of it, or nothing.
+    pub async fn put_requests(
+        &self,
+        requests: &[RequestRow],
+        events: &[EventRow],
+    ) -> Result<(), StoreError> {
+        let mut change = self.pool.begin().await?;
+        for request in requests {
+            sqlx::query(
+                "INSERT INTO requests (id, state, ended_us, document) VALUES ($1, $2, $3, $4)
+                 ON CONFLICT (id) DO UPDATE SET state = excluded.state,
+                    ended_us = excluded.ended_us, document = excluded.document",
+            )
+            .bind(number(request.id))
+            .bind(&request.state)
+            .bind(number(request.ended_us))
+            .bind(&request.document)
+            .execute(&mut *change)
+            .await?;
+        }
+        for event in events {
+            add_event(&mut change, event).await?;
+        }
+        Ok(change.commit().await?)
+    }
+
+    /// Board, outlet, holder and end of each lease that an outlet was told of and not yet told to end.
+    pub async fn told(&self) -> Result<Vec<(String, String, String, u64)>, StoreError> {
+        let sql = "SELECT board, outlet, holder, until_us FROM told";
+        let rows = sqlx::query(sql).fetch_all(&self.pool).await?;
+        let told = |row: &AnyRow| {
+            Ok((row.try_get(0)?, row.try_get(1)?, row.try_get(2)?, count(row.try_get(3)?)))
+        };
+        rows.iter().map(told).collect()
+    }
+
+    pub async fn put_told(
+        &self,
+        board: &str,
+        outlet: &str,
+        holder: &str,
+        until_us: u64,
+    ) -> Result<(), StoreError> {
+        sqlx::query(
+            "INSERT INTO told (board, outlet, holder, until_us) VALUES ($1, $2, $3, $4)
+             ON CONFLICT (board) DO UPDATE SET outlet = excluded.outlet,
+                holder = excluded.holder, until_us = excluded.until_us",
+        )
+        .bind(board)
+        .bind(outlet)
+        .bind(holder)
+        .bind(number(until_us))
+        .execute(&self.pool)
+        .await?;
+        Ok(())
+    }
+
+    pub async fn remove_told(&self, board: &str) -> Result<(), StoreError> {
+        sqlx::query("DELETE FROM told WHERE board = $1").bind(board).execute(&self.pool).await?;
+        Ok(())
+    }
+}
+
+fn request(row: &AnyRow) -> Result<RequestRow, StoreError> {
+    Ok(RequestRow {
+        id: count(row.try_get(0)?),
+        state: row.try_get(1)?,
+        ended_us: count(row.try_get(2)?),
+        document: row.try_get(3)?,
+    })
+}

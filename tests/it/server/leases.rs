@@ -1,0 +1,140 @@
+//! People ask for boards, wait for them, have them and give them back.
+
+use std::process::Stdio;
+
+use rustix::process::Signal;
+use serde_json::{Value, json};
+
+use super::{Rack, Server, lava, text};
+use crate::common::{Heard, LIMIT, Process, TestLab, http, signal, wait_until};
+
+/// Who has leased a board, as its outlet knows.
+fn holder(rack: &Rack, board: &str) -> Value {
+    let leases = http(rack.power.address("http"), "GET", "/leases", "").json();
+    leases[board]["holder"].clone()
+}
+
+#[test]
+fn boards_go_round_and_their_outlets_know_over_restarts_of_everything() {
+    let lab = TestLab::new();
+    let mut server = Server::start(&lab);
+    let mut rack = Rack::with_boards(&lab, &server);
+    let (code, out, err) =
+        lava(&lab, &server, "alice", &["reserve", "panda", "--boards", "2", "--for", "2h"]);
+    assert!(code == 0 && out.starts_with("panda01, panda02 are yours until 20"), "{out}{err}");
+    assert!(out.contains("  lava-console panda01\n  lava reset panda01\n"), "{out}");
+    assert_eq!(
+        (holder(&rack, "panda01"), holder(&rack, "panda02")),
+        ("alice".into(), "alice".into())
+    );
+    let (code, _, err) = lava(&lab, &server, "bob", &["off", "panda01"]);
+    assert!(code == 4 && err.contains("panda01 is leased by alice"), "{err}");
+
+    // Bob waits, and is told for whom.
+    let mut waits = lab.program("lava");
+    waits.args(["reserve", "panda", "--for", "1h"]).env("LAVA_USER", "bob");
+    waits.env("LAVA_SERVER", server.url()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut bob = Process::spawn(&mut waits);
+    let printed = Heard::from(bob.child().stdout.take().unwrap());
+    let told = Heard::from(bob.child().stderr.take().unwrap());
+    let place = told.find(LIMIT, 0, b"number 1 in the queue, in about ");
+    place.and_then(|at| told.find(LIMIT, at, b"panda01 is alice's until 20")).unwrap();
+    let why = lava(&lab, &server, "bob", &["why", "2"]).1;
+    assert!(
+        why.starts_with("panda for bob: number 1") && why.contains("50 for its priority"),
+        "{why}"
+    );
+    let (_, queue, _) = lava(&lab, &server, "carol", &["queue"]);
+    assert!(
+        queue.contains("2        bob") && queue.contains("2 × panda: panda01, panda02"),
+        "{queue}"
+    );
+    let (code, _, err) = lava(&lab, &server, "bob", &["release", "panda01"]);
+    assert!(code == 4 && err.contains("request 1 is alice's"), "{err}");
+    let (code, _, err) = lava(&lab, &server, "alice", &["extend", "panda01", "--for", "8h"]);
+    assert!(code == 4 && err.contains("request 2"), "{err}");
+
+    // Everything is killed but those who wait, and the board comes back while lava-power is away.
+    server.daemon.kill();
+    rack.power.kill();
+    let server = Server::again(&lab, server.address);
+    assert_eq!(server.get("/boards/panda01")["lease"]["holder"], "alice");
+    let (code, out, err) = lava(&lab, &server, "alice", &["release", "panda01"]);
+    assert_eq!((code, out.as_str()), (0, "request 1 is over; it had panda01, panda02\n"), "{err}");
+    rack.power = lab.start("lava-power", ["--config", &rack.power_config]);
+    server.until("it is bob's", "/requests/2", |it| it["state"] == "leased" && it["ready"] == true);
+    wait_until(LIMIT, "lava-power knows", || {
+        let both = (holder(&rack, "panda01"), holder(&rack, "panda02"));
+        both == ("bob".into(), Value::Null) || both == (Value::Null, "bob".into())
+    });
+    printed.find(LIMIT, 0, b" is yours until 20").unwrap();
+    assert!(bob.wait(LIMIT).success());
+    let history = lava(&lab, &server, "root", &["board", "history", "panda02"]).1;
+    assert!(history.contains("released    alice"), "{history}");
+    let args = ["release", "2", "--force", "--reason", "it smokes"];
+    assert_eq!(lava(&lab, &server, "root", &args).0, 0);
+    let ended = server.get("/requests/2");
+    assert_eq!((&ended["state"], &ended["ending"]), (&"ended".into(), &"taken".into()));
+    drop(rack.serial);
+}
+
+#[test]
+fn a_lease_is_shared_handed_over_and_ends_with_silence() {
+    let lab = TestLab::new();
+    let server = Server::start(&lab);
+    let rack = Rack::with_boards(&lab, &server);
+    let (code, _, err) = lava(&lab, &server, "alice", &["reserve", "name=panda01"]);
+    assert_eq!(code, 0, "{err}");
+    assert_eq!(lava(&lab, &server, "bob", &["on", "panda01"]).0, 4);
+    let (code, out, err) = lava(&lab, &server, "alice", &["share", "panda01", "bob"]);
+    assert!(code == 0 && out.contains("request 1 is alice's, shared with bob"), "{out}{err}");
+    wait_until(LIMIT, "bob may, too", || lava(&lab, &server, "bob", &["on", "panda01"]).0 == 0);
+    let (code, _, err) = lava(&lab, &server, "alice", &["share", "1", "carol", "--hand-over"]);
+    assert_eq!(code, 0, "{err}");
+    wait_until(LIMIT, "it is carol's", || holder(&rack, "panda01") == "carol");
+
+    // A request that has to be heard of, and is not.
+    let asked = json!({"spec": "name=panda01", "for": "1h", "user": "dave", "heartbeat": "5s"});
+    let asked = server.ask("POST", "/requests", &asked).json();
+    let path = format!("/requests/{}", asked["id"]);
+    let ended = server.until("nothing was heard", &path, |it| it["state"] == "ended");
+    assert_eq!(ended["ending"], "silent");
+    let boards = server.get("/boards");
+    assert_eq!(text(&boards[0]["lease"]["holder"]), "carol");
+}
+
+#[test]
+fn who_gives_up_waiting_waits_no_more_and_what_is_booked_is_kept_free() {
+    let lab = TestLab::new();
+    let server = Server::start(&lab);
+    let _rack = Rack::with_boards(&lab, &server);
+    let book = ["reserve", "name=panda01", "--for", "2h", "--at", "4h"];
+    let (code, out, err) = lava(&lab, &server, "carol", &book);
+    assert!(code == 0 && out.contains("request 1: panda01 from 20"), "{out}{err}");
+    let (code, out, err) = lava(&lab, &server, "bob", &["reserve", "name=panda01", "--for", "3h"]);
+    assert!(code == 0 && out.starts_with("panda01 is yours"), "{out}{err}");
+    let (code, _, err) = lava(&lab, &server, "bob", &["extend", "panda01", "--for", "5h"]);
+    assert!(code == 4 && err.contains("panda01 is not free then: request 1"), "{err}");
+
+    let args = ["reserve", "panda tag=hdmi", "--no-wait"];
+    let (code, out, err) = lava(&lab, &server, "dave", &args);
+    assert!(
+        code == 0 && out.contains("no board that you may have answers to tag=hdmi"),
+        "{out}{err}"
+    );
+    let mut waits = lab.program("lava");
+    waits
+        .args(["reserve", "name=panda01"])
+        .env("LAVA_USER", "erin")
+        .env("LAVA_SERVER", server.url());
+    let mut erin = Process::spawn(waits.stdout(Stdio::null()).stderr(Stdio::piped()));
+    let told = Heard::from(erin.child().stderr.take().unwrap());
+    told.find(LIMIT, 0, b"in the queue").unwrap();
+    signal(erin.pid(), Signal::INT);
+    assert_eq!(erin.wait(LIMIT).code(), Some(130));
+    assert!(told.text().contains("is called back"), "{}", told.text());
+    let queue = server.get("/requests").to_string();
+    assert!(!queue.contains("erin") && queue.contains("dave"), "{queue}");
+    let (code, _, err) = lava(&lab, &server, "frank", &["reserve", "beagle ram>=much"]);
+    assert!(code == 2 && err.contains("is no number and no size"), "{err}");
+}
