@@ -12,8 +12,6 @@ enum Asks {
     False,
     /// Whatever it is, unless it is empty.
     Any,
-    /// A list with this word.
-    Word(&'static str),
 }
 
 const NOTED: &[Key] = &[
@@ -23,15 +21,12 @@ const NOTED: &[Key] = &[
     ("boot", "kernel-start-message", Asks::Any),
     ("boot", "shutdown-message", Asks::Any),
     ("deploy", "use_cache", Asks::False),
-    ("test", "history", Asks::False),
-    ("test", "skip_install", Asks::Word("git-repos")),
 ];
 
 const REFUSED: &[Key] = &[
     ("boot", "pre_power_command", Asks::True),
     ("boot", "pre_os_command", Asks::True),
     ("deploy", "archive", Asks::Any),
-    ("test", "recursive", Asks::True),
 ];
 
 /// Archives that are unpacked whether the job says so or not.
@@ -90,10 +85,6 @@ impl Asks {
             (Self::Any, Value::Null) => false,
             (Self::Any, Value::List(items)) => !items.is_empty(),
             (Self::Any, _) => true,
-            (Self::Word(word), Value::List(items)) => {
-                items.iter().any(|item| item.as_text() == Some(word))
-            }
-            (Self::Word(_), _) => false,
         }
     }
 }

@@ -42,9 +42,10 @@ pub fn asks_for_history(repository: &Path, definition: &str, file: &DefinitionFi
     let Some(own) = own.and_then(|own| normal(Path::new(""), own)) else { return false };
     let steps = file.install_steps.iter().chain(&file.run_steps);
     steps.into_iter().any(|step| asks(step))
-        || files(&repository.join(own))
-            .iter()
-            .any(|file| std::fs::read_to_string(file).is_ok_and(|text| asks(&text)))
+        || is_there(repository, &own)
+            && files(&repository.join(own))
+                .iter()
+                .any(|file| std::fs::read_to_string(file).is_ok_and(|text| asks(&text)))
 }
 
 /// The definition's folder and all that are named from it; `None` when that cannot be known.

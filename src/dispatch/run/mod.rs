@@ -132,6 +132,8 @@ async fn blocks(pipeline: &Pipeline, context: &mut Context, limit: Limit) -> Res
 /// next.
 async fn skipped(error: &Error, context: &mut Context) -> Result<(), Error> {
     context.log.warning(format!("{error}; as the job wants it, it goes on with the next block"));
+    // A container that it was in is removed at the end of the job.
+    context.back_from_aside();
     if context.is_connected() {
         let [quiet, limit] = ENDED;
         let session = context.session()?;

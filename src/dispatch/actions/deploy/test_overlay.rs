@@ -60,7 +60,8 @@ impl Action for TestOverlay {
                     false => subtree::needed(repository, &definition.path, &test.file),
                 };
                 let git = repository.join(".git");
-                if asks && git.is_dir() {
+                // Git's own folder and no link: that could lead to anything on this host.
+                if asks && git.symlink_metadata().is_ok_and(|found| found.is_dir()) {
                     overlay.add_folder(&format!("{folder}/.git"), &git).map_err(|e| infra(&e))?;
                 }
                 for path in needed {
