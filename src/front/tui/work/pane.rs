@@ -1,11 +1,13 @@
 //! A console that is looked at: what comes from it, and what is typed and asked for there.
 
+use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
 use tokio::sync::mpsc;
+use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
 use super::{Common, News, PaneNews};
@@ -20,6 +22,8 @@ use crate::wire::request::Nothing;
 
 /// The pause before a console is tried again that could not be had at first.
 const PAUSE: Duration = Duration::from_secs(2);
+/// How long a console that was left while something waited to be typed may take to be had.
+const LATE: Duration = Duration::from_secs(2);
 /// How many orders may wait for a console.
 const ORDERS: usize = 4096;
 /// So many bytes may wait for a board that takes none; more are dropped.
@@ -121,8 +125,16 @@ impl Visit {
     }
 
     async fn stay(self, way: Way, mut orders: mpsc::Receiver<Order>, closed: CancellationToken) {
-        let opening = closed.run_until_cancelled(self.open(way)).await;
-        let Some(Some(mut attachment)) = opening else { return };
+        let mut opening = pin!(self.open(way));
+        let opened = tokio::select! {
+            opened = &mut opening => opened,
+            // What was typed meanwhile is still to arrive.
+            () = closed.cancelled() => match self.waiting.load(Ordering::Relaxed) {
+                0 => None,
+                _ => timeout(LATE, opening).await.ok().flatten(),
+            },
+        };
+        let Some(mut attachment) = opened else { return };
         self.tell(PaneNews::Attached(Box::new(attachment.hello().clone()))).await;
         // The request to type that was made last.
         let mut typing = None;
