@@ -121,9 +121,7 @@ impl Http {
         path: &str,
         body: &impl Serialize,
     ) -> Result<T, Failure> {
-        let body =
-            serde_json::to_vec(body).map_err(|error| Failure::from_error(Kind::Bug, &error))?;
-        self.decode(path, &self.send(Method::PUT, path, Some(body)).await?)
+        self.decode(path, &self.send(Method::PUT, path, Some(json(body)?)).await?)
     }
 
     pub async fn post<T: DeserializeOwned>(
@@ -131,9 +129,7 @@ impl Http {
         path: &str,
         body: &impl Serialize,
     ) -> Result<T, Failure> {
-        let body =
-            serde_json::to_vec(body).map_err(|error| Failure::from_error(Kind::Bug, &error))?;
-        self.decode(path, &self.send(Method::POST, path, Some(body)).await?)
+        self.decode(path, &self.send(Method::POST, path, Some(json(body)?)).await?)
     }
 
     /// The same, with all that the daemon says of a failure.
@@ -145,9 +141,7 @@ impl Http {
         path: &str,
         body: &impl Serialize,
     ) -> Result<T, ErrorText> {
-        let body =
-            serde_json::to_vec(body).map_err(|error| Failure::from_error(Kind::Bug, &error))?;
-        let (status, body) = self.answered(Method::POST, path, Some(body)).await?;
+        let (status, body) = self.answered(Method::POST, path, Some(json(body)?)).await?;
         if status.is_success() {
             return Ok(self.decode(path, &body)?);
         }
@@ -267,4 +261,9 @@ impl Http {
             }
         }
     }
+}
+
+/// A body as it is sent.
+fn json(body: &impl Serialize) -> Result<Vec<u8>, Failure> {
+    serde_json::to_vec(body).map_err(|error| Failure::from_error(Kind::Bug, &error))
 }
