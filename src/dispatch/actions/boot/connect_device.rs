@@ -11,66 +11,34 @@ use crate::dispatch::session::Session;
 use crate::dispatch::validate::Checks;
 use crate::model::event::Phase;
 
+/// Attaches, unless that is done.
 #[derive(Debug)]
-pub struct ConnectDevice;
-
-/// `menu-connect`: the same, for boards whose firmware has menus.
-#[derive(Debug)]
-pub(super) struct ConnectMenu;
-
-/// `connect-device` of `new_connection`: to the console of this name, if it has one.
-#[derive(Debug)]
-pub(super) struct ConnectNamed {
-    pub console: Option<String>,
+pub struct Connect {
+    name: &'static str,
+    /// To the console of this name, not to the board's own.
+    console: Option<String>,
 }
 
-impl Action for ConnectMenu {
-    fn name(&self) -> &'static str {
-        "menu-connect"
+impl Connect {
+    /// `connect-device`.
+    pub fn device() -> Self {
+        Self { name: "connect-device", console: None }
     }
 
-    fn connects(&self) -> bool {
-        true
+    /// `connect-device` of `new_connection`: to the console of this name, if it has one.
+    pub(super) fn named(console: Option<String>) -> Self {
+        Self { console, ..Self::device() }
     }
 
-    fn is_of_lab(&self) -> bool {
-        true
-    }
-
-    fn validate<'a>(&'a self, checks: &'a mut Checks) -> BoxFuture<'a, ()> {
-        Box::pin(check(None, checks))
-    }
-
-    fn run<'a>(&'a self, context: &'a mut Context) -> Running<'a> {
-        Box::pin(connect(None, context))
+    /// `menu-connect`: the same, for boards whose firmware has menus.
+    pub(super) fn menu() -> Self {
+        Self { name: "menu-connect", console: None }
     }
 }
 
-impl Action for ConnectDevice {
+impl Action for Connect {
     fn name(&self) -> &'static str {
-        "connect-device"
-    }
-
-    fn connects(&self) -> bool {
-        true
-    }
-
-    fn is_of_lab(&self) -> bool {
-        true
-    }
-
-    fn validate<'a>(&'a self, checks: &'a mut Checks) -> BoxFuture<'a, ()> {
-        Box::pin(check(None, checks))
-    }
-
-    fn run<'a>(&'a self, context: &'a mut Context) -> Running<'a> {
-        Box::pin(connect(None, context))
-    }
-}
-
-impl Action for ConnectNamed {
-    fn name(&self) -> &'static str {
-        "connect-device"
+        self.name
     }
 
     fn connects(&self) -> bool {

@@ -6,7 +6,7 @@ use futures_util::future::BoxFuture;
 
 use super::auto_login::AutoLoginAction;
 use super::bootloader_interrupt::BootloaderInterrupt;
-use super::connect_device::ConnectDevice;
+use super::connect_device::Connect;
 use super::expect_shell::ExpectShell;
 use super::export_env::ExportEnv;
 use super::parts::{Actions, shell};
@@ -22,7 +22,7 @@ use crate::dispatch::{fastboot, host};
 /// The steps that bring a board into fastboot: by its U-Boot, by a reset, or by fastboot's own word.
 pub fn enter_fastboot(scene: &Scene<'_>) -> Actions {
     if scene.device.fastboot_via_uboot {
-        return vec![Box::new(ConnectDevice), Box::new(UbootEnterFastboot)];
+        return vec![Box::new(Connect::device()), Box::new(UbootEnterFastboot)];
     }
     if scene.device.commands.hard_reset.is_empty() {
         let container = container(scene);
@@ -32,7 +32,7 @@ pub fn enter_fastboot(scene: &Scene<'_>) -> Actions {
             container,
         })];
     }
-    vec![Box::new(ConnectDevice), Box::new(ResetDevice::default())]
+    vec![Box::new(Connect::device()), Box::new(ResetDevice::default())]
 }
 
 pub(super) fn fastboot_steps(scene: &Scene<'_>) -> Actions {

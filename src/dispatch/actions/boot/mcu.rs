@@ -1,6 +1,6 @@
 //! Microcontroller boards: a program on this host writes the image, and the board starts it.
 
-use super::connect_device::ConnectDevice;
+use super::connect_device::Connect;
 use super::parts::Actions;
 use super::strategies::reset;
 use crate::dispatch::action::{Action, Scene};
@@ -22,38 +22,38 @@ pub(super) fn cmsis_steps(scene: &Scene<'_>) -> Actions {
     let mut steps = reset_and_wait(scene, "wait-device-path");
     steps.push(later("flash-cmsis"));
     steps.push(later("wait-usb-serial"));
-    steps.push(Box::new(ConnectDevice));
+    steps.push(Box::new(Connect::device()));
     steps
 }
 
 pub(super) fn jlink_steps(scene: &Scene<'_>) -> Actions {
     let mut steps = reset_and_wait(scene, "wait-device-boardid");
-    steps.push(Box::new(ConnectDevice));
+    steps.push(Box::new(Connect::device()));
     steps.push(later("flash-jlink"));
     steps
 }
 
 pub(super) fn pyocd_steps(scene: &Scene<'_>) -> Actions {
     let mut steps = reset_and_wait(scene, "wait-device-boardid");
-    steps.push(Box::new(ConnectDevice));
+    steps.push(Box::new(Connect::device()));
     steps.push(later("flash-pyocd"));
     steps
 }
 
 pub(super) fn openocd_steps(scene: &Scene<'_>) -> Actions {
     let mut steps = reset_and_wait(scene, "wait-device-boardid");
-    steps.push(Box::new(ConnectDevice));
+    steps.push(Box::new(Connect::device()));
     steps.push(later("flash-openocd"));
     steps
 }
 
 pub(super) fn dfu_steps(scene: &Scene<'_>) -> Actions {
-    let mut steps: Actions = vec![Box::new(ConnectDevice)];
+    let mut steps: Actions = vec![Box::new(Connect::device())];
     steps.extend(reset_and_wait(scene, "wait-device-boardid"));
     steps.push(later("flash-dfu"));
     steps
 }
 
 pub(super) fn musca_steps(scene: &Scene<'_>) -> Actions {
-    vec![reset(scene), later("wait-usb-serial"), Box::new(ConnectDevice)]
+    vec![reset(scene), later("wait-usb-serial"), Box::new(Connect::device())]
 }

@@ -33,7 +33,7 @@ mod uboot_commands;
 mod uefi;
 
 pub use bootloader_overlay::Values;
-pub use connect_device::ConnectDevice;
+pub use connect_device::Connect;
 pub use disconnect_device::DisconnectDevice;
 pub use fastboot::enter_fastboot;
 pub(super) use overlay_files::folder as overlay_folder;

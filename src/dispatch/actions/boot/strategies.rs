@@ -3,7 +3,7 @@
 use super::bootloader_commands::BootloaderCommands;
 use super::bootloader_interrupt::BootloaderInterrupt;
 use super::bootloader_overlay::BootloaderOverlay;
-use super::connect_device::{ConnectDevice, ConnectNamed};
+use super::connect_device::Connect;
 use super::disconnect_device::DisconnectDevice;
 use super::docker::docker_steps;
 use super::fastboot::fastboot_steps;
@@ -82,7 +82,9 @@ pub(super) fn commands(boot: &Boot) -> BootloaderCommands {
 
 /// `reset-connection`: a connection of its own for what follows.
 fn reset_connection() -> Box<dyn Action> {
-    Group::once("reset-connection", |_| vec![Box::new(DisconnectDevice), Box::new(ConnectDevice)])
+    Group::once("reset-connection", |_| {
+        vec![Box::new(DisconnectDevice), Box::new(Connect::device())]
+    })
 }
 
 /// `bootloader-interrupt` and `bootloader-commands`.
@@ -96,7 +98,7 @@ fn dialogue(boot: &Boot) -> Actions {
 fn grub_steps(scene: &Scene<'_>) -> Actions {
     let boot = of(scene);
     let mut steps: Actions =
-        vec![Box::new(FromMedia::grub(boot)), overlay(scene), Box::new(ConnectDevice)];
+        vec![Box::new(FromMedia::grub(boot)), overlay(scene), Box::new(Connect::device())];
     steps.push(reset(scene));
     if boot.method == "grub-efi" {
         steps.push(Box::new(MenuInterrupt { name: "uefi-menu-interrupt", method: "uefi-menu" }));
@@ -119,7 +121,7 @@ fn ipxe_steps(scene: &Scene<'_>) -> Actions {
         steps.extend(shell(of(scene), scene));
         steps
     });
-    vec![overlay(scene), Box::new(ConnectDevice), again]
+    vec![overlay(scene), Box::new(Connect::device()), again]
 }
 
 fn barebox_steps(scene: &Scene<'_>) -> Actions {
@@ -129,7 +131,7 @@ fn barebox_steps(scene: &Scene<'_>) -> Actions {
         steps.extend(shell(of(scene), scene));
         steps
     });
-    vec![overlay(scene), Box::new(ConnectDevice), again]
+    vec![overlay(scene), Box::new(Connect::device()), again]
 }
 
 fn bootloader_steps(scene: &Scene<'_>) -> Actions {
@@ -156,7 +158,7 @@ fn depthcharge_steps(scene: &Scene<'_>) -> Actions {
 
 fn minimal_steps(scene: &Scene<'_>) -> Actions {
     let boot = of(scene);
-    let mut steps: Actions = vec![Box::new(ConnectDevice)];
+    let mut steps: Actions = vec![Box::new(Connect::device())];
     if boot.reset {
         steps.push(reset(scene));
     }
@@ -166,7 +168,7 @@ fn minimal_steps(scene: &Scene<'_>) -> Actions {
 
 fn connection_steps(scene: &Scene<'_>) -> Actions {
     let console = of(scene).connection.clone();
-    let mut steps: Actions = vec![Box::new(ConnectNamed { console })];
+    let mut steps: Actions = vec![Box::new(Connect::named(console))];
     steps.extend(shell(of(scene), scene));
     steps
 }

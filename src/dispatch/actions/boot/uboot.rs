@@ -1,7 +1,7 @@
 //! `uboot-action`: boots through U-Boot; what it tries again is the whole boot.
 
 use super::bootloader_overlay::BootloaderOverlay;
-use super::connect_device::ConnectDevice;
+use super::connect_device::Connect;
 use super::from_media::FromMedia;
 use super::uboot_commands::UbootCommands;
 use crate::dispatch::action::{Action, Scene};
@@ -31,7 +31,7 @@ impl Action for UbootAction {
         vec![
             Box::new(FromMedia::uboot(&self.boot)),
             Box::new(BootloaderOverlay { boot: self.boot.clone(), deployed: scene.kernel_type() }),
-            Box::new(ConnectDevice),
+            Box::new(Connect::device()),
             Box::new(UbootCommands { boot: self.boot.clone() }),
         ]
     }

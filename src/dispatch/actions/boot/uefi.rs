@@ -1,7 +1,7 @@
 //! `uefi-shell-main-action` and `uefi-menu-action`: through a UEFI firmware's shell or its menus.
 
 use super::bootloader_overlay::BootloaderOverlay;
-use super::connect_device::ConnectMenu;
+use super::connect_device::Connect;
 use super::export_env::ExportEnv;
 use super::menu::{MenuInterrupt, MenuSelector, ShellInterrupt};
 use super::parts::{Actions, login, shell, unpack};
@@ -13,7 +13,7 @@ use crate::dispatch::job::{Boot, Commands};
 
 pub(super) fn uefi_steps(scene: &Scene<'_>) -> Actions {
     let boot = of(scene);
-    let mut steps: Actions = vec![overlay(scene), Box::new(ConnectMenu), reset(scene)];
+    let mut steps: Actions = vec![overlay(scene), Box::new(Connect::menu()), reset(scene)];
     if let Some(way) = boot.shell_menu.as_ref().filter(|way| !way.is_empty()) {
         steps.push(Box::new(MenuInterrupt { name: "uefi-shell-menu-interrupt", method: "uefi" }));
         steps.push(Box::new(MenuSelector {
@@ -38,7 +38,7 @@ pub(super) fn uefi_menu_steps(scene: &Scene<'_>) -> Actions {
         Commands::List(_) => String::new(),
     };
     let mut steps: Actions =
-        vec![Box::new(UefiCommands { overlay }), Box::new(ConnectMenu), reset(scene)];
+        vec![Box::new(UefiCommands { overlay }), Box::new(Connect::menu()), reset(scene)];
     steps.extend(selection(&way, boot));
     steps.push(Box::new(Nothing("menu-reset")));
     let login = login(boot);

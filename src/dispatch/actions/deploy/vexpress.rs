@@ -2,7 +2,7 @@
 
 use super::parts::{Actions, downloads};
 use crate::dispatch::action::Scene;
-use crate::dispatch::actions::boot::{ConnectDevice, ResetDevice};
+use crate::dispatch::actions::boot::{Connect, ResetDevice};
 use crate::dispatch::actions::{Group, NotYet};
 
 pub(super) fn vexpress_steps(_scene: &Scene<'_>) -> Actions {
@@ -13,7 +13,7 @@ const BECAUSE: &str = "the board's controller shows its medium as a USB disk, wh
 
 fn steps(scene: &Scene<'_>) -> Actions {
     let mut steps = downloads(scene);
-    steps.push(Box::new(ConnectDevice));
+    steps.push(Box::new(Connect::device()));
     steps.push(Box::new(ResetDevice::default()));
     let rest = [
         "extract-vexpress-recovery-image",
