@@ -67,7 +67,7 @@ impl ServerDaemon {
     pub async fn run(self, shutdown: CancellationToken, ready: impl FnOnce()) {
         let Self { config, server, doors, http, socket, tls, _lock } = self;
         let tasks = TaskTracker::new();
-        let app = router(server.clone(), doors.clone());
+        let app = router(server.clone(), doors.clone(), tasks.clone());
         let insecure = config.http.insecure;
         let tcp = Listener::Tcp { listener: Arc::new(http), tls, insecure, other: None };
         let (_socket, unix) = socket;

@@ -1,6 +1,7 @@
 //! HTTP for the daemons: the listener that closes bad clients, and failures as JSON.
 
 pub mod access;
+mod carried;
 mod certificate;
 mod either;
 mod error;
@@ -16,6 +17,7 @@ mod socket;
 mod tls;
 mod websocket;
 
+use carried::to_the_end;
 pub use either::Other;
 pub use error::ApiError;
 use failed::failed;

@@ -89,6 +89,8 @@ fn a_lease_is_shared_handed_over_and_ends_with_silence() {
     let (code, out, err) = lava(&lab, &server, "alice", &["share", "panda01", "bob"]);
     assert!(code == 0 && out.contains("request 1 is alice's, shared with bob"), "{out}{err}");
     wait_until(LIMIT, "bob may, too", || lava(&lab, &server, "bob", &["on", "panda01"]).0 == 0);
+    // He uses it; whose it is remains hers to say.
+    assert_eq!(lava(&lab, &server, "bob", &["share", "1", "eve", "--hand-over"]).0, 4);
     let (code, _, err) = lava(&lab, &server, "alice", &["share", "1", "carol", "--hand-over"]);
     assert_eq!(code, 0, "{err}");
     wait_until(LIMIT, "it is carol's", || holder(&rack, "panda01") == "carol");
@@ -137,4 +139,27 @@ fn who_gives_up_waiting_waits_no_more_and_what_is_booked_is_kept_free() {
     assert!(!queue.contains("erin") && queue.contains("dave"), "{queue}");
     let (code, _, err) = lava(&lab, &server, "frank", &["reserve", "beagle ram>=much"]);
     assert!(code == 2 && err.contains("is no number and no size"), "{err}");
+}
+
+#[test]
+fn who_hangs_up_in_the_middle_of_it_keeps_nobody_from_a_board() {
+    use std::io::Write as _;
+    let lab = TestLab::new();
+    let server = Server::start(&lab);
+    let _rack = Rack::with_boards(&lab, &server);
+    let body = r#"{"spec":"name=panda01","for":"1s","user":"mallory"}"#;
+    let request = format!(
+        "POST /requests HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\n\
+         content-length: {}\r\n\r\n{body}",
+        body.len()
+    );
+    for _ in 0..40 {
+        let mut client = std::net::TcpStream::connect(server.address).unwrap();
+        client.write_all(request.as_bytes()).unwrap();
+    }
+    let asked = json!({"spec": "name=panda02", "for": "1h", "user": "alice"});
+    let asked = server.ask("POST", "/requests", &asked);
+    assert_eq!(asked.status, 200, "{}", asked.text());
+    let path = format!("/requests/{}", asked.json()["id"]);
+    server.until("alice has it", &path, |it| it["state"] == "leased");
 }

@@ -17,9 +17,10 @@ use axum::http::StatusCode;
 use axum::routing::{delete, get, post, put};
 use axum::{Extension, Json, Router};
 use serde::de::DeserializeOwned;
+use tokio_util::task::TaskTracker;
 
 use super::access::{Access, Caller, Guard, guard};
-use super::{ApiError, refuse_foreign_pages};
+use super::{ApiError, refuse_foreign_pages, to_the_end};
 use crate::config::AccessConfig;
 use crate::model::{Failure, Kind, Rights};
 use crate::server::{Asker, Server, ServerError};
@@ -32,8 +33,9 @@ const MAX_BODY: usize = 4 * 1024 * 1024;
 const MAX_USER: usize = 64;
 const MAX_REASON: usize = 500;
 
-/// The routes; the document at `/openapi.json` tells what they take and give.
-pub fn router(server: Server, doors: Doors) -> Router {
+/// The routes; the document at `/openapi.json` tells what they take and give. What they change is changed on
+/// `tasks`.
+pub fn router(server: Server, doors: Doors, tasks: TaskTracker) -> Router {
     let access = doors.access.clone();
     Router::new()
         .route("/healthz", get(daemons::healthz))
@@ -67,6 +69,7 @@ pub fn router(server: Server, doors: Doors) -> Router {
             ApiError::not_found("there is no such page; GET /openapi.json lists them")
         })
         .method_not_allowed_fallback(wrong_method)
+        .layer(axum::middleware::from_fn_with_state(tasks, to_the_end))
         .layer(Extension(doors))
         .layer(DefaultBodyLimit::max(MAX_BODY))
         .layer(axum::middleware::from_fn_with_state(
