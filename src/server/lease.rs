@@ -100,7 +100,7 @@ impl Server {
     ) -> Result<RequestInfo, ServerError> {
         let mut state = self.0.state.lock().await;
         let record = state.requests.get(&id).ok_or(ServerError::NoRequest(id))?;
-        let (ending, who) = match (record.is_of(&asker.user), record.info.state) {
+        let (ending, who) = match (record.is_own(asker), record.info.state) {
             (true, RequestState::Leased) => (Ending::Released, asker.user.clone()),
             (true, _) => (Ending::Cancelled, asker.user.clone()),
             (false, _) => {
@@ -199,14 +199,14 @@ impl Server {
 }
 
 impl State {
-    /// A lease that is the asker's.
+    /// A lease that is the asker's own.
     fn leased_by(&self, id: u64, asker: &Asker) -> Result<Record, ServerError> {
         let record = self.requests.get(&id).ok_or(ServerError::NoRequest(id))?;
+        if !record.is_own(asker) {
+            return Err(record.not_yours());
+        }
         if record.info.state != RequestState::Leased {
             return Err(ServerError::NoLease(id, record.info.state.as_str()));
-        }
-        if !record.is_of(&asker.user) {
-            return Err(record.not_yours());
         }
         Ok(record.clone())
     }
@@ -215,9 +215,20 @@ impl State {
 impl Record {
     /// Whether somebody has it, or shares it.
     pub(super) fn is_of(&self, user: &str) -> bool {
-        let plain = user.split_once(" (").map_or(user, |(proved, _)| proved);
         let mut holders = std::iter::once(&self.info.user).chain(&self.info.shared_with);
-        holders.any(|holder| holder == plain || calls_oneself(user, holder))
+        holders.any(|holder| is_called(user, holder))
+    }
+
+    /// Whether it is somebody's to decide over: who shares it only uses the boards, and a token for looking
+    /// decides nothing.
+    fn is_own(&self, asker: &Asker) -> bool {
+        let few = self.audience.iter().flatten();
+        let mut boards = self.info.boards.iter().chain(few).peekable();
+        let may = match boards.peek() {
+            None => asker.on_all >= Some(Right::Write),
+            Some(_) => boards.any(|board| asker.may(Right::Write, board.as_str())),
+        };
+        may && is_called(&asker.user, &self.info.user)
     }
 
     /// The reason for which somebody may end what is not theirs.
@@ -231,6 +242,12 @@ impl Record {
     fn not_yours(&self) -> ServerError {
         ServerError::NotYours { id: self.info.id, user: self.info.user.clone() }
     }
+}
+
+/// Whether a user, as they are known here, is the holder of this name.
+fn is_called(user: &str, holder: &str) -> bool {
+    let plain = user.split_once(" (").map_or(user, |(proved, _)| proved);
+    holder == plain || calls_oneself(user, holder)
 }
 
 /// The boards that somebody may have, if not all.

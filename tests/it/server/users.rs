@@ -42,6 +42,15 @@ fn people_have_the_boards_that_their_rights_name_and_tokens_have_scopes_and_ends
     assert_eq!(ask(looks.trim(), "GET", "/boards/panda01", "").0, 200);
     let (status, told) = ask(looks.trim(), "POST", "/requests", r#"{"spec":"panda","for":"1h"}"#);
     assert!(status == 403 && told.contains("no board that you may have"), "{told}");
+    for (method, path, body) in [
+        ("DELETE", "/requests/1", ""),
+        ("POST", "/leases/1/give", r#"{"to":"mallory"}"#),
+        ("POST", "/leases/1/share", r#"{"to":"mallory"}"#),
+        ("POST", "/leases/1/extend", r#"{"for":"9h"}"#),
+    ] {
+        assert_eq!(ask(looks.trim(), method, path, body).0, 403, "{path}");
+    }
+    assert_eq!(ask(&alice, "DELETE", "/requests/1", "").0, 200);
     let (_, users, _) = here(&["user", "list"]);
     assert!(users.contains("wall display") && users.contains("kernel"), "{users}");
     let id = users.lines().find(|line| line.contains("wall display")).unwrap();
