@@ -21,6 +21,7 @@ use super::consoles::Consoles;
 use super::device::Device;
 use super::error::Error;
 use super::guard::Guard;
+use super::host::Started;
 use super::job::{Compression, Job};
 use super::log::Log;
 use super::multinode::Member;
@@ -73,8 +74,8 @@ pub struct Context {
     aside: Option<Aside>,
     /// The board, where it is a QEMU of the job's own.
     pub machine: Option<Machine>,
-    /// The containers that were started for the job, by name; they are removed at its end.
-    pub containers: Vec<String>,
+    /// The containers that were started for the job; they are removed at its end.
+    pub containers: Vec<Started>,
     /// The job's place in its group, if it is one of several.
     pub member: Option<Member>,
     /// What requests to the group have learned, by the names that the job gives it.
@@ -213,12 +214,12 @@ impl Context {
         self.namespaces.entry(self.now.namespace.clone()).or_default()
     }
 
-    /// There is a container of this name, to be removed at the job's end.
-    pub async fn add_container(&mut self, name: String) {
+    /// There is a container, to be removed at the job's end.
+    pub async fn add_container(&mut self, container: Started) {
         if let Some(guard) = &mut self.guard {
-            guard.container(&name).await;
+            guard.container(&container).await;
         }
-        self.containers.push(name);
+        self.containers.push(container);
     }
 
     /// Makes a folder of the job's own, which is removed at its end; one that the job has made is kept as it is.

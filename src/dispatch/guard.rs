@@ -23,7 +23,7 @@ use tokio::time::timeout;
 
 use super::context::Settings;
 use super::device::Device;
-use super::host::is_no_container;
+use super::host::{Started, is_no_container};
 use super::log::Log;
 use super::power::{self, Asking};
 use super::progress::Silent;
@@ -62,7 +62,7 @@ struct Will {
 #[serde(rename_all = "kebab-case")]
 enum Word {
     Will(Box<Will>),
-    Container(String),
+    Container(Started),
     Folder(PathBuf),
     Dismissed,
 }
@@ -107,8 +107,8 @@ impl Guard {
     }
 
     /// There is one more container.
-    pub(super) async fn container(&mut self, name: &str) {
-        self.tell(&Word::Container(name.to_owned())).await;
+    pub(super) async fn container(&mut self, container: &Started) {
+        self.tell(&Word::Container(container.clone())).await;
     }
 
     /// The job has cleaned up.
@@ -148,7 +148,7 @@ pub fn guard() -> Result<(), Failure> {
         let Ok(line) = line else { break };
         match serde_json::from_str(&line) {
             Ok(Word::Will(told)) => will = Some(told),
-            Ok(Word::Container(name)) => containers.push(name),
+            Ok(Word::Container(container)) => containers.push(container),
             Ok(Word::Folder(folder)) => folders.push(folder),
             Ok(Word::Dismissed) => return Ok(()),
             Err(error) => {
@@ -183,7 +183,7 @@ pub async fn sweep() {
 
 async fn execute_will(
     will: Will,
-    containers: &[String],
+    containers: &[Started],
     folders: &[PathBuf],
 ) -> Result<(), Failure> {
     // A full disk or a folder that is gone keeps no board on.
@@ -206,9 +206,10 @@ async fn execute_will(
     if let Err(error) = power::off(&will.power_off, &asking).await {
         log.error(format!("the board may still be on: {error}"));
     }
-    for name in containers {
-        let mut remove = Command::new("docker");
-        remove.args(["rm", "--force", name]).stdin(Stdio::null()).stdout(Stdio::null());
+    for container in containers {
+        let (name, words) = (&container.name, container.removal());
+        let mut remove = Command::new(&words[0]);
+        remove.args(&words[1..]).stdin(Stdio::null()).stdout(Stdio::null());
         let removed = timeout(CONTAINER, remove.kill_on_drop(true).output()).await;
         let why = match removed {
             Ok(Ok(said)) if said.status.success() => continue,

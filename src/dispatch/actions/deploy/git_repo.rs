@@ -9,6 +9,7 @@ use super::inline_repo::register;
 use super::test_definition::Planned;
 use crate::config::Problems;
 use crate::dispatch::action::{Action, Running};
+use crate::dispatch::ahead::Fetching;
 use crate::dispatch::context::Context;
 use crate::dispatch::error::Error;
 use crate::dispatch::job::Source;
@@ -40,29 +41,55 @@ impl Action for GitRepo {
         })
     }
 
+    fn ahead(&self, context: &mut Context) {
+        // What is wrong is told when it has its turn.
+        if let Ok(cloning) = self.cloning(context) {
+            context.ahead.repositories.begin(cloning);
+        }
+    }
+
     fn run<'a>(&'a self, context: &'a mut Context) -> Running<'a> {
         Box::pin(async move {
-            let Planned { stage, run, definition, .. } = &self.0;
-            let Source::Git { repository, branch, revision, recursive, shallow, .. } =
-                &definition.source
-            else {
-                return Err(Error::Bug("the definition is not in git".into()));
-            };
-            let folder = context.scratch().join(format!("git-{stage}-{run}"));
+            let (folder, cloning) = self.cloning(context)?;
+            let commit = context.ahead.repositories.end((folder.clone(), cloning)).await?;
+            at(&self.0, commit, context);
+            adopt(&self.0, folder, context)
+        })
+    }
+}
+
+impl GitRepo {
+    /// The folder for the clone, and what clones into it.
+    fn cloning(&self, context: &Context) -> Result<(PathBuf, Fetching<Option<String>>), Error> {
+        let Planned { stage, run, definition, .. } = &self.0;
+        let Source::Git { repository, branch, revision, recursive, shallow, .. } =
+            definition.source.clone()
+        else {
+            return Err(Error::Bug("the definition is not in git".into()));
+        };
+        let folder = context.scratch().join(format!("git-{stage}-{run}"));
+        let to = folder.clone();
+        let cloning = async move {
             let wanted = Wanted {
                 branch: branch.as_deref(),
                 revision: revision.as_deref(),
-                recursive: *recursive,
+                recursive,
                 // A revision may be anywhere in the history; a tip needs nothing of it.
-                shallow: *shallow && revision.is_none(),
+                shallow: shallow && revision.is_none(),
             };
-            clone(repository, wanted, &folder).await.map_err(Error::Infrastructure)?;
-            if let Ok(commit) = git(&["rev-parse", "HEAD"], Some(&folder)).await {
-                context.log.info(format!("{repository} is at {}", commit.trim()));
-                context.fact("commit", commit.trim());
-            }
-            adopt(&self.0, folder, context)
-        })
+            clone(&repository, wanted, &to).await.map_err(Error::Infrastructure)?;
+            let commit = git(&["rev-parse", "HEAD"], Some(&to)).await;
+            Ok(commit.ok().map(|commit| commit.trim().to_owned()))
+        };
+        Ok((folder, Box::pin(cloning)))
+    }
+}
+
+/// Notes the revision that the definition's repository is at.
+pub(super) fn at(planned: &Planned, revision: Option<String>, context: &mut Context) {
+    if let Some((revision, repository)) = revision.zip(planned.definition.source.repository()) {
+        context.log.info(format!("{repository} is at {revision}"));
+        context.fact("commit", revision);
     }
 }
 
