@@ -97,7 +97,7 @@ mod tests {
             assert_eq!(queue.end(again).await, Ok(number));
         }
         assert_eq!(most.load(Ordering::Relaxed), AT_A_TIME);
-        let gone = (PathBuf::from("0"), Box::pin(async { Ok(9) }) as Fetching<usize>);
-        assert_eq!(queue.end(gone).await, Ok(9), "what was taken is fetched anew");
+        let anew: Fetching<usize> = Box::pin(async { Ok(9_usize) });
+        assert_eq!(queue.end(("0".into(), anew)).await, Ok(9), "what was taken is fetched anew");
     }
 }

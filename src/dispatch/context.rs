@@ -2,7 +2,7 @@
 
 mod aside;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::ErrorKind;
 use std::net::SocketAddr;
 use std::os::unix::fs::DirBuilderExt as _;
@@ -31,6 +31,10 @@ use super::qemu::Machine;
 use super::results::{CaseResult, Results};
 use super::session::{Session, Wait};
 use crate::image::nbd;
+
+/// Another console has said what it had to say after so much silence, and is not listened to for longer than
+/// the second of these, which is LAVA's.
+const FEEDBACK: [Duration; 2] = [Duration::from_millis(100), Duration::from_secs(1)];
 
 /// Where a job runs: what the command line says and the files do not.
 #[derive(Debug, Clone, Default)]
@@ -64,6 +68,8 @@ pub struct Context {
     pub results: Results,
     /// What the test shell that runs has said until now.
     pub account: Option<Account>,
+    /// The namespaces whose consoles a test wants to be listened to for a moment.
+    pub feedback: BTreeSet<String>,
     /// The action that runs now.
     pub now: Now,
     /// The actions that were begun and have not ended, outermost first.
@@ -191,6 +197,7 @@ impl Context {
             progress,
             results: Results::default(),
             account: None,
+            feedback: BTreeSet::new(),
             now,
             open: Vec::new(),
             namespaces: BTreeMap::new(),
@@ -283,6 +290,26 @@ impl Context {
     /// All consoles that the job is attached to.
     pub fn sessions(&mut self) -> impl Iterator<Item = &mut Session> {
         self.consoles.all_mut()
+    }
+
+    /// Whether blocks of the job have this namespace.
+    pub fn has_namespace(&self, namespace: &str) -> bool {
+        self.job.blocks.iter().any(|block| block.namespace() == namespace)
+    }
+
+    /// Takes in what the consoles of other namespaces have to say that a test has asked for. The running
+    /// action's own is followed anyway.
+    pub async fn take_in_feedback(&mut self) {
+        for namespace in std::mem::take(&mut self.feedback) {
+            let Some(session) = self.consoles.other_mut(&namespace, &self.now.line) else {
+                continue;
+            };
+            // A console that breaks now is told to who needs it.
+            if let Err(error) = session.drain(FEEDBACK[0], FEEDBACK[1]).await {
+                self.log.debug(error.to_string());
+            }
+            session.flush();
+        }
     }
 
     pub fn is_connected(&self) -> bool {

@@ -57,6 +57,7 @@ pub(super) async fn run(words: &[String], context: &mut Context) -> Result<Strin
     context.log.info(format!("host: {shown}"));
     let mut command = Command::new(program);
     command.args(arguments).env("LAVA_USER", user(&context.settings.job_id));
+    command.env("TMPDIR", context.scratch());
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let program = Program::spawn(command).map_err(|error| failed(&error))?.keeping(MAX_SAID);
     let log = &context.log;
@@ -134,9 +135,12 @@ pub(super) async fn remove_container(container: &Started, context: &mut Context)
     }
 }
 
-/// Whether docker says that there is no such container.
+/// Whether docker says that there is no such container, or that it goes by itself: one that was started with
+/// `--rm` does when its client has hung up.
 pub(super) fn is_no_container(said: &str) -> bool {
-    said.to_ascii_lowercase().contains("no such container")
+    let said = said.to_ascii_lowercase();
+    said.contains("no such container")
+        || (said.contains("removal of container") && said.contains("is already in progress"))
 }
 
 /// The words that run a program in a container, which sees a folder of this host by the same name,
