@@ -1,7 +1,7 @@
 //! `bzr-repo-action`: branches the repository of a test definition with `brz`, or with `bzr`, as it was
 //! called before.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
 use futures_util::future::BoxFuture;
@@ -15,7 +15,7 @@ use crate::dispatch::error::Error;
 use crate::dispatch::job::Source;
 use crate::dispatch::validate::{Checks, find_program};
 use crate::image::unpack::complaint;
-use crate::sys::{Program, confined};
+use crate::sys::{Program, Reach, confined};
 
 #[derive(Debug)]
 pub(super) struct BzrRepo(pub Planned);
@@ -57,18 +57,20 @@ impl BzrRepo {
         let to = folder.clone();
         let branching = async move {
             // What an earlier try has left.
+            let failed = |error: std::io::Error| Error::Infrastructure(error.to_string());
             if to.exists() {
-                std::fs::remove_dir_all(&to)
-                    .map_err(|error| Error::Infrastructure(error.to_string()))?;
+                std::fs::remove_dir_all(&to).map_err(failed)?;
             }
+            // It may write there only.
+            std::fs::create_dir_all(&to).map_err(failed)?;
             let place = to.display().to_string();
             // Without a history of its own: only its files are wanted.
             let mut words = vec!["checkout", "--lightweight", "--quiet"];
             let revision = revision.map(|revision| format!("--revision={revision}"));
             words.extend(revision.as_deref());
             words.extend(["--", &repository, &place]);
-            bzr(&words).await.map_err(Error::Infrastructure)?;
-            let revision = bzr(&["revno", "--tree", &place]).await;
+            bzr(&words, &to).await.map_err(Error::Infrastructure)?;
+            let revision = bzr(&["revno", "--tree", &place], &to).await;
             Ok(revision.ok().map(|revision| revision.trim().to_owned()))
         };
         Ok((folder, Box::pin(branching)))
@@ -76,10 +78,11 @@ impl BzrRepo {
 }
 
 /// Runs bzr, which must not ask anybody anything. Killed when dropped, with what it has started.
-async fn bzr(words: &[&str]) -> Result<String, String> {
+async fn bzr(words: &[&str], folder: &Path) -> Result<String, String> {
     let name = program();
-    let mut command = confined(name);
-    command.args(words);
+    let mut command = confined(name, &Reach::of_network().writing(&[folder]));
+    // Its own log is in its user's home.
+    command.args(words).env("BRZ_LOG", "/dev/null");
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let failed = |error: std::io::Error| format!("{name}: {error}");
     let ended = Program::spawn(command).map_err(failed)?.ended().await.map_err(failed)?;

@@ -13,7 +13,7 @@ use crate::dispatch::error::Error;
 use crate::dispatch::job::{Artefact, Checksum, Compression};
 use crate::dispatch::validate::Checks;
 use crate::image::{Digest, Fetch, FetchError, Got, Wanted, unpack};
-use crate::sys::{Program, confined};
+use crate::sys::{Program, Reach, confined};
 
 #[derive(Debug)]
 pub(super) struct DownloadRetry {
@@ -172,7 +172,7 @@ pub(super) fn base_name(url: &str) -> String {
 }
 
 async fn md5(file: &Path, expected: &str) -> Result<(), Error> {
-    let mut command = confined("md5sum");
+    let mut command = confined("md5sum", &Reach::of(&[file]));
     command.arg(file).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
     let failed = |error: std::io::Error| Error::Infrastructure(format!("md5sum: {error}"));
     let ended = Program::spawn(command).map_err(failed)?.ended().await.map_err(failed)?;

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
 use futures_util::future::BoxFuture;
+use tokio::process::Command;
 
 use super::inline_repo::register;
 use super::test_definition::Planned;
@@ -15,7 +16,7 @@ use crate::dispatch::error::Error;
 use crate::dispatch::job::Source;
 use crate::dispatch::overlay::DefinitionFile;
 use crate::dispatch::validate::Checks;
-use crate::sys::{Program, confined};
+use crate::sys::{Program, Reach, confined};
 
 #[derive(Debug)]
 pub(super) struct GitRepo(pub Planned);
@@ -147,6 +148,8 @@ pub(super) async fn clone(
         std::fs::remove_dir_all(folder)
             .map_err(|error| format!("{}: {error}", folder.display()))?;
     }
+    // It may write there only.
+    std::fs::create_dir_all(folder).map_err(|error| format!("{}: {error}", folder.display()))?;
     let target = folder.display().to_string();
     let mut words = vec!["clone", "--quiet"];
     if shallow {
@@ -159,7 +162,7 @@ pub(super) async fn clone(
         words.extend(["--branch", branch]);
     }
     words.extend(["--", repository, &target]);
-    git(&words, None).await?;
+    said(confined("git", &Reach::of_network().writing(&[folder])), &words).await?;
     if let Some(revision) = revision {
         let commit = format!("{revision}^{{commit}}");
         let commit =
@@ -172,17 +175,24 @@ pub(super) async fn clone(
     Ok(())
 }
 
-/// Runs git, which must not ask anybody anything. Killed when dropped, with what it has started.
+/// Runs git on a clone, if it is one's, and on nothing of this host else.
 async fn git(words: &[&str], folder: Option<&Path>) -> Result<String, String> {
-    let mut command = confined("git");
-    if let Some(folder) = folder {
-        command.arg("-C").arg(folder);
-    }
+    let Some(folder) = folder else {
+        return said(confined("git", &Reach::of_network()), words).await;
+    };
+    let mut command = confined("git", &Reach::of_network().writing(&[folder]));
+    command.arg("-C").arg(folder);
+    said(command, words).await
+}
+
+/// What git says, which must not ask anybody anything. Killed when dropped, with what it has started.
+async fn said(mut command: Command, words: &[&str]) -> Result<String, String> {
     command
         .args(words)
         .env("GIT_TERMINAL_PROMPT", "0")
         .env("GIT_ASKPASS", "true")
-        .env("GIT_SSH_COMMAND", "ssh -o BatchMode=yes")
+        // It could make no socket for others to share its connection.
+        .env("GIT_SSH_COMMAND", "ssh -o BatchMode=yes -o ControlMaster=no")
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped());

@@ -107,7 +107,7 @@ async fn unpacked(
         std::fs::remove_dir_all(&folder).map_err(|e| Error::Infrastructure(e.to_string()))?;
     }
     std::fs::create_dir_all(&folder).map_err(|e| Error::Infrastructure(e.to_string()))?;
-    let mut tar = unpack::unpacker("tar", &folder);
+    let mut tar = unpack::unpacker("tar", &[archive], &folder);
     tar.args(["--force-local", "--no-same-owner", "--no-same-permissions", "-xf"]).arg(archive);
     tar.arg("-C").arg(&folder).args(strip.map(|strip| format!("--strip-components={strip}")));
     tar.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
