@@ -140,6 +140,11 @@ impl Rights {
         everything.map(|(_, right)| *right).max()
     }
 
+    /// The most that is granted on anything.
+    pub fn most(&self) -> Option<Right> {
+        self.0.iter().map(|(_, right)| *right).max()
+    }
+
     /// Each pattern with the right that it grants.
     pub fn each(&self) -> impl Iterator<Item = (&Pattern, Right)> {
         self.0.iter().map(|(pattern, right)| (pattern, *right))

@@ -8,6 +8,7 @@ mod error;
 mod interlock;
 mod lease;
 mod load;
+mod parts;
 mod queue;
 mod registry;
 mod resolve;
@@ -27,6 +28,7 @@ use crate::store::Store;
 
 pub use error::ServerError;
 use state::State;
+pub use users::Door;
 
 /// A daemon has to announce itself again within this time, in seconds.
 pub const ANNOUNCE_S: u64 = 10;

@@ -73,6 +73,16 @@ impl Caller {
         self.right(Rights::on_all)
     }
 
+    /// The most that they may do on anything, now; `None` for who would not be let in any more.
+    pub fn on_any(&self) -> Option<Right> {
+        self.right(Rights::most)
+    }
+
+    /// Whether they are let in only as long as nobody has to log in.
+    pub fn is_stranger(&self) -> bool {
+        matches!(self.who, Who::Anyone | Who::Local { .. }) && self.access.is_open()
+    }
+
     /// The name that they have proved to be theirs.
     pub fn name(&self) -> Option<String> {
         let config = self.access.config();

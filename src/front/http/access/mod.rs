@@ -118,6 +118,11 @@ impl Access {
         Caller::new(self.clone(), who)
     }
 
+    /// Whether nobody has to log in, now.
+    pub fn is_open(&self) -> bool {
+        self.config().is_open()
+    }
+
     fn config(&self) -> Arc<AccessConfig> {
         self.0.config.borrow().clone()
     }

@@ -141,9 +141,14 @@ fn asker(caller: &Caller, said: Option<String>) -> Result<Asker, ApiError> {
         let what = "a request is somebody's: whose?";
         Failure::new(Kind::User, what).hint(r#"say who asks: "user": "alice", or ?user=alice"#)
     })?;
+    Ok(asking(caller, user))
+}
+
+/// Who asks by this name, with what they may.
+fn asking(caller: &Caller, user: String) -> Asker {
     let asking = caller.clone();
     let on = Box::new(move |board: &str| asking.on(board));
-    Ok(Asker { user, on_all: caller.on_all(), on })
+    Asker { user, on_all: caller.on_all(), on }
 }
 
 /// The same for what anybody may do without a name.
@@ -177,7 +182,9 @@ impl From<ServerError> for ApiError {
             ServerError::NoBoard { .. } | ServerError::NoRequest(_) | ServerError::NoUser(_) => {
                 Some(StatusCode::NOT_FOUND)
             }
-            ServerError::NotYours { .. } | ServerError::NoRights => Some(StatusCode::FORBIDDEN),
+            ServerError::NotYours { .. }
+            | ServerError::NotYourPart { .. }
+            | ServerError::NoRights => Some(StatusCode::FORBIDDEN),
             ServerError::NoLease(..) => Some(StatusCode::CONFLICT),
             _ => None,
         };
