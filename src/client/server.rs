@@ -195,7 +195,7 @@ impl LabServer {
         self.http.delete(&path).await
     }
 
-    /// `extend`, `share` or `give`.
+    /// `extend`, `share`, `unshare` or `give`.
     pub async fn change(
         &self,
         id: u64,

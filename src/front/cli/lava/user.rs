@@ -121,7 +121,7 @@ struct RemoveUsersArgs {
 
 #[derive(Debug, Args)]
 struct RightsArgs {
-    /// Boards to know of: names, or patterns such as 'panda*'.
+    /// Boards to know of: names, patterns such as 'panda*', or types, as type=panda.
     #[arg(long, value_name = "PATTERN")]
     see: Vec<Pattern>,
     /// Boards to read.

@@ -61,7 +61,8 @@ impl Caller {
 
     /// What they may do on the console or outlet of a name, now.
     pub fn on(&self, name: &str) -> Option<Right> {
-        self.right(|rights| rights.on(name))
+        let kind = self.access.kind_of(name);
+        self.right(|rights| rights.on_board(name, kind.as_deref()))
     }
 
     pub fn may(&self, right: Right, name: &str) -> bool {

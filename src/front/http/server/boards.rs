@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::super::{ApiError, Params};
-use super::{Answer, Body, By, MAX_REASON, asking, check, read, whoever};
+use super::{Answer, Body, By, Doors, MAX_REASON, asking, check, read, whoever};
 use crate::client::ErrorBody;
 use crate::model::{
     BoardDescription, BoardInfo, BoardRecord, Failure, HealthChange, Kind, Name, Right,
@@ -73,6 +73,7 @@ pub(super) async fn put(
     Path(name): Path<String>,
     Params(Asking { user, new }): Params<Asking>,
     Extension(caller): By,
+    Extension(doors): Extension<Doors>,
     body: Body,
 ) -> Answer<BoardInfo> {
     let description: BoardDescription =
@@ -80,7 +81,9 @@ pub(super) async fn put(
     let name: Name = name.parse().map_err(|error| wrong(&error))?;
     let asker = asking(&caller, whoever(&caller, user)?);
     server.check_description(&name, &description, &asker).await?;
-    Ok(Json(server.put_board(name, description, new, &asker.user).await?))
+    let board = server.put_board(name, description, new, &asker.user).await?;
+    doors.access.set_kind(board.name.as_str(), board.kind.as_str());
+    Ok(Json(board))
 }
 
 /// Takes a board out of the lab.
