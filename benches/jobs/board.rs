@@ -1,7 +1,7 @@
 //! Stand-in boards behind telnet ports: they take no time of their own, so that what is measured is the
-//! dispatcher's.
+//! dispatcher's. What is typed comes back at once, as from a terminal.
 
-use std::io::{BufRead as _, BufReader, Write as _};
+use std::io::{Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
 use std::sync::mpsc;
 use std::time::Instant;
@@ -52,24 +52,33 @@ impl Board {
 
 fn act(mut client: TcpStream, play: Play, tell: &mpsc::Sender<Instant>) -> Result<()> {
     client.set_nodelay(true)?;
-    let mut typed = BufReader::new(client.try_clone()?);
-    let mut line = Vec::new();
+    let mut typed = [0; 4096];
     client.write_all(KERNEL.as_bytes())?;
     match play {
         Play::Prints(lines) => {
-            tell.send(Instant::now())?;
             let mut text = String::from("MONITOR BEGINS\r\n");
             for at in 0..lines {
                 text.push_str(&format!("[{at:12}.000000] {TEXT}\r\n"));
             }
             text.push_str("printed PASS\r\nMONITOR ENDS\r\n");
+            tell.send(Instant::now())?;
             client.write_all(text.as_bytes())?;
         }
         Play::Shell => {
             client.write_all(b"board login: ")?;
-            while typed.read_until(b'\n', &mut line)? > 0 {
-                client.write_all(&[&line[..], b"\r# "].concat())?;
-                line.clear();
+            loop {
+                let length = client.read(&mut typed)?;
+                if length == 0 {
+                    return Ok(());
+                }
+                let echo: Vec<&[u8]> = typed[..length]
+                    .iter()
+                    .map(|byte| match byte {
+                        b'\n' => b"\r\n# ".as_slice(),
+                        byte => std::slice::from_ref(byte),
+                    })
+                    .collect();
+                client.write_all(&echo.concat())?;
             }
         }
         Play::Panics => {
@@ -80,8 +89,6 @@ fn act(mut client: TcpStream, play: Play, tell: &mpsc::Sender<Instant>) -> Resul
         }
     }
     // Silence, until the client has gone.
-    while typed.read_until(b'\n', &mut line)? > 0 {
-        line.clear();
-    }
+    while client.read(&mut typed)? > 0 {}
     Ok(())
 }

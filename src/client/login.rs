@@ -98,7 +98,7 @@ impl Login {
         let from_env = || std::env::var_os("LAVA_CA").filter(|file| !file.is_empty());
         let config = match self.ca.clone().or_else(|| from_env().map(PathBuf::from)) {
             Some(file) => with_roots(roots_of(&file)?)?,
-            None => system()?,
+            None => system_tls()?,
         };
         TlsConnector::from(config).connect(name, stream).await
     }
@@ -135,8 +135,11 @@ fn read_token(file: &Path) -> Result<(Secret, String), Failure> {
     }
 }
 
-/// The CAs of this host, read once.
-fn system() -> io::Result<Arc<ClientConfig>> {
+/// TLS with whom the CAs of this host know. They are read once, which takes some milliseconds.
+///
+/// # Errors
+/// Never, as far as is known: a host without CAs knows nobody.
+pub fn system_tls() -> io::Result<Arc<ClientConfig>> {
     static SYSTEM: OnceLock<Arc<ClientConfig>> = OnceLock::new();
     if let Some(config) = SYSTEM.get() {
         return Ok(config.clone());

@@ -256,7 +256,7 @@ impl Lines {
                 self.begin = self.position + at as u64;
             }
             let room = &bytes[at..bytes.len().min(at + MAX_LINE - self.partial.len())];
-            let end = room.iter().position(|byte| *byte == b'\n');
+            let end = memchr::memchr(b'\n', room);
             self.partial.extend_from_slice(&room[..end.unwrap_or(room.len())]);
             at += end.map_or(room.len(), |end| end + 1);
             if end.is_some() || self.partial.len() >= MAX_LINE {

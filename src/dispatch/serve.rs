@@ -164,7 +164,7 @@ mod tests {
         std::fs::write(&file, vec![7; 3 * PIECE + 1]).unwrap();
         // An address that no interface of this host has.
         let served = Served::new(&file, "192.0.2.1").await.unwrap();
-        let fetch = Fetch::new().unwrap();
+        let fetch = Fetch::default();
         let (url, headers) = (served.url("127.0.0.1"), Default::default());
         let other = url.replace("o.tar", "p.tar");
         // Who says nothing is left alone for a while, and nobody waits for it.

@@ -148,8 +148,7 @@ pub async fn validate(
     device: &Device,
     settings: &Settings,
 ) -> Result<Vec<String>, Failure> {
-    let fetch = Fetch::new().map_err(|error| Failure::new(Kind::Infra, error.to_string()))?;
-    let fetch = Arc::new(fetch);
+    let fetch = Arc::new(Fetch::default());
     let checks_of = |step: String| Checks {
         device: device.clone(),
         settings: settings.clone(),

@@ -9,7 +9,9 @@
 use std::collections::VecDeque;
 use std::sync::LazyLock;
 
-use fancy_regex::Regex;
+use memchr::memrchr2;
+use regex::Regex;
+use regex::bytes::Regex as BytesRegex;
 
 use super::expect::{Place, plain};
 use super::kernel::{self, Kind, Messages};
@@ -26,9 +28,9 @@ const ROUNDS: usize = 3;
 const BANNERS: usize = 32;
 
 /// What a line has to have to be looked at more closely.
-static SIGNS: LazyLock<Option<Regex>> = LazyLock::new(|| {
+static SIGNS: LazyLock<Option<BytesRegex>> = LazyLock::new(|| {
     let signs = r"cut here \]|Unhandled fault|BUG|Oops|WARNING:|invalid opcode:|Kernel panic|Internal error: |Unable to handle kernel |---\[ end |Rebooting in |U-Boot |barebox 2|SeaBIOS \(version|BL[12]: v|OpenSBI v|coreboot-|UEFI firmware \(version|Linux version [0-9]|Restarting system| quiet";
-    Regex::new(signs).ok()
+    BytesRegex::new(signs).ok()
 });
 /// The banners of boot loaders.
 static BANNER: LazyLock<Option<Regex>> = LazyLock::new(|| {
@@ -122,6 +124,12 @@ impl Watch {
     pub fn push(&mut self, place: Place, bytes: &[u8]) {
         let mut rest = bytes;
         while !rest.is_empty() {
+            let dull = self.dull(rest);
+            if dull > 0 {
+                self.keep_last(&rest[..dull]);
+                rest = &rest[dull..];
+                continue;
+            }
             let end = rest.iter().position(|byte| matches!(byte, b'\n' | b'\r'));
             let piece = &rest[..end.unwrap_or(rest.len())];
             if !piece.is_empty() {
@@ -142,34 +150,63 @@ impl Watch {
         self.position += bytes.len() as u64;
     }
 
+    /// The length of the whole lines in front that say nothing of the board. Most of what boards print is
+    /// such, and not looked at line by line.
+    fn dull(&self, bytes: &[u8]) -> usize {
+        let Some(signs) =
+            SIGNS.as_ref().filter(|_| self.begin.is_none() && !self.messages.is_open())
+        else {
+            return 0;
+        };
+        let whole = |bytes: &[u8]| memrchr2(b'\n', b'\r', bytes).map_or(0, |end| end + 1);
+        let lines = &bytes[..whole(bytes)];
+        signs.find(lines).map_or(lines.len(), |sign| whole(&lines[..sign.start()]))
+    }
+
+    /// Keeps the last of these lines for messages.
+    fn keep_last(&mut self, lines: &[u8]) {
+        let lines = lines.rsplit(|byte| matches!(byte, b'\n' | b'\r'));
+        let last: Vec<&[u8]> =
+            lines.filter(|line| !line.trim_ascii().is_empty()).take(TAIL).collect();
+        for line in last.into_iter().rev() {
+            self.keep(&String::from_utf8_lossy(&line[..line.len().min(MAX_LINE)]));
+        }
+    }
+
+    /// Keeps a line for messages, if there is anything on it.
+    fn keep(&mut self, line: &str) {
+        if !line.trim().is_empty() {
+            let oldest = if self.tail.len() == TAIL { self.tail.pop_front() } else { None };
+            let mut kept = oldest.unwrap_or_default();
+            kept.clear();
+            let plain = plain(line);
+            kept.extend(plain.trim().chars().filter(|c| !c.is_control()).take(SHOWN));
+            self.tail.push_back(kept);
+        }
+    }
+
     /// Nothing has come for a while: a board that has died in the middle of a line has said all.
     pub fn pause(&mut self) {
-        if !self.line.is_empty() && SIGNS.as_ref().is_some_and(|signs| self.is_sign(signs)) {
+        if self.has_sign() {
             self.end_line();
         }
     }
 
-    fn is_sign(&self, signs: &Regex) -> bool {
-        signs.is_match(&*String::from_utf8_lossy(&self.line)).unwrap_or(false)
+    fn has_sign(&self) -> bool {
+        SIGNS.as_ref().is_some_and(|signs| signs.is_match(&self.line))
     }
 
     fn end_line(&mut self) {
         let Some((position, place)) = self.begin.take() else { return };
+        let has_sign = self.has_sign();
         let line = std::mem::take(&mut self.line);
         let text = String::from_utf8_lossy(&line);
-        if SIGNS.as_ref().is_some_and(|signs| signs.is_match(&*text).unwrap_or(false)) {
+        if has_sign {
             self.judge(&text, position, place);
         } else if self.messages.is_open() {
             self.messages.line(&text, place);
         }
-        if !text.trim().is_empty() {
-            let oldest = if self.tail.len() == TAIL { self.tail.pop_front() } else { None };
-            let mut kept = oldest.unwrap_or_default();
-            kept.clear();
-            let plain = plain(&text);
-            kept.extend(plain.trim().chars().filter(|c| !c.is_control()).take(SHOWN));
-            self.tail.push_back(kept);
-        }
+        self.keep(&text);
         // The buffer is used again.
         self.line = line;
         self.line.clear();
@@ -332,7 +369,7 @@ impl Watch {
 
 /// The banner that a line is. A kernel that tells which firmware it was started by tells it in a sentence.
 fn banner(line: &str) -> Option<&str> {
-    let found = BANNER.as_ref()?.find(line).ok().flatten()?;
+    let found = BANNER.as_ref()?.find(line)?;
     let before = line[..found.start()].trim_end();
     let is_first = !before.contains(' ') || before.trim_start() == "NOTICE:";
     is_first.then(|| found.as_str().trim())

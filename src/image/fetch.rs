@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 use std::time::Duration;
 
 use futures_util::StreamExt as _;
@@ -15,6 +16,8 @@ use tokio::fs::File;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
 use super::cache::{Cache, Known, hex};
+use crate::client::system_tls;
+use crate::model::failure::chain;
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(15);
 /// A server that sends nothing for this long has failed.
@@ -65,9 +68,10 @@ pub enum Digest {
 }
 
 /// Gets files.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub struct Fetch {
-    client: reqwest::Client,
+    /// Made when the first file comes over the network.
+    client: OnceLock<reqwest::Client>,
     cache: Option<Cache>,
 }
 
@@ -94,17 +98,18 @@ pub struct Got {
 pub type Told<'a> = &'a (dyn Fn(u64, Option<u64>) + Send + Sync);
 
 impl Fetch {
-    /// # Errors
-    /// [`FetchError::Client`] when the system has no usable certificates or the like.
-    pub fn new() -> Result<Self, FetchError> {
-        // Installed by whoever comes first in this process; the later ones find it there.
-        let _ = rustls::crypto::ring::default_provider().install_default();
+    fn client(&self) -> Result<&reqwest::Client, FetchError> {
+        if let Some(client) = self.client.get() {
+            return Ok(client);
+        }
+        let tls = system_tls().map_err(|error| FetchError::Client(chain(&error)))?;
         let client = reqwest::Client::builder()
+            .tls_backend_preconfigured(tls.as_ref().clone())
             .connect_timeout(CONNECT_TIMEOUT)
             .read_timeout(READ_TIMEOUT)
             .build()
-            .map_err(|error| FetchError::Client(crate::model::failure::chain(&error)))?;
-        Ok(Self { client, cache: None })
+            .map_err(|error| FetchError::Client(chain(&error)))?;
+        Ok(self.client.get_or_init(|| client))
     }
 
     /// Keeps what comes by http and https in a folder, and looks there first.
@@ -132,7 +137,7 @@ impl Fetch {
         // that counts, and its body is not read.
         let mut status = StatusCode::OK;
         for method in [Method::HEAD, Method::GET] {
-            let request = with(self.client.request(method, url), headers);
+            let request = with(self.client()?.request(method, url), headers);
             status = request.send().await.map_err(|error| network(url, &error))?.status();
             if status.is_success() {
                 return Ok(());
@@ -210,7 +215,7 @@ impl Fetch {
         sink: &mut Sink<'_>,
     ) -> Result<bool, FetchError> {
         let Wanted { url, headers, .. } = *wanted;
-        let mut request = with(self.client.get(url), headers);
+        let mut request = with(self.client()?.get(url), headers);
         let resuming = sink.length > 0;
         request = match known {
             _ if resuming => sink.rest(request),
@@ -420,7 +425,7 @@ fn check_scheme(url: &str) -> Result<(), FetchError> {
 }
 
 fn network(url: &str, error: &reqwest::Error) -> FetchError {
-    FetchError::Network { url: url.to_owned(), why: crate::model::failure::chain(error) }
+    FetchError::Network { url: url.to_owned(), why: chain(error) }
 }
 
 #[cfg(test)]

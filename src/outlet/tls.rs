@@ -9,6 +9,7 @@ use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::{ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme};
 
+use crate::client::system_tls;
 use crate::config::power::TlsKeys;
 
 /// How to speak TLS with what has these keys. The file of its CA is read now.
@@ -22,11 +23,12 @@ pub(super) fn client(keys: &TlsKeys) -> Result<ClientConfig, String> {
         let builder = builder.dangerous().with_custom_certificate_verifier(verifier);
         return Ok(builder.with_no_client_auth());
     }
-    let roots = match &keys.ca {
-        Some(file) => Arc::new(roots_of(file)?),
-        None => system(),
-    };
-    Ok(builder.with_root_certificates(roots).with_no_client_auth())
+    match &keys.ca {
+        Some(file) => Ok(builder.with_root_certificates(roots_of(file)?).with_no_client_auth()),
+        None => system_tls()
+            .map(|config| config.as_ref().clone())
+            .map_err(|error| format!("no TLS: {error}")),
+    }
 }
 
 /// For what is not encrypted: it knows nobody.
@@ -41,18 +43,6 @@ pub(super) fn unused() -> Result<ClientConfig, String> {
     let builder = builder.map_err(|error| format!("no TLS: {error}"))?;
     let config = builder.with_root_certificates(RootCertStore::empty()).with_no_client_auth();
     Ok(UNUSED.get_or_init(|| config).clone())
-}
-
-/// The CAs of this host, read once.
-fn system() -> Arc<RootCertStore> {
-    static SYSTEM: OnceLock<Arc<RootCertStore>> = OnceLock::new();
-    let roots = SYSTEM.get_or_init(|| {
-        let mut roots = RootCertStore::empty();
-        // Some of them may be of a kind that is not known; the others do.
-        roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
-        Arc::new(roots)
-    });
-    roots.clone()
 }
 
 fn roots_of(file: &Path) -> Result<RootCertStore, String> {

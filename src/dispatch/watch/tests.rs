@@ -149,6 +149,29 @@ proptest! {
     }
 
     #[test]
+    fn whole_lines_that_come_together_say_what_they_say_byte_by_byte(
+        lines in proptest::collection::vec(0_usize..9, 0..40), stage in 0_usize..3,
+    ) {
+        let known = [
+            "", "# ", "[    0.1] usb 1-1: a dull line", "\t \r", "WARNING: CPU: 0 PID: 1 at y.c:1",
+            "[    1.3] ---[ end trace 0 ]---", PANIC.trim(), "U-Boot 2023.01 (x)",
+            "[    0.000000] Linux version 6.1.0",
+        ];
+        let text: String = lines.into_iter().flat_map(|line| [known[line], "\r\n"]).collect();
+        let stage = [Stage::Booting, Stage::System, Stage::Tested][stage];
+        let together = watch(stage, &text);
+        let mut apart = watch(stage, "");
+        for (at, byte) in text.bytes().enumerate() {
+            let offset = AT.offset.map(|offset| offset + at as u64);
+            apart.push(Place { offset, ..AT }, &[byte]);
+        }
+        prop_assert_eq!(together.alarm(), apart.alarm());
+        prop_assert_eq!(together.tail(), apart.tail());
+        prop_assert_eq!(together.messages().all(), apart.messages().all());
+        prop_assert_eq!(together.position, apart.position);
+    }
+
+    #[test]
     fn no_board_makes_the_watch_fail(
         pieces in proptest::collection::vec(proptest::collection::vec(any::<u8>(), 0..300), 0..20),
     ) {

@@ -59,7 +59,7 @@ async fn a_file_url_is_copied_and_its_checksum_compared() {
     let dir = tempfile::tempdir().unwrap();
     let (from, to) = (dir.path().join("from"), dir.path().join("to"));
     std::fs::write(&from, "abc").unwrap();
-    let fetch = Fetch::new().unwrap();
+    let fetch = Fetch::default();
     let url = format!("file://{}", from.display());
     let right = Digest::Sha256(ABC.into());
     assert_eq!(get(&fetch, &url, Some(&right), &to).await.unwrap().size, 3);
@@ -74,7 +74,7 @@ async fn a_file_url_is_copied_and_its_checksum_compared() {
 
 #[tokio::test]
 async fn what_is_not_there_is_told() {
-    let fetch = Fetch::new().unwrap();
+    let fetch = Fetch::default();
     let none = BTreeMap::new();
     let told = fetch.probe("file:///no/such/file", &none).await.unwrap_err().to_string();
     assert!(told.starts_with("/no/such/file: "), "{told}");
@@ -98,7 +98,7 @@ async fn a_transfer_that_breaks_off_is_gone_on_with_where_it_stopped() {
     let wanted =
         Wanted { url: &server.url, headers: &BTreeMap::new(), digest: Some(&right), to: &to };
     let told = |length, total| seen.lock().unwrap().push((length, total));
-    let got = Fetch::new().unwrap().get(&wanted, &told).await.unwrap();
+    let got = Fetch::default().get(&wanted, &told).await.unwrap();
     assert_eq!(got, Got { size: 3, cached: false });
     assert_eq!(std::fs::read(&to).unwrap(), b"abc");
     let asked = &server.asked()[1];
@@ -115,7 +115,7 @@ async fn another_version_of_a_file_is_begun_anew() {
     .await;
     let dir = tempfile::tempdir().unwrap();
     let to = dir.path().join("to");
-    get(&Fetch::new().unwrap(), &server.url, None, &to).await.unwrap();
+    get(&Fetch::default(), &server.url, None, &to).await.unwrap();
     assert_eq!(std::fs::read(&to).unwrap(), b"abc");
 }
 
@@ -127,7 +127,7 @@ async fn what_has_not_changed_comes_from_the_cache_and_so_does_a_known_hash() {
     ])
     .await;
     let dir = tempfile::tempdir().unwrap();
-    let fetch = Fetch::new().unwrap().with_cache(Some(dir.path().join("cache")));
+    let fetch = Fetch::default().with_cache(Some(dir.path().join("cache")));
     let to = dir.path().join("to");
     assert!(!get(&fetch, &server.url, None, &to).await.unwrap().cached);
     assert_eq!(get(&fetch, &server.url, None, &to).await.unwrap(), Got { size: 3, cached: true });
@@ -143,7 +143,7 @@ async fn what_has_not_changed_comes_from_the_cache_and_so_does_a_known_hash() {
 async fn what_is_said_to_head_is_no_answer_to_get_and_both_are_asked_as_the_job_says() {
     let no = answer("403 Forbidden", "", 0, "");
     let server = Server::start(vec![no.clone(), answer("200 OK", "", 3, "abc"), no.clone(), no]);
-    let (server, fetch) = (server.await, Fetch::new().unwrap());
+    let (server, fetch) = (server.await, Fetch::default());
     let headers = BTreeMap::from([("PRIVATE-TOKEN".to_owned(), "s3cret".to_owned())]);
     fetch.probe(&server.url, &headers).await.unwrap();
     let error = fetch.probe(&server.url, &headers).await.unwrap_err();
@@ -166,7 +166,7 @@ async fn another_try_goes_on_where_the_last_one_has_failed() {
     ])
     .await;
     let dir = tempfile::tempdir().unwrap();
-    let (fetch, to) = (Fetch::new().unwrap(), dir.path().join("to"));
+    let (fetch, to) = (Fetch::default(), dir.path().join("to"));
     let right = Digest::Sha256(ABC.into());
     assert!(get(&fetch, &server.url, Some(&right), &to).await.is_err());
     assert_eq!(get(&fetch, &server.url, Some(&right), &to).await.unwrap().size, 3);
@@ -182,7 +182,7 @@ async fn a_file_of_the_cache_that_lost_its_end_is_fetched_again() {
     let same = "HTTP/1.1 304 Not Modified\r\nConnection: close\r\n\r\n";
     let server = Server::start(vec![whole.clone(), same.into(), whole.clone(), whole]).await;
     let dir = tempfile::tempdir().unwrap();
-    let fetch = Fetch::new().unwrap().with_cache(Some(dir.path().join("cache")));
+    let fetch = Fetch::default().with_cache(Some(dir.path().join("cache")));
     let (to, hash) = (dir.path().join("to"), Digest::Sha256(ABC.into()));
     get(&fetch, &server.url, None, &to).await.unwrap();
     let kept = dir.path().join("cache").join(format!("sha256-{ABC}"));

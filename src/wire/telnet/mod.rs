@@ -7,6 +7,7 @@ mod options;
 mod tests;
 
 use bytes::{BufMut as _, Bytes, BytesMut};
+use memchr::memchr2;
 use serde::{Deserialize, Serialize};
 
 use super::rfc2217::COM_PORT;
@@ -186,7 +187,19 @@ impl Telnet {
     pub fn decode(&mut self, bytes: &[u8]) -> Result<Vec<Received>, Oversized> {
         let mut received = Vec::new();
         let mut data = BytesMut::new();
-        for &byte in bytes {
+        let mut rest = bytes;
+        while let [byte, after @ ..] = rest {
+            if self.input == Input::Data {
+                // Almost all that a board prints: as it is.
+                let plain = memchr2(IAC, b'\r', rest).unwrap_or(rest.len());
+                data.put_slice(&rest[..plain]);
+                if plain > 0 {
+                    rest = &rest[plain..];
+                    continue;
+                }
+            }
+            let byte = *byte;
+            rest = after;
             self.input = match self.input {
                 Input::Cr if byte == 0 => Input::Data,
                 Input::Cr if byte == b'\n' && self.is_typed_by_people() => Input::Data,

@@ -25,7 +25,7 @@ const OWNERS: &[(&str, &[&str])] = &[
     ("object_store", &["store"]),
     ("prometheus_client", &["front/http"]),
     ("ratatui", &["front/tui"]),
-    ("regex", &["wire/expect.rs", "wire/pattern"]),
+    ("regex", &["dispatch", "wire/expect.rs", "wire/pattern"]),
     ("regex_syntax", &["wire/pattern"]),
     ("reqwest", &["image", "outlet/http"]),
     ("rumqttc", &["outlet/mqtt"]),

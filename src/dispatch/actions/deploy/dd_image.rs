@@ -184,7 +184,7 @@ mod tests {
             if fetches {
                 let to = dir.path().join("got");
                 let wanted = Wanted { url, headers: &BTreeMap::new(), digest: None, to: &to };
-                Fetch::new().unwrap().get(&wanted, &|_, _| ()).await.unwrap();
+                Fetch::default().get(&wanted, &|_, _| ()).await.unwrap();
             } else {
                 board.say("wget: can't connect to remote host: Connection refused\r\n").await;
             }

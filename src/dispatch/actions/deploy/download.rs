@@ -141,7 +141,7 @@ impl Download {
         let cache = context.settings.cache.clone();
         let (progress, level) = (context.progress.clone(), context.now.level.clone());
         let fetching = async move {
-            let fetch = Fetch::new().map_err(|error| fetch_error(&error))?.with_cache(cache);
+            let fetch = Fetch::default().with_cache(cache);
             let wanted =
                 Wanted { url: &url, headers: &headers, digest: digest.as_ref(), to: &file };
             let told = move |length, total| progress.download(&level, length, total);

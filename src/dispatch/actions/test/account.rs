@@ -4,6 +4,7 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::follower::{Follower, Mark};
+use super::pattern::OwnPattern;
 use crate::dispatch::context::Context;
 use crate::dispatch::error::Error;
 use crate::dispatch::expect::Found;
@@ -50,9 +51,9 @@ impl Account {
         context: &mut Context,
     ) -> Result<bool, Error> {
         self.with(|inner| {
-            let before = inner.follower.own_pattern().map(|own| own.regex.clone());
+            let before = inner.follower.own_pattern().cloned();
             inner.heard(entry, found, context)?;
-            Ok(before.as_deref() != inner.follower.own_pattern().map(|own| own.regex.as_str()))
+            Ok(before.as_ref() != inner.follower.own_pattern())
         })
     }
 
@@ -67,8 +68,8 @@ impl Account {
         self.with(|inner| inner.ledger.missing())
     }
 
-    pub(super) fn own_pattern(&self) -> Option<String> {
-        self.with(|inner| inner.follower.own_pattern().map(|own| own.regex.clone()))
+    pub(super) fn own_pattern(&self) -> Option<OwnPattern> {
+        self.with(|inner| inner.follower.own_pattern().cloned())
     }
 
     pub(super) fn waiting_for(&self) -> String {

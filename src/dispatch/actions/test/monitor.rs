@@ -70,7 +70,8 @@ async fn watch(monitor: &Monitor, context: &mut Context) -> Result<(), Error> {
     let Monitor { name, start, end, pattern, fixup, expected } = monitor;
     let own = OwnPattern::new(pattern, fixup, Whose::Monitor);
     let start = Patterns::new([start]).map_err(Error::Configuration)?;
-    let inside = Patterns::new([end, &own.regex]).map_err(Error::Configuration)?;
+    let inside = Patterns::new([end]).and_then(|end| own.join(end));
+    let inside = inside.map_err(Error::Configuration)?;
     let mut reported = BTreeSet::new();
     let begun = expect(&start, &format!("the start of the monitor {name:?}"), context).await;
     let mut done = begun.map(|_| context.log.info(format!("the monitor {name:?} has started")));

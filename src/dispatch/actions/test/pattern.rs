@@ -2,13 +2,15 @@
 
 use std::collections::BTreeMap;
 
+use crate::dispatch::expect::Patterns;
 use crate::dispatch::{signals, suite};
 
 /// A regular expression with the named groups `test_case_id`, `result`, `measurement` and `units`.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct OwnPattern {
-    /// For [`crate::dispatch::expect::Patterns`].
-    pub(super) regex: String,
+    regex: String,
+    /// The same, wherever it ends.
+    candidate: String,
     /// The groups' names in their order; `None` for one without a name.
     names: Vec<Option<String>>,
     /// What the words that are found mean, as `PASSED: pass`.
@@ -41,9 +43,18 @@ impl OwnPattern {
     /// as much as has come by chance.
     pub(super) fn new(pattern: &str, fixup: &BTreeMap<String, String>, whose: Whose) -> Self {
         let whole_line = r"(?:(?<=[\r\n])|(?=[^\r\n]*[\r\n]))";
-        let lines = ends_of_lines(pattern, whose == Whose::Monitor);
-        let regex = format!("(?m)(?:{lines}){whole_line}");
-        Self { regex, names: group_names(pattern), fixup: fixup.clone(), whose }
+        let lines = |end| ends_of_lines(pattern, end, whose == Whose::Monitor);
+        let regex = format!("(?m)(?:{}){whole_line}", lines(r"(?=\r*$)"));
+        let candidate = format!("(?m)(?:{})", lines(""));
+        Self { regex, candidate, names: group_names(pattern), fixup: fixup.clone(), whose }
+    }
+
+    /// Adds it to what is looked for.
+    ///
+    /// # Errors
+    /// What is wrong with it.
+    pub(super) fn join(&self, others: Patterns) -> Result<Patterns, String> {
+        others.and_where(&self.regex, &self.candidate)
     }
 
     /// Understands a match by its groups, of which the first is the whole of it; `None` when it names
@@ -87,9 +98,9 @@ impl OwnPattern {
     }
 }
 
-/// Lets `$` match before the carriage return that a console has at the end of a line, and a lazy `.`, if
-/// it is asked for, a line's end.
-fn ends_of_lines(pattern: &str, lazy: bool) -> String {
+/// Has `end` for `$`, which is to match before the carriage return that a console has at the end of a
+/// line, and lets a lazy `.`, if it is asked for, match a line's end.
+fn ends_of_lines(pattern: &str, end: &str, lazy: bool) -> String {
     let mut changed = String::new();
     let mut characters = pattern.chars();
     let mut in_class = false;
@@ -110,7 +121,7 @@ fn ends_of_lines(pattern: &str, lazy: bool) -> String {
                 continue;
             }
             '$' if !in_class => {
-                changed.push_str(r"(?=\r*$)");
+                changed.push_str(end);
                 continue;
             }
             _ => {}
@@ -158,7 +169,7 @@ mod tests {
     fn reports(pattern: &str, fixup: &[(&str, &str)], pieces: &[&str]) -> Vec<String> {
         let fixup = fixup.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect();
         let own = OwnPattern::new(pattern, &fixup, Whose::Definition);
-        let patterns = Patterns::new([&own.regex]).unwrap();
+        let patterns = own.join(Patterns::new::<&str>([]).unwrap()).unwrap();
         let mut window = Window::default();
         let mut reports = Vec::new();
         for piece in pieces {
@@ -210,6 +221,35 @@ mod tests {
             let pattern = r"(?P<result>(PASS|FAIL))\s-\s(?P<test_case_id>\w+)";
             let reports = reports(pattern, &[], &[first, second]);
             prop_assert_eq!(reports, ["test_alpha=pass None", "test_b=fail None"]);
+        }
+    }
+
+    proptest! {
+        // Each case compiles sixteen expressions.
+        #![proptest_config(ProptestConfig::with_cases(24))]
+        #[test]
+        fn what_is_looked_for_quickly_is_found_all_the_same(text in "[ab:= \r\n]{0,60}", at in 0_usize..60) {
+            for pattern in [
+                r"^(?P<test_case_id>a+): (?P<result>\w+)$",
+                r"(?P<test_case_id>a+).*?(?P<result>b)$",
+                r"(?P<test_case_id>a(?!b$)b*)",
+                r"(?P<test_case_id>(?>a$|ab))=",
+            ] {
+                for whose in [Whose::Definition, Whose::Monitor] {
+                    let own = OwnPattern::new(pattern, &BTreeMap::new(), whose);
+                    let ways = [own.join(Patterns::new::<&str>([]).unwrap()), Patterns::new([&own.regex])];
+                    let found = ways.map(|patterns| {
+                        let (patterns, mut window) = (patterns.unwrap(), Window::default());
+                        let mut found = Vec::new();
+                        for piece in [&text[..at.min(text.len())], &text[at.min(text.len())..]] {
+                            window.push(Place { offset: None, time_us: 0 }, piece.as_bytes());
+                            found.extend(std::iter::from_fn(|| window.find(&patterns)));
+                        }
+                        found
+                    });
+                    prop_assert_eq!(&found[0], &found[1], "{}", pattern);
+                }
+            }
         }
     }
 }

@@ -231,9 +231,10 @@ impl Shell {
     }
 
     fn patterns(&self) -> Result<Patterns, Error> {
-        let fixed = signals::PATTERNS.into_iter().map(ToOwned::to_owned);
-        let patterns =
-            Patterns::new(fixed.chain(self.account.own_pattern())).map_err(Error::Test)?;
+        let mut patterns = Patterns::new(signals::PATTERNS).map_err(Error::Bug)?;
+        if let Some(own) = self.account.own_pattern() {
+            patterns = own.join(patterns).map_err(Error::Test)?;
+        }
         let prompts = self.prompts.iter().chain(&self.logins);
         patterns.or_at_rest(prompts).map_err(Error::Configuration)
     }
