@@ -142,7 +142,7 @@ impl Access {
     pub(in crate::front) fn rights_of(
         &self,
         user: &str,
-    ) -> Option<Option<impl Fn(&str) -> Option<Right> + Send + Sync + 'static>> {
+    ) -> Option<Option<impl Fn(&str) -> Option<Right> + Send + Sync + use<>>> {
         let config = self.config();
         if config.is_open() {
             return None;
