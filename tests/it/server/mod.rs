@@ -3,6 +3,7 @@
 mod boards;
 mod leases;
 mod python;
+mod rights;
 mod start;
 mod users;
 
