@@ -1,20 +1,25 @@
 """A console outlives its daemon, and no flood outlives a time-out."""
 
 import os
+import random
 import signal
 import socket
 import subprocess
 import threading
+import time
 
-from lavamux import NotSeen
+from lavamux import NotSeen, Unreachable
 from lavamux._http import Endpoint
 from lavamux.console import Console
 
 
 def port():
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        return free.getsockname()[1]
+    # None of those that connections have: who asks there while nobody listens could meet themselves.
+    while True:
+        number = random.randrange(20000, 32000)
+        with socket.socket() as free:
+            if free.connect_ex(("127.0.0.1", number)) != 0:
+                return number
 
 
 class Serial:
@@ -34,6 +39,15 @@ class Serial:
 
     def attach(self, since="head"):
         return Console(Endpoint("http://" + self.address), "/consoles/c", "alice", since, False)
+
+
+def later(restart, serial):
+    restart.join()
+    while True:
+        try:
+            return serial.attach().sendline("after")
+        except Unreachable:
+            time.sleep(0.1)
 
 
 flood = Serial("exec:yes")
@@ -57,7 +71,7 @@ try:
         restart = threading.Timer(0.5, echo.start)
         restart.start()
         # What was echoed before was taken; now somebody else types.
-        threading.Thread(target=lambda: (restart.join(), echo.attach().sendline("after"))).start()
+        threading.Thread(target=later, args=(restart, echo), daemon=True).start()
         assert "before\r\nbefore" not in console.expect("after", timeout=60).before
         print("went on")
 finally:
