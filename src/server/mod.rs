@@ -68,6 +68,7 @@ pub struct Asker {
 }
 
 /// Somebody who is to use another's boards.
+#[derive(Debug)]
 pub struct Recipient {
     pub user: String,
     pub rights: TheirRights,
@@ -80,6 +81,16 @@ pub enum TheirRights {
     /// Nobody of that name is let in.
     Unknown,
     Known(OnBoard),
+}
+
+impl std::fmt::Debug for TheirRights {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Open => "Open",
+            Self::Unknown => "Unknown",
+            Self::Known(_) => "Known",
+        })
+    }
 }
 
 impl Asker {

@@ -155,7 +155,7 @@ fn of_boards_that_one_may_not_see_one_hears_nothing_and_of_others_only_with_a_to
     let mut stream = Stream::open(&lab, &alice, "/requests/2/follow");
     stream.until("data: ");
     assert_eq!(lab.here(&["user", "remove", "alice"]).0, 0);
-    stream.to_the_end();
+    stream.read_on();
 }
 
 /// Server-sent events, as they come.
@@ -189,7 +189,7 @@ impl Stream {
         }
     }
 
-    fn to_the_end(&mut self) {
+    fn read_on(&mut self) {
         self.stream.read_to_end(&mut self.told).unwrap();
     }
 }

@@ -307,7 +307,7 @@ mod tests {
     #[test]
     fn words_are_one_board_until_there_is_a_plus() {
         let specs =
-            |words: &[&str]| specs(&words.iter().map(|it| it.to_string()).collect::<Vec<_>>());
+            |words: &[&str]| specs(&words.iter().map(ToString::to_string).collect::<Vec<_>>());
         assert_eq!(specs(&["panda", "ram=1GB"]), ["panda ram=1GB"]);
         assert_eq!(specs(&["panda ram=1GB", "+", "beagle"]), ["panda ram=1GB", "beagle"]);
         assert_eq!(specs(&["panda + tag=a+b"]), ["panda", "tag=a+b"]);

@@ -20,7 +20,7 @@ use tokio::sync::watch;
 use super::ApiError;
 use crate::config::AccessConfig;
 use crate::front::attempts::{Attempts, Verdict, network};
-use crate::model::{Failure, Kind, PageKey, Refusal, Right, Rights, TokenHash, units};
+use crate::model::{Failure, Kind, PageKey, Refusal, Right, TokenHash, units};
 
 pub use caller::{Caller, Standing, Who};
 pub use guard::{Guard, Need, Row, TOKEN_PROTOCOL, guard, last};
@@ -311,6 +311,7 @@ pub(super) fn missing(caller: &Caller, has: Option<Right>, needed: Right, on: &s
 mod tests {
     use super::*;
     use crate::config::{CertificateUser, TokenUser};
+    use crate::model::Rights;
 
     fn rights(right: Right) -> Rights {
         let mut rights = Rights::default();
