@@ -157,7 +157,7 @@ impl Lab {
         self.boards[board.0].board.usable = usable;
     }
 
-    /// Sets when a board is in maintenance, in place of what was set before.
+    /// Sets when a board is in maintenance, in place of what was set before. What is over by now is not heeded.
     ///
     /// # Errors
     /// When it is leased or booked then; the windows are then as they were.
@@ -165,10 +165,11 @@ impl Lab {
         &mut self,
         board: BoardIx,
         windows: &[(Seconds, Seconds)],
+        now: Seconds,
     ) -> Result<(), LabError> {
         let mut calendar = self.boards[board.0].calendar.clone();
         calendar.clear_windows();
-        for (from, until) in windows {
+        for (from, until) in windows.iter().filter(|(_, until)| now < *until) {
             if !calendar.take(Taken { from: *from, until: *until, by: By::Window }) {
                 return Err(self.taken(board, *from, *until));
             }
@@ -274,7 +275,9 @@ impl Lab {
         }
         let lease = self.leases.remove(&id).ok_or(LabError::Unknown(id))?;
         self.free(&lease.boards, By::Lease(id));
-        let unused = (lease.until.saturating_sub(now) * lease.boards.len() as u64) as f64;
+        // Nothing is given back that was never charged, also when the clock was set back since.
+        let unused = lease.until.saturating_sub(now.max(lease.from));
+        let unused = (unused * lease.boards.len() as u64) as f64;
         self.usage.charge(&lease.request.user, lease.request.group.as_deref(), -unused, now);
         Ok(Some(lease))
     }
@@ -307,12 +310,8 @@ impl Lab {
                 return Err(LabError::Taken { board, by: Some(plan.request), from: plan.at });
             }
         }
-        self.free(&boards, By::Lease(id));
-        let from = lease_from(&self.leases, id);
         for board in &boards {
-            let taken =
-                self.boards[board.0].calendar.take(Taken { from, until, by: By::Lease(id) });
-            debug_assert!(taken, "nothing is between the old end and the new");
+            self.boards[board.0].calendar.set_end(By::Lease(id), until);
         }
         let more = (until as f64 - was as f64) * boards.len() as f64;
         self.usage.charge(&request.user, request.group.as_deref(), more, now);
@@ -417,8 +416,4 @@ impl Lab {
         let from = taken.map_or(from, |taken| taken.from);
         LabError::Taken { board: place.board.traits.name.clone(), by, from }
     }
-}
-
-fn lease_from(leases: &BTreeMap<RequestId, Lease>, id: RequestId) -> Seconds {
-    leases.get(&id).map_or(0, |lease| lease.from)
 }

@@ -40,7 +40,7 @@ pub(super) async fn load(store: &Store) -> Result<State, ServerError> {
             tracing::error!(request = record.info.id, "it cannot be gone on with: {why}");
         }
     }
-    set_windows(&mut state);
+    set_windows(&mut state, now_us / 1_000_000);
     state.look();
     Ok(state)
 }
@@ -94,9 +94,9 @@ fn take_up(state: &mut State, record: &Record) -> Result<(), String> {
     Ok(())
 }
 
-fn set_windows(state: &mut State) {
+fn set_windows(state: &mut State, now: Seconds) {
     for (name, board) in &state.boards {
-        if let Err(error) = state.lab.set_windows(board.ix, &board.windows) {
+        if let Err(error) = state.lab.set_windows(board.ix, &board.windows, now) {
             tracing::warn!(board = name.as_str(), %error, "its maintenance is not heeded");
         }
     }

@@ -234,13 +234,14 @@ impl Server {
         let mut state = self.0.state.lock().await;
         let (name, board) = state.find(name)?;
         let (name, mut board) = (name.clone(), board.clone());
-        state.lab.set_windows(board.ix, &windows)?;
+        let now = units::now_us() / 1_000_000;
+        state.lab.set_windows(board.ix, &windows, now)?;
         let before = std::mem::replace(&mut board.windows, windows);
         let detail = serde_json::to_string(&board.windows).unwrap_or_default();
         let event = event(&name, who, "maintenance", &detail);
         if let Err(error) = self.0.store.put_board(&row_of(&name, &board), &event).await {
             // It was so a moment ago.
-            let _ = state.lab.set_windows(board.ix, &before);
+            let _ = state.lab.set_windows(board.ix, &before, now);
             return Err(error.into());
         }
         state.boards.insert(name, board);
