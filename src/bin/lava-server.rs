@@ -22,8 +22,7 @@ fn run(args: ServerArgs) -> Result<(), Failure> {
         let shutdown = daemon::shutdown_on_signals()?;
         let server = ServerDaemon::open(config).await?;
         let addresses = server.addresses();
-        server.run(shutdown, || daemon::ready(&addresses)).await;
-        Ok(())
+        server.run(shutdown, || daemon::ready(&addresses)).await
     });
     // A name server that does not answer is not waited for.
     runtime.shutdown_background();

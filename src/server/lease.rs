@@ -47,7 +47,7 @@ impl Server {
         let request = state.scheduled(&record)?;
         // The scheduler's own limits, before anything is written.
         state.lab.submit(request)?;
-        if let Err(error) = self.0.store.put_requests(&[record.row()], &[]).await {
+        if let Err(error) = self.0.store.add_request(&record.row()).await {
             let _ = state.lab.end(record.info.id, now_us / 1_000_000);
             return Err(error.into());
         }

@@ -37,25 +37,40 @@ impl Store {
         Ok(last.map_or(0, count))
     }
 
-    /// Writes requests, new or changed, with what happened to boards by them: all of it, or nothing.
+    /// Writes a request that nobody has written before.
+    ///
+    /// # Errors
+    /// When there is one of its number.
+    pub async fn add_request(&self, request: &RequestRow) -> Result<(), StoreError> {
+        self.trust.check()?;
+        let sql = "INSERT INTO requests (id, state, ended_us, document) VALUES ($1, $2, $3, $4)";
+        sqlx::query(sql)
+            .bind(number(request.id))
+            .bind(&request.state)
+            .bind(number(request.ended_us))
+            .bind(&request.document)
+            .execute(&self.pool)
+            .await?;
+        Ok(())
+    }
+
+    /// Writes requests that have changed, with what happened to boards by them: all of it, or nothing.
     pub async fn put_requests(
         &self,
         requests: &[RequestRow],
         events: &[EventRow],
     ) -> Result<(), StoreError> {
+        self.trust.check()?;
         let mut change = self.pool.begin().await?;
         for request in requests {
-            sqlx::query(
-                "INSERT INTO requests (id, state, ended_us, document) VALUES ($1, $2, $3, $4)
-                 ON CONFLICT (id) DO UPDATE SET state = excluded.state,
-                    ended_us = excluded.ended_us, document = excluded.document",
-            )
-            .bind(number(request.id))
-            .bind(&request.state)
-            .bind(number(request.ended_us))
-            .bind(&request.document)
-            .execute(&mut *change)
-            .await?;
+            let sql = "UPDATE requests SET state = $2, ended_us = $3, document = $4 WHERE id = $1";
+            sqlx::query(sql)
+                .bind(number(request.id))
+                .bind(&request.state)
+                .bind(number(request.ended_us))
+                .bind(&request.document)
+                .execute(&mut *change)
+                .await?;
         }
         for event in events {
             add_event(&mut change, event).await?;

@@ -30,6 +30,8 @@ async fn all_is_remembered(store: &Store) {
         ended_us,
         document: "{}".into(),
     };
+    store.add_request(&row("waiting", 0)).await.unwrap();
+    assert!(store.add_request(&row("waiting", 0)).await.is_err(), "it is there already");
     store.put_requests(&[row("waiting", 0)], &[event(4)]).await.unwrap();
     assert_eq!(store.requests(u64::MAX).await.unwrap(), [row("waiting", 0)]);
     store.put_requests(&[row("ended", 50)], &[]).await.unwrap();

@@ -1,4 +1,8 @@
-//! `lava-server`: opens its database, binds its listener, then serves a lab until it is told to end.
+//! `lava-server`: takes its database, binds its listener, then serves a lab until it is told to end. Where another
+//! server has the database, it stands by until that one is gone.
+
+mod lead;
+mod standby;
 
 use std::fs::{DirBuilder, File, TryLockError};
 use std::os::unix::fs::DirBuilderExt as _;
@@ -6,102 +10,128 @@ use std::sync::Arc;
 
 use tokio::net::{TcpListener, UnixListener};
 use tokio_util::sync::CancellationToken;
-use tokio_util::task::TaskTracker;
 
-use super::{RuntimeSocket, SHUTDOWN_LIMIT, Safety, bind, runtime_dir};
-use crate::client::Login;
+use super::{RuntimeSocket, Safety, bind, permit, runtime_dir};
 use crate::config::server::ServerConfig;
-use crate::front::http::server::{Doors, router};
-use crate::front::http::{Listener, Tls, TlsConfig, serve};
+use crate::front::http::{Listener, Tls, TlsConfig};
 use crate::model::{Failure, Kind};
-use crate::server::Server;
-use crate::store::Store;
+use crate::store::{Store, Turn};
+use lead::{Lead, Over};
+use standby::stand_by;
 
-/// So often it is looked which tokens are over.
-const LOOK_AT_TOKENS: std::time::Duration = std::time::Duration::from_secs(10);
 /// Says whose the folder is.
 const LOCK: &str = "lock";
 
-/// A `lava-server` that has its lab and its listener, and has not begun to serve.
+/// A `lava-server` that has its listener, and has not begun to serve.
 #[derive(Debug)]
 pub struct ServerDaemon {
-    config: ServerConfig,
-    server: Server,
-    doors: Doors,
-    http: TcpListener,
-    socket: (RuntimeSocket, UnixListener),
-    tls: Tls,
+    site: Site,
+    /// It has the lab, or another server is said to have it.
+    begun: Result<Lead, String>,
+    socket: RuntimeSocket,
     _lock: File,
 }
 
+/// What stays the same, whoever has the lab.
+#[derive(Debug)]
+struct Site {
+    config: ServerConfig,
+    database: String,
+    http: Arc<TcpListener>,
+    unix: Arc<UnixListener>,
+    tls: Tls,
+}
+
 impl ServerDaemon {
-    /// Opens the database, which is made or brought up to date first, and binds the listeners.
+    /// Opens the database, which is made or brought up to date first, and binds the listeners. PostgreSQL may be
+    /// another server's: then this one is to stand by.
     ///
     /// # Errors
-    /// When one of them cannot be had, or another server has the folder.
+    /// When one of them cannot be had, or another server has the folder or the file of the database.
     pub async fn open(config: ServerConfig) -> Result<Self, Failure> {
         let tls = Tls::new(TlsConfig::of(Some(&config.http))?);
         let lock = lock(&config)?;
-        let url = config.database.clone().unwrap_or_else(|| Store::file_url(&config.file()));
-        let store = Store::open(&url).await?;
-        let token_file = config.daemons.token_file.clone();
-        let login = Login { token_file, ca: config.daemons.ca.clone(), behalf: None };
-        let server = Server::load(store, login).await.map_err(Failure::from)?;
-        let doors = Doors::new(config.access.clone());
-        let access = doors.refresh(&server).await?;
-        let safety = Safety::of_http(&config.http, &access);
-        let http = bind("http", config.http.listen, safety).await?;
-        let socket = RuntimeSocket::bind(&runtime_dir(), "server")?;
-        Ok(Self { config, server, doors, http, socket, tls, _lock: lock })
+        let database = config.database.clone();
+        let database = database.unwrap_or_else(|| Store::file_url(&config.file()));
+        let begun = match Turn::with(&database).await? {
+            Turn::Ours(hold) => Ok(Lead::open(&config, &database, hold).await?),
+            Turn::Theirs(leader) => Err(leader.unwrap_or_else(|| "another lava-server".into())),
+        };
+        let safety = match &begun {
+            Ok(lead) => Safety::of_http(&config.http, lead.access()),
+            Err(_) if database.starts_with("sqlite:") => {
+                let what = format!("another lava-server has the database {database}");
+                return Err(Failure::new(Kind::Infra, what).hint("name another one with --database"));
+            }
+            // Nothing is told there but who leads. Before more is, it is looked whether it may be.
+            Err(_) => Safety::Insecure,
+        };
+        let http = Arc::new(bind("http", config.http.listen, safety).await?);
+        let (socket, unix) = RuntimeSocket::bind(&runtime_dir(), "server")?;
+        let site = Site { config, database, http, unix: Arc::new(unix), tls };
+        Ok(Self { site, begun, socket, _lock: lock })
     }
 
-    /// What is said when it is ready: `http=127.0.0.1:7000 dir=…`.
+    /// What is said when it is ready: `http=127.0.0.1:7000 dir=…`, and of one that stands by `standby=true`.
     pub fn addresses(&self) -> String {
-        let http = self.http.local_addr().map(|address| format!("http={address} "));
-        let socket = self.socket.0.path().display();
-        format!("{}socket={socket} dir={}", http.unwrap_or_default(), self.config.dir.display())
+        let Site { config, http, .. } = &self.site;
+        let http = http.local_addr().map(|address| format!("http={address} ")).unwrap_or_default();
+        let (socket, dir) = (self.socket.path().display(), config.dir.display());
+        let standby = if self.begun.is_err() { " standby=true" } else { "" };
+        format!("{http}socket={socket} dir={dir}{standby}")
     }
 
-    /// Serves until `shutdown`, and is back within [`SHUTDOWN_LIMIT`] of it; `ready` is called when
+    /// Serves until `shutdown`, and is back within [`super::SHUTDOWN_LIMIT`] of it; `ready` is called when
     /// clients are served.
-    pub async fn run(self, shutdown: CancellationToken, ready: impl FnOnce()) {
-        let Self { config, server, doors, http, socket, tls, _lock } = self;
-        let tasks = TaskTracker::new();
-        let app = router(server.clone(), doors.clone(), tasks.clone());
-        let insecure = config.http.insecure;
-        let tcp = Listener::Tcp { listener: Arc::new(http), tls, insecure, other: None };
-        let (_socket, unix) = socket;
-        for listener in [tcp, Listener::Unix(Arc::new(unix))] {
-            tasks.spawn(serve(listener, app.clone(), shutdown.clone()));
-        }
-        let (queue, outlets) = (server.clone(), server.clone());
-        let (of_queue, of_outlets) = (shutdown.clone(), shutdown.clone());
-        tasks.spawn(async move { queue.run(of_queue).await });
-        tasks.spawn(async move { outlets.tell_outlets(of_outlets).await });
-        let (users, of_users) = (server.clone(), shutdown.clone());
-        tasks.spawn(async move { keep_doors(&doors, &users, of_users).await });
-        tasks.close();
-        ready();
-        shutdown.cancelled().await;
-        if tokio::time::timeout(SHUTDOWN_LIMIT / 2, tasks.wait()).await.is_err() {
-            tracing::warn!("some clients did not end in time");
-        }
-        if tokio::time::timeout(SHUTDOWN_LIMIT / 4, server.close()).await.is_err() {
-            tracing::warn!("the database was not closed in time");
+    ///
+    /// # Errors
+    /// When it cannot go on: a part of it has ended that must not.
+    pub async fn run(
+        self,
+        shutdown: CancellationToken,
+        ready: impl FnOnce(),
+    ) -> Result<(), Failure> {
+        let Self { site, mut begun, socket: _socket, _lock } = self;
+        let mut ready = Some(ready);
+        let mut is_ready = || drop(ready.take().map(|ready| ready()));
+        loop {
+            let lead = match begun {
+                Ok(lead) => lead,
+                Err(leader) => {
+                    let Some(hold) = stand_by(&site, leader, &shutdown, &mut is_ready).await else {
+                        return Ok(());
+                    };
+                    let lead = Lead::open(&site.config, &site.database, hold).await?;
+                    let safety = Safety::of_http(&site.config.http, lead.access());
+                    permit("http", site.config.http.listen, safety)?;
+                    lead
+                }
+            };
+            match lead.serve(&site, &shutdown, &mut is_ready).await? {
+                Over::Shutdown => return Ok(()),
+                Over::Lost(why) => {
+                    tracing::error!("the lab is left to whoever has the database next: {why}");
+                    begun = Err("another lava-server".into());
+                }
+            }
         }
     }
 }
 
-/// Shuts the doors to those whose tokens are over.
-async fn keep_doors(doors: &Doors, server: &Server, shutdown: CancellationToken) {
-    loop {
-        tokio::select! {
-            () = shutdown.cancelled() => return,
-            () = tokio::time::sleep(LOOK_AT_TOKENS) => {}
-        }
-        if let Err(failure) = doors.refresh(server).await {
-            tracing::error!("who is let in is as it was: {failure}");
-        }
+impl Site {
+    fn listeners(&self) -> [Listener; 2] {
+        let (listener, tls) = (self.http.clone(), self.tls.clone());
+        let insecure = self.config.http.insecure;
+        let tcp = Listener::Tcp { listener, tls, insecure, other: None };
+        [tcp, Listener::Unix(self.unix.clone())]
+    }
+
+    /// Where clients find it, for those who stand by.
+    fn place(&self) -> String {
+        let scheme = if self.config.http.tls.is_some() { "https" } else { "http" };
+        let address = self.http.local_addr().map_or_else(|_| "?".into(), |it| it.to_string());
+        let host = rustix::system::uname().nodename().to_string_lossy().into_owned();
+        format!("lava-server on {host} at {scheme}://{address}")
     }
 }
 

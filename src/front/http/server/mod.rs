@@ -8,6 +8,7 @@ mod metrics;
 mod openapi;
 mod requests;
 mod rights;
+mod standby;
 mod users;
 
 use axum::body::Bytes;
@@ -26,6 +27,7 @@ use crate::model::{Failure, Kind, Rights};
 use crate::server::{Asker, Server, ServerError};
 
 pub use openapi::openapi;
+pub use standby::standby_router;
 
 /// The largest request body, in bytes: a daemon announces all of its consoles in one.
 const MAX_BODY: usize = 4 * 1024 * 1024;
