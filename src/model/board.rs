@@ -249,6 +249,8 @@ impl BoardState {
 }
 
 impl DaemonKind {
+    pub const ALL: [Self; 2] = [Self::Serial, Self::Power];
+
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Serial => "serial",

@@ -2,9 +2,11 @@
 
 use super::ServerError;
 use super::state::{Board, Daemon, Record, State, Told};
-use crate::model::{Announcement, BoardDescription, BoardHealth, Name, RequestState, units};
+use crate::model::{
+    Announcement, BoardDescription, BoardHealth, DaemonKind, Name, RequestState, units,
+};
 use crate::sched::{BoardIx, Decision, Request, Seconds, SpecError};
-use crate::store::{BoardRow, RequestRow, Store, StoreError};
+use crate::store::{BoardRow, RequestRow, Store, StoreError, ToldRow};
 
 /// What users have had is of the last so many seconds: the scheduler has forgotten nearly all that is older.
 const REMEMBERED_S: u64 = 7 * 24 * 3600;
@@ -21,9 +23,13 @@ pub(super) async fn load(store: &Store) -> Result<State, ServerError> {
     for row in store.boards().await? {
         put_board(&mut state, &row)?;
     }
-    for (board, outlet, holders, until_us) in store.told().await? {
+    for ToldRow { board, part, url, holders, until_us } in store.told().await? {
         let holders = holders.lines().map(str::to_owned).collect();
-        state.told.insert(name(&board)?, Told { outlet, holders, until_us });
+        let kind = DaemonKind::ALL.into_iter().find(|kind| kind.as_str() == part);
+        let kind = kind.ok_or_else(|| StoreError::Damaged(format!("{board} has no {part:?}")))?;
+        // Whether it was taken in, nobody knows any more: it is told again.
+        let told = Told { url, holders, until_us, confirmed: false };
+        state.told.insert((name(&board)?, kind), told);
     }
     let rows = store.requests(now_us.saturating_sub(REMEMBERED_S * 1_000_000)).await?;
     let mut records = rows.iter().map(record).collect::<Result<Vec<_>, _>>()?;

@@ -2,7 +2,7 @@
 //!
 //! One [`Server`] decides; what it has decided is in the [`Store`] before anybody is told. [`Server::run`]
 //! is the loop that looks at the queue whenever anything has changed, and when a time has come, and
-//! [`Server::tell_outlets`] the one that has `lava-power` know whose its boards are.
+//! [`Server::tell_daemons`] the one that has daemons know whose their boards are.
 
 mod error;
 mod interlock;

@@ -27,8 +27,8 @@ pub(super) struct State {
     /// Which lease has which board.
     pub(super) leased: BTreeMap<Name, u64>,
     pub(super) last_id: u64,
-    /// What outlets were told, and not yet told to be over, by board.
-    pub(super) told: BTreeMap<Name, Told>,
+    /// What daemons were told of leases, or were to be told, and have not confirmed to be over.
+    pub(super) told: BTreeMap<Part, Told>,
     /// The daemons, or what is described of boards, have changed since it was looked which can be used.
     pub(super) unlooked: bool,
     /// When the scheduler has forgotten last what no longer matters.
@@ -69,14 +69,18 @@ pub(super) struct Record {
     pub(super) heard_us: u64,
 }
 
-/// A lease that an outlet has been told of.
+/// A board's console or its outlet.
+pub(super) type Part = (Name, DaemonKind);
+
+/// A lease that a part's daemon knows of, or may know of: it is written down before the daemon is told.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Told {
-    /// The outlet's URL.
-    pub(super) outlet: String,
+    pub(super) url: String,
     /// Whose it is, and with whom they share it.
     pub(super) holders: Vec<String>,
     pub(super) until_us: u64,
+    /// The daemon has said that it knows.
+    pub(super) confirmed: bool,
 }
 
 impl State {
@@ -96,9 +100,10 @@ impl State {
                 }
                 Ok(_) => None,
             });
-            let told = self.told.contains_key(name);
+            let told = self.told.get(&(name.clone(), DaemonKind::Power));
+            let ours = |lease: &Lease| told.is_some_and(|told| told.is_of(&lease.holder));
             let foreign = outlet.as_ref().ok().and_then(|place| place.as_ref()?.lease.as_ref());
-            let foreign = foreign.filter(|lease| !told && lease.until_us > units::now_us());
+            let foreign = foreign.filter(|lease| !ours(lease) && lease.until_us > units::now_us());
             let foreign = foreign.map(|lease| {
                 let until = units::time_text(lease.until_us);
                 format!("{} has leased it at its outlet until {until}", lease.holder)
@@ -159,6 +164,15 @@ impl State {
             console_url: console.map(|place| place.url),
             outlet_url: outlet.map(|place| place.url),
             lease: lease.map(|info| BoardLease { id: info.id, lease: lease_text(info) }),
+        }
+    }
+
+    /// Where a part of a board is, as it was looked last.
+    pub(super) fn place(&self, (board, kind): &Part) -> Option<&Place> {
+        let board = self.boards.get(board)?;
+        match kind {
+            DaemonKind::Serial => board.console.as_ref(),
+            DaemonKind::Power => board.outlet.as_ref(),
         }
     }
 

@@ -6,6 +6,7 @@ mod daemons;
 mod hold;
 mod requests;
 mod schema;
+mod told;
 mod users;
 
 use std::path::{Path, PathBuf};
@@ -18,6 +19,7 @@ pub use daemons::DaemonRow;
 pub use hold::{Hold, Turn};
 pub use requests::RequestRow;
 pub use schema::VERSION;
+pub use told::ToldRow;
 pub use users::{GroupRow, TokenRow, UserRow};
 
 use crate::model::{Failure, Kind, failure::chain};

@@ -1,4 +1,4 @@
-//! Requests with their leases, and what outlets were told of them.
+//! Requests with their leases.
 
 use sqlx::Row as _;
 use sqlx::any::AnyRow;
@@ -76,42 +76,6 @@ impl Store {
             add_event(&mut change, event).await?;
         }
         Ok(change.commit().await?)
-    }
-
-    /// Board, outlet, holder and end of each lease that an outlet was told of and not yet told to end.
-    pub async fn told(&self) -> Result<Vec<(String, String, String, u64)>, StoreError> {
-        let sql = "SELECT board, outlet, holder, until_us FROM told";
-        let rows = sqlx::query(sql).fetch_all(&self.pool).await?;
-        let told = |row: &AnyRow| {
-            Ok((row.try_get(0)?, row.try_get(1)?, row.try_get(2)?, count(row.try_get(3)?)))
-        };
-        rows.iter().map(told).collect()
-    }
-
-    pub async fn put_told(
-        &self,
-        board: &str,
-        outlet: &str,
-        holder: &str,
-        until_us: u64,
-    ) -> Result<(), StoreError> {
-        sqlx::query(
-            "INSERT INTO told (board, outlet, holder, until_us) VALUES ($1, $2, $3, $4)
-             ON CONFLICT (board) DO UPDATE SET outlet = excluded.outlet,
-                holder = excluded.holder, until_us = excluded.until_us",
-        )
-        .bind(board)
-        .bind(outlet)
-        .bind(holder)
-        .bind(number(until_us))
-        .execute(&self.pool)
-        .await?;
-        Ok(())
-    }
-
-    pub async fn remove_told(&self, board: &str) -> Result<(), StoreError> {
-        sqlx::query("DELETE FROM told WHERE board = $1").bind(board).execute(&self.pool).await?;
-        Ok(())
     }
 }
 

@@ -40,9 +40,20 @@ async fn all_is_remembered(store: &Store) {
     assert_eq!(store.request(7).await.unwrap(), Some(row("ended", 50)));
     assert_eq!(store.request(8).await.unwrap(), None);
     assert_eq!(store.last_request().await.unwrap(), 7);
-    store.put_told("panda01", "http://h:1/outlets/p", "alice", 9).await.unwrap();
-    assert_eq!(store.told().await.unwrap()[0].2, "alice");
-    store.remove_told("panda01").await.unwrap();
+    let told = |part: &str| ToldRow {
+        board: "panda01".into(),
+        part: part.into(),
+        url: "http://h:1/outlets/p".into(),
+        holders: "alice\nbob".into(),
+        until_us: 9,
+    };
+    for part in ["power", "serial", "power"] {
+        store.put_told(&told(part)).await.unwrap();
+    }
+    assert_eq!(store.told().await.unwrap().len(), 2);
+    store.remove_told("panda01", "power").await.unwrap();
+    assert_eq!(store.told().await.unwrap(), [told("serial")]);
+    store.remove_told("panda01", "serial").await.unwrap();
     assert_eq!(store.told().await.unwrap(), []);
     let daemon = DaemonRow { url: "http://h:1".into(), announcement: "{}".into(), seen_us: 3 };
     store.put_daemon(&daemon).await.unwrap();

@@ -77,7 +77,7 @@ impl Lead {
         let (queue, outlets, users) = (server.clone(), server.clone(), server.clone());
         let (of_queue, of_outlets, of_users) = (end.clone(), end.clone(), end.clone());
         let mut queue = tasks.spawn(async move { queue.run(of_queue).await });
-        let mut outlets = tasks.spawn(async move { outlets.tell_outlets(of_outlets).await });
+        let mut outlets = tasks.spawn(async move { outlets.tell_daemons(of_outlets).await });
         let mut users = tasks.spawn(async move { keep_doors(&doors, &users, of_users).await });
         tasks.close();
         is_ready();
