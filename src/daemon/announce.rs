@@ -11,7 +11,7 @@ use tokio_util::sync::CancellationToken;
 use crate::client::server::LabServer;
 use crate::client::{Endpoint, Login};
 use crate::config::{AnnounceConfig, HttpListen};
-use crate::model::{AnnouncedOutlet, Announcement, DaemonKind, Failure, Kind, Name};
+use crate::model::{AnnouncedOutlet, Announcement, DaemonKind, Failure, Kind, Name, units};
 
 /// How often it is looked what has changed.
 const LOOK: Duration = Duration::from_secs(1);
@@ -65,6 +65,7 @@ impl Announcer {
             host,
             url,
             version: env!("CARGO_PKG_VERSION").to_owned(),
+            instance: format!("{:x}-{:x}", units::now_us(), std::process::id()),
             consoles: Vec::new(),
             outlets: Vec::new(),
         };

@@ -146,6 +146,9 @@ pub struct Announcement {
     pub url: String,
     #[serde(default)]
     pub version: String,
+    /// Which process of all that there are or were, in words of its own: another one after a restart.
+    #[serde(default)]
+    pub instance: String,
     #[serde(default)]
     #[schema(value_type = Vec<String>)]
     pub consoles: Vec<Name>,

@@ -224,6 +224,12 @@ impl State {
         }
     }
 
+    /// A daemon has begun anew, and may have forgotten what it was told.
+    pub(super) fn doubt(&mut self, url: &str) {
+        let told = self.told.values_mut().filter(|told| told.url.starts_with(url));
+        told.for_each(|told| told.confirmed = false);
+    }
+
     /// Whether all parts of a lease know of it.
     pub(super) fn is_told(&self, info: &RequestInfo) -> bool {
         let parts = info.boards.iter().flat_map(|board| PARTS.map(|kind| (board.clone(), kind)));

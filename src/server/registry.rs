@@ -20,18 +20,33 @@ const HISTORY: u32 = 200;
 const MAX_WINDOWS: usize = 32;
 
 impl Server {
-    /// Hears of a daemon.
+    /// Hears of a daemon; `here` is one that speaks to us from our own host.
     ///
     /// # Errors
-    /// When its URL is none.
-    pub async fn announce(&self, announcement: Announcement) -> Result<Announced, ServerError> {
-        announcement.url.parse::<Endpoint>().map_err(ServerError::Wrong)?;
+    /// When nobody else could find it by its URL, or another daemon that lives is there.
+    pub async fn announce(
+        &self,
+        announcement: Announcement,
+        here: bool,
+    ) -> Result<Announced, ServerError> {
+        let endpoint: Endpoint = announcement.url.parse().map_err(ServerError::Wrong)?;
+        if !here && endpoint.is_local() {
+            let (url, host) = (&announcement.url, &announcement.host);
+            return Err(ServerError::Wrong(format!(
+                "{url} is found on its own host alone, and {host} is another one than the server's: \
+                 have the daemon listen where others reach it, or say where that is: [server] here"
+            )));
+        }
         let mut state = self.0.state.lock().await;
+        if let Some(other) = state.in_the_way(&announcement) {
+            return Err(ServerError::Wrong(other));
+        }
         let seen_us = units::now_us();
         let url = announcement.url.clone();
         let before = state.daemons.get(&url);
         let same = before.is_some_and(|before| before.announcement == announcement);
         let revived = before.is_none_or(|before| !before.live);
+        let anew = before.is_none_or(|it| it.announcement.instance != announcement.instance);
         if !same {
             let text = serde_json::to_string(&announcement).unwrap_or_default();
             let row = DaemonRow { url: url.clone(), announcement: text, seen_us };
@@ -43,6 +58,9 @@ impl Server {
             state.daemons.remove(&old);
         }
         state.daemons.insert(url.clone(), Daemon { announcement, seen_us, live: true });
+        if anew {
+            state.doubt(&url);
+        }
         if revived {
             tracing::info!(url, "a daemon is here");
         }
@@ -284,14 +302,38 @@ impl State {
         live.map(|daemon| daemon.seen_us / 1_000_000 + STALE_S + 1).min()
     }
 
-    /// What has announced the same at another address.
+    /// Who else lives at the URL that a daemon announces, if somebody does: two hosts that are both "here" to
+    /// themselves, behind one name or one forwarded port.
+    fn in_the_way(&self, new: &Announcement) -> Option<String> {
+        let there = self.daemons.get(&new.url).filter(|there| there.live)?;
+        let old = &there.announcement;
+        let spoke = units::now_us().saturating_sub(there.seen_us) < ANNOUNCE_S * 1_000_000;
+        let same = (old.kind, &old.host) == (new.kind, &new.host);
+        (spoke && !same).then(|| {
+            format!(
+                "{} is where lava-{} on {} is found; say where this one is: [server] here",
+                new.url,
+                old.kind.as_str(),
+                old.host
+            )
+        })
+    }
+
+    /// What has announced the same at another address, and does so no more: it was started anew. Of several that
+    /// live, each goes on.
     fn replaced_by(&self, new: &Announcement) -> Vec<String> {
         let names = |said: &Announcement| -> Vec<Name> {
             let outlets = said.outlets.iter().map(|outlet| outlet.name.clone());
             said.consoles.iter().cloned().chain(outlets).collect()
         };
         let named = names(new);
-        let old = self.daemons.values().map(|daemon| &daemon.announcement);
+        let now_us = units::now_us();
+        let gone = |old: &&Daemon| {
+            let silent = old.seen_us + ANNOUNCE_S * 1_000_000 <= now_us;
+            let instance = &old.announcement.instance;
+            !old.live || silent || !instance.is_empty() && *instance == new.instance
+        };
+        let old = self.daemons.values().filter(gone).map(|daemon| &daemon.announcement);
         let old =
             old.filter(|old| (old.kind, &old.host) == (new.kind, &new.host) && old.url != new.url);
         let same = old.filter(|old| !named.is_empty() && names(old) == named);

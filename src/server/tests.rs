@@ -113,6 +113,7 @@ async fn a_board_that_is_away_bad_or_leased_elsewhere_is_given_to_nobody() {
         host: "farm1".parse().unwrap(),
         url: "http://127.0.0.1:7200".into(),
         version: "1".into(),
+        instance: String::new(),
         consoles: Vec::new(),
         outlets,
     };
@@ -120,7 +121,7 @@ async fn a_board_that_is_away_bad_or_leased_elsewhere_is_given_to_nobody() {
     let described = BoardDescription { outlet: Some("rack1/7".into()), ..panda() };
     let info = server.put_board(name, described.clone(), true, "root").await.unwrap();
     assert_eq!(info.away.as_deref(), Some("no daemon has announced outlet rack1/7"));
-    server.announce(announced(vec![outlet.clone()])).await.unwrap();
+    server.announce(announced(vec![outlet.clone()]), true).await.unwrap();
     let info = server.board("panda01").await.unwrap();
     assert_eq!(
         (info.away, info.outlet_url.as_deref()),
@@ -137,12 +138,12 @@ async fn a_board_that_is_away_bad_or_leased_elsewhere_is_given_to_nobody() {
         reason: None,
     };
     server
-        .announce(announced(vec![AnnouncedOutlet { lease: Some(lease), ..outlet.clone() }]))
+        .announce(announced(vec![AnnouncedOutlet { lease: Some(lease), ..outlet.clone() }]), true)
         .await
         .unwrap();
     let away = server.board("panda01").await.unwrap().away.unwrap();
     assert!(away.starts_with("bob has leased it at its outlet until"), "{away}");
-    server.announce(announced(vec![outlet])).await.unwrap();
+    server.announce(announced(vec![outlet]), true).await.unwrap();
     server.set_health("panda01", BoardHealth::Bad, "no SD card", "root").await.unwrap();
     let waits = server.submit(ask("panda", "1h"), &alice("alice")).await.unwrap();
     assert_eq!(waits.waiting.unwrap().why, "not to be had: panda01 is bad (no SD card)");
@@ -157,10 +158,11 @@ async fn a_daemon_that_says_nothing_any_more_is_dead_until_it_is_back() {
         host: "farm1".parse().unwrap(),
         url: url.into(),
         version: String::new(),
+        instance: String::new(),
         consoles: vec!["c1".parse().unwrap()],
         outlets: Vec::new(),
     };
-    server.announce(announcement("http://h:1")).await.unwrap();
+    server.announce(announcement("http://h:1"), true).await.unwrap();
     let described = BoardDescription { console: Some("farm1/c1".into()), ..panda() };
     server.put_board("panda01".parse().unwrap(), described, true, "root").await.unwrap();
     let away = async |later_s: u64| {
@@ -173,7 +175,7 @@ async fn a_daemon_that_says_nothing_any_more_is_dead_until_it_is_back() {
     let told = away(STALE_S + 1).await.unwrap();
     assert_eq!(told, "nothing is heard of lava-serial on farm1 any more");
     // It is back, and somewhere else.
-    server.announce(announcement("unix:/run/new.sock")).await.unwrap();
+    server.announce(announcement("unix:/run/new.sock"), true).await.unwrap();
     let board = server.board("panda01").await.unwrap();
     assert_eq!(
         (board.away, board.console_url.as_deref()),
@@ -205,4 +207,48 @@ async fn who_may_have_some_boards_gets_none_of_the_others() {
         () = until(&server, his.id, |it| it.state == RequestState::Leased) => {}
     }
     assert_eq!(server.request(his.id).await.unwrap().boards[0].as_str(), "panda02");
+}
+
+#[tokio::test]
+async fn daemons_of_the_same_name_are_not_taken_for_one_that_was_started_anew() {
+    let dir = tempfile::tempdir().unwrap();
+    let (server, _shutdown) = lab(dir.path()).await;
+    let announcement = |host: &str, url: &str, instance: &str| Announcement {
+        kind: DaemonKind::Power,
+        host: host.parse().unwrap(),
+        url: url.into(),
+        version: String::new(),
+        instance: instance.into(),
+        consoles: Vec::new(),
+        outlets: vec![AnnouncedOutlet {
+            name: "panda01".parse().unwrap(),
+            pdu: "rack1".parse().unwrap(),
+            port: "7".into(),
+            lease: None,
+        }],
+    };
+    server.announce(announcement("farm1", "http://a:1", "1"), false).await.unwrap();
+    let described = BoardDescription { outlet: Some("panda01".into()), ..panda() };
+    server.put_board("panda01".parse().unwrap(), described, true, "root").await.unwrap();
+    // Both of them live, and say so in turn.
+    for _ in 0..2 {
+        server.announce(announcement("farm1", "http://b:1", "2"), false).await.unwrap();
+        server.announce(announcement("farm1", "http://a:1", "1"), false).await.unwrap();
+        let away = server.board("panda01").await.unwrap().away.unwrap();
+        let told = "outlet panda01 could be one of several: at http://a:1, http://b:1";
+        assert_eq!(away, told);
+    }
+    // The same process, elsewhere, is one.
+    server.announce(announcement("farm1", "http://a:2", "1"), false).await.unwrap();
+    server.announce(announcement("farm1", "http://b:2", "1"), false).await.unwrap();
+    let urls: Vec<_> = server.daemons().await.into_iter().map(|daemon| daemon.url).collect();
+    assert_eq!(urls, ["http://b:1", "http://b:2"]);
+
+    let local = announcement("farm2", "http://127.0.0.1:7200", "3");
+    let refused = server.announce(local.clone(), false).await.unwrap_err().to_string();
+    assert!(refused.contains("is found on its own host alone"), "{refused}");
+    server.announce(local, true).await.unwrap();
+    let other = announcement("farm3", "http://127.0.0.1:7200", "4");
+    let refused = server.announce(other, true).await.unwrap_err().to_string();
+    assert!(refused.contains("is where lava-power on farm2 is found"), "{refused}");
 }
