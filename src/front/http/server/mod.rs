@@ -73,6 +73,7 @@ pub fn router(server: Server, doors: Doors, tasks: TaskTracker) -> Router {
         .method_not_allowed_fallback(wrong_method)
         .layer(axum::middleware::from_fn_with_state(tasks, to_the_end))
         .layer(Extension(doors))
+        .layer(Extension(follow::Followers::default()))
         .layer(DefaultBodyLimit::max(MAX_BODY))
         .layer(axum::middleware::from_fn_with_state(
             Guard { access, table: rights::TABLE, thing: "board" },
