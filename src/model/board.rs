@@ -154,6 +154,11 @@ pub struct Announcement {
     pub consoles: Vec<Name>,
     #[serde(default)]
     pub outlets: Vec<AnnouncedOutlet>,
+    /// When somebody typed at a console last, or the power of its board was switched, in microseconds since the Unix
+    /// epoch.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[schema(value_type = BTreeMap<String, u64>)]
+    pub used: BTreeMap<Name, u64>,
 }
 
 /// One outlet of an [`Announcement`].

@@ -1,5 +1,5 @@
 //! Has the daemons know who has leased a board of the server's, so that nobody else uses it: `lava-power` for
-//! its outlet.
+//! its outlet, and `lava-serial` for its console.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -10,11 +10,13 @@ use futures_util::stream::FuturesUnordered;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
+use super::resolve::is_at;
 use super::state::{Part, State, Told};
 use super::{Server, ServerError};
 use crate::client::{Resource, lease};
 use crate::model::{
-    DaemonKind, Failure, Kind, LeaseRequest, RequestInfo, RequestState, calls_oneself, units,
+    Announcement, DaemonKind, Failure, Kind, LeaseRequest, RequestInfo, RequestState,
+    calls_oneself, units,
 };
 use crate::store::ToldRow;
 
@@ -27,7 +29,7 @@ const AT_A_TIME_US: u64 = 13 * 24 * 3600 * 1_000_000;
 /// … and of more when less than this is left.
 const MORE_US: u64 = 7 * 24 * 3600 * 1_000_000;
 /// Which parts of a board are told.
-const PARTS: [DaemonKind; 1] = [DaemonKind::Power];
+const PARTS: [DaemonKind; 2] = [DaemonKind::Serial, DaemonKind::Power];
 
 /// What a part's daemon is to be told.
 #[derive(Debug, Clone)]
@@ -68,7 +70,8 @@ impl Server {
                 }
             };
             for change in untold.into_iter().filter(|change| line.begins(&change.part)) {
-                under_way.push(Box::pin(async move { (change.part.clone(), self.tell(change).await) }));
+                under_way
+                    .push(Box::pin(async move { (change.part.clone(), self.tell(change).await) }));
             }
             tokio::select! {
                 () = shutdown.cancelled() => return,
@@ -111,6 +114,12 @@ impl Server {
         let taken = async { lease::take(&self.part(&told.url)?, &request).await };
         match answer(taken).await {
             Ok(_) => Ok(self.note(&part, Some(Told { confirmed: true, ..told })).await?),
+            // A console server of another kind, or an older one, knows no leases: nothing is to be had there.
+            Err(failure) if part.1 == DaemonKind::Serial && failure.kind == Kind::User => {
+                let (board, error) = (part.0.as_str(), &failure.message);
+                tracing::warn!(board, error, "its console takes no lease: anybody types there");
+                Ok(self.note(&part, Some(Told { confirmed: true, ..told })).await?)
+            }
             Err(failure) => {
                 // It has said no: there is nothing of ours to end.
                 if failure.kind == Kind::Refused {
@@ -122,7 +131,8 @@ impl Server {
     }
 
     fn part(&self, url: &str) -> Result<Resource, Failure> {
-        let part: Resource = url.parse().map_err(|error: String| Failure::new(Kind::Config, error))?;
+        let part: Resource =
+            url.parse().map_err(|error: String| Failure::new(Kind::Config, error))?;
         Ok(Resource { login: self.0.login.clone(), ..part })
     }
 
@@ -144,10 +154,12 @@ impl Server {
             Some(told) => drop(state.told.insert(part.clone(), told)),
             None => {
                 state.told.remove(part);
-                state.forget_lease_at(part);
+                if let Some(said) = state.forget_lease_at(part) {
+                    self.0.daemons.amend(&said.url.clone(), said);
+                }
             }
         }
-        state.unlooked = true;
+        state.look_at(&part.0);
         self.changed();
         Ok(())
     }
@@ -217,7 +229,7 @@ impl State {
 
     /// What a part was told, where it is now: its daemon may be at another address since.
     fn moved(&self, part: &Part, told: &Told) -> Told {
-        let known = self.daemons.keys().any(|url| told.url.starts_with(url.as_str()));
+        let known = self.daemons.keys().any(|url| is_at(&told.url, url));
         match self.place(part).filter(|_| !known) {
             Some(place) => Told { url: place.url.clone(), ..told.clone() },
             None => told.clone(),
@@ -226,7 +238,7 @@ impl State {
 
     /// A daemon has begun anew, and may have forgotten what it was told.
     pub(super) fn doubt(&mut self, url: &str) {
-        let told = self.told.values_mut().filter(|told| told.url.starts_with(url));
+        let told = self.told.values_mut().filter(|told| is_at(&told.url, url));
         told.for_each(|told| told.confirmed = false);
     }
 
@@ -247,17 +259,16 @@ impl State {
         Some((Told { url, holders, until_us, confirmed: false }, info.reason.clone()))
     }
 
-    /// What the outlet's daemon has announced of our lease is over.
-    fn forget_lease_at(&mut self, part: &Part) {
-        let Some(place) = self.place(part).cloned() else { return };
-        for (url, daemon) in &mut self.daemons {
-            for outlet in &mut daemon.announcement.outlets {
-                let here = place.url.strip_prefix(url.as_str());
-                if here.is_some_and(|path| path.ends_with(&format!("/{}", outlet.name))) {
-                    outlet.lease = None;
-                }
-            }
-        }
+    /// What the outlet's daemon has announced of our lease is over: what it says without that.
+    fn forget_lease_at(&mut self, part: &Part) -> Option<Announcement> {
+        let place = self.place(part)?.url.clone();
+        let (_, daemon) = self.daemons.iter_mut().find(|(url, _)| is_at(&place, url))?;
+        let said = &mut daemon.announcement;
+        let outlet = said.outlets.iter_mut().find(|outlet| {
+            place.rsplit('/').next().is_some_and(|name| name == outlet.name.as_str())
+        })?;
+        outlet.lease.take()?;
+        Some(said.clone())
     }
 }
 

@@ -90,7 +90,9 @@ impl Hold {
             tokio::time::sleep(LOOK).await;
             let asked = Instant::now();
             match timeout(TRUSTED, sqlx::query("SELECT 1").execute(&mut **session)).await {
-                Ok(Ok(_)) => *until.lock().unwrap_or_else(PoisonError::into_inner) = asked + TRUSTED,
+                Ok(Ok(_)) => {
+                    *until.lock().unwrap_or_else(PoisonError::into_inner) = asked + TRUSTED
+                }
                 Ok(Err(error)) => return error.into(),
                 Err(_) => return StoreError::Silent,
             }
@@ -126,7 +128,8 @@ async fn of_session(url: &str) -> Result<Turn, StoreError> {
                         AND classid::bigint = $1 AND objid::bigint = $2
                         AND pg_stat_activity.datname = current_database()
                         AND pg_locks.database = pg_stat_activity.datid";
-        let holder = sqlx::query(holder).bind(CLASS).bind(LOCK).fetch_optional(&mut session).await?;
+        let holder =
+            sqlx::query(holder).bind(CLASS).bind(LOCK).fetch_optional(&mut session).await?;
         let place = holder.map(|row| row.try_get::<String, _>(0)).transpose()?;
         return Ok(Turn::Theirs(place.filter(|place| !place.is_empty())));
     }

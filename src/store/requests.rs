@@ -19,9 +19,36 @@ impl Store {
     /// Those that have not ended, or not before a time.
     pub async fn requests(&self, ended_after_us: u64) -> Result<Vec<RequestRow>, StoreError> {
         let sql = "SELECT id, state, ended_us, document FROM requests
-                   WHERE state <> 'ended' OR ended_us >= $1 ORDER BY id";
+                   WHERE ended_us = 0 OR ended_us >= $1 ORDER BY id";
         let rows = sqlx::query(sql).bind(number(ended_after_us)).fetch_all(&self.pool).await?;
         rows.iter().map(request).collect()
+    }
+
+    /// The newest of those that have ended, the newest first.
+    pub async fn ended_requests(
+        &self,
+        ended_after_us: u64,
+        most: u32,
+    ) -> Result<Vec<RequestRow>, StoreError> {
+        let sql = "SELECT id, state, ended_us, document FROM requests
+                   WHERE ended_us > 0 AND ended_us >= $1 ORDER BY ended_us DESC LIMIT $2";
+        let query = sqlx::query(sql).bind(number(ended_after_us)).bind(i64::from(most));
+        query.fetch_all(&self.pool).await?.iter().map(request).collect()
+    }
+
+    /// Forgets requests that have ended before a time, and what has happened to boards before it. The highest
+    /// number of a request stays known.
+    pub async fn forget_before(&self, time_us: u64) -> Result<(), StoreError> {
+        self.trust.check()?;
+        let mut change = self.pool.begin().await?;
+        for sql in [
+            "DELETE FROM requests WHERE ended_us > 0 AND ended_us < $1
+                AND id < (SELECT MAX(id) FROM requests)",
+            "DELETE FROM board_events WHERE time_us < $1",
+        ] {
+            sqlx::query(sql).bind(number(time_us)).execute(&mut *change).await?;
+        }
+        Ok(change.commit().await?)
     }
 
     pub async fn request(&self, id: u64) -> Result<Option<RequestRow>, StoreError> {

@@ -40,6 +40,9 @@ const STEPS: &[&[&str]] = &[
         until_us BIGINT NOT NULL, PRIMARY KEY (board, part))",
         "INSERT INTO told_parts SELECT board, 'power', outlet, holder, until_us FROM told",
         "DROP TABLE told",
+        "DROP INDEX requests_ended",
+        "CREATE INDEX requests_by_end ON requests (ended_us)",
+        "CREATE INDEX board_events_by_time ON board_events (time_us)",
     ],
 ];
 

@@ -37,9 +37,17 @@ async fn all_is_remembered(store: &Store) {
     store.put_requests(&[row("ended", 50)], &[]).await.unwrap();
     assert_eq!(store.requests(51).await.unwrap(), []);
     assert_eq!(store.requests(50).await.unwrap(), [row("ended", 50)]);
+    assert_eq!(store.ended_requests(50, 1).await.unwrap(), [row("ended", 50)]);
+    assert_eq!(store.ended_requests(0, 0).await.unwrap(), []);
     assert_eq!(store.request(7).await.unwrap(), Some(row("ended", 50)));
-    assert_eq!(store.request(8).await.unwrap(), None);
-    assert_eq!(store.last_request().await.unwrap(), 7);
+    store.add_request(&RequestRow { id: 8, ..row("waiting", 0) }).await.unwrap();
+    store.forget_before(50).await.unwrap();
+    assert!(store.request(7).await.unwrap().is_some(), "it has ended later");
+    store.forget_before(51).await.unwrap();
+    let left = [store.request(7).await.unwrap(), store.request(8).await.unwrap()];
+    assert_eq!(left.map(|row| row.map(|row| row.id)), [None, Some(8)]);
+    assert_eq!(store.board_events("panda01", 9).await.unwrap(), []);
+    assert_eq!(store.last_request().await.unwrap(), 8);
     let told = |part: &str| ToldRow {
         board: "panda01".into(),
         part: part.into(),

@@ -61,7 +61,9 @@ impl ServerDaemon {
             Ok(lead) => Safety::of_http(&config.http, lead.access()),
             Err(_) if database.starts_with("sqlite:") => {
                 let what = format!("another lava-server has the database {database}");
-                return Err(Failure::new(Kind::Infra, what).hint("name another one with --database"));
+                return Err(
+                    Failure::new(Kind::Infra, what).hint("name another one with --database")
+                );
             }
             // Nothing is told there but who leads. Before more is, it is looked whether it may be.
             Err(_) => Safety::Insecure,
@@ -93,7 +95,11 @@ impl ServerDaemon {
     ) -> Result<(), Failure> {
         let Self { site, mut begun, socket: _socket, _lock } = self;
         let mut ready = Some(ready);
-        let mut is_ready = || drop(ready.take().map(|ready| ready()));
+        let mut is_ready = || {
+            if let Some(ready) = ready.take() {
+                ready();
+            }
+        };
         loop {
             let lead = match begun {
                 Ok(lead) => lead,
@@ -131,7 +137,7 @@ impl Site {
         let scheme = if self.config.http.tls.is_some() { "https" } else { "http" };
         let address = self.http.local_addr().map_or_else(|_| "?".into(), |it| it.to_string());
         let host = rustix::system::uname().nodename().to_string_lossy().into_owned();
-        format!("lava-server on {host} at {scheme}://{address}")
+        format!("lava-server at {scheme}://{address} on {host}")
     }
 }
 

@@ -99,7 +99,11 @@ impl Witness {
                     prop_assert_eq!(self.shelf.lab.lease(id).unwrap().until, until);
                 }
             }
-            Happens::Forgets => self.shelf.lab.forget(self.now),
+            Happens::Forgets => {
+                self.shelf.lab.forget(self.now);
+                // A maintenance that is over stays so, whatever becomes of the clock.
+                self.windows.retain(|_, (_, until)| self.now < *until);
+            }
             Happens::Usable(board, usable) => self.shelf.lab.set_usable(BoardIx(board), usable),
             Happens::Window(board, from, length) => {
                 let window = (self.now + from, self.now + from + length);

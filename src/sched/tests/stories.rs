@@ -67,7 +67,8 @@ fn priority_then_use_then_age_and_waiting_overtakes_all() {
     let late = shelf.ask_as("other", 100, HOUR, &["panda"], 2 * DAY, None);
     assert_eq!(planned(&shelf, 2 * DAY).last(), Some(&late));
     let why = shelf.lab.why(late, 2 * DAY).unwrap();
-    assert_eq!((why.ahead, why.score.priority, why.score.waited), (3, 100.0, 0.0));
+    // One of the three gets the board now.
+    assert_eq!((why.ahead, why.score.priority, why.score.waited), (2, 100.0, 0.0));
 }
 
 #[test]
