@@ -91,7 +91,7 @@ impl Hold {
             let asked = Instant::now();
             match timeout(TRUSTED, sqlx::query("SELECT 1").execute(&mut **session)).await {
                 Ok(Ok(_)) => {
-                    *until.lock().unwrap_or_else(PoisonError::into_inner) = asked + TRUSTED
+                    *until.lock().unwrap_or_else(PoisonError::into_inner) = asked + TRUSTED;
                 }
                 Ok(Err(error)) => return error.into(),
                 Err(_) => return StoreError::Silent,
