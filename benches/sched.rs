@@ -72,6 +72,26 @@ fn one_pass() {
     let begin = Instant::now();
     lab.why(last, now).unwrap();
     println!("| why the last of them waits | {:.1?} |", begin.elapsed());
+    all_who_wait(&lab, now);
+}
+
+/// What a server does after each change: a look, from which a thousand who wait are told why.
+fn all_who_wait(lab: &Lab, now: Seconds) {
+    let asking: Vec<_> = lab.waiting().map(|request| request.id).take(1000).collect();
+    let begin = Instant::now();
+    let view = lab.view(now);
+    let looked = begin.elapsed();
+    println!("| a look for all of them, the pass included | {looked:.1?} |");
+    let begin = Instant::now();
+    let told = asking.iter().filter(|id| lab.why_in(&view, **id).is_some()).count();
+    println!(
+        "| … and to tell {told} of them why they wait, from that look | {:.1?} |",
+        begin.elapsed()
+    );
+    let begin = Instant::now();
+    let each = asking.iter().take(10).filter(|id| lab.why(**id, now).is_some()).count();
+    let once = begin.elapsed() / u32::try_from(each).unwrap();
+    println!("| … and one of them, with a look of its own | {once:.1?} |");
 }
 
 /// Months of a busy lab.

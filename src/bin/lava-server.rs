@@ -8,6 +8,9 @@ use lavamux::daemon::server::ServerDaemon;
 use lavamux::front::cli::{self, server::ServerArgs};
 use lavamux::model::{Failure, Kind};
 
+/// More CPUs than this are left to others: what it does stands in line for one lab.
+const MOST_THREADS: usize = 4;
+
 fn main() -> ExitCode {
     cli::programs::Program::Server.complete();
     daemon::start_tracing();
@@ -16,14 +19,17 @@ fn main() -> ExitCode {
 
 fn run(args: ServerArgs) -> Result<(), Failure> {
     let Some(config) = args.into_config()? else { return Ok(()) };
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+    let cpus = std::thread::available_parallelism().map_or(1, usize::from);
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(cpus.min(MOST_THREADS))
+        .enable_all()
+        .build();
     let runtime = runtime.map_err(|error| Failure::from_error(Kind::Infra, &error))?;
     let served = runtime.block_on(async {
         let shutdown = daemon::shutdown_on_signals()?;
         let server = ServerDaemon::open(config).await?;
         let addresses = server.addresses();
-        server.run(shutdown, || daemon::ready(&addresses)).await;
-        Ok(())
+        server.run(shutdown, || daemon::ready(&addresses)).await
     });
     // A name server that does not answer is not waited for.
     runtime.shutdown_background();

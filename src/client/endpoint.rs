@@ -65,8 +65,16 @@ impl Endpoint {
     /// Whether nobody can read along on the way there.
     pub(super) fn is_private(&self) -> bool {
         match self {
-            Self::Tls(_) | Self::Unix(_) => true,
-            Self::Tcp(address) => {
+            Self::Tls(_) => true,
+            Self::Tcp(_) | Self::Unix(_) => self.is_local(),
+        }
+    }
+
+    /// Whether each host finds another one there, itself.
+    pub fn is_local(&self) -> bool {
+        match self {
+            Self::Unix(_) => true,
+            Self::Tcp(address) | Self::Tls(address) => {
                 let host = host_of(address).trim_start_matches('[').trim_end_matches(']');
                 let address: Result<IpAddr, _> = host.parse();
                 host == "localhost" || address.is_ok_and(|address| address.is_loopback())

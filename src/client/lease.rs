@@ -1,4 +1,4 @@
-//! Leases of boards, as `lava-power` keeps them.
+//! Leases of boards, as `lava-power` keeps them, and as `lava-serial` heeds them.
 
 use super::{OutletRef, percent_encoded};
 use crate::model::{Failure, Lease, LeaseRequest};
@@ -30,10 +30,11 @@ pub async fn release(
     outlet.http().delete(&path).await
 }
 
-/// `/leases/panda01` of `/outlets/panda01`.
+/// `/leases/panda01` of `/outlets/panda01`, and `/consoles/panda01/lease`.
 fn path(outlet: &OutletRef) -> String {
     match outlet.path.rsplit_once("outlets/") {
         Some((before, name)) => format!("{before}leases/{name}"),
+        None if outlet.path.contains("consoles/") => format!("{}/lease", outlet.path),
         None => format!("/leases/{}", outlet.name()),
     }
 }

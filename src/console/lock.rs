@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::model::event::Mode;
+use crate::model::{Lease, units};
 use crate::wire::attach::Session as SessionRow;
 
 /// Names a session within its daemon.
@@ -21,12 +22,15 @@ pub(super) struct WriteLock {
     displaced: Vec<SessionId>,
     /// How often the lock was taken by force.
     forced: u64,
+    /// Whose board it is for a time: others look on, unless they take the lock by force.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    lease: Option<Lease>,
 }
 
 impl WriteLock {
     /// Adds a session. One that asks for exclusive use gets it when nobody has it.
     pub(super) fn attach(&mut self, session: SessionRow) {
-        if session.mode == Mode::Exclusive && self.holder.is_none() {
+        if session.mode == Mode::Exclusive && self.holder.is_none() && !self.is_foreign(&session) {
             self.holder = Some(session.session);
         }
         self.sessions.push(session);
@@ -84,7 +88,10 @@ impl WriteLock {
         }
         self.displaced.retain(|displaced| *displaced != id);
         match mode {
-            Mode::Exclusive if self.holder.is_none() => self.holder = Some(id),
+            Mode::Exclusive if self.holder.is_none() => {
+                let own = self.asked(id).is_some_and(|session| !self.is_foreign(session));
+                self.holder = Some(id).filter(|_| own);
+            }
             Mode::Exclusive => {}
             Mode::Rw | Mode::Spy if self.holder == Some(id) => return Some(self.pass_on()),
             Mode::Rw | Mode::Spy => {}
@@ -105,6 +112,7 @@ impl WriteLock {
         match self.holder {
             Some(holder) if holder == id => Mode::Exclusive,
             Some(_) => Mode::Spy,
+            None if self.is_foreign(session) => Mode::Spy,
             None => session.mode,
         }
     }
@@ -118,13 +126,46 @@ impl WriteLock {
         self.holder.and_then(|id| self.get(id))
     }
 
-    /// The lock goes to whom it was taken from last, else to the first who asked for exclusive use.
+    /// The board is somebody's from now on, or nobody's in particular. Whether that is news. Who had the lock of a
+    /// board that is somebody else's now has it no more.
+    pub(super) fn set_lease(&mut self, lease: Option<Lease>) -> bool {
+        let holder = |lease: &Option<Lease>| lease.as_ref().map(|lease| lease.holder.clone());
+        let news = holder(&self.lease) != holder(&lease);
+        self.lease = lease;
+        let has = self.holder.and_then(|id| self.asked(id));
+        if news && has.is_some_and(|session| self.is_foreign(session)) {
+            self.pass_on();
+        }
+        news
+    }
+
+    /// Whose board it is, if it is somebody's now.
+    pub(super) fn lease(&self) -> Option<&Lease> {
+        self.lease.as_ref().filter(|lease| lease.is_on(units::now_us()))
+    }
+
+    fn is_foreign(&self, session: &SessionRow) -> bool {
+        self.lease().is_some_and(|lease| !lease.may_use(&session.user))
+    }
+
+    /// The lock goes to whom it was taken from last, else to the first who asked for exclusive use. Not to
+    /// somebody whose board it is not.
     fn pass_on(&mut self) -> Option<SessionRow> {
+        let may = |id: &SessionId| self.asked(*id).is_some_and(|session| !self.is_foreign(session));
+        let displaced = self.displaced.iter().rposition(may);
         let waiting = || {
             let wants = |session: &&SessionRow| session.mode == Mode::Exclusive;
-            self.sessions.iter().find(wants).map(|session| session.session)
+            let mut wanting = self.sessions.iter().filter(wants).map(|session| session.session);
+            wanting.find(may)
         };
-        self.holder = self.displaced.pop().or_else(waiting);
+        self.holder = match displaced {
+            Some(at) => {
+                let holder = self.displaced.get(at).copied();
+                self.displaced.truncate(at);
+                holder
+            }
+            None => waiting(),
+        };
         self.holder()
     }
 
@@ -202,5 +243,30 @@ mod tests {
         assert_eq!(lock.mode(2), Mode::Spy);
         assert_eq!(lock.detach(1).flatten().map(|to| to.session), Some(2));
         assert_eq!(lock.mode(2), Mode::Exclusive);
+    }
+
+    #[test]
+    fn whose_board_it_is_types_and_others_look_on_unless_by_force() {
+        let mut lock = lock_with(&[(1, Mode::Exclusive), (2, Mode::Rw), (3, Mode::Rw)]);
+        let lease = |holder: &str, until_us| Lease {
+            holder: holder.into(),
+            shared_with: vec!["user3".into()],
+            since_us: 0,
+            until_us,
+            reason: None,
+        };
+        assert!(lock.set_lease(Some(lease("user2", u64::MAX))));
+        assert_eq!([1, 2, 3].map(|id| lock.mode(id)), [Mode::Spy, Mode::Rw, Mode::Rw]);
+        lock.set_mode(1, Mode::Exclusive);
+        assert_eq!(lock.mode(1), Mode::Spy, "it is not theirs");
+        // By force it is, also when the lease is prolonged; and then it is not again.
+        lock.force(1);
+        assert!(!lock.set_lease(Some(lease("user2", u64::MAX - 1))));
+        assert_eq!([1, 2].map(|id| lock.mode(id)), [Mode::Exclusive, Mode::Spy]);
+        assert_eq!(lock.release(1), Some(None));
+        assert_eq!([1, 2].map(|id| lock.mode(id)), [Mode::Spy, Mode::Rw]);
+        // A lease whose time is over is none.
+        lock.set_lease(Some(lease("user2", 1)));
+        assert_eq!(lock.mode(1), Mode::Rw);
     }
 }

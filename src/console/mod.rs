@@ -12,6 +12,7 @@ mod down;
 mod hand_over;
 mod health;
 mod input;
+mod leasing;
 mod line;
 mod lines;
 mod lock;
@@ -304,6 +305,9 @@ impl Console {
         let mut state = self.state();
         let offset = self.head.borrow().offset;
         let event = Event { offset, time_us: units::now_us(), who, what };
+        if matches!(event.what, What::Power { .. }) {
+            state.used_us = event.time_us;
+        }
         state.events.push(event.clone());
         self.head.send_modify(|head| head.events += 1);
         self.news.notify_one();

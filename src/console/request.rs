@@ -170,20 +170,20 @@ impl<'a> Asker<'a> {
 
     async fn set_mode(self, mode: Mode) -> Result<(), RequestError> {
         let id = self.meant(None)?;
-        let (passed, now, holder) = {
+        let (passed, now, holder, lease) = {
             let mut state = self.console.state();
             let passed = state.lock.set_mode(id, mode);
-            (passed, state.lock.mode(id), state.lock.holder())
+            (passed, state.lock.mode(id), state.lock.holder(), state.lock.lease().cloned())
         };
         self.tell(What::Mode { mode }).await?;
         if let Some(to) = passed {
             self.tell(What::Released { to: to.map(|session| session.user) }).await?;
         }
-        match holder {
-            Some(holder) if now != mode => {
-                Err(WriteError::Held { holder: Box::new(holder) }.into())
-            }
-            _ => Ok(()),
+        match (holder, lease) {
+            _ if now == mode => Ok(()),
+            (Some(holder), _) => Err(WriteError::Held { holder: Box::new(holder) }.into()),
+            (None, Some(lease)) => Err(WriteError::Leased { lease: Box::new(lease) }.into()),
+            (None, None) => Ok(()),
         }
     }
 
@@ -271,6 +271,7 @@ impl<'a> Asker<'a> {
     pub(super) fn may_write(self) -> Result<u64, WriteError> {
         let forced = self.may_set()?;
         let mut state = self.console.state();
+        state.used_us = units::now_us();
         if let Some(session) = self.session {
             state.lock.typed(session, units::now_us());
         }
@@ -288,12 +289,17 @@ impl<'a> Asker<'a> {
         let may = match (self.session, &holder) {
             (Some(session), _) => state.lock.mode(session) != Mode::Spy,
             (None, Some(holder)) => holder.user == self.user,
-            (None, None) => true,
+            (None, None) => state.lock.lease().is_none_or(|lease| lease.may_use(self.user)),
         };
-        match holder.map(Box::new) {
+        let asks = self.session.and_then(|session| state.lock.asked(session));
+        let spy = asks.is_some_and(|session| session.mode == Mode::Spy);
+        match (holder.map(Box::new), state.lock.lease()) {
             _ if may => Ok(state.lock.forced()),
-            Some(holder) => Err(WriteError::Held { holder }),
-            None => Err(WriteError::Spy),
+            (Some(holder), _) => Err(WriteError::Held { holder }),
+            (None, Some(lease)) if !spy => {
+                Err(WriteError::Leased { lease: Box::new(lease.clone()) })
+            }
+            (None, _) => Err(WriteError::Spy),
         }
     }
 

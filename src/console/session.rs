@@ -17,7 +17,7 @@ use super::{Console, Head};
 use crate::capture::{Piece, Read, Reader};
 use crate::model::event::Mode;
 use crate::model::line::Line;
-use crate::model::{Event, What, units, user_text};
+use crate::model::{Event, Lease, What, units, user_text};
 use crate::wire::attach::{Answer, Session as SessionRow, Verb};
 
 /// At most about this many bytes are given at a time.
@@ -92,6 +92,11 @@ pub enum WriteError {
     Held { holder: Box<SessionRow> },
     #[error("read-only: attached as a spy")]
     Spy,
+    #[error(
+        "read-only: the board is leased by {} until {}", lease.holder,
+        units::time_text(lease.until_us)
+    )]
+    Leased { lease: Box<Lease> },
     #[error("the port is not open: {0}")]
     Closed(String),
     #[error("the console is shutting down")]

@@ -28,6 +28,8 @@ pub(super) struct State {
     pub(super) port: PortState,
     pub(super) capture_error: Option<String>,
     pub(super) vitals: Vitals,
+    /// When somebody typed last, or the board's power was switched; 0 is never.
+    pub(super) used_us: u64,
 }
 
 impl State {
@@ -42,6 +44,7 @@ impl State {
             port: PortState::Starting,
             capture_error: None,
             vitals: Vitals::default(),
+            used_us: 0,
         }
     }
 

@@ -1,5 +1,6 @@
 //! Tells a `lava-server` what a daemon serves, for as long as it serves it.
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::time::Duration;
@@ -11,15 +12,15 @@ use tokio_util::sync::CancellationToken;
 use crate::client::server::LabServer;
 use crate::client::{Endpoint, Login};
 use crate::config::{AnnounceConfig, HttpListen};
-use crate::model::{AnnouncedOutlet, Announcement, DaemonKind, Failure, Kind, Name};
+use crate::model::{AnnouncedOutlet, Announcement, DaemonKind, Failure, Kind, Name, units};
 
 /// How often it is looked what has changed.
 const LOOK: Duration = Duration::from_secs(1);
 /// How long after a failure it is tried again.
 const AGAIN: Duration = Duration::from_secs(3);
 
-/// The consoles and the outlets that are served now.
-pub(super) type Served = (Vec<Name>, Vec<AnnouncedOutlet>);
+/// The consoles and the outlets that are served now, and when consoles were used last.
+pub(super) type Served = (Vec<Name>, Vec<AnnouncedOutlet>, BTreeMap<Name, u64>);
 
 /// Who announces a daemon.
 #[derive(Debug)]
@@ -65,8 +66,10 @@ impl Announcer {
             host,
             url,
             version: env!("CARGO_PKG_VERSION").to_owned(),
+            instance: format!("{:x}-{:x}", units::now_us(), std::process::id()),
             consoles: Vec::new(),
             outlets: Vec::new(),
+            used: BTreeMap::new(),
         };
         Ok(Self { server: LabServer::new(endpoint, login), url: config.url.clone(), announcement })
     }
@@ -81,10 +84,12 @@ impl Announcer {
         let mut due = Instant::now();
         let mut silent = false;
         loop {
-            let (consoles, outlets) = served().await;
+            let (consoles, outlets, used) = served().await;
             let before = &self.announcement;
             let changed = before.consoles != consoles || before.outlets != outlets;
             (self.announcement.consoles, self.announcement.outlets) = (consoles, outlets);
+            // That is told with the next announcement.
+            self.announcement.used = used;
             if due <= Instant::now() || changed && !silent {
                 let told = tokio::select! {
                     told = self.server.announce(&self.announcement) => told,

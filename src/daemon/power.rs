@@ -2,6 +2,7 @@
 
 mod fronts;
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -247,7 +248,7 @@ async fn served(power: Arc<Power>) -> Served {
         let lease = leases.remove(&name);
         AnnouncedOutlet { name, pdu, port, lease }
     };
-    (Vec::new(), power.outlets().map(outlet).collect())
+    (Vec::new(), power.outlets().map(outlet).collect(), BTreeMap::new())
 }
 
 /// Consoles behind the HTTP interface of their daemons.

@@ -146,11 +146,19 @@ pub struct Announcement {
     pub url: String,
     #[serde(default)]
     pub version: String,
+    /// Which process of all that there are or were, in words of its own: another one after a restart.
+    #[serde(default)]
+    pub instance: String,
     #[serde(default)]
     #[schema(value_type = Vec<String>)]
     pub consoles: Vec<Name>,
     #[serde(default)]
     pub outlets: Vec<AnnouncedOutlet>,
+    /// When somebody typed at a console last, or the power of its board was switched, in microseconds since the Unix
+    /// epoch.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[schema(value_type = BTreeMap<String, u64>)]
+    pub used: BTreeMap<Name, u64>,
 }
 
 /// One outlet of an [`Announcement`].
@@ -249,6 +257,8 @@ impl BoardState {
 }
 
 impl DaemonKind {
+    pub const ALL: [Self; 2] = [Self::Serial, Self::Power];
+
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Serial => "serial",

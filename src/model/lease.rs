@@ -3,6 +3,8 @@
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use super::name::calls_oneself;
+
 /// A board that somebody holds for a time, whether they are at its console or not.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Lease {
@@ -17,6 +19,35 @@ pub struct Lease {
     /// What for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
+}
+
+impl Lease {
+    /// Whether it goes on at this time, in microseconds since the Unix epoch.
+    pub fn is_on(&self, now_us: u64) -> bool {
+        now_us < self.until_us
+    }
+
+    /// Whether who asks may use what is leased as the holder may.
+    pub fn may_use(&self, asking: &str) -> bool {
+        let users = std::iter::once(&self.holder).chain(&self.shared_with);
+        users.into_iter().any(|user| is_holder(user, asking))
+    }
+}
+
+/// Whether who asks is who has the lease, as far as both are known: `alice (job:7)` has shown alice's
+/// token, so what alice has leased is theirs; and what they have leased is `job:7`'s, as the same
+/// person may be written where nobody shows a token.
+pub fn is_holder(holder: &str, asking: &str) -> bool {
+    let proved = asking.split_once(" (").map_or(asking, |(proved, _)| proved);
+    is_same(holder, asking) || is_same(holder, proved)
+}
+
+/// Whether who holds a board is who asks: a person may be written `alice` or, as conmux does,
+/// `user:alice`. Who is `alice (job:7)` there, having shown a token, may be `job:7` here, where nobody
+/// shows one; not the reverse, for then anybody with a token could say so.
+pub fn is_same(holder: &str, asking: &str) -> bool {
+    let plain = |user| str::strip_prefix(user, "user:").unwrap_or(user).to_owned();
+    plain(holder) == plain(asking) || calls_oneself(holder, asking)
 }
 
 /// Who asks for a lease, and for how long.

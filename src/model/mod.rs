@@ -31,7 +31,7 @@ pub use failure::{Failure, Kind, Refusal};
 pub use glob::Glob;
 pub use health::{Health, Mismatch, Seen, Sight};
 pub use keys::{Keys, Step};
-pub use lease::{Lease, LeaseRequest};
+pub use lease::{Lease, LeaseRequest, is_holder, is_same};
 pub use name::{
     MAX_NAME, Name, calls_oneself, goes_by, is_shown, one_line, printable, shown, user_text,
 };

@@ -40,6 +40,10 @@ pub struct BoardRequest {
     /// The same, but only until the boards are there.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub patience: Option<String>,
+    /// The lease ends when for so long nobody has typed at a console of its boards, nor switched their power. Boards
+    /// without a console do not count.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub idle: Option<String>,
 }
 
 /// Where a request stands.
@@ -68,8 +72,12 @@ pub enum Ending {
     Expired,
     /// Nothing was heard of its holder for longer than was agreed.
     Silent,
+    /// Nobody used its boards for longer than was agreed.
+    Idle,
     /// Somebody else has ended it, who may.
     Taken,
+    /// What it had or was to have is not there any more.
+    Lost,
 }
 
 /// A request, and from when on there is one its lease, as a server tells of it.
@@ -95,6 +103,8 @@ pub struct RequestInfo {
     pub heartbeat_s: Option<u64>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub patience_s: Option<u64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub idle_s: Option<u64>,
     /// The boards that it has, will have, or has had.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schema(value_type = Vec<String>)]
@@ -104,7 +114,7 @@ pub struct RequestInfo {
     pub since_us: Option<u64>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub until_us: Option<u64>,
-    /// Of a lease: the outlets of its boards know their holder, so that nobody else switches them.
+    /// Of a lease: the daemons of its boards know their holder, so that nobody else switches them or types there.
     #[serde(default)]
     pub ready: bool,
     /// Of a lease that is not ready: what an outlet's daemon says to it.
@@ -190,7 +200,9 @@ impl Ending {
             Self::Cancelled => "cancelled",
             Self::Expired => "expired",
             Self::Silent => "silent",
+            Self::Idle => "idle",
             Self::Taken => "taken",
+            Self::Lost => "lost",
         }
     }
 }

@@ -11,9 +11,9 @@ use std::time::Duration;
 use super::Asked;
 use super::board::Board;
 use super::consoles::{Consoles, Holder, Usage};
-use super::leases::{Leases, may_use};
+use super::leases::Leases;
 use crate::config::power::InterlockConfig;
-use crate::model::{Lease, Name, Refusal, calls_oneself, units};
+use crate::model::{Lease, Name, Refusal, is_same, units};
 
 /// What the interlock has found out about an operation that may go on.
 #[derive(Debug, Default)]
@@ -140,7 +140,7 @@ impl Witnesses<'_> {
         };
         let mut mine = false;
         if let Some(lease) = lease {
-            if !may_use(&lease, &asked.who) {
+            if !lease.may_use(&asked.who) {
                 return Some(Hold::Leased { board: name.clone(), lease });
             }
             mine = true;
@@ -177,14 +177,6 @@ impl Witnesses<'_> {
         let ago = Duration::from_micros(now.saturating_sub(typed_us));
         (ago < typing).then(|| Hold::Typing { board: board.clone(), user, typed_us, ago })
     }
-}
-
-/// Whether who holds a board is who asks: a person may be written `alice` or, as conmux does,
-/// `user:alice`. Who is `alice (job:7)` there, having shown a token, may be `job:7` here, where nobody
-/// shows one; not the reverse, for then anybody with a token could say so.
-pub(super) fn is_same(holder: &str, asking: &str) -> bool {
-    let plain = |user| str::strip_prefix(user, "user:").unwrap_or(user).to_owned();
-    plain(holder) == plain(asking) || calls_oneself(holder, asking)
 }
 
 #[cfg(test)]

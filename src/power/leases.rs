@@ -16,7 +16,7 @@ use tokio::sync::Semaphore;
 use tokio::time::timeout;
 
 use super::journal::make_folder;
-use crate::model::{Failure, Kind, Lease, Name, Refusal, units};
+use crate::model::{Failure, Kind, Lease, Name, Refusal, is_holder, units};
 
 /// The largest file of a lease, in bytes.
 const MAX_LEASE: u64 = 4096;
@@ -256,20 +256,6 @@ impl From<LeaseError> for Failure {
                 .hint("ask its holder to release it; who has control of it may end it by force"),
         }
     }
-}
-
-/// Whether who asks is who has the lease, as far as both are known: `alice (job:7)` has shown alice's
-/// token, so what alice has leased is theirs; and what they have leased is `job:7`'s, as the same
-/// person may be written where nobody shows a token.
-pub(super) fn is_holder(holder: &str, asking: &str) -> bool {
-    let proved = asking.split_once(" (").map_or(asking, |(proved, _)| proved);
-    super::interlock::is_same(holder, asking) || super::interlock::is_same(holder, proved)
-}
-
-/// Whether who asks may use a board as the holder of its lease may.
-pub(super) fn may_use(lease: &Lease, asking: &str) -> bool {
-    let users = std::iter::once(&lease.holder).chain(&lease.shared_with);
-    users.into_iter().any(|user| is_holder(user, asking))
 }
 
 fn read(path: &Path) -> io::Result<Vec<u8>> {

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use super::{LeaseError, Note, Power, PowerError, is_holder};
-use crate::model::{Failure, Kind, Lease, LeaseRequest, Name, What, units};
+use super::{LeaseError, Note, Power, PowerError};
+use crate::model::{Failure, Kind, Lease, LeaseRequest, Name, What, is_holder, units};
 
 /// The longest lease.
 const LONGEST_LEASE: Duration = Duration::from_secs(14 * 24 * 3600);

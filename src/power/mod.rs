@@ -51,7 +51,6 @@ use budget::Ledger;
 use duty::Duty;
 use interlock::Witnesses;
 use journal::Journal;
-use leases::is_holder;
 use order::Order;
 use pdu::Seat;
 use tally::Tally;

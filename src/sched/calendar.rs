@@ -2,7 +2,7 @@
 
 use super::{RequestId, Seconds};
 
-/// The times at which one board is not to be had, in order, none touching another's inside.
+/// The times at which one board is not to be had, in order of their beginnings. Of leases there is one at most.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Calendar {
     taken: Vec<Taken>,
@@ -26,10 +26,18 @@ pub(super) enum By {
     Window,
 }
 
+impl Taken {
+    /// From when on the board is not to be had. Somebody who has a lease has the board, whatever the clock
+    /// says: when it is set back, "now" is before the lease's beginning, and the board is theirs all the same.
+    fn begins(&self) -> Seconds {
+        if matches!(self.by, By::Lease(_)) { 0 } else { self.from }
+    }
+}
+
 impl Calendar {
     /// Whether the board is free from `from` until `until`.
     pub(super) fn is_free(&self, from: Seconds, until: Seconds) -> bool {
-        self.taken.iter().all(|taken| taken.until <= from || until <= taken.from)
+        self.taken.iter().all(|taken| taken.until <= from || until <= taken.begins())
     }
 
     /// The first moment from `from` on at which it is free for so long.
@@ -39,7 +47,7 @@ impl Calendar {
             if taken.until <= at {
                 continue;
             }
-            if at.saturating_add(length) <= taken.from {
+            if at.saturating_add(length) <= taken.begins() {
                 break;
             }
             at = taken.until;
@@ -50,12 +58,17 @@ impl Calendar {
     /// Takes it, if it is free then.
     #[must_use]
     pub(super) fn take(&mut self, taken: Taken) -> bool {
-        let free = taken.from < taken.until && self.is_free(taken.from, taken.until);
+        let free = taken.begins() < taken.until && self.is_free(taken.from, taken.until);
         if free {
-            let at = self.taken.partition_point(|other| other.from < taken.from);
+            let at = self.taken.partition_point(|other| other.begins() < taken.begins());
             self.taken.insert(at, taken);
         }
         free
+    }
+
+    /// Lets what takes it end at another time. Whoever asks has seen that it is free until then.
+    pub(super) fn set_end(&mut self, by: By, until: Seconds) {
+        self.taken.iter_mut().filter(|taken| taken.by == by).for_each(|taken| taken.until = until);
     }
 
     pub(super) fn free(&mut self, by: By) {
@@ -64,7 +77,7 @@ impl Calendar {
 
     /// What takes it for the longest, of what takes it between these.
     pub(super) fn last_between(&self, from: Seconds, until: Seconds) -> Option<Taken> {
-        let within = |taken: &&Taken| taken.from < until && from < taken.until;
+        let within = |taken: &&Taken| taken.begins() < until && from < taken.until;
         self.taken.iter().rev().find(within).copied()
     }
 

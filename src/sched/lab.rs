@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::calendar::{By, Calendar, Taken};
+use super::classes::Kind;
 use super::score::{self, Score, Usage};
 use super::{Decision, Seconds, Spec, Traits};
 use crate::model::Name;
@@ -39,7 +40,7 @@ pub struct Board {
 pub struct Request {
     pub id: RequestId,
     pub user: String,
-    /// In whose name; whose boards it may have beside those that are everybody's.
+    /// In whose name: what it has had of the lab counts for this group, too.
     pub group: Option<String>,
     /// LAVA's: 0 (low) to 100 (high).
     pub priority: u8,
@@ -85,7 +86,7 @@ pub struct Lab {
     pub(super) boards: Vec<Place>,
     by_name: BTreeMap<Name, BoardIx>,
     pub(super) classes: Vec<Kind>,
-    by_kind: BTreeMap<(Spec, Option<String>), Class>,
+    pub(super) by_kind: BTreeMap<(Spec, Option<String>), Class>,
     pub(super) waiting: BTreeMap<RequestId, Request>,
     pub(super) leases: BTreeMap<RequestId, Lease>,
     pub(super) bookings: BTreeMap<RequestId, Lease>,
@@ -97,32 +98,22 @@ pub(super) struct Place {
     pub(super) board: Board,
     pub(super) calendar: Calendar,
     /// It is in the lab; a board that was taken out keeps its place.
-    there: bool,
-}
-
-#[derive(Debug, Clone)]
-pub(super) struct Kind {
-    pub(super) spec: Spec,
-    group: Option<String>,
-    /// The boards that answer, the plainest first: what is special is left for who asks for it.
-    pub(super) boards: Vec<BoardIx>,
+    pub(super) there: bool,
 }
 
 impl Place {
     pub(super) fn usable(&self) -> bool {
         self.there && self.board.usable
     }
+}
 
-    fn is_for(&self, kind: &Kind) -> bool {
-        let groups = &self.board.groups;
-        let open =
-            groups.is_empty() || kind.group.as_ref().is_some_and(|group| groups.contains(group));
-        self.there && open && kind.spec.answers(&self.board.traits)
-    }
-
-    /// Boards that answer to much are asked for by name of what they have.
-    fn special(&self) -> usize {
-        self.board.traits.tags.len() + self.board.traits.attributes.len()
+impl Request {
+    /// Each class that it wants once.
+    pub(super) fn classes(&self) -> Vec<Class> {
+        let mut classes = self.wants.clone();
+        classes.sort_unstable();
+        classes.dedup();
+        classes
     }
 }
 
@@ -157,7 +148,7 @@ impl Lab {
         self.boards[board.0].board.usable = usable;
     }
 
-    /// Sets when a board is in maintenance, in place of what was set before.
+    /// Sets when a board is in maintenance, in place of what was set before. What is over by now is not heeded.
     ///
     /// # Errors
     /// When it is leased or booked then; the windows are then as they were.
@@ -165,10 +156,11 @@ impl Lab {
         &mut self,
         board: BoardIx,
         windows: &[(Seconds, Seconds)],
+        now: Seconds,
     ) -> Result<(), LabError> {
         let mut calendar = self.boards[board.0].calendar.clone();
         calendar.clear_windows();
-        for (from, until) in windows {
+        for (from, until) in windows.iter().filter(|(_, until)| now < *until) {
             if !calendar.take(Taken { from: *from, until: *until, by: By::Window }) {
                 return Err(self.taken(board, *from, *until));
             }
@@ -183,23 +175,6 @@ impl Lab {
 
     pub fn find(&self, name: &str) -> Option<BoardIx> {
         self.by_name.get(name).copied()
-    }
-
-    /// The class of what a group asks for.
-    pub fn class(&mut self, spec: &Spec, group: Option<&str>) -> Class {
-        let key = (spec.clone(), group.map(str::to_owned));
-        if let Some(class) = self.by_kind.get(&key) {
-            return *class;
-        }
-        let mut kind = Kind { spec: key.0.clone(), group: key.1.clone(), boards: Vec::new() };
-        let answers = |ix: &usize| self.boards[*ix].is_for(&kind);
-        let mut boards: Vec<_> = (0..self.boards.len()).filter(answers).map(BoardIx).collect();
-        boards.sort_by_key(|board| self.boards[board.0].special());
-        kind.boards = boards;
-        let class = Class(self.classes.len());
-        self.classes.push(kind);
-        self.by_kind.insert(key, class);
-        class
     }
 
     /// # Errors
@@ -274,9 +249,21 @@ impl Lab {
         }
         let lease = self.leases.remove(&id).ok_or(LabError::Unknown(id))?;
         self.free(&lease.boards, By::Lease(id));
-        let unused = (lease.until.saturating_sub(now) * lease.boards.len() as u64) as f64;
+        // Nothing is given back that was never charged, also when the clock was set back since.
+        let unused = lease.until.saturating_sub(now.max(lease.from));
+        let unused = (unused * lease.boards.len() as u64) as f64;
         self.usage.charge(&lease.request.user, lease.request.group.as_deref(), -unused, now);
         Ok(Some(lease))
+    }
+
+    /// A lease is somebody else's from now on: what is left of it is charged to them.
+    pub fn hand_over(&mut self, id: RequestId, user: &str, group: Option<String>, now: Seconds) {
+        let Some(lease) = self.leases.get_mut(&id) else { return };
+        let left = lease.until.saturating_sub(now.max(lease.from)) * lease.boards.len() as u64;
+        let request = &mut lease.request;
+        self.usage.charge(&request.user, request.group.as_deref(), -(left as f64), now);
+        (request.user, request.group) = (user.to_owned(), group);
+        self.usage.charge(&request.user, request.group.as_deref(), left as f64, now);
     }
 
     /// Lets a lease end later, or sooner.
@@ -307,12 +294,8 @@ impl Lab {
                 return Err(LabError::Taken { board, by: Some(plan.request), from: plan.at });
             }
         }
-        self.free(&boards, By::Lease(id));
-        let from = lease_from(&self.leases, id);
         for board in &boards {
-            let taken =
-                self.boards[board.0].calendar.take(Taken { from, until, by: By::Lease(id) });
-            debug_assert!(taken, "nothing is between the old end and the new");
+            self.boards[board.0].calendar.set_end(By::Lease(id), until);
         }
         let more = (until as f64 - was as f64) * boards.len() as f64;
         self.usage.charge(&request.user, request.group.as_deref(), more, now);
@@ -389,18 +372,6 @@ impl Lab {
         order
     }
 
-    fn sort_in(&mut self, ix: BoardIx) {
-        let Self { boards, classes, .. } = self;
-        for kind in classes {
-            kind.boards.retain(|board| *board != ix);
-            if boards[ix.0].is_for(kind) {
-                let special = boards[ix.0].special();
-                let at = kind.boards.partition_point(|board| boards[board.0].special() <= special);
-                kind.boards.insert(at, ix);
-            }
-        }
-    }
-
     fn free(&mut self, boards: &[BoardIx], by: By) {
         for board in boards {
             self.boards[board.0].calendar.free(by);
@@ -417,8 +388,4 @@ impl Lab {
         let from = taken.map_or(from, |taken| taken.from);
         LabError::Taken { board: place.board.traits.name.clone(), by, from }
     }
-}
-
-fn lease_from(leases: &BTreeMap<RequestId, Lease>, id: RequestId) -> Seconds {
-    leases.get(&id).map_or(0, |lease| lease.from)
 }

@@ -12,6 +12,7 @@
 //! Times are seconds since the Unix epoch.
 
 mod calendar;
+mod classes;
 mod lab;
 mod pass;
 pub mod score;
@@ -19,6 +20,7 @@ mod seats;
 mod spec;
 #[cfg(test)]
 mod tests;
+mod view;
 mod why;
 
 pub use lab::{
@@ -26,6 +28,7 @@ pub use lab::{
 };
 pub use pass::{Decision, Pass, Planned};
 pub use spec::{MAX_TERMS, Spec, SpecError, Traits};
+pub use view::{InLine, View};
 pub use why::{Because, Why};
 
 /// Seconds since the Unix epoch, or between two moments.

@@ -3,6 +3,7 @@
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
+use super::score::Score;
 use super::seats::seat;
 use super::{BoardIx, Class, Lab, Lease, Request, RequestId, Seconds};
 
@@ -53,6 +54,11 @@ impl Decision {
 impl Lab {
     /// Decides. The same lab at the same time gives the same decisions.
     pub fn pass(&self, now: Seconds) -> Pass {
+        self.pass_in(&self.order(now), now)
+    }
+
+    /// The same, when it is known who comes first.
+    pub(super) fn pass_in(&self, order: &[(Score, &Request)], now: Seconds) -> Pass {
         let mut look = Look {
             lab: self,
             now,
@@ -65,7 +71,7 @@ impl Lab {
         {
             look.honour(booking);
         }
-        for (_, request) in self.order(now) {
+        for (_, request) in order {
             look.serve(request);
         }
         look.found
@@ -211,12 +217,17 @@ impl Look<'_> {
         let wants = &request.wants;
         let unplanned =
             |board: &BoardIx| self.lab.boards[board.0].usable() && !self.boards[board.0].planned;
-        let mut classes = wants.clone();
-        classes.sort_unstable();
-        classes.dedup();
-        let all = classes.iter().flat_map(|class| self.of(*class)).filter(unplanned);
-        let mut times: Vec<_> = all.map(|board| self.first_free(board, request.length)).collect();
+        let classes = request.classes();
+        let mut all: Vec<_> =
+            classes.iter().flat_map(|class| self.of(*class)).filter(unplanned).collect();
+        all.sort_unstable();
+        all.dedup();
+        let first = all.into_iter().map(|board| self.first_free(board, request.length));
+        let mut times: Vec<_> = first.collect();
         times.sort_unstable();
+        // Before so many boards have been free once, so many are not free together.
+        let enough = *times.get(wants.len() - 1)?;
+        times.retain(|at| enough <= *at);
         times.dedup();
         times.into_iter().take(MOST_TIMES).find_map(|at| {
             let until = at.saturating_add(request.length);

@@ -2,13 +2,13 @@
 
 use super::calendar::By;
 use super::score::Score;
-use super::{BoardIx, Decision, Lab, Request, RequestId, Seconds};
+use super::{BoardIx, Decision, Lab, Request, RequestId, Seconds, View};
 
 /// What a waiting request is told.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Why {
     pub score: Score,
-    /// So many others who come before it want a board that it wants, too.
+    /// So many others who come before it want a board that it wants, too, and get none now.
     pub ahead: usize,
     pub because: Because,
 }
@@ -36,20 +36,23 @@ pub enum Because {
 impl Lab {
     /// Why a request waits; none if there is no such request that waits or is booked.
     pub fn why(&self, id: RequestId, now: Seconds) -> Option<Why> {
+        if !self.waiting.contains_key(&id) {
+            return self.why_in(&View::default(), id);
+        }
+        self.why_in(&self.view(now), id)
+    }
+
+    /// The same, as it was at one look.
+    pub fn why_in(&self, view: &View, id: RequestId) -> Option<Why> {
         if let Some(booking) = self.bookings.get(&id) {
             let score =
                 Score { priority: f64::from(booking.request.priority), waited: 0.0, used: 0.0 };
             let because = Because::Later { start: booking.from, booked: true };
             return Some(Why { score, ahead: 0, because });
         }
-        let order = self.order(now);
-        let at = order.iter().position(|(_, request)| request.id == id)?;
-        let (score, request) = order[at];
-        let before = order[..at].iter().map(|(_, other)| *other);
-        let before: Vec<_> = before.filter(|other| self.compete(other, request)).collect();
-        let because =
-            self.cannot_ever(request).unwrap_or_else(|| self.not_yet(request, &before, now));
-        Some(Why { score, ahead: before.len(), because })
+        let (request, place) = (self.waiting.get(&id)?, view.in_line(id)?);
+        let because = self.cannot_ever(request).unwrap_or_else(|| self.not_yet(request, view));
+        Some(Why { score: place.score, ahead: place.ahead, because })
     }
 
     /// Why it cannot be served with the boards as they are.
@@ -75,21 +78,16 @@ impl Lab {
         None
     }
 
-    fn not_yet(&self, request: &Request, before: &[&Request], now: Seconds) -> Because {
-        let pass = self.pass(now);
-        let decided = |decision: &&Decision| decision.request() == request.id;
-        if pass
-            .decisions
-            .iter()
-            .any(|decision| decided(&decision) && matches!(decision, Decision::Lease { .. }))
-        {
+    fn not_yet(&self, request: &Request, view: &View) -> Because {
+        let now = view.at;
+        let decision = view.decision(request.id);
+        if matches!(decision, Some(Decision::Lease { .. })) {
             return Because::Now;
         }
         if let Some(start) = request.start.filter(|start| *start > now) {
-            let booked = pass.decisions.iter().any(|decision| decided(&decision));
-            return Because::Later { start, booked };
+            return Because::Later { start, booked: decision.is_some() };
         }
-        if let Some(plan) = pass.planned.iter().find(|plan| plan.request == request.id) {
+        if let Some(plan) = view.plan(request.id) {
             let boards =
                 plan.boards.iter().map(|board| (*board, self.holder(*board, now))).collect();
             return Because::Planned { at: plan.at, boards };
@@ -102,10 +100,9 @@ impl Lab {
             .iter()
             .filter_map(|board| self.holder(**board, now))
             .map(|(_, until)| until - now);
-        let to_come = before.iter().map(|other| other.length * other.wants.len() as u64);
-        Because::Behind {
-            about: now + (held.sum::<u64>() + to_come.sum::<u64>()) / boards.len().max(1) as u64,
-        }
+        let work = view.in_line(request.id).map_or(0, |place| place.work);
+        let all = held.fold(work, Seconds::saturating_add);
+        Because::Behind { about: now.saturating_add(all / boards.len().max(1) as u64) }
     }
 
     /// Whose a board is at this moment, and until when.
@@ -115,15 +112,5 @@ impl Lab {
             By::Lease(id) | By::Booking(id) => Some((id, taken.until)),
             By::Window => None,
         }
-    }
-
-    /// Whether they want a board of one kind.
-    fn compete(&self, one: &Request, other: &Request) -> bool {
-        let boards = |class: &super::Class| &self.classes[class.0].boards;
-        one.wants.iter().any(|class| {
-            other.wants.iter().any(|wanted| {
-                class == wanted || boards(class).iter().any(|board| boards(wanted).contains(board))
-            })
-        })
     }
 }

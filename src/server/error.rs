@@ -36,6 +36,10 @@ pub enum ServerError {
     NotForThem { user: String, board: Name },
     #[error("you have control of no {what} that is announced as {part:?}")]
     NotYourPart { what: &'static str, part: String },
+    #[error("nothing was decided for {} s", .0.as_secs())]
+    Stuck(std::time::Duration),
+    #[error("{name} is booked for {user} (request {id})")]
+    BoardBooked { name: Name, user: String, id: u64 },
     #[error(transparent)]
     Spec(#[from] SpecError),
     #[error(transparent)]
@@ -63,7 +67,8 @@ impl From<ServerError> for Failure {
                 Self::new(Kind::Refused, text).hint("lava board set changes it")
             }
             ServerError::Assigned { .. } => Self::new(Kind::Refused, text),
-            ServerError::BoardLeased { .. } => {
+            ServerError::Stuck(_) => Self::new(Kind::Infra, text).hint("see its log"),
+            ServerError::BoardLeased { .. } | ServerError::BoardBooked { .. } => {
                 Self::new(Kind::Refused, text).because(Refusal::Leased)
             }
             ServerError::NotYours { .. } => Self::new(Kind::Refused, text)

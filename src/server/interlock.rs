@@ -1,4 +1,5 @@
-//! Has `lava-power` know who has leased a board of the server's, so that nobody else switches it.
+//! Has the daemons know who has leased a board of the server's, so that nobody else uses it: `lava-power` for
+//! its outlet, and `lava-serial` for its console.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -9,220 +10,299 @@ use futures_util::stream::FuturesUnordered;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use super::Server;
-use super::state::{State, Told};
-use crate::client::{OutletRef, lease};
-use crate::model::{Failure, Kind, LeaseRequest, Name, RequestInfo, RequestState, units};
+use super::resolve::is_at;
+use super::state::{Part, State, Told};
+use super::{Server, ServerError};
+use crate::client::{Resource, lease};
+use crate::model::{
+    Announcement, DaemonKind, Failure, Kind, LeaseRequest, RequestInfo, RequestState,
+    calls_oneself, units,
+};
+use crate::store::ToldRow;
 
 /// A daemon has this long to take what it is told.
 const TIMEOUT: Duration = Duration::from_secs(5);
 /// What it has not taken is told again after this.
 const AGAIN: Duration = Duration::from_secs(3);
-/// An outlet is told of so much of a lease at a time, in microseconds: `lava-power` takes no more than two weeks.
+/// A daemon is told of so much of a lease at a time, in microseconds: it takes no more than two weeks.
 const AT_A_TIME_US: u64 = 13 * 24 * 3600 * 1_000_000;
 /// … and of more when less than this is left.
 const MORE_US: u64 = 7 * 24 * 3600 * 1_000_000;
+/// Which parts of a board are told.
+const PARTS: [DaemonKind; 2] = [DaemonKind::Serial, DaemonKind::Power];
 
-/// What an outlet is to be told.
+/// What a part's daemon is to be told.
 #[derive(Debug, Clone)]
 struct Change {
-    board: Name,
+    part: Part,
     /// What it was told last: that is over.
     over: Option<Told>,
     /// What is so from now on, and why.
     now: Option<(Told, Option<String>)>,
 }
 
-/// What has come of it.
-struct Done {
-    board: Name,
-    /// What the outlet knows now, as far as it has answered.
-    told: Option<Told>,
-    failure: Option<Failure>,
+/// A part, and whether its daemon was told.
+type Answered = (Part, Result<(), Failure>);
+
+/// Which parts are being told, and which are told again later.
+#[derive(Debug, Default)]
+struct Line {
+    busy: BTreeSet<Part>,
+    later: BTreeMap<Part, Instant>,
 }
 
 impl Server {
-    /// Tells outlets of leases, again and again, until `shutdown`.
-    pub async fn tell_outlets(&self, shutdown: CancellationToken) {
+    /// Tells daemons of leases, again and again, until `shutdown`.
+    pub async fn tell_daemons(&self, shutdown: CancellationToken) {
         let mut changes = self.changes();
-        let mut under_way: FuturesUnordered<BoxFuture<'_, Done>> = FuturesUnordered::new();
-        let mut busy: BTreeSet<Name> = BTreeSet::new();
-        let mut later: BTreeMap<Name, Instant> = BTreeMap::new();
+        let mut under_way: FuturesUnordered<BoxFuture<'_, Answered>> = FuturesUnordered::new();
+        let mut line = Line::default();
         loop {
-            let now = Instant::now();
-            later.retain(|_, at| *at > now);
             changes.borrow_and_update();
-            for change in self.0.state.lock().await.untold() {
-                if later.contains_key(&change.board) || !busy.insert(change.board.clone()) {
+            // Who tells needs the state, too, and gets on only while it is waited for here.
+            let untold = async { self.0.state.lock().await.untold() };
+            let untold = tokio::select! {
+                () = shutdown.cancelled() => return,
+                untold = untold => untold,
+                Some(answered) = under_way.next() => {
+                    self.answered(&mut line, answered).await;
                     continue;
                 }
-                under_way.push(Box::pin(self.tell(change)));
+            };
+            for change in untold.into_iter().filter(|change| line.begins(&change.part)) {
+                under_way
+                    .push(Box::pin(async move { (change.part.clone(), self.tell(change).await) }));
             }
-            let next = later.values().min().copied().unwrap_or(now + AGAIN * 10);
             tokio::select! {
                 () = shutdown.cancelled() => return,
                 _ = changes.changed() => {}
-                () = tokio::time::sleep_until(next) => {}
-                Some(done) = under_way.next() => {
-                    busy.remove(&done.board);
-                    if let Some(failure) = &done.failure {
-                        later.insert(done.board.clone(), Instant::now() + AGAIN);
-                        let (board, error) = (done.board.as_str(), &failure.message);
-                        tracing::warn!(board, error, "its outlet was not told of its lease");
-                    }
-                    self.settle(done).await;
-                }
+                () = tokio::time::sleep_until(line.next()) => {}
+                Some(answered) = under_way.next() => self.answered(&mut line, answered).await,
             }
         }
     }
 
-    async fn tell(&self, change: Change) -> Done {
-        let Change { board, over, now } = change;
-        let mut told = over.clone();
-        let telling = async {
-            let same = over.as_ref().zip(now.as_ref()).is_some_and(|(over, (now, _))| {
-                over.outlet == now.outlet && over.holders.first() == now.holders.first()
-            });
-            if let Some(over) = over.filter(|_| !same) {
-                let holder = over.holders.first().map_or("", String::as_str);
-                match lease::release(&self.outlet(&over.outlet)?, holder, None).await {
-                    // It is nobody's of ours any more: somebody else's, or the outlet is gone.
+    /// What a daemon may know of is written down before it is told, and is kept until it has said that it is
+    /// over: an answer that is lost leaves no lease there that nobody ends.
+    async fn tell(&self, change: Change) -> Result<(), Failure> {
+        let Change { part, over, now } = change;
+        let same = over.as_ref().zip(now.as_ref()).is_some_and(|(over, (now, _))| {
+            over.url == now.url && over.holders.first() == now.holders.first()
+        });
+        if let Some(over) = over.filter(|_| !same) {
+            let holder = over.holders.first().map_or("", String::as_str);
+            // What has ended by itself need not be ended.
+            if over.until_us > units::now_us() {
+                let released = async { lease::release(&self.part(&over.url)?, holder, None).await };
+                match answer(released).await {
+                    // It is nobody's of ours any more: somebody else's, or the part is gone.
                     Err(failure) if matches!(failure.kind, Kind::Refused | Kind::User) => {}
                     released => drop(released?),
                 }
-                told = None;
             }
-            if let Some((now, reason)) = now {
-                let left_us = now.until_us.saturating_sub(units::now_us());
-                let request = LeaseRequest {
-                    user: now.holders.first().cloned(),
-                    length: format!("{}ms", left_us.div_ceil(1000).max(1)),
-                    shared_with: now.holders.iter().skip(1).cloned().collect(),
-                    reason,
-                };
-                lease::take(&self.outlet(&now.outlet)?, &request).await?;
-                told = Some(now);
+            self.note(&part, None).await?;
+        }
+        let Some((told, reason)) = now else { return Ok(()) };
+        self.note(&part, Some(told.clone())).await?;
+        let left_us = told.until_us.saturating_sub(units::now_us());
+        let request = LeaseRequest {
+            user: told.holders.first().cloned(),
+            length: format!("{}ms", left_us.div_ceil(1000).max(1)),
+            shared_with: told.holders.iter().skip(1).cloned().collect(),
+            reason,
+        };
+        let taken = async { lease::take(&self.part(&told.url)?, &request).await };
+        match answer(taken).await {
+            Ok(_) => Ok(self.note(&part, Some(Told { confirmed: true, ..told })).await?),
+            // A console server of another kind, or an older one, knows no leases: nothing is to be had there.
+            Err(failure) if part.1 == DaemonKind::Serial && failure.kind == Kind::User => {
+                let (board, error) = (part.0.as_str(), &failure.message);
+                tracing::warn!(board, error, "its console takes no lease: anybody types there");
+                Ok(self.note(&part, Some(Told { confirmed: true, ..told })).await?)
             }
-            Ok(())
-        };
-        let told_it: Result<Result<(), Failure>, _> = tokio::time::timeout(TIMEOUT, telling).await;
-        let failure = match told_it {
-            Ok(result) => result.err(),
-            Err(_) => Some(Failure::new(Kind::Lab, format!("no answer within {TIMEOUT:?}"))),
-        };
-        Done { board, told, failure }
+            Err(failure) => {
+                // It has said no: there is nothing of ours to end.
+                if failure.kind == Kind::Refused {
+                    self.note(&part, None).await?;
+                }
+                Err(failure)
+            }
+        }
     }
 
-    fn outlet(&self, url: &str) -> Result<OutletRef, Failure> {
-        let outlet: OutletRef =
+    fn part(&self, url: &str) -> Result<Resource, Failure> {
+        let part: Resource =
             url.parse().map_err(|error: String| Failure::new(Kind::Config, error))?;
-        Ok(OutletRef { login: self.0.login.clone(), ..outlet })
+        Ok(Resource { login: self.0.login.clone(), ..part })
     }
 
-    async fn settle(&self, done: Done) {
+    /// Who waits for a board is told why it is not told of.
+    async fn answered(&self, line: &mut Line, (part, told): Answered) {
+        let refused = told.as_ref().err().map(|failure| format!("{}: {}", part.0, failure.message));
         let mut state = self.0.state.lock().await;
-        let board = done.board;
-        let refused = done.failure.map(|failure| format!("{board}: {}", failure.message));
         let before = match refused.clone() {
-            Some(refused) => state.refused.insert(board.clone(), refused),
-            None => state.refused.remove(&board),
+            Some(refused) => state.refused.insert(part.clone(), refused),
+            None => state.refused.remove(&part),
         };
+        drop(state);
         if before != refused {
             self.changed();
         }
-        let kept = match &done.told {
-            Some(told) => {
-                let holders = told.holders.join("\n");
-                let store = &self.0.store;
-                store.put_told(board.as_str(), &told.outlet, &holders, told.until_us).await
-            }
-            None => self.0.store.remove_told(board.as_str()).await,
-        };
-        if let Err(error) = kept {
-            // It is told once more after a restart, which does no harm.
-            tracing::error!(board = board.as_str(), "{error}");
+        line.answered((part, told));
+    }
+
+    /// Writes down what a part's daemon knows or may know.
+    async fn note(&self, part: &Part, told: Option<Told>) -> Result<(), ServerError> {
+        let mut state = self.0.state.lock().await;
+        let before = state.told.get(part);
+        if before == told.as_ref() {
+            return Ok(());
         }
-        let before = match &done.told {
-            Some(told) => state.told.insert(board.clone(), told.clone()),
-            None => state.told.remove(&board),
-        };
-        if before != done.told {
-            if done.told.is_none() {
-                state.forget_lease_at_outlet(&board);
-            }
-            state.unlooked = true;
-            self.changed();
+        let (board, kind) = (part.0.as_str(), part.1.as_str());
+        match (&told, before) {
+            (None, _) => self.0.store.remove_told(board, kind).await?,
+            // Whether it has answered is not kept.
+            (Some(told), Some(before)) if told.is_like(before) => {}
+            (Some(told), _) => self.0.store.put_told(&row(part, told)).await?,
         }
+        match told {
+            Some(told) => drop(state.told.insert(part.clone(), told)),
+            None => {
+                state.told.remove(part);
+                if let Some(said) = state.forget_lease_at(part) {
+                    self.0.daemons.amend(&said.url.clone(), said);
+                }
+            }
+        }
+        state.look_at(&part.0);
+        self.changed();
+        Ok(())
+    }
+}
+
+impl Line {
+    /// Whether a part can be told now; it is being told from then on.
+    fn begins(&mut self, part: &Part) -> bool {
+        let now = Instant::now();
+        self.later.retain(|_, at| *at > now);
+        !self.later.contains_key(part) && self.busy.insert(part.clone())
+    }
+
+    fn answered(&mut self, (part, told): Answered) {
+        self.busy.remove(&part);
+        if let Err(failure) = told {
+            let (board, daemon, error) = (part.0.as_str(), part.1.as_str(), &failure.message);
+            tracing::warn!(board, daemon, error, "it was not told of the board's lease");
+            self.later.insert(part, Instant::now() + AGAIN);
+        }
+    }
+
+    /// When something can be told again, and it is looked in any case.
+    fn next(&self) -> Instant {
+        self.later.values().min().copied().unwrap_or_else(|| Instant::now() + AGAIN * 10)
+    }
+}
+
+/// What a daemon answers, as long as it answers in time.
+async fn answer<T>(asked: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
+    let late = |_| Err(Failure::new(Kind::Lab, format!("no answer within {TIMEOUT:?}")));
+    tokio::time::timeout(TIMEOUT, asked).await.unwrap_or_else(late)
+}
+
+fn row((board, kind): &Part, told: &Told) -> ToldRow {
+    ToldRow {
+        board: board.to_string(),
+        part: kind.as_str().to_owned(),
+        url: told.url.clone(),
+        holders: told.holders.join("\n"),
+        until_us: told.until_us,
     }
 }
 
 impl State {
-    /// What outlets do not know yet.
+    /// What daemons do not know yet.
     fn untold(&self) -> Vec<Change> {
+        let leased = self.leased.keys();
+        let leased = leased.flat_map(|board| PARTS.map(|kind| (board.clone(), kind)));
+        let parts: BTreeSet<Part> = leased.chain(self.told.keys().cloned()).collect();
         let mut changes = Vec::new();
-        let boards: BTreeSet<&Name> = self.leased.keys().chain(self.told.keys()).collect();
-        for board in boards {
-            let told = self.told.get(board);
-            let wanted = self.lease_of(board).and_then(|info| self.to_tell(board, info));
+        for part in parts {
+            let told = self.told.get(&part);
+            let wanted = self.lease_of(&part.0).and_then(|info| self.to_tell(&part, info));
             let known = match (told, &wanted) {
                 (None, None) => true,
                 (Some(told), Some((wanted, _))) => is_known(told, wanted),
                 _ => false,
             };
             if !known {
-                let (board, over) = (board.clone(), told.map(|told| self.moved(board, told)));
-                changes.push(Change { board, over, now: wanted });
+                let over = told.map(|told| self.moved(&part, told));
+                changes.push(Change { part, over, now: wanted });
             }
         }
         changes
     }
 
-    /// What an outlet was told, where it is now: its daemon may be at another address since.
-    fn moved(&self, board: &Name, told: &Told) -> Told {
-        let known = self.daemons.keys().any(|url| told.outlet.starts_with(url.as_str()));
-        let outlet = self.boards.get(board).and_then(|board| board.outlet.as_ref());
-        match outlet.filter(|_| !known) {
-            Some(outlet) => Told { outlet: outlet.url.clone(), ..told.clone() },
+    /// What a part was told, where it is now: its daemon may be at another address since.
+    fn moved(&self, part: &Part, told: &Told) -> Told {
+        let known = self.daemons.keys().any(|url| is_at(&told.url, url));
+        match self.place(part).filter(|_| !known) {
+            Some(place) => Told { url: place.url.clone(), ..told.clone() },
             None => told.clone(),
         }
     }
 
-    /// Whether all outlets of a lease know of it.
+    /// A daemon has begun anew, and may have forgotten what it was told.
+    pub(super) fn doubt(&mut self, url: &str) {
+        let told = self.told.values_mut().filter(|told| is_at(&told.url, url));
+        told.for_each(|told| told.confirmed = false);
+    }
+
+    /// Whether all parts of a lease know of it.
     pub(super) fn is_told(&self, info: &RequestInfo) -> bool {
+        let parts = info.boards.iter().flat_map(|board| PARTS.map(|kind| (board.clone(), kind)));
         info.state == RequestState::Leased
-            && info.boards.iter().all(|board| match self.to_tell(board, info) {
-                Some((wanted, _)) => self.told.get(board).is_some_and(|it| is_known(it, &wanted)),
+            && parts.into_iter().all(|part| match self.to_tell(&part, info) {
+                Some((wanted, _)) => self.told.get(&part).is_some_and(|it| is_known(it, &wanted)),
                 None => true,
             })
     }
 
-    fn to_tell(&self, board: &Name, info: &RequestInfo) -> Option<(Told, Option<String>)> {
-        let outlet = self.boards.get(board)?.outlet.as_ref()?.url.clone();
+    fn to_tell(&self, part: &Part, info: &RequestInfo) -> Option<(Told, Option<String>)> {
+        let url = self.place(part)?.url.clone();
         let holders = std::iter::once(&info.user).chain(&info.shared_with).cloned().collect();
         let until_us = info.until_us?.min(units::now_us() + AT_A_TIME_US);
-        Some((Told { outlet, holders, until_us }, info.reason.clone()))
+        Some((Told { url, holders, until_us, confirmed: false }, info.reason.clone()))
     }
 
-    /// What the outlet's daemon has announced of our lease is over.
-    fn forget_lease_at_outlet(&mut self, board: &Name) {
-        let Some(place) = self.boards.get(board).and_then(|board| board.outlet.clone()) else {
-            return;
-        };
-        for (url, daemon) in &mut self.daemons {
-            for outlet in &mut daemon.announcement.outlets {
-                let here = place.url.strip_prefix(url.as_str());
-                if here.is_some_and(|path| path.ends_with(&format!("/{}", outlet.name))) {
-                    outlet.lease = None;
-                }
-            }
-        }
+    /// What the outlet's daemon has announced of our lease is over: what it says without that.
+    fn forget_lease_at(&mut self, part: &Part) -> Option<Announcement> {
+        let place = self.place(part)?.url.clone();
+        let (_, daemon) = self.daemons.iter_mut().find(|(url, _)| is_at(&place, url))?;
+        let said = &mut daemon.announcement;
+        let outlet = said.outlets.iter_mut().find(|outlet| {
+            place.rsplit('/').next().is_some_and(|name| name == outlet.name.as_str())
+        })?;
+        outlet.lease.take()?;
+        Some(said.clone())
     }
 }
 
-/// Whether an outlet need not be told again. Of a long lease it knows the beginning.
+impl Told {
+    /// Whether a lease that the daemon tells of is this one; where we have shown a token it is `lab (alice)`.
+    pub(super) fn is_of(&self, holder: &str) -> bool {
+        self.holders.first().is_some_and(|told| calls_oneself(holder, told))
+    }
+
+    fn is_like(&self, other: &Self) -> bool {
+        (&self.url, &self.holders, self.until_us) == (&other.url, &other.holders, other.until_us)
+    }
+}
+
+/// Whether a part need not be told again. Of a long lease it knows the beginning.
 fn is_known(told: &Told, wanted: &Told) -> bool {
     let long = told.until_us < wanted.until_us && told.until_us > units::now_us() + MORE_US;
-    told.outlet == wanted.outlet
+    told.confirmed
+        && told.url == wanted.url
         && told.holders == wanted.holders
         && (told.until_us == wanted.until_us || long)
 }

@@ -1,7 +1,9 @@
 //! What people ask for: boards, more time, to be done.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
+use super::audience::Audience;
 use super::state::{Record, State};
 use super::{Asker, Server, ServerError};
 use crate::model::{
@@ -22,6 +24,10 @@ const MAX_TEXT: usize = 500;
 const MAX_WAITING: usize = 1000;
 /// The shortest time, in seconds, within which something has to be heard of somebody.
 const SHORTEST_HEARTBEAT: Seconds = 5;
+/// So many of those that have ended are told.
+const MAX_ENDED: u32 = 2000;
+/// The shortest time, in seconds, after which boards count as not used: it is told that exactly.
+const SHORTEST_IDLE: Seconds = 30;
 
 impl Server {
     /// Puts a request into the queue.
@@ -35,6 +41,7 @@ impl Server {
     ) -> Result<RequestInfo, ServerError> {
         let now_us = units::now_us();
         let mut info = read(asked, asker.user.clone(), now_us)?;
+        let account = self.account(&info.user).await?;
         let mut state = self.looked().await;
         let theirs = state.requests.values().filter(|record| {
             record.info.user == info.user && record.info.state != RequestState::Leased
@@ -48,36 +55,49 @@ impl Server {
         }
         info.id = state.last_id + 1;
         let audience = audience(&state, asker, info.priority)?;
-        let record = Record { info, audience, heard_us: now_us };
-        let request = state.scheduled(&record)?;
-        // The scheduler's own limits, before anything is written.
-        state.lab.submit(request)?;
-        if let Err(error) = self.0.store.put_requests(&[record.row()], &[]).await {
-            let _ = state.lab.end(record.info.id, now_us / 1_000_000);
-            return Err(error.into());
+        let audience = audience.map(|audience| state.admit(audience));
+        let record = Record { info, audience, account };
+        if let Err(error) = self.write_new(&mut state, &record).await {
+            record.audience.iter().for_each(|audience| state.dismiss(audience));
+            return Err(error);
         }
         let id = record.info.id;
         state.last_id = id;
-        if let Some(audience) = &record.audience {
-            state.admit(audience);
-        }
-        state.requests.insert(id, record);
+        self.0.holders.say(id, ());
+        state.requests.insert(id, Arc::new(record));
         self.changed();
-        state.standing(id).ok_or(ServerError::NoRequest(id))
+        drop(state);
+        self.request(id).await
     }
 
-    /// Those that wait, who comes first first, then the leases; or all of the last week.
+    async fn write_new(&self, state: &mut State, record: &Record) -> Result<(), ServerError> {
+        let request = state.scheduled(record)?;
+        // The scheduler's own limits, before anything is written.
+        state.lab.submit(request)?;
+        if let Err(error) = self.0.store.add_request(&record.row()).await {
+            let _ = state.lab.end(record.info.id, record.info.submitted_us / 1_000_000);
+            return Err(error.into());
+        }
+        Ok(())
+    }
+
+    /// The group whose share of the lab a user's requests count for: the first of those that they are of.
+    pub(super) async fn account(&self, user: &str) -> Result<Option<String>, ServerError> {
+        let proved = user.split_once(" (").map_or(user, |(proved, _)| proved);
+        Ok(self.0.store.groups_of(proved).await?.into_iter().next())
+    }
+
+    /// Those that wait, who comes first first, then the leases; or, too, the newest of those that have ended within
+    /// a week.
     pub async fn requests(&self, ended: bool) -> Result<Vec<RequestInfo>, ServerError> {
-        let mut all = {
-            let state = self.looked().await;
-            state.standings()
-        };
+        let mut all = self.present().await.list();
         if ended {
             let week_us = 7 * 24 * 3600 * 1_000_000;
-            let rows = self.0.store.requests(units::now_us().saturating_sub(week_us)).await?;
-            let records = rows.iter().map(super::load::record).collect::<Result<Vec<_>, _>>()?;
-            let over = records.into_iter().map(|record| record.info);
-            all.extend(over.filter(|info| info.state == RequestState::Ended));
+            let after_us = units::now_us().saturating_sub(week_us);
+            let rows = self.0.store.ended_requests(after_us, MAX_ENDED).await?;
+            let records =
+                rows.iter().rev().map(super::load::record).collect::<Result<Vec<_>, _>>()?;
+            all.extend(records.into_iter().map(|record| record.info));
         }
         Ok(all)
     }
@@ -85,6 +105,14 @@ impl Server {
     /// # Errors
     /// When there never was one of that number.
     pub async fn request(&self, id: u64) -> Result<RequestInfo, ServerError> {
+        let present = self.present().await;
+        if present.plain(id).is_some() {
+            self.0.interest.of(id);
+        }
+        if let Some(info) = present.whole(id) {
+            return Ok(info);
+        }
+        // Of interest only since now, or over.
         if let Some(info) = self.looked().await.standing(id) {
             return Ok(info);
         }
@@ -146,13 +174,19 @@ impl Server {
     /// # Errors
     /// When it has ended, or is somebody else's.
     pub async fn hear(&self, id: u64, asker: &Asker) -> Result<RequestInfo, ServerError> {
-        let mut state = self.looked().await;
-        let record = state.requests.get_mut(&id).ok_or(ServerError::NoRequest(id))?;
-        if !record.is_of(&asker.user) {
-            return Err(record.not_yours());
+        let published = self.0.published.borrow().clone();
+        if let Some((record, info)) = published.plain(id) {
+            return record.heard(asker).and_then(|()| match self.0.holders.again(&id, &()) {
+                true => Ok(published.whole(id).unwrap_or(info)),
+                false => Err(ServerError::NoRequest(id)),
+            });
         }
-        record.heard_us = units::now_us();
-        state.standing(id).ok_or(ServerError::NoRequest(id))
+        // It is new.
+        let state = self.0.state.lock().await;
+        let record = state.requests.get(&id).ok_or(ServerError::NoRequest(id))?;
+        record.heard(asker)?;
+        self.0.holders.again(&id, &());
+        Ok(state.plain_standing(record))
     }
 
     pub(super) fn put(
@@ -161,9 +195,11 @@ impl Server {
         record: Record,
     ) -> Result<RequestInfo, ServerError> {
         let id = record.info.id;
+        let record = Arc::new(record);
+        let info = state.plain_standing(&record);
         state.requests.insert(id, record);
         self.changed();
-        state.standing(id).ok_or(ServerError::NoRequest(id))
+        Ok(info)
     }
 }
 
@@ -196,7 +232,7 @@ impl State {
         if record.info.state != RequestState::Leased {
             return Err(ServerError::NoLease(id, record.info.state.as_str()));
         }
-        Ok(record.clone())
+        Ok(Record::clone(record))
     }
 }
 
@@ -207,10 +243,16 @@ impl Record {
         holders.any(|holder| is_called(user, holder))
     }
 
+    /// # Errors
+    /// When it is somebody else's who is heard.
+    fn heard(&self, asker: &Asker) -> Result<(), ServerError> {
+        if self.is_of(&asker.user) { Ok(()) } else { Err(self.not_yours()) }
+    }
+
     /// Whether it is somebody's to decide over: who shares it only uses the boards, and a token for looking
     /// decides nothing.
     fn is_own(&self, asker: &Asker) -> bool {
-        let few = self.audience.iter().flatten();
+        let few = self.audience.iter().flat_map(Audience::iter);
         let mut boards = self.info.boards.iter().chain(few).peekable();
         let may = match boards.peek() {
             None => asker.on_all >= Some(Right::Write),
@@ -240,11 +282,7 @@ fn is_called(user: &str, holder: &str) -> bool {
 
 /// The boards that somebody may have at a priority, if not all: before others only those of which they have
 /// control.
-fn audience(
-    state: &State,
-    asker: &Asker,
-    priority: u8,
-) -> Result<Option<BTreeSet<Name>>, ServerError> {
+fn audience(state: &State, asker: &Asker, priority: u8) -> Result<Option<Audience>, ServerError> {
     let first = priority > PRIORITY;
     let needed = if first { Right::Control } else { Right::Write };
     if asker.on_all >= Some(needed) {
@@ -255,7 +293,7 @@ fn audience(
     match boards.is_empty() {
         true if first => Err(ServerError::NoPriority { most: PRIORITY }),
         true => Err(ServerError::NoRights),
-        false => Ok(Some(boards)),
+        false => Ok(Some(boards.into())),
     }
 }
 
@@ -272,6 +310,7 @@ fn read(asked: BoardRequest, user: String, now_us: u64) -> Result<RequestInfo, S
         reason,
         heartbeat,
         patience,
+        idle,
         ..
     } = asked;
     let specs = match (specs.is_empty(), boards) {
@@ -307,6 +346,7 @@ fn read(asked: BoardRequest, user: String, now_us: u64) -> Result<RequestInfo, S
     let length_s = whole_seconds(&length).map_err(ServerError::Wrong)?;
     let heartbeat_s = heartbeat.as_deref().map(silence).transpose()?;
     let patience_s = patience.as_deref().map(silence).transpose()?;
+    let idle_s = idle.as_deref().map(silence).transpose()?.map(|idle| idle.max(SHORTEST_IDLE));
     Ok(RequestInfo {
         id: 0,
         state: RequestState::Waiting,
@@ -320,6 +360,7 @@ fn read(asked: BoardRequest, user: String, now_us: u64) -> Result<RequestInfo, S
         start_us: start_us.filter(|start| *start > now_us),
         heartbeat_s,
         patience_s,
+        idle_s,
         boards: Vec::new(),
         since_us: None,
         until_us: None,

@@ -1,10 +1,14 @@
 //! The lab as the store has it, after a start.
 
+use std::sync::Arc;
+
 use super::ServerError;
 use super::state::{Board, Daemon, Record, State, Told};
-use crate::model::{Announcement, BoardDescription, BoardHealth, Name, RequestState, units};
+use crate::model::{
+    Announcement, BoardDescription, BoardHealth, DaemonKind, Ending, Name, RequestState, units,
+};
 use crate::sched::{BoardIx, Decision, Request, Seconds, SpecError};
-use crate::store::{BoardRow, RequestRow, Store, StoreError};
+use crate::store::{BoardRow, RequestRow, Store, StoreError, ToldRow};
 
 /// What users have had is of the last so many seconds: the scheduler has forgotten nearly all that is older.
 const REMEMBERED_S: u64 = 7 * 24 * 3600;
@@ -14,33 +18,36 @@ pub(super) async fn load(store: &Store) -> Result<State, ServerError> {
     let mut state = State { last_id: store.last_request().await?, ..State::default() };
     for row in store.daemons().await? {
         let announcement: Announcement = parsed(&row.announcement, &row.url)?;
-        // Whoever was there before we went away has its time to be heard of again.
-        let daemon = Daemon { announcement, seen_us: now_us, live: true };
+        let daemon = Daemon { announcement, live: true, heard: false };
         state.daemons.insert(row.url, daemon);
     }
     for row in store.boards().await? {
         put_board(&mut state, &row)?;
     }
-    for (board, outlet, holders, until_us) in store.told().await? {
+    for ToldRow { board, part, url, holders, until_us } in store.told().await? {
         let holders = holders.lines().map(str::to_owned).collect();
-        state.told.insert(name(&board)?, Told { outlet, holders, until_us });
+        let kind = DaemonKind::ALL.into_iter().find(|kind| kind.as_str() == part);
+        let kind = kind.ok_or_else(|| StoreError::Damaged(format!("{board} has no {part:?}")))?;
+        // Whether it was taken in, nobody knows any more: it is told again.
+        let told = Told { url, holders, until_us, confirmed: false };
+        state.told.insert((name(&board)?, kind), told);
     }
     let rows = store.requests(now_us.saturating_sub(REMEMBERED_S * 1_000_000)).await?;
     let mut records = rows.iter().map(record).collect::<Result<Vec<_>, _>>()?;
-    records.iter_mut().for_each(|record| record.heard_us = now_us);
     records.sort_by_key(|record| record.info.since_us.unwrap_or(record.info.submitted_us));
-    for record in &records {
+    for record in &mut records {
         if record.info.state != RequestState::Ended {
-            state.requests.insert(record.info.id, record.clone());
-            record.audience.iter().for_each(|audience| state.admit(audience));
+            record.audience = record.audience.take().map(|audience| state.admit(audience));
+            state.requests.insert(record.info.id, Arc::new(record.clone()));
         }
     }
     for record in records {
         if let Err(why) = take_up(&mut state, &record) {
             tracing::error!(request = record.info.id, "it cannot be gone on with: {why}");
+            give_up(store, &mut state, record, now_us).await?;
         }
     }
-    set_windows(&mut state);
+    set_windows(&mut state, now_us / 1_000_000);
     state.look();
     Ok(state)
 }
@@ -63,6 +70,24 @@ fn put_board(state: &mut State, row: &BoardRow) -> Result<(), ServerError> {
     Ok(())
 }
 
+/// Ends a request that cannot be what it was: half of what was promised, or other boards, is not it.
+async fn give_up(
+    store: &Store,
+    state: &mut State,
+    mut record: Record,
+    now_us: u64,
+) -> Result<(), ServerError> {
+    let id = record.info.id;
+    let _ = state.lab.end(id, now_us / 1_000_000);
+    if state.requests.remove(&id).is_some() {
+        record.audience.iter().for_each(|audience| state.dismiss(audience));
+        record.info.state = RequestState::Ended;
+        (record.info.ending, record.info.ended_us) = (Some(Ending::Lost), Some(now_us));
+        store.put_requests(&[record.row()], &[]).await?;
+    }
+    Ok(())
+}
+
 /// Has the scheduler know a request as it was, also one that is over: for what its user has had.
 fn take_up(state: &mut State, record: &Record) -> Result<(), String> {
     let info = &record.info;
@@ -71,6 +96,9 @@ fn take_up(state: &mut State, record: &Record) -> Result<(), String> {
     let had = info.since_us.zip(info.until_us).filter(|_| !boards.is_empty());
     if info.state == RequestState::Ended && had.is_none() {
         return Ok(());
+    }
+    if info.state != RequestState::Ended && boards.len() < info.boards.len() {
+        return Err("a board of it is gone".into());
     }
     let request = state.scheduled(record).map_err(|error| error.to_string())?;
     let id = info.id;
@@ -94,9 +122,9 @@ fn take_up(state: &mut State, record: &Record) -> Result<(), String> {
     Ok(())
 }
 
-fn set_windows(state: &mut State) {
+fn set_windows(state: &mut State, now: Seconds) {
     for (name, board) in &state.boards {
-        if let Err(error) = state.lab.set_windows(board.ix, &board.windows) {
+        if let Err(error) = state.lab.set_windows(board.ix, &board.windows, now) {
             tracing::warn!(board = name.as_str(), %error, "its maintenance is not heeded");
         }
     }
@@ -105,14 +133,15 @@ fn set_windows(state: &mut State) {
 impl State {
     /// A request as the scheduler has it.
     pub(super) fn scheduled(&mut self, record: &Record) -> Result<Request, SpecError> {
-        let (info, group) = (&record.info, record.group());
+        let info = &record.info;
+        let group = self.group_of(record.audience.as_ref()).to_owned();
         let specs = info.specs.iter().map(|text| text.parse()).collect::<Result<Vec<_>, _>>()?;
         let wants = specs.iter().map(|spec| self.lab.class(spec, Some(&group))).collect();
         let seconds = |us: u64| -> Seconds { us / 1_000_000 };
         Ok(Request {
             id: info.id,
             user: info.user.clone(),
-            group: None,
+            group: record.account.clone(),
             priority: info.priority,
             submitted: seconds(info.submitted_us),
             start: info.start_us.map(seconds),

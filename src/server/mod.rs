@@ -2,14 +2,18 @@
 //!
 //! One [`Server`] decides; what it has decided is in the [`Store`] before anybody is told. [`Server::run`]
 //! is the loop that looks at the queue whenever anything has changed, and when a time has come, and
-//! [`Server::tell_outlets`] the one that has `lava-power` know whose its boards are.
+//! [`Server::tell_daemons`] the one that has daemons know whose their boards are.
 
+mod audience;
+mod daemons;
 mod error;
+mod heard;
 mod interlock;
 mod lease;
 mod load;
 mod overview;
 mod parts;
+mod published;
 mod queue;
 mod registry;
 mod resolve;
@@ -21,22 +25,30 @@ mod tests;
 mod users;
 
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::time::Duration;
 
 use tokio::sync::{Mutex, watch};
 
 use crate::client::Login;
-use crate::model::Right;
+use crate::model::{Announcement, Name, Right, units};
+use crate::sched::{RequestId, Seconds};
 use crate::store::Store;
 
 pub use error::ServerError;
+use heard::Heard;
 pub use overview::Overview;
+use published::{Interest, Published};
 use state::State;
 pub use users::Door;
 
 /// A daemon has to announce itself again within this time, in seconds.
 pub const ANNOUNCE_S: u64 = 10;
 /// … and is taken for dead after this one.
-const STALE_S: u64 = 35;
+const STALE: Duration = Duration::from_secs(35);
+
+/// A queue that nobody has looked at for so long stands still.
+const LONGEST_IDLE: Duration = Duration::from_secs(60);
 
 /// A lab, shared by everybody who asks it.
 #[derive(Debug, Clone)]
@@ -52,6 +64,16 @@ struct Inner {
     overview: std::sync::Mutex<Option<(u64, Arc<Overview>)>>,
     /// Goes up by one with each change.
     changes: watch::Sender<u64>,
+    /// The requests as the last look has seen them; somebody looks again and again.
+    published: watch::Sender<Arc<Published>>,
+    looking: AtomicBool,
+    interest: Interest,
+    /// When the holders of requests were heard of, …
+    holders: Heard<RequestId>,
+    /// … and daemons, by their URLs, with what they said.
+    daemons: Heard<String, Announcement>,
+    /// … and when boards were used.
+    used: Heard<Name>,
 }
 
 /// What somebody may do on the board of a name.
@@ -112,9 +134,25 @@ impl Server {
     /// When the store cannot be read.
     pub async fn load(store: Store, login: Login) -> Result<Self, ServerError> {
         let state = load::load(&store).await?;
-        let changes = watch::Sender::new(0);
-        let (state, overview) = (Mutex::new(state), std::sync::Mutex::default());
-        Ok(Self(Arc::new(Inner { store, login, state, overview, changes })))
+        let (holders, daemons, used) = (Heard::default(), Heard::default(), Heard::default());
+        // Whoever was there before we went away has its time to be heard of again.
+        state.requests.keys().for_each(|id| holders.say(*id, ()));
+        state.leased.keys().for_each(|board| used.say(board.clone(), ()));
+        let announced = state.daemons.iter();
+        announced.for_each(|(url, it)| daemons.say(url.clone(), it.announcement.clone()));
+        Ok(Self(Arc::new(Inner {
+            store,
+            login,
+            state: Mutex::new(state),
+            overview: std::sync::Mutex::default(),
+            changes: watch::Sender::new(0),
+            published: watch::Sender::default(),
+            looking: AtomicBool::new(false),
+            interest: Interest::default(),
+            holders,
+            daemons,
+            used,
+        })))
     }
 
     /// Follows changes: the value is another one after each.
@@ -123,9 +161,18 @@ impl Server {
     }
 
     /// # Errors
-    /// When the store does not answer.
+    /// When the store does not answer, or nothing was decided for too long.
     pub async fn check(&self) -> Result<(), ServerError> {
-        Ok(self.0.store.check().await?)
+        self.0.store.check().await?;
+        match self.idle().filter(|idle| *idle > LONGEST_IDLE) {
+            Some(idle) => Err(ServerError::Stuck(idle)),
+            None => Ok(()),
+        }
+    }
+
+    /// How long it is that somebody has looked at the queue, if somebody is to.
+    pub fn idle(&self) -> Option<Duration> {
+        self.0.published.borrow().at.map(|at| at.elapsed())
     }
 
     /// Writes what is open. Nothing can be asked any more.
@@ -136,4 +183,8 @@ impl Server {
     fn changed(&self) {
         self.0.changes.send_modify(|changes| *changes += 1);
     }
+}
+
+fn seconds_now() -> Seconds {
+    units::now_us() / 1_000_000
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, PoisonError};
 
 use super::Server;
-use super::state::{Board, State};
+use super::state::{Board, Record, State};
 use crate::model::{Name, RequestInfo};
 
 /// The lab at a moment.
@@ -45,7 +45,7 @@ impl Server {
 impl State {
     fn overview(&self) -> Overview {
         let board = |(name, board): (&Name, &Board)| (name.clone(), self.word(name, board));
-        let request = |(id, record): (&u64, &super::state::Record)| {
+        let request = |(id, record): (&u64, &Arc<Record>)| {
             let RequestInfo { state, user, shared_with, boards, .. } = &record.info;
             let ready = self.is_told(&record.info);
             let holders = std::iter::once(user).chain(shared_with).cloned().collect();

@@ -3,7 +3,7 @@
 //! What a board is put together from is where everybody's tokens go who uses it, and what `lava-power` is told to
 //! lease. So who has control of some boards only takes what is announced, and of that what is theirs by its name.
 
-use super::resolve::{Index, is_url, part_name};
+use super::resolve::{is_url, part_name};
 use super::{Asker, Server, ServerError};
 use crate::model::{BoardDescription, DaemonKind, Name, Right};
 
@@ -21,16 +21,18 @@ impl Server {
         if asker.on_all >= Some(Right::Control) {
             return Ok(());
         }
-        let state = self.0.state.lock().await;
+        let mut state = self.0.state.lock().await;
+        state.indexed();
         let before = state.boards.get(name).map(|board| &board.description);
-        let index = Index::new(&state.daemons);
         let parts = [
             (DaemonKind::Serial, &description.console, before.map(|it| &it.console)),
             (DaemonKind::Power, &description.outlet, before.map(|it| &it.outlet)),
         ];
         for (kind, part, before) in parts {
             let Some(new) = part.as_ref().filter(|_| before != Some(part)) else { continue };
-            let named = index.named(kind, new);
+            let index = state.index.as_ref();
+            let named = index.map(|index| index.named(&state.daemons, kind, new));
+            let named = named.unwrap_or_default();
             let theirs = named.iter().all(|name| asker.may(Right::Control, name.as_str()));
             if is_url(new) || named.is_empty() || !theirs {
                 let what = part_name(kind);

@@ -1,15 +1,13 @@
-//! Boards and the daemons that serve them.
+//! Boards: what an admin says of them.
 
-use super::resolve::{Index, check, collection, part_name};
-use super::state::{Board, Daemon, State};
-use super::{ANNOUNCE_S, STALE_S, Server, ServerError};
-use crate::client::Endpoint;
+use super::resolve::{check, part_name};
+use super::state::{Board, State};
+use super::{Server, ServerError};
 use crate::model::{
-    Announced, Announcee, Announcement, BoardDescription, BoardHealth, BoardInfo, BoardRecord,
-    DaemonInfo, DaemonKind, Name, units,
+    BoardDescription, BoardHealth, BoardInfo, BoardRecord, DaemonKind, Name, RequestState, units,
 };
 use crate::sched::Seconds;
-use crate::store::{BoardRow, DaemonRow, EventRow};
+use crate::store::{BoardRow, EventRow};
 
 /// Texts of a board's description are no longer than this, in bytes, and it has so many at most.
 const MAX_TEXT: usize = 200;
@@ -20,88 +18,6 @@ const HISTORY: u32 = 200;
 const MAX_WINDOWS: usize = 32;
 
 impl Server {
-    /// Hears of a daemon.
-    ///
-    /// # Errors
-    /// When its URL is none.
-    pub async fn announce(&self, announcement: Announcement) -> Result<Announced, ServerError> {
-        announcement.url.parse::<Endpoint>().map_err(ServerError::Wrong)?;
-        let mut state = self.0.state.lock().await;
-        let seen_us = units::now_us();
-        let url = announcement.url.clone();
-        let before = state.daemons.get(&url);
-        let same = before.is_some_and(|before| before.announcement == announcement);
-        let revived = before.is_none_or(|before| !before.live);
-        if !same {
-            let text = serde_json::to_string(&announcement).unwrap_or_default();
-            let row = DaemonRow { url: url.clone(), announcement: text, seen_us };
-            self.0.store.put_daemon(&row).await?;
-        }
-        // After a restart it may be somewhere else.
-        for old in state.replaced_by(&announcement) {
-            self.0.store.remove_daemon(&old).await?;
-            state.daemons.remove(&old);
-        }
-        state.daemons.insert(url.clone(), Daemon { announcement, seen_us, live: true });
-        if revived {
-            tracing::info!(url, "a daemon is here");
-        }
-        if !same || revived {
-            state.unlooked = true;
-            self.changed();
-        }
-        Ok(Announced { again_s: ANNOUNCE_S })
-    }
-
-    pub async fn daemons(&self) -> Vec<DaemonInfo> {
-        let state = self.0.state.lock().await;
-        let info = |daemon: &Daemon| {
-            let Announcement { kind, host, url, version, .. } = daemon.announcement.clone();
-            DaemonInfo { kind, host, url, version, live: daemon.live, seen_us: daemon.seen_us }
-        };
-        state.daemons.values().map(info).collect()
-    }
-
-    /// Forgets a daemon until it announces itself again.
-    ///
-    /// # Errors
-    /// When it is not known.
-    pub async fn forget_daemon(&self, url: &str) -> Result<(), ServerError> {
-        let mut state = self.0.state.lock().await;
-        if !state.daemons.contains_key(url) {
-            return Err(ServerError::Wrong(format!("no daemon of {url} is known")));
-        }
-        self.0.store.remove_daemon(url).await?;
-        state.daemons.remove(url);
-        state.unlooked = true;
-        self.changed();
-        Ok(())
-    }
-
-    /// The consoles, or the outlets, that are announced.
-    pub async fn announced(&self, kind: DaemonKind) -> Vec<Announcee> {
-        let state = self.0.state.lock().await;
-        let place = |board: &Board| match kind {
-            DaemonKind::Serial => board.console.as_ref().map(|place| place.url.clone()),
-            DaemonKind::Power => board.outlet.as_ref().map(|place| place.url.clone()),
-        };
-        let owners: std::collections::HashMap<String, &Name> =
-            state.boards.iter().filter_map(|(name, it)| Some((place(it)?, name))).collect();
-        let mut all = Vec::new();
-        for daemon in state.daemons.values().filter(|daemon| daemon.announcement.kind == kind) {
-            let said = &daemon.announcement;
-            let names = said.consoles.iter().chain(said.outlets.iter().map(|outlet| &outlet.name));
-            all.extend(names.map(|name| {
-                let separator = if said.url.starts_with("unix:") { ":" } else { "" };
-                let url = format!("{}{separator}/{}/{name}", said.url, collection(kind));
-                let board = owners.get(&url).map(|name| (*name).clone());
-                let (host, name) = (said.host.clone(), name.clone());
-                Announcee { host, name, url, live: daemon.live, board }
-            }));
-        }
-        all
-    }
-
     pub async fn boards(&self) -> Vec<BoardInfo> {
         let state = self.looked().await;
         state.boards.iter().map(|(name, board)| state.info(name, board)).collect()
@@ -167,14 +83,14 @@ impl Server {
         let ix = state.schedule(&name, &description);
         let board = Board { description, health, reason, windows, ix, console, outlet, away: None };
         state.boards.insert(name.clone(), board);
-        state.look();
+        state.look_at(&name);
         self.changed();
         let (name, board) = state.find(name.as_str())?;
         Ok(state.info(name, board))
     }
 
     /// # Errors
-    /// When there is none, or somebody has it.
+    /// When there is none, or somebody has it or will have it.
     pub async fn remove_board(&self, name: &str, who: &str) -> Result<(), ServerError> {
         let mut state = self.0.state.lock().await;
         let (name, board) = state.find(name)?;
@@ -182,6 +98,12 @@ impl Server {
         if let Some(lease) = state.lease_of(&name) {
             let (user, id) = (lease.user.clone(), lease.id);
             return Err(ServerError::BoardLeased { name, user, id });
+        }
+        let booked = state.requests.values().map(|record| &record.info);
+        let mut booked = booked.filter(|info| info.state == RequestState::Booked);
+        if let Some(info) = booked.find(|info| info.boards.contains(&name)) {
+            let (user, id) = (info.user.clone(), info.id);
+            return Err(ServerError::BoardBooked { name, user, id });
         }
         self.0.store.remove_board(&event(&name, who, "removed", "")).await?;
         state.lab.take_out(ix);
@@ -210,11 +132,11 @@ impl Server {
             .store
             .put_board(&row_of(&name, &board), &event(&name, who, "health", &detail))
             .await?;
-        let info = state.info(&name, &board);
-        state.boards.insert(name, board);
-        state.look();
+        state.boards.insert(name.clone(), board);
+        state.look_at(&name);
         self.changed();
-        Ok(info)
+        let (name, board) = state.find(name.as_str())?;
+        Ok(state.info(name, board))
     }
 
     /// Sets when a board is in maintenance, in place of what was set before.
@@ -234,13 +156,14 @@ impl Server {
         let mut state = self.0.state.lock().await;
         let (name, board) = state.find(name)?;
         let (name, mut board) = (name.clone(), board.clone());
-        state.lab.set_windows(board.ix, &windows)?;
+        let now = units::now_us() / 1_000_000;
+        state.lab.set_windows(board.ix, &windows, now)?;
         let before = std::mem::replace(&mut board.windows, windows);
         let detail = serde_json::to_string(&board.windows).unwrap_or_default();
         let event = event(&name, who, "maintenance", &detail);
         if let Err(error) = self.0.store.put_board(&row_of(&name, &board), &event).await {
             // It was so a moment ago.
-            let _ = state.lab.set_windows(board.ix, &before);
+            let _ = state.lab.set_windows(board.ix, &before, now);
             return Err(error.into());
         }
         state.boards.insert(name, board);
@@ -267,62 +190,37 @@ impl State {
         })
     }
 
-    /// Daemons that nothing was heard of for too long are dead. When the next one may be.
-    pub(super) fn age(&mut self, now_us: u64) -> Option<Seconds> {
-        for daemon in self.daemons.values_mut() {
-            // A clock that was set back revives nobody.
-            daemon.seen_us = daemon.seen_us.min(now_us);
-            if daemon.live && daemon.seen_us + STALE_S * 1_000_000 <= now_us {
-                daemon.live = false;
-                self.unlooked = true;
-                let url = daemon.announcement.url.as_str();
-                tracing::warn!(url, "nothing is heard of a daemon any more");
-            }
-        }
-        let live = self.daemons.values().filter(|daemon| daemon.live);
-        live.map(|daemon| daemon.seen_us / 1_000_000 + STALE_S + 1).min()
-    }
-
-    /// What has announced the same at another address.
-    fn replaced_by(&self, new: &Announcement) -> Vec<String> {
-        let names = |said: &Announcement| -> Vec<Name> {
-            let outlets = said.outlets.iter().map(|outlet| outlet.name.clone());
-            said.consoles.iter().cloned().chain(outlets).collect()
-        };
-        let named = names(new);
-        let old = self.daemons.values().map(|daemon| &daemon.announcement);
-        let old =
-            old.filter(|old| (old.kind, &old.host) == (new.kind, &new.host) && old.url != new.url);
-        let same = old.filter(|old| !named.is_empty() && names(old) == named);
-        same.map(|old| old.url.clone()).collect()
-    }
-
     /// A console and an outlet of the board's name are its own.
-    fn guess_parts(&self, name: &Name, description: &mut BoardDescription) {
-        let index = Index::new(&self.daemons);
-        let found = |kind| index.find(kind, name.as_str()).ok().map(|_| name.to_string());
-        description.console = found(DaemonKind::Serial);
-        description.outlet = found(DaemonKind::Power);
+    fn guess_parts(&mut self, name: &Name, description: &mut BoardDescription) {
+        let found =
+            |state: &mut Self, kind| state.url_of(kind, name.as_str()).map(|_| name.to_string());
+        description.console = found(self, DaemonKind::Serial);
+        description.outlet = found(self, DaemonKind::Power);
     }
 
-    fn check_parts(&self, name: &Name, new: &BoardDescription) -> Result<(), ServerError> {
-        let index = Index::new(&self.daemons);
-        let parts = |of: &BoardDescription| {
-            [(DaemonKind::Serial, of.console.clone()), (DaemonKind::Power, of.outlet.clone())]
-        };
-        for (kind, part) in parts(new) {
+    /// Where a part is that is announced.
+    fn url_of(&mut self, kind: DaemonKind, part: &str) -> Option<String> {
+        self.indexed();
+        Some(self.index.as_ref()?.find(&self.daemons, kind, part).ok()?.url)
+    }
+
+    fn check_parts(&mut self, name: &Name, new: &BoardDescription) -> Result<(), ServerError> {
+        let parts = [(DaemonKind::Serial, &new.console), (DaemonKind::Power, &new.outlet)];
+        for (kind, part) in parts {
             let Some(part) = part else { continue };
-            check(kind, &part).map_err(ServerError::Wrong)?;
-            let place = |part: &str| index.find(kind, part).map_or(part.to_owned(), |it| it.url);
-            let here = place(&part);
-            let others = self.boards.iter().filter(|(other, _)| *other != name);
-            for (owner, board) in others {
-                let theirs = parts(&board.description).into_iter().find(|(k, _)| *k == kind);
-                if theirs.and_then(|(_, part)| part).is_some_and(|part| place(&part) == here) {
-                    let (what, owner) =
-                        (format!("{part} is the {}", part_name(kind)), owner.clone());
-                    return Err(ServerError::Assigned { what, owner });
-                }
+            check(kind, part).map_err(ServerError::Wrong)?;
+            let here = self.url_of(kind, part);
+            let owner = self.boards.iter().filter(|(other, _)| *other != name).find(|(_, it)| {
+                let (theirs, place) = match kind {
+                    DaemonKind::Serial => (&it.description.console, &it.console),
+                    DaemonKind::Power => (&it.description.outlet, &it.outlet),
+                };
+                let there = place.as_ref().filter(|_| theirs.is_some()).map(|it| &it.url);
+                theirs.as_ref() == Some(part) || there.is_some() && there == here.as_ref()
+            });
+            if let Some((owner, _)) = owner {
+                let what = format!("{part} is the {}", part_name(kind));
+                return Err(ServerError::Assigned { what, owner: owner.clone() });
             }
         }
         Ok(())

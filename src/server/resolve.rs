@@ -1,10 +1,11 @@
 //! Where a board's console and outlet are.
 
 use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
 
 use super::state::Daemon;
 use crate::client::Resource;
-use crate::model::{DaemonKind, Lease, Name};
+use crate::model::{AnnouncedOutlet, Announcement, DaemonKind, Lease, Name};
 
 /// A console or an outlet that was found.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -17,88 +18,122 @@ pub(super) struct Place {
     pub(super) lease: Option<Lease>,
 }
 
-/// All that is announced, by what it is called in descriptions.
-pub(super) struct Index<'a> {
-    named: HashMap<(DaemonKind, String), Vec<Thing<'a>>>,
+/// All that is announced, by what it is called in descriptions. It is as good as long as no daemon comes, goes, or
+/// serves something else.
+#[derive(Debug, Default)]
+pub(super) struct Index {
+    named: HashMap<(DaemonKind, String), Vec<Thing>>,
 }
 
-#[derive(Clone, Copy)]
-struct Thing<'a> {
-    url: &'a str,
-    daemon: &'a Daemon,
-    name: &'a Name,
-    lease: Option<&'a Lease>,
+/// A console or an outlet: its daemon, and its number among those of that daemon.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Thing {
+    url: Arc<str>,
+    at: usize,
 }
 
-impl<'a> Index<'a> {
-    pub(super) fn new(daemons: &'a BTreeMap<String, Daemon>) -> Self {
-        let mut named: HashMap<_, Vec<Thing<'a>>> = HashMap::new();
+impl Index {
+    pub(super) fn new(daemons: &BTreeMap<String, Daemon>) -> Self {
+        let mut named: HashMap<_, Vec<Thing>> = HashMap::new();
         for (url, daemon) in daemons {
-            let said = &daemon.announcement;
-            let mut add = |called: String, thing: Thing<'a>| {
+            let (said, url) = (&daemon.announcement, Arc::<str>::from(url.as_str()));
+            let mut add = |called: String, at: usize| {
                 let things = named.entry((said.kind, called)).or_default();
+                let thing = Thing { url: url.clone(), at };
                 // PDU/PORT may be HOST/NAME.
-                if things.last().is_none_or(|last| (last.url, last.name) != (url, thing.name)) {
+                if things.last() != Some(&thing) {
                     things.push(thing);
                 }
             };
-            for name in &said.consoles {
-                let thing = Thing { url, daemon, name, lease: None };
-                add(name.to_string(), thing);
-                add(format!("{}/{name}", said.host), thing);
+            for (at, name) in said.consoles.iter().enumerate() {
+                add(name.to_string(), at);
+                add(format!("{}/{name}", said.host), at);
             }
-            for outlet in &said.outlets {
-                let name = &outlet.name;
-                let thing = Thing { url, daemon, name, lease: outlet.lease.as_ref() };
-                add(name.to_string(), thing);
-                add(format!("{}/{name}", said.host), thing);
-                add(format!("{}/{}", outlet.pdu, outlet.port), thing);
+            for (at, AnnouncedOutlet { name, pdu, port, .. }) in said.outlets.iter().enumerate() {
+                add(name.to_string(), at);
+                add(format!("{}/{name}", said.host), at);
+                add(format!("{pdu}/{port}"), at);
             }
         }
         Self { named }
     }
 
     /// The names of all that are announced and that a description may mean.
-    pub(super) fn named(&self, kind: DaemonKind, part: &str) -> Vec<&'a Name> {
-        let found = self.named.get(&(kind, part.to_owned()));
-        found.into_iter().flatten().map(|thing| thing.name).collect()
+    pub(super) fn named<'a>(
+        &self,
+        daemons: &'a BTreeMap<String, Daemon>,
+        kind: DaemonKind,
+        part: &str,
+    ) -> Vec<&'a Name> {
+        let found = self.named.get(&(kind, part.to_owned())).into_iter().flatten();
+        found.filter_map(|thing| thing.name(daemons.get(&*thing.url)?)).collect()
     }
 
-    /// Finds a console or an outlet as a description names it; of several, the one that lives.
+    /// Finds a console or an outlet of these daemons as a description names it; of several, the one that lives.
     ///
     /// # Errors
     /// When it is not announced, or it could be several.
-    pub(super) fn find(&self, kind: DaemonKind, part: &str) -> Result<Place, String> {
+    pub(super) fn find(
+        &self,
+        daemons: &BTreeMap<String, Daemon>,
+        kind: DaemonKind,
+        part: &str,
+    ) -> Result<Place, String> {
         if is_url(part) {
             let (url, daemon) = (part.to_owned(), part.to_owned());
             return Ok(Place { url, daemon, live: true, lease: None });
         }
         let what = part_name(kind);
         let found = self.named.get(&(kind, part.to_owned())).map_or(&[][..], Vec::as_slice);
-        let live: Vec<_> = found.iter().filter(|thing| thing.daemon.live).collect();
-        match (found, &live[..]) {
-            ([thing], _) => Ok(thing.place()),
-            (_, [thing]) => Ok(thing.place()),
-            ([], _) => Err(format!("no daemon has announced {what} {part}")),
+        let found: Vec<_> =
+            found.iter().filter_map(|thing| Some((thing, daemons.get(&*thing.url)?))).collect();
+        let live: Vec<_> = found.iter().filter(|(_, daemon)| daemon.live).collect();
+        let gone = || format!("no daemon has announced {what} {part}");
+        match (&found[..], &live[..]) {
+            ([(thing, daemon)], _) | (_, [(thing, daemon)]) => thing.place(daemon).ok_or_else(gone),
+            ([], _) => Err(gone()),
             (several, _) => {
-                let hosts: Vec<_> = several.iter().map(|it| it.url).collect();
-                Err(format!("{what} {part} could be one of several: at {}", hosts.join(", ")))
+                let urls: Vec<_> = several.iter().map(|(thing, _)| &*thing.url).collect();
+                Err(format!("{what} {part} could be one of several: at {}", urls.join(", ")))
             }
         }
     }
 }
 
-impl Thing<'_> {
-    fn place(&self) -> Place {
-        let said = &self.daemon.announcement;
-        let separator = if self.url.starts_with("unix:") { ":" } else { "" };
-        Place {
-            url: format!("{}{separator}/{}/{}", self.url, collection(said.kind), self.name),
-            daemon: format!("lava-{} on {}", said.kind.as_str(), said.host),
-            live: self.daemon.live,
-            lease: self.lease.cloned(),
+impl Thing {
+    fn name<'a>(&self, daemon: &'a Daemon) -> Option<&'a Name> {
+        let said = &daemon.announcement;
+        match said.kind {
+            DaemonKind::Serial => said.consoles.get(self.at),
+            DaemonKind::Power => said.outlets.get(self.at).map(|outlet| &outlet.name),
         }
     }
+
+    fn place(&self, daemon: &Daemon) -> Option<Place> {
+        let said = &daemon.announcement;
+        let name = self.name(daemon)?;
+        let lease = match said.kind {
+            DaemonKind::Serial => None,
+            DaemonKind::Power => said.outlets.get(self.at)?.lease.clone(),
+        };
+        let separator = if self.url.starts_with("unix:") { ":" } else { "" };
+        Some(Place {
+            url: format!("{}{separator}/{}/{name}", self.url, collection(said.kind)),
+            daemon: format!("lava-{} on {}", said.kind.as_str(), said.host),
+            live: daemon.live,
+            lease,
+        })
+    }
+}
+
+/// Whether two announcements are of the same things, so that an [`Index`] stays as it is.
+pub(super) fn same_things(one: &Announcement, other: &Announcement) -> bool {
+    let outlets = |said: &Announcement| -> Vec<_> {
+        let outlets = said.outlets.iter();
+        outlets.map(|it| (it.name.clone(), it.pdu.clone(), it.port.clone())).collect()
+    };
+    (one.kind, &one.host, &one.consoles) == (other.kind, &other.host, &other.consoles)
+        && outlets(one) == outlets(other)
 }
 
 /// Checks how a description names a console or an outlet.
@@ -126,6 +161,12 @@ pub(super) fn check(kind: DaemonKind, part: &str) -> Result<(), String> {
         return Ok(());
     }
     Err(format!("{part:?} is no {0}; write HOST/NAME, NAME or a URL", part_name(kind)))
+}
+
+/// Whether a part is found at a daemon's URL.
+pub(super) fn is_at(part: &str, daemon: &str) -> bool {
+    let path = part.strip_prefix(daemon);
+    path.is_some_and(|path| path.starts_with('/') || path.starts_with(":/"))
 }
 
 pub(super) fn is_url(part: &str) -> bool {

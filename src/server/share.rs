@@ -68,13 +68,16 @@ impl Server {
         asker: &Asker,
     ) -> Result<RequestInfo, ServerError> {
         check("to", &to.user)?;
+        let account = self.account(&to.user).await?;
         let mut state = self.0.state.lock().await;
         let mut record = state.leased_by(id, asker)?;
         record.check_recipient(to)?;
         record.info.user.clone_from(&to.user);
+        record.account.clone_from(&account);
         record.info.shared_with.retain(|user| *user != to.user);
-        record.heard_us = units::now_us();
         self.0.store.put_requests(&[record.row()], &[]).await?;
+        state.lab.hand_over(id, &to.user, account, units::now_us() / 1_000_000);
+        self.0.holders.say(id, ());
         self.put(&mut state, record)
     }
 }

@@ -1,62 +1,50 @@
 //! Where a request stands, in words.
 
-use std::collections::HashMap;
-
+use super::seconds_now;
 use super::state::{Record, State};
-use crate::model::{Points, RequestInfo, RequestState, Waiting, units};
+use crate::model::{DaemonKind, Name, Points, RequestInfo, RequestState, Waiting, units};
 use crate::sched::score::Score;
-use crate::sched::{Because, BoardIx, RequestId, Seconds, Why};
+use crate::sched::{Because, BoardIx, RequestId, Seconds, View};
 
 /// So many boards are named in a sentence.
 const NAMED: usize = 4;
 
 impl State {
     /// A request that has not ended, and what it waits for.
-    pub(super) fn standing(&self, id: u64) -> Option<RequestInfo> {
+    pub(super) fn standing(&self, id: RequestId) -> Option<RequestInfo> {
         let info = self.plain_standing(self.requests.get(&id)?);
-        let now = units::now_us() / 1_000_000;
-        let waiting = self.lab.why(id, now).map(|why| self.waiting(&why));
+        let waiting = match info.state {
+            RequestState::Waiting if self.view.in_line(id).is_none() => {
+                self.waiting(&self.lab.view(seconds_now()), id)
+            }
+            _ => self.waiting(&self.view, id),
+        };
         Some(RequestInfo { waiting, ..info })
     }
 
-    /// All that have not ended: who waits, who comes first first, then bookings and leases. What those
-    /// wait for is told shortly: to find it out for each of many takes long.
-    pub(super) fn standings(&self) -> Vec<RequestInfo> {
-        let now = units::now_us() / 1_000_000;
-        let queue = self.lab.queue(now);
-        let planned = if queue.is_empty() { Vec::new() } else { self.lab.pass(now).planned };
-        let planned: HashMap<RequestId, Seconds> =
-            planned.into_iter().map(|plan| (plan.request, plan.at)).collect();
-        let waiting = queue.iter().enumerate().filter_map(|(at, (id, score))| {
-            let info = self.plain_standing(self.requests.get(id)?);
-            let estimate_us = planned.get(id).map(|at| at * 1_000_000);
-            let (position, score) = (at + 1, points(score));
-            let (why, never) = (String::new(), false);
-            let waiting = Waiting { position, estimate_us, why, never, score };
-            Some(RequestInfo { waiting: Some(waiting), ..info })
-        });
-        let others = self.requests.values();
-        let others = others.filter(|record| record.info.state != RequestState::Waiting);
-        waiting.chain(others.map(|record| self.plain_standing(record))).collect()
-    }
-
-    fn plain_standing(&self, record: &Record) -> RequestInfo {
+    /// The same, without what it waits for: that takes a look at the queue.
+    pub(super) fn plain_standing(&self, record: &Record) -> RequestInfo {
         let ready = record.info.state == RequestState::Leased && self.is_told(&record.info);
-        let refused = || record.info.boards.iter().find_map(|board| self.refused.get(board));
+        let parts =
+            |board: &Name| [DaemonKind::Power, DaemonKind::Serial].map(|it| (board.clone(), it));
+        let parts = || record.info.boards.iter().flat_map(parts);
+        let refused = || parts().find_map(|part| self.refused.get(&part));
         let leased = record.info.state == RequestState::Leased;
         let unready = if leased && !ready { refused().cloned() } else { None };
         RequestInfo { ready, unready, ..record.info.clone() }
     }
 
-    fn waiting(&self, why: &Why) -> Waiting {
-        let (why_text, estimate) = self.sentence(&why.because);
-        Waiting {
+    /// What a request waits for.
+    pub(super) fn waiting(&self, view: &View, id: RequestId) -> Option<Waiting> {
+        let why = self.lab.why_in(view, id)?;
+        let (text, estimate) = self.sentence(&why.because);
+        Some(Waiting {
             position: why.ahead + 1,
-            estimate_us: estimate.map(|at| at * 1_000_000),
-            why: why_text,
+            estimate_us: estimate.map(|at| at.saturating_mul(1_000_000)),
+            why: text,
             never: matches!(why.because, Because::NoBoard { .. } | Because::TooFew { .. }),
             score: points(&why.score),
-        }
+        })
     }
 
     fn sentence(&self, because: &Because) -> (String, Option<Seconds>) {
@@ -135,13 +123,13 @@ impl State {
     }
 }
 
-fn points(score: &Score) -> Points {
+pub(super) fn points(score: &Score) -> Points {
     // Rounded: for people.
     let whole = |points: f64| points.round() as i64;
     Points { priority: whole(score.priority), waited: whole(score.waited), used: whole(score.used) }
 }
 
 fn time(at: Seconds) -> String {
-    let text = units::time_text(at * 1_000_000);
+    let text = units::time_text(at.saturating_mul(1_000_000));
     text.replace(".000Z", "Z")
 }

@@ -1,15 +1,18 @@
 //! What a server knows at a moment.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
 
-use super::resolve::{Index, Place};
+use super::audience::{Audience, Audiences};
+use super::resolve::{Index, Place, is_at};
 use crate::model::{
     Announcement, BoardDescription, BoardHealth, BoardInfo, BoardLease, BoardState, DaemonKind,
     Lease, Name, RequestInfo, RequestState, units,
 };
-use crate::sched::{self, BoardIx, Lab, Seconds, Traits};
+use crate::sched::{self, BoardIx, Lab, Seconds, Traits, View};
 use crate::store::RequestRow;
 
 /// The group of the scheduler's that everybody is of who may have every board.
@@ -23,18 +26,27 @@ pub(super) struct State {
     /// By their URLs.
     pub(super) daemons: BTreeMap<String, Daemon>,
     /// Those that have not ended.
-    pub(super) requests: BTreeMap<u64, Record>,
+    pub(super) requests: BTreeMap<u64, Arc<Record>>,
+    pub(super) audiences: Audiences,
     /// Which lease has which board.
     pub(super) leased: BTreeMap<Name, u64>,
     pub(super) last_id: u64,
-    /// What outlets were told, and not yet told to be over, by board.
-    pub(super) told: BTreeMap<Name, Told>,
-    /// What an outlet's daemon has said when it was told last and did not take it, by board.
-    pub(super) refused: BTreeMap<Name, String>,
-    /// The daemons, or what is described of boards, have changed since it was looked which can be used.
+    /// What daemons were told of leases, or were to be told, and have not confirmed to be over.
+    pub(super) told: BTreeMap<Part, Told>,
+    /// What a daemon has said when it was told last and did not take it.
+    pub(super) refused: BTreeMap<Part, String>,
+    /// What the daemons serve; `None` when that has changed.
+    pub(super) index: Option<Index>,
+    /// The daemons have changed since it was looked which boards can be used.
     pub(super) unlooked: bool,
+    /// The queue as it was looked at last.
+    pub(super) view: View,
+    /// When that was.
+    pub(super) looked: Option<Instant>,
     /// When the scheduler has forgotten last what no longer matters.
     pub(super) forgotten: Seconds,
+    /// When the store has.
+    pub(super) cleared: Seconds,
 }
 
 #[derive(Debug, Clone)]
@@ -54,9 +66,9 @@ pub(super) struct Board {
 #[derive(Debug, Clone)]
 pub(super) struct Daemon {
     pub(super) announcement: Announcement,
-    /// By our clock.
-    pub(super) seen_us: u64,
     pub(super) live: bool,
+    /// It was heard of since we have begun.
+    pub(super) heard: bool,
 }
 
 /// A request as it is kept.
@@ -65,53 +77,77 @@ pub(super) struct Record {
     pub(super) info: RequestInfo,
     /// The boards that its user may have, if not all.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(super) audience: Option<BTreeSet<Name>>,
-    /// When anything was heard of its holder last.
-    #[serde(skip)]
-    pub(super) heard_us: u64,
+    pub(super) audience: Option<Audience>,
+    /// The group of its user's whose share of the lab it counts for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) account: Option<String>,
 }
 
-/// A lease that an outlet has been told of.
+/// A board's console or its outlet.
+pub(super) type Part = (Name, DaemonKind);
+
+/// A lease that a part's daemon knows of, or may know of: it is written down before the daemon is told.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Told {
-    /// The outlet's URL.
-    pub(super) outlet: String,
+    pub(super) url: String,
     /// Whose it is, and with whom they share it.
     pub(super) holders: Vec<String>,
     pub(super) until_us: u64,
+    /// The daemon has said that it knows.
+    pub(super) confirmed: bool,
 }
 
 impl State {
-    /// Looks anew where the boards' parts are, and which boards can be used.
+    /// Looks anew where all boards' parts are, and which boards can be used.
     pub(super) fn look(&mut self) {
-        let index = Index::new(&self.daemons);
-        for (name, board) in &mut self.boards {
-            let find = |kind, part: &Option<String>| {
-                part.as_ref().map(|part| index.find(kind, part)).transpose()
-            };
-            let console = find(DaemonKind::Serial, &board.description.console);
-            let outlet = find(DaemonKind::Power, &board.description.outlet);
-            let gone = [&console, &outlet].into_iter().find_map(|found| match found {
-                Err(why) => Some(why.clone()),
-                Ok(Some(place)) if !place.live => {
-                    Some(format!("nothing is heard of {} any more", place.daemon))
-                }
-                Ok(_) => None,
-            });
-            let told = self.told.contains_key(name);
-            let foreign = outlet.as_ref().ok().and_then(|place| place.as_ref()?.lease.as_ref());
-            let foreign = foreign.filter(|lease| !told && lease.until_us > units::now_us());
-            let foreign = foreign.map(|lease| {
-                let until = units::time_text(lease.until_us);
-                format!("{} has leased it at its outlet until {until}", lease.holder)
-            });
-            // Where it was found last is kept.
-            board.console = console.unwrap_or_else(|_| board.console.take());
-            board.outlet = outlet.unwrap_or_else(|_| board.outlet.take());
-            board.away = gone.or(foreign);
-            self.lab.set_usable(board.ix, board.health.is_usable() && board.away.is_none());
-        }
+        let names: Vec<Name> = self.boards.keys().cloned().collect();
+        names.iter().for_each(|name| self.look_at(name));
         self.unlooked = false;
+    }
+
+    /// The same of one board.
+    pub(super) fn look_at(&mut self, name: &Name) {
+        self.indexed();
+        let (Some(index), Some(board)) = (&self.index, self.boards.get_mut(name)) else { return };
+        let find = |kind, part: &Option<String>| {
+            part.as_ref().map(|part| index.find(&self.daemons, kind, part)).transpose()
+        };
+        let console = find(DaemonKind::Serial, &board.description.console);
+        let outlet = find(DaemonKind::Power, &board.description.outlet);
+        let gone = [&console, &outlet].into_iter().find_map(|found| match found {
+            Err(why) => Some(why.clone()),
+            Ok(Some(place)) if !place.live => {
+                Some(format!("nothing is heard of {} any more", place.daemon))
+            }
+            Ok(_) => None,
+        });
+        let told = self.told.get(&(name.clone(), DaemonKind::Power));
+        let ours = |lease: &Lease| told.is_some_and(|told| told.is_of(&lease.holder));
+        let foreign = outlet.as_ref().ok().and_then(|place| place.as_ref()?.lease.as_ref());
+        let foreign = foreign.filter(|lease| !ours(lease) && lease.until_us > units::now_us());
+        let foreign = foreign.map(|lease| {
+            let until = units::time_text(lease.until_us);
+            format!("{} has leased it at its outlet until {until}", lease.holder)
+        });
+        // Where it was found last is kept.
+        board.console = console.unwrap_or_else(|_| board.console.take());
+        board.outlet = outlet.unwrap_or_else(|_| board.outlet.take());
+        board.away = gone.or(foreign);
+        self.lab.set_usable(board.ix, board.health.is_usable() && board.away.is_none());
+    }
+
+    /// What is announced, by its names; made when it was not.
+    pub(super) fn indexed(&mut self) -> &Index {
+        self.index.get_or_insert_with(|| Index::new(&self.daemons))
+    }
+
+    /// The boards with a part at a daemon.
+    pub(super) fn boards_at(&self, url: &str) -> Vec<Name> {
+        let here = |board: &Board| {
+            [&board.console, &board.outlet].into_iter().flatten().any(|it| is_at(&it.url, url))
+        };
+        let boards = self.boards.iter().filter(|(_, board)| here(board));
+        boards.map(|(name, _)| name.clone()).collect()
     }
 
     /// Tells the scheduler of a board.
@@ -121,25 +157,6 @@ impl State {
         let groups = self.groups_of(&name);
         let traits = Traits { name, kind, tags: tags.clone(), attributes: attributes.clone() };
         self.lab.put(sched::Board { traits, groups, usable: false })
-    }
-
-    /// Whoever may have a board: everybody, and those few who may have only some, of which it is one.
-    fn groups_of(&self, board: &Name) -> BTreeSet<String> {
-        let some = self.requests.values().filter_map(|record| record.audience.as_ref());
-        let some = some.filter(|audience| audience.contains(board)).map(group_of);
-        some.chain([EVERYBODY.to_owned()]).collect()
-    }
-
-    /// Has the boards know an audience that no request has had so far.
-    pub(super) fn admit(&mut self, audience: &BTreeSet<Name>) {
-        let group = group_of(audience);
-        for name in audience {
-            let Some(board) = self.boards.get(name) else { continue };
-            let mut known = self.lab.board(board.ix).clone();
-            if known.groups.insert(group.clone()) {
-                self.lab.put(known);
-            }
-        }
     }
 
     pub(super) fn info(&self, name: &Name, board: &Board) -> BoardInfo {
@@ -164,6 +181,19 @@ impl State {
         }
     }
 
+    /// Where a part of a board is, as it was looked last.
+    pub(super) fn place(&self, (board, kind): &Part) -> Option<&Place> {
+        let board = self.boards.get(board)?;
+        match kind {
+            DaemonKind::Serial => board.console.as_ref(),
+            DaemonKind::Power => board.outlet.as_ref(),
+        }
+    }
+
+    pub(super) fn has_console(&self, board: &Name) -> bool {
+        self.boards.get(board).is_some_and(|board| board.console.is_some())
+    }
+
     /// The lease that a board is part of.
     pub(super) fn lease_of(&self, name: &Name) -> Option<&RequestInfo> {
         Some(&self.requests.get(self.leased.get(name)?)?.info)
@@ -181,12 +211,6 @@ pub(super) fn lease_text(info: &RequestInfo) -> Lease {
     }
 }
 
-/// The group of the scheduler's for those who may have these boards.
-pub(super) fn group_of(audience: &BTreeSet<Name>) -> String {
-    let names: Vec<&str> = audience.iter().map(Name::as_str).collect();
-    names.join(" ")
-}
-
 impl Record {
     /// As the store has it.
     pub(super) fn row(&self) -> RequestRow {
@@ -199,14 +223,17 @@ impl Record {
         }
     }
 
-    pub(super) fn group(&self) -> String {
-        self.audience.as_ref().map_or_else(|| EVERYBODY.to_owned(), group_of)
+    /// Its lease ends when none of its boards is used for so long; if that matters.
+    pub(super) fn idle(&self) -> Option<(Duration, &[Name])> {
+        let leased = self.info.state == RequestState::Leased;
+        let idle = self.info.idle_s.filter(|_| leased)?;
+        Some((Duration::from_secs(idle), &self.info.boards))
     }
 
-    /// From when on nothing was heard of its holder for too long, in seconds; if that matters.
-    pub(super) fn silent_at(&self) -> Option<Seconds> {
+    /// It ends when nothing is heard of its holder for so long; if that matters.
+    pub(super) fn patience(&self) -> Option<Duration> {
         let waits = self.info.state == RequestState::Waiting;
         let patience = self.info.patience_s.filter(|_| waits);
-        Some(self.heard_us / 1_000_000 + patience.into_iter().chain(self.info.heartbeat_s).min()?)
+        patience.into_iter().chain(self.info.heartbeat_s).min().map(Duration::from_secs)
     }
 }

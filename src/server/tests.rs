@@ -1,3 +1,5 @@
+use std::time::Duration;
+
 use super::*;
 use crate::model::{
     AnnouncedOutlet, Announcement, BoardDescription, BoardHealth, BoardRequest, DaemonKind, Ending,
@@ -114,14 +116,16 @@ async fn a_board_that_is_away_bad_or_leased_elsewhere_is_given_to_nobody() {
         host: "farm1".parse().unwrap(),
         url: "http://127.0.0.1:7200".into(),
         version: "1".into(),
+        instance: String::new(),
         consoles: Vec::new(),
         outlets,
+        used: Default::default(),
     };
     let name = "panda01".parse().unwrap();
     let described = BoardDescription { outlet: Some("rack1/7".into()), ..panda() };
     let info = server.put_board(name, described.clone(), true, "root").await.unwrap();
     assert_eq!(info.away.as_deref(), Some("no daemon has announced outlet rack1/7"));
-    server.announce(announced(vec![outlet.clone()])).await.unwrap();
+    server.announce(announced(vec![outlet.clone()]), true).await.unwrap();
     let info = server.board("panda01").await.unwrap();
     assert_eq!(
         (info.away, info.outlet_url.as_deref()),
@@ -138,12 +142,12 @@ async fn a_board_that_is_away_bad_or_leased_elsewhere_is_given_to_nobody() {
         reason: None,
     };
     server
-        .announce(announced(vec![AnnouncedOutlet { lease: Some(lease), ..outlet.clone() }]))
+        .announce(announced(vec![AnnouncedOutlet { lease: Some(lease), ..outlet.clone() }]), true)
         .await
         .unwrap();
     let away = server.board("panda01").await.unwrap().away.unwrap();
     assert!(away.starts_with("bob has leased it at its outlet until"), "{away}");
-    server.announce(announced(vec![outlet])).await.unwrap();
+    server.announce(announced(vec![outlet]), true).await.unwrap();
     server.set_health("panda01", BoardHealth::Bad, "no SD card", "root").await.unwrap();
     let waits = server.submit(ask("panda", "1h"), &alice("alice")).await.unwrap();
     assert_eq!(waits.waiting.unwrap().why, "not to be had: panda01 is bad (no SD card)");
@@ -158,23 +162,26 @@ async fn a_daemon_that_says_nothing_any_more_is_dead_until_it_is_back() {
         host: "farm1".parse().unwrap(),
         url: url.into(),
         version: String::new(),
+        instance: String::new(),
         consoles: vec!["c1".parse().unwrap()],
         outlets: Vec::new(),
+        used: Default::default(),
     };
-    server.announce(announcement("http://h:1")).await.unwrap();
+    server.announce(announcement("http://h:1"), true).await.unwrap();
     let described = BoardDescription { console: Some("farm1/c1".into()), ..panda() };
     server.put_board("panda01".parse().unwrap(), described, true, "root").await.unwrap();
-    let away = async |later_s: u64| {
+    let away = async |silence: Duration| {
+        server.0.daemons.quiet_for(silence);
         let mut state = server.0.state.lock().await;
-        state.age(crate::model::units::now_us() + later_s * 1_000_000);
+        state.age(&server.0.daemons);
         state.look();
         state.boards["panda01"].away.clone()
     };
-    assert_eq!(away(STALE_S - 5).await, None);
-    let told = away(STALE_S + 1).await.unwrap();
+    assert_eq!(away(STALE - Duration::from_secs(5)).await, None);
+    let told = away(STALE).await.unwrap();
     assert_eq!(told, "nothing is heard of lava-serial on farm1 any more");
     // It is back, and somewhere else.
-    server.announce(announcement("unix:/run/new.sock")).await.unwrap();
+    server.announce(announcement("unix:/run/new.sock"), true).await.unwrap();
     let board = server.board("panda01").await.unwrap();
     assert_eq!(
         (board.away, board.console_url.as_deref()),
@@ -206,4 +213,176 @@ async fn who_may_have_some_boards_gets_none_of_the_others() {
         () = until(&server, his.id, |it| it.state == RequestState::Leased) => {}
     }
     assert_eq!(server.request(his.id).await.unwrap().boards[0].as_str(), "panda02");
+}
+
+#[tokio::test]
+async fn daemons_of_the_same_name_are_not_taken_for_one_that_was_started_anew() {
+    let dir = tempfile::tempdir().unwrap();
+    let (server, _shutdown) = lab(dir.path()).await;
+    let announcement = |host: &str, url: &str, instance: &str| Announcement {
+        kind: DaemonKind::Power,
+        host: host.parse().unwrap(),
+        url: url.into(),
+        version: String::new(),
+        instance: instance.into(),
+        consoles: Vec::new(),
+        outlets: vec![AnnouncedOutlet {
+            name: "panda01".parse().unwrap(),
+            pdu: "rack1".parse().unwrap(),
+            port: "7".into(),
+            lease: None,
+        }],
+        used: Default::default(),
+    };
+    server.announce(announcement("farm1", "http://a:1", "1"), false).await.unwrap();
+    let described = BoardDescription { outlet: Some("panda01".into()), ..panda() };
+    server.put_board("panda01".parse().unwrap(), described, true, "root").await.unwrap();
+    // Both of them live, and say so in turn.
+    for _ in 0..2 {
+        server.announce(announcement("farm1", "http://b:1", "2"), false).await.unwrap();
+        server.announce(announcement("farm1", "http://a:1", "1"), false).await.unwrap();
+        let away = server.board("panda01").await.unwrap().away.unwrap();
+        let told = "outlet panda01 could be one of several: at http://a:1, http://b:1";
+        assert_eq!(away, told);
+    }
+    // The same process, elsewhere, is one.
+    server.announce(announcement("farm1", "http://a:2", "1"), false).await.unwrap();
+    server.announce(announcement("farm1", "http://b:2", "1"), false).await.unwrap();
+    let urls: Vec<_> = server.daemons().await.into_iter().map(|daemon| daemon.url).collect();
+    assert_eq!(urls, ["http://b:1", "http://b:2"]);
+
+    let local = announcement("farm2", "http://127.0.0.1:7200", "3");
+    let refused = server.announce(local.clone(), false).await.unwrap_err().to_string();
+    assert!(refused.contains("is found on its own host alone"), "{refused}");
+    server.announce(local, true).await.unwrap();
+    let other = announcement("farm3", "http://127.0.0.1:7200", "4");
+    let refused = server.announce(other, true).await.unwrap_err().to_string();
+    assert!(refused.contains("is where lava-power on farm2 is found"), "{refused}");
+}
+
+#[tokio::test]
+async fn a_time_in_which_nobody_could_be_heard_is_nobodys_silence() {
+    let dir = tempfile::tempdir().unwrap();
+    let (server, _shutdown) = lab(dir.path()).await;
+    server.put_board("panda01".parse().unwrap(), panda(), true, "root").await.unwrap();
+    let asked = BoardRequest { heartbeat: Some("90s".into()), ..ask("panda", "1h") };
+    let hers = server.submit(asked, &alice("alice")).await.unwrap();
+    let state = async || server.request(hers.id).await.unwrap().state;
+    server.pass().await.unwrap();
+    assert_eq!(state().await, RequestState::Leased);
+    // The process was stopped for two minutes.
+    let stopped = Duration::from_secs(120);
+    server.0.holders.quiet_for(stopped);
+    server.0.state.lock().await.looked = std::time::Instant::now().checked_sub(stopped);
+    server.pass().await.unwrap();
+    assert_eq!(state().await, RequestState::Leased);
+    // It was not, and is silent.
+    server.0.holders.quiet_for(stopped);
+    server.pass().await.unwrap();
+    assert_eq!(server.request(hers.id).await.unwrap().ending, Some(Ending::Silent));
+}
+
+#[tokio::test]
+async fn who_has_to_be_heard_is_heard_while_the_lab_is_busy() {
+    let dir = tempfile::tempdir().unwrap();
+    let (server, _shutdown) = lab(dir.path()).await;
+    let asked = BoardRequest { heartbeat: Some("90s".into()), ..ask("panda", "1h") };
+    let hers = server.submit(asked, &alice("alice")).await.unwrap();
+    let daemon = Announcement {
+        kind: DaemonKind::Serial,
+        host: "farm1".parse().unwrap(),
+        url: "http://h:1".into(),
+        version: String::new(),
+        instance: "1".into(),
+        consoles: Vec::new(),
+        outlets: Vec::new(),
+        used: Default::default(),
+    };
+    server.announce(daemon.clone(), false).await.unwrap();
+    server.pass().await.unwrap();
+    // Somebody waits for a database that does not answer.
+    let _busy = server.0.state.lock().await;
+    let heard = async {
+        server.hear(hers.id, &alice("alice")).await.unwrap();
+        assert!(server.hear(hers.id, &alice("bob")).await.is_err());
+        server.announce(daemon, false).await.unwrap();
+    };
+    tokio::time::timeout(Duration::from_secs(30), heard).await.unwrap();
+}
+
+#[tokio::test]
+async fn what_nobody_knows_of_holds_up_nobody() {
+    let dir = tempfile::tempdir().unwrap();
+    let (server, _shutdown) = lab(dir.path()).await;
+    server.put_board("panda01".parse().unwrap(), panda(), true, "root").await.unwrap();
+    let ghost = server.submit(ask("panda", "1s"), &alice("mallory")).await.unwrap();
+    server.0.state.lock().await.requests.remove(&ghost.id);
+    let hers = server.submit(ask("panda", "1h"), &alice("alice")).await.unwrap();
+    server.pass().await.unwrap();
+    server.pass().await.unwrap();
+    assert_eq!(server.request(hers.id).await.unwrap().state, RequestState::Leased);
+}
+
+#[tokio::test]
+async fn a_booking_has_all_of_its_boards_or_is_over() {
+    let dir = tempfile::tempdir().unwrap();
+    let (server, _shutdown) = lab(dir.path()).await;
+    for name in ["panda01", "panda02"] {
+        server.put_board(name.parse().unwrap(), panda(), true, "root").await.unwrap();
+    }
+    let start_us = Some(units::now_us() + 3_600_000_000);
+    let asked = BoardRequest { boards: Some(2), start_us, ..ask("panda", "1h") };
+    let both = server.submit(asked, &alice("alice")).await.unwrap();
+    server.pass().await.unwrap();
+    let refused = server.remove_board("panda02", "root").await.unwrap_err().to_string();
+    assert_eq!(refused, "panda02 is booked for alice (request 1)");
+    // As an older server would have let it go.
+    let event = crate::store::EventRow {
+        board: "panda02".into(),
+        time_us: 1,
+        who: "root".into(),
+        what: "removed".into(),
+        detail: String::new(),
+    };
+    server.0.store.remove_board(&event).await.unwrap();
+    server.close().await;
+    let (server, _shutdown) = lab(dir.path()).await;
+    assert_eq!(server.request(both.id).await.unwrap().ending, Some(Ending::Lost));
+    server.pass().await.unwrap();
+    let its = server.submit(ask("panda", "2h"), &alice("bob")).await.unwrap();
+    server.pass().await.unwrap();
+    assert_eq!(server.request(its.id).await.unwrap().state, RequestState::Leased);
+}
+
+#[tokio::test]
+async fn a_lease_whose_boards_nobody_uses_ends_when_that_was_asked_for() {
+    let dir = tempfile::tempdir().unwrap();
+    let (server, _shutdown) = lab(dir.path()).await;
+    let console: Name = "c1".parse().unwrap();
+    let daemon = |used_us: u64| Announcement {
+        kind: DaemonKind::Serial,
+        host: "farm1".parse().unwrap(),
+        url: "http://h:1".into(),
+        version: String::new(),
+        instance: "1".into(),
+        consoles: vec![console.clone()],
+        outlets: Vec::new(),
+        used: [(console.clone(), used_us)].into(),
+    };
+    server.announce(daemon(1), false).await.unwrap();
+    let described = BoardDescription { console: Some("c1".into()), ..panda() };
+    server.put_board("panda01".parse().unwrap(), described, true, "root").await.unwrap();
+    let asked = BoardRequest { idle: Some("30m".into()), ..ask("panda", "8h") };
+    let hers = server.submit(asked, &alice("alice")).await.unwrap();
+    server.pass().await.unwrap();
+    let long = Duration::from_secs(1800);
+    server.0.used.quiet_for(long);
+    // Somebody has typed meanwhile.
+    server.announce(daemon(2), false).await.unwrap();
+    server.pass().await.unwrap();
+    assert_eq!(server.request(hers.id).await.unwrap().state, RequestState::Leased);
+    server.0.used.quiet_for(long);
+    server.announce(daemon(2), false).await.unwrap();
+    server.pass().await.unwrap();
+    assert_eq!(server.request(hers.id).await.unwrap().ending, Some(Ending::Idle));
 }

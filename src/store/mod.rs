@@ -3,19 +3,23 @@
 
 mod boards;
 mod daemons;
+mod hold;
 mod requests;
 mod schema;
+mod told;
 mod users;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use sqlx::AnyPool;
 use sqlx::any::AnyPoolOptions;
 
 pub use boards::{BoardRow, EventRow};
 pub use daemons::DaemonRow;
+pub use hold::{Hold, Turn};
 pub use requests::RequestRow;
 pub use schema::VERSION;
+pub use told::ToldRow;
 pub use users::{GroupRow, TokenRow, UserRow};
 
 use crate::model::{Failure, Kind, failure::chain};
@@ -29,6 +33,7 @@ const PATIENCE: std::time::Duration = std::time::Duration::from_secs(10);
 #[derive(Debug, Clone)]
 pub struct Store {
     pool: AnyPool,
+    trust: hold::Trust,
 }
 
 /// Why something cannot be remembered or recalled.
@@ -41,6 +46,10 @@ pub enum StoreError {
          lava-server has written it"
     )]
     Newer { found: i64 },
+    #[error("the database does not answer; it may be another server's by now")]
+    Silent,
+    #[error("{}: {error}", path.display())]
+    Lock { path: PathBuf, error: std::io::Error },
     #[error("the database has something that cannot be read: {0}")]
     Damaged(String),
     #[error("the database: {}", chain(.0))]
@@ -54,10 +63,7 @@ impl Store {
     /// When it cannot be opened, or a newer program has written it.
     pub async fn open(url: &str) -> Result<Self, StoreError> {
         sqlx::any::install_default_drivers();
-        let sqlite = url.starts_with("sqlite:");
-        if !sqlite && !url.starts_with("postgres:") && !url.starts_with("postgresql:") {
-            return Err(StoreError::Url(without_password(url)));
-        }
+        let sqlite = check_url(url)?;
         let options = AnyPoolOptions::new()
             .max_connections(if sqlite { 1 } else { CONNECTIONS })
             // A database in memory lives as long as its connection.
@@ -65,13 +71,22 @@ impl Store {
             .idle_timeout(None)
             .max_lifetime(None)
             .acquire_timeout(PATIENCE);
-        let pool = options.connect(url).await?;
+        // A file that is not there is made, unless the URL says how it is to be opened.
+        let made = format!("{url}{}mode=rwc", if url.contains('?') { '&' } else { '?' });
+        let named = sqlite && !url.contains("mode=") && !url.contains(":memory:");
+        let pool = options.connect(if named { &made } else { url }).await?;
         if sqlite {
             // Readers and the writer do not wait for each other; what is written is on the disk.
             sqlx::query("PRAGMA journal_mode = WAL").execute(&pool).await?;
         }
         schema::bring_up_to_date(&pool).await?;
-        Ok(Self { pool })
+        Ok(Self { pool, trust: hold::Trust::default() })
+    }
+
+    /// The same, but requests are written only while the database is surely ours.
+    #[must_use]
+    pub fn under(self, hold: &Hold) -> Self {
+        Self { trust: hold.trust(), ..self }
     }
 
     /// The URL of a file of SQLite, which is made when it is not there.
@@ -103,10 +118,20 @@ impl From<StoreError> for Failure {
             StoreError::Url(_) => Self::new(Kind::User, error.to_string()),
             StoreError::Newer { .. } => Self::new(Kind::Config, error.to_string())
                 .hint("install that version again, or name another database"),
-            StoreError::Sql(_) | StoreError::Damaged(_) => {
-                Self::new(Kind::Infra, error.to_string())
-            }
+            StoreError::Sql(_)
+            | StoreError::Damaged(_)
+            | StoreError::Silent
+            | StoreError::Lock { .. } => Self::new(Kind::Infra, error.to_string()),
         }
+    }
+}
+
+/// Whether a URL is SQLite's; the others are PostgreSQL's.
+fn check_url(url: &str) -> Result<bool, StoreError> {
+    let postgres = url.starts_with("postgres:") || url.starts_with("postgresql:");
+    match url.starts_with("sqlite:") {
+        false if !postgres => Err(StoreError::Url(without_password(url))),
+        sqlite => Ok(sqlite),
     }
 }
 

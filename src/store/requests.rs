@@ -1,4 +1,4 @@
-//! Requests with their leases, and what outlets were told of them.
+//! Requests with their leases.
 
 use sqlx::Row as _;
 use sqlx::any::AnyRow;
@@ -19,9 +19,36 @@ impl Store {
     /// Those that have not ended, or not before a time.
     pub async fn requests(&self, ended_after_us: u64) -> Result<Vec<RequestRow>, StoreError> {
         let sql = "SELECT id, state, ended_us, document FROM requests
-                   WHERE state <> 'ended' OR ended_us >= $1 ORDER BY id";
+                   WHERE ended_us = 0 OR ended_us >= $1 ORDER BY id";
         let rows = sqlx::query(sql).bind(number(ended_after_us)).fetch_all(&self.pool).await?;
         rows.iter().map(request).collect()
+    }
+
+    /// The newest of those that have ended, the newest first.
+    pub async fn ended_requests(
+        &self,
+        ended_after_us: u64,
+        most: u32,
+    ) -> Result<Vec<RequestRow>, StoreError> {
+        let sql = "SELECT id, state, ended_us, document FROM requests
+                   WHERE ended_us > 0 AND ended_us >= $1 ORDER BY ended_us DESC LIMIT $2";
+        let query = sqlx::query(sql).bind(number(ended_after_us)).bind(i64::from(most));
+        query.fetch_all(&self.pool).await?.iter().map(request).collect()
+    }
+
+    /// Forgets requests that have ended before a time, and what has happened to boards before it. The highest
+    /// number of a request stays known.
+    pub async fn forget_before(&self, time_us: u64) -> Result<(), StoreError> {
+        self.trust.check()?;
+        let mut change = self.pool.begin().await?;
+        for sql in [
+            "DELETE FROM requests WHERE ended_us > 0 AND ended_us < $1
+                AND id < (SELECT MAX(id) FROM requests)",
+            "DELETE FROM board_events WHERE time_us < $1",
+        ] {
+            sqlx::query(sql).bind(number(time_us)).execute(&mut *change).await?;
+        }
+        Ok(change.commit().await?)
     }
 
     pub async fn request(&self, id: u64) -> Result<Option<RequestRow>, StoreError> {
@@ -37,66 +64,45 @@ impl Store {
         Ok(last.map_or(0, count))
     }
 
-    /// Writes requests, new or changed, with what happened to boards by them: all of it, or nothing.
+    /// Writes a request that nobody has written before.
+    ///
+    /// # Errors
+    /// When there is one of its number.
+    pub async fn add_request(&self, request: &RequestRow) -> Result<(), StoreError> {
+        self.trust.check()?;
+        let sql = "INSERT INTO requests (id, state, ended_us, document) VALUES ($1, $2, $3, $4)";
+        sqlx::query(sql)
+            .bind(number(request.id))
+            .bind(&request.state)
+            .bind(number(request.ended_us))
+            .bind(&request.document)
+            .execute(&self.pool)
+            .await?;
+        Ok(())
+    }
+
+    /// Writes requests that have changed, with what happened to boards by them: all of it, or nothing.
     pub async fn put_requests(
         &self,
         requests: &[RequestRow],
         events: &[EventRow],
     ) -> Result<(), StoreError> {
+        self.trust.check()?;
         let mut change = self.pool.begin().await?;
         for request in requests {
-            sqlx::query(
-                "INSERT INTO requests (id, state, ended_us, document) VALUES ($1, $2, $3, $4)
-                 ON CONFLICT (id) DO UPDATE SET state = excluded.state,
-                    ended_us = excluded.ended_us, document = excluded.document",
-            )
-            .bind(number(request.id))
-            .bind(&request.state)
-            .bind(number(request.ended_us))
-            .bind(&request.document)
-            .execute(&mut *change)
-            .await?;
+            let sql = "UPDATE requests SET state = $2, ended_us = $3, document = $4 WHERE id = $1";
+            sqlx::query(sql)
+                .bind(number(request.id))
+                .bind(&request.state)
+                .bind(number(request.ended_us))
+                .bind(&request.document)
+                .execute(&mut *change)
+                .await?;
         }
         for event in events {
             add_event(&mut change, event).await?;
         }
         Ok(change.commit().await?)
-    }
-
-    /// Board, outlet, holder and end of each lease that an outlet was told of and not yet told to end.
-    pub async fn told(&self) -> Result<Vec<(String, String, String, u64)>, StoreError> {
-        let sql = "SELECT board, outlet, holder, until_us FROM told";
-        let rows = sqlx::query(sql).fetch_all(&self.pool).await?;
-        let told = |row: &AnyRow| {
-            Ok((row.try_get(0)?, row.try_get(1)?, row.try_get(2)?, count(row.try_get(3)?)))
-        };
-        rows.iter().map(told).collect()
-    }
-
-    pub async fn put_told(
-        &self,
-        board: &str,
-        outlet: &str,
-        holder: &str,
-        until_us: u64,
-    ) -> Result<(), StoreError> {
-        sqlx::query(
-            "INSERT INTO told (board, outlet, holder, until_us) VALUES ($1, $2, $3, $4)
-             ON CONFLICT (board) DO UPDATE SET outlet = excluded.outlet,
-                holder = excluded.holder, until_us = excluded.until_us",
-        )
-        .bind(board)
-        .bind(outlet)
-        .bind(holder)
-        .bind(number(until_us))
-        .execute(&self.pool)
-        .await?;
-        Ok(())
-    }
-
-    pub async fn remove_told(&self, board: &str) -> Result<(), StoreError> {
-        sqlx::query("DELETE FROM told WHERE board = $1").bind(board).execute(&self.pool).await?;
-        Ok(())
     }
 }
 

@@ -33,6 +33,17 @@ const STEPS: &[&[&str]] = &[
         hash TEXT PRIMARY KEY, user_name TEXT NOT NULL, scope TEXT NOT NULL, note TEXT NOT NULL,
         made_us BIGINT NOT NULL, until_us BIGINT NOT NULL)",
     ],
+    // Consoles are told as outlets are.
+    &[
+        "CREATE TABLE told_parts (
+        board TEXT NOT NULL, part TEXT NOT NULL, url TEXT NOT NULL, holders TEXT NOT NULL,
+        until_us BIGINT NOT NULL, PRIMARY KEY (board, part))",
+        "INSERT INTO told_parts SELECT board, 'power', outlet, holder, until_us FROM told",
+        "DROP TABLE told",
+        "DROP INDEX requests_ended",
+        "CREATE INDEX requests_by_end ON requests (ended_us)",
+        "CREATE INDEX board_events_by_time ON board_events (time_us)",
+    ],
 ];
 
 /// The schema that this program reads and writes.

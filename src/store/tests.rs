@@ -30,17 +30,38 @@ async fn all_is_remembered(store: &Store) {
         ended_us,
         document: "{}".into(),
     };
+    store.add_request(&row("waiting", 0)).await.unwrap();
+    assert!(store.add_request(&row("waiting", 0)).await.is_err(), "it is there already");
     store.put_requests(&[row("waiting", 0)], &[event(4)]).await.unwrap();
     assert_eq!(store.requests(u64::MAX).await.unwrap(), [row("waiting", 0)]);
     store.put_requests(&[row("ended", 50)], &[]).await.unwrap();
     assert_eq!(store.requests(51).await.unwrap(), []);
     assert_eq!(store.requests(50).await.unwrap(), [row("ended", 50)]);
+    assert_eq!(store.ended_requests(50, 1).await.unwrap(), [row("ended", 50)]);
+    assert_eq!(store.ended_requests(0, 0).await.unwrap(), []);
     assert_eq!(store.request(7).await.unwrap(), Some(row("ended", 50)));
-    assert_eq!(store.request(8).await.unwrap(), None);
-    assert_eq!(store.last_request().await.unwrap(), 7);
-    store.put_told("panda01", "http://h:1/outlets/p", "alice", 9).await.unwrap();
-    assert_eq!(store.told().await.unwrap()[0].2, "alice");
-    store.remove_told("panda01").await.unwrap();
+    store.add_request(&RequestRow { id: 8, ..row("waiting", 0) }).await.unwrap();
+    store.forget_before(50).await.unwrap();
+    assert!(store.request(7).await.unwrap().is_some(), "it has ended later");
+    store.forget_before(51).await.unwrap();
+    let left = [store.request(7).await.unwrap(), store.request(8).await.unwrap()];
+    assert_eq!(left.map(|row| row.map(|row| row.id)), [None, Some(8)]);
+    assert_eq!(store.board_events("panda01", 9).await.unwrap(), []);
+    assert_eq!(store.last_request().await.unwrap(), 8);
+    let told = |part: &str| ToldRow {
+        board: "panda01".into(),
+        part: part.into(),
+        url: "http://h:1/outlets/p".into(),
+        holders: "alice\nbob".into(),
+        until_us: 9,
+    };
+    for part in ["power", "serial", "power"] {
+        store.put_told(&told(part)).await.unwrap();
+    }
+    assert_eq!(store.told().await.unwrap().len(), 2);
+    store.remove_told("panda01", "power").await.unwrap();
+    assert_eq!(store.told().await.unwrap(), [told("serial")]);
+    store.remove_told("panda01", "serial").await.unwrap();
     assert_eq!(store.told().await.unwrap(), []);
     let daemon = DaemonRow { url: "http://h:1".into(), announcement: "{}".into(), seen_us: 3 };
     store.put_daemon(&daemon).await.unwrap();

@@ -43,6 +43,17 @@ impl Store {
         rows.iter().map(user).collect()
     }
 
+    /// The groups of a user; none of one who is not known.
+    pub async fn groups_of(&self, user: &str) -> Result<Vec<String>, StoreError> {
+        let sql = "SELECT groups_of FROM users WHERE name = $1";
+        let groups: Option<String> =
+            sqlx::query_scalar(sql).bind(user).fetch_optional(&self.pool).await?;
+        let read = |groups: String| serde_json::from_str(&groups);
+        let groups = groups.map(read).transpose();
+        let damaged = |error| StoreError::Damaged(format!("the groups of {user}: {error}"));
+        Ok(groups.map_err(damaged)?.unwrap_or_default())
+    }
+
     pub async fn groups(&self) -> Result<Vec<GroupRow>, StoreError> {
         let sql = "SELECT name, rights FROM user_groups ORDER BY name";
         let rows = sqlx::query(sql).fetch_all(&self.pool).await?;

@@ -230,9 +230,15 @@ impl Serial {
     }
 }
 
+/// When a console was used is told so exactly, in microseconds: each change is news for a server.
+const USED_US: u64 = 10_000_000;
+
 /// What a `lava-server` is told.
 fn served(roster: &Roster) -> Served {
-    (roster.all().iter().map(|console| console.name().clone()).collect(), Vec::new())
+    let all = roster.all();
+    let used = all.iter().filter_map(|console| Some((console.name().clone(), console.used_us()?)));
+    let used = used.map(|(name, used_us)| (name, used_us / USED_US * USED_US)).collect();
+    (all.iter().map(|console| console.name().clone()).collect(), Vec::new(), used)
 }
 
 /// What is served, and why.

@@ -139,6 +139,7 @@ impl Receiver<'_> {
             Err(WriteError::Closed(_)) => return self.say(NOT_CONNECTED).await,
             Err(WriteError::Held { holder }) => notice::read_only(Some(&holder)),
             Err(WriteError::Spy) => notice::read_only(None),
+            Err(error @ WriteError::Leased { .. }) => format!("[{error}; ~$force takes it]"),
         };
         if self.told.as_ref() == Some(&told) {
             return Ok(());

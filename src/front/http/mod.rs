@@ -23,7 +23,7 @@ pub use error::ApiError;
 use failed::failed;
 pub use pages::{refuse_browsers, refuse_foreign_pages};
 pub use query::Params;
-pub use serve::{Ending, Listener, Peer, serve};
+pub use serve::{Ending, Listener, Peer, Place, serve};
 pub use socket::Socket;
 pub use tls::{Tls, TlsConfig};
 

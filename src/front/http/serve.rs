@@ -2,7 +2,7 @@
 
 use std::io;
 use std::net::SocketAddr;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use axum::Router;
@@ -10,7 +10,7 @@ use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -24,7 +24,8 @@ use crate::sys::keep_alive;
 const HEADER_TIMEOUT: Duration = Duration::from_secs(10);
 /// … and as long for shaking hands before that.
 const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
-/// So many connections of a listener are served at a time; more wait. An attached WebSocket does not count.
+/// So many connections of a listener are served at a time; more wait. An attached WebSocket does not count, nor
+/// does who has left its [`Place`].
 const MAX_CONNECTIONS: usize = 1024;
 /// The largest request header, in bytes; also what an idle connection may buffer.
 const MAX_HEADER: usize = 16 * 1024;
@@ -59,6 +60,18 @@ enum Begun {
 /// Who is at the other end of a connection, as text; an extension of every request.
 #[derive(Debug, Clone)]
 pub struct Peer(pub String);
+
+/// A connection's place among those that are served; an extension of every request. Who answers for as long as the
+/// client likes leaves it, and sees to a bound of its own.
+#[derive(Debug, Clone)]
+pub struct Place(Arc<Mutex<Option<OwnedSemaphorePermit>>>);
+
+impl Place {
+    /// The connection ends with this request.
+    pub fn leave(&self) {
+        drop(self.0.lock().unwrap_or_else(PoisonError::into_inner).take());
+    }
+}
 
 /// Requests of the connection are to end; an extension of every request. One that goes on for as long as its
 /// client likes heeds it.
@@ -152,19 +165,23 @@ pub async fn serve(listener: Listener, app: Router, shutdown: CancellationToken)
             Ok((accepted, room)) => {
                 let (tls, app, shutdown) = (listener.tls(), app.clone(), shutdown.clone());
                 let other = listener.other();
+                let place = Place(Arc::new(Mutex::new(Some(room))));
                 connections.spawn(async move {
                     let began = tokio::select! {
                         () = shutdown.cancelled() => return,
                         began = accepted.begin(tls, other) => began,
                     };
                     match began {
-                        Ok(Begun::Http(began)) => connection(began, app, shutdown).await,
+                        Ok(Begun::Http(began)) => {
+                            let app = app.layer(axum::Extension(place.clone()));
+                            connection(began, app, shutdown).await;
+                        }
                         Ok(Begun::Other(other, stream, address)) => {
                             (other.0)(stream, address, shutdown).await;
                         }
                         Err(error) => tracing::debug!(%error, "no connection was made"),
                     }
-                    drop(room);
+                    place.leave();
                 });
             }
             // Out of file descriptors: wait for some to come free instead of spinning.

@@ -18,6 +18,8 @@ enum Happens {
     },
     /// Time goes by, and there is a pass.
     Passes(Seconds),
+    /// The clock is set back, and there is a pass.
+    SetBack(Seconds),
     Ends(usize),
     Extends(usize, Seconds),
     Usable(usize, bool),
@@ -47,6 +49,7 @@ fn happens() -> impl Strategy<Value = Happens> {
             |(user, priority, length, specs, start)| Happens::Asks { user, priority, length, specs, start }
         ),
         4 => (0..60_u64).prop_map(Happens::Passes),
+        1 => (0..300_u64).prop_map(Happens::SetBack),
         1 => Just(Happens::Forgets),
         1 => (0..20_usize).prop_map(Happens::Ends),
         1 => (0..20_usize, 1..200_u64).prop_map(|(which, more)| Happens::Extends(which, more)),
@@ -77,6 +80,10 @@ impl Witness {
                 self.now += time;
                 self.pass()?;
             }
+            Happens::SetBack(time) => {
+                self.now -= time.min(self.now);
+                self.pass()?;
+            }
             Happens::Ends(which) => {
                 if let Some(id) = self.asked.get(which).copied()
                     && self.shelf.lab.end(id, self.now).is_ok()
@@ -92,11 +99,15 @@ impl Witness {
                     prop_assert_eq!(self.shelf.lab.lease(id).unwrap().until, until);
                 }
             }
-            Happens::Forgets => self.shelf.lab.forget(self.now),
+            Happens::Forgets => {
+                self.shelf.lab.forget(self.now);
+                // A maintenance that is over stays so, whatever becomes of the clock.
+                self.windows.retain(|_, (_, until)| self.now < *until);
+            }
             Happens::Usable(board, usable) => self.shelf.lab.set_usable(BoardIx(board), usable),
             Happens::Window(board, from, length) => {
                 let window = (self.now + from, self.now + from + length);
-                if self.shelf.lab.set_windows(BoardIx(board), &[window]).is_ok() {
+                if self.shelf.lab.set_windows(BoardIx(board), &[window], self.now).is_ok() {
                     self.windows.insert(BoardIx(board), window);
                 }
             }

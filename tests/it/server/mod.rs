@@ -1,6 +1,7 @@
 //! The stories of `lava-server`: real daemons announce themselves, people ask for boards.
 
 mod boards;
+mod interlock;
 mod leases;
 mod python;
 mod rights;
@@ -65,6 +66,7 @@ struct Rack {
     power: Daemon,
     power_config: String,
     serial: Daemon,
+    serial_config: String,
 }
 
 impl Rack {
@@ -86,7 +88,9 @@ impl Rack {
         let serial = lab.write("serial.toml", &serial);
         let power_config = lab.write("power.toml", &power);
         let power = lab.start("lava-power", ["--config", &power_config]);
-        Self { power, power_config, serial: lab.start("lava-serial", ["--config", &serial]) }
+        let serial_config = serial;
+        let serial = lab.start("lava-serial", ["--config", &serial_config]);
+        Self { power, power_config, serial, serial_config }
     }
 
     /// … and both boards are added, as what is announced by their names.

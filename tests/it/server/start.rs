@@ -60,10 +60,71 @@ fn postgresql_keeps_the_same() {
     assert_eq!(server.ask("POST", "/requests", &asked).status, 200);
     server.until("it is hers", "/requests/1", |it| it["state"] == "leased");
     server.daemon.kill();
+    // PostgreSQL may not have seen yet that the first one is gone: this one stands by until then.
     let server = start();
-    assert_eq!(server.get("/boards/panda01")["lease"]["holder"], "alice");
+    server.until("it is still hers", "/boards/panda01", |it| it["lease"]["holder"] == "alice");
     assert_eq!(server.ask("DELETE", "/requests/1?user=alice", &Value::Null).status, 200);
     assert_eq!(server.get("/requests?ended=true")[0]["ending"], "released");
+}
+
+#[test]
+fn of_two_servers_on_one_database_one_stands_by_and_takes_over() {
+    let lab = TestLab::new();
+    let postgres = Postgres::start(&lab);
+    let start = |dir: &str| {
+        let dir = lab.path(dir).display().to_string();
+        let args = ["--listen", "127.0.0.1:0", "--database", &postgres.url, "--dir", &dir];
+        let daemon = lab.start("lava-server", args);
+        Server { address: daemon.address("http"), daemon }
+    };
+    let mut first = start("first");
+    let panda = json!({"type": "panda", "console": "http://127.0.0.1:1/consoles/a"});
+    assert_eq!(first.ask("PUT", "/boards/panda01", &panda).status, 200);
+    let asked = json!({"spec": "panda", "for": "1h", "user": "alice"});
+    assert_eq!(first.ask("POST", "/requests", &asked).status, 200);
+    first.until("it is hers", "/requests/1", |it| it["state"] == "leased");
+
+    // The other one gives nothing away, and says who does.
+    let second = start("second");
+    let refused = second.ask("POST", "/requests", &asked);
+    assert_eq!(refused.status, 503, "{}", refused.text());
+    assert!(
+        refused.text().contains(&format!("stands by: lava-server at {} on ", first.url())),
+        "{}",
+        refused.text()
+    );
+    assert_eq!(second.ask("GET", "/healthz", &Value::Null).status, 503);
+
+    first.daemon.kill();
+    second.until("it has the lab", "/requests/1", |it| it["state"] == "leased");
+    let bobs = json!({"spec": "panda", "for": "1h", "user": "bob"});
+    assert_eq!(second.ask("POST", "/requests", &bobs).json()["id"], 2);
+    // Who comes back stands by in turn.
+    let first = start("first");
+    assert_eq!(first.ask("GET", "/boards", &Value::Null).status, 503);
+}
+
+#[test]
+fn a_file_is_the_database_of_one_server_whatever_folders_they_have() {
+    let lab = TestLab::new();
+    let url = format!("sqlite:{}", lab.path("lab.db").display());
+    let args = |dir: &str| {
+        let dir = lab.path(dir).display().to_string();
+        [
+            "--listen".into(),
+            "127.0.0.1:0".into(),
+            "--database".into(),
+            url.clone(),
+            "--dir".into(),
+            dir,
+        ]
+    };
+    // It is made when it is not there.
+    let _first = lab.start("lava-server", args("first"));
+    let second = lab.run("lava-server", args("second"), "");
+    let told = String::from_utf8_lossy(&second.stderr).into_owned();
+    assert_eq!(second.status.code(), Some(3), "{told}");
+    assert!(told.contains("another lava-server has the database"), "{told}");
 }
 
 /// A PostgreSQL of our own, reached by its socket alone.

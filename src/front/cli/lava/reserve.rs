@@ -52,6 +52,9 @@ pub(super) struct ReserveArgs {
     /// What for; others see it.
     #[arg(long, value_name = "TEXT")]
     reason: Option<String>,
+    /// Give them back when nobody has typed there, nor switched their power, for so long: 30m.
+    #[arg(long, value_name = "TIME")]
+    idle: Option<String>,
     /// Do not wait: lava queue and lava why tell what becomes of it.
     #[arg(long)]
     no_wait: bool,
@@ -79,6 +82,7 @@ pub(super) async fn run(args: ReserveArgs, ctx: &Context) -> Result<(), Failure>
         user: Some(ctx.user().to_owned()),
         heartbeat: None,
         patience: waits.then(|| PATIENCE.to_owned()),
+        idle: args.idle,
     };
     let request = server.submit(&asked).await?;
     let id = request.id;

@@ -7,6 +7,7 @@ mod down;
 mod drawing;
 mod feed;
 mod jobs;
+mod leases;
 mod metrics;
 mod openapi;
 mod outlet;
@@ -70,6 +71,10 @@ pub fn router(
         .route("/consoles/{name}/lines", get(view::lines))
         .route("/consoles/{name}/outlet", get(outlet::status))
         .route("/consoles/{name}/outlet/{verb}", post(outlet::switch))
+        .route(
+            "/consoles/{name}/lease",
+            get(leases::lease).post(leases::take).delete(leases::release),
+        )
         .route("/consoles/{name}/history", get(past::history))
         .route("/consoles/{name}/offset", get(past::offset))
         .route("/consoles/{name}/events", get(past::events).post(record))

@@ -21,6 +21,9 @@ pub(super) const TABLE: &[Row] = &[
     ("GET", "/consoles/{name}/screen", Need::Named(Right::Spy)),
     ("GET", "/consoles/{name}/lines", Need::Named(Right::Spy)),
     ("GET", "/consoles/{name}/outlet", Need::Named(Right::See)),
+    ("GET", "/consoles/{name}/lease", Need::Named(Right::See)),
+    ("POST", "/consoles/{name}/lease", Need::Named(Right::Write)),
+    ("DELETE", "/consoles/{name}/lease", Need::Named(Right::Write)),
     // By force, it needs the right to control.
     ("POST", "/consoles/{name}/outlet/{verb}", Need::Named(Right::Write)),
     ("GET", "/consoles/{name}/history", Need::Named(Right::Spy)),

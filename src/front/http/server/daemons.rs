@@ -4,6 +4,7 @@ use axum::extract::State;
 use axum::{Extension, Json};
 use serde::Deserialize;
 
+use super::super::access::Origin;
 use super::super::{ApiError, Params};
 use super::{Answer, Body, By, MAX_USER, check, read};
 use crate::client::ErrorBody;
@@ -30,17 +31,32 @@ pub(super) async fn list(State(server): State<Server>) -> Json<Vec<DaemonInfo>> 
 /// A daemon tells what it serves, again and again.
 #[utoipa::path(post, path = "/daemons", request_body = Announcement, responses(
     (status = 200, body = Announced),
-    (status = 400, body = ErrorBody, description = "the body is not understood"),
+    (status = 400, body = ErrorBody, description = "the body is not understood, or nobody can reach the daemon there"),
 ))]
-pub(super) async fn announce(State(server): State<Server>, body: Body) -> Answer<Announced> {
+pub(super) async fn announce(
+    State(server): State<Server>,
+    Extension(origin): Extension<Origin>,
+    body: Body,
+) -> Answer<Announced> {
     let like =
         r#"{"kind":"serial","host":"farm1","url":"https://farm1:7100","consoles":["panda01"]}"#;
     let announcement: Announcement = read(body, like)?;
     let texts = announcement.outlets.iter().map(|outlet| &outlet.port);
-    for text in texts.chain([&announcement.url, &announcement.version]) {
+    let own = [&announcement.url, &announcement.version, &announcement.instance];
+    for text in texts.chain(own) {
         check("a text", Some(text), 4 * MAX_USER)?;
     }
-    Ok(Json(server.announce(announcement).await?))
+    Ok(Json(server.announce(announcement, is_here(&origin)).await?))
+}
+
+/// Whether a connection is from this host: from an address that one can have here.
+fn is_here(origin: &Origin) -> bool {
+    match origin {
+        Origin::Unix { .. } => true,
+        Origin::Tcp { address, .. } => {
+            address.to_canonical().is_loopback() || std::net::UdpSocket::bind((*address, 0)).is_ok()
+        }
+    }
 }
 
 /// Forgets a daemon that is not there any more.

@@ -39,7 +39,11 @@ pub(super) async fn metrics(
         let live = if daemon.live { "yes" } else { "no" };
         daemons.get_or_create(&[("kind", daemon.kind.as_str()), ("live", live)]).inc();
     }
+    let idle = Gauge::<i64>::default();
+    idle.set(server.idle().map_or(-1, |idle| idle.as_secs().try_into().unwrap_or(i64::MAX)));
     let mut registry = Registry::with_prefix("lava");
+    let text = "Seconds since the queue was looked at last; -1 when it never was";
+    registry.register("queue_looked_seconds", text, idle);
     registry.register("boards", "Boards of the lab", boards);
     registry.register("requests", "Requests that have not ended", requests);
     registry.register("daemons", "Daemons that have announced themselves", daemons);

@@ -10,6 +10,7 @@ mod openapi;
 mod requests;
 mod rights;
 mod seen;
+mod standby;
 mod users;
 
 use axum::body::Bytes;
@@ -28,6 +29,7 @@ use crate::model::{Failure, Kind, Rights};
 use crate::server::{Asker, Server, ServerError};
 
 pub use openapi::openapi;
+pub use standby::standby_router;
 
 /// The largest request body, in bytes: a daemon announces all of its consoles in one.
 const MAX_BODY: usize = 4 * 1024 * 1024;
@@ -75,6 +77,7 @@ pub fn router(server: Server, doors: Doors, tasks: TaskTracker) -> Router {
         .method_not_allowed_fallback(wrong_method)
         .layer(axum::middleware::from_fn_with_state(tasks, to_the_end))
         .layer(Extension(doors))
+        .layer(Extension(follow::Followers::default()))
         .layer(DefaultBodyLimit::max(MAX_BODY))
         .layer(axum::middleware::from_fn_with_state(
             Guard { access, table: rights::TABLE, thing: "board" },

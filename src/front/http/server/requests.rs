@@ -38,7 +38,8 @@ pub(super) struct Ending {
 
 /// The requests that wait, who comes next first, then those that have boards.
 #[utoipa::path(get, path = "/requests", params(
-    ("ended" = Option<bool>, Query, description = "also those that have ended within a week"),
+    ("ended" = Option<bool>, Query,
+        description = "also those that have ended within a week: the newest 2,000"),
 ), responses((status = 200, body = Vec<RequestInfo>)))]
 pub(super) async fn list(
     State(server): State<Server>,

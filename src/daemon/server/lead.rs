@@ -1,0 +1,123 @@
+//! The server that has the lab.
+
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use super::Site;
+use crate::client::Login;
+use crate::config::AccessConfig;
+use crate::config::server::ServerConfig;
+use crate::daemon::SHUTDOWN_LIMIT;
+use crate::front::http::serve;
+use crate::front::http::server::{Doors, router};
+use crate::model::{Failure, Kind};
+use crate::server::Server;
+use crate::store::{Hold, Store, StoreError};
+
+/// So often it is looked which tokens are over.
+const LOOK_AT_TOKENS: std::time::Duration = std::time::Duration::from_secs(10);
+
+/// A lab, and the right to decide over it.
+#[derive(Debug)]
+pub(super) struct Lead {
+    hold: Hold,
+    server: Server,
+    doors: Doors,
+    access: AccessConfig,
+}
+
+/// Why nothing is decided any more.
+pub(super) enum Over {
+    Shutdown,
+    Lost(StoreError),
+}
+
+impl Lead {
+    /// Brings the database up to date and reads the lab.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub(super) async fn open(
+        config: &ServerConfig,
+        database: &str,
+        hold: Hold,
+    ) -> Result<Self, Failure> {
+        let store = Store::open(database).await?.under(&hold);
+        let token_file = config.daemons.token_file.clone();
+        let login = Login { token_file, ca: config.daemons.ca.clone(), behalf: None };
+        let server = Server::load(store, login).await.map_err(Failure::from)?;
+        let doors = Doors::new(config.access.clone());
+        let access = doors.refresh(&server).await?;
+        Ok(Self { hold, server, doors, access })
+    }
+
+    /// Who is let in.
+    pub(super) fn access(&self) -> &AccessConfig {
+        &self.access
+    }
+
+    /// Serves until `shutdown`, or until the database is another server's.
+    ///
+    /// # Errors
+    /// When one of its tasks has ended by itself: a lab in which nothing is decided is not served.
+    pub(super) async fn serve(
+        self,
+        site: &Site,
+        shutdown: &CancellationToken,
+        is_ready: &mut impl FnMut(),
+    ) -> Result<Over, Failure> {
+        let Self { mut hold, server, doors, .. } = self;
+        hold.sign(&site.place()).await?;
+        let (tasks, end) = (TaskTracker::new(), shutdown.child_token());
+        let app = router(server.clone(), doors.clone(), tasks.clone());
+        for listener in site.listeners() {
+            tasks.spawn(serve(listener, app.clone(), end.clone()));
+        }
+        let (queue, outlets, users) = (server.clone(), server.clone(), server.clone());
+        let (of_queue, of_outlets, of_users) = (end.clone(), end.clone(), end.clone());
+        let mut queue = tasks.spawn(async move { queue.run(of_queue).await });
+        let mut outlets = tasks.spawn(async move { outlets.tell_daemons(of_outlets).await });
+        let mut users = tasks.spawn(async move { keep_doors(&doors, &users, of_users).await });
+        tasks.close();
+        is_ready();
+        let over = tokio::select! {
+            () = shutdown.cancelled() => Ok(Over::Shutdown),
+            why = hold.lost() => Ok(Over::Lost(why)),
+            failure = broken("who gives boards away", &mut queue) => Err(failure),
+            failure = broken("who tells daemons of leases", &mut outlets) => Err(failure),
+            failure = broken("who lets clients in", &mut users) => Err(failure),
+        };
+        end.cancel();
+        if tokio::time::timeout(SHUTDOWN_LIMIT / 2, tasks.wait()).await.is_err() {
+            tracing::warn!("some clients did not end in time");
+        }
+        if tokio::time::timeout(SHUTDOWN_LIMIT / 4, server.close()).await.is_err() {
+            tracing::warn!("the database was not closed in time");
+        }
+        over
+    }
+}
+
+/// Waits for a task that only ends when all does: what it is when it ends before. Cancel safe.
+async fn broken(what: &str, task: &mut JoinHandle<()>) -> Failure {
+    let why = match task.await {
+        // It has seen the end a moment before.
+        Ok(()) => return std::future::pending().await,
+        Err(error) => error,
+    };
+    Failure::new(Kind::Bug, format!("{what} in the server has stopped: {why}"))
+}
+
+/// Shuts the doors to those whose tokens are over.
+async fn keep_doors(doors: &Doors, server: &Server, shutdown: CancellationToken) {
+    loop {
+        tokio::select! {
+            () = shutdown.cancelled() => return,
+            () = tokio::time::sleep(LOOK_AT_TOKENS) => {}
+        }
+        if let Err(failure) = doors.refresh(server).await {
+            tracing::error!("who is let in is as it was: {failure}");
+        }
+    }
+}

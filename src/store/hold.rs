@@ -1,0 +1,164 @@
+//! Whose a database is. One server decides over a lab; others that share its database stand by.
+//!
+//! Of PostgreSQL it is an advisory lock, which belongs to a connection: it is free again when its holder has
+//! died, also when nobody could hear it die, for PostgreSQL ends a session that says nothing for
+//! [`SILENCE`]. A holder that has not been answered for [`TRUSTED`] writes nothing any more, so that two never
+//! write at a time. Of SQLite it is a locked file beside the database's.
+
+use std::fs::{File, TryLockError};
+use std::path::{Path, PathBuf};
+use std::str::FromStr as _;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use sqlx::sqlite::SqliteConnectOptions;
+use sqlx::{AnyConnection, Connection as _, Row as _};
+use tokio::time::timeout;
+
+use super::{PATIENCE, StoreError, check_url};
+
+/// The lock's two numbers, the same for all versions: "lava", and which of its locks.
+const CLASS: i64 = 0x6c61_7661;
+const LOCK: i64 = 1;
+/// So often the holder asks whether it still is one.
+const LOOK: Duration = Duration::from_secs(2);
+/// It is no holder any more after a silence of this length: PostgreSQL ends its session, …
+const SILENCE: &str = "SET idle_session_timeout = '15s'";
+/// … and itself it believes it for a shorter time.
+const TRUSTED: Duration = Duration::from_secs(10);
+
+/// Whose turn it is with a database.
+#[derive(Debug)]
+pub enum Turn {
+    Ours(Hold),
+    /// Another server's, which has said where it is, if it has.
+    Theirs(Option<String>),
+}
+
+/// A database that is this process's alone; given back when dropped.
+#[derive(Debug)]
+pub struct Hold {
+    by: By,
+    trust: Trust,
+}
+
+#[derive(Debug)]
+enum By {
+    File(#[expect(dead_code, reason = "held")] File),
+    Session(Box<AnyConnection>),
+    /// A database in memory is nobody else's.
+    Nothing,
+}
+
+/// Until when the database is surely ours; `None` is for ever.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Trust(Option<Arc<Mutex<Instant>>>);
+
+impl Turn {
+    /// Asks for a database. Nothing is read or made in it.
+    ///
+    /// # Errors
+    /// When it cannot be reached.
+    pub async fn with(url: &str) -> Result<Self, StoreError> {
+        sqlx::any::install_default_drivers();
+        match check_url(url)? {
+            true => of_file(url),
+            false => timeout(PATIENCE, of_session(url)).await.unwrap_or(Err(StoreError::Silent)),
+        }
+    }
+}
+
+impl Hold {
+    /// Has those who stand by know where its holder is.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn sign(&mut self, place: &str) -> Result<(), StoreError> {
+        if let By::Session(session) = &mut self.by {
+            let sign = "SELECT set_config('application_name', $1, false)";
+            sqlx::query(sign).bind(place).execute(&mut **session).await?;
+        }
+        Ok(())
+    }
+
+    /// Is back when the database is not ours any more, with why.
+    pub async fn lost(&mut self) -> StoreError {
+        let (By::Session(session), Some(until)) = (&mut self.by, &self.trust.0) else {
+            return std::future::pending().await;
+        };
+        loop {
+            tokio::time::sleep(LOOK).await;
+            let asked = Instant::now();
+            match timeout(TRUSTED, sqlx::query("SELECT 1").execute(&mut **session)).await {
+                Ok(Ok(_)) => {
+                    *until.lock().unwrap_or_else(PoisonError::into_inner) = asked + TRUSTED;
+                }
+                Ok(Err(error)) => return error.into(),
+                Err(_) => return StoreError::Silent,
+            }
+        }
+    }
+
+    pub(super) fn trust(&self) -> Trust {
+        self.trust.clone()
+    }
+}
+
+impl Trust {
+    /// # Errors
+    /// When the database may be another server's by now.
+    pub(super) fn check(&self) -> Result<(), StoreError> {
+        let Some(until) = &self.0 else { return Ok(()) };
+        let until = *until.lock().unwrap_or_else(PoisonError::into_inner);
+        if Instant::now() < until { Ok(()) } else { Err(StoreError::Silent) }
+    }
+}
+
+async fn of_session(url: &str) -> Result<Turn, StoreError> {
+    let mut session = AnyConnection::connect(url).await?;
+    let asked = Instant::now();
+    sqlx::query(SILENCE).execute(&mut session).await?;
+    let ours: bool = sqlx::query_scalar("SELECT pg_try_advisory_lock($1)")
+        .bind((CLASS << 32) | LOCK)
+        .fetch_one(&mut session)
+        .await?;
+    if !ours {
+        let holder = "SELECT application_name FROM pg_locks JOIN pg_stat_activity USING (pid)
+                      WHERE locktype = 'advisory' AND granted AND objsubid = 1
+                        AND classid::bigint = $1 AND objid::bigint = $2
+                        AND pg_stat_activity.datname = current_database()
+                        AND pg_locks.database = pg_stat_activity.datid";
+        let holder =
+            sqlx::query(holder).bind(CLASS).bind(LOCK).fetch_optional(&mut session).await?;
+        let place = holder.map(|row| row.try_get::<String, _>(0)).transpose()?;
+        return Ok(Turn::Theirs(place.filter(|place| !place.is_empty())));
+    }
+    let trust = Trust(Some(Arc::new(Mutex::new(asked + TRUSTED))));
+    Ok(Turn::Ours(Hold { by: By::Session(Box::new(session)), trust }))
+}
+
+fn of_file(url: &str) -> Result<Turn, StoreError> {
+    let trust = Trust::default();
+    if url.contains(":memory:") || url.contains("mode=memory") {
+        return Ok(Turn::Ours(Hold { by: By::Nothing, trust }));
+    }
+    let options = SqliteConnectOptions::from_str(url)?;
+    let path = lock_of(options.get_filename());
+    let failed = |error| StoreError::Lock { path: path.clone(), error };
+    let file = File::options().write(true).create(true).truncate(false).open(&path);
+    let file = file.map_err(failed)?;
+    match file.try_lock() {
+        Ok(()) => Ok(Turn::Ours(Hold { by: By::File(file), trust })),
+        Err(TryLockError::WouldBlock) => Ok(Turn::Theirs(None)),
+        Err(TryLockError::Error(error)) => Err(failed(error)),
+    }
+}
+
+/// The file that is locked, by whatever link the database is reached. Not the database's own: who closes that
+/// loses SQLite's own locks on it.
+fn lock_of(database: &Path) -> PathBuf {
+    let database = database.canonicalize().unwrap_or_else(|_| database.to_owned());
+    let mut name = database.into_os_string();
+    name.push("-lock");
+    name.into()
+}
