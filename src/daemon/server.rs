@@ -10,7 +10,7 @@ use tokio_util::task::TaskTracker;
 
 use super::{RuntimeSocket, SHUTDOWN_LIMIT, Safety, bind, runtime_dir};
 use crate::client::Login;
-use crate::config::server::ServerConfig;
+use crate::config::server::{JobsConfig, ServerConfig};
 use crate::front::http::server::{Doors, router};
 use crate::front::http::{Listener, Tls, TlsConfig, serve};
 use crate::model::{Failure, Kind};
@@ -46,7 +46,8 @@ impl ServerDaemon {
         let store = Store::open(&url).await?;
         let token_file = config.daemons.token_file.clone();
         let login = Login { token_file, ca: config.daemons.ca.clone(), behalf: None };
-        let server = Server::load(store, login).await.map_err(Failure::from)?;
+        let jobs = JobsConfig { dir: JobsConfig::at(&config.dir).dir, ..config.jobs.clone() };
+        let server = Server::load(store, login, jobs).await.map_err(Failure::from)?;
         let doors = Doors::new(config.access.clone());
         let access = doors.refresh(&server).await?;
         let safety = Safety::of_http(&config.http, &access);

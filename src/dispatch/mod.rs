@@ -33,6 +33,7 @@ mod lab;
 pub mod ledger;
 pub mod load;
 pub mod log;
+pub mod masked;
 mod menu;
 pub mod multinode;
 mod names;

@@ -1,5 +1,6 @@
 //! Why something cannot be done.
 
+use super::JobError;
 use crate::model::{Failure, Kind, Name, Refusal};
 use crate::sched::{LabError, SpecError};
 use crate::store::StoreError;
@@ -27,6 +28,8 @@ pub enum ServerError {
     #[error("there is no board that you may have")]
     NoRights,
     #[error(transparent)]
+    Job(JobError),
+    #[error(transparent)]
     Spec(#[from] SpecError),
     #[error(transparent)]
     Lab(#[from] LabError),
@@ -39,6 +42,7 @@ impl From<ServerError> for Failure {
         let text = error.to_string();
         match error {
             ServerError::Store(error) => error.into(),
+            ServerError::Job(error) => error.into(),
             ServerError::Wrong(_) | ServerError::Spec(_) => Self::new(Kind::User, text),
             ServerError::NoBoard { .. } => {
                 Self::new(Kind::User, text).hint("lava board list has those that there are")

@@ -32,7 +32,7 @@ impl Server {
         asker: &Asker,
     ) -> Result<RequestInfo, ServerError> {
         let now_us = units::now_us();
-        let mut info = read(asked, asker.user.clone(), now_us)?;
+        let info = read(asked, asker.user.clone(), now_us)?;
         let mut state = self.looked().await;
         let theirs = state.requests.values().filter(|record| {
             record.info.user == info.user && record.info.state != RequestState::Leased
@@ -41,14 +41,23 @@ impl Server {
             let what = format!("{} has {MAX_WAITING} requests that wait already", info.user);
             return Err(ServerError::Wrong(what));
         }
-        info.id = state.last_id + 1;
         let audience = audience(&state, asker)?;
-        let record = Record { info, audience, heard_us: now_us };
+        let id = self.enqueue(&mut state, Record { info, audience, heard_us: now_us }).await?;
+        state.standing(id).ok_or(ServerError::NoRequest(id))
+    }
+
+    /// Puts a request into the queue and gives it its number.
+    pub(super) async fn enqueue(
+        &self,
+        state: &mut State,
+        mut record: Record,
+    ) -> Result<u64, ServerError> {
+        record.info.id = state.last_id + 1;
         let request = state.scheduled(&record)?;
         // The scheduler's own limits, before anything is written.
         state.lab.submit(request)?;
         if let Err(error) = self.0.store.put_requests(&[record.row()], &[]).await {
-            let _ = state.lab.end(record.info.id, now_us / 1_000_000);
+            let _ = state.lab.end(record.info.id, units::now_us() / 1_000_000);
             return Err(error.into());
         }
         let id = record.info.id;
@@ -58,7 +67,7 @@ impl Server {
         }
         state.requests.insert(id, record);
         self.changed();
-        state.standing(id).ok_or(ServerError::NoRequest(id))
+        Ok(id)
     }
 
     /// Those that wait, who comes first first, then the leases; or all of the last week.
@@ -251,7 +260,10 @@ fn is_called(user: &str, holder: &str) -> bool {
 }
 
 /// The boards that somebody may have, if not all.
-fn audience(state: &State, asker: &Asker) -> Result<Option<BTreeSet<Name>>, ServerError> {
+pub(super) fn audience(
+    state: &State,
+    asker: &Asker,
+) -> Result<Option<BTreeSet<Name>>, ServerError> {
     if asker.on_all >= Some(Right::Write) {
         return Ok(None);
     }
@@ -264,7 +276,11 @@ fn audience(state: &State, asker: &Asker) -> Result<Option<BTreeSet<Name>>, Serv
 }
 
 /// What was asked for, as far as it can be understood by itself.
-fn read(asked: BoardRequest, user: String, now_us: u64) -> Result<RequestInfo, ServerError> {
+pub(super) fn read(
+    asked: BoardRequest,
+    user: String,
+    now_us: u64,
+) -> Result<RequestInfo, ServerError> {
     let wrong = |what: &str| ServerError::Wrong(what.to_owned());
     let BoardRequest {
         spec,
@@ -326,6 +342,7 @@ fn read(asked: BoardRequest, user: String, now_us: u64) -> Result<RequestInfo, S
         ending: None,
         ended_us: None,
         waiting: None,
+        job: None,
     })
 }
 

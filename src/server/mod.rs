@@ -6,6 +6,7 @@
 
 mod error;
 mod interlock;
+mod jobs;
 mod lease;
 mod load;
 mod queue;
@@ -22,10 +23,13 @@ use std::sync::Arc;
 use tokio::sync::{Mutex, watch};
 
 use crate::client::Login;
+use crate::config::server::JobsConfig;
 use crate::model::Right;
 use crate::store::Store;
 
 pub use error::ServerError;
+pub use jobs::JobError;
+use jobs::Logs;
 use state::State;
 
 /// A daemon has to announce itself again within this time, in seconds.
@@ -42,6 +46,8 @@ struct Inner {
     store: Store,
     /// How the daemons let us in.
     login: Login,
+    config: JobsConfig,
+    logs: Logs,
     state: Mutex<State>,
     /// Goes up by one with each change.
     changes: watch::Sender<u64>,
@@ -77,10 +83,13 @@ impl Server {
     ///
     /// # Errors
     /// When the store cannot be read.
-    pub async fn load(store: Store, login: Login) -> Result<Self, ServerError> {
+    pub async fn load(store: Store, login: Login, config: JobsConfig) -> Result<Self, ServerError> {
         let state = load::load(&store).await?;
         let changes = watch::Sender::new(0);
-        Ok(Self(Arc::new(Inner { store, login, state: Mutex::new(state), changes })))
+        let (logs, state) = (Logs::new(config.dir.clone()), Mutex::new(state));
+        let server = Self(Arc::new(Inner { store, login, config, logs, state, changes }));
+        server.load_jobs().await?;
+        Ok(server)
     }
 
     /// Follows changes: the value is another one after each.
@@ -92,6 +101,16 @@ impl Server {
     /// When the store does not answer.
     pub async fn check(&self) -> Result<(), ServerError> {
         Ok(self.0.store.check().await?)
+    }
+
+    /// The folder of a job's log of a board: what its dispatcher's output folder was.
+    pub fn log_folder(&self, job: u64, board: &str) -> std::path::PathBuf {
+        self.0.logs.folder(job, board)
+    }
+
+    /// Follows how many bytes a job's log has.
+    pub fn log_growth(&self, job: u64, board: &str) -> watch::Receiver<u64> {
+        self.0.logs.open(job, board).held()
     }
 
     /// Writes what is open. Nothing can be asked any more.

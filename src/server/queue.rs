@@ -64,12 +64,13 @@ impl Server {
         if !pass.decisions.is_empty() {
             self.carry_out(&mut state, &pass.decisions, now_us).await?;
         }
+        let jobs = self.pass_jobs(&mut state, now_us).await?;
         if now >= state.forgotten + FORGET_S {
             state.lab.forget(now);
             state.forgotten = now;
         }
         let planned = pass.planned.iter().map(|plan| plan.at).min();
-        let times = [stale, planned, state.next_time(now)];
+        let times = [stale, planned, jobs, state.next_time(now)];
         let next = times.into_iter().flatten().filter(|at| *at > now).min();
         let pause = next.map_or(AT_LEAST_EVERY, |at| {
             Duration::from_micros((at * 1_000_000).saturating_sub(units::now_us()).max(1000))

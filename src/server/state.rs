@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
+use super::jobs::Jobs;
 use super::resolve::{Index, Place};
 use crate::model::{
     Announcement, BoardDescription, BoardHealth, BoardInfo, BoardLease, BoardState, DaemonKind,
@@ -27,6 +28,7 @@ pub(super) struct State {
     /// Which lease has which board.
     pub(super) leased: BTreeMap<Name, u64>,
     pub(super) last_id: u64,
+    pub(super) jobs: Jobs,
     /// What outlets were told, and not yet told to be over, by board.
     pub(super) told: BTreeMap<Name, Told>,
     /// The daemons, or what is described of boards, have changed since it was looked which can be used.
@@ -142,15 +144,19 @@ impl State {
 
     pub(super) fn info(&self, name: &Name, board: &Board) -> BoardInfo {
         let Board { description, health, reason, console, outlet, away, .. } = board.clone();
-        let BoardDescription { kind, tags, attributes, console: at_console, outlet: at_outlet } =
-            description;
+        let BoardDescription {
+            kind, tags, attributes, console: at_console, outlet: at_outlet, ..
+        } = description.clone();
+        let BoardDescription { dictionary, worker, health_check, .. } = description;
         let lease = self.lease_of(name);
+        let job = lease.and_then(|info| info.job).filter(|job| self.jobs.is_running(*job));
+        let leased = if lease.is_some() { BoardState::Reserved } else { BoardState::Idle };
         BoardInfo {
             name: name.clone(),
             kind,
             tags,
             attributes,
-            state: if lease.is_some() { BoardState::Reserved } else { BoardState::Idle },
+            state: if job.is_some() { BoardState::Running } else { leased },
             health,
             reason,
             away,
@@ -158,6 +164,10 @@ impl State {
             outlet: at_outlet,
             console_url: console.map(|place| place.url),
             outlet_url: outlet.map(|place| place.url),
+            dictionary,
+            worker,
+            health_check,
+            job,
             lease: lease.map(|info| BoardLease { id: info.id, lease: lease_text(info) }),
         }
     }

@@ -3,6 +3,7 @@
 
 mod boards;
 mod daemons;
+mod jobs;
 mod requests;
 mod schema;
 mod users;
@@ -14,6 +15,7 @@ use sqlx::any::AnyPoolOptions;
 
 pub use boards::{BoardRow, EventRow};
 pub use daemons::DaemonRow;
+pub use jobs::JobRow;
 pub use requests::RequestRow;
 pub use schema::VERSION;
 pub use users::{GroupRow, TokenRow, UserRow};

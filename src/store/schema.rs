@@ -33,6 +33,12 @@ const STEPS: &[&[&str]] = &[
         hash TEXT PRIMARY KEY, user_name TEXT NOT NULL, scope TEXT NOT NULL, note TEXT NOT NULL,
         made_us BIGINT NOT NULL, until_us BIGINT NOT NULL)",
     ],
+    &[
+        "CREATE TABLE jobs (
+        id BIGINT PRIMARY KEY, state TEXT NOT NULL, ended_us BIGINT NOT NULL,
+        document TEXT NOT NULL, definition TEXT NOT NULL)",
+        "CREATE INDEX jobs_state ON jobs (state)",
+    ],
 ];
 
 /// The schema that this program reads and writes.
