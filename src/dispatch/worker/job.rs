@@ -168,7 +168,9 @@ impl Job<'_> {
                 let bytes = match known {
                     // The server says where to go on.
                     None => Vec::new(),
-                    Some(held) => piece(&self.folder.log(board), held).map_err(unreadable)?,
+                    Some(held) => {
+                        piece(&self.folder.log(board), held).map_err(|error| unreadable(&error))?
+                    }
                 };
                 if known.is_some() && (bytes.is_empty() || self.full.contains(board)) {
                     break;
@@ -236,6 +238,6 @@ fn piece(log: &Path, offset: u64) -> io::Result<Vec<u8>> {
     Ok(bytes)
 }
 
-fn unreadable(error: io::Error) -> Failure {
+fn unreadable(error: &io::Error) -> Failure {
     Failure::new(Kind::Infra, format!("the job's log cannot be read: {error}"))
 }

@@ -70,7 +70,8 @@ impl Server {
                 true if state.jobs.check_of(name).is_none() => due.push(name.clone()),
                 true => {}
                 false => {
-                    next = next.min(Some(at_us / 1_000_000 + 1)).or(Some(at_us / 1_000_000 + 1))
+                    let at = at_us / 1_000_000 + 1;
+                    next = Some(next.map_or(at, |next: Seconds| next.min(at)));
                 }
             }
         }

@@ -174,7 +174,10 @@ impl Part {
         let BoardDescription { kind, console, outlet, .. } = &self.description;
         let name = &self.name;
         let reached = console.is_some() || outlet.is_some();
-        let board = reached.then(|| format!("{{% set board = '{name}' %}}\n")).unwrap_or_default();
+        let board = match reached {
+            true => format!("{{% set board = '{name}' %}}\n"),
+            false => String::new(),
+        };
         format!("{{% extends '{kind}.jinja2' %}}\n{board}{{% set hostname = '{name}' %}}\n")
     }
 
@@ -188,7 +191,8 @@ impl Part {
         let dictionary = match render::is_template(&file) {
             true => {
                 let context = context(job, self.role.as_deref());
-                render::render(&file, templates, context.as_ref()).map_err(wrong)?
+                render::render(&file, templates, context.as_ref())
+                    .map_err(|problem| wrong(&problem))?
             }
             false => self.description.dictionary.clone().unwrap_or_default(),
         };
@@ -208,7 +212,7 @@ impl Part {
     }
 }
 
-fn wrong(problem: Problem) -> Failure {
+fn wrong(problem: &Problem) -> Failure {
     Failure::new(Kind::Config, problem.to_string())
 }
 

@@ -1,5 +1,7 @@
 //! What workers say, and what they are told.
 
+use std::time::Duration;
+
 use super::{JobError, Record, Worker};
 use crate::dispatch::record::Report;
 use crate::dispatch::results::LAVA;
@@ -10,6 +12,8 @@ use crate::model::{
 use crate::server::state::State;
 use crate::server::{Server, ServerError};
 
+/// A worker waits no longer than this for an answer.
+const LONGEST_WAIT: Duration = Duration::from_secs(20);
 /// So many jobs are handed to a worker in one answer at most.
 const MAX_AT_ONCE: usize = 16;
 /// What a worker says of itself is no longer than this, in bytes.
@@ -130,6 +134,12 @@ impl Server {
         let WorkerOrders { start, cancel, drop, .. } = &orders;
         let some = late || !start.is_empty() || !cancel.is_empty() || !drop.is_empty();
         Ok(some.then_some(orders))
+    }
+
+    /// So long a worker that has nothing to do waits for an answer: it has to be heard of some times before it
+    /// is gone.
+    pub fn worker_waits(&self) -> Duration {
+        LONGEST_WAIT.min(self.0.config.worker_gone / 4)
     }
 
     /// What a worker is told that is to do nothing.

@@ -1,7 +1,5 @@
 //! What workers ask for, and what they send.
 
-use std::time::Duration;
-
 use axum::extract::{Path, State};
 use axum::{Extension, Json};
 use serde::Deserialize;
@@ -13,9 +11,6 @@ use super::number;
 use crate::client::ErrorBody;
 use crate::model::{Failure, Kind, LogHeld, Name, WorkEnd, WorkerHello, WorkerInfo, WorkerOrders};
 use crate::server::Server;
-
-/// So long a worker that has nothing to do waits for an answer.
-const WAIT: Duration = Duration::from_secs(20);
 
 #[derive(Debug, Deserialize)]
 pub(in crate::front::http::server) struct Piece {
@@ -32,7 +27,7 @@ pub(in crate::front::http::server) async fn list(
 }
 
 /// A worker says that it lives and what it has, and is answered when there is something to do for it, or
-/// after 20 s. What either does not know of the other's words it leaves alone.
+/// after 20 s at most. What either does not know of the other's words it leaves alone.
 #[utoipa::path(post, path = "/workers/{worker}/poll", params(("worker" = String, Path)),
     request_body = WorkerHello, responses(
     (status = 200, body = WorkerOrders),
@@ -48,7 +43,7 @@ pub(in crate::front::http::server) async fn poll(
     let name = name(&worker)?;
     let mut changes = server.changes();
     server.greet(&name, &hello).await?;
-    let until = Instant::now() + WAIT;
+    let until = Instant::now() + server.worker_waits();
     loop {
         changes.borrow_and_update();
         if let Some(orders) = server.orders(&name, &hello).await? {
