@@ -11,6 +11,8 @@ mod logs;
 mod pass;
 mod read;
 mod submit;
+#[cfg(test)]
+mod tests;
 mod work;
 mod workers;
 
