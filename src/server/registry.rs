@@ -1,5 +1,6 @@
 //! Boards and the daemons that serve them.
 
+use super::jobs::check_health_check;
 use super::resolve::{Index, check, collection, part_name};
 use super::state::{Board, Daemon, State};
 use super::{ANNOUNCE_S, STALE_S, Server, ServerError};
@@ -145,6 +146,7 @@ impl Server {
         who: &str,
     ) -> Result<BoardInfo, ServerError> {
         check_texts(&description)?;
+        check_health_check(&description)?;
         let mut state = self.0.state.lock().await;
         let before = state.boards.get(&name);
         if new && before.is_some() {

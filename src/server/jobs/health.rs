@@ -6,13 +6,15 @@
 use super::read::read;
 use super::submit::new_check;
 use super::{JobError, Jobs};
-use crate::model::{BoardHealth, JobHealth, JobInfo, Name};
+use crate::model::{BoardDescription, BoardHealth, JobHealth, JobInfo, Name, units};
 use crate::sched::Seconds;
 use crate::server::state::State;
 use crate::server::{Server, ServerError};
 
 /// So far back it is looked when a board was checked last, in jobs.
 const LOOKED_AT: u32 = 10_000;
+/// What a health check is called in messages.
+const FILE: &str = "the health check";
 
 impl Server {
     /// Has a board checked, as soon as it is free. One that is bad counts as unknown from now on.
@@ -40,10 +42,9 @@ impl Server {
         let (_, board) = state.find(name.as_str())?;
         let text = board.description.health_check.clone();
         let text = text.ok_or_else(|| JobError::NoCheck(name.clone()))?;
-        let file = format!("the health check of {name}");
-        let wanted = read(&text, &file).map_err(JobError::Definition)?;
-        let now_us = crate::model::units::now_us();
-        state.jobs.checked_us.insert(name.clone(), now_us);
+        // One that cannot begin is not tried again at once.
+        state.jobs.checked_us.insert(name.clone(), units::now_us());
+        let wanted = read(&text, FILE).map_err(JobError::Definition)?;
         self.begin_job(state, new_check(wanted, name), &text).await
     }
 
@@ -123,6 +124,16 @@ impl Server {
         }
         Ok(())
     }
+}
+
+/// Looks whether a board's health check is a job.
+///
+/// # Errors
+/// Everything that is wrong with it, with line and column.
+pub(in crate::server) fn check(board: &BoardDescription) -> Result<(), ServerError> {
+    let Some(text) = &board.health_check else { return Ok(()) };
+    read(text, FILE).map_err(JobError::Definition)?;
+    Ok(())
 }
 
 impl Jobs {

@@ -26,6 +26,7 @@ use crate::model::{Ending, JobHealth, JobInfo, JobState, Name, WorkFailure, unit
 use crate::store::{JobRow, StoreError};
 
 pub use error::JobError;
+pub(super) use health::check as check_health_check;
 pub(super) use logs::Logs;
 
 /// The jobs that have not ended, and the workers.

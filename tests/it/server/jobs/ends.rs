@@ -54,6 +54,10 @@ fn a_health_check_says_how_its_board_is() {
     assert!(err.contains("panda01 has no health check"), "{err}");
     let bad = demo_job(&lab).replace("/job/Image", "/job/no-such-file");
     let bad = lab.write("bad.yaml", &bad);
+    let none = lab.write("none.yaml", "job_name: x\n");
+    let (code, _, err) =
+        lava(&lab, server, "root", &["board", "set", "panda01", "--health-check", &none]);
+    assert!(code == 2 && err.contains("the health check:1:1: "), "{err}");
     // It is checked because nobody knows how it is.
     let set = |check: &str| {
         let (code, _, err) =
