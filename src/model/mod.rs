@@ -50,7 +50,9 @@ pub use request::{
 };
 pub use right::{Pattern, PatternError, Right, Rights};
 pub use token::{TOKEN_BYTES, TokenHash, TokenHashError, token_of};
-pub use user::{GroupInfo, NewToken, TokenInfo, TokenRequest, UserDescription, UserInfo};
+pub use user::{
+    GroupInfo, NewToken, TokenInfo, TokenRequest, UserChange, UserDescription, UserInfo,
+};
 pub use work::{
     LogHeld, PROTOCOL, Work, WorkBoard, WorkEnd, WorkFailure, WorkerHello, WorkerInfo, WorkerOrders,
 };

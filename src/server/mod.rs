@@ -9,9 +9,12 @@ mod interlock;
 mod jobs;
 mod lease;
 mod load;
+mod overview;
+mod parts;
 mod queue;
 mod registry;
 mod resolve;
+mod share;
 mod standing;
 mod state;
 #[cfg(test)]
@@ -30,7 +33,9 @@ use crate::store::Store;
 pub use error::ServerError;
 pub use jobs::JobError;
 use jobs::Logs;
+pub use overview::Overview;
 use state::State;
+pub use users::Door;
 
 /// A daemon has to announce itself again within this time, in seconds.
 pub const ANNOUNCE_S: u64 = 10;
@@ -49,6 +54,8 @@ struct Inner {
     config: JobsConfig,
     logs: Logs,
     state: Mutex<State>,
+    /// What there was at a change of this number.
+    overview: std::sync::Mutex<Option<(u64, Arc<Overview>)>>,
     /// Goes up by one with each change.
     changes: watch::Sender<u64>,
 }
@@ -64,6 +71,21 @@ pub struct Asker {
     pub on_all: Option<Right>,
     /// What they may do on a board.
     pub on: OnBoard,
+}
+
+/// Somebody who is to use another's boards.
+pub struct Recipient {
+    pub user: String,
+    pub rights: TheirRights,
+}
+
+/// What somebody may who does not ask.
+pub enum TheirRights {
+    /// Nobody has to log in.
+    Open,
+    /// Nobody of that name is let in.
+    Unknown,
+    Known(OnBoard),
 }
 
 impl Asker {
@@ -86,8 +108,10 @@ impl Server {
     pub async fn load(store: Store, login: Login, config: JobsConfig) -> Result<Self, ServerError> {
         let state = load::load(&store).await?;
         let changes = watch::Sender::new(0);
-        let (logs, state) = (Logs::new(config.dir.clone()), Mutex::new(state));
-        let server = Self(Arc::new(Inner { store, login, config, logs, state, changes }));
+        let (state, overview) = (Mutex::new(state), std::sync::Mutex::default());
+        let logs = Logs::new(config.dir.clone());
+        let inner = Inner { store, login, config, logs, state, overview, changes };
+        let server = Self(Arc::new(inner));
         server.load_jobs().await?;
         Ok(server)
     }

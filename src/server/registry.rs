@@ -165,7 +165,10 @@ impl Server {
         let windows = before.map(|before| before.windows.clone()).unwrap_or_default();
         let (console, outlet) =
             before.map(|it| (it.console.clone(), it.outlet.clone())).unwrap_or_default();
-        let detail = serde_json::to_string(&description).unwrap_or_default();
+        // What is long is kept once.
+        let (dictionary, health_check) = (None, None);
+        let short = BoardDescription { dictionary, health_check, ..description.clone() };
+        let detail = serde_json::to_string(&short).unwrap_or_default();
         let row = row(&name, &description, health, &reason, &windows);
         self.0.store.put_board(&row, &event(&name, who, what, &detail)).await?;
         let ix = state.schedule(&name, &description);

@@ -22,6 +22,10 @@ pub enum JobError {
     NoLog { id: u64, board: String },
     #[error("{0} has no health check: lava board set {0} --health-check FILE")]
     NoCheck(Name),
+    #[error(
+        "a dictionary's commands are run by workers: who sets {0}'s needs control of everything"
+    )]
+    Dictionary(Name),
     #[error("the log of job {id}: {error}")]
     Log { id: u64, error: std::io::Error },
 }
@@ -33,7 +37,9 @@ impl From<JobError> for Failure {
             JobError::Definition(failure) => failure,
             JobError::NoJob(_) => Self::new(Kind::User, text).hint("lava jobs lists them"),
             JobError::NoLog { .. } | JobError::NoCheck(_) => Self::new(Kind::User, text),
-            JobError::NotYours { .. } => Self::new(Kind::Refused, text).because(Refusal::Rights),
+            JobError::NotYours { .. } | JobError::Dictionary(_) => {
+                Self::new(Kind::Refused, text).because(Refusal::Rights)
+            }
             JobError::OtherWorker(_) => Self::new(Kind::Refused, text)
                 .hint("give one of them another name: lava-dispatcher worker --name NAME"),
             JobError::Ended(_) | JobError::NotOn { .. } | JobError::LogShort { .. } => {

@@ -51,7 +51,15 @@ impl Server {
             let what = format!("{} has {MAX_LIVE} jobs already that have not ended", asker.user);
             return Err(ServerError::Wrong(what));
         }
-        let audience = audience(&state, asker)?;
+        let mut wanted = wanted;
+        let audience = match audience(&state, asker, wanted.priority) {
+            // A job file is taken as it is; it comes before others only where its user may.
+            Err(ServerError::NoPriority { most }) => {
+                wanted.priority = most;
+                audience(&state, asker, most)?
+            }
+            others => others?,
+        };
         let mut record = new(wanted, asker.user.clone());
         (record.audience, record.info.resubmit_of) = (audience, resubmit_of);
         self.begin_job(&mut state, record, definition).await

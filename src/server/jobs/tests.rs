@@ -29,7 +29,12 @@ fn hello(instance: &str, number: u64, jobs: &[u64]) -> WorkerHello {
 async fn lab(dir: &std::path::Path) -> Server {
     let store = Store::open(&Store::file_url(&dir.join("lava.sqlite"))).await.unwrap();
     let server = Server::load(store, Login::default(), JobsConfig::at(dir)).await.unwrap();
-    let board = BoardDescription {
+    server.put_board(name("panda01"), board(), false, "root").await.unwrap();
+    server
+}
+
+fn board() -> BoardDescription {
+    BoardDescription {
         kind: name("lavamux-virtual"),
         tags: Default::default(),
         attributes: Default::default(),
@@ -38,9 +43,7 @@ async fn lab(dir: &std::path::Path) -> Server {
         dictionary: Some(include_str!("../../../conf/devices/demo.yaml").into()),
         worker: None,
         health_check: None,
-    };
-    server.put_board(name("panda01"), board, false, "root").await.unwrap();
-    server
+    }
 }
 
 /// The same with the loop beside a story.
@@ -156,6 +159,16 @@ async fn a_job_is_seen_and_ended_by_those_who_may() {
         let refused = server.cancel_job(open, &bob).await;
         assert!(matches!(refused, Err(ServerError::Job(JobError::NotYours { .. }))));
         server.cancel_job(open, &asker("alice", Right::Write)).await.unwrap();
+        // Whose boards are some may not say what is run on workers.
+        let carol =
+            Asker { user: "carol".into(), on_all: None, on: Box::new(|_| Some(Right::Control)) };
+        let panda01 = server.board("panda01").await.unwrap();
+        let mut described = board();
+        assert_eq!(described.dictionary, panda01.dictionary);
+        assert!(server.check_description(&panda01.name, &described, &carol).await.is_ok());
+        described.dictionary = Some("commands: {power_on: [reboot]}\n".into());
+        let refused = server.check_description(&panda01.name, &described, &carol).await;
+        assert!(matches!(refused, Err(ServerError::Job(JobError::Dictionary(_)))));
         // Who gives a job's boards back ends the job.
         let job = until(&server, id, |job| job.state == JobState::Scheduled).await;
         server.release(job.request, None, &asker("alice", Right::Write)).await.unwrap();

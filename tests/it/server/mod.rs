@@ -4,6 +4,7 @@ mod boards;
 mod jobs;
 mod leases;
 mod python;
+mod rights;
 mod start;
 mod users;
 

@@ -9,7 +9,7 @@ pub(super) const TABLE: &[Row] = &[
     ("GET", "/healthz", Need::Nothing),
     ("GET", "/openapi.json", Need::Each(Right::See)),
     ("GET", "/metrics", Need::Each(Right::See)),
-    ("GET", "/daemons", Need::Each(Right::See)),
+    ("GET", "/daemons", Need::All(Right::See)),
     ("POST", "/daemons", Need::All(Right::Control)),
     ("DELETE", "/daemons", Need::All(Right::Control)),
     ("GET", "/consoles", Need::Each(Right::See)),
@@ -44,6 +44,7 @@ pub(super) const TABLE: &[Row] = &[
     ("GET", "/groups", Need::All(Right::Control)),
     ("PUT", "/groups/{group}", Need::All(Right::Control)),
     ("DELETE", "/groups/{group}", Need::All(Right::Control)),
+    ("GET", "/events", Need::Each(Right::See)),
     ("GET", "/requests", Need::Each(Right::See)),
     ("POST", "/requests", Need::Each(Right::Write)),
     ("GET", "/requests/{id}", Need::Each(Right::See)),
@@ -53,6 +54,7 @@ pub(super) const TABLE: &[Row] = &[
     ("GET", "/leases", Need::Each(Right::See)),
     ("POST", "/leases/{id}/extend", Need::Each(Right::Write)),
     ("POST", "/leases/{id}/share", Need::Each(Right::Write)),
+    ("POST", "/leases/{id}/unshare", Need::Each(Right::Write)),
     ("POST", "/leases/{id}/give", Need::Each(Right::Write)),
 ];
 
