@@ -18,11 +18,11 @@
 //! - [`client`]: talks HTTP and WebSocket to the daemons.
 //! - [`outlet`]: the drivers of power units.
 //! - [`power`]: the verbs on, off, cycle and status; who may, and what is left of it.
-//! - [`store`]: what a server remembers: the only SQL.
-//! - [`sched`]: who gets which board, and when, as pure decisions.
-//! - [`server`]: boards, requests and leases of a lab.
 //! - [`image`]: download, unpack, and archives for boards.
 //! - [`dispatch`]: LAVA jobs as a pipeline of actions.
+//! - [`store`]: what a server remembers: the only SQL.
+//! - [`sched`]: who gets which board, and when, as pure decisions.
+//! - [`server`]: boards, requests, leases and jobs of a lab.
 //! - [`front`]: what people and programs see: command lines, HTTP, telnet, raw TCP, conmux.
 //! - [`daemon`]: start-up, readiness, signals, shutdown.
 

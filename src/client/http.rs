@@ -132,6 +132,15 @@ impl Http {
         self.decode(path, &self.send(Method::POST, path, Some(json(body)?)).await?)
     }
 
+    /// Sends bytes as they are.
+    pub async fn post_bytes<T: DeserializeOwned>(
+        &self,
+        path: &str,
+        body: Vec<u8>,
+    ) -> Result<T, Failure> {
+        self.decode(path, &self.send(Method::POST, path, Some(body)).await?)
+    }
+
     /// The same, with all that the daemon says of a failure.
     ///
     /// # Errors

@@ -7,6 +7,7 @@ mod endpoint;
 pub mod feed;
 pub mod history;
 mod http;
+pub mod jobs;
 mod json_lines;
 pub mod lab;
 pub mod lease;

@@ -16,7 +16,7 @@ use crate::model::{
 };
 
 /// A server says something every 5 s; one that has said nothing for so long is gone.
-const SILENCE: Duration = Duration::from_secs(20);
+pub(super) const SILENCE: Duration = Duration::from_secs(20);
 
 /// A `lava-server`.
 ///
@@ -24,7 +24,7 @@ const SILENCE: Duration = Duration::from_secs(20);
 /// All that is asked of it fails with the server's own failure where it gave one; else with [`Kind::Lab`].
 #[derive(Debug, Clone)]
 pub struct LabServer {
-    http: Http,
+    pub(super) http: Http,
 }
 
 /// What becomes of a request.
@@ -227,6 +227,6 @@ fn board(name: &str, what: &str) -> String {
     format!("/boards/{}{what}", percent_encoded(name))
 }
 
-fn by(path: &str, user: &str) -> String {
+pub(super) fn by(path: &str, user: &str) -> String {
     format!("{path}?user={}", percent_encoded(user))
 }

@@ -1,6 +1,6 @@
 //! Boards as files: what is said of each in a `NAME.toml`.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use super::{At, FromNode as _, Node, Problems, Table, read_all};
@@ -37,6 +37,14 @@ pub fn text(board: &BoardDescription) -> String {
             file.push_str(&format!("{key} = {}\n", quoted(part)));
         }
     }
+    if let Some(worker) = &board.worker {
+        file.push_str(&format!("worker = {}\n", quoted(worker.as_str())));
+    }
+    for (key, text) in [("dictionary", &board.dictionary), ("health_check", &board.health_check)] {
+        if let Some(text) = text {
+            file.push_str(&format!("{key} = {}\n", long_text(text)));
+        }
+    }
     if !board.tags.is_empty() {
         let tags: Vec<_> = board.tags.iter().map(|tag| quoted(tag)).collect();
         file.push_str(&format!("tags = [{}]\n", tags.join(", ")));
@@ -48,6 +56,15 @@ pub fn text(board: &BoardDescription) -> String {
         }
     }
     file
+}
+
+/// A text of several lines as TOML has it: as it is, where that is so read.
+fn long_text(text: &str) -> String {
+    let plain = |c: char| c == '\n' || c == '\t' || !c.is_control();
+    match text.chars().all(plain) && !text.contains("'''") && !text.ends_with('\'') {
+        true => format!("'''\n{text}'''"),
+        false => serde_json::Value::from(text).to_string(),
+    }
 }
 
 fn one(table: &Table<'_>) -> Option<BoardDescription> {
@@ -62,8 +79,16 @@ fn one(table: &Table<'_>) -> Option<BoardDescription> {
             attributes.extend(value.map(|value| (key.name.clone(), value)));
         }
     }
-    let tags: BTreeSet<String> = tags.into_iter().collect();
-    Some(BoardDescription { kind: kind?, tags, attributes, console, outlet })
+    Some(BoardDescription {
+        kind: kind?,
+        tags: tags.into_iter().collect(),
+        attributes,
+        console,
+        outlet,
+        dictionary: table.optional("dictionary"),
+        worker: table.optional("worker"),
+        health_check: table.optional("health_check"),
+    })
 }
 
 #[cfg(test)]
@@ -78,6 +103,9 @@ mod tests {
             attributes: [("ram".to_owned(), "1GB".to_owned())].into(),
             console: Some("farm1/panda01".into()),
             outlet: Some("unix:/run/a \\b.sock:/outlets/p".into()),
+            dictionary: Some("{% extends 'panda.jinja2' %}\n".into()),
+            worker: Some("farm1".parse().unwrap()),
+            health_check: Some("job_name: it's \"'''\"\n".into()),
         };
         let dir = tempfile::tempdir().unwrap();
         std::fs::write(dir.path().join("panda01.toml"), text(&board)).unwrap();

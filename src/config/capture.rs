@@ -79,7 +79,7 @@ pub fn default_capture_dir() -> PathBuf {
 }
 
 /// What outlives a daemon is in this folder.
-pub(super) fn state_dir() -> PathBuf {
+pub fn state_dir() -> PathBuf {
     let set = |name| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
     set("STATE_DIRECTORY").unwrap_or_else(|| {
         if rustix::process::getuid().is_root() {

@@ -37,7 +37,7 @@ mod value;
 pub use access::{AccessConfig, CertificateUser, TokenUser};
 pub use addresses::Addresses;
 pub use announce::AnnounceConfig;
-pub use capture::{CaptureOptions, default_capture_dir};
+pub use capture::{CaptureOptions, default_capture_dir, state_dir};
 pub use files::{read_all, read_text};
 pub use glob::Glob;
 pub use http::{HttpListen, TlsFiles};

@@ -2,6 +2,7 @@
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use super::capture::state_dir;
 use super::lab::LoginFiles;
@@ -12,6 +13,13 @@ use crate::model::{Failure, Kind};
 pub const LISTEN: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 7000);
 /// The file of SQLite in its folder.
 const FILE: &str = "lava.sqlite";
+/// The folder of logs there.
+const JOBS: &str = "jobs";
+/// A worker that loses its network for a minute or two loses no job.
+const WORKER_GONE: Duration = Duration::from_secs(150);
+const SHORTEST_GONE: Duration = Duration::from_secs(2);
+/// As LAVA has it.
+const CHECK_EVERY: Duration = Duration::from_secs(24 * 3600);
 
 /// What a `lava-server` serves.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -24,6 +32,44 @@ pub struct ServerConfig {
     /// How the daemons that serve the boards let us in: `[daemons]`.
     pub daemons: LoginFiles,
     pub access: AccessConfig,
+    pub jobs: JobsConfig,
+}
+
+/// How jobs are run: `[jobs]`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct JobsConfig {
+    /// Their logs are there.
+    pub dir: PathBuf,
+    /// Folders with the templates of device types, looked through before LAVA's and ours.
+    pub templates: Vec<PathBuf>,
+    /// After so long a silence what a worker has is given up.
+    pub worker_gone: Duration,
+    /// So often a board that has a health check is checked; never when it is zero.
+    pub check_every: Duration,
+}
+
+impl JobsConfig {
+    /// The defaults, for a server whose folder this is.
+    pub fn at(dir: &Path) -> Self {
+        Self {
+            dir: dir.join(JOBS),
+            templates: Vec::new(),
+            worker_gone: WORKER_GONE,
+            check_every: CHECK_EVERY,
+        }
+    }
+
+    fn take(&mut self, table: &Table<'_>) {
+        let folder = Path::new(table.at().file).parent().unwrap_or(Path::new(""));
+        if let Some(templates) = table.optional::<Vec<PathBuf>>("templates") {
+            self.templates = templates.iter().map(|dir| folder.join(dir)).collect();
+        }
+        self.worker_gone = table.optional("worker_gone").unwrap_or(self.worker_gone);
+        if self.worker_gone < SHORTEST_GONE {
+            table.problem("worker_gone", format!("a worker may be silent for {SHORTEST_GONE:?}"));
+        }
+        self.check_every = table.optional("check_every").unwrap_or(self.check_every);
+    }
 }
 
 impl Default for ServerConfig {
@@ -34,6 +80,7 @@ impl Default for ServerConfig {
             database: None,
             daemons: LoginFiles::default(),
             access: AccessConfig::default(),
+            jobs: JobsConfig::at(&state_dir().join("server")),
         }
     }
 }
@@ -99,6 +146,10 @@ impl ServerConfig {
         }
         if let Some(table) = top.table("daemons") {
             self.daemons = LoginFiles::from_table(&table);
+            table.finish();
+        }
+        if let Some(table) = top.table("jobs") {
+            self.jobs.take(&table);
             table.finish();
         }
         self.access.read(top);

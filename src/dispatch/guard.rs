@@ -135,7 +135,7 @@ impl Guard {
 }
 
 /// The program beside our own, else the system's.
-fn program() -> Option<PathBuf> {
+pub fn program() -> Option<PathBuf> {
     let own = std::env::current_exe().ok()?;
     let beside = own.with_file_name(PROGRAM);
     if beside.is_file() { Some(beside) } else { find_program(PROGRAM) }

@@ -36,6 +36,39 @@ impl Writer {
         Ok(Self { file: File::create(path)?, batch: Vec::with_capacity(BATCH), length: 0 })
     }
 
+    /// Goes on with the index of a log that is there, and tells how many bytes there are of a line that has no
+    /// end yet. What is missing of the index is written first.
+    ///
+    /// # Errors
+    /// Why one of the files cannot be read or written.
+    pub fn resume(log: &Path) -> io::Result<(Self, usize)> {
+        let path = path_of(log);
+        let file = File::options().append(true).create(true).open(&path)?;
+        let (line, length) = nearest(log, u64::MAX);
+        // The line that is known last is added again when it is read.
+        file.set_len(line * ENTRY as u64)?;
+        let mut writer = Self { file, batch: Vec::with_capacity(BATCH), length };
+        let mut rest = match File::open(log) {
+            Ok(rest) => rest,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok((writer, 0)),
+            Err(error) => return Err(error),
+        };
+        rest.seek(SeekFrom::Start(length))?;
+        let (mut buffer, mut partial) = (vec![0; 64 * 1024], 0);
+        loop {
+            let read = rest.read(&mut buffer)?;
+            if read == 0 {
+                return Ok((writer, partial));
+            }
+            for piece in buffer[..read].split_inclusive(|byte| *byte == b'\n') {
+                partial += piece.len();
+                if piece.ends_with(b"\n") {
+                    writer.add(std::mem::take(&mut partial));
+                }
+            }
+        }
+    }
+
     /// Notes a line of so many bytes, its end included. An index that cannot be written is left short.
     pub fn add(&mut self, bytes: usize) {
         self.batch.extend_from_slice(&self.length.to_le_bytes());

@@ -9,7 +9,8 @@
 //! the test shell of the [`overlay`] says there is understood by [`signals`], and [`ledger`] knows which of it
 //! came whole. Boards of one job tell each other what [`multinode`] carries. A [`guard`] cleans up after a job
 //! that was killed. What comes of it goes to the [`log`] with its [`index`], the [`results`] and whoever watches
-//! the [`progress`]; a [`record`] is what is left of a job.
+//! the [`progress`]; a [`record`] is what is left of a job. A [`worker`]
+//! runs those that a server has for it.
 
 pub mod action;
 pub mod actions;
@@ -33,6 +34,7 @@ mod lab;
 pub mod ledger;
 pub mod load;
 pub mod log;
+pub mod masked;
 mod menu;
 pub mod multinode;
 mod names;
@@ -58,3 +60,4 @@ pub mod timeline;
 pub mod timeout;
 pub mod validate;
 pub mod watch;
+pub mod worker;

@@ -54,6 +54,17 @@ pub struct BoardDescription {
     /// The same; `PDU/PORT`, too.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub outlet: Option<String>,
+    /// For jobs: LAVA's device dictionary of the board, YAML or a Jinja2 template. Without one it is what its
+    /// type's template says.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub dictionary: Option<String>,
+    /// The one worker that can run jobs on it; any when left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>)]
+    pub worker: Option<Name>,
+    /// The job that tells whether it is in order, a LAVA job definition.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub health_check: Option<String>,
 }
 
 /// A board as a server tells of it.
@@ -86,6 +97,17 @@ pub struct BoardInfo {
     pub console_url: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub outlet_url: Option<String>,
+    /// As described, too.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub dictionary: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>)]
+    pub worker: Option<Name>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub health_check: Option<String>,
+    /// The job that runs on it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub job: Option<u64>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub lease: Option<BoardLease>,
 }

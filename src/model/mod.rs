@@ -6,6 +6,7 @@ pub mod event;
 pub mod failure;
 pub mod glob;
 pub mod health;
+mod job;
 pub mod keys;
 pub mod latin1;
 mod lease;
@@ -20,6 +21,7 @@ mod right;
 mod token;
 pub mod units;
 mod user;
+mod work;
 
 pub use behalf::Behalf;
 pub use board::{
@@ -30,6 +32,7 @@ pub use event::{Event, What};
 pub use failure::{Failure, Kind, Refusal};
 pub use glob::Glob;
 pub use health::{Health, Mismatch, Seen, Sight};
+pub use job::{JobBoard, JobHealth, JobInfo, JobState, JobSubmit, Tally};
 pub use keys::{Keys, Step};
 pub use lease::{Lease, LeaseRequest, is_holder, is_same};
 pub use name::{
@@ -49,4 +52,7 @@ pub use right::{Pattern, PatternError, Right, Rights};
 pub use token::{TOKEN_BYTES, TokenHash, TokenHashError, token_of};
 pub use user::{
     GroupInfo, NewToken, TokenInfo, TokenRequest, UserChange, UserDescription, UserInfo,
+};
+pub use work::{
+    LogHeld, PROTOCOL, Work, WorkBoard, WorkEnd, WorkFailure, WorkerHello, WorkerInfo, WorkerOrders,
 };

@@ -126,6 +126,9 @@ pub struct RequestInfo {
     pub ended_us: Option<u64>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub waiting: Option<Waiting>,
+    /// The job that it is for, if it is for one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub job: Option<u64>,
 }
 
 /// What a request waits for.

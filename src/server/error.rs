@@ -1,5 +1,6 @@
 //! Why something cannot be done.
 
+use super::JobError;
 use crate::model::{Failure, Kind, Name, Refusal};
 use crate::sched::{LabError, SpecError};
 use crate::store::StoreError;
@@ -41,6 +42,8 @@ pub enum ServerError {
     #[error("{name} is booked for {user} (request {id})")]
     BoardBooked { name: Name, user: String, id: u64 },
     #[error(transparent)]
+    Job(JobError),
+    #[error(transparent)]
     Spec(#[from] SpecError),
     #[error(transparent)]
     Lab(#[from] LabError),
@@ -53,6 +56,7 @@ impl From<ServerError> for Failure {
         let text = error.to_string();
         match error {
             ServerError::Store(error) => error.into(),
+            ServerError::Job(error) => error.into(),
             ServerError::Wrong(_) | ServerError::Spec(_) => Self::new(Kind::User, text),
             ServerError::NoBoard { .. } => {
                 Self::new(Kind::User, text).hint("lava board list has those that there are")

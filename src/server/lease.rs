@@ -40,7 +40,7 @@ impl Server {
         asker: &Asker,
     ) -> Result<RequestInfo, ServerError> {
         let now_us = units::now_us();
-        let mut info = read(asked, asker.user.clone(), now_us)?;
+        let info = read(asked, asker.user.clone(), now_us)?;
         let account = self.account(&info.user).await?;
         let mut state = self.looked().await;
         let theirs = state.requests.values().filter(|record| {
@@ -53,11 +53,21 @@ impl Server {
         if info.start_us.is_some() {
             state.check_booked(&info)?;
         }
-        info.id = state.last_id + 1;
         let audience = audience(&state, asker, info.priority)?;
         let audience = audience.map(|audience| state.admit(audience));
-        let record = Record { info, audience, account };
-        if let Err(error) = self.write_new(&mut state, &record).await {
+        let id = self.enqueue(&mut state, Record { info, audience, account }).await?;
+        drop(state);
+        self.request(id).await
+    }
+
+    /// Puts a request into the queue and gives it its number.
+    pub(super) async fn enqueue(
+        &self,
+        state: &mut State,
+        mut record: Record,
+    ) -> Result<u64, ServerError> {
+        record.info.id = state.last_id + 1;
+        if let Err(error) = self.write_new(state, &record).await {
             record.audience.iter().for_each(|audience| state.dismiss(audience));
             return Err(error);
         }
@@ -66,8 +76,7 @@ impl Server {
         self.0.holders.say(id, ());
         state.requests.insert(id, Arc::new(record));
         self.changed();
-        drop(state);
-        self.request(id).await
+        Ok(id)
     }
 
     async fn write_new(&self, state: &mut State, record: &Record) -> Result<(), ServerError> {
@@ -282,7 +291,11 @@ fn is_called(user: &str, holder: &str) -> bool {
 
 /// The boards that somebody may have at a priority, if not all: before others only those of which they have
 /// control.
-fn audience(state: &State, asker: &Asker, priority: u8) -> Result<Option<Audience>, ServerError> {
+pub(super) fn audience(
+    state: &State,
+    asker: &Asker,
+    priority: u8,
+) -> Result<Option<Audience>, ServerError> {
     let first = priority > PRIORITY;
     let needed = if first { Right::Control } else { Right::Write };
     if asker.on_all >= Some(needed) {
@@ -298,7 +311,11 @@ fn audience(state: &State, asker: &Asker, priority: u8) -> Result<Option<Audienc
 }
 
 /// What was asked for, as far as it can be understood by itself.
-fn read(asked: BoardRequest, user: String, now_us: u64) -> Result<RequestInfo, ServerError> {
+pub(super) fn read(
+    asked: BoardRequest,
+    user: String,
+    now_us: u64,
+) -> Result<RequestInfo, ServerError> {
     let wrong = |what: &str| ServerError::Wrong(what.to_owned());
     let BoardRequest {
         spec,
@@ -369,6 +386,7 @@ fn read(asked: BoardRequest, user: String, now_us: u64) -> Result<RequestInfo, S
         ending: None,
         ended_us: None,
         waiting: None,
+        job: None,
     })
 }
 

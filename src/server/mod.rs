@@ -9,6 +9,7 @@ mod daemons;
 mod error;
 mod heard;
 mod interlock;
+mod jobs;
 mod lease;
 mod load;
 mod overview;
@@ -31,12 +32,15 @@ use std::time::Duration;
 use tokio::sync::{Mutex, watch};
 
 use crate::client::Login;
+use crate::config::server::JobsConfig;
 use crate::model::{Announcement, Name, Right, units};
 use crate::sched::{RequestId, Seconds};
 use crate::store::Store;
 
 pub use error::ServerError;
 use heard::Heard;
+pub use jobs::JobError;
+use jobs::Logs;
 pub use overview::Overview;
 use published::{Interest, Published};
 use state::State;
@@ -59,6 +63,8 @@ struct Inner {
     store: Store,
     /// How the daemons let us in.
     login: Login,
+    config: JobsConfig,
+    logs: Logs,
     state: Mutex<State>,
     /// What there was at a change of this number.
     overview: std::sync::Mutex<Option<(u64, Arc<Overview>)>>,
@@ -132,7 +138,7 @@ impl Server {
     ///
     /// # Errors
     /// When the store cannot be read.
-    pub async fn load(store: Store, login: Login) -> Result<Self, ServerError> {
+    pub async fn load(store: Store, login: Login, config: JobsConfig) -> Result<Self, ServerError> {
         let state = load::load(&store).await?;
         let (holders, daemons, used) = (Heard::default(), Heard::default(), Heard::default());
         // Whoever was there before we went away has its time to be heard of again.
@@ -140,9 +146,11 @@ impl Server {
         state.leased.keys().for_each(|board| used.say(board.clone(), ()));
         let announced = state.daemons.iter();
         announced.for_each(|(url, it)| daemons.say(url.clone(), it.announcement.clone()));
-        Ok(Self(Arc::new(Inner {
+        let server = Self(Arc::new(Inner {
             store,
             login,
+            logs: Logs::new(config.dir.clone()),
+            config,
             state: Mutex::new(state),
             overview: std::sync::Mutex::default(),
             changes: watch::Sender::new(0),
@@ -152,7 +160,9 @@ impl Server {
             holders,
             daemons,
             used,
-        })))
+        }));
+        server.load_jobs().await?;
+        Ok(server)
     }
 
     /// Follows changes: the value is another one after each.
@@ -173,6 +183,16 @@ impl Server {
     /// How long it is that somebody has looked at the queue, if somebody is to.
     pub fn idle(&self) -> Option<Duration> {
         self.0.published.borrow().at.map(|at| at.elapsed())
+    }
+
+    /// The folder of a job's log of a board: what its dispatcher's output folder was.
+    pub fn log_folder(&self, job: u64, board: &str) -> std::path::PathBuf {
+        self.0.logs.folder(job, board)
+    }
+
+    /// Follows how many bytes a job's log has.
+    pub fn log_growth(&self, job: u64, board: &str) -> watch::Receiver<u64> {
+        self.0.logs.open(job, board).held()
     }
 
     /// Writes what is open. Nothing can be asked any more.

@@ -4,7 +4,7 @@
 //! lease. So who has control of some boards only takes what is announced, and of that what is theirs by its name.
 
 use super::resolve::{is_url, part_name};
-use super::{Asker, Server, ServerError};
+use super::{Asker, JobError, Server, ServerError};
 use crate::model::{BoardDescription, DaemonKind, Name, Right};
 
 impl Server {
@@ -38,6 +38,11 @@ impl Server {
                 let what = part_name(kind);
                 return Err(ServerError::NotYourPart { what, part: new.clone() });
             }
+        }
+        // Its commands are run on the hosts of workers.
+        let commands = &description.dictionary;
+        if commands.is_some() && before.map(|it| &it.dictionary) != Some(commands) {
+            return Err(JobError::Dictionary(name.clone()).into());
         }
         Ok(())
     }

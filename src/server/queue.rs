@@ -92,6 +92,7 @@ impl Server {
         if !pass.decisions.is_empty() {
             self.carry_out(&mut state, &pass.decisions, now_us).await?;
         }
+        let jobs = self.pass_jobs(&mut state, now_us).await?;
         if now >= state.forgotten + FORGET_S {
             state.lab.forget(now);
             state.forgotten = now;
@@ -104,7 +105,7 @@ impl Server {
             }
         }
         let planned = pass.planned.iter().map(|plan| plan.at).min();
-        let times = [planned, state.next_time(now)];
+        let times = [planned, jobs, state.next_time(now)];
         let next = times.into_iter().flatten().filter(|at| *at > now).min().map(|at| {
             let left_us = at.saturating_mul(1_000_000).saturating_sub(units::now_us());
             Duration::from_micros(left_us.max(1000))

@@ -1,5 +1,6 @@
 //! Boards: what an admin says of them.
 
+use super::jobs::check_health_check;
 use super::resolve::{check, part_name};
 use super::state::{Board, State};
 use super::{Server, ServerError};
@@ -12,6 +13,8 @@ use crate::store::{BoardRow, EventRow};
 /// Texts of a board's description are no longer than this, in bytes, and it has so many at most.
 const MAX_TEXT: usize = 200;
 const MAX_TEXTS: usize = 64;
+/// Its dictionary and its health check are no longer than this, in bytes.
+const MAX_LONG_TEXT: usize = 256 * 1024;
 /// So much of a board's history is told.
 const HISTORY: u32 = 200;
 /// So many windows of maintenance a board has at most.
@@ -59,6 +62,7 @@ impl Server {
         who: &str,
     ) -> Result<BoardInfo, ServerError> {
         check_texts(&description)?;
+        check_health_check(&description)?;
         let mut state = self.0.state.lock().await;
         let before = state.boards.get(&name);
         if new && before.is_some() {
@@ -77,7 +81,10 @@ impl Server {
         let windows = before.map(|before| before.windows.clone()).unwrap_or_default();
         let (console, outlet) =
             before.map(|it| (it.console.clone(), it.outlet.clone())).unwrap_or_default();
-        let detail = serde_json::to_string(&description).unwrap_or_default();
+        // What is long is kept once.
+        let (dictionary, health_check) = (None, None);
+        let short = BoardDescription { dictionary, health_check, ..description.clone() };
+        let detail = serde_json::to_string(&short).unwrap_or_default();
         let row = row(&name, &description, health, &reason, &windows);
         self.0.store.put_board(&row, &event(&name, who, what, &detail)).await?;
         let ix = state.schedule(&name, &description);
@@ -124,7 +131,20 @@ impl Server {
         who: &str,
     ) -> Result<BoardInfo, ServerError> {
         let mut state = self.0.state.lock().await;
-        let (name, board) = state.find(name)?;
+        let name = state.find(name)?.0.clone();
+        self.change_health(&mut state, &name, health, reason, who).await
+    }
+
+    /// The same with the state in hand.
+    pub(super) async fn change_health(
+        &self,
+        state: &mut State,
+        name: &Name,
+        health: BoardHealth,
+        reason: &str,
+        who: &str,
+    ) -> Result<BoardInfo, ServerError> {
+        let (name, board) = state.find(name.as_str())?;
         let (name, mut board) = (name.clone(), board.clone());
         let detail = format!("{} → {health}: {reason}", board.health);
         (board.health, board.reason) = (health, reason.to_owned());
@@ -245,6 +265,13 @@ fn check_texts(description: &BoardDescription) -> Result<(), ServerError> {
     {
         let what = format!("{key:?} is no attribute: every board has a name, a type and tags");
         return Err(ServerError::Wrong(what));
+    }
+    for text in [&description.dictionary, &description.health_check].into_iter().flatten() {
+        if text.len() > MAX_LONG_TEXT {
+            let what =
+                format!("a dictionary, or a health check, has {MAX_LONG_TEXT} bytes at most");
+            return Err(ServerError::Wrong(what));
+        }
     }
     for text in keys.chain(attributes.values()) {
         if text.len() > MAX_TEXT || text.contains(|c: char| c.is_control() || c.is_whitespace()) {

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use serde::{Deserialize, Serialize};
 
 use super::audience::{Audience, Audiences};
+use super::jobs::Jobs;
 use super::resolve::{Index, Place, is_at};
 use crate::model::{
     Announcement, BoardDescription, BoardHealth, BoardInfo, BoardLease, BoardState, DaemonKind,
@@ -31,6 +32,7 @@ pub(super) struct State {
     /// Which lease has which board.
     pub(super) leased: BTreeMap<Name, u64>,
     pub(super) last_id: u64,
+    pub(super) jobs: Jobs,
     /// What daemons were told of leases, or were to be told, and have not confirmed to be over.
     pub(super) told: BTreeMap<Part, Told>,
     /// What a daemon has said when it was told last and did not take it.
@@ -161,15 +163,19 @@ impl State {
 
     pub(super) fn info(&self, name: &Name, board: &Board) -> BoardInfo {
         let Board { description, health, reason, console, outlet, away, .. } = board.clone();
-        let BoardDescription { kind, tags, attributes, console: at_console, outlet: at_outlet } =
-            description;
+        let BoardDescription {
+            kind, tags, attributes, console: at_console, outlet: at_outlet, ..
+        } = description.clone();
+        let BoardDescription { dictionary, worker, health_check, .. } = description;
         let lease = self.lease_of(name);
+        let job = lease.and_then(|info| info.job).filter(|job| self.jobs.is_running(*job));
+        let leased = if lease.is_some() { BoardState::Reserved } else { BoardState::Idle };
         BoardInfo {
             name: name.clone(),
             kind,
             tags,
             attributes,
-            state: if lease.is_some() { BoardState::Reserved } else { BoardState::Idle },
+            state: if job.is_some() { BoardState::Running } else { leased },
             health,
             reason,
             away,
@@ -177,6 +183,10 @@ impl State {
             outlet: at_outlet,
             console_url: console.map(|place| place.url),
             outlet_url: outlet.map(|place| place.url),
+            dictionary,
+            worker,
+            health_check,
+            job,
             lease: lease.map(|info| BoardLease { id: info.id, lease: lease_text(info) }),
         }
     }

@@ -21,6 +21,9 @@ fn panda() -> BoardDescription {
         attributes: Default::default(),
         console: None,
         outlet: None,
+        dictionary: None,
+        worker: None,
+        health_check: None,
     }
 }
 
@@ -31,7 +34,7 @@ fn ask(spec: &str, length: &str) -> BoardRequest {
 /// A lab of two pandas in a database of its own, and the loop.
 async fn lab(dir: &std::path::Path) -> (Server, CancellationToken) {
     let store = Store::open(&Store::file_url(&dir.join("lava.sqlite"))).await.unwrap();
-    let server = Server::load(store, Login::default()).await.unwrap();
+    let server = Server::load(store, Login::default(), JobsConfig::at(dir)).await.unwrap();
     let shutdown = CancellationToken::new();
     (server, shutdown)
 }

@@ -4,6 +4,7 @@
 mod boards;
 mod daemons;
 mod hold;
+mod jobs;
 mod requests;
 mod schema;
 mod told;
@@ -17,6 +18,7 @@ use sqlx::any::AnyPoolOptions;
 pub use boards::{BoardRow, EventRow};
 pub use daemons::DaemonRow;
 pub use hold::{Hold, Turn};
+pub use jobs::JobRow;
 pub use requests::RequestRow;
 pub use schema::VERSION;
 pub use told::ToldRow;

@@ -44,6 +44,12 @@ const STEPS: &[&[&str]] = &[
         "CREATE INDEX requests_by_end ON requests (ended_us)",
         "CREATE INDEX board_events_by_time ON board_events (time_us)",
     ],
+    &[
+        "CREATE TABLE jobs (
+        id BIGINT PRIMARY KEY, state TEXT NOT NULL, ended_us BIGINT NOT NULL,
+        document TEXT NOT NULL, definition TEXT NOT NULL)",
+        "CREATE INDEX jobs_state ON jobs (state)",
+    ],
 ];
 
 /// The schema that this program reads and writes.

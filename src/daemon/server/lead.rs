@@ -7,7 +7,7 @@ use tokio_util::task::TaskTracker;
 use super::Site;
 use crate::client::Login;
 use crate::config::AccessConfig;
-use crate::config::server::ServerConfig;
+use crate::config::server::{JobsConfig, ServerConfig};
 use crate::daemon::SHUTDOWN_LIMIT;
 use crate::front::http::serve;
 use crate::front::http::server::{Doors, router};
@@ -46,7 +46,8 @@ impl Lead {
         let store = Store::open(database).await?.under(&hold);
         let token_file = config.daemons.token_file.clone();
         let login = Login { token_file, ca: config.daemons.ca.clone(), behalf: None };
-        let server = Server::load(store, login).await.map_err(Failure::from)?;
+        let jobs = JobsConfig { dir: JobsConfig::at(&config.dir).dir, ..config.jobs.clone() };
+        let server = Server::load(store, login, jobs).await.map_err(Failure::from)?;
         let doors = Doors::new(config.access.clone());
         let access = doors.refresh(&server).await?;
         Ok(Self { hold, server, doors, access })

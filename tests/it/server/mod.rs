@@ -2,6 +2,7 @@
 
 mod boards;
 mod interlock;
+mod jobs;
 mod leases;
 mod python;
 mod rights;

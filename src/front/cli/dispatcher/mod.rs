@@ -9,13 +9,15 @@ mod run;
 mod show;
 mod tree;
 mod watch;
+mod worker;
 
 pub use group::CoordinatorArgs;
 pub use pipeline::PipelineArgs;
 pub use render::RenderArgs;
 pub use run::RunArgs;
-pub use show::ShowArgs;
+pub use show::{ShowArgs, line as log_line};
 pub use watch::watcher;
+pub use worker::WorkerArgs;
 
 use std::io::Write as _;
 
@@ -48,6 +50,8 @@ enum Verb {
     Coordinator(CoordinatorArgs),
     /// Show the log or the results of a job that has run, from its output folder.
     Show(ShowArgs),
+    /// Take jobs from a lava-server, and run each as a process of its own.
+    Worker(Box<WorkerArgs>),
     /// Clean up after the job that started this when it is killed; nobody else calls it.
     #[command(hide = true)]
     Guard,
@@ -102,6 +106,7 @@ impl DispatcherArgs {
             }
             Verb::Coordinator(args) => args.run(cancelled).await,
             Verb::Show(args) => args.run(),
+            Verb::Worker(args) => args.run(cancelled).await,
             Verb::Guard => guard::guard(),
         }
     }

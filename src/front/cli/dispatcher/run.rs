@@ -15,6 +15,7 @@ use crate::dispatch::error::Error;
 use crate::dispatch::execute::execute;
 use crate::dispatch::load::{BoardFile, Loaded};
 use crate::dispatch::validate::validate;
+use crate::dispatch::worker::claim::Claim;
 use crate::model::{Failure, Kind, units};
 
 /// Where Debian's TFTP servers look for files.
@@ -78,6 +79,9 @@ pub struct RunArgs {
     /// "debug: {pause_on_failure: {minutes: 30}}" says.
     #[arg(long, value_name = "TIME", value_parser = units::duration)]
     pause_on_failure: Option<Duration>,
+    /// Begin the job only if nobody has begun it in this output folder: how workers run jobs.
+    #[arg(long, hide = true)]
+    claim: bool,
     #[command(flatten)]
     reports: ReportArgs,
 }
@@ -86,6 +90,10 @@ impl RunArgs {
     /// # Errors
     /// What was wrong before the job, or how it ended.
     pub async fn run(self, cancelled: &CancellationToken) -> Result<(), Failure> {
+        let _claim = match self.claim {
+            true => Some(Claim::take(&absolute(&self.output)?).await?),
+            false => None,
+        };
         let boards: Vec<BoardFile> =
             self.device.iter().map(|text| BoardFile::parse(text)).collect();
         let all = load_all(&self.job, &boards, &self.templates)?;

@@ -264,7 +264,8 @@ fn json_line(entry: &Entry, number: bool) -> Result<String, Failure> {
     Ok(json.map_err(|error| Failure::from_error(Kind::Bug, &error))? + "\n")
 }
 
-fn line(entry: &Entry, begin: u64) -> String {
+/// A line of a log for people, with how long after the job's begin it was.
+pub fn line(entry: &Entry, begin: u64) -> String {
     let seconds = entry.time_us().unwrap_or(begin).saturating_sub(begin) as f64 / 1e6;
     let text = match entry.lvl.as_str() {
         "results" => serde_json::from_value(entry.msg.clone())

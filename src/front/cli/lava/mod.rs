@@ -13,6 +13,7 @@ mod doctor;
 mod force;
 mod import;
 mod init;
+mod job;
 mod kick;
 mod lease;
 mod line;
@@ -26,6 +27,7 @@ mod reserve;
 mod send;
 mod serial;
 mod several;
+mod submit;
 mod token;
 mod top;
 mod user;
@@ -70,12 +72,15 @@ enum Verb {
     Doctor(doctor::DoctorArgs),
     Import(import::ImportArgs),
     Init(init::InitArgs),
+    Job(job::JobArgs),
+    Jobs(job::JobsArgs),
     Man(man::ManArgs),
     Power(power::PowerArgs),
     Queue(queue::QueueArgs),
     Reserve(reserve::ReserveArgs),
     Serial(serial::SerialArgs),
     Share(queue::ShareArgs),
+    Submit(submit::SubmitArgs),
     Unshare(queue::UnshareArgs),
     Token(token::TokenArgs),
     Top(top::TopArgs),
@@ -134,6 +139,8 @@ pub fn run(args: LavaArgs) -> ExitCode {
         Verb::Doctor(args) => wait(doctor::run(args, &ctx)),
         Verb::Import(args) => wait(import::run(&args, &ctx)),
         Verb::Init(args) => wait(init::run(args, &ctx)),
+        Verb::Job(args) => wait(job::run(args, &ctx)),
+        Verb::Jobs(args) => wait(job::jobs(args, &ctx)),
         Verb::Man(args) => man::run(&args),
         Verb::Lab(verb) => wait(verb.run(&ctx)),
         Verb::Power(args) => wait(power::run(args, &ctx)),
@@ -143,6 +150,7 @@ pub fn run(args: LavaArgs) -> ExitCode {
         Verb::Queue(args) => wait(queue::queue(args, &ctx)),
         Verb::Reserve(args) => wait(reserve::run(args, &ctx)),
         Verb::Share(args) => wait(queue::share(args, &ctx)),
+        Verb::Submit(args) => wait(submit::run(args, &ctx)),
         Verb::Unshare(args) => wait(queue::unshare(args, &ctx)),
         Verb::Why(args) => wait(queue::why(args, &ctx)),
         Verb::Serial(args) => wait(serial::run(args, &ctx)),

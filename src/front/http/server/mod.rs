@@ -4,6 +4,7 @@ mod boards;
 mod daemons;
 mod events;
 mod follow;
+mod jobs;
 mod leases;
 mod metrics;
 mod openapi;
@@ -26,7 +27,7 @@ use super::access::{Access, Caller, Guard, guard};
 use super::{ApiError, refuse_foreign_pages, to_the_end};
 use crate::config::AccessConfig;
 use crate::model::{Failure, Kind, Rights};
-use crate::server::{Asker, Server, ServerError};
+use crate::server::{Asker, JobError, Server, ServerError};
 
 pub use openapi::openapi;
 pub use standby::standby_router;
@@ -54,6 +55,19 @@ pub fn router(server: Server, doors: Doors, tasks: TaskTracker) -> Router {
         .route("/boards/{name}/health", post(boards::health))
         .route("/boards/{name}/maintenance", post(boards::maintenance))
         .route("/boards/{name}/history", get(boards::history))
+        .route("/boards/{name}/check", post(jobs::check_board))
+        .route("/jobs", get(jobs::list).post(jobs::submit))
+        .route("/jobs/{id}", get(jobs::get))
+        .route("/jobs/{id}/definition", get(jobs::definition))
+        .route("/jobs/{id}/cancel", post(jobs::cancel))
+        .route("/jobs/{id}/resubmit", post(jobs::resubmit))
+        .route("/jobs/{id}/log", get(jobs::log::get))
+        .route("/jobs/{id}/log/follow", get(jobs::log::follow))
+        .route("/jobs/{id}/results", get(jobs::results::get))
+        .route("/workers", get(jobs::workers::list))
+        .route("/workers/{worker}/poll", post(jobs::workers::poll))
+        .route("/workers/{worker}/jobs/{id}/log", post(jobs::workers::log))
+        .route("/workers/{worker}/jobs/{id}/end", post(jobs::workers::end))
         .route("/whoami", get(users::whoami))
         .route("/users", get(users::list))
         .route("/users/{user}", put(users::put).delete(users::remove))
@@ -202,6 +216,12 @@ impl From<ServerError> for ApiError {
             | ServerError::NoPriority { .. }
             | ServerError::NotForThem { .. }
             | ServerError::NoRights => Some(StatusCode::FORBIDDEN),
+            ServerError::Job(JobError::NoJob(_) | JobError::NoLog { .. }) => {
+                Some(StatusCode::NOT_FOUND)
+            }
+            ServerError::Job(JobError::NotYours { .. } | JobError::Dictionary(_)) => {
+                Some(StatusCode::FORBIDDEN)
+            }
             ServerError::NoLease(..) => Some(StatusCode::CONFLICT),
             _ => None,
         };

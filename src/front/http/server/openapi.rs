@@ -3,7 +3,7 @@
 use utoipa::OpenApi as _;
 
 use super::super::Bearer;
-use super::{boards, daemons, events, follow, leases, requests, users};
+use super::{boards, daemons, events, follow, jobs, leases, requests, users};
 
 /// As served at `/openapi.json` and checked in at `conf/openapi/lava-server.json`.
 pub fn openapi() -> utoipa::openapi::OpenApi {
@@ -11,7 +11,7 @@ pub fn openapi() -> utoipa::openapi::OpenApi {
     #[openapi(
         modifiers(&Bearer),
         security((), ("token" = [])),
-        info(title = "lava-server", description = "The boards of a lab, and who has them"),
+        info(title = "lava-server", description = "The boards of a lab, who has them, and the jobs that run on them"),
         paths(
             daemons::list,
             daemons::announce,
@@ -25,6 +25,20 @@ pub fn openapi() -> utoipa::openapi::OpenApi {
             boards::health,
             boards::maintenance,
             boards::history,
+            jobs::check_board,
+            jobs::list,
+            jobs::submit,
+            jobs::get,
+            jobs::definition,
+            jobs::cancel,
+            jobs::resubmit,
+            jobs::log::get,
+            jobs::log::follow,
+            jobs::results::get,
+            jobs::workers::list,
+            jobs::workers::poll,
+            jobs::workers::log,
+            jobs::workers::end,
             users::whoami,
             users::list,
             users::put,

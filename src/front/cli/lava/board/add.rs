@@ -1,12 +1,14 @@
 //! `lava board add`, `set` and `remove`.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
 
 use clap::Args;
 use serde_json::json;
 
 use super::{Context, ServerArg, tell};
-use crate::model::{BoardDescription, BoardInfo, Failure, Name};
+use crate::config::read_text;
+use crate::model::{BoardDescription, BoardInfo, Failure, Kind, Name};
 
 /// Adds a board to the lab.
 ///
@@ -65,14 +67,34 @@ struct More {
     /// What requests can ask for: arch=armv7, ram=1GB, cpus=2
     #[arg(long = "attribute", value_name = "KEY=VALUE", value_parser = pair)]
     attributes: Vec<(String, String)>,
+    /// For jobs: the file of LAVA's device dictionary, YAML or a Jinja2 template [default: the template of
+    /// its type].
+    #[arg(long, value_name = "FILE")]
+    dictionary: Option<PathBuf>,
+    /// The one worker that can run jobs on it.
+    #[arg(long, value_name = "NAME")]
+    worker: Option<Name>,
+    /// The file of the job that tells whether it is in order.
+    #[arg(long, value_name = "FILE")]
+    health_check: Option<PathBuf>,
 }
 
 impl More {
-    fn into(self, description: &mut BoardDescription) {
+    fn into(self, description: &mut BoardDescription) -> Result<(), Failure> {
+        let read = |file: PathBuf| {
+            read_text(&file)
+                .map_err(|why| Failure::new(Kind::User, format!("{}: {why}", file.display())))
+        };
+        let dictionary = self.dictionary.map(read).transpose()?;
+        description.dictionary = dictionary.or(description.dictionary.take());
+        let health_check = self.health_check.map(read).transpose()?;
+        description.health_check = health_check.or(description.health_check.take());
+        description.worker = self.worker.or(description.worker.take());
         description.console = self.console.or(description.console.take());
         description.outlet = self.outlet.or(description.outlet.take());
         description.tags.extend(self.tag);
         description.attributes.extend(self.attributes);
+        Ok(())
     }
 }
 
@@ -83,8 +105,11 @@ pub(super) async fn add(args: AddArgs, ctx: &Context) -> Result<(), Failure> {
         attributes: BTreeMap::new(),
         console: None,
         outlet: None,
+        dictionary: None,
+        worker: None,
+        health_check: None,
     };
-    args.more.into(&mut description);
+    args.more.into(&mut description)?;
     let server = args.server.locate()?;
     let board = server.put_board(&args.name, &description, true, ctx.user()).await?;
     tell(ctx, args.server.json, &board, &added(&board)).await
@@ -98,7 +123,7 @@ pub(super) async fn set(args: SetArgs, ctx: &Context) -> Result<(), Failure> {
         description.attributes.remove(word);
     }
     description.kind = args.kind.unwrap_or(description.kind);
-    args.more.into(&mut description);
+    args.more.into(&mut description)?;
     let board = server.put_board(&args.name, &description, false, ctx.user()).await?;
     tell(ctx, args.server.json, &board, &added(&board)).await
 }
@@ -117,7 +142,8 @@ pub(super) async fn remove(args: RemoveArgs, ctx: &Context) -> Result<(), Failur
 /// What a server says of a board, as it is described to one.
 pub(super) fn description(info: BoardInfo) -> BoardDescription {
     let BoardInfo { kind, tags, attributes, console, outlet, .. } = info;
-    BoardDescription { kind, tags, attributes, console, outlet }
+    let BoardInfo { dictionary, worker, health_check, .. } = info;
+    BoardDescription { kind, tags, attributes, console, outlet, dictionary, worker, health_check }
 }
 
 fn added(board: &BoardInfo) -> String {

@@ -41,6 +41,26 @@ pub(super) struct MaintenanceArgs {
     server: ServerArg,
 }
 
+/// Has boards' health checks run, as soon as they are free. One that passes makes its board good, one that
+/// fails bad.
+#[derive(Debug, Args)]
+pub(super) struct CheckArgs {
+    #[arg(required = true)]
+    boards: Vec<Name>,
+    #[command(flatten)]
+    server: ServerArg,
+}
+
+pub(super) async fn check(args: CheckArgs, ctx: &Context) -> Result<(), Failure> {
+    let server = args.server.locate()?;
+    for name in &args.boards {
+        let job = server.check_board(name, ctx.user()).await?;
+        let text = format!("{name} is checked by job {}\n", job.id);
+        tell(ctx, args.server.json, &job, &text).await?;
+    }
+    Ok(())
+}
+
 pub(super) async fn health(args: HealthArgs, ctx: &Context) -> Result<(), Failure> {
     let server = args.server.locate()?;
     let (health, reason) = (args.health, args.reason);

@@ -25,6 +25,7 @@ pub(super) struct BoardArgs {
 enum BoardVerb {
     Add(add::AddArgs),
     Apply(folder::ApplyArgs),
+    Check(health::CheckArgs),
     Export(folder::ExportArgs),
     Free(list::FreeArgs),
     Health(health::HealthArgs),
@@ -72,6 +73,7 @@ pub(super) async fn run(args: BoardArgs, ctx: &Context) -> Result<(), Failure> {
     match args.verb {
         BoardVerb::Add(args) => add::add(args, ctx).await,
         BoardVerb::Apply(args) => folder::apply(args, ctx).await,
+        BoardVerb::Check(args) => health::check(args, ctx).await,
         BoardVerb::Export(args) => folder::export(args, ctx).await,
         BoardVerb::Free(args) => list::free(args, ctx).await,
         BoardVerb::Health(args) => health::health(args, ctx).await,

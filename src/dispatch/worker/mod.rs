@@ -1,0 +1,264 @@
+//! A worker: takes jobs from a server and runs each as a process of its own, `lava-dispatcher run`.
+//!
+//! It asks the server and is never asked, so that it works from behind anything. Each job has a folder, in
+//! which is all that its process needs and all that it leaves; what the worker knows of its jobs is these
+//! folders. So the jobs go on when it is ended or killed, and the next one finds them: whether the process of
+//! a folder lives is told by the lock that it has on its [`claim`].
+
+pub mod claim;
+mod folder;
+mod job;
+
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::fs::{DirBuilder, File};
+use std::io::Write as _;
+use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::Notify;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use self::folder::JobFolder;
+use crate::client::server::LabServer;
+use crate::model::{Failure, Kind, Name, PROTOCOL, WorkerHello, WorkerOrders, units};
+
+/// Says whose the folder is, and which of the workers of its name this one is.
+const LOCK: &str = "lock";
+/// So long is waited after a failure before the server is asked again: a little more each time.
+const AGAIN: [Duration; 2] = [Duration::from_millis(200), Duration::from_secs(5)];
+/// A server that answers at once again and again is not asked more often than this.
+const AT_MOST_EVERY: Duration = Duration::from_millis(20);
+/// As long as the server has not said how long a worker may be silent.
+const GONE: Duration = Duration::from_secs(150);
+/// Of the time after which the server gives up a silent worker's jobs, the worker ends them itself after
+/// four fifths.
+const GIVE_UP: (u32, u32) = (4, 5);
+
+/// What a worker is told by its command line.
+#[derive(Debug)]
+pub struct Settings {
+    pub server: LabServer,
+    pub name: Name,
+    /// So many jobs at a time.
+    pub slots: usize,
+    /// The folder of its jobs.
+    pub dir: PathBuf,
+    /// The dispatcher, and more options for its `run`.
+    pub program: PathBuf,
+    pub options: Vec<OsString>,
+}
+
+/// What the tasks of a worker share.
+#[derive(Debug)]
+struct Shared {
+    settings: Settings,
+    jobs: Mutex<BTreeMap<u64, Orders>>,
+    /// There is room again.
+    room: Notify,
+}
+
+/// What a job's task is told.
+#[derive(Debug, Clone, Default)]
+struct Orders {
+    /// End it in good order.
+    cancel: CancellationToken,
+    /// It is not ours any more.
+    drop: CancellationToken,
+}
+
+/// A worker that has its folder.
+#[derive(Debug)]
+pub struct Worker {
+    shared: Arc<Shared>,
+    instance: String,
+    _lock: File,
+}
+
+impl Worker {
+    /// Takes the folder, which is made if it is not there.
+    ///
+    /// # Errors
+    /// When another worker has it.
+    pub fn open(settings: Settings) -> Result<Self, Failure> {
+        let dir = settings.dir.display().to_string();
+        let infra = |error: std::io::Error| Failure::new(Kind::Infra, format!("{dir}: {error}"));
+        DirBuilder::new().recursive(true).mode(0o700).create(&settings.dir).map_err(infra)?;
+        let path = settings.dir.join(LOCK);
+        let mut options = File::options();
+        let options = options.read(true).write(true).create(true).truncate(false).mode(0o600);
+        let lock = options.open(&path).map_err(infra)?;
+        match lock.try_lock() {
+            Ok(()) => {}
+            Err(std::fs::TryLockError::Error(error)) => return Err(infra(error)),
+            Err(std::fs::TryLockError::WouldBlock) => {
+                let what = format!("another worker has the folder {dir}");
+                return Err(Failure::new(Kind::Infra, what).hint("name another one with --dir"));
+            }
+        }
+        let instance = instance(&lock, &path).map_err(infra)?;
+        let (jobs, room) = (Mutex::default(), Notify::new());
+        let shared = Arc::new(Shared { settings, jobs, room });
+        Ok(Self { shared, instance, _lock: lock })
+    }
+
+    /// Takes up the jobs that are there, and then takes more from the server until `shutdown`. Jobs that run
+    /// then go on.
+    ///
+    /// # Errors
+    /// When the folder cannot be read.
+    pub async fn run(self, shutdown: &CancellationToken) -> Result<(), Failure> {
+        let tasks = TaskTracker::new();
+        for folder in JobFolder::all(&self.shared.settings.dir)? {
+            tracing::info!(job = folder.id(), "it was here already");
+            self.take(folder, &tasks, shutdown);
+        }
+        let (mut number, mut pause) = (0, AGAIN[0]);
+        let (mut heard, mut gone) = (Instant::now(), Some(GONE));
+        let mut silent = false;
+        while !shutdown.is_cancelled() {
+            number = units::now_us().max(number + 1);
+            let hello = self.hello(number);
+            let begun = Instant::now();
+            let give_up = gone.map(|gone| heard + gone * GIVE_UP.0 / GIVE_UP.1);
+            let answered = tokio::select! {
+                () = shutdown.cancelled() => break,
+                () = self.shared.room.notified() => continue,
+                answered = self.shared.settings.server.poll(&self.shared.settings.name, &hello) => answered,
+                () = until(give_up) => {
+                    tracing::error!("nothing is heard of the server: its jobs are ended");
+                    self.cancel_all();
+                    gone = None;
+                    continue;
+                }
+            };
+            match answered {
+                Ok(orders) => {
+                    if std::mem::take(&mut silent) {
+                        tracing::info!("the server answers again");
+                    }
+                    (heard, pause) = (begun, AGAIN[0]);
+                    gone = Some(Duration::from_secs(orders.gone_s)).filter(|gone| !gone.is_zero());
+                    number = number.max(orders.number);
+                    let least = match self.obey(orders, &tasks, shutdown) {
+                        true => AT_MOST_EVERY,
+                        false => AGAIN[1],
+                    };
+                    tokio::select! {
+                        () = shutdown.cancelled() => break,
+                        () = tokio::time::sleep_until(begun + least) => {}
+                    }
+                }
+                Err(failure) => {
+                    if !std::mem::replace(&mut silent, true) {
+                        tracing::warn!("no work is had: {failure}");
+                    }
+                    tokio::select! {
+                        () = shutdown.cancelled() => break,
+                        () = tokio::time::sleep(pause) => {}
+                        () = until(give_up) => {}
+                    }
+                    pause = (pause * 2).min(AGAIN[1]);
+                }
+            }
+        }
+        tasks.close();
+        tasks.wait().await;
+        Ok(())
+    }
+
+    fn hello(&self, number: u64) -> WorkerHello {
+        WorkerHello {
+            protocol: PROTOCOL,
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            instance: self.instance.clone(),
+            number,
+            slots: self.shared.settings.slots,
+            jobs: self.shared.jobs().keys().copied().collect(),
+        }
+    }
+
+    /// Does what the server says; whether all of it could be done.
+    fn obey(
+        &self,
+        orders: WorkerOrders,
+        tasks: &TaskTracker,
+        shutdown: &CancellationToken,
+    ) -> bool {
+        let mut all = true;
+        for work in orders.start {
+            let id = work.id;
+            if self.shared.jobs().contains_key(&id) {
+                continue;
+            }
+            match JobFolder::make(&self.shared.settings.dir, &work) {
+                Ok(folder) => {
+                    tracing::info!(job = id, "begins");
+                    self.take(folder, tasks, shutdown);
+                }
+                // The server hands it over again.
+                Err(error) => {
+                    tracing::error!(job = id, "it cannot begin: {error}");
+                    all = false;
+                }
+            }
+        }
+        let jobs = self.shared.jobs();
+        for id in orders.cancel {
+            jobs.get(&id).inspect(|orders| orders.cancel.cancel());
+        }
+        for id in orders.drop {
+            jobs.get(&id).inspect(|orders| orders.drop.cancel());
+        }
+        all
+    }
+
+    fn cancel_all(&self) {
+        self.shared.jobs().values().for_each(|orders| orders.cancel.cancel());
+    }
+
+    /// Has a task look after a job until it is told and forgotten.
+    fn take(&self, folder: JobFolder, tasks: &TaskTracker, shutdown: &CancellationToken) {
+        let (id, orders) = (folder.id(), Orders::default());
+        self.shared.jobs().insert(id, orders.clone());
+        let (shared, shutdown) = (self.shared.clone(), shutdown.clone());
+        tasks.spawn(async move {
+            tokio::select! {
+                () = job::see_through(&shared.settings, &folder, &orders) => {
+                    shared.jobs().remove(&id);
+                    shared.room.notify_one();
+                }
+                () = shutdown.cancelled() => {}
+            }
+        });
+    }
+}
+
+impl Shared {
+    fn jobs(&self) -> std::sync::MutexGuard<'_, BTreeMap<u64, Orders>> {
+        self.jobs.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+async fn until(at: Option<Instant>) {
+    match at {
+        Some(at) => tokio::time::sleep_until(at).await,
+        None => std::future::pending().await,
+    }
+}
+
+/// What tells this worker from others of its name: written once, when its folder is made.
+fn instance(mut lock: &File, path: &Path) -> std::io::Result<String> {
+    let known = std::fs::read_to_string(path)?;
+    if !known.trim().is_empty() {
+        return Ok(known.trim().to_owned());
+    }
+    let new = std::fs::read_to_string("/proc/sys/kernel/random/uuid")?;
+    lock.write_all(new.as_bytes())?;
+    lock.sync_all()?;
+    Ok(new.trim().to_owned())
+}

@@ -1,0 +1,94 @@
+//! `lava-dispatcher worker`.
+
+use std::ffi::OsString;
+use std::io::Write as _;
+use std::path::PathBuf;
+
+use clap::Args;
+use tokio_util::sync::CancellationToken;
+
+use crate::client::server::LabServer;
+use crate::client::{Endpoint, Login};
+use crate::config::state_dir;
+use crate::dispatch::guard;
+use crate::dispatch::worker::{Settings, Worker};
+use crate::model::{Failure, Kind, Name};
+
+/// It asks the server, and is asked by nobody: it works from behind a firewall or NAT. Its token needs control of
+/// everything there (lava user token); it is taken from --token-file, $LAVA_TOKEN, $LAVA_TOKEN_FILE or
+/// ~/.config/lava/token. Jobs outlive it: one that is started in its place goes on with them.
+#[derive(Debug, Args)]
+pub struct WorkerArgs {
+    /// The lava-server. Else: $LAVA_SERVER.
+    #[arg(long, value_name = "URL")]
+    server: Option<String>,
+    /// What it is called; no two workers of a server have the same name [default: this host's name].
+    #[arg(long, value_name = "NAME")]
+    name: Option<Name>,
+    /// So many jobs at a time.
+    #[arg(long, value_name = "N", default_value_t = 16, value_parser = clap::value_parser!(u16).range(1..=1000))]
+    jobs: u16,
+    /// The folder of its jobs, with what is needed to go on with them [default: worker in the state folder].
+    #[arg(long, value_name = "DIR")]
+    dir: Option<PathBuf>,
+    /// The file with its token, which only its owner may read.
+    #[arg(long, value_name = "FILE")]
+    token_file: Option<PathBuf>,
+    /// The CA of the server's certificate.
+    #[arg(long, value_name = "FILE")]
+    ca: Option<PathBuf>,
+    /// Options of lava-dispatcher run that all of its jobs get, behind --, as in
+    /// -- --tftp-dir /srv/tftp --dispatcher-ip 10.0.0.1
+    #[arg(last = true, value_name = "OPTION")]
+    options: Vec<OsString>,
+}
+
+impl WorkerArgs {
+    /// Works until it is cancelled.
+    ///
+    /// # Errors
+    /// When its folder is another worker's, or cannot be used.
+    pub async fn run(self, cancelled: &CancellationToken) -> Result<(), Failure> {
+        let name = match self.name {
+            Some(name) => name,
+            None => own_name()?,
+        };
+        let program = guard::program().ok_or_else(|| {
+            Failure::new(Kind::Infra, "there is no lava-dispatcher beside this program or in $PATH")
+        })?;
+        let absolute = |path: PathBuf| {
+            std::path::absolute(&path)
+                .map_err(|error| Failure::new(Kind::User, format!("{}: {error}", path.display())))
+        };
+        let dir = absolute(self.dir.unwrap_or_else(|| state_dir().join("worker")))?;
+        let server = server(self.server)?;
+        let login = Login { token_file: self.token_file, ca: self.ca, behalf: None };
+        let settings = Settings {
+            server: LabServer::new(server, login),
+            name: name.clone(),
+            slots: usize::from(self.jobs),
+            dir: dir.clone(),
+            program,
+            options: self.options,
+        };
+        let worker = Worker::open(settings)?;
+        let _ = writeln!(std::io::stdout(), "ready: worker={name} dir={}", dir.display());
+        worker.run(cancelled).await
+    }
+}
+
+fn server(named: Option<String>) -> Result<Endpoint, Failure> {
+    let set = || std::env::var("LAVA_SERVER").ok().filter(|url| !url.is_empty());
+    let url = named.or_else(set).ok_or_else(|| {
+        Failure::new(Kind::User, "no lava-server is named").hint("--server https://HOST:PORT")
+    })?;
+    url.parse().map_err(|error: String| Failure::new(Kind::User, error))
+}
+
+fn own_name() -> Result<Name, Failure> {
+    let host = rustix::system::uname().nodename().to_string_lossy().into_owned();
+    host.parse().map_err(|error| {
+        let what = format!("this host's name cannot be a worker's: {error}");
+        Failure::new(Kind::Config, what).hint("name it: --name NAME")
+    })
+}

@@ -1,0 +1,202 @@
+//! Jobs: handing them in, looking at them, ending them.
+
+pub(super) mod log;
+pub(super) mod results;
+pub(super) mod workers;
+
+use axum::Extension;
+use axum::Json;
+use axum::extract::{Path, State};
+use axum::http::header::CONTENT_TYPE;
+use axum::response::IntoResponse;
+use serde::Deserialize;
+
+use super::super::{ApiError, Params};
+use super::{Answer, Body, By, MAX_USER, asker, check, read, whoever};
+use crate::client::ErrorBody;
+use crate::front::http::access::Caller;
+use crate::model::{Failure, JobInfo, JobSubmit, Kind, LeaseChange, Right};
+use crate::server::{Asker, Server};
+
+/// So many jobs are listed when nothing else is asked for.
+const LISTED: u32 = 100;
+
+/// Who looks, where nobody logs in.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(in crate::front::http::server) struct Looking {
+    user: Option<String>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(in crate::front::http::server) struct Page {
+    user: Option<String>,
+    /// Only those with lower numbers.
+    before: Option<u64>,
+    limit: Option<u32>,
+}
+
+/// Jobs, the newest first.
+#[utoipa::path(get, path = "/jobs", params(
+    ("user" = Option<String>, Query, description = "who looks, where nobody logs in"),
+    ("before" = Option<u64>, Query, description = "only those with lower numbers"),
+    ("limit" = Option<u32>, Query, description = "so many at most; 100 when left out, 1000 at most"),
+), responses((status = 200, body = Vec<JobInfo>)))]
+pub(in crate::front::http::server) async fn list(
+    State(server): State<Server>,
+    Params(Page { user, before, limit }): Params<Page>,
+    Extension(caller): By,
+) -> Answer<Vec<JobInfo>> {
+    let jobs = server.jobs(before, limit.unwrap_or(LISTED), &looker(&caller, user)?).await?;
+    Ok(Json(jobs.into_iter().filter(|job| sees(&caller, job)).collect()))
+}
+
+/// Hands in a job: LAVA's job definition, as it is. What is wrong with it is told at once, with line and
+/// column.
+#[utoipa::path(post, path = "/jobs", request_body = JobSubmit, responses(
+    (status = 200, body = JobInfo),
+    (status = 400, body = ErrorBody, description = "the job is not understood, or no board is like that"),
+    (status = 403, body = ErrorBody, description = "there is no board that the caller may have"),
+))]
+pub(in crate::front::http::server) async fn submit(
+    State(server): State<Server>,
+    Extension(caller): By,
+    body: Body,
+) -> Answer<JobInfo> {
+    let mut asked: JobSubmit = read(body, r#"{"definition":"job_name: …\n","file":"job.yaml"}"#)?;
+    check("file", asked.file.as_deref(), super::MAX_REASON)?;
+    let asker = asker(&caller, asked.user.take())?;
+    Ok(Json(server.submit_job(asked, &asker).await?))
+}
+
+/// One job.
+#[utoipa::path(get, path = "/jobs/{id}", params(
+    ("id" = u64, Path),
+    ("user" = Option<String>, Query, description = "who looks, where nobody logs in"),
+), responses(
+    (status = 200, body = JobInfo),
+    (status = 404, body = ErrorBody, description = "there is none that the caller may see"),
+))]
+pub(in crate::front::http::server) async fn get(
+    State(server): State<Server>,
+    Path(id): Path<String>,
+    Params(Looking { user }): Params<Looking>,
+    Extension(caller): By,
+) -> Answer<JobInfo> {
+    Ok(Json(seen(&server, &id, user, &caller).await?))
+}
+
+/// The job as it was handed in; the values of its secrets are masked.
+#[utoipa::path(get, path = "/jobs/{id}/definition", params(
+    ("id" = u64, Path),
+    ("user" = Option<String>, Query, description = "who looks, where nobody logs in"),
+), responses(
+    (status = 200, body = String, content_type = "application/yaml"),
+    (status = 404, body = ErrorBody, description = "there is none that the caller may see"),
+))]
+pub(in crate::front::http::server) async fn definition(
+    State(server): State<Server>,
+    Path(id): Path<String>,
+    Params(Looking { user }): Params<Looking>,
+    Extension(caller): By,
+) -> Result<impl IntoResponse, ApiError> {
+    let job = seen(&server, &id, user.clone(), &caller).await?;
+    let text = server.definition(job.id, &looker(&caller, user)?).await?;
+    Ok(([(CONTENT_TYPE, "application/yaml")], text))
+}
+
+/// Ends a job: whoever it is of may, and who has control of its boards.
+#[utoipa::path(post, path = "/jobs/{id}/cancel", params(("id" = u64, Path)),
+    request_body = LeaseChange, responses(
+    (status = 200, body = JobInfo),
+    (status = 403, body = ErrorBody, description = "it is somebody else's"),
+    (status = 404, body = ErrorBody, description = "there is none that the caller may see"),
+    (status = 409, body = ErrorBody, description = "it has ended already"),
+))]
+pub(in crate::front::http::server) async fn cancel(
+    State(server): State<Server>,
+    Path(id): Path<String>,
+    Extension(caller): By,
+    body: Body,
+) -> Answer<JobInfo> {
+    let LeaseChange { user, .. } = read(body, r#"{"user":"alice"}"#)?;
+    let asker = asker(&caller, user)?;
+    Ok(Json(server.cancel_job(number(&id)?, &asker).await?))
+}
+
+/// Hands a job in once more, as the caller's.
+#[utoipa::path(post, path = "/jobs/{id}/resubmit", params(("id" = u64, Path)),
+    request_body = LeaseChange, responses(
+    (status = 200, body = JobInfo),
+    (status = 400, body = ErrorBody, description = "the lab has no boards for it any more"),
+    (status = 404, body = ErrorBody, description = "there is none that the caller may see"),
+))]
+pub(in crate::front::http::server) async fn resubmit(
+    State(server): State<Server>,
+    Path(id): Path<String>,
+    Extension(caller): By,
+    body: Body,
+) -> Answer<JobInfo> {
+    let LeaseChange { user, .. } = read(body, r#"{"user":"alice"}"#)?;
+    let asker = asker(&caller, user)?;
+    Ok(Json(server.resubmit_job(number(&id)?, &asker).await?))
+}
+
+/// Has a board's health check run, as soon as the board is free; a bad board is to be tried again.
+#[utoipa::path(post, path = "/boards/{name}/check", params(("name" = String, Path)),
+    request_body = LeaseChange, responses(
+    (status = 200, body = JobInfo),
+    (status = 400, body = ErrorBody, description = "it has no health check"),
+    (status = 404, body = ErrorBody, description = "no such board"),
+))]
+pub(in crate::front::http::server) async fn check_board(
+    State(server): State<Server>,
+    Path(name): Path<String>,
+    Extension(caller): By,
+    body: Body,
+) -> Answer<JobInfo> {
+    let LeaseChange { user, .. } = read(body, r#"{"user":"alice"}"#)?;
+    let who = whoever(&caller, user)?;
+    Ok(Json(server.check_board(&name, &who).await?))
+}
+
+/// A job that the caller may see.
+///
+/// # Errors
+/// 404 when there is none.
+pub(in crate::front::http::server) async fn seen(
+    server: &Server,
+    id: &str,
+    user: Option<String>,
+    caller: &Caller,
+) -> Result<JobInfo, ApiError> {
+    let job = server.job(number(id)?, &looker(caller, user)?).await?;
+    match sees(caller, &job) {
+        true => Ok(job),
+        false => Err(none(id)),
+    }
+}
+
+/// Who has the right to see one of its boards; before it has any, everybody.
+fn sees(caller: &Caller, job: &JobInfo) -> bool {
+    let mut boards = job.boards.iter();
+    boards.len() == 0 || boards.any(|board| caller.may(Right::See, board.name.as_str()))
+}
+
+/// Who looks; nobody has to say it.
+fn looker(caller: &Caller, user: Option<String>) -> Result<Asker, ApiError> {
+    check("user", user.as_deref(), MAX_USER)?;
+    asker(caller, Some(user.unwrap_or_else(|| "somebody".into())))
+}
+
+fn number(id: &str) -> Result<u64, ApiError> {
+    id.parse().map_err(|_| none(id))
+}
+
+fn none(id: &str) -> ApiError {
+    ApiError::new(
+        axum::http::StatusCode::NOT_FOUND,
+        Failure::new(Kind::User, format!("there is no job {id:?}")),
+    )
+}

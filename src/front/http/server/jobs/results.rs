@@ -1,0 +1,68 @@
+//! The results of a job, from its log.
+
+use axum::Extension;
+use axum::extract::{Path, State};
+use axum::http::header::CONTENT_TYPE;
+use axum::response::{IntoResponse as _, Response};
+use serde::Deserialize;
+
+use super::super::super::{ApiError, Params};
+use super::super::By;
+use super::log::board;
+use super::seen;
+use crate::client::ErrorBody;
+use crate::dispatch::record::{Report, junit, tap};
+use crate::model::{Failure, Kind};
+use crate::server::Server;
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(in crate::front::http::server) struct Wanted {
+    user: Option<String>,
+    board: Option<String>,
+    #[serde(default)]
+    format: Format,
+}
+
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum Format {
+    #[default]
+    Json,
+    Junit,
+    Tap,
+}
+
+/// The results of a job's tests and actions, as far as it is: as JSON (suites with their cases), JUnit XML
+/// or TAP 13. Of a job for several boards the first one's, unless one is named.
+#[utoipa::path(get, path = "/jobs/{id}/results", params(
+    ("id" = u64, Path),
+    ("board" = Option<String>, Query),
+    ("format" = Option<String>, Query, description = "json, junit or tap"),
+    ("user" = Option<String>, Query, description = "who looks, where nobody logs in"),
+), responses(
+    (status = 200, body = Object),
+    (status = 404, body = ErrorBody, description = "there is none that the caller may see"),
+))]
+pub(in crate::front::http::server) async fn get(
+    State(server): State<Server>,
+    Path(id): Path<String>,
+    Params(Wanted { user, board: wanted, format }): Params<Wanted>,
+    Extension(caller): By,
+) -> Result<Response, ApiError> {
+    let job = seen(&server, &id, user, &caller).await?;
+    let board = board(&job, wanted.as_deref())?;
+    let folder = board.map(|board| server.log_folder(job.id, board));
+    let missing = || Failure::new(Kind::User, format!("job {} has no results yet", job.id));
+    let folder = folder.ok_or_else(|| ApiError::not_found(missing().message))?;
+    let read = tokio::task::spawn_blocking(move || Report::read(&folder)).await;
+    let report = read.map_err(|error| Failure::from_error(Kind::Bug, &error))?;
+    let report = report.map_err(|_| ApiError::not_found(missing().message))?;
+    Ok(match format {
+        Format::Json => axum::Json(report).into_response(),
+        Format::Junit => ([(CONTENT_TYPE, "application/xml")], junit(&report)).into_response(),
+        Format::Tap => {
+            ([(CONTENT_TYPE, "text/plain; charset=utf-8")], tap(&report)).into_response()
+        }
+    })
+}

@@ -1,0 +1,140 @@
+//! What a worker and a server tell each other. Either may be of another version: what one does not know of
+//! the other's words it leaves alone, and what is not said has a default.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use super::Name;
+
+/// The version of these words. It goes up when something is to be understood in another way than before, and
+/// is told in each greeting.
+pub const PROTOCOL: u32 = 1;
+
+/// A worker's greeting: that it lives, and what it has. The answer comes when there is something to do, or
+/// after a while.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct WorkerHello {
+    #[serde(default)]
+    pub protocol: u32,
+    /// Of its program.
+    #[serde(default)]
+    pub version: String,
+    /// Which of the workers of its name it is: the same for as long as its folder lasts.
+    pub instance: String,
+    /// Goes up with each greeting, so that an old one that is late is known.
+    pub number: u64,
+    /// So many jobs it runs at a time.
+    #[serde(default)]
+    pub slots: usize,
+    /// The jobs that it has and whose end it has not told yet.
+    #[serde(default)]
+    pub jobs: Vec<u64>,
+}
+
+/// What a worker is to do.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct WorkerOrders {
+    #[serde(default)]
+    pub protocol: u32,
+    #[serde(default)]
+    pub version: String,
+    /// To begin. One that it has already goes on as it is.
+    #[serde(default)]
+    pub start: Vec<Work>,
+    /// To end in good order, and to be told of.
+    #[serde(default)]
+    pub cancel: Vec<u64>,
+    /// To end and to forget: they are not its own any more.
+    #[serde(default)]
+    pub drop: Vec<u64>,
+    /// The number of the newest greeting: the next one's is higher.
+    #[serde(default)]
+    pub number: u64,
+    /// After so long a silence, in seconds, the server gives up what the worker has.
+    #[serde(default)]
+    pub gone_s: u64,
+}
+
+/// A job with everything that it needs.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Work {
+    pub id: u64,
+    /// The job definition, YAML.
+    pub definition: String,
+    pub boards: Vec<WorkBoard>,
+    /// What lets the job in at the daemons that serve its boards.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub token: Option<String>,
+}
+
+/// A board for a job.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct WorkBoard {
+    #[schema(value_type = String)]
+    pub name: Name,
+    /// What its dictionary calls it.
+    pub hostname: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub role: Option<String>,
+    /// The device dictionary, YAML.
+    pub dictionary: String,
+    /// Where its console is: `http://HOST:PORT/consoles/NAME`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub console: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub outlet: Option<String>,
+}
+
+/// How much of a log a server has, in bytes: where to go on.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct LogHeld {
+    pub held: u64,
+    /// It takes no more of it.
+    #[serde(default)]
+    pub full: bool,
+}
+
+/// A job has ended on its worker.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct WorkEnd {
+    /// How long the log of each board is, in bytes.
+    #[serde(default)]
+    pub logs: BTreeMap<String, u64>,
+    /// What went wrong, where no log tells.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub failure: Option<WorkFailure>,
+}
+
+/// What went wrong, in LAVA's classes of errors.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct WorkFailure {
+    /// `Infrastructure`, `Configuration`, …
+    pub class: String,
+    pub message: String,
+}
+
+/// A worker as a server knows it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct WorkerInfo {
+    #[schema(value_type = String)]
+    pub name: Name,
+    pub version: String,
+    pub protocol: u32,
+    /// It was heard of lately.
+    pub live: bool,
+    pub seen_us: u64,
+    /// So many jobs it runs at a time.
+    pub slots: usize,
+    /// The jobs that were given to it.
+    pub jobs: Vec<u64>,
+}
+
+/// Without the token, and without what may be secret in the job.
+impl fmt::Debug for Work {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Work").field("id", &self.id).finish_non_exhaustive()
+    }
+}

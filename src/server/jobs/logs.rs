@@ -1,0 +1,187 @@
+//! The logs of jobs, a file for each board with an index of its lines, as a dispatcher writes them.
+//!
+//! A worker sends bytes with their absolute offset, and is told how many there are: what came twice is left
+//! out, what came too early is not taken. So it goes on where it was after a restart of either.
+
+use std::collections::HashMap;
+use std::fs::File;
+use std::io::{self, Write as _};
+use std::os::unix::fs::DirBuilderExt as _;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use tokio::sync::watch;
+
+use crate::dispatch::execute::LOG;
+use crate::dispatch::index;
+use crate::model::{LogHeld, units};
+
+/// The longest log of a board, in bytes; what comes after it is dropped.
+const MAX_LOG: u64 = 1 << 30;
+/// Scratch folders begin so.
+const SCRATCH: &str = ".scratch-";
+
+/// The folder of all logs.
+#[derive(Debug)]
+pub(in crate::server) struct Logs {
+    dir: PathBuf,
+    /// Of the jobs that run.
+    open: Mutex<HashMap<(u64, String), Arc<JobLog>>>,
+    scratch: AtomicU64,
+}
+
+/// The log of a board of a job, which grows.
+#[derive(Debug)]
+pub(in crate::server) struct JobLog {
+    path: PathBuf,
+    writer: Mutex<Option<Writer>>,
+    /// How many bytes there are.
+    held: watch::Sender<u64>,
+}
+
+#[derive(Debug)]
+struct Writer {
+    file: File,
+    index: index::Writer,
+    held: u64,
+    /// How much there is of a line whose end has not come.
+    partial: usize,
+}
+
+impl Logs {
+    /// What was left behind by the process before is removed.
+    pub(in crate::server) fn new(dir: PathBuf) -> Self {
+        for entry in std::fs::read_dir(&dir).into_iter().flatten().flatten() {
+            if entry.file_name().to_string_lossy().starts_with(SCRATCH) {
+                let _ = std::fs::remove_dir_all(entry.path());
+            }
+        }
+        Self { dir, open: Mutex::default(), scratch: AtomicU64::new(units::now_us()) }
+    }
+
+    /// The folder of a board of a job: what a dispatcher's output folder is.
+    pub(in crate::server) fn folder(&self, job: u64, board: &str) -> PathBuf {
+        self.dir.join(job.to_string()).join(board)
+    }
+
+    /// A folder that nobody else has; its user makes and removes it.
+    pub(super) fn scratch(&self) -> PathBuf {
+        let number = self.scratch.fetch_add(1, Ordering::Relaxed);
+        self.dir.join(format!("{SCRATCH}{number}"))
+    }
+
+    /// The log of a board of a job that runs.
+    pub(in crate::server) fn open(&self, job: u64, board: &str) -> Arc<JobLog> {
+        let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
+        let log = open.entry((job, board.to_owned())).or_insert_with(|| {
+            let path = self.folder(job, board).join(LOG);
+            let held = watch::Sender::new(length(&path));
+            Arc::new(JobLog { path, writer: Mutex::default(), held })
+        });
+        log.clone()
+    }
+
+    /// There will be no more of a job.
+    pub(super) fn close(&self, job: u64) {
+        let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
+        open.retain(|(id, _), _| *id != job);
+    }
+}
+
+impl JobLog {
+    /// Follows how many bytes there are.
+    pub(in crate::server) fn held(&self) -> watch::Receiver<u64> {
+        self.held.subscribe()
+    }
+
+    /// Takes bytes that begin at an offset, as far as they are new; without any it tells what there is.
+    ///
+    /// # Errors
+    /// Why the file cannot be written.
+    pub(super) fn append(&self, offset: u64, bytes: &[u8]) -> io::Result<LogHeld> {
+        let mut writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
+        let writer = match &mut *writer {
+            Some(writer) => writer,
+            none => none.insert(Writer::open(&self.path)?),
+        };
+        if writer.held >= MAX_LOG {
+            return Ok(LogHeld { held: writer.held, full: true });
+        }
+        let known = writer.held.checked_sub(offset).map(|known| known as usize);
+        if let Some(new) = known.and_then(|known| bytes.get(known..)).filter(|new| !new.is_empty())
+        {
+            writer.append(new)?;
+            self.held.send_replace(writer.held);
+        }
+        Ok(LogHeld { held: writer.held, full: false })
+    }
+
+    /// Has what there is on the disk.
+    ///
+    /// # Errors
+    /// When it is not.
+    pub(super) fn sync(&self) -> io::Result<()> {
+        let writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
+        writer.as_ref().map_or(Ok(()), |writer| writer.file.sync_data())
+    }
+}
+
+impl Writer {
+    fn open(path: &Path) -> io::Result<Self> {
+        if let Some(folder) = path.parent() {
+            std::fs::DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
+        }
+        let file = File::options().append(true).create(true).open(path)?;
+        let held = file.metadata()?.len();
+        let (index, partial) = index::Writer::resume(path)?;
+        Ok(Self { file, index, held, partial })
+    }
+
+    fn append(&mut self, bytes: &[u8]) -> io::Result<()> {
+        if let Err(error) = self.file.write_all(bytes) {
+            // A part of it may be there: the next one begins at the end again.
+            self.file.set_len(self.held)?;
+            return Err(error);
+        }
+        self.held += bytes.len() as u64;
+        for piece in bytes.split_inclusive(|byte| *byte == b'\n') {
+            self.partial += piece.len();
+            if piece.ends_with(b"\n") {
+                self.index.add(std::mem::take(&mut self.partial));
+            }
+        }
+        Ok(())
+    }
+}
+
+fn length(path: &Path) -> u64 {
+    std::fs::metadata(path).map_or(0, |meta| meta.len())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_comes_twice_is_there_once_and_what_comes_early_not_at_all() {
+        let dir = tempfile::tempdir().unwrap();
+        let logs = Logs::new(dir.path().to_owned());
+        let log = logs.open(5, "panda01");
+        assert_eq!(log.append(0, b"one\ntw").unwrap().held, 6);
+        assert_eq!(log.append(9, b"early").unwrap().held, 6);
+        assert_eq!(log.append(4, b"two\nth").unwrap().held, 10);
+        assert_eq!(log.append(0, b"one\n").unwrap().held, 10);
+        logs.close(5);
+        // As after a restart: the index goes on, too.
+        let log = logs.open(5, "panda01");
+        assert_eq!(*log.held().borrow(), 10);
+        assert_eq!(log.append(10, b"ree\n").unwrap().held, 14);
+        assert_eq!(std::fs::read(&log.path).unwrap(), b"one\ntwo\nthree\n");
+        let path = log.path.clone();
+        drop(log);
+        logs.close(5);
+        assert_eq!(index::nearest(&path, 2), (2, 8));
+        assert_eq!(index::nearest(&path, 1), (1, 4));
+    }
+}

@@ -1,0 +1,206 @@
+//! Jobs: a request for boards, and a worker that runs a dispatcher on them.
+//!
+//! A job is written down before anything else; its request in the queue is made from it, and made again where
+//! that was lost. [`pass`] takes jobs on whenever the queue is looked at, [`workers`] hears what becomes of
+//! those that run, and [`finish`](super::Server::finish_job) is the one way out, which gives the boards back.
+//! Everything but the logs is decided behind the lock that requests and boards are behind.
+
+mod error;
+mod health;
+mod logs;
+mod pass;
+mod read;
+mod submit;
+#[cfg(test)]
+mod tests;
+mod work;
+mod workers;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::{Deserialize, Serialize};
+
+use super::state::State;
+use super::{Server, ServerError};
+use crate::model::{Ending, JobHealth, JobInfo, JobState, Name, WorkFailure, units};
+use crate::store::{JobRow, StoreError};
+
+pub use error::JobError;
+pub(super) use health::check as check_health_check;
+pub(super) use logs::Logs;
+
+/// The jobs that have not ended, and the workers.
+#[derive(Debug, Default)]
+pub(super) struct Jobs {
+    pub(super) live: BTreeMap<u64, Record>,
+    pub(super) last_id: u64,
+    pub(super) workers: BTreeMap<Name, Worker>,
+    /// When each board's health was last asked for by a job, in microseconds since the epoch.
+    pub(super) checked_us: BTreeMap<Name, u64>,
+}
+
+/// A job as it is kept.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(super) struct Record {
+    pub(super) info: JobInfo,
+    /// The boards that its user may have, if not all.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) audience: Option<BTreeSet<Name>>,
+    /// Of each board that it is for, its role.
+    pub(super) roles: Vec<Option<String>>,
+    /// How long it has its boards, in seconds.
+    pub(super) length_s: u64,
+    /// How long it waits for them, in seconds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) queue_s: Option<u64>,
+    /// The worker that it asks for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) wants: Option<Name>,
+    /// Who may look at it; everybody when left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) viewers: Option<Viewers>,
+    /// Which of the workers of its worker's name has it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) instance: Option<String>,
+}
+
+/// Who may look at a job beside its user and who may control everything.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(super) enum Viewers {
+    Nobody,
+    Groups(Vec<String>),
+}
+
+/// A worker that was heard of since the server began, or that has jobs from before.
+#[derive(Debug, Clone)]
+pub(super) struct Worker {
+    pub(super) instance: String,
+    pub(super) version: String,
+    pub(super) protocol: u32,
+    pub(super) slots: usize,
+    /// The number of its newest greeting.
+    pub(super) number: u64,
+    /// By our clock.
+    pub(super) seen_us: u64,
+    pub(super) live: bool,
+}
+
+impl Jobs {
+    /// Whether a worker has begun it.
+    pub(super) fn is_running(&self, id: u64) -> bool {
+        let record = self.live.get(&id);
+        record.is_some_and(|it| it.info.started_us.is_some())
+    }
+
+    /// The jobs that were given to a worker.
+    pub(super) fn of<'a>(&'a self, worker: &'a Name) -> impl Iterator<Item = &'a Record> {
+        self.live.values().filter(move |record| record.info.worker.as_ref() == Some(worker))
+    }
+}
+
+impl Record {
+    pub(super) fn row(&self) -> JobRow {
+        JobRow {
+            id: self.info.id,
+            state: self.info.state.as_str().to_owned(),
+            ended_us: self.info.ended_us.unwrap_or(0),
+            // Plain texts and numbers: that cannot fail.
+            document: serde_json::to_string(self).unwrap_or_default(),
+        }
+    }
+
+    /// Who its dispatcher is to consoles and outlets: with one board `job:5`, with several `job:5.0` and on.
+    fn names(&self) -> Vec<String> {
+        let id = self.info.id;
+        let several = (0..self.roles.len()).map(|i| format!("job:{id}.{i}"));
+        let several = several.filter(|_| self.roles.len() > 1);
+        std::iter::once(format!("job:{id}")).chain(several).collect()
+    }
+
+    fn fail(&mut self, class: &str, message: impl Into<String>) {
+        self.info.error_type = Some(class.to_owned());
+        self.info.error_msg = Some(message.into());
+    }
+}
+
+/// # Errors
+/// When the store has something that is no job.
+pub(super) fn record(row: &JobRow) -> Result<Record, ServerError> {
+    serde_json::from_str(&row.document).map_err(|error| {
+        ServerError::Store(StoreError::Damaged(format!("job {}: {error}", row.id)))
+    })
+}
+
+impl Server {
+    /// Takes up the jobs that had not ended, after a start.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub(super) async fn load_jobs(&self) -> Result<(), ServerError> {
+        let mut state = self.0.state.lock().await;
+        let now_us = units::now_us();
+        state.jobs.last_id = self.0.store.last_job().await?;
+        for row in self.0.store.live_jobs().await? {
+            let record = record(&row)?;
+            if let Some((name, instance)) = record.info.worker.clone().zip(record.instance.clone())
+            {
+                // It has its time to be heard of again.
+                let (version, slots) = (String::new(), 0);
+                let (protocol, number) = (0, 0);
+                let worker = Worker {
+                    instance,
+                    version,
+                    protocol,
+                    slots,
+                    number,
+                    seen_us: now_us,
+                    live: true,
+                };
+                state.jobs.workers.insert(name, worker);
+            }
+            state.jobs.live.insert(record.info.id, record);
+        }
+        self.load_checks(&mut state).await
+    }
+
+    /// Writes what a job is now.
+    pub(super) async fn put_job(
+        &self,
+        state: &mut State,
+        record: Record,
+    ) -> Result<(), ServerError> {
+        self.0.store.put_job(&record.row()).await?;
+        state.jobs.live.insert(record.info.id, record);
+        self.changed();
+        Ok(())
+    }
+
+    /// Ends a job, and gives its boards back at once.
+    pub(super) async fn finish_job(
+        &self,
+        state: &mut State,
+        mut record: Record,
+        health: JobHealth,
+        failure: Option<WorkFailure>,
+    ) -> Result<JobInfo, ServerError> {
+        if let Some(WorkFailure { class, message }) = failure {
+            record.fail(&class, message);
+        }
+        let now_us = units::now_us();
+        (record.info.state, record.info.health) = (JobState::Finished, health);
+        (record.info.ended_us, record.info.waiting) = (Some(now_us), None);
+        self.0.store.put_job(&record.row()).await?;
+        let id = record.info.id;
+        state.jobs.live.remove(&id);
+        self.0.logs.close(id);
+        tracing::info!(job = id, user = record.info.user, "{}", health.as_str());
+        if state.requests.get(&record.info.request).is_some_and(|it| it.info.job == Some(id)) {
+            let who = format!("job {id}");
+            self.end(state, record.info.request, Ending::Released, &who).await?;
+        }
+        self.changed();
+        self.take_health(state, &record.info).await?;
+        Ok(record.info)
+    }
+}

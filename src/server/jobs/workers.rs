@@ -1,0 +1,335 @@
+//! What workers say, and what they are told.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::{JobError, Record, Worker};
+use crate::dispatch::record::Report;
+use crate::dispatch::results::LAVA;
+use crate::model::{
+    JobHealth, JobState, LogHeld, Name, PROTOCOL, Tally, WorkEnd, WorkFailure, WorkerHello,
+    WorkerInfo, WorkerOrders, units,
+};
+use crate::server::state::State;
+use crate::server::{Server, ServerError};
+
+/// A worker waits no longer than this for an answer.
+const LONGEST_WAIT: Duration = Duration::from_secs(20);
+/// So many jobs are handed to a worker in one answer at most.
+const MAX_AT_ONCE: usize = 16;
+/// What a worker says of itself is no longer than this, in bytes.
+const MAX_TEXT: usize = 100;
+
+/// What there is to do for a worker, before the documents of its jobs are made.
+#[derive(Debug, Default)]
+struct Orders {
+    start: Vec<Record>,
+    cancel: Vec<u64>,
+    drop: Vec<u64>,
+    /// Of the newest greeting.
+    number: u64,
+    /// A newer greeting has come.
+    late: bool,
+}
+
+impl Server {
+    /// Hears a worker's greeting.
+    ///
+    /// # Errors
+    /// When another worker has its name.
+    pub async fn greet(&self, name: &Name, hello: &WorkerHello) -> Result<(), ServerError> {
+        let mut state = self.0.state.lock().await;
+        let now_us = units::now_us();
+        let known = state.jobs.workers.get(name);
+        let other = |known: &&Worker| known.live && known.instance != hello.instance;
+        if known.filter(other).is_some() {
+            return Err(JobError::OtherWorker(name.clone()).into());
+        }
+        let same = known.filter(|known| known.instance == hello.instance);
+        let newest = same.map_or(0, |known| known.number);
+        if known.is_none_or(|known| !known.live) {
+            tracing::info!(worker = name.as_str(), version = hello.version, "a worker is here");
+            self.changed();
+        }
+        let short = |text: &str| text.chars().filter(|c| !c.is_control()).take(MAX_TEXT).collect();
+        let worker = Worker {
+            instance: hello.instance.clone(),
+            version: short(&hello.version),
+            protocol: hello.protocol,
+            slots: hello.slots,
+            number: hello.number.max(newest),
+            seen_us: now_us,
+            live: true,
+        };
+        state.jobs.workers.insert(name.clone(), worker);
+        for id in &hello.jobs {
+            let Some(record) = state.jobs.live.get(id).filter(|it| it.is_on(name, hello)) else {
+                continue;
+            };
+            if record.info.started_us.is_none() {
+                let mut record = record.clone();
+                record.info.started_us = Some(now_us);
+                if record.info.state != JobState::Canceling {
+                    record.info.state = JobState::Running;
+                }
+                self.put_job(&mut state, record).await?;
+            }
+        }
+        self.miss(&mut state, name, hello).await
+    }
+
+    /// Ends what a worker was to run and does not know of.
+    async fn miss(
+        &self,
+        state: &mut State,
+        name: &Name,
+        hello: &WorkerHello,
+    ) -> Result<(), ServerError> {
+        if state.jobs.workers.get(name).is_some_and(|known| known.number > hello.number) {
+            return Ok(());
+        }
+        let missing = state.jobs.of(name).filter(|it| !hello.jobs.contains(&it.info.id));
+        let missing: Vec<Record> = missing.cloned().collect();
+        for record in missing {
+            let begun = record.info.started_us.is_some();
+            let canceled = record.info.state == JobState::Canceling;
+            if !begun && !canceled {
+                // The answer that said so may have been lost: it is said again.
+                continue;
+            }
+            let what = format!("its worker {name} does not know of it any more");
+            let failure = begun.then(|| infrastructure(what));
+            let health = record.ended(JobHealth::Incomplete);
+            self.finish_job(state, record, health, failure).await?;
+        }
+        Ok(())
+    }
+
+    /// What a worker that has greeted so is to do now; `None` when there is nothing. Jobs that are to begin are
+    /// its own from now on.
+    ///
+    /// # Errors
+    /// When the store cannot be written.
+    pub async fn orders(
+        &self,
+        name: &Name,
+        hello: &WorkerHello,
+    ) -> Result<Option<WorkerOrders>, ServerError> {
+        let Orders { start, cancel, drop, number, late } = self.decide(name, hello).await?;
+        let mut orders = self.no_orders(number);
+        (orders.cancel, orders.drop) = (cancel, drop);
+        for record in start {
+            let id = record.info.id;
+            match self.work(&record).await {
+                Ok(work) => orders.start.push(work),
+                Err(error) => {
+                    let mut state = self.0.state.lock().await;
+                    let Some(record) = state.jobs.live.get(&id).cloned() else { continue };
+                    let message = crate::model::Failure::from(error).message;
+                    let failure = WorkFailure { class: "Configuration".into(), message };
+                    let health = record.ended(JobHealth::Incomplete);
+                    self.finish_job(&mut state, record, health, Some(failure)).await?;
+                }
+            }
+        }
+        let WorkerOrders { start, cancel, drop, .. } = &orders;
+        let some = late || !start.is_empty() || !cancel.is_empty() || !drop.is_empty();
+        Ok(some.then_some(orders))
+    }
+
+    /// So long a worker that has nothing to do waits for an answer: it has to be heard of some times before it
+    /// is gone.
+    pub fn worker_waits(&self) -> Duration {
+        LONGEST_WAIT.min(self.0.config.worker_gone / 4)
+    }
+
+    /// What a worker is told that is to do nothing.
+    pub fn no_orders(&self, number: u64) -> WorkerOrders {
+        WorkerOrders {
+            number,
+            protocol: PROTOCOL,
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            gone_s: self.0.config.worker_gone.as_secs(),
+            ..WorkerOrders::default()
+        }
+    }
+
+    async fn decide(&self, name: &Name, hello: &WorkerHello) -> Result<Orders, ServerError> {
+        let mut state = self.0.state.lock().await;
+        let mut orders = Orders::default();
+        let Some(worker) = state.jobs.workers.get(name) else { return Ok(orders) };
+        orders.number = worker.number;
+        if worker.number > hello.number || worker.instance != hello.instance {
+            orders.late = true;
+            return Ok(orders);
+        }
+        for id in &hello.jobs {
+            match state.jobs.live.get(id).filter(|record| record.is_on(name, hello)) {
+                None => orders.drop.push(*id),
+                Some(record) if record.info.state == JobState::Canceling => orders.cancel.push(*id),
+                Some(_) => {}
+            }
+        }
+        let own = state.jobs.of(name).filter(|it| !hello.jobs.contains(&it.info.id));
+        let own = own.filter(|it| it.info.state == JobState::Scheduled);
+        orders.start.extend(own.take(MAX_AT_ONCE).cloned());
+        let mut waiting: Vec<&Record> =
+            state.jobs.live.values().filter(|it| it.waits_for(name, &state)).collect();
+        waiting.sort_by_key(|it| (std::cmp::Reverse(it.info.priority), it.info.id));
+        let has = hello.jobs.len() + orders.start.len();
+        let room = hello.slots.saturating_sub(has).min(MAX_AT_ONCE - orders.start.len());
+        let taken: Vec<Record> = waiting.into_iter().take(room).cloned().collect();
+        for mut record in taken {
+            record.info.worker = Some(name.clone());
+            record.instance = Some(hello.instance.clone());
+            let now = units::now_us() / 1_000_000;
+            // It may have waited for a worker: its time begins now, where nobody waits for it.
+            let until = now + record.length_s;
+            if state.lab.extend(record.info.request, until, now).is_ok()
+                && let Some(request) = state.requests.get_mut(&record.info.request)
+            {
+                let request = Arc::make_mut(request);
+                request.info.until_us = Some(until.saturating_mul(1_000_000));
+                let row = request.row();
+                self.0.store.put_requests(&[row], &[]).await?;
+            }
+            self.put_job(&mut state, record.clone()).await?;
+            tracing::info!(job = record.info.id, worker = name.as_str(), "handed over");
+            orders.start.push(record);
+        }
+        Ok(orders)
+    }
+
+    /// Takes a piece of a job's log from its worker.
+    ///
+    /// # Errors
+    /// When the job is not that worker's, or its log cannot be written.
+    pub async fn take_log(
+        &self,
+        worker: &Name,
+        id: u64,
+        board: &str,
+        offset: u64,
+        bytes: &[u8],
+    ) -> Result<LogHeld, ServerError> {
+        {
+            let state = self.0.state.lock().await;
+            let record = state.jobs.live.get(&id);
+            let record = record.filter(|record| record.info.worker.as_ref() == Some(worker));
+            let worker = worker.clone();
+            let record = record.ok_or(JobError::NotOn { id, worker })?;
+            if !record.info.boards.iter().any(|it| it.name.as_str() == board) {
+                return Err(JobError::NoLog { id, board: board.to_owned() }.into());
+            }
+        }
+        let held = self.0.logs.open(id, board).append(offset, bytes);
+        Ok(held.map_err(|error| JobError::Log { id, error })?)
+    }
+
+    /// Hears that a job has ended. What it came to is in its log.
+    ///
+    /// # Errors
+    /// When its log is not all here yet, or it is not that worker's. One that has ended already is none.
+    pub async fn end_work(&self, worker: &Name, id: u64, end: &WorkEnd) -> Result<(), ServerError> {
+        let boards: Vec<Name> = {
+            let state = self.0.state.lock().await;
+            let record = state.jobs.live.get(&id);
+            match record.filter(|record| record.info.worker.as_ref() == Some(worker)) {
+                None => return Err(JobError::NotOn { id, worker: worker.clone() }.into()),
+                Some(record) => record.info.boards.iter().map(|it| it.name.clone()).collect(),
+            }
+        };
+        let mut reports = Vec::new();
+        for board in &boards {
+            let log = self.0.logs.open(id, board.as_str());
+            let held = log.append(0, &[]).map_err(|error| JobError::Log { id, error })?;
+            let bytes = end.logs.get(board.as_str()).copied().unwrap_or(0);
+            if held.held < bytes && !held.full {
+                return Err(JobError::LogShort { id, held: held.held, bytes }.into());
+            }
+            log.sync().map_err(|error| JobError::Log { id, error })?;
+            let folder = self.0.logs.folder(id, board.as_str());
+            reports.push(tokio::task::spawn_blocking(move || Report::read(&folder)));
+        }
+        let mut read = Vec::new();
+        for report in reports {
+            read.extend(report.await.ok().and_then(Result::ok));
+        }
+        let mut state = self.0.state.lock().await;
+        let Some(mut record) = state.jobs.live.get(&id).cloned() else { return Ok(()) };
+        record.info.tally = Some(tally(&read));
+        let (complete, failure) = verdict(&read, boards.len(), end);
+        let health = if complete { JobHealth::Complete } else { JobHealth::Incomplete };
+        let health = record.ended(health);
+        // Why we have had it end says more than that it was ended.
+        let failure = failure.filter(|_| record.info.error_msg.is_none());
+        self.finish_job(&mut state, record, health, failure).await?;
+        Ok(())
+    }
+
+    pub async fn workers(&self) -> Vec<WorkerInfo> {
+        let state = self.0.state.lock().await;
+        let info = |(name, worker): (&Name, &Worker)| WorkerInfo {
+            name: name.clone(),
+            version: worker.version.clone(),
+            protocol: worker.protocol,
+            live: worker.live,
+            seen_us: worker.seen_us,
+            slots: worker.slots,
+            jobs: state.jobs.of(name).map(|record| record.info.id).collect(),
+        };
+        state.jobs.workers.iter().map(info).collect()
+    }
+}
+
+impl Record {
+    fn is_on(&self, worker: &Name, hello: &WorkerHello) -> bool {
+        self.info.worker.as_ref() == Some(worker) && self.instance.as_ref() == Some(&hello.instance)
+    }
+
+    /// Whether it has its boards, and this worker may have it.
+    fn waits_for(&self, worker: &Name, state: &State) -> bool {
+        let wanted = self.info.boards.iter().filter_map(|board| {
+            state.boards.get(&board.name).and_then(|board| board.description.worker.as_ref())
+        });
+        self.info.state == JobState::Scheduled
+            && self.info.worker.is_none()
+            && wanted.chain(&self.wants).all(|wanted| wanted == worker)
+    }
+
+    /// What becomes of it when it ends now: who wanted it to end gets what they wanted.
+    pub(super) fn ended(&self, health: JobHealth) -> JobHealth {
+        let canceled = self.info.canceled_by.is_some() && health != JobHealth::Complete;
+        if canceled { JobHealth::Canceled } else { health }
+    }
+}
+
+pub(super) fn infrastructure(message: String) -> WorkFailure {
+    WorkFailure { class: "Infrastructure".into(), message }
+}
+
+/// Whether all boards of a job are done with it; else what went wrong first.
+fn verdict(reports: &[Report], boards: usize, end: &WorkEnd) -> (bool, Option<WorkFailure>) {
+    let complete = reports.len() == boards && reports.iter().all(|it| it.job == "complete");
+    if complete {
+        return (true, None);
+    }
+    let told = reports.iter().find_map(|report| {
+        let class = report.error_type.clone()?;
+        Some(WorkFailure { class, message: report.error_msg.clone().unwrap_or_default() })
+    });
+    let lost = || infrastructure("its dispatcher has ended without a word".into());
+    (false, told.or_else(|| end.failure.clone()).or_else(|| Some(lost())))
+}
+
+fn tally(reports: &[Report]) -> Tally {
+    let mut tally = Tally::default();
+    let suites = reports.iter().flat_map(|report| &report.suites);
+    for suite in suites.filter(|suite| suite.name != LAVA) {
+        tally.pass += suite.count("pass");
+        tally.fail += suite.count("fail");
+        tally.skip += suite.count("skip");
+        tally.unknown += suite.count("unknown");
+    }
+    tally
+}
