@@ -14,7 +14,7 @@ use crate::config::server::ServerConfig;
 use crate::front::http::server::{Doors, router};
 use crate::front::http::{Listener, Tls, TlsConfig, serve};
 use crate::model::{Failure, Kind};
-use crate::server::Server;
+use crate::server::{Images, Server};
 use crate::store::Store;
 
 /// So often it is looked which tokens are over.
@@ -27,6 +27,7 @@ const LOCK: &str = "lock";
 pub struct ServerDaemon {
     config: ServerConfig,
     server: Server,
+    images: Images,
     doors: Doors,
     http: TcpListener,
     socket: (RuntimeSocket, UnixListener),
@@ -46,13 +47,14 @@ impl ServerDaemon {
         let store = Store::open(&url).await?;
         let token_file = config.daemons.token_file.clone();
         let login = Login { token_file, ca: config.daemons.ca.clone(), behalf: None };
+        let images = Images::open(store.clone(), config.images())?;
         let server = Server::load(store, login).await.map_err(Failure::from)?;
         let doors = Doors::new(config.access.clone());
         let access = doors.refresh(&server).await?;
         let safety = Safety::of_http(&config.http, &access);
         let http = bind("http", config.http.listen, safety).await?;
         let socket = RuntimeSocket::bind(&runtime_dir(), "server")?;
-        Ok(Self { config, server, doors, http, socket, tls, _lock: lock })
+        Ok(Self { config, server, images, doors, http, socket, tls, _lock: lock })
     }
 
     /// What is said when it is ready: `http=127.0.0.1:7000 dir=…`.
@@ -65,9 +67,9 @@ impl ServerDaemon {
     /// Serves until `shutdown`, and is back within [`SHUTDOWN_LIMIT`] of it; `ready` is called when
     /// clients are served.
     pub async fn run(self, shutdown: CancellationToken, ready: impl FnOnce()) {
-        let Self { config, server, doors, http, socket, tls, _lock } = self;
+        let Self { config, server, images, doors, http, socket, tls, _lock } = self;
         let tasks = TaskTracker::new();
-        let app = router(server.clone(), doors.clone(), tasks.clone());
+        let app = router(server.clone(), images.clone(), doors.clone(), tasks.clone());
         let insecure = config.http.insecure;
         let tcp = Listener::Tcp { listener: Arc::new(http), tls, insecure, other: None };
         let (_socket, unix) = socket;
@@ -76,6 +78,8 @@ impl ServerDaemon {
         }
         let (queue, outlets) = (server.clone(), server.clone());
         let (of_queue, of_outlets) = (shutdown.clone(), shutdown.clone());
+        let of_images = shutdown.clone();
+        tasks.spawn(async move { images.tidy(of_images).await });
         tasks.spawn(async move { queue.run(of_queue).await });
         tasks.spawn(async move { outlets.tell_outlets(of_outlets).await });
         let (users, of_users) = (server.clone(), shutdown.clone());

@@ -6,6 +6,7 @@ pub mod event;
 pub mod failure;
 pub mod glob;
 pub mod health;
+mod image;
 pub mod keys;
 pub mod latin1;
 mod lease;
@@ -30,6 +31,7 @@ pub use event::{Event, What};
 pub use failure::{Failure, Kind, Refusal};
 pub use glob::Glob;
 pub use health::{Health, Mismatch, Seen, Sight};
+pub use image::{ImageInfo, NewImage, Sha256, UploadInfo, UploadRequest};
 pub use keys::{Keys, Step};
 pub use lease::{Lease, LeaseRequest};
 pub use name::{

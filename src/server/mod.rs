@@ -5,6 +5,7 @@
 //! [`Server::tell_outlets`] the one that has `lava-power` know whose its boards are.
 
 mod error;
+pub mod images;
 mod interlock;
 mod lease;
 mod load;
@@ -26,6 +27,7 @@ use crate::model::Right;
 use crate::store::Store;
 
 pub use error::ServerError;
+pub use images::{ImageError, Images};
 use state::State;
 
 /// A daemon has to announce itself again within this time, in seconds.

@@ -1,8 +1,10 @@
-//! What `lava-server` remembers: the only SQL. One text for SQLite and PostgreSQL: numbered parameters,
+//! What `lava-server` remembers: the only SQL, and the files of images. One text for SQLite and PostgreSQL: numbered parameters,
 //! portable types (TEXT and BIGINT), no NULL; what has parts of its own is a JSON document.
 
 mod boards;
 mod daemons;
+mod images;
+mod objects;
 mod requests;
 mod schema;
 mod users;
@@ -14,6 +16,8 @@ use sqlx::any::AnyPoolOptions;
 
 pub use boards::{BoardRow, EventRow};
 pub use daemons::DaemonRow;
+pub use images::ImageRow;
+pub use objects::{Objects, ObjectsError, Pieces};
 pub use requests::RequestRow;
 pub use schema::VERSION;
 pub use users::{GroupRow, TokenRow, UserRow};

@@ -33,6 +33,9 @@ const STEPS: &[&[&str]] = &[
         hash TEXT PRIMARY KEY, user_name TEXT NOT NULL, scope TEXT NOT NULL, note TEXT NOT NULL,
         made_us BIGINT NOT NULL, until_us BIGINT NOT NULL)",
     ],
+    &["CREATE TABLE images (
+        name TEXT PRIMARY KEY, sha256 TEXT NOT NULL, size BIGINT NOT NULL, user_name TEXT NOT NULL,
+        note TEXT NOT NULL, made_us BIGINT NOT NULL, until_us BIGINT NOT NULL)"],
 ];
 
 /// The schema that this program reads and writes.

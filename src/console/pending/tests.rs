@@ -1,4 +1,3 @@
-
 use super::super::receipt::receipt;
 use super::*;
 use crate::model::Interval;

@@ -11,6 +11,7 @@ mod context;
 mod crowd;
 mod doctor;
 mod force;
+mod image;
 mod import;
 mod init;
 mod kick;
@@ -68,6 +69,7 @@ enum Verb {
     Extend(queue::ExtendArgs),
     Group(user::GroupArgs),
     Doctor(doctor::DoctorArgs),
+    Image(image::ImageArgs),
     Import(import::ImportArgs),
     Init(init::InitArgs),
     Man(man::ManArgs),
@@ -131,6 +133,7 @@ pub fn run(args: LavaArgs) -> ExitCode {
         Verb::Top(args) => return top::run(args, &ctx),
         Verb::Demo(args) => serve(demo::run(args)),
         Verb::Doctor(args) => wait(doctor::run(args, &ctx)),
+        Verb::Image(args) => wait(image::run(args, &ctx)),
         Verb::Import(args) => wait(import::run(&args, &ctx)),
         Verb::Init(args) => wait(init::run(args, &ctx)),
         Verb::Man(args) => man::run(&args),

@@ -3,6 +3,7 @@
 mod boards;
 mod daemons;
 mod follow;
+mod images;
 mod leases;
 mod metrics;
 mod openapi;
@@ -23,7 +24,7 @@ use super::access::{Access, Caller, Guard, guard};
 use super::{ApiError, refuse_foreign_pages, to_the_end};
 use crate::config::AccessConfig;
 use crate::model::{Failure, Kind, Rights};
-use crate::server::{Asker, Server, ServerError};
+use crate::server::{Asker, Images, Server, ServerError};
 
 pub use openapi::openapi;
 
@@ -35,7 +36,7 @@ const MAX_REASON: usize = 500;
 
 /// The routes; the document at `/openapi.json` tells what they take and give. What they change is changed on
 /// `tasks`.
-pub fn router(server: Server, doors: Doors, tasks: TaskTracker) -> Router {
+pub fn router(server: Server, images: Images, doors: Doors, tasks: TaskTracker) -> Router {
     let access = doors.access.clone();
     Router::new()
         .route("/healthz", get(daemons::healthz))
@@ -65,12 +66,19 @@ pub fn router(server: Server, doors: Doors, tasks: TaskTracker) -> Router {
         .route("/leases/{id}/extend", post(leases::extend))
         .route("/leases/{id}/share", post(leases::share))
         .route("/leases/{id}/give", post(leases::give))
+        .route("/images", get(images::list))
+        .route("/images/{name}", get(images::get).put(images::put).delete(images::remove))
+        .route("/images/{name}/content", get(images::content::read))
+        .route("/uploads", post(images::upload::begin))
+        .route("/uploads/{id}", get(images::upload::get).patch(images::upload::write))
+        .route("/uploads/{id}", delete(images::upload::give_up))
         .fallback(async || {
             ApiError::not_found("there is no such page; GET /openapi.json lists them")
         })
         .method_not_allowed_fallback(wrong_method)
         .layer(axum::middleware::from_fn_with_state(tasks, to_the_end))
         .layer(Extension(doors))
+        .layer(Extension(images))
         .layer(DefaultBodyLimit::max(MAX_BODY))
         .layer(axum::middleware::from_fn_with_state(
             Guard { access, table: rights::TABLE, thing: "board" },

@@ -3,7 +3,7 @@
 use utoipa::OpenApi as _;
 
 use super::super::Bearer;
-use super::{boards, daemons, follow, leases, requests, users};
+use super::{boards, daemons, follow, images, leases, requests, users};
 
 /// As served at `/openapi.json` and checked in at `conf/openapi/lava-server.json`.
 pub fn openapi() -> utoipa::openapi::OpenApi {
@@ -44,6 +44,15 @@ pub fn openapi() -> utoipa::openapi::OpenApi {
             leases::extend,
             leases::share,
             leases::give,
+            images::list,
+            images::get,
+            images::put,
+            images::remove,
+            images::content::read,
+            images::upload::begin,
+            images::upload::get,
+            images::upload::write,
+            images::upload::give_up,
         )
     )]
     struct Description;
