@@ -7,25 +7,29 @@
         with board.console() as console:
             console.expect(r"login: ")
 
-Only the standard library is used.
+:mod:`lavamux.aio` is the same for asyncio, and pytest has a fixture ``board``. Only the standard library is used.
 """
 
-from ._http import LabError, Refused, Unreachable, WrongUse
-from .board import Board, Power
-from .console import Console, Match, NotSeen
+from ._http import LabError, Lost, Refused, Unreachable, WrongUse
+from .board import Board, Power, SshInfo
+from .console import CommandFailed, Console, Match, NotSeen, Ran
 from .lab import Lab, Lease, Request
 
 __all__ = [
     "Board",
+    "CommandFailed",
     "Console",
     "Lab",
     "LabError",
     "Lease",
+    "Lost",
     "Match",
     "NotSeen",
     "Power",
+    "Ran",
     "Refused",
     "Request",
+    "SshInfo",
     "Unreachable",
     "WrongUse",
 ]

@@ -7,7 +7,7 @@ import json
 import os
 import socket
 import ssl
-from typing import Any, Iterator, Optional, Tuple
+from typing import Any, Callable, Iterator, Optional, Tuple
 from urllib.parse import urlsplit
 
 TIMEOUT = 30.0
@@ -16,9 +16,21 @@ TIMEOUT = 30.0
 class LabError(Exception):
     """Something could not be done; the text says what, and what to do."""
 
+    status: Optional[int] = None
+    """What a daemon has answered, if one has."""
+
+    @property
+    def may_pass(self) -> bool:
+        """Whether the same may work a while later: nobody has refused it."""
+        return self.status is not None and (self.status >= 500 or self.status == 429)
+
 
 class Unreachable(LabError):
     """A daemon does not answer."""
+
+    @property
+    def may_pass(self) -> bool:
+        return True
 
 
 class Refused(LabError):
@@ -27,6 +39,10 @@ class Refused(LabError):
 
 class WrongUse(LabError):
     """What was asked for is not understood, or not there."""
+
+
+class Lost(LabError):
+    """The boards are not one's own any more."""
 
 
 class _UnixConnection(http.client.HTTPConnection):
@@ -83,6 +99,14 @@ class Endpoint:
             return {"Authorization": f"Bearer {self.token}"}
         return {}
 
+    def failure(self, status: int, answer: bytes) -> LabError:
+        """What a daemon's answer says of why it was not done."""
+        failure = _told(self.url, status, answer)
+        if status == 401 and self.token and not self.is_private:
+            failure = Refused(f"{failure} [the token is not shown to http://, where others read along: write https://]")
+        failure.status = status
+        return failure
+
     def ask(
         self, method: str, path: str, body: Optional[Any] = None, timeout: float = TIMEOUT
     ) -> Any:
@@ -102,30 +126,37 @@ class Endpoint:
         finally:
             connection.close()
         if response.status >= 400:
-            raise _failure(self.url, response.status, answer)
-        return json.loads(answer) if answer else None
+            raise self.failure(response.status, answer)
+        try:
+            return json.loads(answer) if answer else None
+        except ValueError as error:
+            raise Unreachable(f"{self.url}: that is no answer of a daemon: {answer[:200]!r}") from error
 
-    def events(self, path: str, silence: float) -> Iterator[Any]:
-        """The data of server-sent events, as they come."""
-        connection = self.connection(silence)
+    def events(self, path: str, silence: Callable[[], float]) -> Iterator[Any]:
+        """The data of server-sent events, as they come; ``None`` whenever only a sign of life does."""
+        connection = self.connection(silence())
         try:
             connection.request("GET", path, headers=self.headers())
             response = connection.getresponse()
             if response.status >= 400:
-                raise _failure(self.url, response.status, response.read())
+                raise self.failure(response.status, response.read())
             while True:
+                if connection.sock is not None:
+                    connection.sock.settimeout(silence())
                 line = response.readline()
                 if not line:
                     return
                 if line.startswith(b"data: "):
                     yield json.loads(line[len(b"data: ") :])
-        except (OSError, http.client.HTTPException) as error:
+                elif line.startswith(b":"):
+                    yield None
+        except (OSError, ValueError, http.client.HTTPException) as error:
             raise Unreachable(f"{self.url}: {error}") from error
         finally:
             connection.close()
 
 
-def _failure(url: str, status: int, answer: bytes) -> LabError:
+def _told(url: str, status: int, answer: bytes) -> LabError:
     try:
         error = json.loads(answer)["error"]
         text = error["message"]

@@ -5,14 +5,15 @@ from __future__ import annotations
 import base64
 import hashlib
 import os
-import select
+import selectors
 import socket
+import ssl
 import struct
 import time
 from typing import Optional, Tuple
 from urllib.parse import urlsplit
 
-from ._http import Endpoint, Unreachable, _failure
+from ._http import Endpoint, LabError, Unreachable
 
 TEXT, BINARY, CLOSE, PING, PONG = 1, 2, 8, 9, 10
 # The daemon says so much in one message at most.
@@ -25,8 +26,8 @@ class WebSocket:
     """A connection; messages are kinds (:data:`TEXT`, :data:`BINARY`) and bytes."""
 
     def __init__(self, endpoint: Endpoint, path: str) -> None:
-        self._url = endpoint.url
-        self._buffer = b""
+        self._endpoint, self._url = endpoint, endpoint.url
+        self._buffer = bytearray()
         self._parts: "list[bytes]" = []
         self._kind = TEXT
         connection = endpoint.connection(TIMEOUT)
@@ -47,7 +48,7 @@ class WebSocket:
             head = struct.pack("!BBH", 0x80 | kind, 0xFE, len(data))
         else:
             head = struct.pack("!BBQ", 0x80 | kind, 0xFF, len(data))
-        masked = bytes(byte ^ mask[at & 3] for at, byte in enumerate(data))
+        masked = _masked(mask, data)
         try:
             self._socket.settimeout(TIMEOUT)
             self._socket.sendall(head + mask + masked)
@@ -73,18 +74,33 @@ class WebSocket:
         self._socket.close()
 
     def _wait(self, seconds: float) -> bool:
-        pending = getattr(self._socket, "pending", None)
+        end = time.monotonic() + seconds
         try:
-            if not (pending and pending()) and not select.select([self._socket], [], [], seconds)[0]:
-                return False
-            self._socket.settimeout(TIMEOUT)
-            data = self._socket.recv(65536)
+            while True:
+                data = self._read_now()
+                if data is not None:
+                    break
+                if not self._readable(end - time.monotonic()):
+                    return False
         except OSError as error:
             raise Unreachable(f"{self._url}: {error}") from error
         if not data:
             raise Unreachable(f"{self._url}: the connection was closed")
         self._buffer += data
         return True
+
+    def _read_now(self) -> Optional[bytes]:
+        """What is there; ``None`` when nothing is. What TLS has to say of itself is nothing."""
+        self._socket.settimeout(0)
+        try:
+            return self._socket.recv(65536)
+        except (BlockingIOError, InterruptedError, ssl.SSLWantReadError):
+            return None
+
+    def _readable(self, seconds: float) -> bool:
+        with selectors.DefaultSelector() as selector:
+            selector.register(self._socket, selectors.EVENT_READ)
+            return bool(selector.select(max(0.0, seconds))) if seconds > 0 else False
 
     def _message(self) -> Optional[Tuple[int, bytes]]:
         """A whole message that has come."""
@@ -121,8 +137,9 @@ class WebSocket:
             raise Unreachable(f"{self._url}: a message of {length} bytes")
         if len(buffer) < at + length:
             return None
-        self._buffer = buffer[at + length :]
-        return bool(buffer[0] & 0x80), buffer[0] & 0x0F, buffer[at : at + length]
+        first, data = buffer[0], bytes(buffer[at : at + length])
+        del buffer[: at + length]
+        return bool(first & 0x80), first & 0x0F, data
 
     def _shake_hands(self, endpoint: Endpoint, path: str) -> None:
         key = base64.b64encode(os.urandom(16))
@@ -142,7 +159,8 @@ class WebSocket:
             if not data or len(self._buffer) > 65536:
                 raise Unreachable(f"{self._url}: no answer to the handshake")
             self._buffer += data
-        head, _, self._buffer = self._buffer.partition(b"\r\n\r\n")
+        answer, _, self._buffer = self._buffer.partition(b"\r\n\r\n")
+        head = bytes(answer)
         status = int(head.split(b" ", 2)[1])
         if status != 101:
             raise self._refused(status, head)
@@ -150,7 +168,7 @@ class WebSocket:
         if accept not in head:
             raise Unreachable(f"{self._url}: that is no WebSocket")
 
-    def _refused(self, status: int, head: bytes) -> Exception:
+    def _refused(self, status: int, head: bytes) -> LabError:
         length = 0
         for line in head.split(b"\r\n"):
             name, _, value = line.partition(b":")
@@ -161,6 +179,12 @@ class WebSocket:
             if not data:
                 break
             self._buffer += data
-        body = self._buffer
         self._socket.close()
-        return _failure(self._url, status, body)
+        return self._endpoint.failure(status, bytes(self._buffer))
+
+
+def _masked(mask: bytes, data: bytes) -> bytes:
+    """RFC 6455, section 5.3."""
+    repeated = (mask * (len(data) // 4 + 1))[: len(data)]
+    masked = int.from_bytes(data, "big") ^ int.from_bytes(repeated, "big")
+    return masked.to_bytes(len(data), "big")

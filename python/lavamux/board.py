@@ -2,24 +2,44 @@
 
 from __future__ import annotations
 
-from typing import Any, Dict, Optional
+from typing import Any, Callable, Dict, List, NamedTuple, Optional
 from urllib.parse import quote
 
+from . import _files
 from ._http import Endpoint, WrongUse
-from .console import Console
+from .console import Console, Ran
 
 # A cycle waits, and others may be queued before it.
 OPERATION = 600.0
+
+
+class SshInfo(NamedTuple):
+    """Where a board's SSH server is."""
+
+    host: str
+    port: int
+    user: str
+
+    @property
+    def command(self) -> List[str]:
+        """What to run, to log in."""
+        return ["ssh", "-p", str(self.port), f"{self.user}@{self.host}"]
 
 
 class Board:
     """A board, as the server knew it when it was asked."""
 
     def __init__(
-        self, info: Dict[str, Any], token: Optional[str], ca: Optional[str], user: str
+        self,
+        info: Dict[str, Any],
+        token: Optional[str],
+        ca: Optional[str],
+        user: str,
+        check: Optional[Callable[[], None]] = None,
     ) -> None:
         self.info = info
         self._token, self._ca, self._user = token, ca, user
+        self._check = check or (lambda: None)
 
     @property
     def name(self) -> str:
@@ -31,6 +51,7 @@ class Board:
 
     @property
     def power(self) -> "Power":
+        self._check()
         url = self.info.get("outlet_url")
         if not url:
             raise WrongUse(f"{self.name} has no outlet")
@@ -43,11 +64,35 @@ class Board:
         ``since`` is where it begins: ``head``, an offset, a time, an age (``10m``), or ``reset``, which is
         before the last reset.
         """
+        self._check()
         url = self.info.get("console_url")
         if not url:
             raise WrongUse(f"{self.name} has no console")
         endpoint, path = Endpoint.split(url, self._token, self._ca)
-        return Console(endpoint, path, self._user, since, exclusive)
+        return Console(endpoint, path, self._user, since, exclusive, self._check)
+
+    def run(self, command: str, *, timeout: float = 60.0, check: bool = True) -> Ran:
+        """Runs a command at the shell of its console, as :meth:`Console.run` does."""
+        with self.console() as console:
+            return console.run(command, timeout=timeout, check=check)
+
+    def put(self, local: "_files.Local", remote: str, *, timeout: float = 600.0) -> None:
+        """Writes a file there, as :meth:`Console.put` does."""
+        with self.console() as console:
+            console.put(local, remote, timeout=timeout)
+
+    def get(self, remote: str, local: "Optional[_files.Path]" = None, *, timeout: float = 600.0) -> bytes:
+        """What is in a file there, as :meth:`Console.get` does."""
+        with self.console() as console:
+            return console.get(remote, local, timeout=timeout)
+
+    def ssh_info(self) -> "SshInfo":
+        """How to reach its system by SSH: its attributes ``address``, ``ssh-port`` and ``ssh-user`` say it."""
+        attributes = self.info.get("attributes") or {}
+        host = attributes.get("address")
+        if not host:
+            raise WrongUse(f"{self.name} has no address: lava board set {self.name} --attribute address=192.0.2.7")
+        return SshInfo(host, int(attributes.get("ssh-port", 22)), attributes.get("ssh-user", "root"))
 
     def wait_ready(self, prompt: str = r"login: ?$", timeout: float = 300.0, since: str = "reset") -> None:
         """Waits until the console shows that the board is there; looks from its last reset on."""

@@ -4,20 +4,27 @@ from __future__ import annotations
 
 import json
 import re
+import secrets
+import shlex
 import time
 from types import TracebackType
-from typing import Any, Dict, List, NamedTuple, Optional, Type, Union
+from typing import Any, Callable, Dict, List, NamedTuple, Optional, Type, Union
 from urllib.parse import urlencode
 
-from ._http import Endpoint, LabError, Refused
+from . import _files
+from ._http import Endpoint, LabError, Refused, Unreachable
+from ._text import Text
 from ._websocket import BINARY, TEXT, WebSocket
 
-# So much of what has not been waited for is kept.
-MOST = 16 * 1024 * 1024
 # The daemon takes 8 KiB at a time: so many characters, whatever they are.
 PIECE = 2048
 # Each piece of the board's bytes comes behind its offset and its time.
 HEADER = 16
+# A daemon that is gone is waited for so long, and asked again so often.
+LINGER = 30.0
+AGAIN = 0.5
+# So often it is looked whether the board is still one's own.
+LOOK = 1.0
 _SAID = 400
 
 
@@ -39,20 +46,45 @@ class Match(NamedTuple):
     """Which of several patterns it is."""
 
 
-class Console:
-    """An attached console."""
+class Ran(NamedTuple):
+    """What a command has printed, and its exit code."""
 
-    def __init__(self, endpoint: Endpoint, path: str, user: str, since: str, exclusive: bool) -> None:
-        query = {"mode": "exclusive" if exclusive else "rw", "user": user, "from": since, "stay": "true"}
-        self._socket = WebSocket(endpoint, f"{path}/attach?{urlencode(query)}")
-        self._text = ""
-        self._rest = b""
+    output: str
+    code: int
+
+
+class CommandFailed(LabError):
+    """A command's exit code was not 0."""
+
+    def __init__(self, command: str, ran: Ran) -> None:
+        super().__init__(f"{command!r} ended with {ran.code}: {ran.output[-_SAID:]!r}")
+        self.output, self.code = ran
+
+
+class Console:
+    """An attached console. A restart of its daemon costs nothing: it goes on at the byte where it was."""
+
+    def __init__(
+        self,
+        endpoint: Endpoint,
+        path: str,
+        user: str,
+        since: str,
+        exclusive: bool,
+        check: Optional[Callable[[], None]] = None,
+    ) -> None:
+        self._endpoint, self._path, self._since = endpoint, path, since
+        self._query = {"mode": "exclusive" if exclusive else "rw", "user": user, "stay": "true"}
+        self._check = check or (lambda: None)
+        self._text = Text()
         self._next_id = 0
         self._answers: Dict[int, Dict[str, Any]] = {}
+        self._lost = False
         self.mode = "spy"
         """``rw``, ``exclusive``, or ``spy`` when somebody else holds it."""
         self.head = 0
         """The offset of the next byte."""
+        self._attach()
 
     def expect(self, pattern: Union[str, List[str]], timeout: float = 30.0) -> Match:
         """Waits until a regular expression, or the first of several, matches what comes, and takes it.
@@ -62,20 +94,20 @@ class Console:
         patterns = [pattern] if isinstance(pattern, str) else pattern
         compiled = [re.compile(one, re.MULTILINE) for one in patterns]
         end = time.monotonic() + timeout
+        self._text.from_the_start()
         while True:
-            found = self._search(compiled)
+            found = self._text.find(compiled)
             if found is not None:
-                return found
-            if not self._receive(end - time.monotonic()):
-                raise NotSeen(" or ".join(patterns), timeout, self._text[-_SAID:])
+                return Match(*found)
+            if not self._more(end):
+                raise NotSeen(" or ".join(patterns), timeout, self._text.tail(_SAID))
 
     def read(self, seconds: float) -> str:
         """What comes within so much time, and what has come and was not taken."""
         end = time.monotonic() + seconds
-        while self._receive(end - time.monotonic()):
+        while self._more(end):
             pass
-        text, self._text = self._text, ""
-        return text
+        return self._text.take()
 
     def send(self, text: str, timeout: float = 30.0) -> None:
         """Types; comes back when the board's port has taken it."""
@@ -86,14 +118,32 @@ class Console:
         """Types, and Enter."""
         self.send(text + "\r", timeout)
 
-    def run(self, command: str, prompt: str = r"[#$] ?$", timeout: float = 60.0) -> str:
-        """Types a command at a shell, and gives what it has printed until the prompt is back."""
-        self.sendline(command)
-        printed = self.expect(prompt, timeout).before.replace("\r", "")
-        first, _, rest = printed.partition("\n")
-        # What was typed comes back first.
-        body = rest if command.strip() in first else printed
-        return body.rpartition("\n")[0] if "\n" in body else ""
+    def run(self, command: str, *, timeout: float = 60.0, check: bool = True) -> Ran:
+        """Runs a command at a POSIX shell, which has to be at its prompt: what it has printed, and its exit code.
+
+        With ``check``, an exit code that is not 0 raises :class:`CommandFailed`.
+        """
+        mark = f"lava-{secrets.token_hex(4)}"
+        # What is typed comes back, too, and is not to be taken for what the shell says to it. A wrong word ends no
+        # more than its command (POSIX, command).
+        typed = f"{mark[:4]}''{mark[4:]}"
+        self.sendline(f"echo {typed}-b; command eval {shlex.quote(command)}; echo {typed}-e:$?", timeout)
+        end = time.monotonic() + timeout
+        self.expect(rf"{mark}-b\r*\n", timeout)
+        came = self.expect(rf"{mark}-e:(\d+)\r*\n", max(0.1, end - time.monotonic()))
+        ran = Ran(re.sub(r"\r+\n", "\n", came.before), int(came.match.group(1)))
+        if check and ran.code != 0:
+            raise CommandFailed(command, ran)
+        return ran
+
+    def put(self, local: "_files.Local", remote: str, *, timeout: float = 600.0) -> None:
+        """Writes a file there: what is in a file here, or bytes. It goes over the console, so small files are
+        meant; the shell has to be at its prompt, and to have ``base64`` and ``sha256sum``, as busybox has."""
+        _files.put(self.run, local, remote, timeout)
+
+    def get(self, remote: str, local: "Optional[_files.Path]" = None, *, timeout: float = 600.0) -> bytes:
+        """What is in a file there; it is written into a file here, too, if one is named."""
+        return _files.get(self.run, remote, local, timeout)
 
     def close(self) -> None:
         self._socket.close()
@@ -109,27 +159,47 @@ class Console:
     ) -> None:
         self.close()
 
-    def _search(self, compiled: "List[re.Pattern[str]]") -> Optional[Match]:
-        matches = [(one.search(self._text), at) for at, one in enumerate(compiled)]
-        first = min(
-            ((match.start(), at, match) for match, at in matches if match is not None),
-            key=lambda found: found[:2],
-            default=None,
-        )
-        if first is None:
-            return None
-        start, at, match = first
-        before, self._text = self._text[:start], self._text[match.end() :]
-        return Match(before, match, at)
+    def _attach(self) -> None:
+        """Attaches, and waits for the first word, which says where the stream begins."""
+        query = urlencode({**self._query, "from": self._since})
+        self._socket = WebSocket(self._endpoint, f"{self._path}/attach?{query}")
+        self._greeted = False
+        end = time.monotonic() + LINGER
+        while not self._greeted:
+            if not self._take(end - time.monotonic()):
+                raise Unreachable(f"{self._endpoint.url}: the console says nothing")
+
+    def _resume(self, error: Unreachable) -> None:
+        """Attaches again, at the next byte."""
+        self._since = str(self.head)
+        end = time.monotonic() + LINGER
+        while True:
+            self._check()
+            try:
+                self._socket.close()
+                return self._attach()
+            except LabError as again:
+                if not again.may_pass or time.monotonic() >= end:
+                    raise error from again
+            time.sleep(AGAIN)
 
     def _ask(self, request: Dict[str, Any], timeout: float) -> Dict[str, Any]:
+        self._check()
         self._next_id += 1
         number = self._next_id
-        self._socket.send(TEXT, json.dumps({"id": number, **request}).encode())
+        try:
+            self._socket.send(TEXT, json.dumps({"id": number, **request}).encode())
+        except Unreachable as error:
+            # What is sent in one piece to a daemon that is gone was not taken.
+            self._resume(error)
+            self._socket.send(TEXT, json.dumps({"id": number, **request}).encode())
         end = time.monotonic() + timeout
+        socket = self._socket
         while number not in self._answers:
-            if not self._receive(end - time.monotonic()):
+            if not self._more(end):
                 raise LabError(f"the console has not answered within {timeout:g} s")
+            if self._socket is not socket:
+                raise Unreachable("the connection was lost while something was typed: nobody knows how much came")
         answer = self._answers.pop(number)
         if answer.get("answer") == "refused":
             raise Refused(answer["reason"])
@@ -137,7 +207,20 @@ class Console:
             raise LabError(f"{answer['missing']} bytes were not sent: {answer.get('reason')}")
         return answer
 
-    def _receive(self, seconds: float) -> bool:
+    def _more(self, end: float) -> bool:
+        """Waits for more until then; ``False`` when the time is over, however much comes."""
+        while True:
+            self._check()
+            left = end - time.monotonic()
+            if left <= 0:
+                return False
+            try:
+                if self._take(min(left, LOOK)):
+                    return True
+            except Unreachable as error:
+                self._resume(error)
+
+    def _take(self, seconds: float) -> bool:
         """Takes one message, if one comes in time."""
         message = self._socket.receive(max(0.0, seconds))
         if message is None:
@@ -145,25 +228,15 @@ class Console:
         kind, data = message
         if kind == BINARY:
             self.head = int.from_bytes(data[:8], "big") + len(data) - HEADER
-            self._add(data[HEADER:])
+            self._text.add(data[HEADER:])
         else:
             self._hear(json.loads(data))
         return True
 
-    def _add(self, data: bytes) -> None:
-        data = self._rest + data
-        text = data.decode("utf-8", "replace")
-        # A character may come in two pieces.
-        cut = next((n for n in (1, 2, 3) if len(data) >= n and data[-n] >= 0xC0), 0)
-        self._rest = data[-cut:] if cut and text.endswith("\ufffd") else b""
-        if self._rest:
-            text = data[: -len(self._rest)].decode("utf-8", "replace")
-        self._text = (self._text + text)[-MOST:]
-
     def _hear(self, said: Dict[str, Any]) -> None:
         kind = said.get("type")
         if kind == "hello":
-            self.mode, self.head = said["mode"], said["head"]
+            self.mode, self.head, self._greeted = said["mode"], said["from"], True
         elif kind == "mode":
             self.mode = said["mode"]
         elif kind == "reply":

@@ -8,17 +8,21 @@ import threading
 import time
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Callable, Dict, List, Optional, Type, Union
+from typing import Any, Callable, Dict, Iterator, List, Optional, Type, Union
 from urllib.parse import quote
 
-from ._http import Endpoint, LabError, Refused, Unreachable
+from ._heart import Heart
+from ._http import TIMEOUT, Endpoint, LabError, Lost, Refused, Unreachable, WrongUse
 from .board import Board
 
-# A lease ends by itself when nothing is heard of us for so long, and so often we are heard of.
+# A request and its lease end by themselves when nothing is heard of us for so long.
 HEARTBEAT = "90s"
-BEAT = 20.0
 # A server says something every 5 s while it is followed.
 SILENCE = 30.0
+# What is given up is given back within this, also when the server is gone.
+LEAVING = 5.0
+# So long it takes at most until the outlets of boards know whose they are.
+READY = 30.0
 
 
 class Lab:
@@ -42,11 +46,20 @@ class Lab:
         self._ca = ca
         self.user = user or os.environ.get("LAVA_USER") or getpass.getuser()
         self._server = Endpoint(url, self._token, ca)
+        self._heart = Heart(self._server, self.user)
 
     def boards(self) -> List[Dict[str, Any]]:
         """What the server knows of each board."""
         found: List[Dict[str, Any]] = self._server.ask("GET", "/boards")
         return found
+
+    def events(self) -> Iterator[Dict[str, Any]]:
+        """What becomes of boards, requests and daemons from now on, without end: ``about`` what, its ``id``, and
+        ``what`` it is now. Raises :class:`Unreachable` when the server is gone; what was missed is in the lists then."""
+        for event in self._server.events("/events", lambda: SILENCE):
+            if event is not None:
+                yield event
+        raise Unreachable("the server has ended its events")
 
     def submit(
         self,
@@ -65,7 +78,8 @@ class Lab:
 
         ``spec`` is what they are to be like, as ``"panda ram>=1GB"``; ``specs`` in its place has a
         description for each. They are asked for two hours unless it is said otherwise. ``start`` is a Unix
-        time, from which on they are booked.
+        time, from which on they are booked. What is not booked is the server's to forget 90 s after
+        this process, or the request's last use in it, has ended.
         """
         seconds = hours * 3600 + minutes * 60 or 7200
         body: Dict[str, Any] = {"for": f"{int(seconds)}s", "user": self.user}
@@ -82,7 +96,10 @@ class Lab:
             body["priority"] = priority
         if reason is not None:
             body["reason"] = reason
-        return Request(self, self._server.ask("POST", "/requests", body))
+        request = Request(self, self._server.ask("POST", "/requests", body))
+        if start is None:
+            self._heart.add(request.id, request)
+        return request
 
     def reserve(
         self,
@@ -101,12 +118,16 @@ class Lab:
         try:
             return request.wait(timeout, progress)
         except BaseException:
-            request.release()
+            request._give_up()
             raise
 
     def board(self, name: str) -> Board:
         """A board by its name, whoever has it."""
-        return Board(self._server.ask("GET", f"/boards/{quote(name)}"), self._token, self._ca, self.user)
+        return self._board(name, None)
+
+    def _board(self, name: str, check: Optional[Callable[[], None]]) -> Board:
+        info = self._server.ask("GET", f"/boards/{quote(name)}")
+        return Board(info, self._token, self._ca, self.user, check)
 
 
 class Request:
@@ -115,6 +136,8 @@ class Request:
     def __init__(self, lab: Lab, info: Dict[str, Any]) -> None:
         self._lab = lab
         self.info = info
+        self._lost = threading.Event()
+        self._cancelled = threading.Event()
 
     @property
     def id(self) -> int:
@@ -143,7 +166,7 @@ class Request:
 
     def look(self) -> "Request":
         """Asks where it stands."""
-        self.info = self._server.ask("GET", f"/requests/{self.id}")
+        self.info = self._server.ask("GET", f"/requests/{self.id}?user={quote(self._lab.user)}")
         return self
 
     def wait(
@@ -154,32 +177,68 @@ class Request:
         """Waits for the boards. A server that is gone for a while is waited for."""
         end = None if timeout is None else time.monotonic() + timeout
         path = f"/requests/{self.id}/follow?user={quote(self._lab.user)}"
+        leased: Optional[float] = None
+
+        def silence() -> float:
+            return SILENCE if end is None else max(0.1, min(SILENCE, end - time.monotonic()))
+
         while True:
-            silence = SILENCE if end is None else max(0.1, min(SILENCE, end - time.monotonic()))
             try:
                 for info in self._server.events(path, silence):
-                    self.info = info
-                    if self.state == "leased" and info.get("ready"):
-                        return Lease(self._lab, self)
-                    if self.state == "ended":
-                        raise Refused(f"request {self.id} was {info.get('ending')}")
-                    if progress is not None:
-                        progress(self)
-                    if end is not None and time.monotonic() >= end:
-                        break
-            except Unreachable:
-                pass
-            if end is not None and time.monotonic() >= end:
-                raise TimeoutError(f"request {self.id} still waits: {self.why}")
+                    if info is not None:
+                        self.info = info
+                        lease = self._came_to()
+                        if lease is not None:
+                            return lease
+                        if progress is not None and self.state != "leased":
+                            progress(self)
+                    if self.state == "leased":
+                        leased = leased or time.monotonic()
+                        if time.monotonic() >= leased + READY:
+                            why = self.info.get("unready") or "an outlet does not know whose its board is"
+                            raise Refused(f"request {self.id} has boards that cannot be used: {why}")
+                    self._check(end)
+            except LabError as error:
+                if not error.may_pass:
+                    raise
+            self._check(end)
             time.sleep(0.5)
 
-    def release(self) -> None:
+    def release(self, timeout: float = TIMEOUT) -> None:
         """Gives the boards back, or stops waiting. What has ended already is over."""
+        self._lab._heart.stop(self.id)
+        path = f"/requests/{self.id}?user={quote(self._lab.user)}"
         try:
-            self._server.ask("DELETE", f"/requests/{self.id}?user={quote(self._lab.user)}")
-        except LabError:
-            if self.look().state != "ended":
+            self.info = self._server.ask("DELETE", path, timeout=timeout)
+        except LabError as error:
+            # It has ended by itself, or is somebody else's by now.
+            if error.status != 404:
                 raise
+
+    def _came_to(self) -> "Optional[Lease]":
+        if self.state == "leased" and self.info.get("ready"):
+            return Lease(self._lab, self)
+        if self.state == "ended":
+            raise Refused(f"request {self.id} was {self.info.get('ending')}")
+        if (self.info.get("waiting") or {}).get("never"):
+            raise WrongUse(f"request {self.id} waits for ever: {self.why}")
+        return None
+
+    def _check(self, end: Optional[float]) -> None:
+        if self._cancelled.is_set():
+            raise Refused(f"request {self.id} was given up")
+        if end is not None and time.monotonic() >= end:
+            raise TimeoutError(f"request {self.id} still waits: {self.why}")
+
+    def _give_up(self) -> None:
+        """Gives back what can be, without hiding why."""
+        try:
+            self.release(LEAVING)
+        except LabError:
+            pass
+
+    def _has_stopped(self) -> None:
+        self._lost.set()
 
     @property
     def _server(self) -> Endpoint:
@@ -192,10 +251,7 @@ class Lease:
     def __init__(self, lab: Lab, request: Request) -> None:
         self._lab = lab
         self.request = request
-        self.boards: List[Board] = [lab.board(name) for name in request.info["boards"]]
-        self._over = threading.Event()
-        self._heart = threading.Thread(target=self._beat, daemon=True, name=f"lease {self.id}")
-        self._heart.start()
+        self.boards: List[Board] = [lab._board(name, self.check) for name in request.info["boards"]]
 
     @property
     def id(self) -> int:
@@ -211,6 +267,16 @@ class Lease:
         """When it ends by itself, as a Unix time."""
         return float(self.request.info["until_us"]) / 1_000_000
 
+    @property
+    def lost(self) -> bool:
+        """Whether the boards are not one's own any more, as the server has said; it is asked every 20 s."""
+        return self.request._lost.is_set()
+
+    def check(self) -> None:
+        """Raises :class:`Lost` when the boards are not one's own any more; boards and consoles do it, too."""
+        if self.lost:
+            raise Lost(f"request {self.id} is over, or somebody else's; its boards are not yours any more")
+
     def extend(self, *, hours: float = 0, minutes: float = 0) -> None:
         """Has it end so much time from now."""
         seconds = int(hours * 3600 + minutes * 60)
@@ -220,9 +286,12 @@ class Lease:
         """Lets somebody else use the boards, too."""
         self._change("share", {"to": user})
 
+    def unshare(self, user: str) -> None:
+        """Ends that somebody else uses the boards, too."""
+        self._change("unshare", {"to": user})
+
     def release(self) -> None:
         """Gives the boards back."""
-        self._over.set()
         self.request.release()
 
     def __enter__(self) -> "Union[Board, List[Board]]":
@@ -234,21 +303,14 @@ class Lease:
         error: Optional[BaseException],
         trace: Optional[TracebackType],
     ) -> None:
-        self.release()
+        if error is None:
+            self.release()
+        else:
+            self.request._give_up()
 
     def _change(self, how: str, body: Dict[str, Any]) -> None:
         body["user"] = self._lab.user
         self.request.info = self._lab._server.ask("POST", f"/leases/{self.id}/{how}", body)
-
-    def _beat(self) -> None:
-        body = {"user": self._lab.user}
-        while not self._over.wait(BEAT):
-            try:
-                self._lab._server.ask("POST", f"/requests/{self.id}/heartbeat", body)
-            except Unreachable:
-                continue
-            except LabError:
-                return
 
 
 def _token() -> Optional[str]:

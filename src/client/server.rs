@@ -14,7 +14,7 @@ use crate::config::runtime_dir;
 use crate::model::{
     Announced, Announcee, Announcement, BoardDescription, BoardInfo, BoardRecord, BoardRequest,
     DaemonInfo, Failure, GroupInfo, HealthChange, Kind, LeaseChange, Name, NewToken, RequestInfo,
-    Rights, TokenRequest, UserDescription, UserInfo,
+    Rights, TokenRequest, UserChange, UserDescription, UserInfo,
 };
 
 /// A server says something every 5 s; one that has said nothing for so long is gone.
@@ -133,12 +133,18 @@ impl LabServer {
     }
 
     /// Adds a user, or says anew what one may.
-    pub async fn put_user(&self, name: &Name, user: &UserDescription) -> Result<(), Failure> {
-        self.http.put::<IgnoredAny>(&format!("/users/{name}"), user).await.map(|_| ())
+    pub async fn put_user(
+        &self,
+        name: &Name,
+        user: &UserDescription,
+    ) -> Result<UserChange, Failure> {
+        self.http.put(&format!("/users/{name}"), user).await
     }
 
-    pub async fn remove_user(&self, name: &Name) -> Result<(), Failure> {
-        self.http.delete::<IgnoredAny>(&format!("/users/{name}")).await.map(|_| ())
+    /// Also the last one, if nobody is to have to log in any more.
+    pub async fn remove_user(&self, name: &Name, open: bool) -> Result<(), Failure> {
+        let path = format!("/users/{name}?open={open}");
+        self.http.delete::<IgnoredAny>(&path).await.map(|_| ())
     }
 
     pub async fn new_token(&self, of: &Name, asked: &TokenRequest) -> Result<NewToken, Failure> {
@@ -191,7 +197,7 @@ impl LabServer {
         self.http.delete(&path).await
     }
 
-    /// `extend`, `share` or `give`.
+    /// `extend`, `share`, `unshare` or `give`.
     pub async fn change(
         &self,
         id: u64,

@@ -33,6 +33,13 @@ impl Consoles {
         self.sessions.get_mut(own.or(self.last.as_ref())?)
     }
 
+    /// The session of a namespace that has another one than `own`.
+    pub(super) fn other_mut(&mut self, namespace: &str, own: &str) -> Option<&mut Session> {
+        let target =
+            self.lines.get(namespace).filter(|target| self.lines.get(own) != Some(*target));
+        self.sessions.get_mut(target?)
+    }
+
     pub(super) fn all_mut(&mut self) -> impl Iterator<Item = &mut Session> {
         self.sessions.values_mut()
     }

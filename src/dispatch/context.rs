@@ -2,7 +2,7 @@
 
 mod aside;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::ErrorKind;
 use std::net::SocketAddr;
 use std::os::unix::fs::DirBuilderExt as _;
@@ -21,6 +21,7 @@ use super::consoles::Consoles;
 use super::device::Device;
 use super::error::Error;
 use super::guard::Guard;
+use super::host::Started;
 use super::job::{Compression, Job};
 use super::log::Log;
 use super::multinode::Member;
@@ -30,6 +31,10 @@ use super::qemu::Machine;
 use super::results::{CaseResult, Results};
 use super::session::{Session, Wait};
 use crate::image::nbd;
+
+/// Another console has said what it had to say after so much silence, and is not listened to for longer than
+/// the second of these, which is LAVA's.
+const FEEDBACK: [Duration; 2] = [Duration::from_millis(100), Duration::from_secs(1)];
 
 /// Where a job runs: what the command line says and the files do not.
 #[derive(Debug, Clone, Default)]
@@ -63,6 +68,8 @@ pub struct Context {
     pub results: Results,
     /// What the test shell that runs has said until now.
     pub account: Option<Account>,
+    /// The namespaces whose consoles a test wants to be listened to for a moment.
+    pub feedback: BTreeSet<String>,
     /// The action that runs now.
     pub now: Now,
     /// The actions that were begun and have not ended, outermost first.
@@ -73,8 +80,8 @@ pub struct Context {
     aside: Option<Aside>,
     /// The board, where it is a QEMU of the job's own.
     pub machine: Option<Machine>,
-    /// The containers that were started for the job, by name; they are removed at its end.
-    pub containers: Vec<String>,
+    /// The containers that were started for the job; they are removed at its end.
+    pub containers: Vec<Started>,
     /// The job's place in its group, if it is one of several.
     pub member: Option<Member>,
     /// What requests to the group have learned, by the names that the job gives it.
@@ -190,6 +197,7 @@ impl Context {
             progress,
             results: Results::default(),
             account: None,
+            feedback: BTreeSet::new(),
             now,
             open: Vec::new(),
             namespaces: BTreeMap::new(),
@@ -213,12 +221,12 @@ impl Context {
         self.namespaces.entry(self.now.namespace.clone()).or_default()
     }
 
-    /// There is a container of this name, to be removed at the job's end.
-    pub async fn add_container(&mut self, name: String) {
+    /// There is a container, to be removed at the job's end.
+    pub async fn add_container(&mut self, container: Started) {
         if let Some(guard) = &mut self.guard {
-            guard.container(&name).await;
+            guard.container(&container).await;
         }
-        self.containers.push(name);
+        self.containers.push(container);
     }
 
     /// Makes a folder of the job's own, which is removed at its end; one that the job has made is kept as it is.
@@ -282,6 +290,26 @@ impl Context {
     /// All consoles that the job is attached to.
     pub fn sessions(&mut self) -> impl Iterator<Item = &mut Session> {
         self.consoles.all_mut()
+    }
+
+    /// Whether blocks of the job have this namespace.
+    pub fn has_namespace(&self, namespace: &str) -> bool {
+        self.job.blocks.iter().any(|block| block.namespace() == namespace)
+    }
+
+    /// Takes in what the consoles of other namespaces have to say that a test has asked for. The running
+    /// action's own is followed anyway.
+    pub async fn take_in_feedback(&mut self) {
+        for namespace in std::mem::take(&mut self.feedback) {
+            let Some(session) = self.consoles.other_mut(&namespace, &self.now.line) else {
+                continue;
+            };
+            // A console that breaks now is told to who needs it.
+            if let Err(error) = session.drain(FEEDBACK[0], FEEDBACK[1]).await {
+                self.log.debug(error.to_string());
+            }
+            session.flush();
+        }
     }
 
     pub fn is_connected(&self) -> bool {

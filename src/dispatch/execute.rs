@@ -13,10 +13,11 @@ use super::log::Log;
 use super::multinode::Member;
 use super::progress::Progress;
 use super::results::CaseResult;
-use super::{registry, run};
+use super::{guard, registry, run};
 use crate::image::tftp;
 use crate::model::event::Phase;
 use crate::model::{Failure, Kind};
+use crate::sys::{Cgroup, has_fences};
 
 /// The job's log, a JSON object per line.
 pub const LOG: &str = "output.jsonl";
@@ -85,6 +86,7 @@ pub async fn execute_as(
     if let Some(tftp) = &tftp {
         log.info(format!("files are served by TFTP at {}", tftp.address()));
     }
+    tell_of_limits(&log);
     let (job, device) = (loaded.job.clone(), loaded.device.clone());
     let mut context = Context::new(job, device, Arc::new(settings), log, progress);
     context.member = member;
@@ -117,6 +119,30 @@ pub async fn execute_as(
         failed: context.results.failed(),
         results: context.results.all().to_vec(),
     })
+}
+
+/// What keeps the job to itself on this host, as far as that depends on the host.
+fn tell_of_limits(log: &Log) {
+    match (guard::own_cgroup(), Cgroup::place()) {
+        (Some(cgroup), _) => {
+            log.debug(format!(
+                "the job's processes are in the cgroup {}",
+                cgroup.folder().display()
+            ));
+        }
+        (None, place) => {
+            let why = place.err().map(|why| format!(" ({why})")).unwrap_or_default();
+            log.debug(format!(
+                "the job has no cgroup of its own{why}: its processes are known by {}",
+                guard::MARK
+            ));
+        }
+    }
+    if !has_fences() {
+        log.debug(
+            "this kernel has no Landlock: programs that look at the job's files may get at all that this user may",
+        );
+    }
 }
 
 /// Our own TFTP server, where one is wanted; its folder is made.

@@ -7,7 +7,8 @@
 //! that neither Ctrl-C nor the death of the dispatcher's group reaches it.
 //!
 //! What a job has started is known by a variable of its environment ([`MARK`]), which every process
-//! inherits from the one that started it, also one that has left its parent.
+//! inherits from the one that started it, also one that has left its parent. Where a cgroup is delegated to
+//! us, the job has one in it, which holds those as well that have dropped the variable.
 
 use std::io::{BufRead as _, ErrorKind};
 use std::path::{Path, PathBuf};
@@ -23,7 +24,7 @@ use tokio::time::timeout;
 
 use super::context::Settings;
 use super::device::Device;
-use super::host::is_no_container;
+use super::host::{Started, is_no_container};
 use super::log::Log;
 use super::power::{self, Asking};
 use super::progress::Silent;
@@ -31,6 +32,7 @@ use super::{execute, registry};
 use crate::dispatch::validate::find_program;
 use crate::model::units::now_us;
 use crate::model::{Failure, Kind};
+use crate::sys::Cgroup;
 
 /// The variable that all of a job's processes have in their environment: the number of the process that
 /// runs the job, and when it began.
@@ -55,6 +57,7 @@ struct Will {
     hostname: String,
     power_off: Vec<String>,
     mark: Option<String>,
+    cgroup: Option<PathBuf>,
 }
 
 /// A line of what the guard is told.
@@ -62,7 +65,7 @@ struct Will {
 #[serde(rename_all = "kebab-case")]
 enum Word {
     Will(Box<Will>),
-    Container(String),
+    Container(Started),
     Folder(PathBuf),
     Dismissed,
 }
@@ -96,6 +99,7 @@ impl Guard {
             hostname: device.hostname.clone(),
             power_off: device.commands.power_off.clone(),
             mark: own_mark(),
+            cgroup: own_cgroup().map(|cgroup| cgroup.folder().to_owned()),
         };
         guard.tell(&Word::Will(Box::new(will))).await;
         Ok(guard)
@@ -107,8 +111,8 @@ impl Guard {
     }
 
     /// There is one more container.
-    pub(super) async fn container(&mut self, name: &str) {
-        self.tell(&Word::Container(name.to_owned())).await;
+    pub(super) async fn container(&mut self, container: &Started) {
+        self.tell(&Word::Container(container.clone())).await;
     }
 
     /// The job has cleaned up.
@@ -147,8 +151,14 @@ pub fn guard() -> Result<(), Failure> {
     for line in std::io::stdin().lock().lines() {
         let Ok(line) = line else { break };
         match serde_json::from_str(&line) {
-            Ok(Word::Will(told)) => will = Some(told),
-            Ok(Word::Container(name)) => containers.push(name),
+            Ok(Word::Will(told)) => {
+                // It must not be among those that it ends.
+                if let Some(Err(error)) = told.cgroup.clone().map(|own| Cgroup::at(own).leave()) {
+                    tracing::debug!(%error, "the guard is in the job's cgroup");
+                }
+                will = Some(told);
+            }
+            Ok(Word::Container(container)) => containers.push(container),
             Ok(Word::Folder(folder)) => folders.push(folder),
             Ok(Word::Dismissed) => return Ok(()),
             Err(error) => {
@@ -174,8 +184,29 @@ pub fn own_mark() -> Option<String> {
     (mark.split_once('-')?.0 == std::process::id().to_string()).then_some(mark)
 }
 
+/// Moves this process into a cgroup for the job with this mark, where one can be had.
+pub fn enter_cgroup(mark: &str) {
+    if let Err(why) = Cgroup::enter(&cgroup_name(mark)) {
+        tracing::debug!(why, "the job has no cgroup of its own");
+    }
+}
+
+/// The cgroup of the job that this process runs.
+pub fn own_cgroup() -> Option<Cgroup> {
+    Cgroup::current(&cgroup_name(&own_mark()?))
+}
+
+fn cgroup_name(mark: &str) -> String {
+    format!("lava-job-{mark}")
+}
+
 /// Ends what a job has left running that has come to its end.
 pub async fn sweep() {
+    if let Some(cgroup) = own_cgroup()
+        && let Err(error) = cgroup.leave().and_then(|()| cgroup.end())
+    {
+        tracing::debug!(%error, "the job's cgroup is still there");
+    }
     if let Some(mark) = own_mark() {
         end_all(&mark).await;
     }
@@ -183,7 +214,7 @@ pub async fn sweep() {
 
 async fn execute_will(
     will: Will,
-    containers: &[String],
+    containers: &[Started],
     folders: &[PathBuf],
 ) -> Result<(), Failure> {
     // A full disk or a folder that is gone keeps no board on.
@@ -192,6 +223,13 @@ async fn execute_will(
     log.error(
         "the job's dispatcher was killed: what it has started is ended, and the board switched off",
     );
+    if let Some(cgroup) = will.cgroup.map(Cgroup::at)
+        && let Err(error) = cgroup.end()
+        // The guard of another board of the same run was quicker.
+        && error.kind() != ErrorKind::NotFound
+    {
+        log.debug(format!("{}: {error}", cgroup.folder().display()));
+    }
     if let Some(mark) = &will.mark {
         end_all(mark).await;
     }
@@ -206,9 +244,10 @@ async fn execute_will(
     if let Err(error) = power::off(&will.power_off, &asking).await {
         log.error(format!("the board may still be on: {error}"));
     }
-    for name in containers {
-        let mut remove = Command::new("docker");
-        remove.args(["rm", "--force", name]).stdin(Stdio::null()).stdout(Stdio::null());
+    for container in containers {
+        let (name, words) = (&container.name, container.removal());
+        let mut remove = Command::new(&words[0]);
+        remove.args(&words[1..]).stdin(Stdio::null()).stdout(Stdio::null());
         let removed = timeout(CONTAINER, remove.kill_on_drop(true).output()).await;
         let why = match removed {
             Ok(Ok(said)) if said.status.success() => continue,

@@ -5,6 +5,7 @@ use std::process::Stdio;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
 use tokio::process::Command;
 use tokio::time::timeout;
 
@@ -21,6 +22,27 @@ const MAX_TOLD: usize = 300;
 /// How long the removal of a container may take.
 const REMOVAL: Duration = Duration::from_secs(10);
 
+/// A container that was started for the job.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Started {
+    pub name: String,
+    /// What docker is told before its verb, such as the daemon that has the container.
+    pub options: Vec<String>,
+}
+
+impl Started {
+    /// One of docker's own daemon.
+    pub fn here(name: impl Into<String>) -> Self {
+        Self { name: name.into(), options: Vec::new() }
+    }
+
+    /// The words that remove it, whatever runs in it.
+    pub fn removal(&self) -> Vec<String> {
+        let texts = |words: &[&str]| words.iter().map(|word| (*word).to_owned()).collect();
+        [texts(&["docker"]), self.options.clone(), texts(&["rm", "--force", &self.name])].concat()
+    }
+}
+
 /// Runs a program to its end and gives what it said. What it leaves in the background is not waited for.
 /// Cancel safe: the program is killed with all that it has started in its process group.
 ///
@@ -35,6 +57,7 @@ pub(super) async fn run(words: &[String], context: &mut Context) -> Result<Strin
     context.log.info(format!("host: {shown}"));
     let mut command = Command::new(program);
     command.args(arguments).env("LAVA_USER", user(&context.settings.job_id));
+    command.env("TMPDIR", context.scratch());
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let program = Program::spawn(command).map_err(|error| failed(&error))?.keeping(MAX_SAID);
     let log = &context.log;
@@ -76,12 +99,12 @@ pub(super) async fn run_named(
 ) -> Result<String, Error> {
     // One that a try before this has left may hold the board's USB interface.
     remove_helpers(context).await;
-    context.add_container(name.clone()).await;
+    context.add_container(Started::here(name.clone())).await;
     context.helpers.push(name.clone());
     let said = run(words, context).await?;
     // It has removed itself.
     context.helpers.retain(|helper| *helper != name);
-    context.containers.retain(|container| *container != name);
+    context.containers.retain(|container| container.name != name);
     Ok(said)
 }
 
@@ -95,15 +118,15 @@ pub(super) fn helper_name(context: &Context) -> String {
 /// Removes the helpers that were left.
 async fn remove_helpers(context: &mut Context) {
     for name in std::mem::take(&mut context.helpers) {
-        context.containers.retain(|container| *container != name);
-        remove_container(&name, context).await;
+        context.containers.retain(|container| container.name != name);
+        remove_container(&Started::here(name), context).await;
     }
 }
 
 /// Removes a container, whatever runs in it. That it is still there is noted in the log.
-pub(super) async fn remove_container(name: &str, context: &mut Context) {
-    let words = ["docker", "rm", "--force", name].map(ToOwned::to_owned);
-    match timeout(REMOVAL, run(&words, context)).await {
+pub(super) async fn remove_container(container: &Started, context: &mut Context) {
+    let name = &container.name;
+    match timeout(REMOVAL, run(&container.removal(), context)).await {
         Ok(Ok(_)) => {}
         // It had come to its end, and was started with `--rm`.
         Ok(Err(error)) if is_no_container(&error.to_string()) => {}
@@ -112,9 +135,12 @@ pub(super) async fn remove_container(name: &str, context: &mut Context) {
     }
 }
 
-/// Whether docker says that there is no such container.
+/// Whether docker says that there is no such container, or that it goes by itself: one that was started with
+/// `--rm` does when its client has hung up.
 pub(super) fn is_no_container(said: &str) -> bool {
-    said.to_ascii_lowercase().contains("no such container")
+    let said = said.to_ascii_lowercase();
+    said.contains("no such container")
+        || (said.contains("removal of container") && said.contains("is already in progress"))
 }
 
 /// The words that run a program in a container, which sees a folder of this host by the same name,

@@ -36,10 +36,10 @@ pub struct Choice {
     pub items: Vec<String>,
     /// Taken when none of them is there.
     pub fallback: Option<String>,
-    /// Typed instead of an entry's number.
+    /// Typed instead of an entry's number, and entered.
     pub enter: Option<String>,
-    /// Escape sequences typed instead.
-    pub escape: Option<String>,
+    /// Esc is typed instead.
+    pub escape: bool,
     /// What comes then; the menu's own prompt without it.
     pub wait: Option<String>,
 }
@@ -111,7 +111,7 @@ impl Choice {
             items,
             fallback: text("fallback"),
             enter,
-            escape: text("escape"),
+            escape: node.get("escape").is_some(),
             wait: text("wait"),
         }
     }

@@ -11,7 +11,7 @@ use tokio::io::AsyncWriteExt as _;
 use tokio::process::Command;
 
 use super::tree::Entry;
-use crate::sys::{Program, confined};
+use crate::sys::{Program, Reach, confined};
 
 /// The programs of e2fsprogs that are used here, as Debian's package `e2fsprogs` has them.
 pub const PROGRAMS: [&str; 2] = ["mke2fs", "debugfs"];
@@ -50,7 +50,7 @@ pub enum ExtError {
 pub async fn make(path: &Path, size: u64, uuid: &str) -> Result<(), ExtError> {
     let on_file = |error| ExtError::File { path: path.to_owned(), error };
     File::create(path).and_then(|file| file.set_len(size)).map_err(on_file)?;
-    let mut command = program("mke2fs");
+    let mut command = program("mke2fs", path);
     // Few inodes for a few scripts: tables of them are what takes time.
     command.args(["-q", "-F", "-t", "ext2", "-i", "65536", "-L", "LAVA", "-U", uuid]).arg(path);
     command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
@@ -75,7 +75,7 @@ pub async fn add(path: &Path, partition: Option<u32>, entries: &[Entry]) -> Resu
         image.push(format!("?offset={begin}"));
     }
     let failed = |error| ExtError::Program { program: "debugfs", error };
-    let mut command = program("debugfs");
+    let mut command = program("debugfs", path);
     command.args(["-w", "-f", "-"]).arg(image);
     command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::piped());
     let mut debugfs = Program::spawn(command).map_err(failed)?.keeping(MAX_SAID);
@@ -165,11 +165,12 @@ fn partition_begin(path: &Path, number: u32) -> Result<u64, ExtError> {
     begin.checked_mul(SECTOR).filter(|begin| *begin > 0).ok_or_else(none)
 }
 
-fn program(name: &str) -> Command {
+/// One of the programs, for an image that is there.
+fn program(name: &str, image: &Path) -> Command {
     let mut path = std::env::var_os("PATH").unwrap_or_default();
     path.push(":");
     path.push(SBIN);
-    let mut command = confined(name);
+    let mut command = confined(name, &Reach::of_any_file().writing(&[image]));
     command.env("PATH", path).env("LC_ALL", "C");
     command
 }
@@ -186,7 +187,8 @@ mod tests {
     const UUID: &str = "6f5aa0a6-6d2c-4d5f-9f0f-1d2c3b4a5968";
 
     async fn asked(image: &Path, question: &str) -> String {
-        let said = program("debugfs").args(["-R", question]).arg(image).output().await.unwrap();
+        let said =
+            program("debugfs", image).args(["-R", question]).arg(image).output().await.unwrap();
         String::from_utf8(said.stdout).unwrap()
     }
 

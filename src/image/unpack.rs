@@ -7,7 +7,7 @@ use std::process::Stdio;
 use rustix::process::Signal;
 use tokio::process::Command;
 
-use crate::sys::{Ended, Program, confined, limit_files};
+use crate::sys::{Ended, Program, Reach, confined, limit_files};
 
 /// No file that is unpacked gets larger than this, in bytes.
 const MAX_UNPACKED: u64 = 64 << 30;
@@ -26,7 +26,7 @@ pub async fn unpack(program: &[&str], from: &Path, to: &Path) -> Result<(), Stri
     };
     let input = std::fs::File::open(from).map_err(|error| failed(&error))?;
     let output = std::fs::File::create(to).map_err(|error| failed(&error))?;
-    let mut command = unpacker(name, to);
+    let mut command = unpacker(name, &[], to);
     command.args(arguments).stdin(input).stdout(output).stderr(Stdio::piped());
     let program = Program::spawn(command).map_err(|error| failed(&error))?;
     let ended = program.ended().await.map_err(|error| failed(&error))?;
@@ -44,10 +44,10 @@ pub fn complaint(ended: &Ended) -> String {
     }
 }
 
-/// A command that unpacks what came from elsewhere to a place on this host: it knows nothing of this host, and
-/// no file that it makes is larger than the disk can bear.
-pub fn unpacker(program: &str, to: &Path) -> Command {
-    let mut command = confined(program);
+/// A command that unpacks what came from elsewhere, and may be read, to a place on this host that is there: it
+/// gets at nothing else of this host, and no file that it makes is larger than the disk can bear.
+pub fn unpacker(program: &str, from: &[&Path], to: &Path) -> Command {
+    let mut command = confined(program, &Reach::of(from).writing(&[to]));
     limit_files(&mut command, room(to).min(MAX_UNPACKED));
     command
 }

@@ -49,4 +49,6 @@ pub use request::{
 };
 pub use right::{Pattern, PatternError, Right, Rights};
 pub use token::{TOKEN_BYTES, TokenHash, TokenHashError, token_of};
-pub use user::{GroupInfo, NewToken, TokenInfo, TokenRequest, UserDescription, UserInfo};
+pub use user::{
+    GroupInfo, NewToken, TokenInfo, TokenRequest, UserChange, UserDescription, UserInfo,
+};

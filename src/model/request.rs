@@ -107,6 +107,9 @@ pub struct RequestInfo {
     /// Of a lease: the outlets of its boards know their holder, so that nobody else switches them.
     #[serde(default)]
     pub ready: bool,
+    /// Of a lease that is not ready: what an outlet's daemon says to it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unready: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ending: Option<Ending>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -125,6 +128,9 @@ pub struct Waiting {
     pub estimate_us: Option<u64>,
     /// Why it waits, in a sentence.
     pub why: String,
+    /// It will never be its turn as the lab is now: there are no such boards, or not so many.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub never: bool,
     /// What its place in the queue is made of.
     pub score: Points,
 }

@@ -38,7 +38,11 @@ impl fmt::Display for Right {
     }
 }
 
-/// Names, written as in a shell: `*` is any text, also none, and `?` any one character.
+/// What stands before a pattern of a server's that is of boards' types, not of their names.
+const OF_TYPE: &str = "type=";
+
+/// Names, written as in a shell: `*` is any text, also none, and `?` any one character. `type=panda*` is boards by
+/// their types, where those are known.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct Pattern(String);
@@ -54,25 +58,12 @@ pub enum PatternError {
 
 impl Pattern {
     pub fn matches(&self, name: &str) -> bool {
-        let (pattern, name) = (self.0.as_bytes(), name.as_bytes());
-        let (mut p, mut n) = (0, 0);
-        // Where the last `*` is, and how far the text has come that it stands for.
-        let mut star = None;
-        while n < name.len() {
-            match pattern.get(p) {
-                Some(b'*') => {
-                    star = Some((p, n));
-                    p += 1;
-                }
-                Some(c) if *c == b'?' || *c == name[n] => (p, n) = (p + 1, n + 1),
-                _ => {
-                    let Some((at, taken)) = star else { return false };
-                    star = Some((at, taken + 1));
-                    (p, n) = (at + 1, taken + 1);
-                }
-            }
-        }
-        pattern[p..].iter().all(|c| *c == b'*')
+        matches(&self.0, name)
+    }
+
+    /// Whether it is of boards of this type.
+    fn is_of(&self, kind: &str) -> bool {
+        self.0.strip_prefix(OF_TYPE).is_some_and(|pattern| matches(pattern, kind))
     }
 
     /// Whether every name matches, whatever it is.
@@ -81,14 +72,37 @@ impl Pattern {
     }
 }
 
+fn matches(pattern: &str, name: &str) -> bool {
+    let (pattern, name) = (pattern.as_bytes(), name.as_bytes());
+    let (mut p, mut n) = (0, 0);
+    // Where the last `*` is, and how far the text has come that it stands for.
+    let mut star = None;
+    while n < name.len() {
+        match pattern.get(p) {
+            Some(b'*') => {
+                star = Some((p, n));
+                p += 1;
+            }
+            Some(c) if *c == b'?' || *c == name[n] => (p, n) = (p + 1, n + 1),
+            _ => {
+                let Some((at, taken)) = star else { return false };
+                star = Some((at, taken + 1));
+                (p, n) = (at + 1, taken + 1);
+            }
+        }
+    }
+    pattern[p..].iter().all(|c| *c == b'*')
+}
+
 impl FromStr for Pattern {
     type Err = PatternError;
 
     fn from_str(text: &str) -> Result<Self, PatternError> {
         let known = |c: char| c.is_ascii_alphanumeric() || "-_.*?".contains(c);
-        match text.chars().find(|c| !known(*c)) {
+        let names = text.strip_prefix(OF_TYPE).unwrap_or(text);
+        match names.chars().find(|c| !known(*c)) {
             Some(wrong) => Err(PatternError::Character(wrong)),
-            None if text.is_empty() => Err(PatternError::Empty),
+            None if names.is_empty() => Err(PatternError::Empty),
             None => Ok(Self(text.to_owned())),
         }
     }
@@ -134,10 +148,23 @@ impl Rights {
         matching.map(|(_, right)| *right).max()
     }
 
+    /// The right on a board of this name and this type.
+    pub fn on_board(&self, name: &str, kind: Option<&str>) -> Option<Right> {
+        let of_kind = |pattern: &Pattern| kind.is_some_and(|kind| pattern.is_of(kind));
+        let matching =
+            self.0.iter().filter(|(pattern, _)| pattern.matches(name) || of_kind(pattern));
+        matching.map(|(_, right)| *right).max()
+    }
+
     /// The right on every thing there is and will be, as what concerns the whole daemon needs it.
     pub fn on_all(&self) -> Option<Right> {
         let everything = self.0.iter().filter(|(pattern, _)| pattern.is_everything());
         everything.map(|(_, right)| *right).max()
+    }
+
+    /// The most that is granted on anything.
+    pub fn most(&self) -> Option<Right> {
+        self.0.iter().map(|(_, right)| *right).max()
     }
 
     /// Each pattern with the right that it grants.
@@ -186,6 +213,11 @@ mod tests {
             assert!(pattern(text).matches(yes), "{text} {yes}");
             assert!(no == "never" || !pattern(text).matches(no), "{text} {no}");
         }
+        let of_type = Rights::of(pattern("type=pan*"), Right::Write);
+        assert_eq!(of_type.on_board("b1", Some("panda")), Some(Right::Write));
+        assert_eq!(of_type.on_board("panda", Some("beagle")), None);
+        assert_eq!(of_type.on("panda").or(of_type.on_all()), None);
+        assert_eq!("type=".parse::<Pattern>(), Err(PatternError::Empty));
         assert_eq!("".parse::<Pattern>(), Err(PatternError::Empty));
         assert_eq!("a/*".parse::<Pattern>(), Err(PatternError::Character('/')));
     }

@@ -18,6 +18,17 @@ pub struct UserDescription {
     pub rights: Rights,
 }
 
+/// What has come of a user's being added or changed.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct UserChange {
+    /// A new user's first token.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub token: Option<NewToken>,
+    /// With the first user: the daemons that announce themselves, which from now on need a token, too.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub announcing: Vec<String>,
+}
+
 /// A user as a server tells of them.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct UserInfo {

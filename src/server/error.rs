@@ -16,6 +16,8 @@ pub enum ServerError {
     BoardLeased { name: Name, user: String, id: u64 },
     #[error("there is no user {0:?}")]
     NoUser(String),
+    #[error("{0} is the last user, and without one nobody has to log in")]
+    LastUser(String),
     #[error("there is no request {0}")]
     NoRequest(u64),
     #[error("request {0} has no boards: it is {1}")]
@@ -26,6 +28,14 @@ pub enum ServerError {
     Wrong(String),
     #[error("there is no board that you may have")]
     NoRights,
+    #[error("a priority above {most} is for boards that one has control of")]
+    NoPriority { most: u8 },
+    #[error("nobody here is called {0}, or has a token that lets in")]
+    Nobody(String),
+    #[error("{user} may not have {board}")]
+    NotForThem { user: String, board: Name },
+    #[error("you have control of no {what} that is announced as {part:?}")]
+    NotYourPart { what: &'static str, part: String },
     #[error(transparent)]
     Spec(#[from] SpecError),
     #[error(transparent)]
@@ -43,8 +53,12 @@ impl From<ServerError> for Failure {
             ServerError::NoBoard { .. } => {
                 Self::new(Kind::User, text).hint("lava board list has those that there are")
             }
+            ServerError::LastUser(_) => Self::new(Kind::User, text)
+                .hint("add another one first; or say that it is to be so: --open"),
             ServerError::NoRequest(_) => Self::new(Kind::User, text).hint("lava queue has them"),
-            ServerError::NoLease(..) | ServerError::NoUser(_) => Self::new(Kind::User, text),
+            ServerError::NoLease(..) | ServerError::NoUser(_) | ServerError::Nobody(_) => {
+                Self::new(Kind::User, text)
+            }
             ServerError::BoardThere(_) => {
                 Self::new(Kind::Refused, text).hint("lava board set changes it")
             }
@@ -55,7 +69,14 @@ impl From<ServerError> for Failure {
             ServerError::NotYours { .. } => Self::new(Kind::Refused, text)
                 .because(Refusal::Leased)
                 .hint("ask them; who has control of its boards may end it by force, with a reason"),
-            ServerError::NoRights => Self::new(Kind::Refused, text).because(Refusal::Rights),
+            ServerError::NoRights
+            | ServerError::NoPriority { .. }
+            | ServerError::NotForThem { .. } => {
+                Self::new(Kind::Refused, text).because(Refusal::Rights)
+            }
+            ServerError::NotYourPart { .. } => Self::new(Kind::Refused, text)
+                .because(Refusal::Rights)
+                .hint("who has control of everything may name any, also by its URL"),
             ServerError::Lab(LabError::Taken { .. }) => {
                 Self::new(Kind::Refused, text).because(Refusal::Leased)
             }

@@ -122,6 +122,14 @@ impl Server {
     async fn settle(&self, done: Done) {
         let mut state = self.0.state.lock().await;
         let board = done.board;
+        let refused = done.failure.map(|failure| format!("{board}: {}", failure.message));
+        let before = match refused.clone() {
+            Some(refused) => state.refused.insert(board.clone(), refused),
+            None => state.refused.remove(&board),
+        };
+        if before != refused {
+            self.changed();
+        }
         let kept = match &done.told {
             Some(told) => {
                 let holders = told.holders.join("\n");

@@ -12,14 +12,16 @@ use crate::sched::{MAX_BOARDS, Seconds, Spec};
 /// LAVA's in the middle.
 const PRIORITY: u8 = 50;
 const MAX_PRIORITY: u8 = 100;
+/// Boards are booked so long in advance at most, in seconds: 60 days.
+const HORIZON: Seconds = 60 * 24 * 3600;
+/// A user has booked so much in advance at most, in board seconds: 1,000 hours.
+const MAX_BOOKED: Seconds = 1000 * 3600;
 /// The longest text of a request, in bytes.
 const MAX_TEXT: usize = 500;
 /// So many requests of a user may wait at a time.
 const MAX_WAITING: usize = 1000;
 /// The shortest time, in seconds, within which something has to be heard of somebody.
 const SHORTEST_HEARTBEAT: Seconds = 5;
-/// A lease is shared with so many people at most.
-const MAX_SHARED: usize = 16;
 
 impl Server {
     /// Puts a request into the queue.
@@ -41,8 +43,11 @@ impl Server {
             let what = format!("{} has {MAX_WAITING} requests that wait already", info.user);
             return Err(ServerError::Wrong(what));
         }
+        if info.start_us.is_some() {
+            state.check_booked(&info)?;
+        }
         info.id = state.last_id + 1;
-        let audience = audience(&state, asker)?;
+        let audience = audience(&state, asker, info.priority)?;
         let record = Record { info, audience, heard_us: now_us };
         let request = state.scheduled(&record)?;
         // The scheduler's own limits, before anything is written.
@@ -136,46 +141,6 @@ impl Server {
         self.put(&mut state, record)
     }
 
-    /// Lets somebody else use the boards, too.
-    ///
-    /// # Errors
-    /// When the lease is not the asker's.
-    pub async fn share(
-        &self,
-        id: u64,
-        with: &str,
-        asker: &Asker,
-    ) -> Result<RequestInfo, ServerError> {
-        check("to", with)?;
-        let mut state = self.0.state.lock().await;
-        let mut record = state.leased_by(id, asker)?;
-        let shared = &mut record.info.shared_with;
-        if !shared.iter().any(|user| user == with) {
-            shared.push(with.to_owned());
-        }
-        if shared.len() > MAX_SHARED {
-            let what = format!("a lease is shared with {MAX_SHARED} people at most");
-            return Err(ServerError::Wrong(what));
-        }
-        self.0.store.put_requests(&[record.row()], &[]).await?;
-        self.put(&mut state, record)
-    }
-
-    /// Hands a lease over: it is somebody else's from now on.
-    ///
-    /// # Errors
-    /// When the lease is not the asker's.
-    pub async fn give(&self, id: u64, to: &str, asker: &Asker) -> Result<RequestInfo, ServerError> {
-        check("to", to)?;
-        let mut state = self.0.state.lock().await;
-        let mut record = state.leased_by(id, asker)?;
-        record.info.user = to.to_owned();
-        record.info.shared_with.retain(|user| user != to);
-        record.heard_us = units::now_us();
-        self.0.store.put_requests(&[record.row()], &[]).await?;
-        self.put(&mut state, record)
-    }
-
     /// Hears of a request's holder.
     ///
     /// # Errors
@@ -190,7 +155,11 @@ impl Server {
         state.standing(id).ok_or(ServerError::NoRequest(id))
     }
 
-    fn put(&self, state: &mut State, record: Record) -> Result<RequestInfo, ServerError> {
+    pub(super) fn put(
+        &self,
+        state: &mut State,
+        record: Record,
+    ) -> Result<RequestInfo, ServerError> {
         let id = record.info.id;
         state.requests.insert(id, record);
         self.changed();
@@ -199,8 +168,27 @@ impl Server {
 }
 
 impl State {
+    /// Refuses to book more in advance than one may: the queue would be behind it.
+    fn check_booked(&self, info: &RequestInfo) -> Result<(), ServerError> {
+        let time = |info: &RequestInfo| info.length_s.saturating_mul(info.specs.len() as u64);
+        let theirs = self.requests.values().map(|record| &record.info).filter(|other| {
+            other.user == info.user
+                && other.start_us.is_some()
+                && other.state != RequestState::Leased
+        });
+        let booked: Seconds = theirs.map(time).sum();
+        if booked.saturating_add(time(info)) <= MAX_BOOKED {
+            return Ok(());
+        }
+        let (user, has, wants) = (&info.user, booked / 3600, time(info) / 3600);
+        let most = MAX_BOOKED / 3600;
+        Err(ServerError::Wrong(format!(
+            "a user books {most} hours of boards in advance at most; {user} has {has}, and this is {wants} more"
+        )))
+    }
+
     /// A lease that is the asker's own.
-    fn leased_by(&self, id: u64, asker: &Asker) -> Result<Record, ServerError> {
+    pub(super) fn leased_by(&self, id: u64, asker: &Asker) -> Result<Record, ServerError> {
         let record = self.requests.get(&id).ok_or(ServerError::NoRequest(id))?;
         if !record.is_own(asker) {
             return Err(record.not_yours());
@@ -250,14 +238,22 @@ fn is_called(user: &str, holder: &str) -> bool {
     holder == plain || calls_oneself(user, holder)
 }
 
-/// The boards that somebody may have, if not all.
-fn audience(state: &State, asker: &Asker) -> Result<Option<BTreeSet<Name>>, ServerError> {
-    if asker.on_all >= Some(Right::Write) {
+/// The boards that somebody may have at a priority, if not all: before others only those of which they have
+/// control.
+fn audience(
+    state: &State,
+    asker: &Asker,
+    priority: u8,
+) -> Result<Option<BTreeSet<Name>>, ServerError> {
+    let first = priority > PRIORITY;
+    let needed = if first { Right::Control } else { Right::Write };
+    if asker.on_all >= Some(needed) {
         return Ok(None);
     }
-    let boards = state.boards.keys().filter(|name| asker.may(Right::Write, name.as_str()));
+    let boards = state.boards.keys().filter(|name| asker.may(needed, name.as_str()));
     let boards: BTreeSet<Name> = boards.cloned().collect();
     match boards.is_empty() {
+        true if first => Err(ServerError::NoPriority { most: PRIORITY }),
         true => Err(ServerError::NoRights),
         false => Ok(Some(boards)),
     }
@@ -303,6 +299,11 @@ fn read(asked: BoardRequest, user: String, now_us: u64) -> Result<RequestInfo, S
     if priority > MAX_PRIORITY {
         return Err(wrong("priority: it is 0 (low) to 100 (high)"));
     }
+    let horizon_us = now_us.saturating_add(HORIZON * 1_000_000);
+    if start_us.is_some_and(|start| start > horizon_us) {
+        let days = HORIZON / (24 * 3600);
+        return Err(wrong(&format!("start: boards are booked {days} days in advance at most")));
+    }
     let length_s = whole_seconds(&length).map_err(ServerError::Wrong)?;
     let heartbeat_s = heartbeat.as_deref().map(silence).transpose()?;
     let patience_s = patience.as_deref().map(silence).transpose()?;
@@ -323,6 +324,7 @@ fn read(asked: BoardRequest, user: String, now_us: u64) -> Result<RequestInfo, S
         since_us: None,
         until_us: None,
         ready: false,
+        unready: None,
         ending: None,
         ended_us: None,
         waiting: None,
@@ -348,7 +350,7 @@ fn whole_seconds(text: &str) -> Result<Seconds, String> {
     Ok(units::duration(text)?.as_millis().div_ceil(1000) as Seconds)
 }
 
-fn check(key: &str, text: &str) -> Result<(), ServerError> {
+pub(super) fn check(key: &str, text: &str) -> Result<(), ServerError> {
     if text.len() > MAX_TEXT || text.contains(char::is_control) {
         let what = format!("{key} is longer than {MAX_TEXT} bytes, or has control characters");
         return Err(ServerError::Wrong(what));

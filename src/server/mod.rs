@@ -9,9 +9,12 @@ pub mod images;
 mod interlock;
 mod lease;
 mod load;
+mod overview;
+mod parts;
 mod queue;
 mod registry;
 mod resolve;
+mod share;
 mod standing;
 mod state;
 #[cfg(test)]
@@ -28,7 +31,9 @@ use crate::store::Store;
 
 pub use error::ServerError;
 pub use images::{ImageError, Images};
+pub use overview::Overview;
 use state::State;
+pub use users::Door;
 
 /// A daemon has to announce itself again within this time, in seconds.
 pub const ANNOUNCE_S: u64 = 10;
@@ -45,6 +50,8 @@ struct Inner {
     /// How the daemons let us in.
     login: Login,
     state: Mutex<State>,
+    /// What there was at a change of this number.
+    overview: std::sync::Mutex<Option<(u64, Arc<Overview>)>>,
     /// Goes up by one with each change.
     changes: watch::Sender<u64>,
 }
@@ -60,6 +67,21 @@ pub struct Asker {
     pub on_all: Option<Right>,
     /// What they may do on a board.
     pub on: OnBoard,
+}
+
+/// Somebody who is to use another's boards.
+pub struct Recipient {
+    pub user: String,
+    pub rights: TheirRights,
+}
+
+/// What somebody may who does not ask.
+pub enum TheirRights {
+    /// Nobody has to log in.
+    Open,
+    /// Nobody of that name is let in.
+    Unknown,
+    Known(OnBoard),
 }
 
 impl Asker {
@@ -82,7 +104,8 @@ impl Server {
     pub async fn load(store: Store, login: Login) -> Result<Self, ServerError> {
         let state = load::load(&store).await?;
         let changes = watch::Sender::new(0);
-        Ok(Self(Arc::new(Inner { store, login, state: Mutex::new(state), changes })))
+        let (state, overview) = (Mutex::new(state), std::sync::Mutex::default());
+        Ok(Self(Arc::new(Inner { store, login, state, overview, changes })))
     }
 
     /// Follows changes: the value is another one after each.

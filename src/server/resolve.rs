@@ -58,6 +58,12 @@ impl<'a> Index<'a> {
         Self { named }
     }
 
+    /// The names of all that are announced and that a description may mean.
+    pub(super) fn named(&self, kind: DaemonKind, part: &str) -> Vec<&'a Name> {
+        let found = self.named.get(&(kind, part.to_owned()));
+        found.into_iter().flatten().map(|thing| thing.name).collect()
+    }
+
     /// Finds a console or an outlet as a description names it; of several, the one that lives.
     ///
     /// # Errors
@@ -122,7 +128,7 @@ pub(super) fn check(kind: DaemonKind, part: &str) -> Result<(), String> {
     Err(format!("{part:?} is no {0}; write HOST/NAME, NAME or a URL", part_name(kind)))
 }
 
-fn is_url(part: &str) -> bool {
+pub(super) fn is_url(part: &str) -> bool {
     part.contains("://") || part.starts_with("unix:")
 }
 

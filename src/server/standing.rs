@@ -31,7 +31,8 @@ impl State {
             let info = self.plain_standing(self.requests.get(id)?);
             let estimate_us = planned.get(id).map(|at| at * 1_000_000);
             let (position, score) = (at + 1, points(score));
-            let waiting = Waiting { position, estimate_us, why: String::new(), score };
+            let (why, never) = (String::new(), false);
+            let waiting = Waiting { position, estimate_us, why, never, score };
             Some(RequestInfo { waiting: Some(waiting), ..info })
         });
         let others = self.requests.values();
@@ -41,7 +42,10 @@ impl State {
 
     fn plain_standing(&self, record: &Record) -> RequestInfo {
         let ready = record.info.state == RequestState::Leased && self.is_told(&record.info);
-        RequestInfo { ready, ..record.info.clone() }
+        let refused = || record.info.boards.iter().find_map(|board| self.refused.get(board));
+        let leased = record.info.state == RequestState::Leased;
+        let unready = if leased && !ready { refused().cloned() } else { None };
+        RequestInfo { ready, unready, ..record.info.clone() }
     }
 
     fn waiting(&self, why: &Why) -> Waiting {
@@ -50,6 +54,7 @@ impl State {
             position: why.ahead + 1,
             estimate_us: estimate.map(|at| at * 1_000_000),
             why: why_text,
+            never: matches!(why.because, Because::NoBoard { .. } | Because::TooFew { .. }),
             score: points(&why.score),
         }
     }

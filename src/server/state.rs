@@ -29,6 +29,8 @@ pub(super) struct State {
     pub(super) last_id: u64,
     /// What outlets were told, and not yet told to be over, by board.
     pub(super) told: BTreeMap<Name, Told>,
+    /// What an outlet's daemon has said when it was told last and did not take it, by board.
+    pub(super) refused: BTreeMap<Name, String>,
     /// The daemons, or what is described of boards, have changed since it was looked which can be used.
     pub(super) unlooked: bool,
     /// When the scheduler has forgotten last what no longer matters.

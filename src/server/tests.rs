@@ -63,7 +63,8 @@ async fn who_waits_is_told_why_and_gets_the_board_when_it_is_given_back() {
         let why = none.waiting.unwrap().why;
         assert_eq!(why, "no board that you may have answers to ram>=4GB");
         assert!(server.extend(hers.id, "4h", &alice("alice")).await.is_err());
-        let given = server.give(hers.id, "carol", &alice("alice")).await.unwrap();
+        let carol = Recipient { user: "carol".into(), rights: TheirRights::Open };
+        let given = server.give(hers.id, &carol, &alice("alice")).await.unwrap();
         assert_eq!(given.user, "carol");
         server.release(hers.id, None, &alice("carol")).await.unwrap();
         until(&server, his.id, |it| it.state == RequestState::Leased).await;

@@ -4,7 +4,7 @@ use super::{Server, ServerError};
 use crate::config::TokenUser;
 use crate::model::{
     GroupInfo, Name, NewToken, Right, Rights, TOKEN_BYTES, TokenHash, TokenInfo, TokenRequest,
-    UserDescription, UserInfo, token_of, units,
+    UserChange, UserDescription, UserInfo, token_of, units,
 };
 use crate::store::{GroupRow, StoreError, TokenRow, UserRow};
 
@@ -14,6 +14,16 @@ const ID: usize = 8;
 const MAX_TOKENS: usize = 64;
 /// The longest note, in bytes.
 const MAX_NOTE: usize = 200;
+
+/// Whether somebody has had to log in so far.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Door {
+    Shut,
+    /// Nobody, and who asks now will be let in all the same.
+    Open,
+    /// Nobody, and who asks now is let in no more.
+    OpenToStranger,
+}
 
 impl Server {
     pub async fn users(&self) -> Result<Vec<UserInfo>, ServerError> {
@@ -28,28 +38,58 @@ impl Server {
         Ok(users)
     }
 
-    /// Adds a user, or says anew what one may.
+    /// Adds a user, with a token of these random bytes; or says anew what one may. When the door was open so
+    /// far and a `stranger` shuts it, it is for somebody who may open it again.
     ///
     /// # Errors
-    /// When there is no such group.
-    pub async fn put_user(&self, name: &Name, user: &UserDescription) -> Result<(), ServerError> {
+    /// When there is no such group, or nobody would be let in any more who has control of everything.
+    pub async fn put_user(
+        &self,
+        name: &Name,
+        user: &UserDescription,
+        door: Door,
+        bytes: &[u8; TOKEN_BYTES],
+    ) -> Result<UserChange, ServerError> {
+        // One after the other.
+        let state = self.0.state.lock().await;
         let known = self.groups().await?;
         let unknown = |group: &&Name| !known.iter().any(|known| known.name == **group);
         if let Some(group) = user.groups.iter().find(unknown) {
             return Err(ServerError::Wrong(format!("there is no group {group}")));
         }
-        let json = |value| serde_json::to_string(&value).unwrap_or_default();
+        let of_groups = known.iter().filter(|group| user.groups.contains(&group.name));
+        let rights = of_groups.fold(user.rights.clone(), |all, group| all.and(&group.rights));
+        if door == Door::OpenToStranger && rights.on_all() < Some(Right::Control) {
+            let what = "the first user has control of everything (--control '*'): from then on everybody \
+                        has to log in, and nobody else could add one";
+            return Err(ServerError::Wrong(what.into()));
+        }
         let row = UserRow {
             name: name.to_string(),
             groups: serde_json::to_string(&user.groups).unwrap_or_default(),
-            rights: json(&user.rights),
+            rights: serde_json::to_string(&user.rights).unwrap_or_default(),
         };
-        Ok(self.0.store.put_user(&row).await?)
+        if self.0.store.users().await?.iter().any(|known| known.name == row.name) {
+            self.0.store.put_user(&row).await?;
+            return Ok(UserChange::default());
+        }
+        let (token, first) = made(name.as_str(), TokenRequest::default(), bytes)?;
+        self.0.store.add_user(&row, &first).await?;
+        let live = state.daemons.iter().filter(|(_, daemon)| daemon.live && door != Door::Shut);
+        let announcing = live.map(|(url, _)| url.clone()).collect();
+        Ok(UserChange { token: Some(NewToken { token, info: info(&first)? }), announcing })
     }
 
+    /// Forgets a user. The last one goes only if the door is shut without users, too, or may be open.
+    ///
     /// # Errors
     /// When there is none of that name.
-    pub async fn remove_user(&self, name: &str) -> Result<(), ServerError> {
+    pub async fn remove_user(&self, name: &str, may_open: bool) -> Result<(), ServerError> {
+        let _one_after_the_other = self.0.state.lock().await;
+        let users = self.0.store.users().await?;
+        if users.len() == 1 && users[0].name == name && !may_open {
+            return Err(ServerError::LastUser(name.to_owned()));
+        }
         match self.0.store.remove_user(name).await? {
             true => Ok(()),
             false => Err(ServerError::NoUser(name.to_owned())),
@@ -101,25 +141,7 @@ impl Server {
             let what = format!("{of} has {MAX_TOKENS} tokens already");
             return Err(ServerError::Wrong(what));
         }
-        if asked.note.len() > MAX_NOTE || asked.note.contains(char::is_control) {
-            let what = format!("note: it is one line of {MAX_NOTE} bytes at most");
-            return Err(ServerError::Wrong(what));
-        }
-        let length = asked.length.as_deref().map(units::duration).transpose();
-        let length = length.map_err(ServerError::Wrong)?;
-        let made_us = units::now_us();
-        let until_us = length.map(|length| made_us.saturating_add(length.as_micros() as u64));
-        let token = token_of(bytes);
-        let hash =
-            TokenHash::of(&token).ok_or_else(|| ServerError::Wrong("a long token".into()))?;
-        let row = TokenRow {
-            hash: hash.to_string(),
-            user: of.to_owned(),
-            scope: asked.scope.unwrap_or(Right::Control).to_string(),
-            note: asked.note,
-            made_us,
-            until_us: until_us.unwrap_or(0),
-        };
+        let (token, row) = made(of, asked, bytes)?;
         self.0.store.add_token(&row).await?;
         Ok(NewToken { token, info: info(&row)? })
     }
@@ -160,6 +182,33 @@ impl Server {
         }
         Ok(Some(all))
     }
+}
+
+/// A token of these random bytes, and what is kept of it.
+fn made(
+    of: &str,
+    asked: TokenRequest,
+    bytes: &[u8; TOKEN_BYTES],
+) -> Result<(String, TokenRow), ServerError> {
+    if asked.note.len() > MAX_NOTE || asked.note.contains(char::is_control) {
+        let what = format!("note: it is one line of {MAX_NOTE} bytes at most");
+        return Err(ServerError::Wrong(what));
+    }
+    let length = asked.length.as_deref().map(units::duration).transpose();
+    let length = length.map_err(ServerError::Wrong)?;
+    let made_us = units::now_us();
+    let until_us = length.map(|length| made_us.saturating_add(length.as_micros() as u64));
+    let token = token_of(bytes);
+    let hash = TokenHash::of(&token).ok_or_else(|| ServerError::Wrong("a long token".into()))?;
+    let row = TokenRow {
+        hash: hash.to_string(),
+        user: of.to_owned(),
+        scope: asked.scope.unwrap_or(Right::Control).to_string(),
+        note: asked.note,
+        made_us,
+        until_us: until_us.unwrap_or(0),
+    };
+    Ok((token, row))
 }
 
 fn user(row: &UserRow) -> Result<(Name, UserDescription), ServerError> {

@@ -1,7 +1,8 @@
 //! Who is let in: users, groups and tokens. Of tokens there are only hashes.
 
 use sqlx::Row as _;
-use sqlx::any::AnyRow;
+use sqlx::any::{AnyArguments, AnyRow};
+use sqlx::query::Query;
 
 use super::{Store, StoreError, count, number};
 
@@ -80,6 +81,19 @@ impl Store {
         Ok(())
     }
 
+    /// Adds a user with their first token: both, or neither.
+    pub async fn add_user(&self, user: &UserRow, token: &TokenRow) -> Result<(), StoreError> {
+        let mut change = self.pool.begin().await?;
+        sqlx::query("INSERT INTO users (name, groups_of, rights) VALUES ($1, $2, $3)")
+            .bind(&user.name)
+            .bind(&user.groups)
+            .bind(&user.rights)
+            .execute(&mut *change)
+            .await?;
+        insert(token).execute(&mut *change).await?;
+        Ok(change.commit().await?)
+    }
+
     /// Forgets a user and all of their tokens. Whether there was one.
     pub async fn remove_user(&self, name: &str) -> Result<bool, StoreError> {
         let mut change = self.pool.begin().await?;
@@ -111,18 +125,7 @@ impl Store {
     }
 
     pub async fn add_token(&self, token: &TokenRow) -> Result<(), StoreError> {
-        sqlx::query(
-            "INSERT INTO tokens (hash, user_name, scope, note, made_us, until_us)
-             VALUES ($1, $2, $3, $4, $5, $6)",
-        )
-        .bind(&token.hash)
-        .bind(&token.user)
-        .bind(&token.scope)
-        .bind(&token.note)
-        .bind(number(token.made_us))
-        .bind(number(token.until_us))
-        .execute(&self.pool)
-        .await?;
+        insert(token).execute(&self.pool).await?;
         Ok(())
     }
 
@@ -130,4 +133,17 @@ impl Store {
         sqlx::query("DELETE FROM tokens WHERE hash = $1").bind(hash).execute(&self.pool).await?;
         Ok(())
     }
+}
+
+fn insert(token: &TokenRow) -> Query<'_, sqlx::Any, AnyArguments> {
+    sqlx::query(
+        "INSERT INTO tokens (hash, user_name, scope, note, made_us, until_us)
+         VALUES ($1, $2, $3, $4, $5, $6)",
+    )
+    .bind(&token.hash)
+    .bind(&token.user)
+    .bind(&token.scope)
+    .bind(&token.note)
+    .bind(number(token.made_us))
+    .bind(number(token.until_us))
 }

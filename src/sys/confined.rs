@@ -6,6 +6,8 @@ use std::io;
 
 use tokio::process::Command;
 
+use super::fence::{Reach, fence};
+
 /// The variable that all of a job's processes have in their environment.
 pub const JOB_MARK: &str = "LAVA_JOB_MARK";
 
@@ -58,8 +60,9 @@ pub fn with_few_variables(program: impl AsRef<OsStr>) -> Command {
     command
 }
 
-/// The same; besides, neither it nor what it starts can get rights by a file's set-user-id bit or the like.
-pub fn confined(program: impl AsRef<OsStr>) -> Command {
+/// The same; besides, neither it nor what it starts can get rights by a file's set-user-id bit or the like, nor
+/// get at more of this host than it may reach.
+pub fn confined(program: impl AsRef<OsStr>, reach: &Reach) -> Command {
     let mut command = with_few_variables(program);
     // SAFETY: between fork and exec only prctl is called, which is async-signal-safe.
     unsafe {
@@ -68,6 +71,8 @@ pub fn confined(program: impl AsRef<OsStr>) -> Command {
             _ => Err(io::Error::last_os_error()),
         });
     }
+    // What it may not reach is decided for good, which the kernel allows only to who can get no rights.
+    fence(&mut command, reach);
     command
 }
 
@@ -97,14 +102,17 @@ mod tests {
         assert!(std::env::var_os("CARGO_MANIFEST_DIR").is_some());
         let script =
             "echo ${PATH:+path}${CARGO_MANIFEST_DIR:+cargo}; grep NoNewPrivs /proc/self/status";
-        assert_eq!(said(confined("sh"), script).await, "path\nNoNewPrivs:\t1\n");
+        assert_eq!(
+            said(confined("sh", &Reach::of_any_file()), script).await,
+            "path\nNoNewPrivs:\t1\n"
+        );
     }
 
     #[tokio::test]
     async fn a_file_does_not_get_larger_than_its_limit() {
         let dir = tempfile::tempdir().unwrap();
         let file = dir.path().join("f");
-        let mut command = confined("sh");
+        let mut command = confined("sh", &Reach::of_any_file().writing(&[dir.path()]));
         limit_files(&mut command, 4096);
         command.arg("-c").arg("head -c 100000 /dev/zero > \"$0\"").arg(&file);
         assert!(!command.output().await.unwrap().status.success());

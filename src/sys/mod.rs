@@ -1,10 +1,12 @@
 //! Terminals, ptys, programs and what the kernel wants of us. The only module with `unsafe` code.
 #![allow(unsafe_code)]
 
+mod cgroup;
 mod child;
 mod clock;
 mod confined;
 mod fd;
+mod fence;
 mod hand_over;
 mod hidraw;
 mod job;
@@ -18,10 +20,12 @@ mod text;
 mod tty;
 mod user;
 
+pub use cgroup::Cgroup;
 pub use child::die_with_parent;
 pub use clock::clock_is_synchronised;
 pub use confined::{JOB_MARK, confined, limit_files, with_few_variables};
 pub use fd::Fd;
+pub use fence::{Reach, has_fences};
 pub use hand_over::{Luggage, inherited, read_document};
 pub use hidraw::{get_feature, set_feature};
 pub use job::has_shell;

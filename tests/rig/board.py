@@ -43,6 +43,8 @@ BOARDS = {
     "grub": ["qemu-system-x86_64", "-machine", "q35", "-cpu", "qemu64"]
     + ["-drive", "if=pflash,format=raw,readonly=on,file=/usr/share/OVMF/OVMF_CODE.fd"],
 }
+# The same, where OVMF waits for somebody who wants its own menus, for longer than anybody takes to say so.
+BOARDS["menu"] = BOARDS["grub"] + ["-boot", "menu=on,splash-time=60000"]
 
 
 class Board:
@@ -52,7 +54,7 @@ class Board:
         self.command = BOARDS[kind] + ["-m", "512", "-accel", "tcg,tb-size=64"]
         self.command += ["-netdev", f"user,id=n0,tftp={folder}/tftp,restrict={restrict}"]
         self.command += ["-device", f"virtio-net-pci,netdev=n0,{rom}"]
-        if kind == "grub":
+        if kind in ("grub", "menu"):
             self.command += ["-drive", f"file=fat:{EFI},format=raw,if=virtio,readonly=on"]
         self.command += options
         self.qemu = None

@@ -25,8 +25,8 @@ impl Action for Finalize {
 pub async fn tidy(context: &mut Context) {
     // A client that was hung up on leaves its container behind.
     context.helpers.clear();
-    for name in std::mem::take(&mut context.containers) {
-        host::remove_container(&name, context).await;
+    for container in std::mem::take(&mut context.containers) {
+        host::remove_container(&container, context).await;
     }
     for folder in std::mem::take(&mut context.folders) {
         let shown = folder.display().to_string();

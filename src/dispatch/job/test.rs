@@ -57,6 +57,18 @@ pub enum Source {
     },
 }
 
+impl Source {
+    /// Where it is fetched from, if it is not in the job file.
+    pub fn repository(&self) -> Option<&str> {
+        match self {
+            Self::Inline(_) | Self::Tar { .. } => None,
+            Self::Git { repository, .. }
+            | Self::Url { repository, .. }
+            | Self::Bzr { repository, .. } => Some(repository),
+        }
+    }
+}
+
 impl Definition {
     /// Reads the definitions of a test block.
     pub(super) fn read_all(block: &Table<'_>) -> Vec<Self> {

@@ -19,6 +19,7 @@ const OWNERS: &[(&str, &[&str])] = &[
     ("hyper_util", &["client", "front/http"]),
     ("indicatif", &["front/cli"]),
     ("inotify", &["adapter"]),
+    ("landlock", &["sys"]),
     ("libc", &["sys"]),
     ("minijinja", &["template"]),
     ("minijinja_contrib", &["template"]),

@@ -34,7 +34,7 @@ impl RealBoard {
     pub(crate) fn of(kind: &str, lab: &TestLab, outlet: u32) -> Self {
         needs(Path::new(match kind {
             "ipxe" => "/usr/lib/ipxe/qemu/pxe-virtio.rom",
-            "grub" => "/usr/share/OVMF/OVMF_CODE.fd",
+            "grub" | "menu" => "/usr/share/OVMF/OVMF_CODE.fd",
             _ => "/usr/lib/u-boot/qemu_arm64/u-boot.bin",
         }));
         let folder = lab.path(&format!("outlets/{outlet}"));

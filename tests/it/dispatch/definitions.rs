@@ -4,7 +4,7 @@
 
 use base64::Engine as _;
 
-use super::dialogue::{HEAD, complete};
+use super::dialogue::{HEAD, complete, stand_in};
 use super::host_board::{blocks, device, host_board};
 use crate::common::{LIMIT, TestLab, run};
 
@@ -275,4 +275,30 @@ fn tests_in_a_container_know_their_board_and_it_is_there_again_after_them() {
     let done = run(&mut without, "", LIMIT);
     let said = String::from_utf8_lossy(&done.stderr).into_owned();
     assert!(said.contains("the program \"docker\" is not on this host"), "{said}");
+}
+
+#[test]
+fn repositories_are_cloned_side_by_side_and_told_in_the_jobs_order() {
+    let lab = TestLab::new();
+    host_board(&lab);
+    // Each clone waits until the other one has begun; one after the other, neither would end.
+    let git = r#"case "$*" in *ls-remote*) exit;; *rev-parse*) echo 1234; exit;; esac
+for to do :; done
+name=${to##*/}
+case $name in git-0-0_slow) other=git-0-1_quick;; *) other=git-0-0_slow;; esac
+touch "$to/begun"
+while ! [ -e "${to%/*}/$other/begun" ]; do sleep 0.05; done
+echo "run: {steps: [lava-test-case $name --result pass]}" > "$to/t.yaml""#;
+    stand_in(&lab, "git", git);
+    let job = format!(
+        "device_type: docker\n{HEAD}{}- test:
+    definitions:
+    - {{name: slow, from: git, repository: 'https://lab.invalid/slow', path: t.yaml}}
+    - {{name: quick, from: git, repository: 'https://lab.invalid/quick', path: t.yaml}}
+",
+        blocks(""),
+    );
+    let log = complete(&lab, &job, &device("docker01"));
+    let at = |what: &str| log.find(what).unwrap_or_else(|| panic!("no {what:?} in {log}"));
+    assert!(at("lab.invalid/slow is at 1234") < at("lab.invalid/quick is at 1234"), "{log}");
 }

@@ -120,7 +120,8 @@ pub(super) fn dispatch(lab: &TestLab, job: &str, device: &str) -> Output {
     std::fs::create_dir_all(&tftp).unwrap();
     let path = format!("{}:{}", lab.path("bin").display(), std::env::var("PATH").unwrap());
     let mut command = lab.program("lava-dispatcher");
-    command.env("PATH", path);
+    // What a job's programs must not know.
+    command.env("PATH", path).env("LAB_SECRET", "hunter2");
     command.args(["run", &job, "--device", &device, "--job-id", "7"]);
     command.args(["--dispatcher-ip", "10.0.2.2"]);
     command.arg("--output").arg(lab.path("out")).arg("--tftp-dir").arg(&tftp);

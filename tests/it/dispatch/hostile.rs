@@ -6,23 +6,34 @@ use std::process::Command;
 
 use rustix::process::Signal;
 
-use super::dialogue::{HEAD, complete, dispatch, noted, stand_in};
+use super::dialogue::{HEAD, SMOKE, complete, dispatch, noted, stand_in};
 use crate::common::{LIMIT, Process, TestLab, run, signal, wait_until};
 
 /// A lab's flasher, and an outlet that a program switches.
-const FLASHER: &str = "hostname: x15
+pub(super) const FLASHER: &str = "hostname: x15
 actions:
   deploy: {methods: {flasher: {commands: ['flash {KERNEL}']}, tftp: }}
 commands: {power_off: [relay 1 off, relay 2 off]}
 ";
 
-fn flash(lab: &TestLab) -> String {
+pub(super) fn flash(lab: &TestLab) -> String {
     let image = lab.write("uImage", "i");
     format!("{HEAD}- deploy: {{to: flasher, images: {{kernel: {{url: 'file://{image}'}}}}}}\n")
 }
 
-fn text(path: &Path) -> String {
+pub(super) fn text(path: &Path) -> String {
     std::fs::read_to_string(path).unwrap_or_default()
+}
+
+/// Waits until a process has ended; one that nobody waits for counts as such.
+pub(super) fn gone(pid: &str) {
+    let running = Path::new("/proc").join(pid.trim());
+    wait_until(LIMIT, "what the flasher had started is gone", || {
+        text(&running.join("stat"))
+            .rsplit(')')
+            .next()
+            .is_none_or(|state| state.trim().is_empty() || state.starts_with(" Z"))
+    });
 }
 
 #[test]
@@ -138,13 +149,7 @@ fn what_a_flasher_leaves_in_the_background_ends_with_the_job_and_nobody_waits_fo
     stand_in(&lab, "flash", &script);
     stand_in(&lab, "relay", "true");
     complete(&lab, &flash(&lab), FLASHER);
-    let running = Path::new("/proc").join(text(&pid).trim());
-    wait_until(LIMIT, "what the flasher had started is gone", || {
-        text(&running.join("stat"))
-            .rsplit(')')
-            .next()
-            .is_none_or(|state| state.trim().is_empty() || state.starts_with(" Z"))
-    });
+    gone(&text(&pid));
     assert_eq!(text(&mode), "700\n", "others can read the job's secrets");
 }
 
@@ -272,4 +277,26 @@ fn the_jobs_secrets_are_masked_in_its_results() {
             "{told}"
         );
     }
+}
+
+#[test]
+fn a_test_container_is_removed_where_the_devices_options_say_that_it_runs() {
+    let lab = TestLab::new();
+    let notes = lab.path("notes").display().to_string();
+    let docker =
+        format!("echo \"$*\" >> {notes}\ncase $2 in run) exec sleep 1000;; rm) exit 1;; esac");
+    stand_in(&lab, "docker", &docker);
+    let device = "hostname: phone
+actions: {test: {methods: {docker: {global_options: [--context=lab]}}}}
+";
+    let tests = SMOKE.replace("- test:\n", "- test:\n    docker: {image: adb, local: true}\n");
+    let tests = tests.replace("    definitions:", "    timeout: {seconds: 3}\n    definitions:");
+    let done = dispatch(&lab, &format!("{HEAD}{tests}"), device);
+    let said = String::from_utf8_lossy(&done.stderr).into_owned();
+    assert!(said.contains("lava-docker-test-shell timed out"), "{said}");
+    let noted = noted(&lab, "notes");
+    let lines: Vec<&str> = noted.lines().collect();
+    let name = lines[0].split_whitespace().find_map(|word| word.strip_prefix("--name=")).unwrap();
+    // The container does not end with its client; only the same daemon can remove it.
+    assert_eq!(lines[1..], [format!("--context=lab rm --force {name}")], "{noted}");
 }

@@ -136,9 +136,10 @@ const UEFI: &[Line] = &[
     Say("\r\n[1] Add Boot Device Entry\r\n[2] Return to main menu\r\nChoice: "),
     Hear("1\n"),
     Say("\r\nArguments to pass to the binary: "),
-    Hear("console=ttyAMA0 file=7/kernel/Image\n"),
+    // A carriage return alone, as telnet has it (RFC 854).
+    Hear("console=ttyAMA0 file=7/kernel/Image\r\0"),
     Say("\r\nDescription for this new Entry: "),
-    Hear("LAVA 7 test image\n"),
+    Hear("LAVA 7 test image\r\0"),
     Say("\r\n[1] Add Boot Device Entry\r\n[2] Return to main menu\r\nChoice: "),
     Hear("2\n"),
     Say("\r\n[1] Linux\r\n[2] LAVA 7 test image\r\n[3] Shell\r\nStart: "),

@@ -6,6 +6,7 @@ mod dialogue;
 mod downloads;
 mod host_board;
 mod hostile;
+mod isolation;
 mod jobs;
 mod methods;
 mod multinode;

@@ -3,8 +3,8 @@
 //! real program.
 
 use super::dialogue::Line::Say;
-use super::dialogue::{Dialogue, HEAD, Line, SMOKE, complete, noted, stand_in};
-use crate::common::TestLab;
+use super::dialogue::{Dialogue, HEAD, Line, SMOKE, complete, dispatch, noted, stand_in};
+use crate::common::{LIMIT, TestLab, run};
 
 #[test]
 fn fastboot_is_given_the_images_in_the_devices_order_by_a_stand_in() {
@@ -48,6 +48,60 @@ relay off
 "
     );
     assert_eq!(noted, expected);
+}
+
+#[test]
+fn the_tests_get_into_sparse_images_and_partitions_that_a_stand_in_flashes() {
+    let lab = TestLab::new();
+    let tool = |words: &str| {
+        let mut words = words.split_whitespace();
+        let mut command = lab.tool(words.next().unwrap());
+        command.args(words).current_dir(lab.dir()).env("PATH", "/usr/sbin:/sbin:/usr/bin:/bin");
+        let done = run(&mut command, "", LIMIT);
+        assert!(done.status.success(), "{done:?}");
+        String::from_utf8(done.stdout).unwrap()
+    };
+    tool("mke2fs -q -F -t ext4 system.raw 8M");
+    tool("img2simg system.raw system.img");
+    // A disk whose second partition is a file system.
+    let mut disk = vec![0; 1 << 20];
+    disk[446 + 16 + 8..][..4].copy_from_slice(&2048_u32.to_le_bytes());
+    disk[510..512].copy_from_slice(&[0x55, 0xaa]);
+    disk.extend(std::fs::read(lab.path("system.raw")).unwrap());
+    std::fs::write(lab.path("disk.img"), disk).unwrap();
+    let place = lab.dir().display().to_string();
+    stand_in(
+        &lab,
+        "fastboot",
+        &format!(
+            "for file do :; done; case \"$*\" in *flash*) cp $file {place}/flashed-${{file##*/}};; esac"
+        ),
+    );
+    let device = "hostname: db845c
+commands: {connect: telnet 127.0.0.1 1}
+actions:
+  deploy: {methods: {fastboot: }}
+  boot: {connections: {serial: }, methods: {fastboot: [reboot]}}
+";
+    let job = format!(
+        "{HEAD}- deploy:
+    to: fastboot
+    images:
+      system: {{url: 'file://{place}/system.img', apply-overlay: true}}
+      disk: {{url: 'file://{place}/disk.img', apply-overlay: true, sparse: false, root_partition: 2}}
+- boot: {{method: fastboot, prompts: ['# ']}}
+{SMOKE}"
+    );
+    // Nobody is there to boot it.
+    assert!(!dispatch(&lab, &job, device).status.success());
+    tool("simg2img flashed-system.img system.raw");
+    let disk = std::fs::read(lab.path("flashed-disk.img")).unwrap();
+    std::fs::write(lab.path("partition.raw"), &disk[1 << 20..]).unwrap();
+    lab.write("question", "ls /lava-7/bin\n");
+    for image in ["system.raw", "partition.raw"] {
+        let listed = tool(&format!("debugfs -f question {image}"));
+        assert!(listed.contains("lava-test-runner"), "{image}: {listed}");
+    }
 }
 
 #[test]

@@ -70,7 +70,18 @@ fn a_kernel_that_was_given_the_device_tree_of_another_board_is_silent_and_told_s
         "while login-action waited for \"board login:\"; the last lines: ",
     ];
     done.assert_failed(1, "Job", &words);
-    bench.assert_seen(&spy, &done, 0);
+    let end = bench.assert_seen(&spy, &done, 0);
+
+    // One that is told to be quiet is not blamed for its silence: it has all of its time, and no more.
+    let arguments = "console=ttyAMA0 quiet rdinit=/bin/busybox -- sleep 1000";
+    let device = bench.with_arguments("qemu-uboot-armhf.yaml", arguments);
+    let login = "timeouts: {auto-login-action: {seconds: 40}}\n    auto_login:";
+    let done = bench.run(&device, &job.replacen("auto_login:", login, 1));
+    assert_eq!(done.exit_code(), 1, "{done:?}");
+    let told = done.told();
+    assert!(told.contains("timed out") && told.contains("waiting for \"board login:\""), "{told}");
+    assert!(told.contains("Starting kernel ..."), "{told}");
+    bench.assert_seen(&spy, &done, end);
 }
 
 #[test]
@@ -89,6 +100,34 @@ fn grub_behind_uefi_boots_by_tftp_and_a_spy_has_the_jobs_log_byte_for_byte() {
     let done = bench.run(&shipped("x86-grub.yaml"), &job(&files, "grub", "ramdisk", &steps));
     done.assert_passed(&["modules"]);
     bench.assert_seen(&spy, &done, 0);
+}
+
+#[test]
+fn the_firmwares_own_menus_lead_to_grub_which_boots_by_tftp() {
+    let bench = Bench::of("menu").with_power();
+    let files =
+        [("kernel", "amd64/Image", ""), ("ramdisk", "amd64/ramdisk.cpio.gz", ", compression: gz")];
+    let dictionary = std::fs::read_to_string(shipped("x86-grub.yaml")).unwrap();
+    // OVMF's menus are pages that one walks through with the cursor: Esc calls them, the third entry of the
+    // first is the boot manager, and the first entry there the drive that GRUB is on.
+    let menus = r#"      uefi-menu:
+        parameters:
+          interrupt_prompt: '\[01;01H.\[2J'
+          interrupt_string: "\e"
+          bootloader_prompt: Reset
+        pxe-grub:
+        - select: {enter: "\e[B\e[B", wait: UEFI Misc Device}
+        - select: {enter: ""}
+      grub-efi:
+        menu_options: pxe-grub
+"#;
+    let through =
+        dictionary.replace("      grub:\n", menus).replace("\n  grub:\n", "\n  grub-efi:\n");
+    assert!(through.contains(menus) && through.contains("\n  grub-efi:\n"), "{through}");
+    let device = bench.lab.write("device.yaml", &through);
+    let job =
+        job(&deploy("tftp", &files), "grub-efi", "ramdisk", &["lava-test-case up --shell 'true'"]);
+    bench.run(&device, &job).assert_passed(&["up"]);
 }
 
 #[test]

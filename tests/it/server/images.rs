@@ -79,10 +79,6 @@ fn a_file_is_stored_by_name_and_had_whole_or_in_part() {
     let head = http_with(server.address, "HEAD", "/images/kernel/content", "", "");
     assert_eq!((head.status, head.header("content-length")), (200, Some("20000000")));
 
-    // A name is its owner's.
-    let (other, ..) = file(&lab, "other", 10);
-    let (code, _, err) = put(&lab, &server, "bob", &other, &["--name", "kernel"]);
-    assert!(code == 4 || code == 0, "{err}");
     let (code, _, err) = lava(&lab, &server, "alice", &["image", "remove", "kernel", "linux-next"]);
     assert_eq!(code, 0, "{err}");
     let (code, _, err) = lava(&lab, &server, "alice", &["image", "get", "kernel"]);
@@ -157,4 +153,37 @@ fn a_damaged_file_is_given_to_nobody_and_nobody_stores_more_than_they_may() {
         lava(&lab, &server, "alice", &["image", "get", "dtb", "-o", got.to_str().unwrap()]);
     assert_eq!(code, 3, "{err}");
     assert!(!got.exists());
+}
+
+#[test]
+fn an_image_is_its_owners_and_stored_by_who_may_have_a_board() {
+    let lab = TestLab::new();
+    let server = Server::start(&lab);
+    let here = |args: &[&str]| {
+        let output = lab.run("lava", args, "");
+        assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8(output.stdout).unwrap().trim().to_owned()
+    };
+    // The first one is who says what everybody may.
+    here(&["user", "add", "root", "--control", "*"]);
+    let [alice, bob] =
+        ["alice", "bob"].map(|user| here(&["user", "add", user, "--write", "panda*"]));
+    let eve = here(&["user", "add", "eve", "--see", "panda*"]);
+    let ask = |token: &str, method: &str, path: &str, body: &str| {
+        http_as(server.address, Some(token), method, path, body)
+    };
+    let hash = "2cf24dba5fb0a30e26e83b2ac5b9e29e1b161e5c1fa7425e73043362938b9824";
+    let told = json!({"size": 5, "sha256": hash}).to_string();
+    assert_eq!(ask(&eve, "POST", "/uploads", &told).status, 403);
+    let upload = ask(&alice, "POST", "/uploads", &told).json();
+    let piece = format!("/uploads/{}?offset=0", upload["id"].as_str().unwrap());
+    assert_eq!(ask(&bob, "PATCH", &piece, "hello").status, 404);
+    assert_eq!(ask(&alice, "PATCH", &piece, "hello").json()["done"], true);
+    let named = json!({"sha256": hash}).to_string();
+    assert_eq!(ask(&alice, "PUT", "/images/hello", &named).status, 200);
+    assert_eq!(ask(&eve, "GET", "/images/hello/content", "").text(), "hello");
+    let refused = ask(&bob, "PUT", "/images/hello", &named);
+    assert_eq!((refused.status, refused.text().contains("is alice's")), (403, true));
+    assert_eq!(ask(&bob, "DELETE", "/images/hello", "").status, 403);
+    assert_eq!(ask(&alice, "DELETE", "/images/hello", "").status, 200);
 }

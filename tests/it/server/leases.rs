@@ -1,6 +1,7 @@
 //! People ask for boards, wait for them, have them and give them back.
 
 use std::process::Stdio;
+use std::time::{Duration, Instant};
 
 use rustix::process::Signal;
 use serde_json::{Value, json};
@@ -89,6 +90,10 @@ fn a_lease_is_shared_handed_over_and_ends_with_silence() {
     let (code, out, err) = lava(&lab, &server, "alice", &["share", "panda01", "bob"]);
     assert!(code == 0 && out.contains("request 1 is alice's, shared with bob"), "{out}{err}");
     wait_until(LIMIT, "bob may, too", || lava(&lab, &server, "bob", &["on", "panda01"]).0 == 0);
+    let (code, out, err) = lava(&lab, &server, "alice", &["unshare", "panda01", "bob"]);
+    assert!(code == 0 && out.starts_with("request 1 is alice's: panda01"), "{out}{err}");
+    wait_until(LIMIT, "bob may not", || lava(&lab, &server, "bob", &["on", "panda01"]).0 == 4);
+    assert_eq!(lava(&lab, &server, "alice", &["share", "panda01", "bob"]).0, 0);
     // He uses it; whose it is remains hers to say.
     assert_eq!(lava(&lab, &server, "bob", &["share", "1", "eve", "--hand-over"]).0, 4);
     let (code, _, err) = lava(&lab, &server, "alice", &["share", "1", "carol", "--hand-over"]);
@@ -137,6 +142,13 @@ fn who_gives_up_waiting_waits_no_more_and_what_is_booked_is_kept_free() {
     assert!(told.text().contains("is called back"), "{}", told.text());
     let queue = server.get("/requests").to_string();
     assert!(!queue.contains("erin") && queue.contains("dave"), "{queue}");
+    // Several words are one board; it would wait for ever, and does not.
+    let (code, _, err) = lava(&lab, &server, "gina", &["reserve", "panda", "ram=1GB"]);
+    assert!(code == 1 && err.contains("no board that you may have answers to ram=1GB"), "{err}");
+    assert!(!server.get("/requests").to_string().contains("gina"));
+    let both = ["reserve", "panda", "name=panda01", "+", "panda", "--no-wait", "--json"];
+    let (_, out, err) = lava(&lab, &server, "gina", &both);
+    assert!(out.contains(r#""specs":["name=panda01 panda","panda"]"#), "{out}{err}");
     let (code, _, err) = lava(&lab, &server, "frank", &["reserve", "beagle ram>=much"]);
     assert!(code == 2 && err.contains("is no number and no size"), "{err}");
 }
@@ -162,4 +174,33 @@ fn who_hangs_up_in_the_middle_of_it_keeps_nobody_from_a_board() {
     assert_eq!(asked.status, 200, "{}", asked.text());
     let path = format!("/requests/{}", asked.json()["id"]);
     server.until("alice has it", &path, |it| it["state"] == "leased");
+}
+
+#[test]
+fn who_looks_after_a_request_is_heard_of() {
+    let lab = TestLab::new();
+    let server = Server::start(&lab);
+    let asked = json!({"spec": "panda", "for": "1h", "user": "dave", "heartbeat": "5s"});
+    // A story in which we, or the server, were held up for long is told again.
+    let heard = (0..10).any(|_| {
+        let id = server.ask("POST", "/requests", &asked).json()["id"].clone();
+        let begin = Instant::now();
+        let (mut before, mut longest) = (begin, Duration::ZERO);
+        let waits = loop {
+            let state = server.get(&format!("/requests/{id}?user=dave"))["state"].clone();
+            longest = longest.max(before.elapsed());
+            before = Instant::now();
+            if state != "waiting" || begin.elapsed() > Duration::from_secs(7) {
+                break state == "waiting";
+            }
+            std::thread::sleep(Duration::from_millis(50));
+        };
+        assert!(waits || longest > Duration::from_secs(3), "it ended after {:?}", begin.elapsed());
+        waits
+    });
+    assert!(heard);
+    // Who only looks at somebody else's keeps nothing.
+    let path =
+        format!("/requests/{}?user=erin", server.ask("POST", "/requests", &asked).json()["id"]);
+    server.until("nothing was heard", &path, |it| it["ending"] == "silent");
 }

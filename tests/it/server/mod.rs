@@ -4,6 +4,7 @@ mod boards;
 mod images;
 mod leases;
 mod python;
+mod rights;
 mod start;
 mod users;
 

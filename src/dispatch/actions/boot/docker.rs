@@ -11,6 +11,7 @@ use crate::dispatch::connection::Program;
 use crate::dispatch::context::Context;
 use crate::dispatch::device::DockerOptions;
 use crate::dispatch::error::Error;
+use crate::dispatch::host::Started;
 use crate::dispatch::job::{Boot, Container, Kind};
 use crate::dispatch::session::Session;
 use crate::dispatch::validate::Checks;
@@ -66,7 +67,7 @@ impl Action for DockerRun {
             let command = self.boot.command.as_deref().unwrap_or("bash");
             let words = words(&context.device.docker, image, &name, overlay.as_deref(), command);
             context.log.info(format!("host: {}", words.join(" ")));
-            context.add_container(name).await;
+            context.add_container(Started::here(name)).await;
             let session = Session::new(Box::new(Program::start(&words)?), context.log.clone());
             context.connect(session);
             context.shared().prompts = self.boot.prompts.clone();

@@ -12,7 +12,7 @@ use crate::dispatch::connection::{Program, Telnet};
 use crate::dispatch::context::Context;
 use crate::dispatch::error::Error;
 use crate::dispatch::expect::Patterns;
-use crate::dispatch::host;
+use crate::dispatch::host::{self, Started};
 use crate::dispatch::job::{Boot, Container, Fvp};
 use crate::dispatch::session::Session;
 use crate::dispatch::validate::Checks;
@@ -146,7 +146,7 @@ impl Step {
         let options = context.device.fvp.words();
         let words = run_words(&container, &self.fvp(), &arguments, &name, &folder, &options);
         context.log.info(format!("host: {}", words.join(" ")));
-        context.add_container(name).await;
+        context.add_container(Started::here(name)).await;
         let mut session = Session::new(Box::new(Program::start(&words)?), context.log.clone());
         let console = Patterns::new([self.fvp().console]).map_err(Error::Configuration)?;
         let found = session.expect(&console, &context.wait()).await?;

@@ -12,6 +12,10 @@ use crate::dispatch::expect::Patterns;
 use crate::dispatch::menu::Menus;
 use crate::dispatch::validate::Checks;
 
+/// What the keys send.
+const ENTER: &str = "\r";
+const ESCAPE: &str = "\x1b";
+
 /// Calls the menu.
 #[derive(Debug)]
 pub(super) struct MenuInterrupt {
@@ -96,20 +100,20 @@ impl Action for MenuSelector {
             let mut printed = found.before;
             let last = way.len().saturating_sub(1);
             for (i, choice) in way.iter().enumerate() {
-                let typed = match (&choice.enter, &choice.escape) {
-                    (Some(text), _) => fill_line(text, context)?,
-                    (None, Some(keys)) => keys.clone(),
-                    (None, None) => number(&menus, &printed, choice, context)?,
+                // As in LAVA: a number is a line, a text is entered with the key for that, and Esc is a key.
+                let typed = match &choice.enter {
+                    Some(text) => fill_line(text, context)? + ENTER,
+                    None if choice.escape => ESCAPE.to_owned(),
+                    None => number(&menus, &printed, choice, context)? + end,
                 };
-                let session = context.session()?;
-                session.type_text(&format!("{typed}{end}"), delay).await?;
+                context.session()?.type_text(&typed, delay).await?;
                 let next = match &choice.wait {
                     Some(wait) => patterns([fancy_regex::escape(wait)])?,
                     // Behind the last entry there is the system.
                     None if i == last => break,
                     None => prompts.clone(),
                 };
-                printed = session.expect(&next, &wait).await?.before;
+                printed = context.session()?.expect(&next, &wait).await?.before;
             }
             Ok(())
         })

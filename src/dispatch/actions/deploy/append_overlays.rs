@@ -16,7 +16,7 @@ use crate::dispatch::job::{Artefact, Overlay};
 use crate::dispatch::validate::Checks;
 use crate::image::ext::{self, ExtError};
 use crate::image::{cpio, tree, unpack};
-use crate::sys::{Program, confined};
+use crate::sys::{Program, Reach, confined};
 
 #[derive(Debug)]
 pub(super) struct AppendOverlays {
@@ -132,7 +132,7 @@ pub(super) fn append_cpio(image: &Path, entries: &[tree::Entry]) -> io::Result<(
 }
 
 async fn append_tar(image: &Path, root: &Path) -> Result<(), Error> {
-    let mut tar = confined("tar");
+    let mut tar = confined("tar", &Reach::of(&[root]).writing(&[image]));
     tar.args(["--append", "--owner=0", "--group=0", "--numeric-owner", "--file"]);
     tar.arg(image).arg("--directory").arg(root).arg(".");
     run(tar, image).await
@@ -155,14 +155,14 @@ async fn place(artefact: &Artefact, path: &str, file: &Path, root: &Path) -> Res
             let input = std::fs::File::open(file).map_err(failed)?;
             cpio::leads_out(io::BufReader::new(input))
                 .map_err(|error| Error::Job(format!("{}: {error}", file.display())))?;
-            let mut cpio = unpack::unpacker("cpio", &folder);
+            let mut cpio = unpack::unpacker("cpio", &[], &folder);
             cpio.args(["--extract", "--make-directories", "--quiet", "--no-absolute-filenames"]);
             cpio.stdin(std::fs::File::open(file).map_err(failed)?).current_dir(&folder);
             run(cpio, file).await
         }
         _ => {
             std::fs::create_dir_all(&folder).map_err(failed)?;
-            let mut tar = unpack::unpacker("tar", &folder);
+            let mut tar = unpack::unpacker("tar", &[file], &folder);
             tar.args(["--extract", "--no-same-owner", "--file"]).arg(file);
             tar.arg("--directory").arg(&folder);
             run(tar, file).await

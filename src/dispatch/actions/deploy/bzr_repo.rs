@@ -1,16 +1,21 @@
 //! `bzr-repo-action`: branches the repository of a test definition with `brz`, or with `bzr`, as it was
 //! called before.
 
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+
 use futures_util::future::BoxFuture;
 
-use super::git_repo::adopt;
+use super::git_repo::{adopt, at};
 use super::test_definition::Planned;
 use crate::dispatch::action::{Action, Running};
+use crate::dispatch::ahead::Fetching;
 use crate::dispatch::context::Context;
 use crate::dispatch::error::Error;
-use crate::dispatch::host;
 use crate::dispatch::job::Source;
 use crate::dispatch::validate::{Checks, find_program};
+use crate::image::unpack::complaint;
+use crate::sys::{Program, Reach, confined};
 
 #[derive(Debug)]
 pub(super) struct BzrRepo(pub Planned);
@@ -24,26 +29,66 @@ impl Action for BzrRepo {
         Box::pin(async move { checks.program(program()) })
     }
 
+    fn ahead(&self, context: &mut Context) {
+        // What is wrong is told when it has its turn.
+        if let Ok(branching) = self.branching(context) {
+            context.ahead.repositories.begin(branching);
+        }
+    }
+
     fn run<'a>(&'a self, context: &'a mut Context) -> Running<'a> {
         Box::pin(async move {
-            let Planned { stage, run, definition, .. } = &self.0;
-            let Source::Bzr { repository, revision } = &definition.source else {
-                return Err(Error::Bug("the definition is not in bzr".into()));
-            };
-            let folder = context.scratch().join(format!("bzr-{stage}-{run}"));
-            let failed = |error: std::io::Error| Error::Infrastructure(error.to_string());
-            std::fs::create_dir_all(context.scratch()).map_err(failed)?;
-            if folder.exists() {
-                std::fs::remove_dir_all(&folder).map_err(failed)?;
-            }
-            // Without a history of its own: only its files are wanted.
-            let revision = revision.as_ref().map(|revision| format!("--revision={revision}"));
-            let words = [program(), "checkout", "--lightweight", "--quiet"].map(ToOwned::to_owned);
-            let place = ["--".to_owned(), repository.clone(), folder.display().to_string()];
-            let words: Vec<String> = words.into_iter().chain(revision).chain(place).collect();
-            host::run(&words, context).await?;
+            let (folder, branching) = self.branching(context)?;
+            let revision = context.ahead.repositories.end((folder.clone(), branching)).await?;
+            at(&self.0, revision, context);
             adopt(&self.0, folder, context)
         })
+    }
+}
+
+impl BzrRepo {
+    /// The folder for the branch, and what gets it there.
+    fn branching(&self, context: &Context) -> Result<(PathBuf, Fetching<Option<String>>), Error> {
+        let Planned { stage, run, definition, .. } = &self.0;
+        let Source::Bzr { repository, revision } = definition.source.clone() else {
+            return Err(Error::Bug("the definition is not in bzr".into()));
+        };
+        let folder = context.scratch().join(format!("bzr-{stage}-{run}"));
+        let to = folder.clone();
+        let branching = async move {
+            // What an earlier try has left.
+            let failed = |error: std::io::Error| Error::Infrastructure(error.to_string());
+            if to.exists() {
+                std::fs::remove_dir_all(&to).map_err(failed)?;
+            }
+            // It may write there only.
+            std::fs::create_dir_all(&to).map_err(failed)?;
+            let place = to.display().to_string();
+            // Without a history of its own: only its files are wanted.
+            let mut words = vec!["checkout", "--lightweight", "--quiet"];
+            let revision = revision.map(|revision| format!("--revision={revision}"));
+            words.extend(revision.as_deref());
+            words.extend(["--", &repository, &place]);
+            bzr(&words, &to).await.map_err(Error::Infrastructure)?;
+            let revision = bzr(&["revno", "--tree", &place], &to).await;
+            Ok(revision.ok().map(|revision| revision.trim().to_owned()))
+        };
+        Ok((folder, Box::pin(branching)))
+    }
+}
+
+/// Runs bzr, which must not ask anybody anything. Killed when dropped, with what it has started.
+async fn bzr(words: &[&str], folder: &Path) -> Result<String, String> {
+    let name = program();
+    let mut command = confined(name, &Reach::of_network().writing(&[folder]));
+    // Its own log is in its user's home.
+    command.args(words).env("BRZ_LOG", "/dev/null");
+    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let failed = |error: std::io::Error| format!("{name}: {error}");
+    let ended = Program::spawn(command).map_err(failed)?.ended().await.map_err(failed)?;
+    match ended.status.success() {
+        true => Ok(ended.output),
+        false => Err(format!("{name} {}: {}", words.join(" "), complaint(&ended))),
     }
 }
 

@@ -7,12 +7,13 @@ use futures_util::future::BoxFuture;
 
 use super::append_overlays::{AppendOverlays, overlay_artefacts};
 use crate::dispatch::action::{Action, Running, Scene};
+use crate::dispatch::ahead::Fetching;
 use crate::dispatch::context::Context;
 use crate::dispatch::error::Error;
 use crate::dispatch::job::{Artefact, Checksum, Compression};
 use crate::dispatch::validate::Checks;
 use crate::image::{Digest, Fetch, FetchError, Got, Wanted, unpack};
-use crate::sys::{Program, confined};
+use crate::sys::{Program, Reach, confined};
 
 #[derive(Debug)]
 pub(super) struct DownloadRetry {
@@ -87,20 +88,16 @@ impl Action for Download {
 
     fn ahead(&self, context: &mut Context) {
         // What is wrong is told when it has its turn.
-        if let Ok((folder, fetching)) = self.fetching(context) {
-            context.ahead.begin(folder.join(base_name(&self.artefact.url)), fetching);
+        if let Ok(fetching) = self.fetching(context) {
+            context.ahead.files.begin(fetching);
         }
     }
 
     fn run<'a>(&'a self, context: &'a mut Context) -> Running<'a> {
         Box::pin(async move {
             let Artefact { name, url, checksum, .. } = &self.artefact;
-            let (folder, fetching) = self.fetching(context)?;
-            let file = folder.join(base_name(url));
-            let got = match context.ahead.end(&file).await {
-                Some(got) => got?,
-                None => fetching.await?,
-            };
+            let (file, fetching) = self.fetching(context)?;
+            let got = context.ahead.files.end((file.clone(), fetching)).await?;
             let (size, from) = (got.size, if got.cached { " (from the cache)" } else { "" });
             context.log.info(format!("{name}: {size} bytes from {url}{from}"));
             context.fact("size", size.to_string());
@@ -110,7 +107,7 @@ impl Action for Download {
             let file = match self.unpacker() {
                 None => file,
                 Some(unpacker) => {
-                    let unpacked = folder.join(format!("unpacked-{name}"));
+                    let unpacked = file.with_file_name(format!("unpacked-{name}"));
                     let done = unpack::unpack(unpacker, &file, &unpacked).await;
                     done.map_err(Error::Job)?;
                     unpacked
@@ -123,16 +120,13 @@ impl Action for Download {
 }
 
 impl Download {
-    /// The folder that the file goes to, which is made, and what fetches it.
-    fn fetching(
-        &self,
-        context: &Context,
-    ) -> Result<(PathBuf, BoxFuture<'static, Result<Got, Error>>), Error> {
+    /// The file, whose folder is made, and what fetches it.
+    fn fetching(&self, context: &Context) -> Result<(PathBuf, Fetching<Got>), Error> {
         let Artefact { name, url, headers, checksum, .. } = self.artefact.clone();
         let folder = context.scratch().join(format!("{}-{name}", context.now.namespace));
         let failed = |error: std::io::Error| Error::Infrastructure(error.to_string());
         std::fs::create_dir_all(&folder).map_err(failed)?;
-        let file = folder.join(base_name(&url));
+        let (file, to) = (folder.join(base_name(&url)), folder.join(base_name(&url)));
         let digest = match checksum {
             Some(Checksum::Sha256(hex)) => Some(Digest::Sha256(hex)),
             Some(Checksum::Sha512(hex)) => Some(Digest::Sha512(hex)),
@@ -147,7 +141,7 @@ impl Download {
             let told = move |length, total| progress.download(&level, length, total);
             fetch.get(&wanted, &told).await.map_err(|error| fetch_error(&error))
         };
-        Ok((folder, Box::pin(fetching)))
+        Ok((to, Box::pin(fetching)))
     }
 
     /// What unpacks the file, when it is not deployed as it comes. The kernel unpacks a ramdisk, and
@@ -178,7 +172,7 @@ pub(super) fn base_name(url: &str) -> String {
 }
 
 async fn md5(file: &Path, expected: &str) -> Result<(), Error> {
-    let mut command = confined("md5sum");
+    let mut command = confined("md5sum", &Reach::of(&[file]));
     command.arg(file).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
     let failed = |error: std::io::Error| Error::Infrastructure(format!("md5sum: {error}"));
     let ended = Program::spawn(command).map_err(failed)?.ended().await.map_err(failed)?;

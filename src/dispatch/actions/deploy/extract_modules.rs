@@ -55,7 +55,7 @@ impl Action for ExtractModules {
             // A try before this one may have left something.
             let _ = std::fs::remove_dir_all(&root);
             std::fs::create_dir_all(&root).map_err(failed)?;
-            let mut tar = unpack::unpacker("tar", &root);
+            let mut tar = unpack::unpacker("tar", &[&file], &root);
             tar.args(["--extract", "--no-same-owner", "--file"]).arg(&file);
             tar.arg("--directory").arg(&root);
             run(tar, &file).await?;

@@ -63,7 +63,7 @@ impl Action for ExtractNfsRootfs {
             let folder = make(&own).map_err(|error| {
                 Error::Infrastructure(format!("{} (see --nfs-dir): {error}", own.display()))
             })?;
-            let mut tar = unpack::unpacker("tar", &folder);
+            let mut tar = unpack::unpacker("tar", &[&file], &folder);
             tar.args(["--extract", "--numeric-owner", "--same-owner", "--preserve-permissions"]);
             tar.arg("--file").arg(&file).arg("--directory").arg(&folder);
             run(tar, &file).await?;

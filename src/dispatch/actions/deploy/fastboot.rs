@@ -2,11 +2,12 @@
 
 use futures_util::future::BoxFuture;
 
+use super::apply_overlay_image::ApplyOverlayImage;
 use super::download::DownloadRetry;
 use super::parts::{Actions, device_env, overlay};
 use crate::dispatch::action::{Action, Running, Scene};
 use crate::dispatch::actions::boot::enter_fastboot;
-use crate::dispatch::actions::{Group, NotYet, ReadFeedback};
+use crate::dispatch::actions::{Group, ReadFeedback};
 use crate::dispatch::context::Context;
 use crate::dispatch::error::Error;
 use crate::dispatch::job::{Artefact, Container, none_of};
@@ -16,14 +17,11 @@ use crate::dispatch::{fastboot, host, power};
 pub(super) fn fastboot_steps(scene: &Scene<'_>) -> Actions {
     let mut steps = overlay(scene);
     for artefact in scene.deploy().artefacts {
-        let name = match (artefact.apply_overlay && scene.has_tests(), artefact.sparse) {
-            (false, _) => None,
-            (true, true) => Some("apply-overlay-sparse-image"),
-            (true, false) => Some("apply-overlay-image"),
-        };
-        steps.push(Box::new(DownloadRetry::new(artefact)));
-        let because = "the tests have to go into an image";
-        steps.extend(name.map(|name| Box::new(NotYet { name, because }) as Box<dyn Action>));
+        steps.push(Box::new(DownloadRetry::new(artefact.clone())));
+        if artefact.apply_overlay && scene.has_tests() {
+            let sparse = artefact.sparse;
+            steps.push(Box::new(ApplyOverlayImage { image: Some(artefact), sparse }));
+        }
     }
     steps.extend(device_env(scene));
     steps.extend(enter_fastboot(scene));

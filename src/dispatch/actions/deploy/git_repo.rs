@@ -4,17 +4,19 @@ use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
 use futures_util::future::BoxFuture;
+use tokio::process::Command;
 
 use super::inline_repo::register;
 use super::test_definition::Planned;
 use crate::config::Problems;
 use crate::dispatch::action::{Action, Running};
+use crate::dispatch::ahead::Fetching;
 use crate::dispatch::context::Context;
 use crate::dispatch::error::Error;
 use crate::dispatch::job::Source;
 use crate::dispatch::overlay::DefinitionFile;
 use crate::dispatch::validate::Checks;
-use crate::sys::{Program, confined};
+use crate::sys::{Program, Reach, confined};
 
 #[derive(Debug)]
 pub(super) struct GitRepo(pub Planned);
@@ -40,29 +42,55 @@ impl Action for GitRepo {
         })
     }
 
+    fn ahead(&self, context: &mut Context) {
+        // What is wrong is told when it has its turn.
+        if let Ok(cloning) = self.cloning(context) {
+            context.ahead.repositories.begin(cloning);
+        }
+    }
+
     fn run<'a>(&'a self, context: &'a mut Context) -> Running<'a> {
         Box::pin(async move {
-            let Planned { stage, run, definition, .. } = &self.0;
-            let Source::Git { repository, branch, revision, recursive, shallow, .. } =
-                &definition.source
-            else {
-                return Err(Error::Bug("the definition is not in git".into()));
-            };
-            let folder = context.scratch().join(format!("git-{stage}-{run}"));
+            let (folder, cloning) = self.cloning(context)?;
+            let commit = context.ahead.repositories.end((folder.clone(), cloning)).await?;
+            at(&self.0, commit, context);
+            adopt(&self.0, folder, context)
+        })
+    }
+}
+
+impl GitRepo {
+    /// The folder for the clone, and what clones into it.
+    fn cloning(&self, context: &Context) -> Result<(PathBuf, Fetching<Option<String>>), Error> {
+        let Planned { stage, run, definition, .. } = &self.0;
+        let Source::Git { repository, branch, revision, recursive, shallow, .. } =
+            definition.source.clone()
+        else {
+            return Err(Error::Bug("the definition is not in git".into()));
+        };
+        let folder = context.scratch().join(format!("git-{stage}-{run}"));
+        let to = folder.clone();
+        let cloning = async move {
             let wanted = Wanted {
                 branch: branch.as_deref(),
                 revision: revision.as_deref(),
-                recursive: *recursive,
+                recursive,
                 // A revision may be anywhere in the history; a tip needs nothing of it.
-                shallow: *shallow && revision.is_none(),
+                shallow: shallow && revision.is_none(),
             };
-            clone(repository, wanted, &folder).await.map_err(Error::Infrastructure)?;
-            if let Ok(commit) = git(&["rev-parse", "HEAD"], Some(&folder)).await {
-                context.log.info(format!("{repository} is at {}", commit.trim()));
-                context.fact("commit", commit.trim());
-            }
-            adopt(&self.0, folder, context)
-        })
+            clone(&repository, wanted, &to).await.map_err(Error::Infrastructure)?;
+            let commit = git(&["rev-parse", "HEAD"], Some(&to)).await;
+            Ok(commit.ok().map(|commit| commit.trim().to_owned()))
+        };
+        Ok((folder, Box::pin(cloning)))
+    }
+}
+
+/// Notes the revision that the definition's repository is at.
+pub(super) fn at(planned: &Planned, revision: Option<String>, context: &mut Context) {
+    if let Some((revision, repository)) = revision.zip(planned.definition.source.repository()) {
+        context.log.info(format!("{repository} is at {revision}"));
+        context.fact("commit", revision);
     }
 }
 
@@ -120,6 +148,8 @@ pub(super) async fn clone(
         std::fs::remove_dir_all(folder)
             .map_err(|error| format!("{}: {error}", folder.display()))?;
     }
+    // It may write there only.
+    std::fs::create_dir_all(folder).map_err(|error| format!("{}: {error}", folder.display()))?;
     let target = folder.display().to_string();
     let mut words = vec!["clone", "--quiet"];
     if shallow {
@@ -132,7 +162,7 @@ pub(super) async fn clone(
         words.extend(["--branch", branch]);
     }
     words.extend(["--", repository, &target]);
-    git(&words, None).await?;
+    said(confined("git", &Reach::of_network().writing(&[folder])), &words).await?;
     if let Some(revision) = revision {
         let commit = format!("{revision}^{{commit}}");
         let commit =
@@ -145,17 +175,24 @@ pub(super) async fn clone(
     Ok(())
 }
 
-/// Runs git, which must not ask anybody anything. Killed when dropped, with what it has started.
+/// Runs git on a clone, if it is one's, and on nothing of this host else.
 async fn git(words: &[&str], folder: Option<&Path>) -> Result<String, String> {
-    let mut command = confined("git");
-    if let Some(folder) = folder {
-        command.arg("-C").arg(folder);
-    }
+    let Some(folder) = folder else {
+        return said(confined("git", &Reach::of_network()), words).await;
+    };
+    let mut command = confined("git", &Reach::of_network().writing(&[folder]));
+    command.arg("-C").arg(folder);
+    said(command, words).await
+}
+
+/// What git says, which must not ask anybody anything. Killed when dropped, with what it has started.
+async fn said(mut command: Command, words: &[&str]) -> Result<String, String> {
     command
         .args(words)
         .env("GIT_TERMINAL_PROMPT", "0")
         .env("GIT_ASKPASS", "true")
-        .env("GIT_SSH_COMMAND", "ssh -o BatchMode=yes")
+        // It could make no socket for others to share its connection.
+        .env("GIT_SSH_COMMAND", "ssh -o BatchMode=yes -o ControlMaster=no")
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped());

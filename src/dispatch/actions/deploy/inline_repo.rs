@@ -43,12 +43,11 @@ pub(super) fn register(
     context.fact("name", planned.definition.name.clone());
     let Planned { stage, run, .. } = planned.clone();
     file.expected = planned.definition.expected.clone().or(file.expected);
-    let (address, revision) = match &planned.definition.source {
-        Source::Inline(_) | Source::Tar { .. } => (None, None),
-        Source::Git { repository, revision, .. } | Source::Bzr { repository, revision } => {
-            (Some(repository.clone()), revision.clone())
-        }
-        Source::Url { repository, .. } => (Some(repository.clone()), None),
+    let source = &planned.definition.source;
+    let address = source.repository().map(ToOwned::to_owned);
+    let revision = match source {
+        Source::Git { revision, .. } | Source::Bzr { revision, .. } => revision.clone(),
+        Source::Inline(_) | Source::Tar { .. } | Source::Url { .. } => None,
     };
     let shared = context.shared();
     let (path, commit) = (planned.definition.path.clone(), shared.extra.get("commit").cloned());

@@ -2,6 +2,7 @@
 
 mod append_overlays;
 mod apply_overlay;
+mod apply_overlay_image;
 mod bzr_repo;
 mod compress_overlay;
 mod compress_ramdisk;
@@ -28,6 +29,7 @@ mod postprocess;
 mod prepare_fit;
 pub(super) mod prepare_kernel;
 mod prepare_tftp;
+mod preseed;
 mod qdl;
 mod qemu_nfs;
 mod scp_overlay;

@@ -8,8 +8,9 @@ use super::extract_nfsrootfs::ExtractNfsRootfs;
 use super::extract_ramdisk::ExtractRamdisk;
 use super::persistent_nfs::PersistentNfs;
 use super::prepare_kernel::PrepareKernel;
+use super::preseed::{ConfigurePreseed, PRESEED};
 use crate::dispatch::action::{Action, Running, Scene};
-use crate::dispatch::actions::{NotYet, Nothing};
+use crate::dispatch::actions::Nothing;
 use crate::dispatch::aside::aside;
 use crate::dispatch::context::Context;
 use crate::dispatch::error::Error;
@@ -26,11 +27,6 @@ impl PrepareTftpOverlay {
     }
 }
 
-/// An action that has work only when the job says so, and that cannot do that yet.
-fn unless(asked: bool, name: &'static str, because: &'static str) -> Box<dyn Action> {
-    if asked { Box::new(NotYet { name, because }) } else { Box::new(Nothing(name)) }
-}
-
 impl Action for PrepareTftpOverlay {
     fn name(&self) -> &'static str {
         "prepare-tftp-overlay"
@@ -38,7 +34,7 @@ impl Action for PrepareTftpOverlay {
 
     fn populate(&self, scene: &Scene<'_>) -> Vec<Box<dyn Action>> {
         let has = |name: &str| self.tftp.artefact(name).is_some();
-        let preseed = "the block has \"preseed\"";
+        let os = has(PRESEED).then(|| self.tftp.os.clone()).flatten();
         let ramdisk = self.tftp.artefact("ramdisk").cloned();
         let nfs_root = self.tftp.artefact("nfsrootfs").cloned();
         let root: Box<dyn Action> = match nfs_root.clone() {
@@ -69,7 +65,7 @@ impl Action for PrepareTftpOverlay {
         if let Some(image_type) = kernel {
             steps.push(Box::new(PrepareKernel { image_type: Some(image_type) }));
         }
-        steps.push(unless(has("preseed"), "configure-preseed-file", preseed));
+        steps.push(Box::new(ConfigurePreseed { os }));
         steps.push(Box::new(CompressRamdisk));
         // What depthcharge boots has kernel, ramdisk and device tree in one.
         if scene.device.boot_methods.iter().any(|method| method == "depthcharge") {
@@ -92,7 +88,7 @@ pub(super) async fn place_for_tftp(
     let job = context.settings.job_id.clone();
     for artefact in artefacts {
         let name = &artefact.name;
-        let served = matches!(name.as_str(), "kernel" | "dtb" | "tee" | "dtbo");
+        let served = matches!(name.as_str(), "kernel" | "dtb" | "tee" | "dtbo" | PRESEED);
         let Some(file) = context.shared().files.get(name).filter(|_| served).cloned() else {
             continue;
         };

@@ -1,14 +1,14 @@
 //! `storage-deploy` and `uboot-ums-deploy`: an image onto a medium of the board.
 
+use super::apply_overlay_image::ApplyOverlayImage;
 use super::dd_image::DdImage;
 use super::parts::{Actions, device_env, downloads, overlay};
 use crate::dispatch::action::{Action, Scene};
-use crate::dispatch::actions::NotYet;
 
 /// What puts the overlay into the image, where there are tests.
 fn apply_overlay(scene: &Scene<'_>) -> Option<Box<dyn Action>> {
-    let because = "the tests have to go into an image";
-    scene.has_tests().then(|| Box::new(NotYet { name: "apply-overlay-image", because }) as _)
+    let image = scene.deploy().artefact("image").cloned();
+    scene.has_tests().then(|| Box::new(ApplyOverlayImage { image, sparse: false }) as _)
 }
 
 /// `to: usb`, `sata` or `sd`: the running system of the board writes the image.

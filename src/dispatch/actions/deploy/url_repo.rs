@@ -2,6 +2,7 @@
 //! the job file.
 
 use std::path::{Path, PathBuf};
+use std::process::Stdio;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -13,9 +14,10 @@ use super::test_definition::Planned;
 use crate::dispatch::action::{Action, Running, Scene};
 use crate::dispatch::context::Context;
 use crate::dispatch::error::Error;
-use crate::dispatch::host;
 use crate::dispatch::job::{Artefact, Source};
 use crate::dispatch::validate::Checks;
+use crate::image::unpack;
+use crate::sys::Program;
 
 #[derive(Debug)]
 pub(super) struct UrlRepo(pub Planned);
@@ -105,13 +107,16 @@ async fn unpacked(
         std::fs::remove_dir_all(&folder).map_err(|e| Error::Infrastructure(e.to_string()))?;
     }
     std::fs::create_dir_all(&folder).map_err(|e| Error::Infrastructure(e.to_string()))?;
-    let (from, to) = (archive.display(), folder.display());
-    let strip = strip.map(|strip| format!("--strip-components={strip}"));
-    let words = ["tar", "--force-local", "--no-same-owner", "--no-same-permissions", "-xf"]
-        .map(ToOwned::to_owned);
-    let place = [from.to_string(), "-C".to_owned(), to.to_string()];
-    let words: Vec<String> = words.into_iter().chain(place).chain(strip).collect();
-    host::run(&words, context).await.map_err(|error| Error::Test(error.to_string()))?;
+    let mut tar = unpack::unpacker("tar", &[archive], &folder);
+    tar.args(["--force-local", "--no-same-owner", "--no-same-permissions", "-xf"]).arg(archive);
+    tar.arg("-C").arg(&folder).args(strip.map(|strip| format!("--strip-components={strip}")));
+    tar.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
+    let failed = |error: std::io::Error| Error::Infrastructure(format!("tar: {error}"));
+    let ended = Program::spawn(tar).map_err(failed)?.ended().await.map_err(failed)?;
+    if !ended.status.success() {
+        let what = format!("{run}: the archive cannot be unpacked: {}", unpack::complaint(&ended));
+        return Err(Error::Test(what));
+    }
     let root = root(folder, &definition.path);
     adopt(planned, root, context)
 }

@@ -19,7 +19,7 @@ use crate::dispatch::context::Context;
 use crate::dispatch::device::{Device, TestContainer};
 use crate::dispatch::error::Error;
 use crate::dispatch::expect::Patterns;
-use crate::dispatch::host;
+use crate::dispatch::host::{self, Started};
 use crate::dispatch::job::Container;
 use crate::dispatch::session::{Session, Wait};
 use crate::dispatch::validate::Checks;
@@ -115,18 +115,15 @@ impl Action for DockerTestShell {
             let overlay = format!("{}{lava_dir}:{lava_dir}", folder.display());
             let words = words(&self.container, &context.device.docker_test, &id, &name, &overlay);
             context.log.info(format!("host: {}", words.join(" ")));
-            context.add_container(name.clone()).await;
+            let options = context.device.docker_test.global.clone();
+            let container = Started { name, options };
+            context.add_container(container.clone()).await;
             let program = Program::start(&words)?;
             context.enter_container(Session::new(Box::new(program), context.log.clone()));
             let done = self.tests(context).await;
             context.leave_container();
-            let global = context.device.docker_test.global.clone();
-            let removal = ["rm", "--force", &name].map(ToOwned::to_owned);
-            let words =
-                ["docker".to_owned()].into_iter().chain(global).chain(removal).collect::<Vec<_>>();
-            let removed = host::run(&words, context).await;
-            if removed.is_ok() {
-                context.containers.retain(|other| *other != name);
+            if host::run(&container.removal(), context).await.is_ok() {
+                context.containers.retain(|other| *other != container);
             }
             done
         })

@@ -122,10 +122,14 @@ impl Follower {
             }
             Signal::StartSet { name } => self.set = Some(name),
             Signal::StopSet => self.set = None,
-            Signal::Feedback { namespace } => context.log.info(format!(
-                "the test wants what the console of {namespace:?} says: this job follows one console, \
-                 and logs it as it speaks"
-            )),
+            // In LAVA's words, for who reads its logs.
+            Signal::Feedback { namespace } if context.has_namespace(&namespace) => {
+                context.log.info(format!("Requesting feedback from namespace: {namespace}"));
+                context.feedback.insert(namespace);
+            }
+            Signal::Feedback { namespace } => {
+                context.log.error(format!("{namespace} is not a valid namespace"));
+            }
             Signal::Event { text } => context.log.event(text),
             Signal::Raise { message } => {
                 return Err(Error::Test(format!("the test ended the job: {message}")));

@@ -171,6 +171,7 @@ impl Shell {
                         // Another definition has another pattern.
                         patterns = self.patterns()?;
                     }
+                    context.take_in_feedback().await;
                 }
             }
         }

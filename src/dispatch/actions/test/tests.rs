@@ -210,6 +210,38 @@ parse: {pattern: '(?P<test_case_id>[+ a-z]*\\w+): (?P<result>OK|BAD)$', fixupdic
 }
 
 #[tokio::test(start_paused = true)]
+async fn feedback_is_what_the_console_of_another_namespace_says() {
+    let dir = tempfile::tempdir().unwrap();
+    let (mut context, board) = job(dir.path(), PLAIN);
+    let problems = Problems::default();
+    let at = At::top("job.yaml", &problems);
+    let (head, block) = JOB.trim_end().split_once("[{test: {").unwrap();
+    let block = block.strip_suffix(']').unwrap();
+    let two =
+        format!("{head}[{{test: {{namespace: linux, {block}, {{test: {{namespace: m4, {block}]\n");
+    let two = Job::read(&crate::yaml::parse(&two, &at).unwrap(), &at);
+    context.job = Arc::new(problems.check(two).unwrap());
+    let (script, mut other) = Script::new();
+    context.now.line = "m4".into();
+    context.connect(Session::new(Box::new(script), context.log.clone()));
+    context.now.line = "common".into();
+    other.say("m4: all is well\r\n").await;
+    let asks = ["m4", "m5"].map(|name| format!("<LAVA_SIGNAL_TESTFEEDBACK {name}>"));
+    let all = vouched(&[SIGNALS[0], &asks[0], &asks[1], SIGNALS[5]]);
+    let job = async {
+        let done = TestShell { stage: 0, multinode: false }.run(&mut context).await;
+        drop(context);
+        done
+    };
+    let (done, _) = tokio::join!(job, play(board, exit(&all, &total(4)), all.clone()));
+    assert_eq!(done, Ok(()));
+    let log = std::fs::read_to_string(dir.path().join("log")).unwrap();
+    let of = |what: &str| log.find(what).unwrap_or_else(|| panic!("no {what:?} in {log}"));
+    assert!(of("Requesting feedback from namespace: m4") < of("m4: all is well"), "{log}");
+    assert!(of("m4: all is well") < of("m5 is not a valid namespace"), "{log}");
+}
+
+#[tokio::test(start_paused = true)]
 async fn signals_in_the_kernels_log_count_whatever_is_printed_before_them() {
     let kernel = |line: &str| format!("[   12.345678] {line}");
     let all = vouched(&SIGNALS);

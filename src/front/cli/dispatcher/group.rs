@@ -80,16 +80,22 @@ impl GroupArgs {
         let settings: Vec<Settings> = each(loaded, &settings);
         let mut faults = Vec::new();
         for (loaded, settings) in loaded.iter().zip(&settings) {
+            let name = &seat(loaded)?.name;
             let valid = valid(loaded, settings, cancelled).await;
             let valid = valid.and_then(|unreachable| match only_validate {
                 true => all_there(&unreachable),
                 false => {
-                    tell(&unreachable);
+                    tell(
+                        &unreachable
+                            .iter()
+                            .map(|what| format!("{name}: {what}"))
+                            .collect::<Vec<_>>(),
+                    );
                     Ok(())
                 }
             });
             if let Err(fault) = valid {
-                faults.push((seat(loaded)?.name.clone(), fault));
+                faults.push((name.clone(), fault));
             }
         }
         if !faults.is_empty() || only_validate {

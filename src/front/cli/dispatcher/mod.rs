@@ -73,6 +73,7 @@ impl DispatcherArgs {
         let Ok(own) = std::env::current_exe() else { return };
         // What is there already is the mark of a job around this one, whose end is not ours.
         let mark = guard::new_mark();
+        guard::enter_cgroup(&mark);
         let mut arguments = std::env::args_os();
         let name = arguments.next().unwrap_or_default();
         let mut again = std::process::Command::new(own);

@@ -57,6 +57,17 @@ pub(super) struct ShareArgs {
     server: ServerArg,
 }
 
+/// Ends that somebody else uses what you have reserved, too.
+#[derive(Debug, Args)]
+pub(super) struct UnshareArgs {
+    /// The board, or the number of the request.
+    what: String,
+    /// Who uses it no more.
+    user: String,
+    #[command(flatten)]
+    server: ServerArg,
+}
+
 pub(super) async fn queue(args: QueueArgs, ctx: &Context) -> Result<(), Failure> {
     let requests = args.server.locate()?.requests(args.ended).await?;
     if args.server.json {
@@ -106,18 +117,33 @@ pub(super) async fn extend(args: ExtendArgs, ctx: &Context) -> Result<(), Failur
 }
 
 pub(super) async fn share(args: ShareArgs, ctx: &Context) -> Result<(), Failure> {
-    let server = args.server.locate()?;
-    let id = lease_of(&server, &args.what).await?;
-    let change =
-        LeaseChange { to: Some(args.user), user: Some(ctx.user().to_owned()), length: None };
-    let how = if args.hand_over { "give" } else { "share" };
+    let ShareArgs { what, user, hand_over, server } = args;
+    let how = if hand_over { "give" } else { "share" };
+    shared(how, &what, user, &server, ctx).await
+}
+
+pub(super) async fn unshare(args: UnshareArgs, ctx: &Context) -> Result<(), Failure> {
+    let UnshareArgs { what, user, server } = args;
+    shared("unshare", &what, user, &server, ctx).await
+}
+
+async fn shared(
+    how: &str,
+    what: &str,
+    user: String,
+    at: &ServerArg,
+    ctx: &Context,
+) -> Result<(), Failure> {
+    let server = at.locate()?;
+    let id = lease_of(&server, what).await?;
+    let change = LeaseChange { to: Some(user), user: Some(ctx.user().to_owned()), length: None };
     let request = server.change(id, how, &change).await?;
     let with = match request.shared_with.as_slice() {
         [] => String::new(),
         users => format!(", shared with {}", users.join(", ")),
     };
     let text = format!("request {id} is {}'s{with}: {}\n", request.user, sentence(&request));
-    tell(ctx, args.server.json, &request, &text).await
+    tell(ctx, at.json, &request, &text).await
 }
 
 /// The number of the lease that is meant: by that, or by a board that it has.

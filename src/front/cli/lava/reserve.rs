@@ -5,6 +5,7 @@ use std::time::Duration;
 use clap::Args;
 use jiff::Timestamp;
 use tokio::signal::unix::{SignalKind, signal};
+use tokio::time::Instant;
 
 use super::Context;
 use super::board::ServerArg;
@@ -20,11 +21,13 @@ const READY: Duration = Duration::from_secs(5);
 /// How long is waited before a server that is gone is asked again, and how often.
 const AGAIN: Duration = Duration::from_secs(2);
 const TRIES: u32 = 30;
+/// Longer than anybody waits for the next event.
+const FAR: Duration = Duration::from_secs(24 * 3600);
 
 /// Reserves boards: waits until it is your turn, and then tells how to get at them.
 ///
-/// SPEC is a device type, and what the board is to have: panda, 'arch=armv7 ram>=1GB cpus>=2', tag=hdmi,
-/// name=panda01. Several SPECs are a board each, all of them at once. What you have waited for is lost with
+/// SPEC is a device type, and what the board is to have: panda arch=armv7 'ram>=1GB' 'cpus>=2' tag=hdmi, or
+/// name=panda01. What stands behind a + is another board, and all of them are had at once: panda + beagle. What you have waited for is lost with
 /// Ctrl-C; what you have is yours until the time is over, or lava release.
 ///
 /// Exit codes: 1 it will never be your turn as the lab is now (with --no-wait it is 0: the request waits);
@@ -32,7 +35,7 @@ const TRIES: u32 = 30;
 #[derive(Debug, Args)]
 pub(super) struct ReserveArgs {
     #[arg(required = true, value_name = "SPEC")]
-    specs: Vec<String>,
+    words: Vec<String>,
     /// For how long, as 30m, 2h or 3d; 31 days at most.
     #[arg(long = "for", value_name = "TIME", default_value = "2h")]
     length: String,
@@ -59,14 +62,15 @@ pub(super) struct ReserveArgs {
 pub(super) async fn run(args: ReserveArgs, ctx: &Context) -> Result<(), Failure> {
     let server = args.server.locate()?;
     let waits = !args.no_wait && args.start.is_none();
-    let several = args.specs.len() > 1;
+    let specs = specs(&args.words);
+    let several = specs.len() > 1;
     if several && args.boards.is_some() {
-        let what = "either several SPECs, a board each, or --boards of one";
+        let what = "either several SPECs with + between them, or --boards of one";
         return Err(Failure::new(Kind::User, what));
     }
     let asked = BoardRequest {
-        spec: if several { String::new() } else { args.specs.concat() },
-        specs: if several { args.specs } else { Vec::new() },
+        spec: if several { String::new() } else { specs.concat() },
+        specs: if several { specs } else { Vec::new() },
         boards: args.boards,
         length: args.length,
         start_us: args.start,
@@ -90,6 +94,12 @@ pub(super) async fn run(args: ReserveArgs, ctx: &Context) -> Result<(), Failure>
         _ => format!("request {id}: {}\n", sentence(&request)),
     };
     ctx.print(text.as_bytes()).await
+}
+
+/// A description for each board: words belong to one, until there is a `+`.
+fn specs(words: &[String]) -> Vec<String> {
+    let words: Vec<&str> = words.iter().flat_map(|word| word.split_whitespace()).collect();
+    words.split(|word| *word == "+").map(|words| words.join(" ")).collect()
 }
 
 /// Waits for the request's turn, and gives it up when told to end.
@@ -130,7 +140,7 @@ async fn turn(
 ) -> Result<RequestInfo, Failure> {
     let mut told = String::new();
     let mut tries = 0;
-    let ready = tokio::time::Instant::now() + READY;
+    let mut leased = None;
     loop {
         let mut follow = match server.follow(request.id, ctx.user()).await {
             Ok(follow) => follow,
@@ -151,6 +161,10 @@ async fn turn(
                     return Err(Failure::new(Kind::Refused, what));
                 }
                 RequestState::Waiting => {
+                    if let Some(waiting) = request.waiting.as_ref().filter(|it| it.never) {
+                        server.release(request.id, ctx.user(), None).await?;
+                        return Err(never(request.id, &waiting.why));
+                    }
                     let now = sentence(&request);
                     if told != now {
                         ctx.note(&format!("request {}: {now}", request.id)).await;
@@ -158,12 +172,15 @@ async fn turn(
                     }
                 }
             }
-            let leased = request.state == RequestState::Leased;
-            let until = if leased { ready.max(tokio::time::Instant::now()) } else { far() };
+            let until = patience(request.state, &mut leased, Instant::now());
             let next = tokio::select! {
+                biased;
                 next = follow.next() => next,
                 () = tokio::time::sleep_until(until) => {
-                    ctx.note("an outlet does not know yet that its board is yours").await;
+                    let why = request.unready.as_ref().map(|why| format!(" ({why})"));
+                    let why = why.unwrap_or_default();
+                    ctx.note(&format!("an outlet does not know yet that its board is yours{why}"))
+                        .await;
                     return Ok(request);
                 }
             };
@@ -249,8 +266,17 @@ fn named(request: &RequestInfo) -> String {
     request.boards.iter().map(Name::as_str).collect::<Vec<_>>().join(", ")
 }
 
-fn far() -> tokio::time::Instant {
-    tokio::time::Instant::now() + Duration::from_secs(24 * 3600)
+/// Until when the next event is waited for; `leased` is when the boards were there first.
+fn patience(state: RequestState, leased: &mut Option<Instant>, now: Instant) -> Instant {
+    match state {
+        RequestState::Leased => *leased.get_or_insert(now) + READY,
+        _ => now + FAR,
+    }
+}
+
+fn never(id: u64, why: &str) -> Failure {
+    let what = format!("request {id} is called back: {why}");
+    Failure::new(Kind::Failed, what).hint("lava board list has the boards that there are")
 }
 
 /// A time to come, in microseconds since the Unix epoch.
@@ -262,4 +288,28 @@ fn moment(text: &str) -> Result<u64, String> {
         format!("{text:?} is no time to come; write it like 2026-11-24T09:00Z or 8h")
     })?;
     u64::try_from(time.as_microsecond()).map_err(|_| "that is long ago".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_outlet_has_its_time_however_long_the_board_was_waited_for() {
+        let (begin, mut leased) = (Instant::now(), None);
+        let later = begin + Duration::from_secs(3600);
+        assert!(patience(RequestState::Waiting, &mut leased, begin) > later);
+        assert_eq!(patience(RequestState::Leased, &mut leased, later), later + READY);
+        let again = later + Duration::from_secs(1);
+        assert_eq!(patience(RequestState::Leased, &mut leased, again), later + READY);
+    }
+
+    #[test]
+    fn words_are_one_board_until_there_is_a_plus() {
+        let specs =
+            |words: &[&str]| specs(&words.iter().map(|it| it.to_string()).collect::<Vec<_>>());
+        assert_eq!(specs(&["panda", "ram=1GB"]), ["panda ram=1GB"]);
+        assert_eq!(specs(&["panda ram=1GB", "+", "beagle"]), ["panda ram=1GB", "beagle"]);
+        assert_eq!(specs(&["panda + tag=a+b"]), ["panda", "tag=a+b"]);
+    }
 }

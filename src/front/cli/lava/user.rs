@@ -5,7 +5,10 @@ use serde_json::json;
 
 use super::Context;
 use super::board::{ServerArg, tell};
-use crate::model::{Failure, Kind, Name, Pattern, Right, Rights, TokenRequest, UserDescription};
+use crate::model::{
+    Failure, Kind, Name, NewToken, Pattern, Right, Rights, TokenRequest, UserChange,
+    UserDescription,
+};
 
 /// The users of a lava-server: who they are, what they may, and their tokens.
 #[derive(Debug, Args)]
@@ -20,7 +23,7 @@ enum UserVerb {
     /// Lists the users, their rights and their tokens.
     List(ListArgs),
     /// Lets users in no more.
-    Remove(RemoveArgs),
+    Remove(RemoveUsersArgs),
     Token(TokenArgs),
     /// Ends a token: lava user list has its id.
     Untoken(UntokenArgs),
@@ -45,7 +48,8 @@ enum GroupVerb {
 
 /// Adds a user, and prints a token; or says anew what a user may, who keeps their tokens.
 ///
-/// From the first user on everybody has to log in, but on the server's own Unix socket.
+/// From the first user on everybody has to log in, but on the server's own Unix socket; so the first one is to have
+/// control of everything: lava user add root --control '*'.
 #[derive(Debug, Args)]
 struct AddArgs {
     name: Name,
@@ -107,8 +111,17 @@ struct RemoveArgs {
 }
 
 #[derive(Debug, Args)]
+struct RemoveUsersArgs {
+    /// Also the last one: nobody has to log in any more.
+    #[arg(long)]
+    open: bool,
+    #[command(flatten)]
+    users: RemoveArgs,
+}
+
+#[derive(Debug, Args)]
 struct RightsArgs {
-    /// Boards to know of: names, or patterns such as 'panda*'.
+    /// Boards to know of: names, patterns such as 'panda*', or types, as type=panda.
     #[arg(long, value_name = "PATTERN")]
     see: Vec<Pattern>,
     /// Boards to read.
@@ -137,10 +150,10 @@ pub(super) async fn user(args: UserArgs, ctx: &Context) -> Result<(), Failure> {
     match args.verb {
         UserVerb::Add(args) => add(args, ctx).await,
         UserVerb::List(args) => list(args, ctx).await,
-        UserVerb::Remove(args) => {
+        UserVerb::Remove(RemoveUsersArgs { open, users: args }) => {
             let server = args.server.locate()?;
             for name in &args.names {
-                server.remove_user(name).await?;
+                server.remove_user(name, open).await?;
                 let done = json!({"user": name, "done": true});
                 tell(ctx, args.server.json, &done, &format!("{name} is let in no more\n")).await?;
             }
@@ -194,19 +207,30 @@ pub(super) async fn group(args: GroupArgs, ctx: &Context) -> Result<(), Failure>
 async fn add(args: AddArgs, ctx: &Context) -> Result<(), Failure> {
     let AddArgs { name, group, rights, server: at } = args;
     let server = at.locate()?;
-    let known = server.users().await?.iter().any(|user| user.name == name);
     let rights = rights.rights();
     if group.is_empty() && rights.is_empty() {
         let what = format!("what may {name}? say --write 'panda*', or --group GROUP");
         return Err(Failure::new(Kind::User, what));
     }
-    server.put_user(&name, &UserDescription { groups: group, rights }).await?;
-    match known {
-        true => {
+    let UserChange { token, announcing } =
+        server.put_user(&name, &UserDescription { groups: group, rights }).await?;
+    match token {
+        None => {
             let done = json!({"user": name, "done": true});
             tell(ctx, at.json, &done, &format!("{name} may this from now on\n")).await
         }
-        false => token(&at, &name, &TokenRequest::default(), ctx).await,
+        Some(token) => {
+            told(&at, &token, ctx).await?;
+            if !announcing.is_empty() {
+                let (count, all) = (announcing.len(), announcing.join(", "));
+                ctx.note(&format!(
+                    "everybody has to log in now, also the daemons that announce themselves ({count}: \
+                     {all}): each by TCP needs a token with control of everything, [server] token_file"
+                ))
+                .await;
+            }
+            Ok(())
+        }
     }
 }
 
@@ -217,8 +241,12 @@ async fn token(
     ctx: &Context,
 ) -> Result<(), Failure> {
     let token = at.locate()?.new_token(user, asked).await?;
+    told(at, &token, ctx).await
+}
+
+async fn told(at: &ServerArg, token: &NewToken, ctx: &Context) -> Result<(), Failure> {
     if at.json {
-        return ctx.print_json(&token).await;
+        return ctx.print_json(token).await;
     }
     ctx.print(format!("{}\n", token.token).as_bytes()).await?;
     ctx.note("it is shown only now; its owner puts it into ~/.config/lava/token or $LAVA_TOKEN")

@@ -61,7 +61,8 @@ impl Caller {
 
     /// What they may do on the console or outlet of a name, now.
     pub fn on(&self, name: &str) -> Option<Right> {
-        self.right(|rights| rights.on(name))
+        let kind = self.access.kind_of(name);
+        self.right(|rights| rights.on_board(name, kind.as_deref()))
     }
 
     pub fn may(&self, right: Right, name: &str) -> bool {
@@ -71,6 +72,16 @@ impl Caller {
     /// What they may do on everything, now.
     pub fn on_all(&self) -> Option<Right> {
         self.right(Rights::on_all)
+    }
+
+    /// The most that they may do on anything, now; `None` for who would not be let in any more.
+    pub fn on_any(&self) -> Option<Right> {
+        self.right(Rights::most)
+    }
+
+    /// Whether they are let in only as long as nobody has to log in.
+    pub fn is_stranger(&self) -> bool {
+        matches!(self.who, Who::Anyone | Who::Local { .. }) && self.access.is_open()
     }
 
     /// The name that they have proved to be theirs.

@@ -9,8 +9,9 @@ mod guard;
 pub(in crate::front) mod table;
 
 use std::borrow::Cow;
+use std::collections::HashMap;
 use std::net::{IpAddr, Ipv6Addr};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock};
 use std::time::Instant;
 
 use axum::http::StatusCode;
@@ -19,7 +20,7 @@ use tokio::sync::watch;
 use super::ApiError;
 use crate::config::AccessConfig;
 use crate::front::attempts::{Attempts, Verdict, network};
-use crate::model::{Failure, Kind, PageKey, Refusal, Right, TokenHash, units};
+use crate::model::{Failure, Kind, PageKey, Refusal, Right, Rights, TokenHash, units};
 
 pub use caller::{Caller, Standing, Who};
 pub use guard::{Guard, Need, Row, TOKEN_PROTOCOL, guard, last};
@@ -34,6 +35,8 @@ struct Inner {
     config: watch::Sender<Arc<AccessConfig>>,
     attempts: Mutex<Attempts>,
     pages: Option<Pages>,
+    /// The types of boards, by their names, where they are known.
+    kinds: RwLock<HashMap<String, String>>,
 }
 
 /// Where a connection is from, and what that says of who it is; an extension of every request.
@@ -99,7 +102,8 @@ impl Access {
 
     fn with(config: AccessConfig, pages: Option<Pages>) -> Self {
         let config = watch::Sender::new(Arc::new(config));
-        Self(Arc::new(Inner { config, attempts: Mutex::default(), pages }))
+        let (attempts, kinds) = (Mutex::default(), RwLock::default());
+        Self(Arc::new(Inner { config, attempts, pages, kinds }))
     }
 
     /// From now on this counts, for those who are attached already, too.
@@ -116,6 +120,48 @@ impl Access {
     /// Somebody of whom it is known already who they are.
     pub fn caller(&self, who: Who) -> Caller {
         Caller::new(self.clone(), who)
+    }
+
+    /// From now on these are the types of boards.
+    pub(in crate::front) fn set_kinds(&self, kinds: HashMap<String, String>) {
+        *self.0.kinds.write().unwrap_or_else(PoisonError::into_inner) = kinds;
+    }
+
+    /// From now on this is the type of a board.
+    pub(in crate::front) fn set_kind(&self, name: &str, kind: &str) {
+        let mut kinds = self.0.kinds.write().unwrap_or_else(PoisonError::into_inner);
+        kinds.insert(name.to_owned(), kind.to_owned());
+    }
+
+    fn kind_of(&self, name: &str) -> Option<String> {
+        self.0.kinds.read().unwrap_or_else(PoisonError::into_inner).get(name).cloned()
+    }
+
+    /// What somebody of this name may do on a board, by all that lets them in: `Some(None)` when nothing does, and
+    /// `None` where nobody has to log in.
+    pub(in crate::front) fn rights_of(
+        &self,
+        user: &str,
+    ) -> Option<Option<impl Fn(&str) -> Option<Right> + Send + Sync + use<>>> {
+        let config = self.config();
+        if config.is_open() {
+            return None;
+        }
+        let tokens = config.tokens.iter().map(|it| (it.name.as_str(), &it.rights));
+        let certificates = config.certificates.iter().map(|it| (it.name.as_str(), &it.rights));
+        // Which users this host has is not asked: any of them may be meant.
+        let local = config.local.iter().filter(|rights| !rights.is_empty());
+        let theirs = tokens.chain(certificates).chain(local.map(|rights| (user, rights)));
+        let theirs = theirs.filter(|(name, _)| *name == user).map(|(_, rights)| rights.clone());
+        let access = self.clone();
+        Some(theirs.reduce(|all, more| all.and(&more)).map(|rights| {
+            move |board: &str| rights.on_board(board, access.kind_of(board).as_deref())
+        }))
+    }
+
+    /// Whether nobody has to log in, now.
+    pub fn is_open(&self) -> bool {
+        self.config().is_open()
     }
 
     fn config(&self) -> Arc<AccessConfig> {
@@ -265,7 +311,6 @@ pub(super) fn missing(caller: &Caller, has: Option<Right>, needed: Right, on: &s
 mod tests {
     use super::*;
     use crate::config::{CertificateUser, TokenUser};
-    use crate::model::Rights;
 
     fn rights(right: Right) -> Rights {
         let mut rights = Rights::default();

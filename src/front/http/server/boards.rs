@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::super::{ApiError, Params};
-use super::{Answer, Body, By, MAX_REASON, check, read, whoever};
+use super::{Answer, Body, By, Doors, MAX_REASON, asking, check, read, whoever};
 use crate::client::ErrorBody;
 use crate::model::{
     BoardDescription, BoardInfo, BoardRecord, Failure, HealthChange, Kind, Name, Right,
@@ -65,6 +65,7 @@ pub(super) async fn get(
 ), request_body = BoardDescription, responses(
     (status = 200, body = BoardInfo),
     (status = 400, body = ErrorBody, description = "the description is not understood"),
+    (status = 403, body = ErrorBody, description = "what it consists of is not the caller's to name"),
     (status = 409, body = ErrorBody, description = "what it consists of belongs to another board"),
 ))]
 pub(super) async fn put(
@@ -72,13 +73,17 @@ pub(super) async fn put(
     Path(name): Path<String>,
     Params(Asking { user, new }): Params<Asking>,
     Extension(caller): By,
+    Extension(doors): Extension<Doors>,
     body: Body,
 ) -> Answer<BoardInfo> {
     let description: BoardDescription =
         read(body, r#"{"type":"panda","console":"farm1/panda01","tags":["hdmi"]}"#)?;
     let name: Name = name.parse().map_err(|error| wrong(&error))?;
-    let who = whoever(&caller, user)?;
-    Ok(Json(server.put_board(name, description, new, &who).await?))
+    let asker = asking(&caller, whoever(&caller, user)?);
+    server.check_description(&name, &description, &asker).await?;
+    let board = server.put_board(name, description, new, &asker.user).await?;
+    doors.access.set_kind(board.name.as_str(), board.kind.as_str());
+    Ok(Json(board))
 }
 
 /// Takes a board out of the lab.

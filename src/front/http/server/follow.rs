@@ -12,8 +12,8 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::super::{ApiError, Ending, Params};
-use super::requests::number;
-use super::{By, asker};
+use super::requests::{Asking, look, number};
+use super::{By, Caller, asker};
 use crate::client::ErrorBody;
 use crate::model::{RequestInfo, RequestState};
 use crate::server::{Asker, Server};
@@ -23,15 +23,11 @@ const AT_MOST_EVERY: Duration = Duration::from_millis(50);
 /// … and so often at least: what it has waited counts.
 const AT_LEAST_EVERY: Duration = Duration::from_secs(5);
 
-#[derive(Debug, serde::Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct Asking {
-    user: Option<String>,
-}
-
 struct Following {
     server: Server,
     id: u64,
+    /// What they may see is looked at each time: a token may end meanwhile.
+    caller: Caller,
     /// Its holder is heard of as long as they follow it.
     holder: Option<Asker>,
     changes: watch::Receiver<u64>,
@@ -57,10 +53,11 @@ pub(super) async fn follow(
     Extension(Ending(ending)): Extension<Ending>,
 ) -> Result<Sse<impl Stream<Item = Result<Event, Infallible>>>, ApiError> {
     let id = number(&id)?;
-    server.request(id).await?;
     let holder = asker(&caller, user).ok();
+    look(&server, id, holder.as_ref(), &caller).await?;
     let changes = server.changes();
-    let following = Following { server, id, holder, changes, ending, looked: None, told: None };
+    let following =
+        Following { server, id, caller, holder, changes, ending, looked: None, told: None };
     let stream = futures_util::stream::unfold(following, |mut following| async move {
         let event = following.next().await?;
         Some((Ok(event), following))
@@ -85,11 +82,8 @@ impl Following {
             }
             self.changes.borrow_and_update();
             self.looked = Some(Instant::now());
-            if let Some(holder) = &self.holder {
-                // Of somebody else's, or of one that has ended, nobody is heard.
-                let _ = self.server.hear(self.id, holder).await;
-            }
-            let now = self.server.request(self.id).await.ok()?;
+            self.caller.on_any()?;
+            let now = look(&self.server, self.id, self.holder.as_ref(), &self.caller).await.ok()?;
             if self.told.as_ref() != Some(&now) {
                 let event = Event::default().json_data(&now).ok()?;
                 self.told = Some(now);

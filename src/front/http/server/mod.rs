@@ -2,6 +2,7 @@
 
 mod boards;
 mod daemons;
+mod events;
 mod follow;
 mod images;
 mod leases;
@@ -9,6 +10,7 @@ mod metrics;
 mod openapi;
 mod requests;
 mod rights;
+mod seen;
 mod users;
 
 use axum::body::Bytes;
@@ -58,6 +60,7 @@ pub fn router(server: Server, images: Images, doors: Doors, tasks: TaskTracker) 
         .route("/users/{user}/tokens/{token}", delete(users::remove_token))
         .route("/groups", get(users::groups))
         .route("/groups/{group}", put(users::put_group).delete(users::remove_group))
+        .route("/events", get(events::events))
         .route("/requests", get(requests::list).post(requests::submit))
         .route("/requests/{id}", get(requests::get).delete(requests::release))
         .route("/requests/{id}/follow", get(follow::follow))
@@ -65,6 +68,7 @@ pub fn router(server: Server, images: Images, doors: Doors, tasks: TaskTracker) 
         .route("/leases", get(leases::list))
         .route("/leases/{id}/extend", post(leases::extend))
         .route("/leases/{id}/share", post(leases::share))
+        .route("/leases/{id}/unshare", post(leases::unshare))
         .route("/leases/{id}/give", post(leases::give))
         .route("/images", get(images::list))
         .route("/images/{name}", get(images::get).put(images::put).delete(images::remove))
@@ -101,6 +105,13 @@ impl Doors {
         Self { access: Access::new(config.clone()), config }
     }
 
+    /// Knows from now on of which types boards are: rights may be on all of a type.
+    async fn learn(&self, server: &Server) {
+        let boards = server.boards().await.into_iter();
+        let kinds = boards.map(|board| (board.name.to_string(), board.kind.to_string()));
+        self.access.set_kinds(kinds.collect());
+    }
+
     /// Lets in who is to be let in now.
     ///
     /// # Errors
@@ -113,6 +124,7 @@ impl Doors {
             config.local = Some(Rights::default());
         }
         config.tokens.extend(tokens.into_iter().flatten());
+        self.learn(server).await;
         self.access.set(config.clone());
         Ok(config)
     }
@@ -149,9 +161,14 @@ fn asker(caller: &Caller, said: Option<String>) -> Result<Asker, ApiError> {
         let what = "a request is somebody's: whose?";
         Failure::new(Kind::User, what).hint(r#"say who asks: "user": "alice", or ?user=alice"#)
     })?;
+    Ok(asking(caller, user))
+}
+
+/// Who asks by this name, with what they may.
+fn asking(caller: &Caller, user: String) -> Asker {
     let asking = caller.clone();
     let on = Box::new(move |board: &str| asking.on(board));
-    Ok(Asker { user, on_all: caller.on_all(), on })
+    Asker { user, on_all: caller.on_all(), on }
 }
 
 /// The same for what anybody may do without a name.
@@ -185,7 +202,11 @@ impl From<ServerError> for ApiError {
             ServerError::NoBoard { .. } | ServerError::NoRequest(_) | ServerError::NoUser(_) => {
                 Some(StatusCode::NOT_FOUND)
             }
-            ServerError::NotYours { .. } | ServerError::NoRights => Some(StatusCode::FORBIDDEN),
+            ServerError::NotYours { .. }
+            | ServerError::NotYourPart { .. }
+            | ServerError::NoPriority { .. }
+            | ServerError::NotForThem { .. }
+            | ServerError::NoRights => Some(StatusCode::FORBIDDEN),
             ServerError::NoLease(..) => Some(StatusCode::CONFLICT),
             _ => None,
         };

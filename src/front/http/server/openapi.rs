@@ -3,7 +3,7 @@
 use utoipa::OpenApi as _;
 
 use super::super::Bearer;
-use super::{boards, daemons, follow, images, leases, requests, users};
+use super::{boards, daemons, events, follow, images, leases, requests, users};
 
 /// As served at `/openapi.json` and checked in at `conf/openapi/lava-server.json`.
 pub fn openapi() -> utoipa::openapi::OpenApi {
@@ -34,6 +34,7 @@ pub fn openapi() -> utoipa::openapi::OpenApi {
             users::groups,
             users::put_group,
             users::remove_group,
+            events::events,
             requests::list,
             requests::submit,
             requests::get,
@@ -43,6 +44,7 @@ pub fn openapi() -> utoipa::openapi::OpenApi {
             leases::list,
             leases::extend,
             leases::share,
+            leases::unshare,
             leases::give,
             images::list,
             images::get,

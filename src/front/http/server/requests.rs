@@ -5,10 +5,11 @@ use axum::{Extension, Json};
 use serde::Deserialize;
 
 use super::super::{ApiError, Params};
-use super::{Answer, Body, By, MAX_REASON, asker, check, read};
+use super::seen::seen;
+use super::{Answer, Body, By, Caller, MAX_REASON, asker, check, read};
 use crate::client::ErrorBody;
 use crate::model::{BoardRequest, Failure, Kind, LeaseChange, RequestInfo};
-use crate::server::Server;
+use crate::server::{Asker, Server, ServerError};
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -16,6 +17,13 @@ pub(super) struct All {
     /// Also those that have ended within a week.
     #[serde(default)]
     ended: bool,
+}
+
+/// Who asks, where nobody logs in.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Asking {
+    pub(super) user: Option<String>,
 }
 
 /// Who ends a request, and of somebody else why.
@@ -35,8 +43,10 @@ pub(super) struct Ending {
 pub(super) async fn list(
     State(server): State<Server>,
     Params(All { ended }): Params<All>,
+    Extension(caller): By,
 ) -> Answer<Vec<RequestInfo>> {
-    Ok(Json(server.requests(ended).await?))
+    let all = server.requests(ended).await?;
+    Ok(Json(all.into_iter().filter_map(|request| seen(request, &caller)).collect()))
 }
 
 /// Asks for boards: all that are asked for at once, as soon as it is the request's turn.
@@ -56,16 +66,24 @@ pub(super) async fn submit(
     Ok(Json(server.submit(asked, &asker).await?))
 }
 
-/// One request: its place in the queue, when it may be its turn, and why it waits; or its boards.
-#[utoipa::path(get, path = "/requests/{id}", params(("id" = u64, Path)), responses(
+/// One request: its place in the queue, when it may be its turn, and why it waits; or its boards. When its holder
+/// asks, they are heard of.
+#[utoipa::path(get, path = "/requests/{id}", params(
+    ("id" = u64, Path),
+    ("user" = Option<String>, Query, description = "who asks, where nobody logs in"),
+), responses(
     (status = 200, body = RequestInfo),
     (status = 404, body = ErrorBody, description = "there never was one"),
 ))]
 pub(super) async fn get(
     State(server): State<Server>,
     Path(id): Path<String>,
+    Params(Asking { user }): Params<Asking>,
+    Extension(caller): By,
 ) -> Answer<RequestInfo> {
-    Ok(Json(server.request(number(&id)?).await?))
+    let id = number(&id)?;
+    let holder = asker(&caller, user).ok();
+    Ok(Json(look(&server, id, holder.as_ref(), &caller).await?))
 }
 
 /// Gives the boards back, or stops waiting for them; by force also somebody else's.
@@ -111,6 +129,24 @@ pub(super) async fn heartbeat(
     let LeaseChange { user, .. } = read(body, r#"{"user":"alice"}"#)?;
     let asker = asker(&caller, user)?;
     Ok(Json(server.hear(number(&id)?, &asker).await?))
+}
+
+/// A request as the caller may see it; its holder is heard of.
+///
+/// # Errors
+/// 404 when there never was one, and also when the caller may see none of its boards.
+pub(super) async fn look(
+    server: &Server,
+    id: u64,
+    holder: Option<&Asker>,
+    caller: &Caller,
+) -> Result<RequestInfo, ApiError> {
+    if let Some(holder) = holder {
+        // Of somebody else's, or of one that has ended, nobody is heard.
+        let _ = server.hear(id, holder).await;
+    }
+    let info = server.request(id).await?;
+    seen(info, caller).ok_or_else(|| ServerError::NoRequest(id).into())
 }
 
 /// # Errors

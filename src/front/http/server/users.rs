@@ -4,17 +4,17 @@ use std::io::Read as _;
 
 use axum::extract::{Path, State};
 use axum::{Extension, Json};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::super::ApiError;
+use super::super::{ApiError, Params};
 use super::{Answer, Body, By, Doors, read};
 use crate::client::ErrorBody;
 use crate::model::{
-    Failure, GroupInfo, Kind, Name, NewToken, Right, Rights, TOKEN_BYTES, TokenRequest,
+    Failure, GroupInfo, Kind, Name, NewToken, Right, Rights, TOKEN_BYTES, TokenRequest, UserChange,
     UserDescription, UserInfo,
 };
-use crate::server::Server;
+use crate::server::{Door, Server};
 
 /// Who asks, as they are known here.
 #[derive(Debug, Serialize, ToSchema)]
@@ -38,36 +38,57 @@ pub(super) async fn list(State(server): State<Server>) -> Answer<Vec<UserInfo>> 
     Ok(Json(server.users().await?))
 }
 
-/// Adds a user, or says anew what one may. From the first one on everybody has to log in.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Removing {
+    /// Also the last one: nobody has to log in any more.
+    #[serde(default)]
+    open: bool,
+}
+
+/// Adds a user, with a token that is told only now; or says anew what one may. From the first one on everybody
+/// has to log in.
 #[utoipa::path(put, path = "/users/{user}", params(("user" = String, Path)),
     request_body = UserDescription, responses(
-    (status = 200),
-    (status = 400, body = ErrorBody, description = "the description is not understood"),
+    (status = 200, body = UserChange),
+    (status = 400, body = ErrorBody, description = "the description is not understood, or the first \
+        user has not control of everything"),
 ))]
 pub(super) async fn put(
     State(server): State<Server>,
     Path(user): Path<String>,
     Extension(doors): Extension<Doors>,
+    Extension(caller): By,
     body: Body,
-) -> Answer<()> {
+) -> Answer<UserChange> {
     let description: UserDescription =
         read(body, r#"{"groups":["kernel"],"rights":[["panda*","write"]]}"#)?;
-    server.put_user(&name(&user)?, &description).await?;
+    let door = match doors.access.is_open() {
+        false => Door::Shut,
+        true if caller.is_stranger() => Door::OpenToStranger,
+        true => Door::Open,
+    };
+    let change = server.put_user(&name(&user)?, &description, door, &random()?).await?;
     doors.refresh(&server).await?;
-    Ok(Json(()))
+    Ok(Json(change))
 }
 
 /// Forgets a user: none of their tokens lets in any more.
-#[utoipa::path(delete, path = "/users/{user}", params(("user" = String, Path)), responses(
+#[utoipa::path(delete, path = "/users/{user}", params(
+    ("user" = String, Path),
+    ("open" = Option<bool>, Query, description = "also the last one: nobody has to log in any more"),
+), responses(
     (status = 200),
+    (status = 400, body = ErrorBody, description = "it is the last one"),
     (status = 404, body = ErrorBody, description = "no such user"),
 ))]
 pub(super) async fn remove(
     State(server): State<Server>,
     Path(user): Path<String>,
+    Params(Removing { open }): Params<Removing>,
     Extension(doors): Extension<Doors>,
 ) -> Answer<()> {
-    server.remove_user(&user).await?;
+    server.remove_user(&user, open || !doors.config.is_open()).await?;
     doors.refresh(&server).await?;
     Ok(Json(()))
 }
@@ -85,10 +106,7 @@ pub(super) async fn new_token(
     body: Body,
 ) -> Answer<NewToken> {
     let asked: TokenRequest = read(body, r#"{"scope":"write","for":"90d","note":"CI"}"#)?;
-    let mut bytes = [0; TOKEN_BYTES];
-    let random = std::fs::File::open("/dev/urandom").and_then(|mut f| f.read_exact(&mut bytes));
-    random.map_err(|error| Failure::new(Kind::Infra, format!("/dev/urandom: {error}")))?;
-    let token = server.new_token(&user, asked, &bytes).await?;
+    let token = server.new_token(&user, asked, &random()?).await?;
     doors.refresh(&server).await?;
     Ok(Json(token))
 }
@@ -144,6 +162,13 @@ pub(super) async fn remove_group(
     Path(group): Path<String>,
 ) -> Answer<()> {
     Ok(Json(server.remove_group(&group).await?))
+}
+
+fn random() -> Result<[u8; TOKEN_BYTES], Failure> {
+    let mut bytes = [0; TOKEN_BYTES];
+    let random = std::fs::File::open("/dev/urandom").and_then(|mut f| f.read_exact(&mut bytes));
+    random.map_err(|error| Failure::new(Kind::Infra, format!("/dev/urandom: {error}")))?;
+    Ok(bytes)
 }
 
 fn name(text: &str) -> Result<Name, ApiError> {

@@ -1,11 +1,14 @@
 //! How a test shell ends that does not say so.
 
+use tokio::time::{Duration, Instant};
+use tokio_util::sync::CancellationToken;
+
 use super::{PLAIN, RESULTS, SIGNALS, job, total, vouched};
-use crate::dispatch::action::Action as _;
+use crate::dispatch::action::Action;
 use crate::dispatch::actions::test::shell::TestShell;
 use crate::dispatch::connection::ScriptHandle;
 use crate::dispatch::error::Error;
-use tokio::time::{Duration, Instant};
+use crate::dispatch::pipeline::{Pipeline, Step};
 
 /// Runs the test shell at a board that says something, has kept so many signals, and then is at its prompt,
 /// or at work.
@@ -84,4 +87,59 @@ async fn what_is_only_like_a_prompt_ends_nothing() {
     assert_eq!(took, Duration::from_secs(300));
     // What had been said counts.
     assert_eq!(results, ["0_t a pass", "lava 0_t fail"]);
+}
+
+/// The end of a job without a board.
+struct NoEnd;
+
+impl Action for NoEnd {
+    fn name(&self) -> &'static str {
+        "finalize"
+    }
+}
+
+fn step(level: &str, action: Box<dyn Action>) -> Step {
+    Step {
+        level: level.into(),
+        action,
+        tries: 1,
+        repeat: false,
+        timeout: 60,
+        connection_timeout: None,
+        namespace: "common".into(),
+        connection_namespace: "common".into(),
+        requests: Vec::new(),
+        skip: false,
+        retry_interval: 0,
+        undone: Vec::new(),
+        steps: Vec::new(),
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_waits_for_a_damaged_signal_counts_when_the_job_is_cancelled() {
+    let dir = tempfile::tempdir().unwrap();
+    let (mut context, mut board) = job(dir.path(), PLAIN);
+    let mut said = vouched(&SIGNALS);
+    said[1] = said[1].replace("START s", "STRT s");
+    let shell = TestShell { stage: 0, multinode: false };
+    let steps = vec![step("1", Box::new(shell))];
+    let pipeline = Pipeline { steps, finalize: step("2", Box::new(NoEnd)) };
+    let cancelled = CancellationToken::new();
+    let board = async {
+        board.line().await.unwrap();
+        board.say(&total(0)).await;
+        // All but the end of the run.
+        board.say(&said[..5].concat()).await;
+        tokio::time::sleep(Duration::from_secs(5)).await;
+        cancelled.cancel();
+    };
+    let (done, ()) =
+        tokio::join!(crate::dispatch::run::run(&pipeline, &mut context, &cancelled), board);
+    assert_eq!(done, Err(Error::Cancelled));
+    let results = context.results.all().iter();
+    let results = results.map(|case| format!("{} {} {}", case.definition, case.case, case.result));
+    let results: Vec<String> = results.collect();
+    let wanted = ["0_t a pass", "0_t b fail", "lava 0_t fail", "lava lava-test-shell fail"];
+    assert_eq!(results[..4], wanted);
 }

@@ -13,9 +13,11 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
 use super::super::super::ApiError;
+use super::super::By;
+use super::need;
 use super::range::{Asked, range};
 use crate::client::ErrorBody;
-use crate::model::Sha256;
+use crate::model::{Right, Sha256};
 use crate::server::Images;
 
 /// What is in an image, by its name or its SHA-256. `Repr-Digest` (RFC 9530) is the hash of all of it, and so is
@@ -33,8 +35,10 @@ use crate::server::Images;
 pub(in super::super) async fn read(
     Extension(images): Extension<Images>,
     Path(name): Path<String>,
+    Extension(caller): By,
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
+    need(&caller, Right::See)?;
     let (sha256, size) = images.find(&name).await?;
     let tag = format!("\"sha256:{sha256}\"");
     let is = |header, tag: &str| headers.get(header).is_some_and(|value| value == tag);

@@ -9,11 +9,12 @@ use axum::http::StatusCode;
 use axum::{Extension, Json};
 use serde::Deserialize;
 
+use super::super::access::Caller;
 use super::super::{ApiError, Params};
 use super::{Answer, Body, By, MAX_REASON, asker, check, read};
 use crate::client::ErrorBody;
-use crate::model::{Failure, ImageInfo, Kind, Name, NewImage};
-use crate::server::{ImageError, Images};
+use crate::model::{Failure, ImageInfo, Kind, Name, NewImage, Refusal, Right};
+use crate::server::{Asker, ImageError, Images};
 
 /// Who asks, where nobody logs in.
 #[derive(Debug, Deserialize)]
@@ -22,9 +23,29 @@ pub(super) struct Asking {
     user: Option<String>,
 }
 
+/// Refuses who may not do so much on anything at all: images are for all who may look at some board, and are
+/// stored by those who may have one.
+fn need(caller: &Caller, right: Right) -> Result<(), ApiError> {
+    if caller.on_any() >= Some(right) {
+        return Ok(());
+    }
+    let what = format!("for this one needs the right to {right} on some board");
+    Err(Failure::new(Kind::Refused, what).because(Refusal::Rights).into())
+}
+
+/// Who stores.
+fn storing(caller: &Caller, said: Option<String>) -> Result<Asker, ApiError> {
+    need(caller, Right::Write)?;
+    asker(caller, said)
+}
+
 /// All images.
 #[utoipa::path(get, path = "/images", responses((status = 200, body = Vec<ImageInfo>)))]
-pub(super) async fn list(Extension(images): Extension<Images>) -> Answer<Vec<ImageInfo>> {
+pub(super) async fn list(
+    Extension(images): Extension<Images>,
+    Extension(caller): By,
+) -> Answer<Vec<ImageInfo>> {
+    need(&caller, Right::See)?;
     Ok(Json(images.list().await?))
 }
 
@@ -36,7 +57,9 @@ pub(super) async fn list(Extension(images): Extension<Images>) -> Answer<Vec<Ima
 pub(super) async fn get(
     Extension(images): Extension<Images>,
     Path(name): Path<String>,
+    Extension(caller): By,
 ) -> Answer<ImageInfo> {
+    need(&caller, Right::See)?;
     Ok(Json(images.get(&name).await?))
 }
 
@@ -55,7 +78,7 @@ pub(super) async fn put(
 ) -> Answer<ImageInfo> {
     let new: NewImage = read(body, r#"{"sha256":"9f86…","keep_s":1209600,"note":"nightly"}"#)?;
     check("note", Some(&new.note), MAX_REASON)?;
-    let asker = asker(&caller, new.user.clone())?;
+    let asker = storing(&caller, new.user.clone())?;
     let name: Name = name.parse().map_err(|error| Failure::from_error(Kind::User, &error))?;
     Ok(Json(images.put(name, new, &asker).await?))
 }
@@ -75,7 +98,7 @@ pub(super) async fn remove(
     Params(Asking { user }): Params<Asking>,
     Extension(caller): By,
 ) -> Answer<()> {
-    let asker = asker(&caller, user)?;
+    let asker = storing(&caller, user)?;
     Ok(Json(images.remove(&name, &asker).await?))
 }
 

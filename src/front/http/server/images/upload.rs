@@ -6,8 +6,8 @@ use axum::{Extension, Json};
 use serde::Deserialize;
 
 use super::super::super::{ApiError, Params};
-use super::super::{Answer, Body, By, asker, read};
-use super::Asking;
+use super::super::{Answer, Body, By, read};
+use super::{Asking, storing};
 use crate::client::ErrorBody;
 use crate::model::{UploadInfo, UploadRequest};
 use crate::server::Images;
@@ -32,7 +32,7 @@ pub(in super::super) async fn begin(
     body: Body,
 ) -> Answer<UploadInfo> {
     let new: UploadRequest = read(body, r#"{"size":1048576,"sha256":"9f86…"}"#)?;
-    let user = asker(&caller, new.user.clone())?.user;
+    let user = storing(&caller, new.user.clone())?.user;
     Ok(Json(images.begin(new, &user).await?))
 }
 
@@ -50,7 +50,7 @@ pub(in super::super) async fn get(
     Params(Asking { user }): Params<Asking>,
     Extension(caller): By,
 ) -> Answer<UploadInfo> {
-    let user = asker(&caller, user)?.user;
+    let user = storing(&caller, user)?.user;
     Ok(Json(images.upload(&id, &user).await?))
 }
 
@@ -73,7 +73,7 @@ pub(in super::super) async fn write(
     Extension(caller): By,
     body: Stream,
 ) -> Answer<UploadInfo> {
-    let user = asker(&caller, user)?.user;
+    let user = storing(&caller, user)?.user;
     let pieces = body.into_data_stream();
     Ok(Json(images.write(&id, &user, offset, pieces).await?))
 }
@@ -92,6 +92,6 @@ pub(in super::super) async fn give_up(
     Params(Asking { user }): Params<Asking>,
     Extension(caller): By,
 ) -> Result<Json<()>, ApiError> {
-    let user = asker(&caller, user)?.user;
+    let user = storing(&caller, user)?.user;
     Ok(Json(images.give_up(&id, &user).await?))
 }

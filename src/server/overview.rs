@@ -1,0 +1,73 @@
+//! What there is in the lab, in a word each: who follows the lab is told when a word changes.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, PoisonError};
+
+use super::Server;
+use super::state::{Board, State};
+use crate::model::{Name, RequestInfo};
+
+/// The lab at a moment.
+#[derive(Debug, Default)]
+pub struct Overview {
+    /// `idle`, `reserved`, `away`, or how healthy it is when that is why nobody gets it.
+    pub boards: BTreeMap<Name, &'static str>,
+    /// Those that have not ended.
+    pub requests: BTreeMap<u64, Standing>,
+    /// `live` or `stale`, by their URLs.
+    pub daemons: BTreeMap<String, &'static str>,
+}
+
+/// A request at a moment, and whom it concerns.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Standing {
+    /// `waiting`, `booked`, `leased`, or `ready` when the outlets know it, too.
+    pub state: &'static str,
+    pub holders: Vec<String>,
+    pub boards: Vec<Name>,
+}
+
+impl Server {
+    /// The lab as it is. It is looked at once for each change, however many ask.
+    pub async fn overview(&self) -> Arc<Overview> {
+        let state = self.looked().await;
+        let at = *self.0.changes.borrow();
+        let mut last = self.0.overview.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((_, overview)) = last.as_ref().filter(|(seen, _)| *seen == at) {
+            return overview.clone();
+        }
+        let overview = Arc::new(state.overview());
+        *last = Some((at, overview.clone()));
+        overview
+    }
+}
+
+impl State {
+    fn overview(&self) -> Overview {
+        let board = |(name, board): (&Name, &Board)| (name.clone(), self.word(name, board));
+        let request = |(id, record): (&u64, &super::state::Record)| {
+            let RequestInfo { state, user, shared_with, boards, .. } = &record.info;
+            let ready = self.is_told(&record.info);
+            let holders = std::iter::once(user).chain(shared_with).cloned().collect();
+            let state = if ready { "ready" } else { state.as_str() };
+            (*id, Standing { state, holders, boards: boards.clone() })
+        };
+        let daemon = |(url, daemon): (&String, &super::state::Daemon)| {
+            (url.clone(), if daemon.live { "live" } else { "stale" })
+        };
+        Overview {
+            boards: self.boards.iter().map(board).collect(),
+            requests: self.requests.iter().map(request).collect(),
+            daemons: self.daemons.iter().map(daemon).collect(),
+        }
+    }
+
+    fn word(&self, name: &Name, board: &Board) -> &'static str {
+        match () {
+            () if self.leased.contains_key(name) => "reserved",
+            () if !board.health.is_usable() => board.health.as_str(),
+            () if board.away.is_some() => "away",
+            () => "idle",
+        }
+    }
+}

@@ -1,0 +1,99 @@
+//! Who else uses what somebody has leased, and whose it is from now on.
+
+use super::lease::check;
+use super::state::Record;
+use super::{Asker, Recipient, Server, ServerError, TheirRights};
+use crate::model::{Name, RequestInfo, Right, units};
+
+/// A lease is shared with so many people at most.
+const MAX_SHARED: usize = 16;
+
+impl Server {
+    /// Lets somebody else use the boards, too.
+    ///
+    /// # Errors
+    /// When the lease is not the asker's, or they may not have the boards.
+    pub async fn share(
+        &self,
+        id: u64,
+        with: &Recipient,
+        asker: &Asker,
+    ) -> Result<RequestInfo, ServerError> {
+        check("to", &with.user)?;
+        let mut state = self.0.state.lock().await;
+        let mut record = state.leased_by(id, asker)?;
+        record.check_recipient(with)?;
+        let shared = &mut record.info.shared_with;
+        if !shared.contains(&with.user) {
+            shared.push(with.user.clone());
+        }
+        if shared.len() > MAX_SHARED {
+            let what = format!("a lease is shared with {MAX_SHARED} people at most");
+            return Err(ServerError::Wrong(what));
+        }
+        self.0.store.put_requests(&[record.row()], &[]).await?;
+        self.put(&mut state, record)
+    }
+
+    /// Ends that somebody shares a lease.
+    ///
+    /// # Errors
+    /// When the lease is not the asker's, or not shared with them.
+    pub async fn unshare(
+        &self,
+        id: u64,
+        with: &str,
+        asker: &Asker,
+    ) -> Result<RequestInfo, ServerError> {
+        let mut state = self.0.state.lock().await;
+        let mut record = state.leased_by(id, asker)?;
+        let shared = &mut record.info.shared_with;
+        let before = shared.len();
+        shared.retain(|user| user != with);
+        if shared.len() == before {
+            return Err(ServerError::Wrong(format!("request {id} is not shared with {with}")));
+        }
+        self.0.store.put_requests(&[record.row()], &[]).await?;
+        self.put(&mut state, record)
+    }
+
+    /// Hands a lease over: it is somebody else's from now on.
+    ///
+    /// # Errors
+    /// When the lease is not the asker's, or they may not have the boards.
+    pub async fn give(
+        &self,
+        id: u64,
+        to: &Recipient,
+        asker: &Asker,
+    ) -> Result<RequestInfo, ServerError> {
+        check("to", &to.user)?;
+        let mut state = self.0.state.lock().await;
+        let mut record = state.leased_by(id, asker)?;
+        record.check_recipient(to)?;
+        record.info.user.clone_from(&to.user);
+        record.info.shared_with.retain(|user| *user != to.user);
+        record.heard_us = units::now_us();
+        self.0.store.put_requests(&[record.row()], &[]).await?;
+        self.put(&mut state, record)
+    }
+}
+
+impl Record {
+    /// Refuses to let somebody use boards that they may not have.
+    fn check_recipient(&self, to: &Recipient) -> Result<(), ServerError> {
+        let on = match &to.rights {
+            TheirRights::Open => return Ok(()),
+            TheirRights::Unknown => return Err(ServerError::Nobody(to.user.clone())),
+            TheirRights::Known(on) => on,
+        };
+        let may = |board: &&Name| on(board.as_str()) >= Some(Right::Write);
+        match self.info.boards.iter().find(|board| !may(board)) {
+            None => Ok(()),
+            Some(board) => {
+                let (user, board) = (to.user.clone(), board.clone());
+                Err(ServerError::NotForThem { user, board })
+            }
+        }
+    }
+}

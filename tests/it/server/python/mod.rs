@@ -1,0 +1,174 @@
+//! The Python library: what its README promises runs as it stands there, on boards with a shell.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use serde_json::Value;
+
+use super::{Rack, Server, lava};
+use crate::common::{Daemon, LIMIT, TestLab, needs, run, wait_until};
+
+/// The console is looped: what is typed comes back.
+const SCRIPT: &str = include_str!("story.py");
+
+#[test]
+fn a_script_reserves_boards_uses_them_and_gives_them_back() {
+    let lab = TestLab::new();
+    let server = Server::start(&lab);
+    let _rack = Rack::with_boards(&lab, &server);
+    let printed = python(&lab, &server, &["-c", SCRIPT]);
+    for line in [
+        "has panda01 panda on",
+        "'never' has not come within 0.1 s; the last that came: ",
+        "refused: panda01 is leased by alice",
+        "waits: 1 True",
+        "called back",
+        "now bob",
+        "both panda01 panda02",
+        "wrong: \"ram>=much\": \"much\" is no number and no size",
+        "never: no board that you may have answers to nosuch",
+        "free True",
+    ] {
+        assert!(printed.contains(line), "no {line:?} in\n{printed}");
+    }
+    let all = server.get("/requests");
+    assert_eq!(all, Value::Array(Vec::new()), "nobody waits and nobody has anything");
+}
+
+#[test]
+fn a_lease_outlives_the_troubles_of_its_server_and_says_when_it_is_lost() {
+    let lab = TestLab::new();
+    let server = Server::start(&lab);
+    let printed = python(&lab, &server, &["-c", include_str!("heart.py")]);
+    assert!(printed.contains("not masked: 'its own'"), "{printed}");
+}
+
+#[test]
+fn a_console_outlives_its_daemon_and_no_flood_a_time_out() {
+    let lab = TestLab::new();
+    let server = Server::start(&lab);
+    let printed = python(&lab, &server, &["-c", include_str!("resume.py")]);
+    for line in ["the flood was left in time", "and once more", "went on"] {
+        assert!(printed.contains(line), "no {line:?} in\n{printed}");
+    }
+}
+
+#[test]
+fn commands_run_and_files_go_there_and_back_at_a_boards_shell() {
+    let lab = TestLab::new();
+    let server = Server::start(&lab);
+    let _board = Board::start(&lab, &server);
+    let printed = python(&lab, &server, &["-c", include_str!("shell.py")]);
+    for line in [
+        "Ran(output='one\\ntwo', code=0)\n3\nit's 4\nwrong: 2\n",
+        "same: True 1500",
+        "ssh -p 22 root@192.0.2.7",
+        "async: 42",
+        "bob: []",
+        "lost: request",
+    ] {
+        assert!(printed.contains(line), "no {line:?} in\n{printed}");
+    }
+}
+
+#[test]
+fn the_examples_of_the_readme_run_as_they_stand() {
+    let lab = TestLab::new();
+    let server = Server::start(&lab);
+    let _board = Board::start(&lab, &server);
+    let readme = std::fs::read_to_string(library().join("README.md")).unwrap();
+    let examples: Vec<_> = readme.split("```python\n").skip(1).collect();
+    assert!(examples.len() >= 3);
+    for (number, example) in examples.into_iter().enumerate() {
+        let text = example.split("```").next().unwrap();
+        let file = lab.write(&format!("test_{number}.py"), text);
+        let printed = match text.contains("def test_") {
+            false => python(&lab, &server, &[&file]),
+            true => pytest(&lab, &server, &file),
+        };
+        assert!(!printed.is_empty(), "{text}");
+    }
+}
+
+fn library() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("python")
+}
+
+/// Runs it with the library, and gives what it has printed.
+#[track_caller]
+fn python(lab: &TestLab, server: &Server, args: &[&str]) -> String {
+    printed(lab, server, lab.tool("python3").args(args))
+}
+
+#[track_caller]
+fn pytest(lab: &TestLab, server: &Server, file: &str) -> String {
+    // What labgrid needs has it, too.
+    let pytest = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/rig/labgrid/bin/pytest");
+    needs(&pytest);
+    let args = ["-p", "lavamux.pytest_plugin", "-p", "no:cacheprovider", "--lava-board", "panda"];
+    let printed = printed(lab, server, lab.tool(&pytest).args(args).arg(file));
+    assert!(printed.contains("1 passed"), "{printed}");
+    printed
+}
+
+#[track_caller]
+fn printed(lab: &TestLab, server: &Server, python: &mut Command) -> String {
+    python.env("LAVA_SERVER", server.url()).env("PYTHONPATH", library());
+    let serial = lab.program("lava-serial");
+    let words = std::iter::once(serial.get_program()).chain(serial.get_args());
+    let words: Vec<_> = words.map(|word| word.to_str().unwrap()).collect();
+    python.env("PYTHONDONTWRITEBYTECODE", "1").env("LAVA_SERIAL", words.join("\n"));
+    let output = run(python, "", LIMIT);
+    let printed = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(output.status.success(), "{printed}{}", String::from_utf8_lossy(&output.stderr));
+    printed
+}
+
+/// Two boards with a login, a shell and power: `panda01`, a panda, and `beagle01`, a beagle.
+struct Board {
+    _daemons: [Daemon; 2],
+}
+
+impl Board {
+    fn start(lab: &TestLab, server: &Server) -> Self {
+        needs(Path::new("/bin/busybox"));
+        let script = lab.write("board.sh", include_str!("board.sh"));
+        let off = lab.write("off.sh", "kill -9 \"$(cat \"$1\")\"\n");
+        let common = format!(
+            "[server]\nurl = {:?}\nhost = \"farm1\"\n[http]\nlisten = \"127.0.0.1:0\"\n",
+            server.url()
+        );
+        let capture = format!("[capture]\ndir = {:?}\n", lab.path("captures"));
+        let boards = ["panda01", "beagle01"].map(|name| (name, lab.path(name)));
+        let consoles = boards.iter().map(|(name, runs)| {
+            let port = format!("exec:busybox sh {script} {}", runs.display());
+            format!("[[console]]\nname = {name:?}\nport = {port:?}\n")
+        });
+        let serial = format!("{common}{capture}{}", consoles.collect::<String>());
+        let serial = lab.write("serial.toml", &serial);
+        let serial = lab.start("lava-serial", ["--config", &serial]);
+        let at = serial.address("http");
+        let outlets = boards.iter().map(|(name, runs)| {
+            format!(
+                "[[pdu]]\nname = {name:?}\ndriver = \"exec\"\non = [\"true\"]\n\
+                 off = [\"busybox\", \"sh\", {off:?}, {runs:?}]\n\
+                 [[outlet]]\nname = {name:?}\npdu = {name:?}\nport = 1\noff_time = \"0s\"\n\
+                 console = \"http://{at}/consoles/{name}\"\n"
+            )
+        });
+        let power = format!("{common}{}", outlets.collect::<String>());
+        let power = lab.write("power.toml", &power);
+        let daemons = [serial, lab.start("lava-power", ["--config", &power])];
+        for (name, kind) in [("panda01", "panda"), ("beagle01", "beagle")] {
+            let args = ["board", "add", name, "--type", kind, "--tag", "hdmi"];
+            let address = ["--attribute", "address=192.0.2.7", "--attribute", "ram=1GB"];
+            wait_until(LIMIT, "its parts are announced", || {
+                let parts = ["/consoles", "/outlets"].map(|path| server.get(path).to_string());
+                parts.iter().all(|parts| parts.contains(name))
+            });
+            let added = lava(lab, server, "root", &[&args[..], &address].concat());
+            assert_eq!(added.0, 0, "{}", added.2);
+        }
+        Self { _daemons: daemons }
+    }
+}
