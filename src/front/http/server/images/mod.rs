@@ -30,7 +30,8 @@ fn need(caller: &Caller, right: Right) -> Result<(), ApiError> {
         return Ok(());
     }
     let what = format!("for this one needs the right to {right} on some board");
-    Err(Failure::new(Kind::Refused, what).because(Refusal::Rights).into())
+    let failure = Failure::new(Kind::Refused, what).because(Refusal::Rights);
+    Err(ApiError::new(StatusCode::FORBIDDEN, failure))
 }
 
 /// Who stores.
