@@ -160,6 +160,18 @@ impl Http {
         })
     }
 
+    /// Sends bytes as they are.
+    ///
+    /// # Errors
+    /// As [`Self::get`].
+    pub async fn patch<T: DeserializeOwned>(
+        &self,
+        path: &str,
+        bytes: Vec<u8>,
+    ) -> Result<T, Failure> {
+        self.decode(path, &self.send(Method::PATCH, path, Some(bytes)).await?)
+    }
+
     fn decode<T: DeserializeOwned>(&self, path: &str, body: &[u8]) -> Result<T, Failure> {
         // An empty body is how a daemon says "done" when there is nothing to add.
         let body = if body.is_empty() { b"null" } else { body };
@@ -226,6 +238,11 @@ impl Http {
         let (mut sender, connection) =
             hyper::client::conn::http1::handshake(stream).await.map_err(|e| self.broken(&e))?;
         let host = self.endpoint.host();
+        // What is patched here are files, and everything else is a document.
+        let kind = match method {
+            Method::PATCH => "application/octet-stream",
+            _ => "application/json",
+        };
         let mut request = Request::builder().method(method).uri(path).header(HOST, host);
         if let Some(token) = self.endpoint.authorization(&self.login)? {
             request = request.header(AUTHORIZATION, token);
@@ -234,7 +251,7 @@ impl Http {
             request = request.header(Behalf::HEADER, behalf);
         }
         if body.is_some() {
-            request = request.header(CONTENT_TYPE, "application/json");
+            request = request.header(CONTENT_TYPE, kind);
         }
         let request = request.body(Full::new(Bytes::from(body.unwrap_or_default())));
         let request = request.map_err(|error| Failure::from_error(Kind::User, &error))?;

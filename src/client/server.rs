@@ -1,5 +1,7 @@
 //! A lab's server: its boards, and requests for them.
 
+mod images;
+
 use std::path::Path;
 use std::time::Duration;
 

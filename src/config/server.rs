@@ -6,11 +6,13 @@ use std::time::Duration;
 
 use super::capture::state_dir;
 use super::lab::LoginFiles;
-use super::{AccessConfig, At, HttpListen, Problems, Table, read_all};
+use super::{AccessConfig, At, HttpListen, Problems, Size, Table, read_all};
 use crate::model::{Failure, Kind};
 
 /// Where it listens when nothing else is said.
 pub const LISTEN: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 7000);
+/// How long an image is kept of which nothing else is said.
+const KEEP: Duration = Duration::from_secs(14 * 24 * 3600);
 /// The file of SQLite in its folder.
 const FILE: &str = "lava.sqlite";
 /// The folder of logs there.
@@ -33,6 +35,7 @@ pub struct ServerConfig {
     pub daemons: LoginFiles,
     pub access: AccessConfig,
     pub jobs: JobsConfig,
+    images: ImageKeys,
 }
 
 /// How jobs are run: `[jobs]`.
@@ -72,6 +75,26 @@ impl JobsConfig {
     }
 }
 
+/// The image store: `[images]`, with what is left out filled in.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ImagesConfig {
+    /// A folder, or `s3://BUCKET/FOLDER`.
+    pub place: String,
+    /// The folder of files that have not come whole.
+    pub uploads: PathBuf,
+    /// The most that one user may have there, in bytes.
+    pub quota: Option<u64>,
+    /// How long what nobody said anything of is kept; for ever when zero.
+    pub keep: Duration,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct ImageKeys {
+    place: Option<String>,
+    quota: Option<u64>,
+    keep: Duration,
+}
+
 impl Default for ServerConfig {
     fn default() -> Self {
         Self {
@@ -81,6 +104,7 @@ impl Default for ServerConfig {
             daemons: LoginFiles::default(),
             access: AccessConfig::default(),
             jobs: JobsConfig::at(&state_dir().join("server")),
+            images: ImageKeys { place: None, quota: None, keep: KEEP },
         }
     }
 }
@@ -107,6 +131,14 @@ impl ServerConfig {
     /// The file of the database, if it is one of its own folder's.
     pub fn file(&self) -> PathBuf {
         self.dir.join(FILE)
+    }
+
+    /// The image store, which is in its folder when nothing else is said.
+    pub fn images(&self) -> ImagesConfig {
+        let folder = self.dir.join("images");
+        let ImageKeys { place, quota, keep } = self.images.clone();
+        let place = place.unwrap_or_else(|| folder.join("files").display().to_string());
+        ImagesConfig { place, uploads: folder.join("uploads"), quota, keep }
     }
 
     /// Takes the database from a command line.
@@ -150,6 +182,19 @@ impl ServerConfig {
         }
         if let Some(table) = top.table("jobs") {
             self.jobs.take(&table);
+            table.finish();
+        }
+        if let Some(table) = top.table("images") {
+            let keys = &mut self.images;
+            keys.place = table.optional::<String>("place").map(|place| {
+                let folder = Path::new(table.at().file).parent().unwrap_or(Path::new(""));
+                match place.contains("://") {
+                    true => place,
+                    false => folder.join(place).display().to_string(),
+                }
+            });
+            keys.quota = table.optional("quota").map(|Size(bytes)| bytes);
+            keys.keep = table.optional("keep").unwrap_or(keys.keep);
             table.finish();
         }
         self.access.read(top);

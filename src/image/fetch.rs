@@ -6,6 +6,8 @@ use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 use std::time::Duration;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use futures_util::StreamExt as _;
 use reqwest::header::{
     ETAG, HeaderMap, IF_MODIFIED_SINCE, IF_NONE_MATCH, IF_RANGE, LAST_MODIFIED, RANGE,
@@ -243,6 +245,7 @@ impl Fetch {
             status if status.is_success() => sink.begin(url, answer.headers()).await?,
             status => return Err(FetchError::Status { url: url.to_owned(), status }),
         }
+        sink.promised = promised(answer.headers());
         sink.take(url, answer).await.map(|()| false)
     }
 }
@@ -270,6 +273,8 @@ struct Sink<'a> {
     sha512: Option<Sha512>,
     /// What the server says of this version.
     known: Known,
+    /// The SHA-256 that the server says it has.
+    promised: Option<String>,
     told: Told<'a>,
 }
 
@@ -281,7 +286,8 @@ impl<'a> Sink<'a> {
         options.read(true).write(true).create(true).truncate(left.is_none());
         let file = options.open(part).await?;
         let (known, sha256) = (left.unwrap_or_default(), Sha256::new());
-        let mut sink = Self { path, file, length: 0, sha256, sha512, known, told };
+        let promised = None;
+        let mut sink = Self { path, file, length: 0, sha256, sha512, known, promised, told };
         sink.read_left().await?;
         Ok(sink)
     }
@@ -396,7 +402,10 @@ impl<'a> Sink<'a> {
                 let found = self.sha512.map(|hash| hex(&hash.finalize())).unwrap_or_default();
                 ("sha512sum", expected, found)
             }
-            None => return Ok((self.length, Known { sha256, ..self.known })),
+            None => match &self.promised {
+                Some(promised) => ("Repr-Digest", promised, sha256.clone()),
+                None => return Ok((self.length, Known { sha256, ..self.known })),
+            },
         };
         if *expected == found {
             return Ok((self.length, Known { sha256, ..self.known }));
@@ -404,6 +413,14 @@ impl<'a> Sink<'a> {
         let (url, expected) = (wanted.url.to_owned(), expected.clone());
         Err(FetchError::Checksum { url, kind, expected, found })
     }
+}
+
+/// The SHA-256 that a server promises of what it gives, in hexadecimal: `Repr-Digest` (RFC 9530).
+fn promised(headers: &HeaderMap) -> Option<String> {
+    let digests = headers.get("repr-digest")?.to_str().ok()?;
+    let digest = digests.split(',').find_map(|one| one.trim().strip_prefix("sha-256=:"))?;
+    let bytes = STANDARD.decode(digest.strip_suffix(':')?).ok()?;
+    (bytes.len() == 32).then(|| hex(&bytes))
 }
 
 /// The file that tells what a part is of.

@@ -8,6 +8,7 @@ mod audience;
 mod daemons;
 mod error;
 mod heard;
+pub mod images;
 mod interlock;
 mod jobs;
 mod lease;
@@ -39,6 +40,7 @@ use crate::store::Store;
 
 pub use error::ServerError;
 use heard::Heard;
+pub use images::{ImageError, Images};
 pub use jobs::JobError;
 use jobs::Logs;
 pub use overview::Overview;

@@ -1,10 +1,12 @@
-//! What `lava-server` remembers: the only SQL. One text for SQLite and PostgreSQL: numbered parameters,
+//! What `lava-server` remembers: the only SQL, and the files of images. One text for SQLite and PostgreSQL: numbered parameters,
 //! portable types (TEXT and BIGINT), no NULL; what has parts of its own is a JSON document.
 
 mod boards;
 mod daemons;
 mod hold;
+mod images;
 mod jobs;
+mod objects;
 mod requests;
 mod schema;
 mod told;
@@ -18,7 +20,9 @@ use sqlx::any::AnyPoolOptions;
 pub use boards::{BoardRow, EventRow};
 pub use daemons::DaemonRow;
 pub use hold::{Hold, Turn};
+pub use images::ImageRow;
 pub use jobs::JobRow;
+pub use objects::{Objects, ObjectsError, Pieces};
 pub use requests::RequestRow;
 pub use schema::VERSION;
 pub use told::ToldRow;

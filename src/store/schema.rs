@@ -50,6 +50,9 @@ const STEPS: &[&[&str]] = &[
         document TEXT NOT NULL, definition TEXT NOT NULL)",
         "CREATE INDEX jobs_state ON jobs (state)",
     ],
+    &["CREATE TABLE images (
+        name TEXT PRIMARY KEY, sha256 TEXT NOT NULL, size BIGINT NOT NULL, user_name TEXT NOT NULL,
+        note TEXT NOT NULL, made_us BIGINT NOT NULL, until_us BIGINT NOT NULL)"],
 ];
 
 /// The schema that this program reads and writes.

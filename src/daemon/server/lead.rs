@@ -12,7 +12,7 @@ use crate::daemon::SHUTDOWN_LIMIT;
 use crate::front::http::serve;
 use crate::front::http::server::{Doors, router};
 use crate::model::{Failure, Kind};
-use crate::server::Server;
+use crate::server::{Images, Server};
 use crate::store::{Hold, Store, StoreError};
 
 /// So often it is looked which tokens are over.
@@ -23,6 +23,7 @@ const LOOK_AT_TOKENS: std::time::Duration = std::time::Duration::from_secs(10);
 pub(super) struct Lead {
     hold: Hold,
     server: Server,
+    images: Images,
     doors: Doors,
     access: AccessConfig,
 }
@@ -47,10 +48,11 @@ impl Lead {
         let token_file = config.daemons.token_file.clone();
         let login = Login { token_file, ca: config.daemons.ca.clone(), behalf: None };
         let jobs = JobsConfig { dir: JobsConfig::at(&config.dir).dir, ..config.jobs.clone() };
+        let images = Images::open(store.clone(), config.images())?;
         let server = Server::load(store, login, jobs).await.map_err(Failure::from)?;
         let doors = Doors::new(config.access.clone());
         let access = doors.refresh(&server).await?;
-        Ok(Self { hold, server, doors, access })
+        Ok(Self { hold, server, images, doors, access })
     }
 
     /// Who is let in.
@@ -68,15 +70,17 @@ impl Lead {
         shutdown: &CancellationToken,
         is_ready: &mut impl FnMut(),
     ) -> Result<Over, Failure> {
-        let Self { mut hold, server, doors, .. } = self;
+        let Self { mut hold, server, images, doors, .. } = self;
         hold.sign(&site.place()).await?;
         let (tasks, end) = (TaskTracker::new(), shutdown.child_token());
-        let app = router(server.clone(), doors.clone(), tasks.clone());
+        let app = router(server.clone(), images.clone(), doors.clone(), tasks.clone());
         for listener in site.listeners() {
             tasks.spawn(serve(listener, app.clone(), end.clone()));
         }
         let (queue, outlets, users) = (server.clone(), server.clone(), server.clone());
         let (of_queue, of_outlets, of_users) = (end.clone(), end.clone(), end.clone());
+        let of_images = end.clone();
+        tasks.spawn(async move { images.tidy(of_images).await });
         let mut queue = tasks.spawn(async move { queue.run(of_queue).await });
         let mut outlets = tasks.spawn(async move { outlets.tell_daemons(of_outlets).await });
         let mut users = tasks.spawn(async move { keep_doors(&doors, &users, of_users).await });

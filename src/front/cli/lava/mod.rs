@@ -11,6 +11,7 @@ mod context;
 mod crowd;
 mod doctor;
 mod force;
+mod image;
 mod import;
 mod init;
 mod job;
@@ -70,6 +71,7 @@ enum Verb {
     Extend(queue::ExtendArgs),
     Group(user::GroupArgs),
     Doctor(doctor::DoctorArgs),
+    Image(image::ImageArgs),
     Import(import::ImportArgs),
     Init(init::InitArgs),
     Job(job::JobArgs),
@@ -137,6 +139,7 @@ pub fn run(args: LavaArgs) -> ExitCode {
         Verb::Top(args) => return top::run(args, &ctx),
         Verb::Demo(args) => serve(demo::run(args)),
         Verb::Doctor(args) => wait(doctor::run(args, &ctx)),
+        Verb::Image(args) => wait(image::run(args, &ctx)),
         Verb::Import(args) => wait(import::run(&args, &ctx)),
         Verb::Init(args) => wait(init::run(args, &ctx)),
         Verb::Job(args) => wait(job::run(args, &ctx)),

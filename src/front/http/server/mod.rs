@@ -4,6 +4,7 @@ mod boards;
 mod daemons;
 mod events;
 mod follow;
+mod images;
 mod jobs;
 mod leases;
 mod metrics;
@@ -27,7 +28,7 @@ use super::access::{Access, Caller, Guard, guard};
 use super::{ApiError, refuse_foreign_pages, to_the_end};
 use crate::config::AccessConfig;
 use crate::model::{Failure, Kind, Rights};
-use crate::server::{Asker, JobError, Server, ServerError};
+use crate::server::{Asker, Images, JobError, Server, ServerError};
 
 pub use openapi::openapi;
 pub use standby::standby_router;
@@ -40,7 +41,7 @@ const MAX_REASON: usize = 500;
 
 /// The routes; the document at `/openapi.json` tells what they take and give. What they change is changed on
 /// `tasks`.
-pub fn router(server: Server, doors: Doors, tasks: TaskTracker) -> Router {
+pub fn router(server: Server, images: Images, doors: Doors, tasks: TaskTracker) -> Router {
     let access = doors.access.clone();
     Router::new()
         .route("/healthz", get(daemons::healthz))
@@ -85,6 +86,12 @@ pub fn router(server: Server, doors: Doors, tasks: TaskTracker) -> Router {
         .route("/leases/{id}/share", post(leases::share))
         .route("/leases/{id}/unshare", post(leases::unshare))
         .route("/leases/{id}/give", post(leases::give))
+        .route("/images", get(images::list))
+        .route("/images/{name}", get(images::get).put(images::put).delete(images::remove))
+        .route("/images/{name}/content", get(images::content::read))
+        .route("/uploads", post(images::upload::begin))
+        .route("/uploads/{id}", get(images::upload::get).patch(images::upload::write))
+        .route("/uploads/{id}", delete(images::upload::give_up))
         .fallback(async || {
             ApiError::not_found("there is no such page; GET /openapi.json lists them")
         })
@@ -92,6 +99,7 @@ pub fn router(server: Server, doors: Doors, tasks: TaskTracker) -> Router {
         .layer(axum::middleware::from_fn_with_state(tasks, to_the_end))
         .layer(Extension(doors))
         .layer(Extension(follow::Followers::default()))
+        .layer(Extension(images))
         .layer(DefaultBodyLimit::max(MAX_BODY))
         .layer(axum::middleware::from_fn_with_state(
             Guard { access, table: rights::TABLE, thing: "board" },

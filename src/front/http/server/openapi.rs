@@ -3,7 +3,7 @@
 use utoipa::OpenApi as _;
 
 use super::super::Bearer;
-use super::{boards, daemons, events, follow, jobs, leases, requests, users};
+use super::{boards, daemons, events, follow, images, jobs, leases, requests, users};
 
 /// As served at `/openapi.json` and checked in at `conf/openapi/lava-server.json`.
 pub fn openapi() -> utoipa::openapi::OpenApi {
@@ -60,6 +60,15 @@ pub fn openapi() -> utoipa::openapi::OpenApi {
             leases::share,
             leases::unshare,
             leases::give,
+            images::list,
+            images::get,
+            images::put,
+            images::remove,
+            images::content::read,
+            images::upload::begin,
+            images::upload::get,
+            images::upload::write,
+            images::upload::give_up,
         )
     )]
     struct Description;

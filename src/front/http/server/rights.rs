@@ -4,7 +4,7 @@ use super::super::access::{Need, Row};
 use crate::model::Right;
 
 /// The routes. Whose request or lease it is, is looked at behind the guard; somebody else's is ended by force
-/// alone, with control of all of its boards.
+/// alone, with control of all of its boards. So it is with images and uploads, which are their users'.
 pub(super) const TABLE: &[Row] = &[
     ("GET", "/healthz", Need::Nothing),
     ("GET", "/openapi.json", Need::Each(Right::See)),
@@ -56,6 +56,15 @@ pub(super) const TABLE: &[Row] = &[
     ("POST", "/leases/{id}/share", Need::Each(Right::Write)),
     ("POST", "/leases/{id}/unshare", Need::Each(Right::Write)),
     ("POST", "/leases/{id}/give", Need::Each(Right::Write)),
+    ("GET", "/images", Need::Each(Right::See)),
+    ("GET", "/images/{name}", Need::Each(Right::See)),
+    ("PUT", "/images/{name}", Need::Each(Right::Write)),
+    ("DELETE", "/images/{name}", Need::Each(Right::Write)),
+    ("GET", "/images/{name}/content", Need::Each(Right::See)),
+    ("POST", "/uploads", Need::Each(Right::Write)),
+    ("GET", "/uploads/{id}", Need::Each(Right::Write)),
+    ("PATCH", "/uploads/{id}", Need::Each(Right::Write)),
+    ("DELETE", "/uploads/{id}", Need::Each(Right::Write)),
 ];
 
 #[cfg(test)]

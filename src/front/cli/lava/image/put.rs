@@ -1,0 +1,128 @@
+//! `lava image put`: stores a file.
+
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+use indicatif::{ProgressBar, ProgressStyle};
+use sha2::Digest as _;
+use tokio::fs::File;
+use tokio::io::{AsyncReadExt as _, AsyncSeekExt as _};
+
+use super::list::kept;
+use super::{Context, ServerArg, tell};
+use crate::client::server::LabServer;
+use crate::model::{Failure, Kind, Name, NewImage, Sha256, UploadRequest, units};
+
+/// So many bytes are sent at once.
+const PIECE: usize = 8 * 1024 * 1024;
+/// How often an upload whose connection breaks is gone on with before it has failed, and how long later.
+const TRIES: u32 = 5;
+const PAUSE: std::time::Duration = std::time::Duration::from_secs(1);
+
+/// Stores a file. What was sent before the connection broke, or Ctrl-C, need not be sent again.
+#[derive(Debug, Args)]
+pub(super) struct PutArgs {
+    file: PathBuf,
+    /// How it is to be called; else as the file. The name may be that of an older image of yours, which it
+    /// takes the place of.
+    #[arg(long)]
+    name: Option<Name>,
+    /// For how long it is kept, as 30d, or "ever"; else for as long as the server keeps images.
+    #[arg(long, value_name = "TIME", value_parser = keep)]
+    keep: Option<u64>,
+    /// What others should know of it.
+    #[arg(long, value_name = "TEXT", default_value = "")]
+    note: String,
+    #[command(flatten)]
+    server: ServerArg,
+}
+
+fn keep(text: &str) -> Result<u64, String> {
+    match text {
+        "ever" => Ok(0),
+        text => units::duration(text).map(|time| time.as_secs().max(1)),
+    }
+}
+
+pub(super) async fn put(args: PutArgs, ctx: &Context) -> Result<(), Failure> {
+    let name = match args.name {
+        Some(name) => name,
+        None => name_of(&args.file)?,
+    };
+    let server = args.server.locate()?;
+    let (size, sha256) = hash(&args.file).await?;
+    let user = Some(ctx.user().to_owned());
+    let new = UploadRequest { size, sha256: sha256.clone(), user: user.clone() };
+    let mut tries = 0;
+    while let Err(failure) = send(&server, &args.file, &new, ctx).await {
+        tries += 1;
+        // A connection that breaks is the lab's fault; what the server has said itself is not asked again.
+        if failure.kind != Kind::Lab || tries > TRIES {
+            return Err(failure);
+        }
+        ctx.note(&format!("{failure}; going on\n")).await;
+        tokio::time::sleep(PAUSE * tries).await;
+    }
+    let image = NewImage { sha256, keep_s: args.keep, note: args.note, user };
+    let image = server.put_image(&name, &image).await?;
+    let text = format!(
+        "{name} is stored, and kept {}{}\n",
+        if image.until_us.is_some() { "for " } else { "" },
+        kept(&image)
+    );
+    tell(ctx, args.server.json, &image, &text).await
+}
+
+fn name_of(file: &Path) -> Result<Name, Failure> {
+    let name = file.file_name().unwrap_or_default().to_string_lossy();
+    name.parse().map_err(|error| {
+        let what = format!("an image cannot be called {name:?}: {error}");
+        Failure::new(Kind::User, what).hint("choose another name: --name NAME")
+    })
+}
+
+async fn hash(path: &Path) -> Result<(u64, Sha256), Failure> {
+    let failed = |error: std::io::Error| unreadable(path, &error);
+    let mut file = File::open(path).await.map_err(failed)?;
+    let (mut size, mut hash, mut piece) = (0, sha2::Sha256::new(), vec![0; PIECE]);
+    loop {
+        match file.read(&mut piece).await.map_err(failed)? {
+            0 => return Ok((size, Sha256::of(&hash.finalize().into()))),
+            read => {
+                hash.update(&piece[..read]);
+                size += read as u64;
+            }
+        }
+    }
+}
+
+async fn send(
+    server: &LabServer,
+    path: &Path,
+    new: &UploadRequest,
+    ctx: &Context,
+) -> Result<(), Failure> {
+    let failed = |error: std::io::Error| unreadable(path, &error);
+    let mut upload = server.upload(new).await?;
+    let mut file = File::open(path).await.map_err(failed)?;
+    file.seek(std::io::SeekFrom::Start(upload.offset)).await.map_err(failed)?;
+    let bar = ProgressBar::new(new.size);
+    if let Ok(style) = ProgressStyle::with_template("{bar:40} {bytes}/{total_bytes} {eta}") {
+        bar.set_style(style);
+    }
+    while !upload.done {
+        bar.set_position(upload.offset);
+        let mut piece = Vec::with_capacity(PIECE);
+        (&mut file).take(PIECE as u64).read_to_end(&mut piece).await.map_err(failed)?;
+        if piece.is_empty() {
+            return Err(Failure::new(Kind::User, format!("{} has changed", path.display())));
+        }
+        upload = server.upload_piece(&upload, piece, ctx.user()).await?;
+    }
+    bar.finish_and_clear();
+    Ok(())
+}
+
+fn unreadable(path: &Path, error: &std::io::Error) -> Failure {
+    Failure::new(Kind::User, format!("{}: {error}", path.display()))
+}

@@ -1,0 +1,97 @@
+//! How files come in: piece by piece, from where the last one ended.
+
+use axum::body::Body as Stream;
+use axum::extract::Path;
+use axum::{Extension, Json};
+use serde::Deserialize;
+
+use super::super::super::{ApiError, Params};
+use super::super::{Answer, Body, By, read};
+use super::{Asking, storing};
+use crate::client::ErrorBody;
+use crate::model::{UploadInfo, UploadRequest};
+use crate::server::Images;
+
+/// Where a piece belongs, and who sends it.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(in super::super) struct Piece {
+    offset: u64,
+    user: Option<String>,
+}
+
+/// Begins an upload. When it was begun before, it goes on where it broke off; a file that is here already is
+/// done at once.
+#[utoipa::path(post, path = "/uploads", request_body = UploadRequest, responses(
+    (status = 200, body = UploadInfo),
+    (status = 403, body = ErrorBody, description = "it is more than the user may store"),
+))]
+pub(in super::super) async fn begin(
+    Extension(images): Extension<Images>,
+    Extension(caller): By,
+    body: Body,
+) -> Answer<UploadInfo> {
+    let new: UploadRequest = read(body, r#"{"size":1048576,"sha256":"9f86…"}"#)?;
+    let user = storing(&caller, new.user.clone())?.user;
+    Ok(Json(images.begin(new, &user).await?))
+}
+
+/// How far an upload is.
+#[utoipa::path(get, path = "/uploads/{id}", params(
+    ("id" = String, Path),
+    ("user" = Option<String>, Query, description = "who asks, where nobody logs in"),
+), responses(
+    (status = 200, body = UploadInfo),
+    (status = 404, body = ErrorBody, description = "no such upload, or somebody else's"),
+))]
+pub(in super::super) async fn get(
+    Extension(images): Extension<Images>,
+    Path(id): Path<String>,
+    Params(Asking { user }): Params<Asking>,
+    Extension(caller): By,
+) -> Answer<UploadInfo> {
+    let user = storing(&caller, user)?.user;
+    Ok(Json(images.upload(&id, &user).await?))
+}
+
+/// Sends the next bytes, as many as one likes. With the last of them the file is checked.
+#[utoipa::path(patch, path = "/uploads/{id}", params(
+    ("id" = String, Path),
+    ("offset" = u64, Query, description = "of the first of them: how many are here"),
+    ("user" = Option<String>, Query, description = "who asks, where nobody logs in"),
+), request_body(content = Vec<u8>, content_type = "application/octet-stream"), responses(
+    (status = 200, body = UploadInfo),
+    (status = 404, body = ErrorBody, description = "no such upload, or somebody else's"),
+    (status = 409, body = ErrorBody, description = "the offset is not that of the next byte"),
+    (status = 413, body = ErrorBody, description = "more bytes than the file was to have"),
+    (status = 422, body = ErrorBody, description = "it is another file than was told"),
+))]
+pub(in super::super) async fn write(
+    Extension(images): Extension<Images>,
+    Path(id): Path<String>,
+    Params(Piece { offset, user }): Params<Piece>,
+    Extension(caller): By,
+    body: Stream,
+) -> Answer<UploadInfo> {
+    let user = storing(&caller, user)?.user;
+    let pieces = body.into_data_stream();
+    Ok(Json(images.write(&id, &user, offset, pieces).await?))
+}
+
+/// Gives up an upload.
+#[utoipa::path(delete, path = "/uploads/{id}", params(
+    ("id" = String, Path),
+    ("user" = Option<String>, Query, description = "who asks, where nobody logs in"),
+), responses(
+    (status = 200),
+    (status = 404, body = ErrorBody, description = "no such upload, or somebody else's"),
+))]
+pub(in super::super) async fn give_up(
+    Extension(images): Extension<Images>,
+    Path(id): Path<String>,
+    Params(Asking { user }): Params<Asking>,
+    Extension(caller): By,
+) -> Result<Json<()>, ApiError> {
+    let user = storing(&caller, user)?.user;
+    Ok(Json(images.give_up(&id, &user).await?))
+}

@@ -1,0 +1,170 @@
+//! The image store: files by what is in them, names for them, and when they go.
+//!
+//! A file is uploaded first (`upload.rs`) and then given a name; several names may be one file. What has no
+//! name any more goes some time later (`tidy.rs`). None of it needs the lab's lock.
+
+mod content;
+mod error;
+mod tidy;
+mod upload;
+
+use std::collections::{HashMap, HashSet};
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use crate::config::server::ImagesConfig;
+use crate::model::units::now_us;
+use crate::model::{Failure, ImageInfo, Kind, Name, NewImage, Right, Sha256};
+use crate::store::{ImageRow, Objects, Store};
+
+pub use content::Content;
+pub use error::ImageError;
+
+use super::Asker;
+
+/// The image store of a lab.
+#[derive(Debug, Clone)]
+pub struct Images(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    store: Store,
+    objects: Objects,
+    /// Where files are that have not come whole.
+    uploads: PathBuf,
+    config: ImagesConfig,
+    writing: Mutex<Writing>,
+}
+
+/// The uploads that are under way in this process.
+#[derive(Debug, Default)]
+struct Writing {
+    /// Somebody writes these now.
+    busy: HashSet<String>,
+    /// What has come of them, and its hash so far.
+    hashes: HashMap<String, (u64, sha2::Sha256)>,
+}
+
+impl Images {
+    /// # Errors
+    /// [`Kind::Infra`] or [`Kind::Config`] when the place of the files cannot be had.
+    pub fn open(store: Store, config: ImagesConfig) -> Result<Self, Failure> {
+        let objects = Objects::open(&config.place)?;
+        let uploads = config.uploads.clone();
+        std::fs::create_dir_all(&uploads).map_err(|error| {
+            Failure::new(Kind::Infra, format!("{}: {error}", uploads.display()))
+        })?;
+        let writing = Mutex::default();
+        Ok(Self(Arc::new(Inner { store, objects, uploads, config, writing })))
+    }
+
+    /// All that have a name.
+    ///
+    /// # Errors
+    /// When the store does not answer. So for all that is asked here.
+    pub async fn list(&self) -> Result<Vec<ImageInfo>, ImageError> {
+        self.0.store.images().await?.into_iter().map(info).collect()
+    }
+
+    /// # Errors
+    /// [`ImageError::NoImage`].
+    pub async fn get(&self, name: &str) -> Result<ImageInfo, ImageError> {
+        let row = self.0.store.image(name).await?;
+        info(row.ok_or_else(|| ImageError::NoImage(name.to_owned()))?)
+    }
+
+    /// Gives a file a name, or the name to another file.
+    ///
+    /// # Errors
+    /// When the name is somebody else's, the file is not here, or the user would have too much.
+    pub async fn put(
+        &self,
+        name: Name,
+        new: NewImage,
+        asker: &Asker,
+    ) -> Result<ImageInfo, ImageError> {
+        let size = self.0.objects.size(&new.sha256).await?;
+        let size = size.ok_or_else(|| ImageError::NotHere(new.sha256.clone()))?;
+        let before = self.0.store.image(name.as_str()).await?;
+        self.check_owner(before.as_ref(), asker)?;
+        let freed = before.filter(|row| row.user == asker.user).map_or(0, |row| row.size);
+        self.check_quota(&asker.user, size, freed, &new.sha256).await?;
+        let made_us = now_us();
+        let keep_s = new.keep_s.unwrap_or(self.0.config.keep.as_secs());
+        let until_us = match keep_s {
+            0 => 0,
+            seconds => made_us.saturating_add(seconds.saturating_mul(1_000_000)),
+        };
+        let NewImage { sha256, note, .. } = new;
+        let row = ImageRow {
+            name: name.to_string(),
+            sha256: sha256.to_string(),
+            size,
+            user: asker.user.clone(),
+            note,
+            made_us,
+            until_us,
+        };
+        self.0.store.put_image(&row).await?;
+        info(row)
+    }
+
+    /// Takes a name away.
+    ///
+    /// # Errors
+    /// When there is none, or it is somebody else's.
+    pub async fn remove(&self, name: &str, asker: &Asker) -> Result<(), ImageError> {
+        let row = self.0.store.image(name).await?;
+        let row = row.ok_or_else(|| ImageError::NoImage(name.to_owned()))?;
+        self.check_owner(Some(&row), asker)?;
+        self.0.store.remove_image(name).await?;
+        Ok(())
+    }
+
+    fn check_owner(&self, image: Option<&ImageRow>, asker: &Asker) -> Result<(), ImageError> {
+        let others = image.filter(|row| row.user != asker.user);
+        match others.filter(|_| asker.on_all < Some(Right::Control)) {
+            Some(ImageRow { name, user, .. }) => {
+                Err(ImageError::NotYours { name: name.clone(), user: user.clone() })
+            }
+            None => Ok(()),
+        }
+    }
+
+    /// Whether a user may have so many bytes more, when so many are freed.
+    async fn check_quota(
+        &self,
+        user: &str,
+        more: u64,
+        freed: u64,
+        of: &Sha256,
+    ) -> Result<(), ImageError> {
+        let Some(quota) = self.0.config.quota else { return Ok(()) };
+        let images = self.0.store.images().await?;
+        let images = images.iter().filter(|image| image.user == user).map(|image| image.size);
+        let uploads = self.uploads_of(user, of).await;
+        let used = images.chain([uploads]).fold(0, u64::saturating_add).saturating_sub(freed);
+        if used.saturating_add(more) > quota {
+            return Err(ImageError::Quota { user: user.to_owned(), used, more, quota });
+        }
+        Ok(())
+    }
+
+    fn writing(&self) -> MutexGuard<'_, Writing> {
+        self.0.writing.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn info(row: ImageRow) -> Result<ImageInfo, ImageError> {
+    let ImageRow { name, sha256, size, user, note, made_us, until_us } = row;
+    let damaged = || ImageError::Damaged(name.clone());
+    Ok(ImageInfo {
+        sha256: sha256.parse().map_err(|_| damaged())?,
+        name: name.parse().map_err(|_| damaged())?,
+        size,
+        user,
+        note,
+        made_us,
+        until_us: Some(until_us).filter(|until| *until > 0),
+    })
+}

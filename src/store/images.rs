@@ -1,0 +1,89 @@
+//! Images: what they are called, whose they are, and until when. The files themselves are [`Objects`].
+//!
+//! [`Objects`]: super::Objects
+
+use sqlx::Row as _;
+use sqlx::any::AnyRow;
+
+use super::{Store, StoreError, count, number};
+
+/// An image. One that is kept for ever has 0 as its end.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ImageRow {
+    pub name: String,
+    pub sha256: String,
+    pub size: u64,
+    pub user: String,
+    pub note: String,
+    pub made_us: u64,
+    pub until_us: u64,
+}
+
+impl Store {
+    pub async fn images(&self) -> Result<Vec<ImageRow>, StoreError> {
+        let sql = "SELECT name, sha256, size, user_name, note, made_us, until_us FROM images
+                   ORDER BY name";
+        let rows = sqlx::query(sql).fetch_all(&self.pool).await?;
+        rows.iter().map(image).collect()
+    }
+
+    pub async fn image(&self, name: &str) -> Result<Option<ImageRow>, StoreError> {
+        let sql = "SELECT name, sha256, size, user_name, note, made_us, until_us FROM images
+                   WHERE name = $1";
+        sqlx::query(sql)
+            .bind(name)
+            .fetch_optional(&self.pool)
+            .await?
+            .as_ref()
+            .map(image)
+            .transpose()
+    }
+
+    /// Writes an image, new or changed.
+    pub async fn put_image(&self, image: &ImageRow) -> Result<(), StoreError> {
+        self.trust.check()?;
+        sqlx::query(
+            "INSERT INTO images (name, sha256, size, user_name, note, made_us, until_us)
+             VALUES ($1, $2, $3, $4, $5, $6, $7)
+             ON CONFLICT (name) DO UPDATE SET sha256 = excluded.sha256, size = excluded.size,
+                user_name = excluded.user_name, note = excluded.note, made_us = excluded.made_us,
+                until_us = excluded.until_us",
+        )
+        .bind(&image.name)
+        .bind(&image.sha256)
+        .bind(number(image.size))
+        .bind(&image.user)
+        .bind(&image.note)
+        .bind(number(image.made_us))
+        .bind(number(image.until_us))
+        .execute(&self.pool)
+        .await?;
+        Ok(())
+    }
+
+    /// Forgets an image; whether there was one. Its file stays.
+    pub async fn remove_image(&self, name: &str) -> Result<bool, StoreError> {
+        self.trust.check()?;
+        let sql = "DELETE FROM images WHERE name = $1";
+        Ok(sqlx::query(sql).bind(name).execute(&self.pool).await?.rows_affected() > 0)
+    }
+
+    /// Forgets the images whose time is over; how many there were.
+    pub async fn remove_images_until(&self, now_us: u64) -> Result<u64, StoreError> {
+        self.trust.check()?;
+        let sql = "DELETE FROM images WHERE until_us > 0 AND until_us <= $1";
+        Ok(sqlx::query(sql).bind(number(now_us)).execute(&self.pool).await?.rows_affected())
+    }
+}
+
+fn image(row: &AnyRow) -> Result<ImageRow, StoreError> {
+    Ok(ImageRow {
+        name: row.try_get(0)?,
+        sha256: row.try_get(1)?,
+        size: count(row.try_get(2)?),
+        user: row.try_get(3)?,
+        note: row.try_get(4)?,
+        made_us: count(row.try_get(5)?),
+        until_us: count(row.try_get(6)?),
+    })
+}

@@ -1,0 +1,155 @@
+//! The files of images, by what is in them: in a folder, or in an object store as S3.
+
+use std::ops::Range;
+use std::path::Path;
+use std::sync::Arc;
+
+use bytes::{Bytes, BytesMut};
+use futures_util::stream::BoxStream;
+use futures_util::{StreamExt as _, TryStreamExt as _};
+use object_store::aws::AmazonS3Builder;
+use object_store::local::LocalFileSystem;
+use object_store::path::Path as Key;
+use object_store::{GetOptions, GetRange, ObjectStore, ObjectStoreExt as _, WriteMultipart};
+use tokio::io::AsyncReadExt as _;
+
+use crate::model::failure::chain;
+use crate::model::{Failure, Kind, Sha256};
+
+/// A file goes in parts of so many bytes; S3 wants at least 5 MB, and at most 10,000 of them.
+const PART: usize = 16 * 1024 * 1024;
+/// So many of them are under way at once.
+const PARTS: usize = 2;
+
+/// Where the files are.
+#[derive(Debug, Clone)]
+pub struct Objects {
+    store: Arc<dyn ObjectStore>,
+    prefix: Key,
+}
+
+/// What is read of a file, piece by piece.
+pub type Pieces = BoxStream<'static, Result<Bytes, ObjectsError>>;
+
+#[derive(Debug, thiserror::Error)]
+pub enum ObjectsError {
+    #[error("{0:?} is no place for images; write s3://BUCKET or s3://BUCKET/FOLDER, or a folder")]
+    Url(String),
+    #[error("the images: {}", chain(.0))]
+    Store(#[from] object_store::Error),
+    #[error("{file}: {error}")]
+    File { file: String, error: std::io::Error },
+}
+
+impl Objects {
+    /// A folder, which is made, or an `s3://` URL. How S3 lets us in is in the environment: AWS_ENDPOINT,
+    /// AWS_REGION, AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, and so on.
+    ///
+    /// # Errors
+    /// When it cannot be made, or is no such URL.
+    pub fn open(place: &str) -> Result<Self, ObjectsError> {
+        let Some(rest) = place.strip_prefix("s3://") else {
+            if place.contains("://") {
+                return Err(ObjectsError::Url(place.to_owned()));
+            }
+            std::fs::create_dir_all(place)
+                .map_err(|error| ObjectsError::File { file: place.to_owned(), error })?;
+            let store = LocalFileSystem::new_with_prefix(Path::new(place))?.with_fsync(true);
+            return Ok(Self { store: Arc::new(store), prefix: Key::default() });
+        };
+        let (bucket, folder) = rest.split_once('/').unwrap_or((rest, ""));
+        if bucket.is_empty() {
+            return Err(ObjectsError::Url(place.to_owned()));
+        }
+        // Installed by whoever comes first in this process; the later ones find it there.
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let store = AmazonS3Builder::from_env().with_bucket_name(bucket).build()?;
+        let prefix = Key::parse(folder).map_err(object_store::Error::from)?;
+        Ok(Self { store: Arc::new(store), prefix })
+    }
+
+    /// Puts a file where it belongs. It is there whole, or not at all.
+    ///
+    /// # Errors
+    /// When it cannot be read or written. So for all that is done here.
+    pub async fn put(&self, hash: &Sha256, file: &Path) -> Result<(), ObjectsError> {
+        let failed = |error| ObjectsError::File { file: file.display().to_string(), error };
+        let mut source = tokio::fs::File::open(file).await.map_err(failed)?;
+        let upload = self.store.put_multipart(&self.key(hash)).await?;
+        let mut upload = WriteMultipart::new_with_chunk_size(upload, PART);
+        let written = async {
+            loop {
+                upload.wait_for_capacity(PARTS).await?;
+                let mut part = BytesMut::with_capacity(PART);
+                while part.len() < PART {
+                    if source.read_buf(&mut part).await.map_err(failed)? == 0 {
+                        break;
+                    }
+                }
+                if part.is_empty() {
+                    return Ok(());
+                }
+                upload.put(part.freeze());
+            }
+        };
+        match written.await {
+            Ok(()) => upload.finish().await.map(drop).map_err(ObjectsError::from),
+            Err(error) => {
+                // What is left of it is nobody's; why it failed is what counts.
+                let _ = upload.abort().await;
+                Err(error)
+            }
+        }
+    }
+
+    /// The size of a file in bytes, if it is here.
+    pub async fn size(&self, hash: &Sha256) -> Result<Option<u64>, ObjectsError> {
+        match self.store.head(&self.key(hash)).await {
+            Ok(found) => Ok(Some(found.size)),
+            Err(object_store::Error::NotFound { .. }) => Ok(None),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Reads a part of a file.
+    pub async fn read(&self, hash: &Sha256, range: Range<u64>) -> Result<Pieces, ObjectsError> {
+        if range.is_empty() {
+            return Ok(futures_util::stream::empty().boxed());
+        }
+        let options = GetOptions { range: Some(GetRange::Bounded(range)), ..GetOptions::default() };
+        let found = self.store.get_opts(&self.key(hash), options).await?;
+        Ok(found.into_stream().map_err(ObjectsError::from).boxed())
+    }
+
+    /// All that are here, with the time when they came, in microseconds since the Unix epoch.
+    pub async fn all(&self) -> Result<Vec<(Sha256, u64)>, ObjectsError> {
+        let listed: Vec<_> = self.store.list(Some(&self.prefix)).try_collect().await?;
+        let known = listed.into_iter().filter_map(|found| {
+            let hash = found.location.filename()?.parse().ok()?;
+            Some((hash, u64::try_from(found.last_modified.timestamp_micros()).unwrap_or(0)))
+        });
+        Ok(known.collect())
+    }
+
+    pub async fn remove(&self, hash: &Sha256) -> Result<(), ObjectsError> {
+        match self.store.delete(&self.key(hash)).await {
+            Ok(()) | Err(object_store::Error::NotFound { .. }) => Ok(()),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Folders of some hundred files each.
+    fn key(&self, hash: &Sha256) -> Key {
+        self.prefix.clone().join(&hash.as_str()[..2]).join(hash.as_str())
+    }
+}
+
+impl From<ObjectsError> for Failure {
+    fn from(error: ObjectsError) -> Self {
+        let kind = match &error {
+            ObjectsError::Url(_) => Kind::Config,
+            ObjectsError::Store(_) | ObjectsError::File { .. } => Kind::Infra,
+        };
+        Self::new(kind, error.to_string())
+    }
+}
