@@ -55,10 +55,13 @@ impl Finder {
         self.looks += 1;
         let taken = Devices::new(configured.iter().filter_map(tty));
         let mut present: Vec<(Adapter, Identity)> = Vec::new();
+        let mut theirs: BTreeSet<Name> = BTreeSet::new();
         for adapter in adapters {
             let identity = self.identity(adapter, adapters);
             let wanted = !adapter.kernel_console && (adapter.usb.is_some() || discover.onboard);
-            if wanted && !taken.have(roots, adapter) {
+            if taken.have(roots, adapter) {
+                theirs.insert(identity.name);
+            } else if wanted {
                 present.push((adapter.clone(), identity));
             }
         }
@@ -67,7 +70,9 @@ impl Finder {
         let is_gone = |held: &&Held| {
             let path = roots.dev.join(&held.identity.path);
             let back = present.iter().any(|(_, identity)| identity.name == held.identity.name);
-            !back && !configured.iter().filter_map(tty).any(|own| own == path)
+            // A link by which a console means it may have come after it.
+            let theirs = theirs.contains(&held.identity.name);
+            !back && !theirs && !configured.iter().filter_map(tty).any(|own| own == path)
         };
         let gone: Vec<Held> = self.held.values().filter(is_gone).cloned().collect();
         let mut names = Naming::new(self, discover, config);

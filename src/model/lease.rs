@@ -29,8 +29,17 @@ impl Lease {
 
     /// Whether who asks may use what is leased as the holder may.
     pub fn may_use(&self, asking: &str) -> bool {
-        let users = std::iter::once(&self.holder).chain(&self.shared_with);
-        users.into_iter().any(|user| is_holder(user, asking))
+        let mut users = std::iter::once(&self.holder).chain(&self.shared_with);
+        users.any(|user| is_holder(user, asking)) || self.is_for(asking)
+    }
+
+    /// Whether who has taken the lease asks in the name of somebody whom they have shared it with: a server has
+    /// leased a board as `lab (alice)`, and its job comes as `lab (job:7)`.
+    fn is_for(&self, asking: &str) -> bool {
+        let taker = self.holder.split_once(" (").map_or(&*self.holder, |(proved, _)| proved);
+        let said = asking.strip_suffix(')').and_then(|asking| asking.split_once(" ("));
+        let said = said.filter(|(proved, _)| *proved == taker);
+        said.is_some_and(|(_, said)| self.shared_with.iter().any(|user| is_same(user, said)))
     }
 }
 
@@ -65,4 +74,30 @@ pub struct LeaseRequest {
     pub shared_with: Vec<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_took_a_lease_speaks_for_those_who_share_it() {
+        let lease = Lease {
+            holder: "lab (alice)".into(),
+            shared_with: vec!["job:7".into()],
+            since_us: 0,
+            until_us: 1,
+            reason: None,
+        };
+        for (asking, may) in [
+            ("lab (alice)", true),
+            ("lab (job:7)", true),
+            ("job:7", true),
+            ("lab (job:8)", false),
+            ("bob (job:7)", false),
+            ("lab (bob)", false),
+        ] {
+            assert_eq!(lease.may_use(asking), may, "{asking}");
+        }
+    }
 }

@@ -65,19 +65,18 @@ impl Server {
                 () = shutdown.cancelled() => return,
                 untold = untold => untold,
                 Some(answered) = under_way.next() => {
-                    self.answered(&mut line, answered).await;
+                    line.answered(answered);
                     continue;
                 }
             };
             for change in untold.into_iter().filter(|change| line.begins(&change.part)) {
-                under_way
-                    .push(Box::pin(async move { (change.part.clone(), self.tell(change).await) }));
+                under_way.push(Box::pin(self.tell_and_say(change)));
             }
             tokio::select! {
                 () = shutdown.cancelled() => return,
                 _ = changes.changed() => {}
                 () = tokio::time::sleep_until(line.next()) => {}
-                Some(answered) = under_way.next() => self.answered(&mut line, answered).await,
+                Some(answered) = under_way.next() => line.answered(answered),
             }
         }
     }
@@ -136,8 +135,10 @@ impl Server {
         Ok(Resource { login: self.0.login.clone(), ..part })
     }
 
-    /// Who waits for a board is told why it is not told of.
-    async fn answered(&self, line: &mut Line, (part, told): Answered) {
+    /// Tells a part, and whoever waits for its board why it is not told of.
+    async fn tell_and_say(&self, change: Change) -> Answered {
+        let part = change.part.clone();
+        let told = self.tell(change).await;
         let refused = told.as_ref().err().map(|failure| format!("{}: {}", part.0, failure.message));
         let mut state = self.0.state.lock().await;
         let before = match refused.clone() {
@@ -148,7 +149,7 @@ impl Server {
         if before != refused {
             self.changed();
         }
-        line.answered((part, told));
+        (part, told)
     }
 
     /// Writes down what a part's daemon knows or may know.

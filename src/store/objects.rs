@@ -11,6 +11,7 @@ use object_store::aws::AmazonS3Builder;
 use object_store::local::LocalFileSystem;
 use object_store::path::Path as Key;
 use object_store::{GetOptions, GetRange, ObjectStore, ObjectStoreExt as _, WriteMultipart};
+use sha2::Digest as _;
 use tokio::io::AsyncReadExt as _;
 
 use crate::model::failure::chain;
@@ -68,7 +69,7 @@ impl Objects {
         Ok(Self { store: Arc::new(store), prefix })
     }
 
-    /// Puts a file where it belongs. It is there whole, or not at all.
+    /// Puts a file where it belongs. It is there whole and as its hash says, or not at all.
     ///
     /// # Errors
     /// When it cannot be read or written. So for all that is done here.
@@ -77,6 +78,7 @@ impl Objects {
         let mut source = tokio::fs::File::open(file).await.map_err(failed)?;
         let upload = self.store.put_multipart(&self.key(hash)).await?;
         let mut upload = WriteMultipart::new_with_chunk_size(upload, PART);
+        let mut read = sha2::Sha256::new();
         let written = async {
             loop {
                 upload.wait_for_capacity(PARTS).await?;
@@ -87,8 +89,11 @@ impl Objects {
                     }
                 }
                 if part.is_empty() {
-                    return Ok(());
+                    let got = Sha256::of(&read.finalize().into());
+                    let changed = || std::io::Error::other("it has changed while it was stored");
+                    return if got == *hash { Ok(()) } else { Err(failed(changed())) };
                 }
+                read.update(&part);
                 upload.put(part.freeze());
             }
         };

@@ -58,6 +58,12 @@ const VARIABLES: &[&str] = &[
     "vga",
 ];
 
+/// Whether a job may set a variable of this name wherever it runs; another one may be what a device's commands are
+/// made of.
+pub fn is_context_variable(name: &str) -> bool {
+    VARIABLES.contains(&name)
+}
+
 /// One slip of the hand for so many letters: what is farther from a variable is most likely one of the
 /// lab's own.
 const LETTERS_PER_SLIP: usize = 4;
@@ -71,7 +77,7 @@ pub(super) fn context(top: &Table<'_>) {
         if !is_scalar(node) && !is_list {
             table.at().key(&key.name).expected(node, "a text, a number, or a list of them");
         }
-        let is_known = VARIABLES.contains(&key.name.as_str());
+        let is_known = is_context_variable(&key.name);
         let near = Name::nearest(&key.name, VARIABLES.iter().copied());
         let slip = near.filter(|near| {
             let slips = strsim::damerau_levenshtein(near, &key.name);

@@ -44,6 +44,10 @@ impl Images {
             return Ok(known);
         }
         self.check_quota(user, size, 0, &sha256).await?;
+        // Not while it is written.
+        let _turn = self.turn(&id)?;
+        let id = id.clone();
+        self.writing().hashes.remove(&id);
         let upload = UploadInfo { id, offset: 0, size, sha256, done: false };
         let about = serde_json::json!({"size": size, "sha256": upload.sha256, "user": user});
         self.write_file(self.part(&upload.id), b"").await?;
@@ -74,8 +78,9 @@ impl Images {
         Ok(UploadInfo { id: id.to_owned(), offset, size, sha256, done: false })
     }
 
-    /// Takes the bytes from `offset` on, which has to be the next one. With the last of them the file is
-    /// checked, and becomes one of the store. What came before `pieces` broke off stays.
+    /// Takes the bytes from `offset` on, which has to be the next one; `length` is how many will come, if that is
+    /// told. With the last of them the file is checked, and becomes one of the store. What came before `pieces`
+    /// broke off stays.
     ///
     /// # Errors
     /// When it is not the next one, too many come, or the file is not what was told: then it is dropped.
@@ -84,6 +89,7 @@ impl Images {
         id: &str,
         user: &str,
         offset: u64,
+        length: Option<u64>,
         pieces: impl Stream<Item = Result<Bytes, E>>,
     ) -> Result<UploadInfo, ImageError> {
         let mut upload = self.upload(id, user).await?;
@@ -92,6 +98,9 @@ impl Images {
         upload.offset = self.upload(id, user).await?.offset;
         if upload.offset != offset {
             return Err(ImageError::Offset(upload.offset));
+        }
+        if length.is_some_and(|length| length > upload.size - upload.offset) {
+            return Err(ImageError::TooLong(upload.size));
         }
         let (path, mut hash) = (self.part(id), self.hash_of(&upload).await?);
         let failed = |error| ImageError::File { file: path.clone(), error };

@@ -1,8 +1,8 @@
 //! What a job definition asks of the lab.
 
 use super::Viewers;
-use crate::config::{At, FromNode as _, Node, Problems, Value};
-use crate::dispatch::job::{Job, Limit, Texts};
+use crate::config::{At, FromNode as _, Key, Node, Problems, Value};
+use crate::dispatch::job::{Job, Limit, Texts, is_context_variable};
 use crate::model::{Failure, Kind, Name};
 use crate::sched::MAX_LENGTH;
 
@@ -42,8 +42,34 @@ pub(super) fn read(definition: &str, file: &str) -> Result<Wanted, Failure> {
     let at = At::top(file, &problems);
     let node = crate::yaml::parse(definition, &at);
     let job = node.as_ref().and_then(|node| Job::read(node, &at));
-    let wanted = node.as_ref().zip(job.as_ref()).and_then(|(node, job)| wanted(node, job, &at));
+    if let Some(node) = &node {
+        contexts(node, &at);
+    }
+    // What was noted so far may be anything, a group of a thousand million boards for one.
+    let job = problems.check(job)?;
+    let wanted = node.as_ref().and_then(|node| wanted(node, &job, &at));
     problems.check(wanted)
+}
+
+/// Notes what a job's context has that is no variable of LAVA's: a template could make a command of a worker of it.
+fn contexts(node: &Node, at: &At<'_>) {
+    let roles = ["protocols", "lava-multinode", "roles"];
+    let roles = roles.iter().try_fold(node, |node, key| node.get(key)).map_or(&[][..], entries);
+    for holder in std::iter::once(node).chain(roles.iter().map(|(_, role)| role)) {
+        for (key, _) in holder.get("context").map_or(&[][..], entries) {
+            if !is_context_variable(&key.name) {
+                let what = "no variable of LAVA's: a server takes only those";
+                at.key("context").key(&key.name).problem(key.place, what);
+            }
+        }
+    }
+}
+
+fn entries(node: &Node) -> &[(Key, Node)] {
+    match &node.value {
+        Value::Map(entries) => entries,
+        _ => &[],
+    }
 }
 
 fn wanted(node: &Node, job: &Job, at: &At<'_>) -> Option<Wanted> {
@@ -118,5 +144,35 @@ fn viewers(node: &Node) -> Option<Viewers> {
             Some(Viewers::Groups(names.collect()))
         }
         _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const JOB: &str = "job_name: a
+visibility: public
+timeouts: {job: {minutes: 5}, action: {minutes: 1}}
+actions: []
+";
+
+    #[test]
+    fn a_template_gets_no_command_from_a_job() {
+        for context in [
+            "device_type: x\ncontext: {hard_reset_command: reboot -f}\n",
+            "protocols: {lava-multinode: {timeout: {minutes: 1}, roles: {a: {count: 1, device_type: x, \
+             context: {hard_reset_command: reboot -f}}}}}\n",
+        ] {
+            let told = read(&format!("{JOB}{context}"), "job.yaml").unwrap_err().to_string();
+            assert!(told.contains("hard_reset_command: no variable of LAVA's"), "{told}");
+        }
+    }
+
+    #[test]
+    fn a_group_of_a_thousand_million_boards_is_only_an_error() {
+        let group = "protocols: {lava-multinode: {timeout: {minutes: 1}, roles: {a: {count: 4000000000, \
+                     device_type: x}}}}\n";
+        assert!(read(&format!("{JOB}{group}"), "job.yaml").is_err());
     }
 }

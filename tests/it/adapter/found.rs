@@ -214,6 +214,21 @@ fn a_console_that_is_configured_has_its_adapter_by_any_name() {
 }
 
 #[test]
+fn an_adapter_is_the_configured_consoles_once_its_link_has_come() {
+    let lab = TestLab::new();
+    let tree = Tree::new(&lab);
+    let own = lab.path("panda01");
+    let console =
+        format!("[discover]\n[[console]]\nname = \"panda01\"\nport = \"tty:{}\"\n", own.display());
+    let host = Host::start_on(lab, tree, &console);
+    let _line = host.tree.plug("1", &UsbAdapter::ftdi("A50285BI"), &["ttyUSB0"]);
+    host.wait_for(&["panda01", "usb-A50285BI"]);
+    symlink(host.tree.node("ttyUSB0"), &own).unwrap();
+    host.wait_for(&["panda01"]);
+    host.wait_for_state("panda01", "open");
+}
+
+#[test]
 fn two_adapters_with_one_serial_number_are_not_mixed_up() {
     let host = Host::start("[discover]\n");
     let first = host.tree.plug_one("1", &UsbAdapter::ftdi("TWIN0815"), "ttyUSB0");

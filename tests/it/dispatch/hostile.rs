@@ -297,6 +297,8 @@ actions: {test: {methods: {docker: {global_options: [--context=lab]}}}}
     let noted = noted(&lab, "notes");
     let lines: Vec<&str> = noted.lines().collect();
     let name = lines[0].split_whitespace().find_map(|word| word.strip_prefix("--name=")).unwrap();
-    // The container does not end with its client; only the same daemon can remove it.
-    assert_eq!(lines[1..], [format!("--context=lab rm --force {name}")], "{noted}");
+    // The container does not end with its client; only the same daemon can remove it. Where it says no, the job
+    // may come to its end before it is tried again, or after.
+    let removed = format!("--context=lab rm --force {name}");
+    assert!(lines.len() > 1 && lines[1..].iter().all(|line| *line == removed), "{noted}");
 }

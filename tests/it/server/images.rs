@@ -41,14 +41,14 @@ fn a_file_is_stored_by_name_and_had_whole_or_in_part() {
     let (code, told, err) =
         put(&lab, &server, "alice", &path, &["--name", "linux-next", "--note", "nightly"]);
     assert!(
-        code == 0 && told.starts_with("linux-next is stored, and kept for 13 d"),
+        code == 0 && told.starts_with("linux-next is stored, and kept for 335 h"),
         "{told}{err}"
     );
     // The same file again need not be sent.
     assert_eq!(put(&lab, &server, "alice", &path, &["--keep", "ever"]).0, 0);
     let (_, list, _) = lava(&lab, &server, "bob", &["image", "list"]);
     assert!(
-        list.contains("nightly") && list.contains("for ever") && list.contains("20.0 M"),
+        list.contains("nightly") && list.contains("for ever") && list.contains("19.1 MiB"),
         "{list}"
     );
 
@@ -111,7 +111,7 @@ fn an_upload_goes_on_where_it_broke_off_and_what_is_not_what_was_told_is_not_sto
     let server = Server::again(&lab, server.address);
     let on = server.ask("POST", "/uploads", &told).json();
     assert_eq!((&on["id"], &on["offset"]), (&Value::from(id.as_str()), &100_000.into()));
-    // Somebody else's part of it is not theirs to go on with, and the rest is sent by lava.
+    // The rest is sent by lava.
     let (code, _, err) = put(&lab, &server, "alice", &path, &[]);
     assert_eq!(code, 0, "{err}");
     let stored = http_as(server.address, None, "GET", "/images/root.img/content", "");

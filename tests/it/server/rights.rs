@@ -2,6 +2,7 @@
 
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
+use std::time::Instant;
 
 use serde_json::{Value, json};
 
@@ -147,7 +148,7 @@ fn of_boards_that_one_may_not_see_one_hears_nothing_and_of_others_only_with_a_to
     assert_eq!(lab.ask(&alice, "DELETE", "/requests/1", &Value::Null).0, 200);
     let asked = json!({"spec": "name=beagle01", "for": "1h"});
     assert_eq!(lab.ask(&bob, "POST", "/requests", &asked).1["id"], 3);
-    news.until(r#""about":"request","id":"3","what":"ready""#);
+    news.until(r#""about":"request","id":"3","what":"leased""#);
     news.until(r#""about":"board","id":"beagle01","what":"reserved""#);
     assert!(!news.told().contains("panda01"), "{}", news.told());
 
@@ -181,8 +182,9 @@ impl Stream {
 
     #[track_caller]
     fn until(&mut self, text: &str) {
-        let mut piece = [0; 4096];
+        let (mut piece, end) = ([0; 4096], Instant::now() + LIMIT);
         while !self.told().contains(text) {
+            assert!(Instant::now() < end, "no {text} in {}", self.told());
             let got = self.stream.read(&mut piece).unwrap();
             self.told.extend_from_slice(&piece[..got]);
             assert!(got > 0, "{}", self.told());
@@ -190,7 +192,10 @@ impl Stream {
     }
 
     fn read_on(&mut self) {
-        self.stream.read_to_end(&mut self.told).unwrap();
+        let (mut piece, end) = ([0; 4096], Instant::now() + LIMIT);
+        while self.stream.read(&mut piece).unwrap() > 0 {
+            assert!(Instant::now() < end, "the stream goes on");
+        }
     }
 }
 

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::super::{ApiError, Params};
-use super::{Answer, Body, By, Doors, MAX_REASON, asking, check, read, whoever};
+use super::{Answer, Body, By, Caller, Doors, MAX_REASON, asking, check, read, whoever};
 use crate::client::ErrorBody;
 use crate::model::{
     BoardDescription, BoardInfo, BoardRecord, Failure, HealthChange, Kind, Name, Right,
@@ -41,7 +41,15 @@ pub(super) async fn list(
 ) -> Json<Vec<BoardInfo>> {
     let mut boards = server.boards().await;
     boards.retain(|board| caller.may(Right::See, board.name.as_str()));
-    Json(boards)
+    Json(boards.into_iter().map(|board| shown(board, &caller)).collect())
+}
+
+/// What a board's jobs are made of may have secrets in it: it is for who has control of the board.
+fn shown(board: BoardInfo, caller: &Caller) -> BoardInfo {
+    if caller.may(Right::Control, board.name.as_str()) {
+        return board;
+    }
+    BoardInfo { dictionary: None, health_check: None, ..board }
 }
 
 /// One board.
@@ -52,8 +60,9 @@ pub(super) async fn list(
 pub(super) async fn get(
     State(server): State<Server>,
     Path(name): Path<String>,
+    Extension(caller): By,
 ) -> Answer<BoardInfo> {
-    Ok(Json(server.board(&name).await?))
+    Ok(Json(shown(server.board(&name).await?, &caller)))
 }
 
 /// Adds a board, or describes one anew. Without a console and an outlet, a new one has those that are

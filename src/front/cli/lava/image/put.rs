@@ -114,7 +114,8 @@ async fn send(
         bar.set_position(upload.offset);
         let mut piece = Vec::with_capacity(PIECE);
         (&mut file).take(PIECE as u64).read_to_end(&mut piece).await.map_err(failed)?;
-        if piece.is_empty() {
+        // All may be there and only not stored yet: then nothing is sent, which has it stored.
+        if piece.is_empty() && upload.offset < upload.size {
             return Err(Failure::new(Kind::User, format!("{} has changed", path.display())));
         }
         upload = server.upload_piece(&upload, piece, ctx.user()).await?;

@@ -1,6 +1,6 @@
 //! How files come in: piece by piece, from where the last one ended.
 
-use axum::body::Body as Stream;
+use axum::body::{Body as Stream, HttpBody as _};
 use axum::extract::Path;
 use axum::{Extension, Json};
 use serde::Deserialize;
@@ -74,8 +74,8 @@ pub(in super::super) async fn write(
     body: Stream,
 ) -> Answer<UploadInfo> {
     let user = storing(&caller, user)?.user;
-    let pieces = body.into_data_stream();
-    Ok(Json(images.write(&id, &user, offset, pieces).await?))
+    let (length, pieces) = (body.size_hint().exact(), body.into_data_stream());
+    Ok(Json(images.write(&id, &user, offset, length, pieces).await?))
 }
 
 /// Gives up an upload.
