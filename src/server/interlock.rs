@@ -15,7 +15,7 @@ use super::state::{Part, State, Told};
 use super::{Server, ServerError};
 use crate::client::{Resource, lease};
 use crate::model::{
-    Announcement, DaemonKind, Failure, Kind, LeaseRequest, RequestInfo, RequestState,
+    Announcement, DaemonKind, Failure, Kind, LeaseRequest, Refusal, RequestInfo, RequestState,
     calls_oneself, units,
 };
 use crate::store::ToldRow;
@@ -94,8 +94,11 @@ impl Server {
             if over.until_us > units::now_us() {
                 let released = async { lease::release(&self.part(&over.url)?, holder, None).await };
                 match answer(released).await {
-                    // It is nobody's of ours any more: somebody else's, or the part is gone.
-                    Err(failure) if matches!(failure.kind, Kind::Refused | Kind::User) => {}
+                    // It is nobody's of ours any more: somebody else's, or the part is gone. Who does not let
+                    // us in may still have it.
+                    Err(failure)
+                        if matches!(failure.kind, Kind::Refused | Kind::User)
+                            && failure.refusal != Some(Refusal::Rights) => {}
                     released => drop(released?),
                 }
             }

@@ -32,8 +32,9 @@ pub(super) struct Published {
 #[derive(Debug)]
 struct Standing {
     record: Arc<Record>,
-    /// Of a lease: its boards' daemons know.
+    /// Of a lease: its boards' daemons know, or what one of them has answered instead.
     ready: bool,
+    unready: Option<String>,
     place: Option<InLine>,
     estimate: Option<Seconds>,
     /// What it waits for, for those whom somebody wants to know it of.
@@ -59,11 +60,11 @@ impl Interest {
 impl Published {
     pub(super) fn new(state: &State, view: &View, seen: u64, interest: &[RequestId]) -> Self {
         let standing = |(id, record): (&RequestId, &Arc<Record>)| {
-            let ready = record.info.state == RequestState::Leased && state.is_told(&record.info);
+            let (ready, unready) = state.readiness(&record.info);
             let place = view.in_line(*id).filter(|_| record.info.state == RequestState::Waiting);
             let estimate = view.plan(*id).map(|plan| plan.at);
             let (record, place) = (record.clone(), place.copied());
-            (*id, Standing { record, ready, place, estimate, waiting: None })
+            (*id, Standing { record, ready, unready, place, estimate, waiting: None })
         };
         let mut all: BTreeMap<_, _> = state.requests.iter().map(standing).collect();
         for id in interest {
@@ -108,7 +109,8 @@ impl Published {
 
 impl Standing {
     fn plain(&self) -> RequestInfo {
-        RequestInfo { ready: self.ready, ..self.record.info.clone() }
+        let (ready, unready) = (self.ready, self.unready.clone());
+        RequestInfo { ready, unready, ..self.record.info.clone() }
     }
 }
 

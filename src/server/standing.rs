@@ -24,14 +24,23 @@ impl State {
 
     /// The same, without what it waits for: that takes a look at the queue.
     pub(super) fn plain_standing(&self, record: &Record) -> RequestInfo {
-        let ready = record.info.state == RequestState::Leased && self.is_told(&record.info);
-        let parts =
-            |board: &Name| [DaemonKind::Power, DaemonKind::Serial].map(|it| (board.clone(), it));
-        let parts = || record.info.boards.iter().flat_map(parts);
-        let refused = || parts().find_map(|part| self.refused.get(&part));
-        let leased = record.info.state == RequestState::Leased;
-        let unready = if leased && !ready { refused().cloned() } else { None };
+        let (ready, unready) = self.readiness(&record.info);
         RequestInfo { ready, unready, ..record.info.clone() }
+    }
+
+    /// Whether the daemons know of a lease, and what one that does not has answered.
+    pub(super) fn readiness(&self, info: &RequestInfo) -> (bool, Option<String>) {
+        if info.state != RequestState::Leased {
+            return (false, None);
+        }
+        if self.is_told(info) {
+            return (true, None);
+        }
+        let parts = |board: &Name| {
+            [DaemonKind::Power, DaemonKind::Serial].map(|kind| (board.clone(), kind))
+        };
+        let mut parts = info.boards.iter().flat_map(parts);
+        (false, parts.find_map(|part| self.refused.get(&part)).cloned())
     }
 
     /// What a request waits for.

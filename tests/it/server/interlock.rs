@@ -4,7 +4,7 @@ use std::io::{BufRead as _, BufReader, Write as _};
 use std::net::{TcpListener, TcpStream};
 use std::sync::mpsc;
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::{Rack, Server, lava, text};
 use crate::common::{LIMIT, TestLab, http, wait_until};
@@ -88,7 +88,21 @@ fn a_lease_that_was_taken_without_an_answer_is_ended_all_the_same() {
     // Nobody here knows whether it was taken, not even when the server is started anew.
     server.daemon.kill();
     let server = Server::again(&lab, server.address);
-    let ended = server.ask("DELETE", "/requests/1?user=alice", &serde_json::Value::Null);
+    let ended = server.ask("DELETE", "/requests/1?user=alice", &Value::Null);
     assert_eq!(text(&ended.json()["ending"]), "released");
     next("DELETE /leases/panda01?user=alice");
+}
+
+#[test]
+fn why_a_leased_board_is_not_ready_is_told() {
+    let lab = TestLab::new();
+    let server = Server::start(&lab);
+    // Nobody listens there.
+    let panda = json!({"type": "panda", "console": "http://127.0.0.1:1/consoles/panda01"});
+    assert_eq!(server.ask("PUT", "/boards/panda01", &panda).status, 200);
+    let asked = json!({"spec": "panda", "for": "1h", "user": "alice"});
+    assert_eq!(server.ask("POST", "/requests", &asked).status, 200);
+    let told = |it: &Value| it["unready"].as_str().is_some_and(|why| why.starts_with("panda01: "));
+    let leased = server.until("what its console's daemon answered is told", "/requests/1", told);
+    assert_eq!((&leased["state"], &leased["ready"]), (&"leased".into(), &false.into()));
 }

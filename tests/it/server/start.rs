@@ -1,7 +1,6 @@
 //! It starts without anything, and keeps what it was told.
 
 use std::os::unix::fs::PermissionsExt;
-use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::process::Stdio;
 
@@ -162,8 +161,10 @@ impl Postgres {
         serve.arg("-D").arg(&cluster).arg("-k").arg(&data);
         serve.args(["-c", "listen_addresses=", "-c", "fsync=off"]);
         let process = Process::spawn(serve.stdout(Stdio::null()).stderr(Stdio::null()));
-        let socket = data.join(".s.PGSQL.5432");
-        wait_until(LIMIT, "PostgreSQL answers", || UnixStream::connect(&socket).is_ok());
+        // It listens before it takes anybody.
+        let mut ready = lab.tool(programs.join("pg_isready"));
+        ready.arg("-h").arg(&data);
+        wait_until(LIMIT, "PostgreSQL answers", || run(&mut ready, "", LIMIT).status.success());
         let url = format!("postgres://lava@localhost/postgres?host={}", data.display());
         Self { _process: process, url }
     }

@@ -110,7 +110,7 @@ fn the_whole_record_is_scrolled_and_searched() {
     top.keys(&["Enter"]);
     top.see("line 399 100");
     top.keys(&["PageUp"]);
-    top.see("past 100 %");
+    top.wait("it has read", |screen| screen.contains("past 100 %") && !screen.contains("reading"));
     // Page by page: one that is asked for while another is still on its way counts for nothing.
     top.keys(&["PageUp"]);
     top.see("line 399 50\n");
