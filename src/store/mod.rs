@@ -20,7 +20,7 @@ use sqlx::any::AnyPoolOptions;
 pub use boards::{BoardRow, EventRow};
 pub use daemons::DaemonRow;
 pub use hold::{Hold, Turn};
-pub use images::ImageRow;
+pub use images::{FileRow, ImageRow};
 pub use jobs::JobRow;
 pub use objects::{Objects, ObjectsError, Pieces};
 pub use requests::RequestRow;
@@ -101,6 +101,14 @@ impl Store {
         let text = path.display().to_string();
         let text = text.replace('%', "%25").replace('?', "%3f").replace('#', "%23");
         format!("sqlite://{text}?mode=rwc")
+    }
+
+    /// Whether the database is surely still ours: what is outside of it may be changed for a moment more.
+    ///
+    /// # Errors
+    /// [`StoreError::Silent`] when it is not.
+    pub fn check_trust(&self) -> Result<(), StoreError> {
+        self.trust.check()
     }
 
     /// Whether it answers.
