@@ -2,6 +2,7 @@
 
 mod behalf;
 mod board;
+mod boot;
 pub mod event;
 pub mod failure;
 pub mod glob;
@@ -29,6 +30,7 @@ pub use board::{
     Announced, AnnouncedOutlet, Announcee, Announcement, BoardDescription, BoardHealth, BoardInfo,
     BoardLease, BoardRecord, BoardState, DaemonInfo, DaemonKind, HealthChange,
 };
+pub use boot::{BootRequest, BootState};
 pub use event::{Event, What};
 pub use failure::{Failure, Kind, Refusal};
 pub use glob::Glob;
@@ -55,6 +57,6 @@ pub use token::{TOKEN_BYTES, TokenHash, TokenHashError, token_of};
 pub use user::{
     GroupInfo, NewToken, TokenInfo, TokenRequest, UserChange, UserDescription, UserInfo,
 };
-pub use work::{
+pub use work::{LAB_SERVER, 
     LogHeld, PROTOCOL, Work, WorkBoard, WorkEnd, WorkFailure, WorkerHello, WorkerInfo, WorkerOrders,
 };

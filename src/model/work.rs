@@ -13,6 +13,9 @@ use super::Name;
 /// is told in each greeting.
 pub const PROTOCOL: u32 = 1;
 
+/// Where files of the server's are in a job definition: its worker knows where that is.
+pub const LAB_SERVER: &str = "http://lava-server.invalid";
+
 /// A worker's greeting: that it lives, and what it has. The answer comes when there is something to do, or
 /// after a while.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -68,6 +71,9 @@ pub struct Work {
     /// What lets the job in at the daemons that serve its boards.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub token: Option<String>,
+    /// Its boards stay on when it is complete.
+    #[serde(default)]
+    pub leave_on: bool,
 }
 
 /// A board for a job.

@@ -41,7 +41,7 @@ use crate::store::Store;
 pub use error::ServerError;
 use heard::Heard;
 pub use images::{ImageError, Images};
-pub use jobs::JobError;
+pub use jobs::{JobError, boot};
 use jobs::Logs;
 pub use overview::Overview;
 use published::{Interest, Published};

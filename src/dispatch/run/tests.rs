@@ -102,6 +102,7 @@ async fn run_all(
         dispatcher_ip: "127.0.0.1".into(),
         lab: None,
         pause_on_failure: None,
+        leave_on: false,
     };
     let (job, device, settings) = (Arc::new(job), Arc::<Device>::default(), Arc::new(settings));
     let mut context = Context::new(job, device, settings, log, notes.clone());

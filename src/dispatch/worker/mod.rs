@@ -25,7 +25,9 @@ use tokio_util::task::TaskTracker;
 
 use self::folder::JobFolder;
 use crate::client::server::LabServer;
-use crate::model::{Failure, Kind, Name, PROTOCOL, WorkerHello, WorkerOrders, units};
+use crate::model::{
+    Failure, Kind, LAB_SERVER, Name, PROTOCOL, Work, WorkerHello, WorkerOrders, units,
+};
 
 /// Says whose the folder is, and which of the workers of its name this one is.
 const LOCK: &str = "lock";
@@ -195,6 +197,8 @@ impl Worker {
             if self.shared.jobs().contains_key(&id) {
                 continue;
             }
+            let url = self.shared.settings.server.url();
+            let work = Work { definition: work.definition.replace(LAB_SERVER, &url), ..work };
             match JobFolder::make(&self.shared.settings.dir, &work) {
                 Ok(folder) => {
                     tracing::info!(job = id, "begins");

@@ -5,6 +5,7 @@
 //! those that run, and [`finish`](super::Server::finish_job) is the one way out, which gives the boards back.
 //! Everything but the logs is decided behind the lock that requests and boards are behind.
 
+pub mod boot;
 mod error;
 mod health;
 mod logs;
@@ -62,6 +63,9 @@ pub(super) struct Record {
     /// Which of the workers of its worker's name has it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) instance: Option<String>,
+    /// It boots a board of somebody's lease.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) boot: Option<boot::Boot>,
 }
 
 /// Who may look at a job beside its user and who may control everything.
@@ -195,7 +199,10 @@ impl Server {
         state.jobs.live.remove(&id);
         self.0.logs.close(id);
         tracing::info!(job = id, user = record.info.user, "{}", health.as_str());
-        if state.requests.get(&record.info.request).is_some_and(|it| it.info.job == Some(id)) {
+        if record.boot.is_some() {
+            self.share_with_boot(state, &record, false).await?;
+        } else if state.requests.get(&record.info.request).is_some_and(|it| it.info.job == Some(id))
+        {
             let who = format!("job {id}");
             self.end(state, record.info.request, Ending::Released, &who).await?;
         }

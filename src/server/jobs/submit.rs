@@ -142,14 +142,14 @@ impl Server {
             }
         }
         let state = self.looked().await;
-        Ok(jobs.into_iter().map(|info| state.with_why(info)).collect())
+        Ok(jobs.into_iter().map(|info| self.with_stage(state.with_why(info))).collect())
     }
 
     /// # Errors
     /// When there is no such job, or the asker may not look at it.
     pub async fn job(&self, id: u64, asker: &Asker) -> Result<JobInfo, ServerError> {
         let info = self.job_record(id, asker).await?.info;
-        Ok(self.looked().await.with_why(info))
+        Ok(self.with_stage(self.looked().await.with_why(info)))
     }
 
     /// A job as it was handed in, without the values of its secrets.
@@ -192,7 +192,10 @@ impl Server {
     /// # Errors
     /// As [`Self::submit_job`]; when the asker may not look at it.
     pub async fn resubmit_job(&self, id: u64, asker: &Asker) -> Result<JobInfo, ServerError> {
-        self.job_record(id, asker).await?;
+        if self.job_record(id, asker).await?.boot.is_some() {
+            let what = format!("job {id} was a boot: lava boot boots again");
+            return Err(ServerError::Wrong(what));
+        }
         let text = self.0.store.job_definition(id).await?.ok_or(JobError::NoJob(id))?;
         self.take_job(&text, &format!("job {id}"), asker, Some(id)).await
     }
@@ -278,11 +281,13 @@ pub(super) fn new(wanted: Wanted, user: String) -> Record {
         canceled_by: None,
         resubmit_of: None,
         checks: None,
+        boot: None,
         tally: None,
         waiting: None,
     };
     let (audience, instance) = (None, None);
-    Record { info, audience, roles, length_s, queue_s, wants: worker, viewers, instance }
+    let boot = None;
+    Record { info, audience, roles, length_s, queue_s, wants: worker, viewers, instance, boot }
 }
 
 /// A health check of a board.

@@ -185,7 +185,8 @@ impl Server {
             let now = units::now_us() / 1_000_000;
             // It may have waited for a worker: its time begins now, where nobody waits for it.
             let until = now + record.length_s;
-            if state.lab.extend(record.info.request, until, now).is_ok()
+            if record.boot.is_none()
+                && state.lab.extend(record.info.request, until, now).is_ok()
                 && let Some(request) = state.requests.get_mut(&record.info.request)
             {
                 let request = Arc::make_mut(request);

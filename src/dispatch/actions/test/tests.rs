@@ -45,6 +45,7 @@ fn job(dir: &std::path::Path, definition: &str) -> (Context, ScriptHandle) {
         lab: None,
         nfs_dir: None,
         pause_on_failure: None,
+        leave_on: false,
         tftp_listen: None,
         cache: None,
     };

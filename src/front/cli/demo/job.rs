@@ -107,6 +107,7 @@ pub(super) async fn run(
         dispatcher_ip: DISPATCHER_IP.to_owned(),
         lab: Some(lab.inventory()),
         pause_on_failure: None,
+        leave_on: false,
     };
     validate(&loaded.pipeline, &loaded.device, &settings).await?;
     let outcome = execute(&loaded, settings, watcher(), cancelled).await?;

@@ -2,6 +2,7 @@
 
 mod attach;
 mod board;
+mod boot;
 mod boards;
 mod breaks;
 mod broadcast;
@@ -64,6 +65,7 @@ enum Verb {
     Lab(LabVerb),
     Attach(attach::AttachArgs),
     Board(board::BoardArgs),
+    Boot(boot::BootArgs),
     Broadcast(broadcast::BroadcastArgs),
     Completions(completions::CompletionsArgs),
     Console(console::ConsoleArgs),
@@ -133,6 +135,7 @@ pub fn run(args: LavaArgs) -> ExitCode {
     let ended = match args.verb {
         Verb::Attach(args) => return attach::run(args),
         Verb::Board(args) => wait(board::run(args, &ctx)),
+        Verb::Boot(args) => wait(boot::run(args, &ctx)),
         Verb::Broadcast(args) => return broadcast::run(args, &ctx),
         Verb::Completions(args) => wait(completions::run(&args, &ctx)),
         Verb::Console(args) => return console::run(args),
