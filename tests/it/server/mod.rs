@@ -1,5 +1,6 @@
 //! The stories of `lava-server`: real daemons announce themselves, people ask for boards.
 
+mod backup;
 mod boards;
 mod images;
 mod interlock;

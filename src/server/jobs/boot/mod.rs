@@ -21,7 +21,7 @@ use crate::server::{Asker, Server, ServerError};
 
 mod definition;
 
-pub use definition::BootFile;
+pub use definition::{BootFile, Source};
 
 /// The header that has the pass.
 pub const PASS: &str = "x-lava-pass";
