@@ -7,8 +7,8 @@ use super::json_lines::JsonLines;
 use super::server::{LabServer, SILENCE, by};
 use super::{Body, percent_encoded};
 use crate::model::{
-    BootRequest, Failure, JobInfo, JobSubmit, LeaseChange, LogHeld, Name, WorkEnd, WorkerHello, WorkerInfo,
-    WorkerOrders,
+    BootRequest, Failure, JobInfo, JobSubmit, LeaseChange, LogHeld, Name, WorkEnd, WorkerHello,
+    WorkerInfo, WorkerOrders,
 };
 
 /// A server keeps a worker waiting for 20 s.

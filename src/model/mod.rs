@@ -57,6 +57,7 @@ pub use token::{TOKEN_BYTES, TokenHash, TokenHashError, token_of};
 pub use user::{
     GroupInfo, NewToken, TokenInfo, TokenRequest, UserChange, UserDescription, UserInfo,
 };
-pub use work::{LAB_SERVER, 
-    LogHeld, PROTOCOL, Work, WorkBoard, WorkEnd, WorkFailure, WorkerHello, WorkerInfo, WorkerOrders,
+pub use work::{
+    LAB_SERVER, LogHeld, PROTOCOL, Work, WorkBoard, WorkEnd, WorkFailure, WorkerHello, WorkerInfo,
+    WorkerOrders,
 };

@@ -2,8 +2,8 @@
 
 mod attach;
 mod board;
-mod boot;
 mod boards;
+mod boot;
 mod breaks;
 mod broadcast;
 mod close;

@@ -59,7 +59,8 @@ pub(super) fn definition(
         None => {
             let name = about.name;
             let known = [&LOADERS[..], &[QEMU]].concat().join(", ");
-            let what = format!("the dictionary of {name} has no way to boot that is known here: {known}");
+            let what =
+                format!("the dictionary of {name} has no way to boot that is known here: {known}");
             return Err(Failure::new(Kind::User, what)
                 .hint("submit a job that says how: lava submit, or set another dictionary"));
         }
@@ -135,7 +136,10 @@ fn qemu(about: &About<'_>, asked: &BootRequest, files: &[BootFile]) -> Value {
         let mut value = file(about, one);
         let (part, argument) = match one.part {
             "image" if kernel => {
-                let append = asked.append.as_deref().map(|it| format!(" -append \"{}\"", it.replace('"', "")));
+                let append = asked
+                    .append
+                    .as_deref()
+                    .map(|it| format!(" -append \"{}\"", it.replace('"', "")));
                 ("kernel", format!("-kernel {{kernel}}{}", append.unwrap_or_default()))
             }
             // Its format is seen from its beginning; what it writes goes away with the job.

@@ -34,7 +34,7 @@ const KEPT: &str = "the board is up, and is kept so";
 
 /// What makes a job a boot.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-pub(super) struct Boot {
+pub(in crate::server) struct Boot {
     /// Who shows it gets the files.
     pass: String,
     files: Vec<Sha256>,
@@ -62,7 +62,8 @@ impl Server {
         let pass = pass().map_err(|error| Failure::from_error(Kind::Infra, &error));
         let pass = pass.map_err(JobError::Definition)?;
         let define = |id| {
-            let about = definition::About { name: &name, kind: description.kind.as_str(), id, pass: &pass };
+            let about =
+                definition::About { name: &name, kind: description.kind.as_str(), id, pass: &pass };
             definition::definition(&about, &methods, asked, files)
         };
         let text = define(0).map_err(JobError::Definition)?;
@@ -148,9 +149,10 @@ impl State {
         if !theirs || lease.info.job.is_some() || lease.info.state != RequestState::Leased {
             return Err(none().into());
         }
-        let under_way = self.jobs.live.values().find(|job| {
-            job.boot.is_some() && job.info.boards.iter().any(|it| it.name == *board)
-        });
+        let under_way =
+            self.jobs.live.values().find(|job| {
+                job.boot.is_some() && job.info.boards.iter().any(|it| it.name == *board)
+            });
         match under_way {
             None => Ok(id),
             Some(job) => {
