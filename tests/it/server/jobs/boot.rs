@@ -23,7 +23,8 @@ fn who_has_a_board_boots_it_and_it_stays_on_for_them() {
     let farm = Farm::start(&lab, "");
     let server = &farm.server;
     let job = demo_job(&lab);
-    let files = job.lines().filter_map(|line| line.trim().strip_prefix("url: file://"));
+    let files = job.lines().filter_map(|line| line.trim().strip_prefix("url: \"file://"));
+    let files = files.map(|file| file.trim_end_matches('"'));
     for (file, name) in files.zip(["linux", "rootfs"]) {
         let (code, _, err) = lava(&lab, server, "alice", &["image", "put", file, "--name", name]);
         assert_eq!(code, 0, "{err}");
@@ -48,8 +49,8 @@ fn who_has_a_board_boots_it_and_it_stays_on_for_them() {
     assert!(
         shared["state"] == "leased" && shared["shared_with"].as_array().is_none_or(Vec::is_empty)
     );
-    let status = http(farm.demo.address("power"), "POST", "/outlets/panda01/status", "");
-    assert!(status.text().contains("\"on\""), "{}", status.text());
+    let status = http(farm.demo.address("power"), "GET", "/outlets/panda01", "");
+    assert_eq!(text(&status.json()["state"]), "on", "{}", status.text());
     let shell = ["--exec", "cat ~/.ssh/authorized_keys"];
     let mut console = lab.program("lava-console");
     console.arg("panda01").args(shell).env("LAVA_USER", "alice").env("LAVA_SERVER", server.url());
