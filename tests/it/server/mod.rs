@@ -2,6 +2,7 @@
 
 mod backup;
 mod boards;
+mod identity;
 mod images;
 mod interlock;
 mod jobs;
