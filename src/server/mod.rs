@@ -9,6 +9,7 @@ mod conflict;
 mod daemons;
 mod error;
 mod heard;
+mod identity;
 pub mod images;
 mod interlock;
 mod jobs;

@@ -1,5 +1,5 @@
 //! How long jobs are kept: the oldest of those that have ended go, by their age and by how much room all take. A job's
-//! files go with its row, and files without a row.
+//! files go with its row, and files that have none for an hour.
 
 use std::collections::{BTreeMap, HashSet};
 use std::io;
@@ -13,6 +13,8 @@ use crate::server::{Server, ServerError};
 
 /// So often it is looked.
 const ROUND: Duration = Duration::from_secs(3600);
+/// Files without a job are removed when nobody has touched them for so long.
+const NOBODYS: Duration = Duration::from_secs(3600);
 /// So many are removed at once.
 const AT_ONCE: u32 = 200;
 
@@ -51,10 +53,11 @@ impl Server {
         let folders = tokio::task::spawn_blocking(move || folders(&dir)).await;
         // What has a row now had one when it was looked for its files; a new one is none of these.
         let kept: HashSet<u64> = self.0.store.job_numbers().await?.into_iter().collect();
-        let (folders, orphans): (BTreeMap<u64, u64>, BTreeMap<u64, u64>) =
+        let (folders, orphans): (BTreeMap<u64, Folder>, BTreeMap<u64, Folder>) =
             folders.unwrap_or_default().into_iter().partition(|(id, _)| kept.contains(id));
-        self.remove_files(orphans.into_keys().collect()).await;
-        let mut all: u64 = folders.values().sum();
+        let orphans = orphans.into_iter().filter(|(_, folder)| folder.idle > NOBODYS);
+        self.remove_files(orphans.map(|(id, _)| id).collect()).await;
+        let mut all: u64 = folders.values().map(|folder| folder.bytes).sum();
         if most == 0 || all <= most {
             return Ok(());
         }
@@ -65,8 +68,8 @@ impl Server {
             if all <= most {
                 break;
             }
-            if let Some(size) = folders.get(&id) {
-                all = all.saturating_sub(*size);
+            if let Some(folder) = folders.get(&id) {
+                all = all.saturating_sub(folder.bytes);
                 too_many.push(id);
             }
         }
@@ -100,12 +103,22 @@ impl Server {
     }
 }
 
-/// The folders of jobs, and how many bytes are in each.
-fn folders(dir: &Path) -> BTreeMap<u64, u64> {
+/// The files of a job.
+#[derive(Debug)]
+struct Folder {
+    bytes: u64,
+    /// So long nothing was added to it.
+    idle: Duration,
+}
+
+/// The folders of jobs.
+fn folders(dir: &Path) -> BTreeMap<u64, Folder> {
     let all = std::fs::read_dir(dir).into_iter().flatten().flatten();
     let jobs = all.filter_map(|entry| {
         let id = entry.file_name().to_str()?.parse().ok()?;
-        Some((id, bytes(&entry.path())))
+        let changed = entry.metadata().and_then(|meta| meta.modified()).ok()?;
+        let idle = changed.elapsed().unwrap_or_default();
+        Some((id, Folder { bytes: bytes(&entry.path()), idle }))
     });
     jobs.collect()
 }

@@ -151,6 +151,9 @@ pub(super) async fn jobs_go_by_their_age_and_by_the_room_that_they_take_but_none
         std::fs::create_dir_all(folder(id)).unwrap();
         std::fs::write(folder(id).join("output.jsonl"), [b'x'; 1000]).unwrap();
     }
+    let old = std::time::SystemTime::now() - std::time::Duration::from_secs(7200);
+    let nobodys = folder(77).parent().unwrap().to_owned();
+    std::fs::File::open(nobodys).unwrap().set_modified(old).unwrap();
     let left = || (1..100).filter(|id| folder(*id).exists()).collect::<Vec<u64>>();
     server.0.store.meddle("UPDATE jobs SET ended_us = 1 WHERE id = 1").await;
     let day = std::time::Duration::from_secs(24 * 3600);
