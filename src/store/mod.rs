@@ -2,6 +2,7 @@
 //! portable types (TEXT and BIGINT), no NULL; what has parts of its own is a JSON document.
 
 mod boards;
+mod ci;
 mod daemons;
 mod hold;
 mod images;
@@ -18,6 +19,7 @@ use sqlx::AnyPool;
 use sqlx::any::AnyPoolOptions;
 
 pub use boards::{BoardRow, EventRow};
+pub use ci::CiRow;
 pub use daemons::DaemonRow;
 pub use hold::{Hold, Turn};
 pub use images::ImageRow;

@@ -5,6 +5,7 @@
 //! those that run, and [`finish`](super::Server::finish_job) is the one way out, which gives the boards back.
 //! Everything but the logs is decided behind the lock that requests and boards are behind.
 
+mod ci;
 mod error;
 mod health;
 mod logs;
@@ -35,6 +36,8 @@ pub(super) struct Jobs {
     pub(super) live: BTreeMap<u64, Record>,
     pub(super) last_id: u64,
     pub(super) workers: BTreeMap<Name, Worker>,
+    /// The tokens of scripts that run.
+    tokens: BTreeMap<u64, String>,
     /// When each board's health was last asked for by a job, in microseconds since the epoch.
     pub(super) checked_us: BTreeMap<Name, u64>,
 }
@@ -62,6 +65,9 @@ pub(super) struct Record {
     /// Which of the workers of its worker's name has it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) instance: Option<String>,
+    /// It runs a script.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    script: Option<ci::Script>,
 }
 
 /// Who may look at a job beside its user and who may control everything.
@@ -79,6 +85,8 @@ pub(super) struct Worker {
     pub(super) version: String,
     pub(super) protocol: u32,
     pub(super) slots: usize,
+    /// It runs scripts, too.
+    pub(super) scripts: bool,
     /// The number of its newest greeting.
     pub(super) number: u64,
     /// By our clock.
@@ -146,13 +154,14 @@ impl Server {
             if let Some((name, instance)) = record.info.worker.clone().zip(record.instance.clone())
             {
                 // It has its time to be heard of again.
-                let (version, slots) = (String::new(), 0);
+                let (version, slots, scripts) = (String::new(), 0, false);
                 let (protocol, number) = (0, 0);
                 let worker = Worker {
                     instance,
                     version,
                     protocol,
                     slots,
+                    scripts,
                     number,
                     seen_us: now_us,
                     live: true,
@@ -193,6 +202,7 @@ impl Server {
         self.0.store.put_job(&record.row()).await?;
         let id = record.info.id;
         state.jobs.live.remove(&id);
+        state.jobs.tokens.remove(&id);
         self.0.logs.close(id);
         tracing::info!(job = id, user = record.info.user, "{}", health.as_str());
         if state.requests.get(&record.info.request).is_some_and(|it| it.info.job == Some(id)) {

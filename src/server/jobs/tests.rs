@@ -3,8 +3,8 @@ use tokio_util::sync::CancellationToken;
 use crate::client::Login;
 use crate::config::server::JobsConfig;
 use crate::model::{
-    BoardDescription, JobHealth, JobInfo, JobState, JobSubmit, Name, Right, WorkEnd, WorkerHello,
-    WorkerOrders,
+    BoardDescription, JobHealth, JobInfo, JobState, JobSubmit, Name, Right, Rights, WorkEnd,
+    WorkerHello, WorkerOrders,
 };
 use crate::server::{Asker, JobError, Server, ServerError};
 use crate::store::Store;
@@ -13,7 +13,14 @@ const JOB: &str = include_str!("../../../conf/jobs/demo.yaml");
 
 /// Somebody who may have every board, and control what is said.
 fn asker(user: &str, on_all: Right) -> Asker {
-    Asker { user: user.into(), on_all: Some(on_all), on: Box::new(move |_| Some(on_all)) }
+    let (rights, job) = (Rights::default(), None);
+    Asker {
+        user: user.into(),
+        on_all: Some(on_all),
+        on: Box::new(move |_| Some(on_all)),
+        rights,
+        job,
+    }
 }
 
 fn name(text: &str) -> Name {
@@ -160,8 +167,7 @@ async fn a_job_is_seen_and_ended_by_those_who_may() {
         assert!(matches!(refused, Err(ServerError::Job(JobError::NotYours { .. }))));
         server.cancel_job(open, &asker("alice", Right::Write)).await.unwrap();
         // Whose boards are some may not say what is run on workers.
-        let carol =
-            Asker { user: "carol".into(), on_all: None, on: Box::new(|_| Some(Right::Control)) };
+        let carol = Asker { on_all: None, ..asker("carol", Right::Control) };
         let panda01 = server.board("panda01").await.unwrap();
         let mut described = board();
         assert_eq!(described.dictionary, panda01.dictionary);

@@ -57,6 +57,7 @@ impl Server {
             version: short(&hello.version),
             protocol: hello.protocol,
             slots: hello.slots,
+            scripts: hello.scripts,
             number: hello.number.max(newest),
             seen_us: now_us,
             live: true,
@@ -165,9 +166,11 @@ impl Server {
         }
         for id in &hello.jobs {
             match state.jobs.live.get(id).filter(|record| record.is_on(name, hello)) {
-                None => orders.drop.push(*id),
-                Some(record) if record.info.state == JobState::Canceling => orders.cancel.push(*id),
-                Some(_) => {}
+                None if !hello.dropping.contains(id) => orders.drop.push(*id),
+                Some(record) if record.info.state == JobState::Canceling => {
+                    orders.cancel.extend((!hello.canceling.contains(id)).then_some(*id));
+                }
+                _ => {}
             }
         }
         let own = state.jobs.of(name).filter(|it| !hello.jobs.contains(&it.info.id));
@@ -218,7 +221,7 @@ impl Server {
             let record = record.filter(|record| record.info.worker.as_ref() == Some(worker));
             let worker = worker.clone();
             let record = record.ok_or(JobError::NotOn { id, worker })?;
-            if !record.info.boards.iter().any(|it| it.name.as_str() == board) {
+            if !record.info.logs().contains(&board) {
                 return Err(JobError::NoLog { id, board: board.to_owned() }.into());
             }
         }
@@ -231,24 +234,24 @@ impl Server {
     /// # Errors
     /// When its log is not all here yet, or it is not that worker's. One that has ended already is none.
     pub async fn end_work(&self, worker: &Name, id: u64, end: &WorkEnd) -> Result<(), ServerError> {
-        let boards: Vec<Name> = {
+        let boards: Vec<String> = {
             let state = self.0.state.lock().await;
             let record = state.jobs.live.get(&id);
             match record.filter(|record| record.info.worker.as_ref() == Some(worker)) {
                 None => return Err(JobError::NotOn { id, worker: worker.clone() }.into()),
-                Some(record) => record.info.boards.iter().map(|it| it.name.clone()).collect(),
+                Some(record) => record.info.logs().into_iter().map(str::to_owned).collect(),
             }
         };
         let mut reports = Vec::new();
         for board in &boards {
-            let log = self.0.logs.open(id, board.as_str());
+            let log = self.0.logs.open(id, board);
             let held = log.append(0, &[]).map_err(|error| JobError::Log { id, error })?;
-            let bytes = end.logs.get(board.as_str()).copied().unwrap_or(0);
+            let bytes = end.logs.get(board).copied().unwrap_or(0);
             if held.held < bytes && !held.full {
                 return Err(JobError::LogShort { id, held: held.held, bytes }.into());
             }
             log.sync().map_err(|error| JobError::Log { id, error })?;
-            let folder = self.0.logs.folder(id, board.as_str());
+            let folder = self.0.logs.folder(id, board);
             reports.push(tokio::task::spawn_blocking(move || Report::read(&folder)));
         }
         let mut read = Vec::new();
@@ -294,6 +297,8 @@ impl Record {
         });
         self.info.state == JobState::Scheduled
             && self.info.worker.is_none()
+            && (self.script.is_none()
+                || state.jobs.workers.get(worker).is_some_and(|known| known.scripts))
             && wanted.chain(&self.wants).all(|wanted| wanted == worker)
     }
 

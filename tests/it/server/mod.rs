@@ -1,6 +1,7 @@
 //! The stories of `lava-server`: real daemons announce themselves, people ask for boards.
 
 mod boards;
+mod ci;
 mod images;
 mod interlock;
 mod jobs;

@@ -6,7 +6,7 @@ use serde::Deserialize;
 use tokio::time::Instant;
 
 use super::super::super::{ApiError, Ending, Params};
-use super::super::{Answer, Body, read};
+use super::super::{Answer, Body, Doors, read};
 use super::number;
 use crate::client::ErrorBody;
 use crate::model::{Failure, Kind, LogHeld, Name, WorkEnd, WorkerHello, WorkerInfo, WorkerOrders};
@@ -36,6 +36,7 @@ pub(in crate::front::http::server) async fn list(
 pub(in crate::front::http::server) async fn poll(
     State(server): State<Server>,
     Path(worker): Path<String>,
+    Extension(doors): Extension<Doors>,
     Extension(Ending(ending)): Extension<Ending>,
     body: Body,
 ) -> Answer<WorkerOrders> {
@@ -47,6 +48,10 @@ pub(in crate::front::http::server) async fn poll(
     loop {
         changes.borrow_and_update();
         if let Some(orders) = server.orders(&name, &hello).await? {
+            if orders.start.iter().any(|work| work.script.is_some()) {
+                // Its token lets in from now on.
+                doors.refresh(&server).await?;
+            }
             return Ok(Json(orders));
         }
         tokio::select! {
@@ -92,10 +97,13 @@ pub(in crate::front::http::server) async fn log(
 pub(in crate::front::http::server) async fn end(
     State(server): State<Server>,
     Path((worker, id)): Path<(String, String)>,
+    Extension(doors): Extension<Doors>,
     body: Body,
 ) -> Answer<()> {
     let end: WorkEnd = read(body, r#"{"logs":{"panda01":4711}}"#)?;
-    Ok(Json(server.end_work(&name(&worker)?, number(&id)?, &end).await?))
+    server.end_work(&name(&worker)?, number(&id)?, &end).await?;
+    doors.refresh(&server).await?;
+    Ok(Json(()))
 }
 
 fn name(text: &str) -> Result<Name, ApiError> {
