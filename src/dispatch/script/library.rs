@@ -4,7 +4,7 @@ use std::io;
 use std::path::Path;
 
 /// The files of the package.
-const FILES: [(&str, &str); 11] = [
+const FILES: [(&str, &str); 12] = [
     ("__init__.py", include_str!("../../../python/lavamux/__init__.py")),
     ("_files.py", include_str!("../../../python/lavamux/_files.py")),
     ("_heart.py", include_str!("../../../python/lavamux/_heart.py")),
@@ -14,6 +14,7 @@ const FILES: [(&str, &str); 11] = [
     ("aio.py", include_str!("../../../python/lavamux/aio.py")),
     ("board.py", include_str!("../../../python/lavamux/board.py")),
     ("console.py", include_str!("../../../python/lavamux/console.py")),
+    ("job.py", include_str!("../../../python/lavamux/job.py")),
     ("lab.py", include_str!("../../../python/lavamux/lab.py")),
     ("pytest_plugin.py", include_str!("../../../python/lavamux/pytest_plugin.py")),
 ];

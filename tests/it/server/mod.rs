@@ -1,7 +1,9 @@
 //! The stories of `lava-server`: real daemons announce themselves, people ask for boards.
 
+mod backup;
 mod boards;
 mod ci;
+mod identity;
 mod images;
 mod interlock;
 mod jobs;
