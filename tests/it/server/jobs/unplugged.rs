@@ -24,9 +24,7 @@ impl Hosts {
     #[track_caller]
     fn new(lab: &TestLab) -> Self {
         let mut new = lab.tool("unshare");
-        if !rustix::process::getuid().is_root() {
-            new.args(["--user", "--map-root-user"]);
-        }
+        new.args(["--user", "--map-root-user"]);
         let wait = "ip link set lo up && echo ready: && exec sleep 1000";
         let server = Daemon::start("a host", new.args(["--net", "sh", "-c", wait]));
         let mut new = enter(lab, &server);
@@ -57,10 +55,7 @@ fn enter(lab: &TestLab, host: &Daemon) -> Command {
 
 fn nsenter(mut command: Command, host: &Daemon) -> Command {
     command.args(["--target", &host.pid().to_string(), "--net"]);
-    if !rustix::process::getuid().is_root() {
-        command.args(["--user", "--preserve-credentials"]);
-    }
-    command.arg("--");
+    command.args(["--user", "--preserve-credentials", "--"]);
     command
 }
 
