@@ -83,12 +83,9 @@ fn a_worker_that_is_unplugged_goes_on_and_tells_all_of_it_when_it_is_back() {
     let _worker = Daemon::start("lava-dispatcher", &mut worker);
 
     let go = lab.path("go");
-    let waits = format!(
-        "lava-test-case cut --shell 'while ! test -e {}; do sleep 0.05; done'",
-        go.display()
-    );
-    let job =
-        steps(&["lava-test-case first --result pass", &waits, "lava-test-case last --result pass"]);
+    let waits = format!("while ! test -e {}; do sleep 0.05; done", go.display());
+    let job = ["first", "cut", "last"].map(|case| format!("lava-test-case {case} --result pass"));
+    let job = steps(&[job[0].as_str(), &waits, &job[1], &job[2]]);
     let job = ask("POST", "/jobs", &json!({"definition": job, "user": "alice"})).json();
     let job = format!("/jobs/{}", job["id"]);
     let log = || ask("GET", &format!("{job}/log"), &Value::Null).text();
