@@ -3,6 +3,7 @@
 //! line of JSON each in `$LAVA_RESULTS`, the results.
 
 mod library;
+mod python;
 mod results;
 
 use std::path::{Path, PathBuf};
@@ -14,6 +15,7 @@ use tokio::process::Command;
 use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
 
+use self::python::Python;
 use self::results::Told;
 use super::actions::deploy::{Repository, clone_repository};
 use super::context::Settings;
@@ -28,6 +30,8 @@ use crate::image::Files;
 use crate::model::{Failure, Kind, WorkScript};
 use crate::sys::{Program, Reach, confined, has_fences};
 
+/// How a script's name ends that is for Python.
+const PYTHON: &str = ".py";
 /// How often it is looked what a script has told.
 const LOOK: Duration = Duration::from_millis(250);
 /// What programs of a script may read of this host, beside what [`Reach`] has of itself.
@@ -125,7 +129,12 @@ impl Script {
         let files = Files::only(self.files.clone());
         clone_repository(git, wanted, &repository, &files).await.map_err(Error::Infrastructure)?;
         let mut told = Told::new(&own.join("results"), &self.work.ci).map_err(failed)?;
-        let command = self.command(&repository, &library, &own).map_err(failed)?;
+        let python = match script.ends_with(PYTHON) {
+            true => Some(Python::find().await.map_err(Error::Infrastructure)?),
+            false => None,
+        };
+        let command = self.command(&repository, &library, &own, python.as_ref());
+        let command = command.map_err(failed)?;
         log.info(format!("running {script} {}", self.work.args.join(" ")));
         let program = Program::spawn(command);
         let program = program.map_err(|error| Error::Job(format!("{script}: {error}")))?;
@@ -146,7 +155,13 @@ impl Script {
         }
     }
 
-    fn command(&self, repository: &Path, library: &Path, own: &Path) -> std::io::Result<Command> {
+    fn command(
+        &self,
+        repository: &Path,
+        library: &Path,
+        own: &Path,
+        python: Option<&Python>,
+    ) -> std::io::Result<Command> {
         let path = repository.join(&self.work.script);
         let real = path.canonicalize()?;
         if !real.starts_with(repository.canonicalize()?) {
@@ -157,13 +172,13 @@ impl Script {
         reads.extend([library, &self.token_file]);
         reads.extend(self.ca.as_deref());
         reads.extend(self.files.iter().map(PathBuf::as_path));
+        reads.extend(python.iter().flat_map(|python| &python.folders).map(PathBuf::as_path));
         let reach = Reach::of_network_and(reads).writing(&[own]);
-        let is_python = path.extension().is_some_and(|ending| ending == "py");
-        let mut command = match is_python {
-            true => confined("python3", &reach),
-            false => confined(&path, &reach),
+        let mut command = match python {
+            Some(python) => confined(&python.program, &reach),
+            None => confined(&path, &reach),
         };
-        if is_python {
+        if python.is_some() {
             command.arg(&path);
         }
         command.args(&self.work.args).current_dir(repository);
