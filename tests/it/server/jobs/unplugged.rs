@@ -25,7 +25,7 @@ impl Hosts {
     fn new(lab: &TestLab) -> Self {
         let mut new = lab.tool("unshare");
         new.args(["--user", "--map-root-user"]);
-        let wait = "ip link set lo up && echo ready: && exec sleep 1000";
+        let wait = "ip link set lo up && echo ready: up && exec sleep 1000";
         let server = Daemon::start("a host", new.args(["--net", "sh", "-c", wait]));
         let mut new = enter(lab, &server);
         let worker = Daemon::start("a host", new.args(["unshare", "--net", "sh", "-c", wait]));
