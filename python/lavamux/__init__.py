@@ -14,6 +14,7 @@ from ._http import LabError, Lost, Refused, Unreachable, WrongUse
 from .board import Board, Power, SshInfo
 from .boot import Boot
 from .console import CommandFailed, Console, Match, NotSeen, Ran
+from .job import Job, Result
 from .lab import Lab, Lease, Request
 
 __all__ = [
@@ -21,6 +22,7 @@ __all__ = [
     "Boot",
     "CommandFailed",
     "Console",
+    "Job",
     "Lab",
     "LabError",
     "Lease",
@@ -31,6 +33,7 @@ __all__ = [
     "Ran",
     "Refused",
     "Request",
+    "Result",
     "SshInfo",
     "Unreachable",
     "WrongUse",

@@ -1,6 +1,6 @@
 //! What a server knows at a moment.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -31,6 +31,10 @@ pub(super) struct State {
     pub(super) audiences: Audiences,
     /// Which lease has which board.
     pub(super) leased: BTreeMap<Name, u64>,
+    /// The leases that have not been ready yet.
+    pub(super) fresh: BTreeSet<u64>,
+    /// The boards that somebody has past us: until when that is believed, and what was told of it.
+    pub(super) busy: BTreeMap<Name, (Instant, String)>,
     pub(super) last_id: u64,
     pub(super) jobs: Jobs,
     /// What daemons were told of leases, or were to be told, and have not confirmed to be over.
@@ -134,7 +138,8 @@ impl State {
         // Where it was found last is kept.
         board.console = console.unwrap_or_else(|_| board.console.take());
         board.outlet = outlet.unwrap_or_else(|_| board.outlet.take());
-        board.away = gone.or(foreign);
+        let busy = self.busy.get(name).filter(|(until, _)| *until > Instant::now());
+        board.away = gone.or(foreign).or_else(|| busy.map(|(_, why)| why.clone()));
         self.lab.set_usable(board.ix, board.health.is_usable() && board.away.is_none());
     }
 
@@ -166,7 +171,7 @@ impl State {
         let BoardDescription {
             kind, tags, attributes, console: at_console, outlet: at_outlet, ..
         } = description.clone();
-        let BoardDescription { dictionary, worker, health_check, .. } = description;
+        let BoardDescription { dictionary, worker, health_check, mac, identity, .. } = description;
         let lease = self.lease_of(name);
         let job = lease.and_then(|info| info.job).filter(|job| self.jobs.is_running(*job));
         let leased = if lease.is_some() { BoardState::Reserved } else { BoardState::Idle };
@@ -186,6 +191,8 @@ impl State {
             dictionary,
             worker,
             health_check,
+            mac,
+            identity,
             job,
             lease: lease.map(|info| BoardLease { id: info.id, lease: lease_text(info) }),
         }

@@ -2,6 +2,8 @@
 
 mod backup;
 mod boards;
+mod ci;
+mod identity;
 mod images;
 mod interlock;
 mod jobs;

@@ -6,6 +6,7 @@ mod boards;
 mod boot;
 mod breaks;
 mod broadcast;
+mod ci;
 mod close;
 mod completions;
 mod context;
@@ -67,6 +68,7 @@ enum Verb {
     Board(board::BoardArgs),
     Boot(boot::BootArgs),
     Broadcast(broadcast::BroadcastArgs),
+    Ci(ci::CiArgs),
     Completions(completions::CompletionsArgs),
     Console(console::ConsoleArgs),
     Demo(demo::DemoArgs),
@@ -137,6 +139,7 @@ pub fn run(args: LavaArgs) -> ExitCode {
         Verb::Board(args) => wait(board::run(args, &ctx)),
         Verb::Boot(args) => wait(boot::run(args, &ctx)),
         Verb::Broadcast(args) => return broadcast::run(args, &ctx),
+        Verb::Ci(args) => wait(ci::run(args, &ctx)),
         Verb::Completions(args) => wait(completions::run(&args, &ctx)),
         Verb::Console(args) => return console::run(args),
         Verb::Top(args) => return top::run(args, &ctx),
