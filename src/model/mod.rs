@@ -2,11 +2,8 @@
 
 mod behalf;
 mod board;
-<<<<<<< HEAD
 mod boot;
-=======
 mod ci;
->>>>>>> main
 pub mod event;
 pub mod failure;
 pub mod glob;
@@ -36,11 +33,8 @@ pub use board::{
     BoardIdentity, BoardInfo, BoardLease, BoardRecord, BoardState, DaemonInfo, DaemonKind,
     HealthChange, IdentityVerdict, Verdict,
 };
-<<<<<<< HEAD
 pub use boot::{BootRequest, BootState};
-=======
 pub use ci::{CiInfo, CiJob, CiRun, ScriptResult, WorkScript};
->>>>>>> main
 pub use event::{Event, What};
 pub use failure::{Failure, Kind, Refusal};
 pub use glob::Glob;

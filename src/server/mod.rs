@@ -43,15 +43,9 @@ use crate::store::Store;
 pub use error::ServerError;
 use heard::Heard;
 pub use images::{ImageError, Images};
-<<<<<<< HEAD
-use jobs::Logs;
 pub use jobs::{JobError, boot};
-pub use overview::Overview;
-=======
-pub use jobs::JobError;
 use jobs::{Logs, WorkerKey};
 pub use overview::{JobStanding, Overview};
->>>>>>> main
 use published::{Interest, Published};
 use state::State;
 pub use users::Door;

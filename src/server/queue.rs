@@ -208,13 +208,9 @@ impl Server {
             tracing::info!(request = info.id, user = info.user, boards = ?info.boards, "{}", info.state.as_str());
             if info.state == RequestState::Leased {
                 info.boards.iter().for_each(|board| self.0.used.say(board.clone(), ()));
-<<<<<<< HEAD
                 // What a daemon has said of the last holder is nothing to this one.
                 state.refused.retain(|(board, _), _| !info.boards.contains(board));
-                state.leased.extend(info.boards.iter().map(|board| (board.clone(), info.id)));
-=======
                 state.begin_lease(info.id, &info.boards, now_us);
->>>>>>> main
             }
             state.requests.insert(info.id, Arc::new(record));
         }

@@ -55,7 +55,7 @@ const STEPS: &[&[&str]] = &[
     &["CREATE TABLE images (
         name TEXT PRIMARY KEY, sha256 TEXT NOT NULL, size BIGINT NOT NULL, user_name TEXT NOT NULL,
         note TEXT NOT NULL, made_us BIGINT NOT NULL, until_us BIGINT NOT NULL)"],
-<<<<<<< HEAD
+    &["CREATE TABLE ci_jobs (name TEXT PRIMARY KEY, document TEXT NOT NULL)"],
     // Who has brought a file, whether or not it has a name, and which place the files are in.
     &[
         "CREATE TABLE files (
@@ -63,9 +63,6 @@ const STEPS: &[&[&str]] = &[
         "INSERT INTO files SELECT sha256, MAX(size), MIN(user_name) FROM images GROUP BY sha256",
         "CREATE TABLE image_place (mark TEXT NOT NULL)",
     ],
-=======
-    &["CREATE TABLE ci_jobs (name TEXT PRIMARY KEY, document TEXT NOT NULL)"],
->>>>>>> main
 ];
 
 /// The schema that this program reads and writes.

@@ -59,16 +59,12 @@ impl ServerDaemon {
         let database = database_of(&config);
         let begun = match first_turn(&database).await? {
             Turn::Ours(hold) => Ok(Lead::open(&config, &database, hold).await?),
-<<<<<<< HEAD
             Turn::Theirs(leader) => {
                 if !database.starts_with("sqlite:") {
                     Images::check_place_of(&database, &config.images()).await?;
                 }
-                Err(leader.unwrap_or_else(|| "another lava-server".into()))
+                Err(leader.unwrap_or_else(|| ANOTHER.into()))
             }
-=======
-            Turn::Theirs(leader) => Err(leader.unwrap_or_else(|| ANOTHER.into())),
->>>>>>> main
         };
         let safety = match &begun {
             Ok(lead) => Safety::of_http(&config.http, lead.access()),

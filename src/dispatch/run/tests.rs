@@ -97,13 +97,7 @@ async fn run_all(
         output: dir.path().to_owned(),
         tftp_dir: dir.path().to_owned(),
         dispatcher_ip: "127.0.0.1".into(),
-<<<<<<< HEAD
-        lab: None,
-        pause_on_failure: None,
-        leave_on: false,
-=======
         ..Settings::default()
->>>>>>> main
     };
     let (job, device, settings) = (Arc::new(job), Arc::<Device>::default(), Arc::new(settings));
     let mut context = Context::new(job, device, settings, log, notes.clone());

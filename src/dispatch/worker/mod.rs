@@ -28,11 +28,8 @@ use self::claim::Life;
 use self::folder::{JobFolder, Unreadable};
 use crate::client::server::LabServer;
 use crate::model::{
-<<<<<<< HEAD
-    Failure, Kind, LAB_SERVER, Name, PROTOCOL, Work, WorkerHello, WorkerOrders, units,
-=======
-    Failure, Kind, Name, PROTOCOL, WorkEnd, WorkFailure, WorkerHello, WorkerOrders, units,
->>>>>>> main
+    Failure, Kind, LAB_SERVER, Name, PROTOCOL, Work, WorkEnd, WorkFailure, WorkerHello,
+    WorkerOrders, units,
 };
 
 /// A server that says again and again what is being done already is not asked more often than this.
@@ -231,14 +228,10 @@ impl Worker {
             if self.shared.jobs().contains_key(&id) {
                 continue;
             }
-<<<<<<< HEAD
             let url = self.shared.settings.server.url();
             let work = Work { definition: work.definition.replace(LAB_SERVER, &url), ..work };
-            match JobFolder::make(&self.shared.settings.dir, &work) {
-=======
             let dir = self.shared.settings.dir.clone();
             match job::blocking(move || JobFolder::make(&dir, &work)).await {
->>>>>>> main
                 Ok(folder) => {
                     tracing::info!(job = id, "begins");
                     vain.remove(&id);

@@ -93,6 +93,7 @@ impl Server {
             let since = state.requests.get(&it.info.request).and_then(|it| it.info.since_us);
             it.info.state == JobState::Scheduled
                 && it.info.worker.is_none()
+                && it.boot.is_none()
                 && since.is_some_and(|since| since.saturating_add(patience_us) <= now_us)
                 && !state.jobs.live_workers().any(|(name, _)| it.waits_for(name, state))
         });

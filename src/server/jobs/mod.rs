@@ -12,12 +12,9 @@
 //! long. Before a job is handed over its lease is nobody's loss: the job's time begins then, and where it does not fit
 //! any more, or no worker is there, the boards go back and the job asks for boards anew, with the age that it has.
 
-<<<<<<< HEAD
-pub mod boot;
-=======
 mod boards;
+pub mod boot;
 mod ci;
->>>>>>> main
 mod error;
 mod health;
 mod keep;
@@ -96,15 +93,12 @@ pub(super) struct Record {
     /// Which of the workers of its worker's name has it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) instance: Option<String>,
-<<<<<<< HEAD
     /// It boots a board of somebody's lease.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) boot: Option<boot::Boot>,
-=======
     /// It runs a script.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     script: Option<ci::Script>,
->>>>>>> main
 }
 
 /// Who may look at a job beside its user and who may control everything.
@@ -244,15 +238,11 @@ impl Server {
         state.jobs.tokens.remove(&id);
         self.0.logs.close(id);
         tracing::info!(job = id, user = record.info.user, "{}", health.as_str());
-<<<<<<< HEAD
+        self.changed();
         if record.boot.is_some() {
             self.share_with_boot(state, &record, false).await?;
         } else if state.requests.get(&record.info.request).is_some_and(|it| it.info.job == Some(id))
         {
-=======
-        self.changed();
-        if state.requests.get(&record.info.request).is_some_and(|it| it.info.job == Some(id)) {
->>>>>>> main
             let who = format!("job {id}");
             if let Err(error) = self.end(state, record.info.request, Ending::Released, &who).await {
                 tracing::error!(job = id, "its boards are given back at the next look: {error}");

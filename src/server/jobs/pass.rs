@@ -4,15 +4,10 @@ use std::time::Duration;
 
 use super::boards::kept_for;
 use super::workers::infrastructure;
-<<<<<<< HEAD
-use super::{Jobs, Record};
-use crate::model::{
-    Ending, Failure, JobBoard, JobHealth, JobState, Name, RequestInfo, RequestState, WorkFailure,
-};
-=======
 use super::{Jobs, Record, WorkerKey};
-use crate::model::{Ending, Failure, JobBoard, JobHealth, JobState, RequestState, WorkFailure};
->>>>>>> main
+use crate::model::{
+    Ending, Failure, JobBoard, JobHealth, JobState, RequestInfo, RequestState, WorkFailure,
+};
 use crate::sched::Seconds;
 use crate::server::heard::Heard;
 use crate::server::state::State;

@@ -209,14 +209,11 @@ impl Server {
     /// # Errors
     /// As [`Self::submit_job`]; when the asker may not look at it.
     pub async fn resubmit_job(&self, id: u64, asker: &Asker) -> Result<JobInfo, ServerError> {
-<<<<<<< HEAD
-        if self.job_record(id, asker).await?.boot.is_some() {
+        let record = self.job_record(id, asker).await?;
+        if record.boot.is_some() {
             let what = format!("job {id} was a boot: lava boot boots again");
             return Err(ServerError::Wrong(what));
         }
-=======
-        let record = self.job_record(id, asker).await?;
->>>>>>> main
         let text = self.0.store.job_definition(id).await?.ok_or(JobError::NoJob(id))?;
         if record.info.ci.is_some() {
             return self.rerun(&record, &text, asker).await;
@@ -316,22 +313,25 @@ pub(super) fn new(wanted: Wanted, user: String) -> Record {
         canceled_by: None,
         resubmit_of: None,
         checks: None,
-<<<<<<< HEAD
+        ci: None,
         boot: None,
         tally: None,
         waiting: None,
     };
-    let (audience, instance) = (None, None);
-    let boot = None;
-    Record { info, audience, roles, length_s, queue_s, wants: worker, viewers, instance, boot }
-=======
-        ci: None,
-        tally: None,
-        waiting: None,
-    };
     let (audience, instance, script) = (None, None, None);
-    Record { info, audience, roles, length_s, queue_s, wants: worker, viewers, instance, script }
->>>>>>> main
+    let boot = None;
+    Record {
+        info,
+        audience,
+        roles,
+        length_s,
+        queue_s,
+        wants: worker,
+        viewers,
+        instance,
+        script,
+        boot,
+    }
 }
 
 /// A health check of a board.

@@ -135,11 +135,7 @@ impl Server {
         let boards =
             boards.await.unwrap_or_else(|error| Err(Failure::from_error(Kind::Bug, &error)));
         let boards = boards.map_err(JobError::Definition)?;
-<<<<<<< HEAD
-        Ok(Work { id, definition, boards, token, leave_on: job.boot.is_some() })
-=======
-        Ok(Work { id, definition, boards, token, script: None })
->>>>>>> main
+        Ok(Work { id, definition, boards, token, script: None, leave_on: job.boot.is_some() })
     }
 }
 

@@ -230,26 +230,13 @@ impl Server {
         let room = hello.slots.saturating_sub(has).min(MAX_AT_ONCE - orders.start.len());
         let taken: Vec<Record> = waiting.into_iter().take(room).cloned().collect();
         for mut record in taken {
-            if record.script.is_none() && !self.begin_time(&mut state, &record).await? {
+            // A boot is within somebody's time, and a script has none.
+            let own = record.script.is_none() && record.boot.is_none();
+            if own && !self.begin_time(&mut state, &record).await? {
                 continue;
             }
             record.info.worker = Some(name.clone());
             record.instance = Some(hello.instance.clone());
-<<<<<<< HEAD
-            let now = units::now_us() / 1_000_000;
-            // It may have waited for a worker: its time begins now, where nobody waits for it.
-            let until = now + record.length_s;
-            if record.boot.is_none()
-                && state.lab.extend(record.info.request, until, now).is_ok()
-                && let Some(request) = state.requests.get_mut(&record.info.request)
-            {
-                let request = Arc::make_mut(request);
-                request.info.until_us = Some(until.saturating_mul(1_000_000));
-                let row = request.row();
-                self.0.store.put_requests(&[row], &[]).await?;
-            }
-=======
->>>>>>> main
             self.put_job(&mut state, record.clone()).await?;
             tracing::info!(job = record.info.id, worker = name.as_str(), "handed over");
             orders.start.push(record);

@@ -103,12 +103,7 @@ pub(super) async fn run(
         tftp_dir: lab.tftp(),
         dispatcher_ip: DISPATCHER_IP.to_owned(),
         lab: Some(lab.inventory()),
-<<<<<<< HEAD
-        pause_on_failure: None,
-        leave_on: false,
-=======
         ..Settings::default()
->>>>>>> main
     };
     validate(&loaded.pipeline, &loaded.job, &loaded.device, &settings).await?;
     let outcome = execute(&loaded, settings, watcher(), cancelled).await?;
