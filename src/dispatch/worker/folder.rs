@@ -285,7 +285,7 @@ mod tests {
 
     fn work(id: u64) -> Work {
         let definition = "job_name: a\n".into();
-        Work { id, definition, boards: Vec::new(), token: None, script: None }
+        Work { id, definition, boards: Vec::new(), token: None, script: None, leave_on: false }
     }
 
     #[test]
