@@ -60,6 +60,8 @@ pub struct Settings {
     pub claimed: Option<PathBuf>,
     /// How long the board is held for people when the job has failed; else the job says.
     pub pause_on_failure: Option<Duration>,
+    /// The board stays on when the job is complete.
+    pub leave_on: bool,
 }
 
 /// The context of a running job.
@@ -84,6 +86,8 @@ pub struct Context {
     aside: Option<Aside>,
     /// The board, where it is a QEMU of the job's own.
     pub machine: Option<Machine>,
+    /// The job is done, and its board is not switched off.
+    pub left_on: bool,
     /// The containers that were started for the job; they are removed at its end.
     pub containers: Vec<Started>,
     /// The job's place in its group, if it is one of several.
@@ -208,6 +212,7 @@ impl Context {
             consoles: Consoles::default(),
             aside: None,
             machine: None,
+            left_on: false,
             containers: Vec::new(),
             member: None,
             learned: BTreeMap::new(),

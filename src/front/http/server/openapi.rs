@@ -27,6 +27,8 @@ pub fn openapi() -> utoipa::openapi::OpenApi {
             boards::maintenance,
             boards::history,
             jobs::check_board,
+            jobs::boot::boot,
+            jobs::boot::image,
             jobs::list,
             jobs::submit,
             jobs::get,
