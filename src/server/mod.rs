@@ -19,12 +19,14 @@ mod published;
 mod queue;
 mod registry;
 mod resolve;
+mod said;
 mod share;
 mod standing;
 mod state;
 #[cfg(test)]
 mod tests;
 mod users;
+mod views;
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -45,8 +47,11 @@ pub use jobs::JobError;
 use jobs::Logs;
 pub use overview::Overview;
 use published::{Interest, Published};
+use said::Said;
 use state::State;
 pub use users::Door;
+pub use views::LogView;
+use views::Views;
 
 /// A daemon has to announce itself again within this time, in seconds.
 pub const ANNOUNCE_S: u64 = 10;
@@ -67,6 +72,8 @@ struct Inner {
     login: Login,
     config: JobsConfig,
     logs: Logs,
+    views: Views,
+    said: Said,
     state: Mutex<State>,
     /// What there was at a change of this number.
     overview: std::sync::Mutex<Option<(u64, Arc<Overview>)>>,
@@ -152,6 +159,8 @@ impl Server {
             store,
             login,
             logs: Logs::new(config.dir.clone()),
+            views: Views::default(),
+            said: Said::default(),
             config,
             state: Mutex::new(state),
             overview: std::sync::Mutex::default(),

@@ -8,7 +8,9 @@ use super::Site;
 use crate::client::Login;
 use crate::config::AccessConfig;
 use crate::config::server::{JobsConfig, ServerConfig};
-use crate::daemon::SHUTDOWN_LIMIT;
+use crate::daemon::page_key::page_key;
+use crate::daemon::{SHUTDOWN_LIMIT, runtime_dir};
+use crate::front::http::access::Pages;
 use crate::front::http::serve;
 use crate::front::http::server::{Doors, router};
 use crate::model::{Failure, Kind};
@@ -50,7 +52,7 @@ impl Lead {
         let jobs = JobsConfig { dir: JobsConfig::at(&config.dir).dir, ..config.jobs.clone() };
         let images = Images::open(store.clone(), config.images())?;
         let server = Server::load(store, login, jobs).await.map_err(Failure::from)?;
-        let doors = Doors::new(config.access.clone());
+        let doors = Doors::new(config.access.clone(), Pages::new(|| page_key(&runtime_dir())));
         let access = doors.refresh(&server).await?;
         Ok(Self { hold, server, images, doors, access })
     }
@@ -79,7 +81,8 @@ impl Lead {
         }
         let (queue, outlets, users) = (server.clone(), server.clone(), server.clone());
         let (of_queue, of_outlets, of_users) = (end.clone(), end.clone(), end.clone());
-        let of_images = end.clone();
+        let (of_images, of_consoles, consoles) = (end.clone(), end.clone(), server.clone());
+        tasks.spawn(async move { consoles.listen(of_consoles).await });
         tasks.spawn(async move { images.tidy(of_images).await });
         let mut queue = tasks.spawn(async move { queue.run(of_queue).await });
         let mut outlets = tasks.spawn(async move { outlets.tell_daemons(of_outlets).await });

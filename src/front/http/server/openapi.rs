@@ -3,7 +3,9 @@
 use utoipa::OpenApi as _;
 
 use super::super::Bearer;
-use super::{boards, daemons, events, follow, images, jobs, leases, requests, users};
+use super::{
+    boards, console, daemons, events, feed, follow, images, jobs, leases, requests, users,
+};
 
 /// As served at `/openapi.json` and checked in at `conf/openapi/lava-server.json`.
 pub fn openapi() -> utoipa::openapi::OpenApi {
@@ -25,6 +27,13 @@ pub fn openapi() -> utoipa::openapi::OpenApi {
             boards::health,
             boards::maintenance,
             boards::history,
+            console::screen,
+            console::lines,
+            console::offset,
+            console::events,
+            console::status,
+            console::switch,
+            feed::feed,
             jobs::check_board,
             jobs::list,
             jobs::submit,
@@ -34,6 +43,7 @@ pub fn openapi() -> utoipa::openapi::OpenApi {
             jobs::resubmit,
             jobs::log::get,
             jobs::log::follow,
+            jobs::lines::get,
             jobs::results::get,
             jobs::workers::list,
             jobs::workers::poll,
