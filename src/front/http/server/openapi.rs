@@ -25,6 +25,7 @@ pub fn openapi() -> utoipa::openapi::OpenApi {
             boards::put,
             boards::remove,
             boards::health,
+            boards::identity,
             boards::maintenance,
             boards::history,
             console::screen,
