@@ -3,6 +3,7 @@
 use std::pin::pin;
 
 use bytes::Bytes;
+use futures_util::FutureExt as _;
 use http_body_util::{BodyExt as _, Empty, Limited};
 use hyper::header::{AUTHORIZATION, HOST};
 use hyper::upgrade::Upgraded;
@@ -47,7 +48,8 @@ pub async fn open(thing: &Resource, rest: &str, headers: HeaderMap) -> Result<Tu
     }
     let request = request.body(Empty::<Bytes>::new());
     let request = request.map_err(|error| Failure::from_error(Kind::User, &error))?;
-    let mut connection: Connection = Box::pin(connection.with_upgrades());
+    // It may come to its end at any point here, and then it is not looked at again.
+    let mut connection = (Box::pin(connection.with_upgrades()) as Connection).fuse();
     let response = {
         let mut response = pin!(sender.send_request(request));
         tokio::select! {
@@ -67,7 +69,11 @@ pub async fn open(thing: &Resource, rest: &str, headers: HeaderMap) -> Result<Tu
         return Err(http.refusal(&path, status, &body));
     }
     let headers = response.headers().clone();
-    let (upgraded, _) = tokio::join!(hyper::upgrade::on(response), connection);
+    let mut upgraded = pin!(hyper::upgrade::on(response));
+    let upgraded = tokio::select! {
+        upgraded = &mut upgraded => upgraded,
+        _ = &mut connection => upgraded.await,
+    };
     let stream = TokioIo::new(upgraded.map_err(|error| http.broken(&error))?);
     Ok(Tunnel { headers, stream })
 }

@@ -1,5 +1,6 @@
 //! The pages for browsers: a list of consoles, one console, and a login. They are files that have nothing of
-//! the lab in them; what they show they ask for as any other client does, in the name of who has logged in.
+//! the lab in them; what they show they ask for as any other client does, in the name of who has logged in. Those
+//! of `lava-server`, in `page/lab`, are templates: `front/http/server/ui` makes pages of them.
 
 mod rights;
 mod session;

@@ -37,11 +37,12 @@ fn text(page: &Page, what: &str, selector: &str, text: &str) {
 fn boards(lab: &TestLab, farm: &Farm, page: &Page) {
     page.expect("it is the boards", "location.pathname === '/ui/boards'");
     text(page, "panda02 is there", "#board-panda02", "lavamux-virtual");
-    page.expect("it is live", "document.getElementById('link').className === 'state'");
-    page.eval(
-        "window.same = true; document.getElementById('user').value = 'alice'; \
-               document.getElementById('user').dispatchEvent(new Event('change'))",
-    );
+    // Who was here before is known again.
+    page.eval("localStorage.setItem('lava-user', 'alice')");
+    page.go(&farm.server.url());
+    let known = "document.getElementById('user').value === 'alice'";
+    page.expect("its script is there", known);
+    page.eval("window.same = true");
     let asked = json!({"spec": "name=panda02", "for": "1h", "user": "bob"});
     let answer = farm.server.ask("POST", "/requests", &asked);
     assert_eq!(answer.status, 200, "{}", answer.text());
@@ -74,6 +75,12 @@ fn reserved(farm: &Farm, page: &Page) {
     let leases =
         farm.server.until("it is hers", "/leases", |all| all.to_string().contains("alice"));
     assert!(leases.to_string().contains("\"panda02\""), "{leases}");
+    let asked = json!({"spec": "name=panda02", "for": "1h", "user": "bob"});
+    let id = farm.server.ask("POST", "/requests", &asked).json()["id"].clone();
+    text(page, "bob is told why he waits", "#waiting", "panda02 is alice's");
+    let answer = farm.server.ask("DELETE", &format!("/requests/{id}?user=bob"), &Value::Null);
+    assert_eq!(answer.status, 200, "{}", answer.text());
+    text(page, "bob does not wait any more", "#waiting", "Nobody waits");
     page.click("#leased a[href='/ui/boards/panda02']");
     page.expect("it is the board", "location.pathname === '/ui/boards/panda02'");
 }
@@ -95,8 +102,9 @@ fn used(page: &Page) {
         "the console is there",
         "document.getElementById('link').textContent === 'connected' && document.querySelector('.row')",
     );
-    page.type_text("\r");
-    page.expect_text("=>");
+    page.expect_text("panda02 login:");
+    page.type_text("zebra");
+    page.expect_text("zebra");
 }
 
 /// By a press of a button, after a question.

@@ -39,7 +39,7 @@ pub(super) async fn page(State(server): State<Server>, caller: By) -> Page {
     for info in all {
         if info.state == RequestState::Leased {
             leased.push(row(info));
-        } else if info.waiting.is_none() && waiting.len() < EXPLAINED {
+        } else if waiting.len() < EXPLAINED && !is_explained(&info) {
             // The list tells the order alone.
             let whole = requests::look(&server, info.id, None, &caller).await;
             waiting.push(row(whole.unwrap_or(info)));
@@ -48,6 +48,10 @@ pub(super) async fn page(State(server): State<Server>, caller: By) -> Page {
         }
     }
     made(&QueuePage { top: Top::new("queue", "Queue", &caller), waiting, leased })
+}
+
+fn is_explained(info: &RequestInfo) -> bool {
+    info.waiting.as_ref().is_some_and(|waiting| !waiting.why.is_empty())
 }
 
 fn row(info: RequestInfo) -> Row {

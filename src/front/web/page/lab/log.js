@@ -73,8 +73,9 @@ async function look(line = ofAddress()) {
 // Waits for more, for as long as there may be more and somebody looks.
 async function follow() {
   if (polling || known.ended || document.hidden) return;
-  polling = new AbortController();
-  const { signal } = polling;
+  const own = new AbortController();
+  const { signal } = own;
+  polling = own;
   try {
     while (!known.ended && !signal.aborted) {
       const age = lines.age;
@@ -89,6 +90,7 @@ async function follow() {
   } catch {
     if (!signal.aborted) setTimeout(follow, AGAIN);
   }
+  if (polling !== own) return;
   polling = null;
   if (known.ended) refresh();
 }
