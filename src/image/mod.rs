@@ -1,10 +1,11 @@
-//! Files for boards: download with checksum, unpack, cpio archives, ext file systems, U-Boot's header, and
+//! Files for boards: download with checksum, unpack, cpio archives, CDs, ext file systems, U-Boot's header, and
 //! the servers they are had from (TFTP, NBD).
 
 mod cache;
 pub mod cpio;
 pub mod ext;
 mod fetch;
+pub mod iso;
 pub mod nbd;
 pub mod tftp;
 pub mod tree;

@@ -15,6 +15,7 @@ mod fastboot;
 mod from_media;
 mod fvp;
 mod fvp_words;
+mod installer;
 mod kexec;
 mod mcu;
 mod menu;

@@ -15,12 +15,14 @@ use crate::dispatch::job::Artefact;
 use crate::dispatch::validate::Checks;
 use crate::image::tree;
 
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct ApplyOverlay {
     pub ramdisk: Option<Artefact>,
     pub nfs_root: Option<Artefact>,
     /// The board fetches it.
     pub fetched: bool,
+    /// It goes into a root file system that stays.
+    pub persistent: bool,
 }
 
 impl Action for ApplyOverlay {
@@ -32,7 +34,7 @@ impl Action for ApplyOverlay {
         Box::pin(async move {
             match self.nfs_root.as_ref().or(self.ramdisk.as_ref()) {
                 Some(ramdisk) if ramdisk.install_overlay => {}
-                _ if self.fetched => {}
+                _ if self.fetched || self.persistent => {}
                 Some(_) => checks.fault(
                     "\"install_overlay: false\" leaves no place for the tests, and the boot block has no \
                      \"transfer_overlay\"",
@@ -47,7 +49,7 @@ impl Action for ApplyOverlay {
 
     fn run<'a>(&'a self, context: &'a mut Context) -> Running<'a> {
         Box::pin(async move {
-            if self.nfs_root.as_ref().is_some_and(|root| root.install_overlay) {
+            if self.persistent || self.nfs_root.as_ref().is_some_and(|root| root.install_overlay) {
                 return into_nfs_root(context).await;
             }
             if !self.ramdisk.as_ref().is_some_and(|ramdisk| ramdisk.install_overlay) {
