@@ -1,9 +1,11 @@
 //! `lava-dispatcher`: what it makes of job files, and whole jobs on a scripted board.
 
+mod boards;
 mod corpus;
 pub(crate) mod definitions;
 mod dialogue;
 mod downloads;
+mod fastboot_tcp;
 mod host_board;
 mod hostile;
 mod isolation;

@@ -69,15 +69,24 @@ pub(super) fn files() -> String {
 fn a_job_runs_on_the_shared_console_to_its_results() {
     let bench = Bench::start().with_power();
     let spy = bench.attach("mode=spy&user=alice");
+    // The tests bring more than a board should have to fetch as it is.
+    bench.lab.write("repository/automated/linux/smoke/big", &"all the same\n".repeat(300_000));
     let repository = git_repository(&bench.lab);
     let from_git = format!(
         "    - {{name: from-git, from: git, repository: 'file://{repository}',\n       \
          path: automated/linux/smoke/smoke.yaml, parameters: {{SKIP_INSTALL: 'True'}}}}\n"
     );
-    let job = job_file(&[&files(), &ramdisk_boot(), &test(&(smoke(&STEPS) + &from_git))]);
+    let big = "lava-test-case big --shell 'find /lava-* -name big -size +3000k | grep -q big'";
+    let steps = [STEPS[0], STEPS[1], big];
+    let job = job_file(&[&files(), &ramdisk_boot(), &test(&(smoke(&steps) + &from_git))]);
     let done = bench.run(&shipped("qemu-uboot.yaml"), &job);
     assert_eq!(done.result("0_smoke", "linux"), "pass", "{done:?}");
     assert_eq!(done.result("0_smoke", "chosen"), "pass", "{done:?}");
+    assert_eq!(done.result("0_smoke", "big"), "pass", "{done:?}");
+    let log = done.log();
+    let adds = log.iter().find_map(|line| line["msg"].as_str()?.strip_prefix("the overlay adds "));
+    let adds: u64 = adds.unwrap().split(' ').next().unwrap().parse().unwrap();
+    assert!(adds < 500_000, "{adds} bytes of the overlay have to be fetched");
     assert_eq!(done.result("1_from-git", "pwd"), "pass", "{done:?}");
     let measured = "  case: bogomips\n  result: pass\n  measurement: 48.5\n  units: BogoMIPS\n";
     assert!(done.results().contains(measured), "{done:?}");

@@ -13,7 +13,7 @@ use crate::dispatch::context::Context;
 use crate::dispatch::error::Error;
 use crate::dispatch::expect::Patterns;
 use crate::dispatch::job::Artefact;
-use crate::dispatch::qemu::{command, console};
+use crate::dispatch::qemu::{Machine, command, console};
 use crate::dispatch::serve::Served;
 use crate::dispatch::session::Wait;
 use crate::dispatch::validate::Checks;
@@ -139,7 +139,7 @@ impl Action for MonitorInstaller {
             };
             session.flush();
             let died = session.watch().alarm().is_some();
-            let well = context.machine.as_ref().is_some_and(|machine| machine.has_ended_well());
+            let well = context.machine.as_ref().is_some_and(Machine::has_ended_well);
             match ended {
                 Err(Error::Dead(_)) if well && !died => {}
                 Err(error) => return Err(error),

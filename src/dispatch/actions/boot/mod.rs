@@ -32,11 +32,12 @@ mod strategies;
 mod uboot;
 mod uboot_commands;
 mod uefi;
+mod ums;
 
 pub use bootloader_overlay::Values;
 pub use connect_device::Connect;
 pub use disconnect_device::DisconnectDevice;
 pub use fastboot::enter_fastboot;
-pub(super) use overlay_files::folder as overlay_folder;
+pub(super) use overlay_files::{Packing, archive as overlay_archive, folder as overlay_folder};
 pub use reset_device::ResetDevice;
 pub use strategies::boot;
