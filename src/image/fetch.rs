@@ -160,7 +160,7 @@ impl Fetch {
         let mut cached = false;
         if let Some(path) = file_path(wanted.url) {
             sink.begin("", &HeaderMap::new()).await?;
-            sink.copy(&path).await?;
+            sink.copy_local(&path, wanted).await?;
         } else {
             if let (Some(Digest::Sha256(hash)), Some(cache)) = (wanted.digest, &self.cache) {
                 cached = sink.take_kept(cache, hash).await?;
@@ -445,5 +445,6 @@ fn network(url: &str, error: &reqwest::Error) -> FetchError {
     FetchError::Network { url: url.to_owned(), why: chain(error) }
 }
 
+mod local;
 #[cfg(test)]
 mod tests;
