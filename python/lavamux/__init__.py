@@ -13,12 +13,14 @@
 from ._http import LabError, Lost, Refused, Unreachable, WrongUse
 from .board import Board, Power, SshInfo
 from .console import CommandFailed, Console, Match, NotSeen, Ran
+from .job import Job, Result
 from .lab import Lab, Lease, Request
 
 __all__ = [
     "Board",
     "CommandFailed",
     "Console",
+    "Job",
     "Lab",
     "LabError",
     "Lease",
@@ -29,6 +31,7 @@ __all__ = [
     "Ran",
     "Refused",
     "Request",
+    "Result",
     "SshInfo",
     "Unreachable",
     "WrongUse",

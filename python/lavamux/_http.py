@@ -111,6 +111,17 @@ class Endpoint:
         self, method: str, path: str, body: Optional[Any] = None, timeout: float = TIMEOUT
     ) -> Any:
         """What the daemon answers."""
+        answer = self._answer(method, path, body, timeout)
+        try:
+            return json.loads(answer) if answer else None
+        except ValueError as error:
+            raise Unreachable(f"{self.url}: that is no answer of a daemon: {answer[:200]!r}") from error
+
+    def text(self, path: str, timeout: float = TIMEOUT) -> str:
+        """What the daemon answers that is no JSON."""
+        return self._answer("GET", path, None, timeout).decode("utf-8", "replace")
+
+    def _answer(self, method: str, path: str, body: Optional[Any], timeout: float) -> bytes:
         connection = self.connection(timeout)
         headers = self.headers()
         text = None
@@ -127,10 +138,7 @@ class Endpoint:
             connection.close()
         if response.status >= 400:
             raise self.failure(response.status, answer)
-        try:
-            return json.loads(answer) if answer else None
-        except ValueError as error:
-            raise Unreachable(f"{self.url}: that is no answer of a daemon: {answer[:200]!r}") from error
+        return answer
 
     def events(self, path: str, silence: Callable[[], float]) -> Iterator[Any]:
         """The data of server-sent events, as they come; ``None`` whenever only a sign of life does."""

@@ -14,12 +14,14 @@ from __future__ import annotations
 
 import asyncio
 import threading
+from pathlib import Path
 from types import TracebackType
 from typing import Any, Callable, Dict, List, Optional, Type, TypeVar, Union
 
 from . import _files
 from .board import Board, Power, SshInfo
 from .console import Console, Match, Ran
+from .job import LOOK, Job, Result
 from .lab import Lab, Lease, Request
 
 T = TypeVar("T")
@@ -77,6 +79,12 @@ class AsyncLab:
     async def board(self, name: str) -> "AsyncBoard":
         return AsyncBoard(await _in_thread(lambda: self.sync.board(name)))
 
+    async def submit_job(self, job: "Union[str, Path]") -> "AsyncJob":
+        return AsyncJob(await _in_thread(lambda: self.sync.submit_job(job)))
+
+    async def job(self, id: int) -> "AsyncJob":
+        return AsyncJob(await _in_thread(lambda: self.sync.job(id)))
+
     async def submit(self, spec: str = "", **asked: Any) -> "AsyncRequest":
         submit = _in_thread(lambda: self.sync.submit(spec, **asked), Request._give_up)
         return AsyncRequest(await submit)
@@ -96,6 +104,45 @@ class AsyncLab:
         except BaseException:
             await asyncio.shield(_in_thread(request.sync._give_up))
             raise
+
+
+class AsyncJob:
+    """As :class:`lavamux.Job`, which is ``sync``."""
+
+    def __init__(self, job: Job) -> None:
+        self.sync = job
+
+    @property
+    def id(self) -> int:
+        return self.sync.id
+
+    @property
+    def state(self) -> str:
+        return self.sync.state
+
+    @property
+    def health(self) -> str:
+        return self.sync.health
+
+    async def look(self) -> "AsyncJob":
+        await _in_thread(self.sync.look)
+        return self
+
+    async def wait(self, timeout: Optional[float] = None) -> "AsyncJob":
+        """As :meth:`lavamux.Job.wait`. Cancelled, it waits no more, and the job goes on."""
+        end = None if timeout is None else asyncio.get_running_loop().time() + timeout
+        while (await self.look()).state != "finished":
+            left = LOOK if end is None else min(LOOK, end - asyncio.get_running_loop().time())
+            if left <= 0:
+                raise TimeoutError(f"job {self.id} is {self.state} still")
+            await asyncio.sleep(left)
+        return self
+
+    async def results(self, board: Optional[str] = None) -> List[Result]:
+        return await _in_thread(lambda: self.sync.results(board))
+
+    async def cancel(self) -> None:
+        await _in_thread(self.sync.cancel)
 
 
 class AsyncRequest:

@@ -14,6 +14,7 @@ from urllib.parse import quote
 from ._heart import Heart
 from ._http import TIMEOUT, Endpoint, LabError, Lost, Refused, Unreachable, WrongUse
 from .board import Board
+from .job import Job, definition
 
 # A request and its lease end by themselves when nothing is heard of us for so long.
 HEARTBEAT = "90s"
@@ -120,6 +121,20 @@ class Lab:
         except BaseException:
             request._give_up()
             raise
+
+    def submit_job(self, job: Union[str, Path]) -> Job:
+        """Hands in a LAVA job, a text or the ``Path`` of a file, and does not wait for it."""
+        body = {**definition(job), "user": self.user}
+        return Job(self, self._server.ask("POST", "/jobs", body))
+
+    def job(self, id: int) -> Job:
+        """A job by its number."""
+        return Job(self, self._server.ask("GET", f"/jobs/{id}?user={quote(self.user)}"))
+
+    def jobs(self, limit: int = 50) -> List[Job]:
+        """The newest jobs that one may see."""
+        found = self._server.ask("GET", f"/jobs?limit={limit}&user={quote(self.user)}")
+        return [Job(self, info) for info in found]
 
     def board(self, name: str) -> Board:
         """A board by its name, whoever has it."""

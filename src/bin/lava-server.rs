@@ -5,7 +5,9 @@ use std::process::ExitCode;
 use clap::Parser as _;
 use lavamux::daemon;
 use lavamux::daemon::server::ServerDaemon;
-use lavamux::front::cli::{self, server::ServerArgs};
+use lavamux::daemon::server::backup::{backup, restore};
+use lavamux::front::cli;
+use lavamux::front::cli::server::{Asked, ServerArgs};
 use lavamux::model::{Failure, Kind};
 
 /// More CPUs than this are left to others: what it does stands in line for one lab.
@@ -18,7 +20,7 @@ fn main() -> ExitCode {
 }
 
 fn run(args: ServerArgs) -> Result<(), Failure> {
-    let Some(config) = args.into_config()? else { return Ok(()) };
+    let asked = args.asked()?;
     let cpus = std::thread::available_parallelism().map_or(1, usize::from);
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(cpus.min(MOST_THREADS))
@@ -26,6 +28,12 @@ fn run(args: ServerArgs) -> Result<(), Failure> {
         .build();
     let runtime = runtime.map_err(|error| Failure::from_error(Kind::Infra, &error))?;
     let served = runtime.block_on(async {
+        let config = match asked {
+            Asked::Serve(config) => config,
+            Asked::Nothing => return Ok(()),
+            Asked::Backup(config, folder) => return cli::say(&backup(&config, &folder).await?),
+            Asked::Restore(config, folder) => return cli::say(&restore(&config, &folder).await?),
+        };
         let shutdown = daemon::shutdown_on_signals()?;
         let server = ServerDaemon::open(config).await?;
         let addresses = server.addresses();

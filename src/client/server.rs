@@ -12,9 +12,9 @@ use super::sockets::sockets_in;
 use super::{Endpoint, Http, Login, percent_encoded};
 use crate::config::runtime_dir;
 use crate::model::{
-    Announced, Announcee, Announcement, BoardDescription, BoardInfo, BoardRecord, BoardRequest,
-    DaemonInfo, Failure, GroupInfo, HealthChange, Kind, LeaseChange, Name, NewToken, RequestInfo,
-    Rights, TokenRequest, UserChange, UserDescription, UserInfo,
+    Announced, Announcee, Announcement, BoardDescription, BoardIdentity, BoardInfo, BoardRecord,
+    BoardRequest, DaemonInfo, Failure, GroupInfo, HealthChange, IdentityVerdict, Kind, LeaseChange,
+    Name, NewToken, RequestInfo, Rights, TokenRequest, UserChange, UserDescription, UserInfo,
 };
 
 /// A server says something every 5 s; one that has said nothing for so long is gone.
@@ -111,6 +111,15 @@ impl LabServer {
         change: &HealthChange,
     ) -> Result<BoardInfo, Failure> {
         self.http.post(&board(name, "/health"), change).await
+    }
+
+    /// Compares what a board tells of itself with what is known of it.
+    pub async fn identify(
+        &self,
+        name: &str,
+        told: &BoardIdentity,
+    ) -> Result<IdentityVerdict, Failure> {
+        self.http.post(&board(name, "/identity"), told).await
     }
 
     /// Sets when a board is in maintenance: from and until, in seconds since the Unix epoch.

@@ -1,10 +1,10 @@
 //! Boards as files: what is said of each in a `NAME.toml`.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use super::{At, FromNode as _, Node, Problems, Table, read_all};
-use crate::model::{BoardDescription, Failure, Name};
+use crate::model::{BoardDescription, Failure, Mac, Name, NotMac};
 
 /// Reads a folder of boards; a file is named as its board.
 ///
@@ -49,6 +49,13 @@ pub fn text(board: &BoardDescription) -> String {
         let tags: Vec<_> = board.tags.iter().map(|tag| quoted(tag)).collect();
         file.push_str(&format!("tags = [{}]\n", tags.join(", ")));
     }
+    if !board.mac.is_empty() {
+        let macs: Vec<_> = board.mac.iter().map(|mac| quoted(&mac.to_string())).collect();
+        file.push_str(&format!("mac = [{}]\n", macs.join(", ")));
+    }
+    if let Some(identity) = &board.identity {
+        file.push_str(&format!("identity = {}\n", quoted(identity)));
+    }
     if !board.attributes.is_empty() {
         file.push_str("\n[attributes]\n");
         for (key, value) in &board.attributes {
@@ -88,7 +95,19 @@ fn one(table: &Table<'_>) -> Option<BoardDescription> {
         dictionary: table.optional("dictionary"),
         worker: table.optional("worker"),
         health_check: table.optional("health_check"),
+        mac: macs(table),
+        identity: table.optional("identity"),
     })
+}
+
+/// The hardware addresses, where they are such.
+fn macs(table: &Table<'_>) -> BTreeSet<Mac> {
+    let texts: Vec<String> = table.optional("mac").unwrap_or_default();
+    let read = |text: String| {
+        let mac: Result<Mac, NotMac> = text.parse();
+        mac.map_err(|error| table.problem("mac", error.to_string())).ok()
+    };
+    texts.into_iter().filter_map(read).collect()
 }
 
 #[cfg(test)]
@@ -100,6 +119,8 @@ mod tests {
         let board = BoardDescription {
             kind: "panda".parse().unwrap(),
             tags: ["hdmi".to_owned(), "wi\"fi".to_owned()].into(),
+            mac: ["00:1d:7e:aa:bb:cc".parse().unwrap()].into(),
+            identity: Some("A123".into()),
             attributes: [("ram".to_owned(), "1GB".to_owned())].into(),
             console: Some("farm1/panda01".into()),
             outlet: Some("unix:/run/a \\b.sock:/outlets/p".into()),

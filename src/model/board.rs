@@ -7,7 +7,7 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::{Lease, Name};
+use super::{Lease, Mac, Name};
 
 /// Whether a board is fit for use; the words are LAVA's.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -65,6 +65,25 @@ pub struct BoardDescription {
     /// The job that tells whether it is in order, a LAVA job definition.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub health_check: Option<String>,
+    /// The hardware addresses that are its own; learned from what it tells when none is set.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    #[schema(value_type = Vec<String>)]
+    pub mac: BTreeSet<Mac>,
+    /// What it says of itself: the text of its /etc/lava-identity, or its serial number.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub identity: Option<String>,
+}
+
+impl BoardDescription {
+    /// With who a board is as it is known, where this does not say it.
+    #[must_use]
+    pub fn knowing(mut self, before: &Self) -> Self {
+        if self.mac.is_empty() {
+            self.mac.clone_from(&before.mac);
+        }
+        self.identity = self.identity.or_else(|| before.identity.clone());
+        self
+    }
 }
 
 /// A board as a server tells of it.
@@ -105,6 +124,12 @@ pub struct BoardInfo {
     pub worker: Option<Name>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub health_check: Option<String>,
+    /// As described or learned.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    #[schema(value_type = Vec<String>)]
+    pub mac: BTreeSet<Mac>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub identity: Option<String>,
     /// The job that runs on it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub job: Option<u64>,
@@ -127,7 +152,7 @@ pub struct BoardRecord {
     /// In microseconds since the Unix epoch.
     pub time_us: u64,
     pub who: String,
-    /// `added`, `changed`, `removed`, `health`, `leased`, `released`.
+    /// `added`, `changed`, `removed`, `health`, `identity`, `leased`, `released`.
     pub what: String,
     pub detail: String,
 }
@@ -143,6 +168,50 @@ pub struct HealthChange {
     /// Who says so, where nobody logs in.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub user: Option<String>,
+}
+
+/// What a board tells of itself.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct BoardIdentity {
+    /// Its hardware addresses; those that are not its maker's are passed over.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    #[schema(value_type = Vec<String>)]
+    pub mac: BTreeSet<Mac>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub identity: Option<String>,
+    /// That is right, whatever was known before. Needs control of the board.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub accept: bool,
+    /// Who says so, where nobody logs in.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub user: Option<String>,
+}
+
+/// What comes of comparing that with what is known of the board.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct IdentityVerdict {
+    pub verdict: Verdict,
+    pub why: String,
+}
+
+impl IdentityVerdict {
+    pub fn new(verdict: Verdict, why: impl Into<String>) -> Self {
+        Self { verdict, why: why.into() }
+    }
+}
+
+/// Whether a board is the one that it was.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Verdict {
+    Same,
+    /// It was not known before.
+    Learned,
+    /// The board is bad now.
+    Another,
+    /// It has told nothing that only one board can be.
+    Nothing,
 }
 
 /// What a daemon serves.

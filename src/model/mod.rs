@@ -12,6 +12,7 @@ pub mod keys;
 pub mod latin1;
 mod lease;
 pub mod line;
+mod mac;
 pub mod name;
 pub mod outlet;
 pub mod pace;
@@ -26,8 +27,9 @@ mod work;
 
 pub use behalf::Behalf;
 pub use board::{
-    Announced, AnnouncedOutlet, Announcee, Announcement, BoardDescription, BoardHealth, BoardInfo,
-    BoardLease, BoardRecord, BoardState, DaemonInfo, DaemonKind, HealthChange,
+    Announced, AnnouncedOutlet, Announcee, Announcement, BoardDescription, BoardHealth,
+    BoardIdentity, BoardInfo, BoardLease, BoardRecord, BoardState, DaemonInfo, DaemonKind,
+    HealthChange, IdentityVerdict, Verdict,
 };
 pub use event::{Event, What};
 pub use failure::{Failure, Kind, Refusal};
@@ -37,6 +39,7 @@ pub use image::{ImageInfo, NewImage, Sha256, UploadInfo, UploadRequest};
 pub use job::{JobBoard, JobHealth, JobInfo, JobState, JobSubmit, Tally};
 pub use keys::{Keys, Step};
 pub use lease::{Lease, LeaseRequest, is_holder, is_same};
+pub use mac::{Mac, NotMac};
 pub use name::{
     MAX_NAME, Name, calls_oneself, goes_by, is_shown, one_line, printable, shown, user_text,
 };

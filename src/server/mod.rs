@@ -8,6 +8,7 @@ mod audience;
 mod daemons;
 mod error;
 mod heard;
+mod identity;
 pub mod images;
 mod interlock;
 mod jobs;

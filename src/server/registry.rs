@@ -65,6 +65,9 @@ impl Server {
         check_health_check(&description)?;
         let mut state = self.0.state.lock().await;
         let before = state.boards.get(&name);
+        if let Some(before) = before {
+            description = description.knowing(&before.description);
+        }
         if new && before.is_some() {
             return Err(ServerError::BoardThere(name));
         }
@@ -298,7 +301,7 @@ fn row(
     }
 }
 
-fn row_of(name: &Name, board: &Board) -> BoardRow {
+pub(super) fn row_of(name: &Name, board: &Board) -> BoardRow {
     row(name, &board.description, board.health, &board.reason, &board.windows)
 }
 

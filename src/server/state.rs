@@ -166,7 +166,7 @@ impl State {
         let BoardDescription {
             kind, tags, attributes, console: at_console, outlet: at_outlet, ..
         } = description.clone();
-        let BoardDescription { dictionary, worker, health_check, .. } = description;
+        let BoardDescription { dictionary, worker, health_check, mac, identity, .. } = description;
         let lease = self.lease_of(name);
         let job = lease.and_then(|info| info.job).filter(|job| self.jobs.is_running(*job));
         let leased = if lease.is_some() { BoardState::Reserved } else { BoardState::Idle };
@@ -186,6 +186,8 @@ impl State {
             dictionary,
             worker,
             health_check,
+            mac,
+            identity,
             job,
             lease: lease.map(|info| BoardLease { id: info.id, lease: lease_text(info) }),
         }

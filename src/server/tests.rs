@@ -24,6 +24,8 @@ fn panda() -> BoardDescription {
         dictionary: None,
         worker: None,
         health_check: None,
+        mac: Default::default(),
+        identity: None,
     }
 }
 

@@ -3,6 +3,7 @@
 
 mod boards;
 mod daemons;
+mod dump;
 mod hold;
 mod images;
 mod jobs;
@@ -19,6 +20,7 @@ use sqlx::any::AnyPoolOptions;
 
 pub use boards::{BoardRow, EventRow};
 pub use daemons::DaemonRow;
+pub use dump::DumpError;
 pub use hold::{Hold, Turn};
 pub use images::ImageRow;
 pub use jobs::JobRow;
@@ -77,10 +79,8 @@ impl Store {
             .idle_timeout(None)
             .max_lifetime(None)
             .acquire_timeout(PATIENCE);
-        // A file that is not there is made, unless the URL says how it is to be opened.
-        let made = format!("{url}{}mode=rwc", if url.contains('?') { '&' } else { '?' });
-        let named = sqlite && !url.contains("mode=") && !url.contains(":memory:");
-        let pool = options.connect(if named { &made } else { url }).await?;
+        let made = if sqlite { Self::creating(url) } else { url.to_owned() };
+        let pool = options.connect(&made).await?;
         if sqlite {
             // Readers and the writer do not wait for each other; what is written is on the disk.
             sqlx::query("PRAGMA journal_mode = WAL").execute(&pool).await?;
@@ -101,6 +101,14 @@ impl Store {
         let text = path.display().to_string();
         let text = text.replace('%', "%25").replace('?', "%3f").replace('#', "%23");
         format!("sqlite://{text}?mode=rwc")
+    }
+
+    /// A URL of SQLite by which a file that is not there is made, unless it says how it is to be opened.
+    fn creating(url: &str) -> String {
+        if url.contains("mode=") || url.contains(":memory:") {
+            return url.to_owned();
+        }
+        format!("{url}{}mode=rwc", if url.contains('?') { '&' } else { '?' })
     }
 
     /// Whether it answers.

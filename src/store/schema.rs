@@ -1,6 +1,8 @@
 //! The schema, and how older ones become it. Steps are only ever added.
 
-use sqlx::AnyPool;
+use std::collections::BTreeSet;
+
+use sqlx::{AnyConnection, AnyPool, AssertSqlSafe};
 
 use super::StoreError;
 
@@ -62,28 +64,83 @@ pub const VERSION: i64 = STEPS.len() as i64;
 /// When a newer program has been here, or the database refuses; nothing has changed then.
 pub(super) async fn bring_up_to_date(pool: &AnyPool) -> Result<(), StoreError> {
     let mut change = pool.begin().await?;
+    let version = match version(&mut change).await? {
+        version if version > VERSION => return Err(StoreError::Newer { found: version }),
+        version => version,
+    };
+    step(&mut change, version, VERSION).await?;
+    Ok(change.commit().await?)
+}
+
+/// Makes a schema of an older one; of 0, which is none, too.
+pub(super) async fn step(change: &mut AnyConnection, from: i64, to: i64) -> Result<(), StoreError> {
+    for statement in steps(to).skip(usize::try_from(from).unwrap_or(0)).flatten() {
+        sqlx::query(*statement).execute(&mut *change).await?;
+    }
+    if from < to {
+        let sql = "UPDATE lava_schema SET version = $1";
+        sqlx::query(sql).bind(to).execute(&mut *change).await?;
+    }
+    Ok(())
+}
+
+/// Why a database cannot be made empty.
+pub(super) enum Clear {
+    /// A table has rows.
+    Has(String),
+    Failed(StoreError),
+}
+
+impl<E: Into<StoreError>> From<E> for Clear {
+    fn from(error: E) -> Self {
+        Self::Failed(error.into())
+    }
+}
+
+/// Makes a database one of schema 0, if nothing is in it.
+pub(super) async fn clear(change: &mut AnyConnection) -> Result<(), Clear> {
+    let found = version(change).await?;
+    if found > VERSION {
+        return Err(StoreError::Newer { found }.into());
+    }
+    for table in tables(found) {
+        let any = AssertSqlSafe(format!("SELECT 1 FROM {table} LIMIT 1"));
+        if sqlx::query(any).fetch_optional(&mut *change).await?.is_some() {
+            return Err(Clear::Has(table.to_owned()));
+        }
+        sqlx::query(AssertSqlSafe(format!("DROP TABLE {table}"))).execute(&mut *change).await?;
+    }
+    sqlx::query("UPDATE lava_schema SET version = 0").execute(&mut *change).await?;
+    Ok(())
+}
+
+/// The tables of a schema, by their names.
+pub(super) fn tables(version: i64) -> BTreeSet<&'static str> {
+    let mut tables = BTreeSet::new();
+    for statement in steps(version).flatten() {
+        let mut words = statement.split_whitespace();
+        match [words.next(), words.next(), words.next()] {
+            [Some("CREATE"), Some("TABLE"), Some(table)] => _ = tables.insert(table),
+            [Some("DROP"), Some("TABLE"), Some(table)] => _ = tables.remove(table),
+            _ => {}
+        }
+    }
+    tables
+}
+
+fn steps(to: i64) -> impl Iterator<Item = &'static [&'static str]> {
+    STEPS.iter().copied().take(usize::try_from(to).unwrap_or(0))
+}
+
+/// Of which schema a database is. One that is new becomes one of schema 0.
+async fn version(change: &mut AnyConnection) -> Result<i64, sqlx::Error> {
     sqlx::query("CREATE TABLE IF NOT EXISTS lava_schema (version BIGINT NOT NULL)")
         .execute(&mut *change)
         .await?;
     let found: Option<i64> =
         sqlx::query_scalar("SELECT version FROM lava_schema").fetch_optional(&mut *change).await?;
-    let version = match found {
-        Some(version) if version > VERSION => return Err(StoreError::Newer { found: version }),
-        Some(version) => version,
-        None => {
-            sqlx::query("INSERT INTO lava_schema VALUES (0)").execute(&mut *change).await?;
-            0
-        }
-    };
-    for statement in STEPS.iter().skip(usize::try_from(version).unwrap_or(0)).copied().flatten() {
-        sqlx::query(*statement).execute(&mut *change).await?;
+    if found.is_none() {
+        sqlx::query("INSERT INTO lava_schema VALUES (0)").execute(&mut *change).await?;
     }
-    if version < VERSION {
-        sqlx::query("UPDATE lava_schema SET version = $1")
-            .bind(VERSION)
-            .execute(&mut *change)
-            .await?;
-    }
-    change.commit().await?;
-    Ok(())
+    Ok(found.unwrap_or(0))
 }

@@ -1,3 +1,5 @@
+use sqlx::Connection as _;
+
 use super::*;
 
 fn board(health: &str) -> BoardRow {
@@ -98,4 +100,138 @@ async fn what_a_newer_program_has_written_is_left_alone() {
 async fn what_is_no_database_is_said_without_its_password() {
     let told = Store::open("mysql://lava:secret@db/lava").await.unwrap_err().to_string();
     assert!(told.contains("mysql://…@db/lava") && !told.contains("secret"), "{told}");
+}
+
+/// What a program of each schema has written, which the next ones add to.
+const ROWS: &[&[&str]] = &[
+    &[
+        "INSERT INTO boards VALUES ('panda01', '{\"type\":\"panda\"}', 'good', 'it''s fine; \"really\"', '[]')",
+        "INSERT INTO board_events VALUES ('panda01', 2, 'alice', 'changed', '–')",
+        "INSERT INTO daemons VALUES ('http://h:1', '{}', 3)",
+        "INSERT INTO requests VALUES (7, 'ended', 50, '{}')",
+        "INSERT INTO told VALUES ('panda01', 'http://h:1/outlets/p', 'alice', 9)",
+    ],
+    &[
+        "INSERT INTO users VALUES ('alice', '[\"kernel\"]', '[]')",
+        "INSERT INTO user_groups VALUES ('kernel', '[]')",
+        "INSERT INTO tokens VALUES ('ab', 'alice', 'see', '', 1, 0)",
+    ],
+    &["INSERT INTO told_parts VALUES ('panda01', 'serial', 'http://h:2/consoles/p', 'bob', 9)"],
+    &["INSERT INTO jobs VALUES (3, 'finished', 60, '{}', 'job_name: \"é\"')"],
+    &["INSERT INTO images VALUES ('linux', 'ab', 5, 'alice', '', 1, 9223372036854775807)"],
+];
+
+/// A database as the program of a schema has left it.
+async fn of_schema(url: &str, version: i64) {
+    Store::open(url).await.unwrap().close().await;
+    let mut session = sqlx::AnyConnection::connect(url).await.unwrap();
+    assert!(schema::clear(&mut session).await.is_ok());
+    let mut now = 0;
+    for (number, rows) in (1..=version).zip(ROWS) {
+        schema::step(&mut session, now, number).await.unwrap();
+        now = number;
+        for row in *rows {
+            sqlx::query(*row).execute(&mut session).await.unwrap();
+        }
+    }
+    session.close().await.unwrap();
+}
+
+/// What is there of all that they wrote.
+async fn nothing_is_lost(url: &str, version: i64) {
+    let store = Store::open(url).await.unwrap();
+    assert_eq!(store.boards().await.unwrap(), [board("good")]);
+    assert_eq!(store.board_events("panda01", 9).await.unwrap(), [event(2)]);
+    assert_eq!(store.daemons().await.unwrap()[0].seen_us, 3);
+    assert_eq!(store.last_request().await.unwrap(), 7);
+    let told = store.told().await.unwrap();
+    assert!(told.iter().any(|told| told.part == "power" && told.holders == "alice"), "{told:?}");
+    assert_eq!(store.groups_of("alice").await.unwrap().len(), usize::from(version >= 2));
+    assert_eq!(store.tokens().await.unwrap().len(), usize::from(version >= 2));
+    assert_eq!(told.len(), if version >= 3 { 2 } else { 1 });
+    let definition = store.job_definition(3).await.unwrap();
+    assert_eq!(definition.as_deref(), (version >= 4).then_some("job_name: \"é\""));
+    let images = store.images().await.unwrap();
+    assert_eq!(
+        images.first().map(|image| image.until_us),
+        (version >= 5).then_some(i64::MAX as u64)
+    );
+    store.close().await;
+}
+
+/// Of each schema that there was, by the way of a restart and by that of a backup.
+async fn older_schemas_become_ours(url: &str, other: &str) {
+    assert_eq!(ROWS.len(), VERSION as usize, "each step needs rows that it has to carry");
+    for version in 1..=VERSION {
+        of_schema(url, version).await;
+        let mut backup = Vec::new();
+        let rows = Store::dump(url, &mut backup).await.unwrap();
+        nothing_is_lost(url, version).await;
+        empty(other).await;
+        assert_eq!(Store::restore(other, &mut &*backup).await.unwrap(), rows);
+        nothing_is_lost(other, version).await;
+        // It is read into an empty one only, and nothing is read of one that is cut.
+        let told = Store::restore(other, &mut &*backup).await.unwrap_err().to_string();
+        assert!(told.starts_with("the database has board_events already"), "{told}");
+        empty(other).await;
+        let cut = &backup[..backup.len() - 20];
+        let told = Store::restore(other, &mut &*cut).await.unwrap_err().to_string();
+        assert!(told.starts_with(&format!("line {}: ", rows_of(cut))), "{told}");
+        assert_eq!(Store::open(other).await.unwrap().boards().await.unwrap(), []);
+        empty(url).await;
+    }
+}
+
+fn rows_of(backup: &[u8]) -> usize {
+    backup.split_inclusive(|byte| *byte == b'\n').count()
+}
+
+async fn empty(url: &str) {
+    let store = Store::open(url).await.unwrap();
+    for table in schema::tables(VERSION) {
+        sqlx::query(sqlx::AssertSqlSafe(format!("DELETE FROM {table}")))
+            .execute(&store.pool)
+            .await
+            .unwrap();
+    }
+    store.close().await;
+}
+
+#[tokio::test]
+async fn every_older_schema_becomes_ours_and_goes_through_a_backup() {
+    let dir = tempfile::tempdir().unwrap();
+    let url = |name: &str| Store::file_url(&dir.path().join(name));
+    older_schemas_become_ours(&url("lava.sqlite"), &url("other.sqlite")).await;
+}
+
+#[tokio::test]
+async fn what_is_no_backup_is_refused_with_its_line() {
+    let dir = tempfile::tempdir().unwrap();
+    let url = Store::file_url(&dir.path().join("lava.sqlite"));
+    let head = r#"{"lava_backup":1,"schema":1,"made_us":0,"version":"0"}"#;
+    for (text, told) in [
+        ("", "line 1: it is empty"),
+        ("hello\n", "line 1: this is no line of a backup of lava-server"),
+        (
+            "{\"lava_backup\":2,\"schema\":1,\"made_us\":0,\"version\":\"0\"}\n",
+            "line 1: this program reads",
+        ),
+        (&head.replace(":1,\"made", ":99,\"made"), "the database is of schema 99"),
+        (&format!("{head}\n[1]\n"), "line 2: the row is of no table"),
+        (
+            &format!("{head}\n{{\"table\":\"x; DROP\",\"columns\":[\"a\"]}}\n"),
+            "line 2: no table has",
+        ),
+        (
+            &format!("{head}\n{{\"table\":\"x\",\"columns\":[\"a\"]}}\n[1]\n"),
+            "line 3: the database: ",
+        ),
+        (&format!("{head}\n{{\"end\":true,\"rows\":7}}\n"), "line 2: 0 rows came of 7"),
+    ] {
+        let refused = Store::restore(&url, &mut text.as_bytes()).await.unwrap_err().to_string();
+        assert!(refused.starts_with(told), "{text:?}: {refused}");
+    }
+    let nowhere = Store::file_url(&dir.path().join("nowhere.sqlite"));
+    assert!(Store::dump(&nowhere, &mut Vec::new()).await.is_err());
+    assert!(!dir.path().join("nowhere.sqlite").exists());
 }

@@ -1,6 +1,7 @@
 //! `lava-server`: takes its database, binds its listener, then serves a lab until it is told to end. Where another
 //! server has the database, it stands by until that one is gone.
 
+pub mod backup;
 mod lead;
 mod standby;
 
@@ -51,8 +52,7 @@ impl ServerDaemon {
     pub async fn open(config: ServerConfig) -> Result<Self, Failure> {
         let tls = Tls::new(TlsConfig::of(Some(&config.http))?);
         let lock = lock(&config)?;
-        let database = config.database.clone();
-        let database = database.unwrap_or_else(|| Store::file_url(&config.file()));
+        let database = database_of(&config);
         let begun = match Turn::with(&database).await? {
             Turn::Ours(hold) => Ok(Lead::open(&config, &database, hold).await?),
             Turn::Theirs(leader) => Err(leader.unwrap_or_else(|| "another lava-server".into())),
@@ -139,6 +139,11 @@ impl Site {
         let host = rustix::system::uname().nodename().to_string_lossy().into_owned();
         format!("lava-server at {scheme}://{address} on {host}")
     }
+}
+
+/// The URL of what a server remembers.
+fn database_of(config: &ServerConfig) -> String {
+    config.database.clone().unwrap_or_else(|| Store::file_url(&config.file()))
 }
 
 /// Makes the folder, and takes it for this process.

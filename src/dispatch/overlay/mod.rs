@@ -47,6 +47,7 @@ helpers!(
     "lava-background-process-stop",
     "lava-common-functions",
     "lava-echo-ipv4",
+    "lava-identity",
     "lava-install-packages",
     "lava-installed-packages",
     "lava-os-build",

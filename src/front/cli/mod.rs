@@ -40,6 +40,14 @@ pub fn exit(result: Result<(), Failure>) -> ExitCode {
     }
 }
 
+/// Prints what came of something, a line.
+///
+/// # Errors
+/// When standard output cannot be written.
+pub fn say(what: &impl std::fmt::Display) -> Result<(), Failure> {
+    print(format!("{what}\n").as_bytes())
+}
+
 /// Prints a result on standard output. A reader that is gone is no error.
 fn print(bytes: &[u8]) -> Result<(), Failure> {
     use std::io::Write as _;

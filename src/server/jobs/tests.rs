@@ -43,6 +43,8 @@ fn board() -> BoardDescription {
         dictionary: Some(include_str!("../../../conf/devices/demo.yaml").into()),
         worker: None,
         health_check: None,
+        mac: Default::default(),
+        identity: None,
     }
 }
 

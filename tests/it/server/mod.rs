@@ -1,6 +1,8 @@
 //! The stories of `lava-server`: real daemons announce themselves, people ask for boards.
 
+mod backup;
 mod boards;
+mod identity;
 mod images;
 mod interlock;
 mod jobs;

@@ -127,13 +127,13 @@ fn a_file_is_the_database_of_one_server_whatever_folders_they_have() {
 }
 
 /// A PostgreSQL of our own, reached by its socket alone.
-struct Postgres {
+pub(super) struct Postgres {
     _process: Process,
-    url: String,
+    pub(super) url: String,
 }
 
 impl Postgres {
-    fn start(lab: &TestLab) -> Self {
+    pub(super) fn start(lab: &TestLab) -> Self {
         let programs = Path::new("/usr/lib/postgresql/15/bin");
         let (initdb, postgres) = (programs.join("initdb"), programs.join("postgres"));
         needs(&initdb);

@@ -9,7 +9,8 @@ use super::super::{ApiError, Params};
 use super::{Answer, Body, By, Caller, Doors, MAX_REASON, asking, check, read, whoever};
 use crate::client::ErrorBody;
 use crate::model::{
-    BoardDescription, BoardInfo, BoardRecord, Failure, HealthChange, Kind, Name, Right,
+    BoardDescription, BoardIdentity, BoardInfo, BoardRecord, Failure, HealthChange,
+    IdentityVerdict, Kind, Name, Right,
 };
 use crate::server::Server;
 
@@ -131,6 +132,30 @@ pub(super) async fn health(
     check("reason", Some(&reason), MAX_REASON)?;
     let who = whoever(&caller, user)?;
     Ok(Json(server.set_health(&name, health, &reason, &who).await?))
+}
+
+/// Compares what a board tells of itself with what is known of it. What it tells first is written down; when it is
+/// another one than it was, it is bad.
+#[utoipa::path(post, path = "/boards/{name}/identity", params(("name" = String, Path)),
+    request_body = BoardIdentity, responses(
+    (status = 200, body = IdentityVerdict),
+    (status = 400, body = ErrorBody, description = "that is no identity"),
+    (status = 403, body = ErrorBody, description = "to accept it needs control of the board"),
+    (status = 404, body = ErrorBody, description = "no such board"),
+))]
+pub(super) async fn identity(
+    State(server): State<Server>,
+    Path(name): Path<String>,
+    Extension(caller): By,
+    body: Body,
+) -> Answer<IdentityVerdict> {
+    let mut told: BoardIdentity = read(body, r#"{"mac":["00:1d:7e:aa:bb:cc"],"identity":"A123"}"#)?;
+    if told.accept && !caller.may(Right::Control, &name) {
+        let what = format!("only who has control of {name} says which board it is");
+        return Err(Failure::new(Kind::Refused, what).into());
+    }
+    let who = whoever(&caller, told.user.take())?;
+    Ok(Json(server.identify(&name, told, &who).await?))
 }
 
 /// Sets when a board is in maintenance, in place of what was set before: nobody is given it then.

@@ -23,6 +23,7 @@ pub fn openapi() -> utoipa::openapi::OpenApi {
             boards::put,
             boards::remove,
             boards::health,
+            boards::identity,
             boards::maintenance,
             boards::history,
             jobs::check_board,

@@ -19,6 +19,7 @@ pub(super) const TABLE: &[Row] = &[
     ("PUT", "/boards/{name}", Need::Named(Right::Control)),
     ("DELETE", "/boards/{name}", Need::Named(Right::Control)),
     ("POST", "/boards/{name}/health", Need::Named(Right::Control)),
+    ("POST", "/boards/{name}/identity", Need::Named(Right::Write)),
     ("POST", "/boards/{name}/maintenance", Need::Named(Right::Control)),
     ("GET", "/boards/{name}/history", Need::Named(Right::See)),
     ("POST", "/boards/{name}/check", Need::Named(Right::Control)),

@@ -14,8 +14,8 @@ use crate::common::job::JOB;
 use crate::common::{Daemon, TestLab, wait_until};
 
 /// A server with the two virtual boards of a demo, and a worker.
-struct Farm {
-    server: Server,
+pub(super) struct Farm {
+    pub(super) server: Server,
     demo: Daemon,
     worker: Daemon,
 }
@@ -23,7 +23,7 @@ struct Farm {
 impl Farm {
     /// With more lines for the server's `[jobs]`.
     #[track_caller]
-    fn start(lab: &TestLab, jobs: &str) -> Self {
+    pub(super) fn start(lab: &TestLab, jobs: &str) -> Self {
         let types = concat!(env!("CARGO_MANIFEST_DIR"), "/conf/device-types");
         lab.write("server.toml", &format!("[jobs]\ntemplates = [{types:?}]\n{jobs}"));
         let server = Self::server(lab, "127.0.0.1:0");

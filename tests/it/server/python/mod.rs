@@ -5,6 +5,7 @@ use std::process::Command;
 
 use serde_json::Value;
 
+use super::jobs::Farm;
 use super::{Rack, Server, lava};
 use crate::common::{Daemon, LIMIT, TestLab, needs, run, wait_until};
 
@@ -77,10 +78,10 @@ fn the_examples_of_the_readme_run_as_they_stand() {
     let server = Server::start(&lab);
     let _board = Board::start(&lab, &server);
     let readme = std::fs::read_to_string(library().join("README.md")).unwrap();
-    let examples: Vec<_> = readme.split("```python\n").skip(1).collect();
+    // Jobs have a test of their own.
+    let examples: Vec<_> = examples(&readme).filter(|text| !text.contains("submit_job")).collect();
     assert!(examples.len() >= 3);
-    for (number, example) in examples.into_iter().enumerate() {
-        let text = example.split("```").next().unwrap();
+    for (number, text) in examples.into_iter().enumerate() {
         let file = lab.write(&format!("test_{number}.py"), text);
         let printed = match text.contains("def test_") {
             false => python(&lab, &server, &[&file]),
@@ -88,6 +89,36 @@ fn the_examples_of_the_readme_run_as_they_stand() {
         };
         assert!(!printed.is_empty(), "{text}");
     }
+}
+
+#[test]
+fn jobs_are_handed_in_and_followed() {
+    let lab = TestLab::new();
+    let farm = Farm::start(&lab, "");
+    std::fs::copy(lab.path("demo/job/job.yaml"), lab.path("job.yaml")).unwrap();
+    let printed = python(&lab, &farm.server, &["-c", include_str!("jobs.py")]);
+    for line in [
+        "again: Job(2, 'finished', 'canceled')",
+        "log: debug True",
+        "came to Job(1, 'finished', 'complete') ['panda01'] None",
+        "linux: ['pass']",
+        "junit: True",
+        "jobs: True complete",
+        "async: job 3 is ",
+        "wrong: 'job.yaml' is no job definition; of a file: Path('job.yaml')",
+        "wrong: job:1:1: \"job_name\" is missing",
+    ] {
+        assert!(printed.contains(line), "no {line:?} in\n{printed}");
+    }
+    let readme = std::fs::read_to_string(library().join("README.md")).unwrap();
+    let example = examples(&readme).find(|example| example.contains("submit_job")).unwrap();
+    let printed = python(&lab, &farm.server, &["-c", example]);
+    assert!(printed.trim_end().ends_with("complete  []"), "{printed}");
+}
+
+/// What the README shows.
+fn examples(readme: &str) -> impl Iterator<Item = &str> {
+    readme.split("```python\n").skip(1).map(|rest| rest.split("```").next().unwrap())
 }
 
 fn library() -> PathBuf {

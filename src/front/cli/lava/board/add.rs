@@ -8,7 +8,7 @@ use serde_json::json;
 
 use super::{Context, ServerArg, tell};
 use crate::config::read_text;
-use crate::model::{BoardDescription, BoardInfo, Failure, Kind, Name};
+use crate::model::{BoardDescription, BoardInfo, Failure, Kind, Mac, Name};
 
 /// Adds a board to the lab.
 ///
@@ -77,6 +77,12 @@ struct More {
     /// The file of the job that tells whether it is in order.
     #[arg(long, value_name = "FILE")]
     health_check: Option<PathBuf>,
+    /// A hardware address of its own [default: what it tells first].
+    #[arg(long, value_name = "ADDRESS")]
+    mac: Vec<Mac>,
+    /// What its /etc/lava-identity says, or its serial number [default: what it tells first].
+    #[arg(long, value_name = "TEXT")]
+    identity: Option<String>,
 }
 
 impl More {
@@ -92,6 +98,10 @@ impl More {
         description.worker = self.worker.or(description.worker.take());
         description.console = self.console.or(description.console.take());
         description.outlet = self.outlet.or(description.outlet.take());
+        if !self.mac.is_empty() {
+            description.mac = self.mac.into_iter().collect();
+        }
+        description.identity = self.identity.or(description.identity.take());
         description.tags.extend(self.tag);
         description.attributes.extend(self.attributes);
         Ok(())
@@ -108,6 +118,8 @@ pub(super) async fn add(args: AddArgs, ctx: &Context) -> Result<(), Failure> {
         dictionary: None,
         worker: None,
         health_check: None,
+        mac: BTreeSet::new(),
+        identity: None,
     };
     args.more.into(&mut description)?;
     let server = args.server.locate()?;
@@ -142,8 +154,19 @@ pub(super) async fn remove(args: RemoveArgs, ctx: &Context) -> Result<(), Failur
 /// What a server says of a board, as it is described to one.
 pub(super) fn description(info: BoardInfo) -> BoardDescription {
     let BoardInfo { kind, tags, attributes, console, outlet, .. } = info;
-    let BoardInfo { dictionary, worker, health_check, .. } = info;
-    BoardDescription { kind, tags, attributes, console, outlet, dictionary, worker, health_check }
+    let BoardInfo { dictionary, worker, health_check, mac, identity, .. } = info;
+    BoardDescription {
+        kind,
+        tags,
+        attributes,
+        console,
+        outlet,
+        dictionary,
+        worker,
+        health_check,
+        mac,
+        identity,
+    }
 }
 
 fn added(board: &BoardInfo) -> String {

@@ -3,6 +3,7 @@
 mod add;
 mod folder;
 mod health;
+mod identify;
 mod list;
 
 use clap::{Args, Subcommand};
@@ -30,6 +31,7 @@ enum BoardVerb {
     Free(list::FreeArgs),
     Health(health::HealthArgs),
     History(list::HistoryArgs),
+    Identify(identify::IdentifyArgs),
     List(list::ListArgs),
     Maintenance(health::MaintenanceArgs),
     Remove(add::RemoveArgs),
@@ -78,6 +80,7 @@ pub(super) async fn run(args: BoardArgs, ctx: &Context) -> Result<(), Failure> {
         BoardVerb::Free(args) => list::free(args, ctx).await,
         BoardVerb::Health(args) => health::health(args, ctx).await,
         BoardVerb::History(args) => list::history(args, ctx).await,
+        BoardVerb::Identify(args) => identify::identify(args, ctx).await,
         BoardVerb::List(args) => list::list(args, ctx).await,
         BoardVerb::Maintenance(args) => health::maintenance(args, ctx).await,
         BoardVerb::Remove(args) => add::remove(args, ctx).await,

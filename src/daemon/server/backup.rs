@@ -1,0 +1,197 @@
+//! A backup of a lab in a folder: the database as lines of JSON, the logs of jobs, and the files of images. A second
+//! one into the same folder copies only what is new, and removes what is not there any more.
+
+use std::fmt;
+use std::fs::{DirBuilder, File, Metadata};
+use std::io::{self, BufReader, BufWriter, Write as _};
+use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
+use std::path::{Path, PathBuf};
+
+use super::{database_of, lock};
+use crate::config::server::{JobsConfig, ServerConfig};
+use crate::model::{Failure, Kind};
+use crate::store::{DumpError, Store, Turn};
+
+/// The database.
+const LAB: &str = "lab.jsonl";
+/// It is written there first.
+const PART: &str = "lab.jsonl.part";
+/// The folders.
+const JOBS: &str = "jobs";
+const IMAGES: &str = "images";
+
+/// What a backup has, or what came of one.
+#[derive(Debug, Default)]
+pub struct Copied {
+    /// Rows of the database.
+    pub rows: u64,
+    /// Files that were copied, and their bytes.
+    pub files: u64,
+    pub bytes: u64,
+    /// Where the images are that are not in it.
+    pub elsewhere: Option<String>,
+}
+
+impl fmt::Display for Copied {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { rows, files, bytes, elsewhere } = self;
+        let megabytes = bytes.div_ceil(1_000_000);
+        write!(f, "{rows} rows, and {files} files that were not there ({megabytes} MB)")?;
+        let images = |place: &String| write!(f, "; the images stay in {place}");
+        elsewhere.as_ref().map_or(Ok(()), images)
+    }
+}
+
+/// Backs a lab up into a folder, which is made; a server may have it meanwhile.
+///
+/// # Errors
+/// When there is no database, or something cannot be read or written. The backup that was there before is left then,
+/// but for files that have been added to it.
+pub async fn backup(config: &ServerConfig, to: &Path) -> Result<Copied, Failure> {
+    let failed = |error| at(to, &error);
+    DirBuilder::new().recursive(true).mode(0o700).create(to).map_err(failed)?;
+    let ours = to.join(LAB).exists() || to.join(PART).exists();
+    if !ours && std::fs::read_dir(to).map_err(failed)?.next().is_some() {
+        let what = format!("{} has something in it that is no backup of ours", to.display());
+        return Err(Failure::new(Kind::User, what).hint("name an empty folder, or a new one"));
+    }
+    let part = to.join(PART);
+    let file = File::options().write(true).create(true).truncate(true).mode(0o600).open(&part);
+    let mut file = BufWriter::new(file.map_err(|error| at(&part, &error))?);
+    let dumped = Store::dump(&database_of(config), &mut file).await;
+    let rows = dumped.map_err(|error| from(&part, error))?;
+    // The rows are older than the files: what they name is there.
+    let mut copied = Copied { rows, ..Copied::default() };
+    let logs = JobsConfig::at(&config.dir).dir;
+    mirror(&logs, &to.join(JOBS), &mut copied)?;
+    prune(&to.join(JOBS), &logs)?;
+    match config.images().place {
+        place if place.contains("://") => copied.elsewhere = Some(place),
+        place => {
+            mirror(Path::new(&place), &to.join(IMAGES), &mut copied)?;
+            prune(&to.join(IMAGES), Path::new(&place))?;
+        }
+    }
+    let file = file.into_inner().map_err(|error| failed(error.into_error()))?;
+    file.sync_all().map_err(failed)?;
+    std::fs::rename(&part, to.join(LAB)).map_err(failed)?;
+    File::open(to).and_then(|folder| folder.sync_all()).map_err(failed)?;
+    Ok(copied)
+}
+
+/// Makes of a backup the lab of a server that has none yet.
+///
+/// # Errors
+/// When the folder has no whole backup, a server runs there, or has a lab already.
+pub async fn restore(config: &ServerConfig, of: &Path) -> Result<Copied, Failure> {
+    let lab = of.join(LAB);
+    let file = File::open(&lab).map_err(|error| {
+        at(&lab, &error).hint("name the folder that `lava-server backup` has written")
+    })?;
+    let _lock = lock(config)?;
+    let url = database_of(config);
+    let _hold = match Turn::with(&url).await? {
+        Turn::Ours(hold) => hold,
+        Turn::Theirs(leader) => {
+            let leader = leader.unwrap_or_else(|| "another lava-server".into());
+            return Err(Failure::new(Kind::Infra, format!("{leader} has the database")));
+        }
+    };
+    let mut copied = Copied::default();
+    mirror(&of.join(JOBS), &JobsConfig::at(&config.dir).dir, &mut copied)?;
+    match config.images().place {
+        place if place.contains("://") => copied.elsewhere = Some(place),
+        place => mirror(&of.join(IMAGES), Path::new(&place), &mut copied)?,
+    }
+    // The rows come last: without them the files are nobody's.
+    let read = Store::restore(&url, &mut BufReader::new(file)).await;
+    copied.rows = read.map_err(|error| from(&lab, error))?;
+    Ok(copied)
+}
+
+/// Copies what is in a folder and not in the other one, or otherwise there.
+fn mirror(from: &Path, to: &Path, copied: &mut Copied) -> Result<(), Failure> {
+    let entries = match std::fs::read_dir(from) {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        Err(error) => return Err(at(from, &error)),
+    };
+    DirBuilder::new().recursive(true).mode(0o700).create(to).map_err(|error| at(to, &error))?;
+    for entry in entries {
+        let entry = entry.map_err(|error| at(from, &error))?;
+        let (source, target) = (entry.path(), to.join(entry.file_name()));
+        let meta = match entry.metadata() {
+            // What is written just now, and what has just gone.
+            _ if entry.file_name().as_encoded_bytes().starts_with(b".") => continue,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+            found => found.map_err(|error| at(&source, &error))?,
+        };
+        if meta.is_dir() {
+            mirror(&source, &target, copied)?;
+        } else if meta.is_file() && !same(&meta, &target) {
+            match copy(&source, &target, &meta) {
+                Ok(bytes) => {
+                    (copied.files, copied.bytes) = (copied.files + 1, copied.bytes + bytes);
+                }
+                Err(error) if error.kind() == io::ErrorKind::NotFound && !source.exists() => {}
+                Err(error) => return Err(at(&target, &error)),
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Removes what is in a backup and not any more where it came from.
+fn prune(backup: &Path, source: &Path) -> Result<(), Failure> {
+    for entry in std::fs::read_dir(backup).into_iter().flatten().flatten() {
+        let (path, source) = (entry.path(), source.join(entry.file_name()));
+        match entry.file_type() {
+            Ok(kind) if kind.is_dir() && source.is_dir() => prune(&path, &source)?,
+            Ok(kind) if kind.is_dir() => {
+                std::fs::remove_dir_all(&path).map_err(|error| at(&path, &error))?;
+            }
+            Ok(_) if !source.exists() => {
+                std::fs::remove_file(&path).map_err(|error| at(&path, &error))?;
+            }
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+/// Whether a copy is of the file as it is now.
+fn same(meta: &Metadata, copy: &Path) -> bool {
+    let times = |it: &Metadata| (it.len(), it.modified().ok());
+    copy.metadata().is_ok_and(|copy| times(&copy) == times(meta))
+}
+
+/// Copies a file, which is there whole or not at all.
+fn copy(source: &Path, target: &Path, meta: &Metadata) -> io::Result<u64> {
+    let mut part = target.as_os_str().to_owned();
+    part.push(".part");
+    let part = PathBuf::from(part);
+    let mut file =
+        File::options().write(true).create(true).truncate(true).mode(0o600).open(&part)?;
+    let bytes = io::copy(&mut File::open(source)?, &mut file)?;
+    file.flush()?;
+    file.set_modified(meta.modified()?)?;
+    file.sync_data()?;
+    std::fs::rename(&part, target)?;
+    Ok(bytes)
+}
+
+fn at(path: &Path, error: &io::Error) -> Failure {
+    Failure::new(Kind::Infra, format!("{}: {error}", path.display()))
+}
+
+fn from(file: &Path, error: DumpError) -> Failure {
+    match error {
+        DumpError::Store(error) => error.into(),
+        error @ DumpError::None(_) => Failure::new(Kind::User, error.to_string()),
+        error @ DumpError::NotEmpty { .. } => Failure::new(Kind::Config, error.to_string()),
+        DumpError::Io(error) => at(file, &error),
+        error @ DumpError::Line { .. } => {
+            Failure::new(Kind::User, format!("{}: {error}", file.display()))
+        }
+    }
+}

@@ -1,0 +1,59 @@
+//! A lab goes through a backup, also to another kind of database.
+
+use serde_json::json;
+
+use super::start::Postgres;
+use super::{Server, lava};
+use crate::common::{TestLab, http_as};
+
+#[test]
+fn a_lab_is_backed_up_while_it_runs_and_restored_into_another_database() {
+    let lab = TestLab::new();
+    let mut server = Server::start(&lab);
+    let panda = json!({"type": "panda", "console": "http://127.0.0.1:1/consoles/a"});
+    assert_eq!(server.ask("PUT", "/boards/panda01", &panda).status, 200);
+    let asked = json!({"spec": "panda", "for": "1h", "user": "alice"});
+    assert_eq!(server.ask("POST", "/requests", &asked).status, 200);
+    let image = lab.write("kernel", "vmlinux");
+    assert_eq!(lava(&lab, &server, "alice", &["image", "put", &image]).0, 0);
+    // What is done on its own socket needs no login, whoever has to have one elsewhere.
+    let added = lab.run("lava", ["user", "add", "alice", "--see", "*"], "");
+    let token = String::from_utf8(added.stdout).unwrap();
+    let whole = |name: &str| lab.path(name).display().to_string();
+    let (state, to) = (whole("state"), whole("backup"));
+    let dir = server.daemon.told("dir").to_owned();
+    let log = std::path::Path::new(&dir).join("jobs/7/panda01");
+    std::fs::create_dir_all(&log).unwrap();
+    std::fs::write(log.join("log.jsonl"), "{}\n").unwrap();
+
+    let run = |args: &[&str]| {
+        let output = lab.run("lava-server", args, "");
+        let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
+        (output.status.code().unwrap(), text(output.stdout), text(output.stderr))
+    };
+    let (code, told, err) = run(&["backup", &to]);
+    assert!(code == 0 && told.contains(" rows, and 2 files that were not there"), "{told}{err}");
+    // A second one copies only what is new, and leaves out what is no more.
+    std::fs::remove_dir_all(log.parent().unwrap()).unwrap();
+    let (_, told, err) = run(&["--dir", &dir, "backup", &to]);
+    assert!(told.contains(" rows, and 0 files"), "{told}{err}");
+    assert!(!lab.path("backup/jobs/7").exists());
+    let (code, _, err) = run(&["backup", &dir]);
+    assert!(code == 2 && err.contains("has something in it that is no backup of ours"), "{err}");
+    let (code, _, err) = run(&["restore", &to]);
+    assert!(code == 3 && err.contains("another lava-server has the folder"), "{err}");
+    server.daemon.kill();
+    let (code, _, err) = run(&["restore", &to]);
+    assert!(code == 2 && err.contains("the database has board_events already"), "{err}");
+
+    let postgres = Postgres::start(&lab);
+    let args = ["--database", &postgres.url, "--dir", &state];
+    let (code, told, err) = run(&[&["restore", &to], &args[..]].concat());
+    assert!(code == 0 && told.contains("1 files that were not there"), "{told}{err}");
+    let daemon = lab.start("lava-server", [&args[..], &["--listen", "127.0.0.1:0"]].concat());
+    let server = Server { address: daemon.address("http"), daemon };
+    let ask = |path: &str| http_as(server.address, Some(token.trim()), "GET", path, "");
+    assert_eq!(ask("/boards/panda01").json()["lease"]["holder"], "alice");
+    assert_eq!(ask("/images/kernel/content").text(), "vmlinux");
+    assert_eq!(ask("/boards/panda01/history").json()[0]["what"], "added");
+}
