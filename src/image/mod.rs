@@ -5,6 +5,7 @@ mod cache;
 pub mod cpio;
 pub mod ext;
 mod fetch;
+mod files;
 pub mod iso;
 pub mod nbd;
 pub mod tftp;
@@ -13,3 +14,4 @@ pub mod uimage;
 pub mod unpack;
 
 pub use fetch::{Digest, Fetch, FetchError, Got, Told, Wanted};
+pub use files::{Files, NotAllowed};

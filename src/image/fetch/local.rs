@@ -1,7 +1,6 @@
 //! Files of this host: those of which nobody wants a checksum are copied by the kernel, which on some file systems
 //! (XFS, Btrfs) costs no room and no time.
 
-use std::fs::File;
 use std::io::{self, Read as _};
 use std::path::Path;
 
@@ -11,17 +10,18 @@ use super::{FetchError, Sink, Wanted};
 const PIECE: u64 = 64 << 20;
 
 impl Sink<'_> {
-    /// Takes in a file of this host.
+    /// Takes in a file of this host, which is open.
     pub(super) async fn copy_local(
         &mut self,
         path: &Path,
+        source: tokio::fs::File,
         wanted: &Wanted<'_>,
     ) -> Result<(), FetchError> {
         if wanted.digest.is_some() {
-            return self.copy(path).await;
+            return self.copy(path, source).await;
         }
         let on_source = |error| FetchError::File { path: path.to_owned(), error };
-        let source = File::open(path).map_err(on_source)?;
+        let source = source.into_std().await;
         let total = source.metadata().map_err(on_source)?.len();
         let to = self.file.try_clone().await.map_err(self.on_file())?.into_std().await;
         loop {

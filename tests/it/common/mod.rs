@@ -24,6 +24,7 @@ mod manager;
 mod nfs;
 mod pki;
 mod port;
+pub(crate) mod postgres;
 mod process;
 mod spy;
 mod terminal;

@@ -3,10 +3,10 @@
 mod boards;
 mod corpus;
 pub(crate) mod definitions;
-mod dialogue;
+pub(crate) mod dialogue;
 mod downloads;
 mod fastboot_tcp;
-mod host_board;
+pub(crate) mod host_board;
 mod hostile;
 mod isolation;
 mod jobs;
