@@ -94,7 +94,11 @@ pub(in crate::front::http::server) async fn get(
     // It is looked whether the job has ended before its log is: what was read then is all.
     let mut ended = job.has_ended();
     let deadline = tokio::time::Instant::now() + PATIENCE;
-    let mut grown = (!ended).then(|| server.log_growth(job.id, &board));
+    let mut grown = match ended {
+        true => None,
+        false => server.log_growth(job.id, &board).await,
+    };
+    ended |= grown.is_none();
     let mut changes = server.changes();
     loop {
         if let Some(grown) = &mut grown {
