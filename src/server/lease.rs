@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::audience::Audience;
 use super::state::{Record, State};
-use super::{Asker, Server, ServerError};
+use super::{Asker, JobError, Server, ServerError};
 use crate::model::{
     BoardRequest, Ending, Name, RequestInfo, RequestState, Right, calls_oneself, units,
 };
@@ -40,9 +40,13 @@ impl Server {
         asker: &Asker,
     ) -> Result<RequestInfo, ServerError> {
         let now_us = units::now_us();
-        let info = read(asked, asker.user.clone(), now_us)?;
+        let mut info = read(asked, asker.user.clone(), now_us)?;
+        info.job = asker.job;
         let account = self.account(&info.user).await?;
         let mut state = self.looked().await;
+        if let Some(job) = asker.job.filter(|job| !state.jobs.live.contains_key(job)) {
+            return Err(JobError::Ended(job).into());
+        }
         let theirs = state.requests.values().filter(|record| {
             record.info.user == info.user && record.info.state != RequestState::Leased
         });

@@ -36,7 +36,7 @@ use tokio::sync::{Mutex, watch};
 
 use crate::client::Login;
 use crate::config::server::JobsConfig;
-use crate::model::{Announcement, Name, Right, units};
+use crate::model::{Announcement, Name, Right, Rights, units};
 use crate::sched::{RequestId, Seconds};
 use crate::store::Store;
 
@@ -99,6 +99,10 @@ pub struct Asker {
     pub on_all: Option<Right>,
     /// What they may do on a board.
     pub on: OnBoard,
+    /// The same, to be given to a script of theirs.
+    pub rights: Rights,
+    /// The run of a script that asks in their name.
+    pub job: Option<u64>,
 }
 
 /// Somebody who is to use another's boards.

@@ -2,6 +2,7 @@
 //! portable types (TEXT and BIGINT), no NULL; what has parts of its own is a JSON document.
 
 mod boards;
+mod ci;
 mod daemons;
 mod dump;
 mod hold;
@@ -19,6 +20,7 @@ use sqlx::AnyPool;
 use sqlx::any::AnyPoolOptions;
 
 pub use boards::{BoardRow, EventRow};
+pub use ci::CiRow;
 pub use daemons::DaemonRow;
 pub use dump::DumpError;
 pub use hold::{Hold, Turn};

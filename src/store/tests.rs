@@ -128,6 +128,7 @@ const ROWS: &[&[&str]] = &[
     &["INSERT INTO told_parts VALUES ('panda01', 'serial', 'http://h:2/consoles/p', 'bob', 9)"],
     &["INSERT INTO jobs VALUES (3, 'finished', 60, '{}', 'job_name: \"é\"')"],
     &["INSERT INTO images VALUES ('linux', 'ab', 5, 'alice', '', 1, 9223372036854775807)"],
+    &["INSERT INTO ci_jobs VALUES ('smoke', '{}')"],
 ];
 
 /// A database as the program of a schema has left it.
@@ -165,6 +166,7 @@ async fn nothing_is_lost(url: &str, version: i64) {
         images.first().map(|image| image.until_us),
         (version >= 5).then_some(i64::MAX as u64)
     );
+    assert_eq!(store.ci_jobs().await.unwrap().len(), usize::from(version >= 6));
     store.close().await;
 }
 

@@ -28,6 +28,10 @@ pub enum JobError {
         "a dictionary's commands are run by workers: who sets {0}'s needs control of everything"
     )]
     Dictionary(Name),
+    #[error("there is no CI job {0:?}")]
+    NoCi(String),
+    #[error("the CI job {name} is {user}'s")]
+    NotYourCi { name: Name, user: String },
     #[error("the log of job {id}: {error}")]
     Log { id: u64, error: std::io::Error },
     #[error("job {id} cannot be let in at its boards' daemons: the token's file: {error}")]
@@ -41,7 +45,8 @@ impl From<JobError> for Failure {
             JobError::Definition(failure) => failure,
             JobError::NoJob(_) => Self::new(Kind::User, text).hint("lava jobs lists them"),
             JobError::NoLog { .. } | JobError::NoCheck(_) => Self::new(Kind::User, text),
-            JobError::NotYours { .. } | JobError::Dictionary(_) => {
+            JobError::NoCi(_) => Self::new(Kind::User, text).hint("lava ci list has them"),
+            JobError::NotYours { .. } | JobError::NotYourCi { .. } | JobError::Dictionary(_) => {
                 Self::new(Kind::Refused, text).because(Refusal::Rights)
             }
             JobError::OtherWorker(_) => Self::new(Kind::Refused, text)

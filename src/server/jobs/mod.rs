@@ -13,6 +13,7 @@
 //! any more, or no worker is there, the boards go back and the job asks for boards anew, with the age that it has.
 
 mod boards;
+mod ci;
 mod error;
 mod health;
 mod keep;
@@ -56,6 +57,8 @@ pub(super) struct Jobs {
     pub(super) live: BTreeMap<u64, Record>,
     pub(super) last_id: u64,
     pub(super) workers: BTreeMap<Name, Worker>,
+    /// The tokens of scripts that run.
+    tokens: BTreeMap<u64, String>,
     /// When each board's health was last asked for by a job, in microseconds since the epoch.
     pub(super) checked_us: BTreeMap<Name, u64>,
     /// When a worker was told last to end or to forget a job.
@@ -89,6 +92,9 @@ pub(super) struct Record {
     /// Which of the workers of its worker's name has it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) instance: Option<String>,
+    /// It runs a script.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    script: Option<ci::Script>,
 }
 
 /// Who may look at a job beside its user and who may control everything.
@@ -106,6 +112,8 @@ pub(super) struct Worker {
     pub(super) version: String,
     pub(super) protocol: u32,
     pub(super) slots: usize,
+    /// It runs scripts, too.
+    pub(super) scripts: bool,
     /// The number of its newest greeting.
     pub(super) number: u64,
     pub(super) live: bool,
@@ -176,9 +184,9 @@ impl Server {
                 // It has its time to be heard of again.
                 self.0.workers.say(worker.clone(), ());
                 let (name, instance) = worker;
-                let (version, slots) = (String::new(), 0);
-                let (protocol, number) = (0, 0);
-                let worker = Worker { instance, version, protocol, slots, number, live: true };
+                let (version, slots, scripts) = (String::new(), 0, false);
+                let (protocol, number, live) = (0, 0, true);
+                let worker = Worker { instance, version, protocol, slots, scripts, number, live };
                 state.jobs.workers.insert(name, worker);
             }
             state.jobs.live.insert(record.info.id, record);
@@ -223,6 +231,7 @@ impl Server {
         if state.jobs.ended.len() > ENDED {
             state.jobs.ended.pop_front();
         }
+        state.jobs.tokens.remove(&id);
         self.0.logs.close(id);
         tracing::info!(job = id, user = record.info.user, "{}", health.as_str());
         self.changed();

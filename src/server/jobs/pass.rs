@@ -168,6 +168,9 @@ impl Server {
 impl Record {
     /// Whether there may be something to do for it.
     fn is_moved(&self, state: &State, now_us: u64) -> bool {
+        if self.script.is_some() {
+            return false;
+        }
         match state.requests.get(&self.info.request) {
             None => true,
             Some(request) if request.info.job != Some(self.info.id) => true,

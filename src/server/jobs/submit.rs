@@ -16,9 +16,11 @@ use crate::server::{Asker, Server, ServerError};
 use crate::store::StoreError;
 
 /// So many jobs of a user may be live at a time.
-const MAX_LIVE: usize = 1000;
+pub(super) const MAX_LIVE: usize = 1000;
 /// So many jobs are listed at once at most.
 const MAX_LISTED: u32 = 1000;
+/// LAVA's in the middle.
+pub(super) const PRIORITY: u8 = 50;
 /// What a definition is called that has no name.
 const FILE: &str = "job";
 /// The highest priority.
@@ -207,8 +209,11 @@ impl Server {
     /// # Errors
     /// As [`Self::submit_job`]; when the asker may not look at it.
     pub async fn resubmit_job(&self, id: u64, asker: &Asker) -> Result<JobInfo, ServerError> {
-        self.job_record(id, asker).await?;
+        let record = self.job_record(id, asker).await?;
         let text = self.0.store.job_definition(id).await?.ok_or(JobError::NoJob(id))?;
+        if record.info.ci.is_some() {
+            return self.rerun(&record, &text, asker).await;
+        }
         self.take_job(&text, &format!("job {id}"), asker, Some(id)).await
     }
 
@@ -248,7 +253,7 @@ impl Record {
 
 impl State {
     /// A job with why it waits.
-    fn with_why(&self, mut info: JobInfo) -> JobInfo {
+    pub(super) fn with_why(&self, mut info: JobInfo) -> JobInfo {
         info.waiting = match info.state {
             JobState::Submitted if info.request == 0 => Some(self.no_worker()),
             JobState::Submitted => {
@@ -257,6 +262,9 @@ impl State {
                 })
             }
             JobState::Scheduling => Some("the outlets of its boards are told of it".into()),
+            JobState::Scheduled if info.worker.is_none() && info.ci.is_some() => Some(
+                "it waits for a worker that runs scripts: lava-dispatcher worker --scripts".into(),
+            ),
             JobState::Scheduled if info.worker.is_none() => Some(self.no_worker()),
             JobState::Scheduled => self.jobs.hindered.get(&info.id).cloned(),
             _ => None,
@@ -301,11 +309,12 @@ pub(super) fn new(wanted: Wanted, user: String) -> Record {
         canceled_by: None,
         resubmit_of: None,
         checks: None,
+        ci: None,
         tally: None,
         waiting: None,
     };
-    let (audience, instance) = (None, None);
-    Record { info, audience, roles, length_s, queue_s, wants: worker, viewers, instance }
+    let (audience, instance, script) = (None, None, None);
+    Record { info, audience, roles, length_s, queue_s, wants: worker, viewers, instance, script }
 }
 
 /// A health check of a board.
@@ -348,7 +357,9 @@ fn may_end(record: &Record, asker: &Asker) -> bool {
     };
     let few = record.audience.iter().flatten();
     let writes = few.into_iter().any(|board| asker.may(Right::Write, board.as_str()));
-    let own = info.user == asker.user && (writes || on_all(Right::Write));
+    // A script has no boards of its own.
+    let runs = info.ci.is_some() && asker.rights.most() >= Some(Right::Write);
+    let own = info.user == asker.user && (writes || runs || on_all(Right::Write));
     own || on_all(Right::Control)
 }
 

@@ -8,8 +8,8 @@ use tokio_util::sync::CancellationToken;
 use crate::client::Login;
 use crate::config::server::JobsConfig;
 use crate::model::{
-    BoardDescription, JobHealth, JobInfo, JobState, JobSubmit, Name, Right, WorkEnd, WorkFailure,
-    WorkerHello, WorkerOrders,
+    BoardDescription, JobHealth, JobInfo, JobState, JobSubmit, Name, Right, Rights, WorkEnd,
+    WorkFailure, WorkerHello, WorkerOrders,
 };
 use crate::server::{Asker, JobError, Server, ServerError};
 use crate::store::Store;
@@ -51,7 +51,14 @@ on_both! {
 
 /// Somebody who may have every board, and control what is said.
 fn asker(user: &str, on_all: Right) -> Asker {
-    Asker { user: user.into(), on_all: Some(on_all), on: Box::new(move |_| Some(on_all)) }
+    let (rights, job) = (Rights::default(), None);
+    Asker {
+        user: user.into(),
+        on_all: Some(on_all),
+        on: Box::new(move |_| Some(on_all)),
+        rights,
+        job,
+    }
 }
 
 fn name(text: &str) -> Name {

@@ -73,6 +73,9 @@ impl Server {
     /// # Errors
     /// What is wrong with a board's dictionary.
     pub(super) async fn work(&self, job: &Record) -> Result<Work, ServerError> {
+        if job.script.is_some() {
+            return self.script_work(job).await;
+        }
         let id = job.info.id;
         let mut parts = Vec::new();
         {
@@ -107,7 +110,7 @@ impl Server {
         let boards =
             boards.await.unwrap_or_else(|error| Err(Failure::from_error(Kind::Bug, &error)));
         let boards = boards.map_err(JobError::Definition)?;
-        Ok(Work { id, definition, boards, token })
+        Ok(Work { id, definition, boards, token, script: None })
     }
 }
 

@@ -66,6 +66,7 @@ impl Server {
             version: short(&hello.version),
             protocol: hello.protocol,
             slots: hello.slots,
+            scripts: hello.scripts,
             number: hello.number.max(newest),
             live: true,
         };
@@ -212,7 +213,9 @@ impl Server {
             let record = state.jobs.live.get(id).filter(|record| record.is_on(name, hello));
             let over = record.is_none_or(|record| record.info.state == JobState::Canceling);
             let (gone, id) = (record.is_none(), *id);
-            if !over || !state.jobs.is_to_be_told(&key, id) {
+            // It says what it has heard; one of an older version does not, and is told again after a while.
+            let heard = if gone { &hello.dropping } else { &hello.canceling };
+            if !over || heard.contains(&id) || !state.jobs.is_to_be_told(&key, id) {
                 continue;
             }
             if gone { orders.drop.push(id) } else { orders.cancel.push(id) }
@@ -228,7 +231,7 @@ impl Server {
         let room = hello.slots.saturating_sub(has).min(MAX_AT_ONCE - orders.start.len());
         let taken: Vec<Record> = waiting.into_iter().take(room).cloned().collect();
         for mut record in taken {
-            if !self.begin_time(&mut state, &record).await? {
+            if record.script.is_none() && !self.begin_time(&mut state, &record).await? {
                 continue;
             }
             record.info.worker = Some(name.clone());
@@ -258,7 +261,7 @@ impl Server {
             let record = record.filter(|record| record.info.worker.as_ref() == Some(worker));
             let worker = worker.clone();
             let record = record.ok_or(JobError::NotOn { id, worker })?;
-            if !record.info.boards.iter().any(|it| it.name.as_str() == board) {
+            if !record.info.logs().contains(&board) {
                 return Err(JobError::NoLog { id, board: board.to_owned() }.into());
             }
             self.0.logs.open(id, board)
@@ -279,8 +282,8 @@ impl Server {
             let Some(record) = record.filter(|it| it.info.worker.as_ref() == Some(worker)) else {
                 return Err(JobError::NotOn { id, worker: worker.clone() }.into());
             };
-            let boards = record.info.boards.iter().map(|it| it.name.to_string());
-            boards.map(|board| (board.clone(), self.0.logs.open(id, &board))).collect()
+            let names = record.info.logs().into_iter();
+            names.map(|name| (name.to_owned(), self.0.logs.open(id, name))).collect()
         };
         let boards = logs.len();
         let mut read = Vec::new();
@@ -343,6 +346,8 @@ impl Record {
         });
         self.info.state == JobState::Scheduled
             && self.info.worker.is_none()
+            && (self.script.is_none()
+                || state.jobs.workers.get(worker).is_some_and(|known| known.scripts))
             && wanted.chain(&self.wants).all(|wanted| wanted == worker)
     }
 

@@ -3,7 +3,7 @@
 use utoipa::OpenApi as _;
 
 use super::super::Bearer;
-use super::{boards, daemons, events, follow, images, jobs, leases, requests, users};
+use super::{boards, ci, daemons, events, follow, images, jobs, leases, requests, users};
 
 /// As served at `/openapi.json` and checked in at `conf/openapi/lava-server.json`.
 pub fn openapi() -> utoipa::openapi::OpenApi {
@@ -36,6 +36,11 @@ pub fn openapi() -> utoipa::openapi::OpenApi {
             jobs::log::get,
             jobs::log::follow,
             jobs::results::get,
+            ci::list,
+            ci::get,
+            ci::put,
+            ci::remove,
+            ci::run,
             jobs::workers::list,
             jobs::workers::poll,
             jobs::workers::log,

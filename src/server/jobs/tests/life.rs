@@ -66,8 +66,7 @@ pub(super) async fn a_job_is_seen_and_ended_by_those_who_may(server: Server) {
     assert!(matches!(refused, Err(ServerError::Job(JobError::NotYours { .. }))));
     server.cancel_job(open, &asker("alice", Right::Write)).await.unwrap();
     // Whose boards are some may not say what is run on workers.
-    let carol =
-        Asker { user: "carol".into(), on_all: None, on: Box::new(|_| Some(Right::Control)) };
+    let carol = Asker { on_all: None, ..asker("carol", Right::Control) };
     let panda01 = server.board("panda01").await.unwrap();
     let mut described = board();
     assert_eq!(described.dictionary, panda01.dictionary);

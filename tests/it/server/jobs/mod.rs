@@ -5,6 +5,8 @@ mod faults;
 mod group;
 mod run;
 mod takeover;
+mod unplugged;
+mod yard;
 
 use std::path::PathBuf;
 
@@ -67,9 +69,12 @@ impl Farm {
     #[track_caller]
     fn worker(lab: &TestLab, server: &Server) -> Daemon {
         let tftp = lab.path("demo/tftp").display().to_string();
-        let args = ["worker", "--server", &server.url(), "--name", "farm1", "--"];
+        let images = concat!(env!("CARGO_MANIFEST_DIR"), "/target/rig/boot");
+        let demo = lab.path("demo").display().to_string();
+        let args = ["worker", "--server", &server.url(), "--name", "farm1"];
+        let files = ["--files", &demo, "--files", images, "--"];
         let run = ["--tftp-dir", &tftp, "--dispatcher-ip", "10.0.2.2"];
-        lab.start("lava-dispatcher", [&args[..], &run].concat())
+        lab.start("lava-dispatcher", [&args[..], &files, &run].concat())
     }
 
     /// Hands in a job of the demo's virtual boards, changed: its number.

@@ -177,7 +177,7 @@ impl Following {
             self.changes.borrow_and_update();
             self.job = self.server.job(self.job.id, &self.looker).await.ok()?;
             self.over = self.job.has_ended();
-            if self.over || self.held.is_none() && !self.job.boards.is_empty() {
+            if self.over || self.held.is_none() && !self.job.logs().is_empty() {
                 continue;
             }
             let grown = async {
@@ -248,13 +248,11 @@ pub(super) fn board<'a>(
     job: &'a JobInfo,
     wanted: Option<&str>,
 ) -> Result<Option<&'a str>, ApiError> {
-    let Some(wanted) = wanted else {
-        return Ok(job.boards.first().map(|board| board.name.as_str()));
-    };
-    let found = job.boards.iter().find(|board| board.name.as_str() == wanted);
-    let found = found.map(|board| board.name.as_str());
+    let logs = job.logs();
+    let Some(wanted) = wanted else { return Ok(logs.first().copied()) };
+    let found = logs.iter().find(|log| **log == wanted).copied();
     match found {
-        None if !job.boards.is_empty() => {
+        None if !logs.is_empty() => {
             let what = format!("job {} has no board {wanted:?}", job.id);
             Err(ApiError::not_found(what))
         }
