@@ -8,7 +8,7 @@ use sha2::Digest as _;
 use super::clock::Clock;
 use super::tidy::UNNAMED;
 use super::*;
-use crate::model::{UploadInfo, UploadRequest};
+use crate::model::{Rights, UploadInfo, UploadRequest};
 use crate::store::FileRow;
 
 async fn images(dir: &std::path::Path, quota: Option<u64>) -> Images {
@@ -20,9 +20,8 @@ async fn images(dir: &std::path::Path, quota: Option<u64>) -> Images {
 }
 
 fn asker(user: &str) -> Asker {
-    let (rights, job) = (crate::model::Rights::default(), None);
     let on = Box::new(|_: &str| Some(Right::Write));
-    Asker { user: user.into(), on_all: None, on, rights, job }
+    Asker { user: user.into(), on_all: None, on, rights: Rights::default(), job: None }
 }
 
 fn hash_of(text: &str) -> Sha256 {

@@ -94,6 +94,7 @@ impl Server {
             it.info.state == JobState::Scheduled
                 && it.boot.is_none()
                 && it.info.worker.is_none()
+                && it.boot.is_none()
                 && since.is_some_and(|since| since.saturating_add(patience_us) <= now_us)
                 && !state.jobs.live_workers().any(|(name, _)| it.waits_for(name, state))
         });

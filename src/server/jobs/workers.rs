@@ -231,6 +231,7 @@ impl Server {
         let room = hello.slots.saturating_sub(has).min(MAX_AT_ONCE - orders.start.len());
         let taken: Vec<Record> = waiting.into_iter().take(room).cloned().collect();
         for mut record in taken {
+            // A boot is within somebody's time, and a script has none.
             let own = record.script.is_none() && record.boot.is_none();
             if own && !self.begin_time(&mut state, &record).await? {
                 continue;

@@ -39,7 +39,7 @@ pub(super) struct BootArgs {
     /// The kernel's command line, of a QEMU.
     #[arg(long, value_name = "TEXT")]
     append: Option<String>,
-    /// By which the shell is known, a regular expression; else "[$#] $".
+    /// By which the shell is known, a regular expression; else what most have.
     #[arg(long, value_name = "RE")]
     prompt: Vec<String>,
     /// As whom to log in where the console asks for that, without a password.

@@ -5,8 +5,8 @@ use serde_json::{Value, json};
 use super::PASS;
 use crate::model::{BootRequest, Failure, Kind, LAB_SERVER, Name, Sha256};
 
-/// What most shells have at the end of a line.
-const PROMPTS: [&str; 1] = ["[$#] $"];
+/// What most shells have at the end of what they print, and what busybox asks its terminal behind it.
+const PROMPTS: [&str; 1] = [r"[$#] (\x1b\[6n)?$"];
 /// For all of a boot, and for each of its parts, in minutes.
 const LIMITS: [u32; 2] = [60, 30];
 /// The methods that load kernels over TFTP, the best one first.

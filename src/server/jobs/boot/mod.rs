@@ -165,7 +165,10 @@ impl Server {
     pub(super) fn with_stage(&self, mut info: JobInfo) -> JobInfo {
         if info.boot.is_some() {
             info.boot = Some(match (info.state, info.health) {
-                (JobState::Finished, JobHealth::Complete) => BootState::Ready,
+                // One that was held has a reason for its end.
+                (JobState::Finished, JobHealth::Complete) if info.error_msg.is_none() => {
+                    BootState::Ready
+                }
                 (JobState::Finished, _) => BootState::Failed,
                 (JobState::Running | JobState::Canceling, _) => {
                     let board = info.boards.first().map_or("", |board| board.name.as_str());
@@ -256,7 +259,7 @@ fn stage_of(log: &str) -> BootState {
 }
 
 /// The actions that wait for a shell.
-const LOGIN: [&str; 2] = ["auto-login-action", "expect-shell-connection"];
+const LOGIN: [&str; 3] = ["auto-login-action", "login-action", "expect-shell-connection"];
 
 #[cfg(test)]
 mod tests {
