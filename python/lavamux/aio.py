@@ -76,6 +76,10 @@ class AsyncLab:
     async def boards(self) -> List[Dict[str, Any]]:
         return await _in_thread(self.sync.boards)
 
+    def result(self, name: str, result: str = "pass", **more: Any) -> None:
+        """As :meth:`lavamux.Lab.result`; it waits for nobody."""
+        self.sync.result(name, result, **more)
+
     async def board(self, name: str) -> "AsyncBoard":
         return AsyncBoard(await _in_thread(lambda: self.sync.board(name)))
 

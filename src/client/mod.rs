@@ -2,6 +2,7 @@
 
 pub mod attach;
 mod body;
+mod ci;
 pub mod control;
 mod endpoint;
 pub mod feed;

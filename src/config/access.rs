@@ -9,6 +9,8 @@ use crate::model::{Name, Pattern, Right, Rights, TokenHash};
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct AccessConfig {
     pub tokens: Vec<TokenUser>,
+    /// Those of a lava-server's scripts that run now. They let in also where nobody has to log in.
+    pub runs: Vec<TokenUser>,
     pub certificates: Vec<CertificateUser>,
     /// What other users of this host may do on the Unix socket, without a token; its own user and root may
     /// do everything. `None` is: nothing, once there are tokens. Where it is said, nobody comes by TCP
@@ -27,6 +29,10 @@ pub struct TokenUser {
     pub rights: Rights,
     /// Whether they may ask on behalf of others, who may what both may.
     pub speaks_for_others: bool,
+    /// It is the token of the worker of this name at a lava-server, and lets do what that one does, nothing else.
+    pub worker: Option<Name>,
+    /// It is the token of a run of this number.
+    pub job: Option<u64>,
 }
 
 /// `[[certificate]]`: who shows a client certificate of this name.
@@ -39,6 +45,11 @@ pub struct CertificateUser {
 }
 
 impl AccessConfig {
+    /// Who has the token of this hash.
+    pub fn token(&self, hash: &TokenHash) -> Option<&TokenUser> {
+        self.tokens.iter().chain(&self.runs).find(|user| user.hash == *hash)
+    }
+
     /// Whether nobody has to log in.
     pub fn is_open(&self) -> bool {
         self.tokens.is_empty() && self.certificates.is_empty() && self.local.is_none()
@@ -66,14 +77,21 @@ impl AccessConfig {
             }
             let rights = rights(&table);
             let speaks_for_others = table.optional("speaks_for_others").unwrap_or(false);
+            let worker = table.optional("worker");
             let user = name.zip(hash);
+            if worker.is_some() && !rights.is_empty() {
+                table.problem("worker", "a worker's token has no other rights");
+            }
             if let Some((_, hash)) = &user
                 && let Some(other) = self.tokens.iter().find(|token| token.hash == *hash)
             {
                 table.problem("hash", format!("this is the token of {} already", other.name));
             }
             table.finish();
-            let user = user.map(|(name, hash)| TokenUser { name, hash, rights, speaks_for_others });
+            let user = user.map(|(name, hash)| {
+                let name = worker.clone().unwrap_or(name);
+                TokenUser { name, hash, rights, speaks_for_others, worker, job: None }
+            });
             self.tokens.extend(user);
         }
         for table in top.tables("certificate") {

@@ -30,7 +30,7 @@ use super::progress::Progress;
 use super::qemu::Machine;
 use super::results::{CaseResult, Results};
 use super::session::{Session, Wait};
-use crate::image::nbd;
+use crate::image::{Files, nbd};
 
 /// Another console has said what it had to say after so much silence, and is not listened to for longer than
 /// the second of these, which is LAVA's.
@@ -52,8 +52,12 @@ pub struct Settings {
     pub dispatcher_ip: String,
     /// The folder that keeps what was downloaded, for later jobs.
     pub cache: Option<PathBuf>,
+    /// The files of this host that the job may name.
+    pub files: Files,
     /// The inventory that names boards.
     pub lab: Option<PathBuf>,
+    /// The folder that this process has claimed, for others to know whether its guards are still at work.
+    pub claimed: Option<PathBuf>,
     /// How long the board is held for people when the job has failed; else the job says.
     pub pause_on_failure: Option<Duration>,
 }

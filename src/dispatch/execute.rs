@@ -113,6 +113,7 @@ pub async fn execute_as(
     if let Some(guard) = context.guard.take() {
         guard.dismiss().await;
     }
+    context.log.finish().await?;
     write_results(&output.join(RESULTS), context.results.all())?;
     Ok(Outcome {
         error: done.err(),

@@ -4,7 +4,8 @@
 //! lives, the pipe tells it what there is to clean up; at the job's end it is dismissed. When the pipe ends
 //! without that, whatever of, the guard kills all that the job has started, switches the board off with
 //! the device's own commands, and removes the job's containers and files. It has its own process group, so
-//! that neither Ctrl-C nor the death of the dispatcher's group reaches it.
+//! that neither Ctrl-C nor the death of the dispatcher's group reaches it. While there is a guard, it has a lock
+//! that tells others so ([`super::worker::claim::watch`]): a board whose guard is at work is not free.
 //!
 //! What a job has started is known by a variable of its environment ([`MARK`]), which every process
 //! inherits from the one that started it, also one that has left its parent. Where a cgroup is delegated to
@@ -28,6 +29,7 @@ use super::host::{Started, is_no_container};
 use super::log::Log;
 use super::power::{self, Asking};
 use super::progress::Silent;
+use super::worker::claim;
 use super::{execute, registry};
 use crate::dispatch::validate::find_program;
 use crate::model::units::now_us;
@@ -86,7 +88,11 @@ impl Guard {
         let program = program().ok_or_else(|| format!("there is no {PROGRAM}"))?;
         let shown = program.display().to_string();
         let mut command = Command::new(program);
-        command.arg(VERB).stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null());
+        command.arg(VERB).stdin(Stdio::piped()).stderr(Stdio::null());
+        // It says nothing, and this way has the lock from its first moment on, whenever we die.
+        let lock = settings.claimed.as_deref().map(claim::watch).transpose();
+        let lock = lock.map_err(|error| format!("no lock for it: {error}"))?;
+        command.stdout(lock.map_or_else(Stdio::null, Stdio::from));
         // It is none of those that it ends; nor are the guards of other boards of the same run.
         command.process_group(0).env_remove(MARK);
         let mut child = command.spawn().map_err(|error| format!("{shown}: {error}"))?;
@@ -224,7 +230,7 @@ async fn execute_will(
         "the job's dispatcher was killed: what it has started is ended, and the board switched off",
     );
     if let Some(cgroup) = will.cgroup.map(Cgroup::at)
-        && let Err(error) = cgroup.end()
+        && let Err(error) = end_cgroup(&cgroup).await
         // The guard of another board of the same run was quicker.
         && error.kind() != ErrorKind::NotFound
     {
@@ -271,6 +277,43 @@ async fn execute_will(
     Ok(())
 }
 
+/// Ends what is in a job's cgroup. A guard that could not leave it still has a board to switch off: then the
+/// others are ended one by one.
+async fn end_cgroup(cgroup: &Cgroup) -> std::io::Result<()> {
+    if !cgroup.processes()?.into_iter().any(is_guard) {
+        return cgroup.end();
+    }
+    for _ in 0..ROUNDS {
+        let others: Vec<Pid> =
+            cgroup.processes()?.into_iter().filter(|id| !is_guard(*id)).collect();
+        if others.is_empty() {
+            return Ok(());
+        }
+        for id in others {
+            // As in `end_all`: who is held by a descriptor is looked at again.
+            if let Ok(process) = pidfd_open(id, PidfdFlags::empty())
+                && cgroup.processes()?.contains(&id)
+            {
+                let _ = pidfd_send_signal(process, Signal::KILL);
+            }
+        }
+        tokio::time::sleep(ROUND).await;
+    }
+    Err(ErrorKind::TimedOut.into())
+}
+
+/// Whether a process is this one, or the guard of another board of the same run.
+fn is_guard(id: Pid) -> bool {
+    if id == rustix::process::getpid() {
+        return true;
+    }
+    let process = Path::new("/proc").join(id.as_raw_nonzero().to_string());
+    let program = |process: &Path| std::fs::read_link(process.join("exe")).ok();
+    let words = std::fs::read(process.join("cmdline")).unwrap_or_default();
+    words.split(|byte| *byte == 0).nth(1) == Some(VERB.as_bytes())
+        && program(&process).is_some_and(|own| Some(own) == program(Path::new("/proc/self")))
+}
+
 /// Kills all processes with this mark, but not this one, until there are none.
 async fn end_all(mark: &str) {
     let entry = format!("{MARK}={mark}");
@@ -308,4 +351,29 @@ fn marked(entry: &str) -> Vec<Pid> {
 fn is_marked(process: &Path, entry: &str) -> bool {
     let environment = std::fs::read(process.join("environ")).unwrap_or_default();
     environment.split(|byte| *byte == 0).any(|variable| variable == entry.as_bytes())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_guard_that_is_in_the_cgroup_ends_the_others_and_not_itself() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut other = Command::new("sleep").arg("1000").kill_on_drop(true).spawn().unwrap();
+        let listed = format!("{}\n{}\n", std::process::id(), other.id().unwrap());
+        std::fs::write(dir.path().join("cgroup.procs"), listed).unwrap();
+        std::fs::write(dir.path().join("cgroup.kill"), "").unwrap();
+        let cgroup = Cgroup::at(dir.path().to_owned());
+        let left = format!("{}\n", std::process::id());
+        let (ended, status) = tokio::join!(end_cgroup(&cgroup), async {
+            let status = other.wait().await;
+            std::fs::write(dir.path().join("cgroup.procs"), left).unwrap();
+            status
+        });
+        ended.unwrap();
+        assert!(!status.unwrap().success());
+        // Nobody has ended all of it at once.
+        assert_eq!(std::fs::read_to_string(dir.path().join("cgroup.kill")).unwrap(), "");
+    }
 }

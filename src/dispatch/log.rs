@@ -4,18 +4,22 @@
 //! `lvl` and `msg` are LAVA's. A line of the console also has its own time and the offset of its
 //! first byte in the console's stream, where the connection has offsets. Beside it is an [`index`].
 
+mod files;
+
 use std::borrow::Cow;
 use std::collections::VecDeque;
 use std::fs::File;
-use std::io::Write as _;
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use serde::Serialize;
 
+use self::files::{Files, MAX_WAITING};
 use super::expect::Place;
 use super::index;
+use super::masked::Masks;
 use super::progress::Progress;
 use super::results::CaseResult;
 use crate::model::units::{now_us, time_text};
@@ -23,6 +27,9 @@ use crate::model::{Failure, Kind};
 
 /// The longest console line that is logged as one, in bytes; a longer one is split.
 pub const MAX_LINE: usize = 16 * 1024;
+
+/// So long the end of a job waits for its log, and so often it is tried.
+const FINISH: (Duration, Duration) = (Duration::from_secs(600), Duration::from_millis(500));
 
 /// LAVA's levels.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -60,17 +67,11 @@ pub struct Log(Arc<Inner>);
 struct Inner {
     files: Mutex<Files>,
     lines: AtomicU64,
-    /// Texts that must never be logged.
-    secrets: Vec<String>,
+    /// What must never be logged.
+    masks: Masks,
     progress: Arc<dyn Progress>,
     /// What the job waits for at the console.
     waiting: Mutex<Option<String>>,
-}
-
-struct Files {
-    log: File,
-    /// `None` when somebody else has it.
-    index: Option<index::Writer>,
 }
 
 impl Log {
@@ -88,13 +89,11 @@ impl Log {
         };
         let log = File::create(path).map_err(failed)?;
         let index = index::Writer::create(&index::path_of(path)).map_err(failed)?;
-        let mut secrets: Vec<String> =
-            secrets.into_iter().filter(|secret| !secret.is_empty()).collect();
-        // One may be a part of another, of which nothing is to be left.
-        secrets.sort_by_key(|secret| std::cmp::Reverse(secret.len()));
-        let files = Mutex::new(Files { log, index: Some(index) });
+        let masks = Masks::new(secrets.iter().map(String::as_str));
+        let (waiting, lost) = (Vec::new(), 0);
+        let files = Mutex::new(Files { log, waiting, lost, index: Some(index) });
         let (lines, waiting) = (AtomicU64::new(0), Mutex::default());
-        Ok(Self(Arc::new(Inner { files, lines, secrets, progress, waiting })))
+        Ok(Self(Arc::new(Inner { files, lines, masks, progress, waiting })))
     }
 
     /// Goes on with a file that another process has begun. The lines are numbered from 0 again, and not
@@ -106,9 +105,11 @@ impl Log {
         let log = File::options().append(true).create(true).open(path).map_err(|error| {
             Failure::new(Kind::Infra, format!("cannot open {}: {error}", path.display()))
         })?;
-        let (files, lines) = (Mutex::new(Files { log, index: None }), AtomicU64::new(0));
-        let (secrets, waiting) = (Vec::new(), Mutex::default());
-        Ok(Self(Arc::new(Inner { files, lines, secrets, progress, waiting })))
+        let (waiting, lost) = (Vec::new(), 0);
+        let files = Mutex::new(Files { log, waiting, lost, index: None });
+        let lines = AtomicU64::new(0);
+        let (masks, waiting) = (Masks::default(), Mutex::default());
+        Ok(Self(Arc::new(Inner { files, lines, masks, progress, waiting })))
     }
 
     /// Notes what the job waits for now, for whoever has to tell.
@@ -142,6 +143,11 @@ impl Log {
         self.text(Level::Event, text.as_ref());
     }
 
+    /// A line that a program has printed that is the job itself.
+    pub fn said(&self, line: &str) {
+        self.text(Level::Target, line);
+    }
+
     /// What was typed at the board.
     pub fn input(&self, text: &str) {
         self.text(Level::Input, text);
@@ -170,11 +176,7 @@ impl Log {
     }
 
     fn masked<'a>(&self, text: &'a str) -> Cow<'a, str> {
-        let masked = |text: Cow<'a, str>, secret: &String| match text.contains(secret) {
-            true => text.replace(secret, "[MASKED]").into(),
-            false => text,
-        };
-        self.0.secrets.iter().fold(text.into(), masked)
+        self.0.masks.mask(text)
     }
 
     fn write(&self, lvl: Level, msg: impl Serialize) {
@@ -187,15 +189,51 @@ impl Log {
     /// Writes lines to the file, and empties the batch.
     fn append_batch(&self, batch: &mut Batch) {
         let mut files = self.0.files.lock().unwrap_or_else(PoisonError::into_inner);
-        self.0.lines.fetch_add(batch.lengths.len() as u64, Ordering::Relaxed);
-        if let Some(index) = &mut files.index {
-            batch.lengths.iter().for_each(|length| index.add(*length));
+        let more = if files.waiting.len() + batch.text.len() > MAX_WAITING {
+            files.lost += batch.lengths.len();
+            0
+        } else {
+            files.add(batch)
+        };
+        if files.waiting.is_empty() && files.lost > 0 {
+            // Now that there is room, whoever reads it is told what is missing.
+            let lost = std::mem::take(&mut files.lost);
+            let (dt, lvl) = (time_text(now_us()), Level::Error);
+            let msg = format!("{lost} lines are missing here: the log could not be written");
+            let mut told = Batch::default();
+            told.add(&Line { dt: &dt, lvl, msg, time: None, offset: None });
+            self.0.lines.fetch_add(files.add(&told), Ordering::Relaxed);
         }
-        if let Err(error) = files.log.write_all(&batch.text) {
-            tracing::error!(%error, "the job's log cannot be written");
-        }
+        self.0.lines.fetch_add(more, Ordering::Relaxed);
         batch.text.clear();
         batch.lengths.clear();
+    }
+
+    /// Waits until all of it is written: who has been told the job's end finds no more than what there is.
+    ///
+    /// # Errors
+    /// [`Kind::Infra`] when the disk has taken none of it for too long.
+    pub async fn finish(&self) -> Result<(), Failure> {
+        let begun = tokio::time::Instant::now();
+        loop {
+            let error = {
+                let mut files = self.0.files.lock().unwrap_or_else(PoisonError::into_inner);
+                match files.write() {
+                    Ok(()) if files.lost == 0 => return Ok(()),
+                    Ok(()) => None,
+                    Err(error) => Some(error),
+                }
+            };
+            let Some(error) = error else {
+                self.append_batch(&mut Batch::default());
+                continue;
+            };
+            if begun.elapsed() > FINISH.0 {
+                let what = format!("the end of the job's log cannot be written: {error}");
+                return Err(Failure::new(Kind::Infra, what));
+            }
+            tokio::time::sleep(FINISH.1).await;
+        }
     }
 }
 
@@ -351,6 +389,28 @@ mod tests {
         // By the bytes before: of the first line, the second, what came after the pause, and the rest.
         let found = [0, 5, 6, 20, 21, 25, 31, 32].map(|position| lines.line_of(position, &log));
         assert_eq!(found, [0, 0, 1, 1, 2, 4, 4, 5]);
+    }
+
+    #[tokio::test]
+    async fn what_a_full_disk_does_not_take_waits_until_it_does() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("log");
+        let log = Log::create(&path, Vec::new(), Arc::new(Silent)).unwrap();
+        log.info("one");
+        let set = |file: File| log.0.files.lock().unwrap().log = file;
+        set(File::options().write(true).open("/dev/full").unwrap());
+        log.info("two");
+        log.info("x".repeat(MAX_WAITING));
+        log.info("three");
+        set(File::options().append(true).open(&path).unwrap());
+        log.finish().await.unwrap();
+        log.info("four");
+        let text = std::fs::read_to_string(&path).unwrap();
+        let parsed = text.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+        let said: Vec<_> = parsed.map(|line| line["msg"].as_str().unwrap().to_owned()).collect();
+        let missing = "1 lines are missing here: the log could not be written";
+        assert_eq!(said, ["one", "two", "three", missing, "four"]);
+        assert_eq!(log.lines(), 5);
     }
 
     #[test]

@@ -10,7 +10,7 @@
 //! came whole. Boards of one job tell each other what [`multinode`] carries. A [`guard`] cleans up after a job
 //! that was killed. What comes of it goes to the [`log`] with its [`index`], the [`results`] and whoever watches
 //! the [`progress`]; a [`record`] is what is left of a job. A [`worker`]
-//! runs those that a server has for it.
+//! runs those that a server has for it, and a [`script`] is a job without a pipeline.
 
 pub mod action;
 pub mod actions;
@@ -50,6 +50,7 @@ mod registry;
 pub mod render;
 pub mod results;
 pub mod run;
+pub mod script;
 mod serve;
 pub mod session;
 pub mod signals;

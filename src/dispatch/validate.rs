@@ -13,6 +13,7 @@ use super::context::Settings;
 use super::device::Device;
 use super::error::Error;
 use super::expect::Patterns;
+use super::job::Job;
 use super::lab;
 use super::pipeline::Pipeline;
 use super::power::{PowerCommand, own_outlet};
@@ -100,6 +101,16 @@ impl Checks {
         }
     }
 
+    /// The devices of this host that containers are to have must be ones that jobs may name.
+    fn devices(&mut self, job: &Job) {
+        "docker".clone_into(&mut self.step);
+        for device in job.containers().flat_map(|container| &container.devices) {
+            if let Err(why) = self.settings.files.place(Path::new(device)) {
+                self.fault(why.to_string());
+            }
+        }
+    }
+
     /// A program must be on this host.
     pub fn program(&mut self, name: &str) {
         if find_program(name).is_none() {
@@ -145,10 +156,11 @@ impl Checks {
 /// fault, else the lab's kind.
 pub async fn validate(
     pipeline: &Pipeline,
+    job: &Job,
     device: &Device,
     settings: &Settings,
 ) -> Result<Vec<String>, Failure> {
-    let fetch = Arc::new(Fetch::default());
+    let fetch = Arc::new(Fetch::default().with_files(settings.files.clone()));
     let checks_of = |step: String| Checks {
         device: device.clone(),
         settings: settings.clone(),
@@ -159,6 +171,7 @@ pub async fn validate(
     };
     let mut checks = checks_of(String::new());
     checks.dispatcher_ip().await;
+    checks.devices(job);
     for step in &pipeline.steps {
         checks.step = format!("{} {}", step.level, step.action.name());
         step.undone.iter().for_each(|what| checks.fault(what));

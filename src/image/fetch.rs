@@ -1,6 +1,8 @@
 //! Getting files by http, https and file URLs, with a checksum. What breaks off is gone on with where it
 //! stopped, and what a cache has is not fetched again.
 
+mod error;
+
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
@@ -18,8 +20,11 @@ use tokio::fs::File;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
 use super::cache::{Cache, Known, hex};
+use super::files::Files;
 use crate::client::system_tls;
 use crate::model::failure::chain;
+
+pub use error::FetchError;
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(15);
 /// A server that sends nothing for this long has failed.
@@ -30,37 +35,6 @@ const RESUMES: u32 = 5;
 /// How long to wait before that, times the number of the try.
 const PAUSE: Duration = Duration::from_millis(500);
 const BUFFER: usize = 256 * 1024;
-
-/// Why a file could not be got.
-#[derive(Debug, thiserror::Error)]
-pub enum FetchError {
-    #[error("{0:?} is no http, https or file URL")]
-    Url(String),
-    #[error("{url}: the server says {status}")]
-    Status { url: String, status: StatusCode },
-    #[error("{url}: {why}")]
-    Network { url: String, why: String },
-    #[error("{}: {error}", path.display())]
-    File { path: PathBuf, error: std::io::Error },
-    #[error("{url}: the {kind} is {found}, not {expected}")]
-    Checksum { url: String, kind: &'static str, expected: String, found: String },
-    #[error("no HTTP client: {0}")]
-    Client(String),
-}
-
-impl FetchError {
-    /// Whether it may be otherwise in a while: a server that is not reached, or is busy.
-    pub fn may_pass(&self) -> bool {
-        match self {
-            Self::Network { .. } => true,
-            Self::Status { status, .. } => {
-                status.is_server_error()
-                    || [StatusCode::REQUEST_TIMEOUT, StatusCode::TOO_MANY_REQUESTS].contains(status)
-            }
-            _ => false,
-        }
-    }
-}
 
 /// A hash to compare with, in lower-case hexadecimal.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -75,6 +49,7 @@ pub struct Fetch {
     /// Made when the first file comes over the network.
     client: OnceLock<reqwest::Client>,
     cache: Option<Cache>,
+    files: Files,
 }
 
 /// What to get, and where to.
@@ -120,6 +95,20 @@ impl Fetch {
         Self { cache: folder.map(Cache::new), ..self }
     }
 
+    /// Reads only these files of this host.
+    #[must_use]
+    pub fn with_files(self, files: Files) -> Self {
+        Self { files, ..self }
+    }
+
+    /// Opens a file of this host.
+    async fn open(&self, path: &Path) -> Result<File, FetchError> {
+        let on_file = |error| FetchError::File { path: path.to_owned(), error };
+        let file = File::open(self.files.place(path)?).await.map_err(on_file)?;
+        self.files.check(&file).map_err(on_file)?;
+        Ok(file)
+    }
+
     /// Whether there is something at a URL, without getting it; asked with the headers with which it will
     /// be got.
     ///
@@ -131,8 +120,7 @@ impl Fetch {
         headers: &BTreeMap<String, String>,
     ) -> Result<(), FetchError> {
         if let Some(path) = file_path(url) {
-            let opened = File::open(&path).await;
-            return opened.map(drop).map_err(|error| FetchError::File { path, error });
+            return self.open(&path).await.map(drop);
         }
         check_scheme(url)?;
         // Many do not answer HEAD, and an address that is signed is so for GET alone: what is said to
@@ -159,8 +147,9 @@ impl Fetch {
         let mut sink = Sink::new(&part, wanted, told).await.map_err(on_file)?;
         let mut cached = false;
         if let Some(path) = file_path(wanted.url) {
+            let source = self.open(&path).await?;
             sink.begin("", &HeaderMap::new()).await?;
-            sink.copy(&path).await?;
+            sink.copy(&path, source).await?;
         } else {
             if let (Some(Digest::Sha256(hash)), Some(cache)) = (wanted.digest, &self.cache) {
                 cached = sink.take_kept(cache, hash).await?;
@@ -337,7 +326,9 @@ impl<'a> Sink<'a> {
     async fn take_kept(&mut self, cache: &Cache, sha256: &str) -> Result<bool, FetchError> {
         let Some(path) = cache.file(sha256) else { return Ok(false) };
         self.begin("", &HeaderMap::new()).await?;
-        self.copy(&path).await?;
+        let source = File::open(&path).await;
+        let source = source.map_err(|error| FetchError::File { path: path.clone(), error })?;
+        self.copy(&path, source).await?;
         if hex(&self.sha256.clone().finalize()) == sha256 {
             return Ok(true);
         }
@@ -365,9 +356,8 @@ impl<'a> Sink<'a> {
         self.file.write_all(bytes).await.map_err(on_file)
     }
 
-    async fn copy(&mut self, path: &Path) -> Result<(), FetchError> {
+    async fn copy(&mut self, path: &Path, mut source: File) -> Result<(), FetchError> {
         let on_source = |error| FetchError::File { path: path.to_owned(), error };
-        let mut source = File::open(path).await.map_err(on_source)?;
         let total = source.metadata().await.map_err(on_source)?.len();
         let mut buffer = vec![0; BUFFER];
         loop {

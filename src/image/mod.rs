@@ -5,6 +5,7 @@ mod cache;
 pub mod cpio;
 pub mod ext;
 mod fetch;
+mod files;
 pub mod nbd;
 pub mod tftp;
 pub mod tree;
@@ -12,3 +13,4 @@ pub mod uimage;
 pub mod unpack;
 
 pub use fetch::{Digest, Fetch, FetchError, Got, Told, Wanted};
+pub use files::{Files, NotAllowed};

@@ -5,6 +5,9 @@ use utoipa::ToSchema;
 
 use super::Name;
 
+/// What the log of a script's run is called.
+pub const SCRIPT: &str = "script";
+
 /// Where a job stands; the words are LAVA's.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "kebab-case")]
@@ -108,6 +111,10 @@ pub struct JobInfo {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<String>)]
     pub checks: Option<Name>,
+    /// The CI job of which it is a run.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>)]
+    pub ci: Option<Name>,
     /// What its tests gave, once it has ended.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tally: Option<Tally>,
@@ -141,6 +148,14 @@ impl JobHealth {
 }
 
 impl JobInfo {
+    /// What its logs are called: as its boards, and `script` where it is the run of one.
+    pub fn logs(&self) -> Vec<&str> {
+        match self.ci.is_some() {
+            true => vec![SCRIPT],
+            false => self.boards.iter().map(|board| board.name.as_str()).collect(),
+        }
+    }
+
     pub fn has_ended(&self) -> bool {
         self.state == JobState::Finished
     }

@@ -2,12 +2,13 @@
 
 mod behalf;
 mod board;
+mod ci;
 pub mod event;
 pub mod failure;
 pub mod glob;
 pub mod health;
 mod image;
-mod job;
+pub mod job;
 pub mod keys;
 pub mod latin1;
 mod lease;
@@ -31,6 +32,7 @@ pub use board::{
     BoardIdentity, BoardInfo, BoardLease, BoardRecord, BoardState, DaemonInfo, DaemonKind,
     HealthChange, IdentityVerdict, Verdict,
 };
+pub use ci::{CiInfo, CiJob, CiRun, ScriptResult, WorkScript};
 pub use event::{Event, What};
 pub use failure::{Failure, Kind, Refusal};
 pub use glob::Glob;

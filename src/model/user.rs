@@ -56,6 +56,10 @@ pub struct TokenInfo {
     /// The most that can be done with it, of what its user may.
     #[schema(value_type = String)]
     pub scope: Right,
+    /// It is the token of the worker of this name, and for nothing else.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>)]
+    pub worker: Option<Name>,
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub note: String,
     /// In microseconds since the Unix epoch, as is its end.
@@ -72,6 +76,10 @@ pub struct TokenRequest {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<String>)]
     pub scope: Option<Right>,
+    /// The worker of which it is to be the token: it can do what that one does, and nothing else.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>)]
+    pub worker: Option<Name>,
     /// How long it lets in, as `90d`; for ever when left out.
     #[serde(default, rename = "for", skip_serializing_if = "Option::is_none")]
     pub length: Option<String>,

@@ -7,7 +7,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::Name;
+use super::{Name, WorkScript};
 
 /// The version of these words. It goes up when something is to be understood in another way than before, and
 /// is told in each greeting.
@@ -32,6 +32,15 @@ pub struct WorkerHello {
     /// The jobs that it has and whose end it has not told yet.
     #[serde(default)]
     pub jobs: Vec<u64>,
+    /// It runs scripts, too.
+    #[serde(default)]
+    pub scripts: bool,
+    /// Those of them that it ends already as it was told to: it need not be told again.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub canceling: Vec<u64>,
+    /// Those that it ends and then forgets.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub dropping: Vec<u64>,
 }
 
 /// What a worker is to do.
@@ -68,6 +77,9 @@ pub struct Work {
     /// What lets the job in at the daemons that serve its boards.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub token: Option<String>,
+    /// It is this script to be run, and no job of LAVA's; the token is for it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub script: Option<WorkScript>,
 }
 
 /// A board for a job.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::audience::Audience;
 use super::state::{Record, State};
-use super::{Asker, Server, ServerError};
+use super::{Asker, JobError, Server, ServerError};
 use crate::model::{
     BoardRequest, Ending, Name, RequestInfo, RequestState, Right, calls_oneself, units,
 };
@@ -40,9 +40,13 @@ impl Server {
         asker: &Asker,
     ) -> Result<RequestInfo, ServerError> {
         let now_us = units::now_us();
-        let info = read(asked, asker.user.clone(), now_us)?;
+        let mut info = read(asked, asker.user.clone(), now_us)?;
+        info.job = asker.job;
         let account = self.account(&info.user).await?;
         let mut state = self.looked().await;
+        if let Some(job) = asker.job.filter(|job| !state.jobs.live.contains_key(job)) {
+            return Err(JobError::Ended(job).into());
+        }
         let theirs = state.requests.values().filter(|record| {
             record.info.user == info.user && record.info.state != RequestState::Leased
         });
@@ -129,7 +133,8 @@ impl Server {
         Ok(super::load::record(&row)?.info)
     }
 
-    /// Gives boards back, or stops waiting for them; by force, and with a reason, also somebody else's.
+    /// Gives boards back, or stops waiting for them; by force, and with a reason, also somebody else's. What a job
+    /// runs on is given back when the job has ended, which it is told to.
     ///
     /// # Errors
     /// When it is somebody else's, and it is not to be by force, or the asker has not control of all of its
@@ -150,6 +155,16 @@ impl Server {
                 (Ending::Taken, format!("{} ({reason})", asker.user))
             }
         };
+        if let Some(job) = state.in_hand(id) {
+            self.wind_up(
+                &mut state,
+                job,
+                Some(&asker.user),
+                &format!("{who} gives its boards back"),
+            )
+            .await?;
+            return state.standing(id).ok_or(ServerError::NoRequest(id));
+        }
         Ok(self.end(&mut state, id, ending, &who).await?.info)
     }
 

@@ -11,6 +11,8 @@ fn alice(user: &str) -> Asker {
         user: user.into(),
         on_all: Some(Right::Control),
         on: Box::new(|_| Some(Right::Control)),
+        rights: Rights::default(),
+        job: None,
     }
 }
 
@@ -206,6 +208,8 @@ async fn who_may_have_some_boards_gets_none_of_the_others() {
         user: "bob".into(),
         on_all: None,
         on: Box::new(move |name| (name == right).then_some(Right::Write)),
+        rights: Rights::default(),
+        job: None,
     };
     assert!(server.submit(ask("panda", "1h"), &bob("other")).await.is_err());
     let his = server.submit(ask("panda", "1h"), &bob("panda02")).await.unwrap();

@@ -10,6 +10,8 @@ use crate::store::{GroupRow, StoreError, TokenRow, UserRow};
 
 /// So much of a token's hash is its name.
 const ID: usize = 8;
+/// So the scope of a worker's token begins.
+const WORKER: &str = "worker:";
 /// So many tokens a user has at most.
 const MAX_TOKENS: usize = 64;
 /// The longest note, in bytes.
@@ -173,12 +175,25 @@ impl Server {
             let Some(row) = users.iter().find(|user| user.name == token.user && !over) else {
                 continue;
             };
+            let hash = token.hash.parse().map_err(|error| damaged(&token.user, &error))?;
+            let (right, worker) = scope(&token.scope)?;
+            if let Some(name) = worker {
+                let (worker, rights) = (Some(name.clone()), Rights::default());
+                all.push(TokenUser {
+                    name,
+                    hash,
+                    rights,
+                    speaks_for_others: false,
+                    worker,
+                    job: None,
+                });
+                continue;
+            }
             let (name, of_user) = user(row)?;
             let of_groups = groups.iter().filter(|group| of_user.groups.contains(&group.name));
             let rights = of_groups.fold(of_user.rights, |all, group| all.and(&group.rights));
-            let rights = rights.at_most(scope(&token.scope)?);
-            let hash = token.hash.parse().map_err(|error| damaged(&token.user, &error))?;
-            all.push(TokenUser { name, hash, rights, speaks_for_others: false });
+            let rights = rights.at_most(right);
+            all.push(TokenUser { name, hash, rights, speaks_for_others: false, worker, job: None });
         }
         Ok(Some(all))
     }
@@ -194,6 +209,14 @@ fn made(
         let what = format!("note: it is one line of {MAX_NOTE} bytes at most");
         return Err(ServerError::Wrong(what));
     }
+    if asked.scope.is_some() && asked.worker.is_some() {
+        let what = "a worker's token has no scope: it can do what that worker does";
+        return Err(ServerError::Wrong(what.into()));
+    }
+    let scope = match asked.worker {
+        Some(worker) => format!("{WORKER}{worker}"),
+        None => asked.scope.unwrap_or(Right::Control).to_string(),
+    };
     let length = asked.length.as_deref().map(units::duration).transpose();
     let length = length.map_err(ServerError::Wrong)?;
     let made_us = units::now_us();
@@ -203,7 +226,7 @@ fn made(
     let row = TokenRow {
         hash: hash.to_string(),
         user: of.to_owned(),
-        scope: asked.scope.unwrap_or(Right::Control).to_string(),
+        scope,
         note: asked.note,
         made_us,
         until_us: until_us.unwrap_or(0),
@@ -217,9 +240,11 @@ fn user(row: &UserRow) -> Result<(Name, UserDescription), ServerError> {
 }
 
 fn info(row: &TokenRow) -> Result<TokenInfo, ServerError> {
+    let (right, worker) = scope(&row.scope)?;
     Ok(TokenInfo {
         id: id_of(&row.hash).to_owned(),
-        scope: scope(&row.scope)?,
+        scope: right,
+        worker,
         note: row.note.clone(),
         made_us: row.made_us,
         until_us: Some(row.until_us).filter(|until| *until != 0),
@@ -231,8 +256,13 @@ fn id_of(hash: &str) -> &str {
     digits.get(..ID).unwrap_or(digits)
 }
 
-fn scope(text: &str) -> Result<Right, ServerError> {
+/// The most that can be done with a token, and the worker that it is for.
+fn scope(text: &str) -> Result<(Right, Option<Name>), ServerError> {
+    if let Some(worker) = text.strip_prefix(WORKER) {
+        return Ok((Right::See, Some(name(worker)?)));
+    }
     let found = Right::ALL.into_iter().find(|right| right.as_str() == text);
+    let found = found.map(|right| (right, None));
     found.ok_or_else(|| StoreError::Damaged(format!("{text:?} is no right")).into())
 }
 

@@ -55,6 +55,7 @@ const STEPS: &[&[&str]] = &[
     &["CREATE TABLE images (
         name TEXT PRIMARY KEY, sha256 TEXT NOT NULL, size BIGINT NOT NULL, user_name TEXT NOT NULL,
         note TEXT NOT NULL, made_us BIGINT NOT NULL, until_us BIGINT NOT NULL)"],
+    &["CREATE TABLE ci_jobs (name TEXT PRIMARY KEY, document TEXT NOT NULL)"],
 ];
 
 /// The schema that this program reads and writes.

@@ -1,5 +1,6 @@
 use sqlx::Connection as _;
 
+use super::postgres::Postgres;
 use super::*;
 
 fn board(health: &str) -> BoardRow {
@@ -86,6 +87,14 @@ async fn sqlite_remembers_over_a_restart() {
 }
 
 #[tokio::test]
+async fn postgresql_remembers_the_same() {
+    let postgres = Postgres::start();
+    let store = Store::open(&postgres.url()).await.unwrap();
+    all_is_remembered(&store).await;
+    store.close().await;
+}
+
+#[tokio::test]
 async fn what_a_newer_program_has_written_is_left_alone() {
     let dir = tempfile::tempdir().unwrap();
     let url = Store::file_url(&dir.path().join("lava.sqlite"));
@@ -119,6 +128,7 @@ const ROWS: &[&[&str]] = &[
     &["INSERT INTO told_parts VALUES ('panda01', 'serial', 'http://h:2/consoles/p', 'bob', 9)"],
     &["INSERT INTO jobs VALUES (3, 'finished', 60, '{}', 'job_name: \"é\"')"],
     &["INSERT INTO images VALUES ('linux', 'ab', 5, 'alice', '', 1, 9223372036854775807)"],
+    &["INSERT INTO ci_jobs VALUES ('smoke', '{}')"],
 ];
 
 /// A database as the program of a schema has left it.
@@ -156,6 +166,7 @@ async fn nothing_is_lost(url: &str, version: i64) {
         images.first().map(|image| image.until_us),
         (version >= 5).then_some(i64::MAX as u64)
     );
+    assert_eq!(store.ci_jobs().await.unwrap().len(), usize::from(version >= 6));
     store.close().await;
 }
 

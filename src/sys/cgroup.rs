@@ -6,6 +6,8 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
+use rustix::process::Pid;
+
 /// How systemd marks a cgroup that is ours to divide (systemd.resource-control(5), `Delegate=`).
 const DELEGATED: [&str; 2] = ["trusted.delegate", "user.delegate"];
 /// How long the kernel may take to end what is in it, and how often that is looked at.
@@ -68,6 +70,16 @@ impl Cgroup {
         &self.folder
     }
 
+    /// The processes that are in it, those in cgroups inside of it, too.
+    ///
+    /// # Errors
+    /// What the kernel says.
+    pub fn processes(&self) -> io::Result<Vec<Pid>> {
+        let mut all = Vec::new();
+        processes(&self.folder, &mut all)?;
+        Ok(all)
+    }
+
     /// Moves this process out of it, to where it was made.
     ///
     /// # Errors
@@ -94,6 +106,21 @@ impl Cgroup {
             std::thread::sleep(LOOK);
         }
     }
+}
+
+fn processes(folder: &Path, all: &mut Vec<Pid>) -> io::Result<()> {
+    let listed = fs::read_to_string(folder.join("cgroup.procs"))?;
+    all.extend(listed.lines().filter_map(|id| Pid::from_raw(id.parse().ok()?)));
+    for entry in fs::read_dir(folder)?.flatten() {
+        if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
+            // It may be gone by now.
+            match processes(&entry.path(), all) {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+                _ => {}
+            }
+        }
+    }
+    Ok(())
 }
 
 /// Moves this process.

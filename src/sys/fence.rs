@@ -34,6 +34,20 @@ const SYSTEM: [&str; 14] = [
     "/usr",
 ];
 
+/// What programs need to find and to know other hosts.
+const RESOLVING: [&str; 10] = [
+    "/etc/ca-certificates",
+    "/etc/gai.conf",
+    "/etc/host.conf",
+    "/etc/hosts",
+    "/etc/pki",
+    "/etc/resolv.conf",
+    "/etc/services",
+    "/etc/ssl",
+    "/run/systemd/resolve",
+    "/var/lib/ca-certificates",
+];
+
 /// What a program may reach.
 #[derive(Debug, Clone, Default)]
 pub struct Reach {
@@ -58,6 +72,13 @@ impl Reach {
     /// All that our user may read, and what can be fetched.
     pub fn of_network() -> Self {
         Self { network: true, ..Self::default() }
+    }
+
+    /// Programs, their libraries and these files and folders, to be read, and what can be fetched.
+    pub fn of_network_and<'a>(reads: impl IntoIterator<Item = &'a Path>) -> Self {
+        let resolving = RESOLVING.iter().map(PathBuf::from);
+        let reads = resolving.chain(reads.into_iter().map(Path::to_owned)).collect();
+        Self { reads: Some(reads), network: true, ..Self::default() }
     }
 
     /// Besides, these files and folders to be changed; they have to be there.

@@ -7,7 +7,7 @@ use tokio_util::task::TaskTracker;
 use super::Site;
 use crate::client::Login;
 use crate::config::AccessConfig;
-use crate::config::server::{JobsConfig, ServerConfig};
+use crate::config::server::ServerConfig;
 use crate::daemon::page_key::page_key;
 use crate::daemon::{SHUTDOWN_LIMIT, runtime_dir};
 use crate::front::http::access::Pages;
@@ -49,7 +49,7 @@ impl Lead {
         let store = Store::open(database).await?.under(&hold);
         let token_file = config.daemons.token_file.clone();
         let login = Login { token_file, ca: config.daemons.ca.clone(), behalf: None };
-        let jobs = JobsConfig { dir: JobsConfig::at(&config.dir).dir, ..config.jobs.clone() };
+        let jobs = config.jobs.clone().within(&config.dir);
         let images = Images::open(store.clone(), config.images())?;
         let server = Server::load(store, login, jobs).await.map_err(Failure::from)?;
         let doors = Doors::new(config.access.clone(), Pages::new(|| page_key(&runtime_dir())));
@@ -84,6 +84,8 @@ impl Lead {
         let (of_images, of_consoles, consoles) = (end.clone(), end.clone(), server.clone());
         tasks.spawn(async move { consoles.listen(of_consoles).await });
         tasks.spawn(async move { images.tidy(of_images).await });
+        let (jobs, of_jobs) = (server.clone(), end.clone());
+        tasks.spawn(async move { jobs.tidy_jobs(of_jobs).await });
         let mut queue = tasks.spawn(async move { queue.run(of_queue).await });
         let mut outlets = tasks.spawn(async move { outlets.tell_daemons(of_outlets).await });
         let mut users = tasks.spawn(async move { keep_doors(&doors, &users, of_users).await });

@@ -81,6 +81,22 @@ pub struct Timeouts {
 }
 
 impl Job {
+    /// The containers of this host that it wants.
+    pub fn containers(&self) -> impl Iterator<Item = &Container> {
+        self.blocks
+            .iter()
+            .flat_map(|block| match &block.kind {
+                Kind::Deploy(deploy) => {
+                    let postprocess = deploy.postprocess.as_ref().map(|(container, _)| container);
+                    [deploy.container.as_ref(), postprocess]
+                }
+                Kind::Boot(boot) => [boot.container.as_ref(), None],
+                Kind::DockerTest { container, .. } => [Some(container), None],
+                _ => [None, None],
+            })
+            .flatten()
+    }
+
     /// Reads a job; `None` after notes of what is wrong. Even when it is given, the job must not be
     /// used if there are problems.
     pub fn read(node: &Node, at: &At<'_>) -> Option<Self> {

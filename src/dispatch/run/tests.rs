@@ -96,12 +96,8 @@ async fn run_all(
         job_id: "1".into(),
         output: dir.path().to_owned(),
         tftp_dir: dir.path().to_owned(),
-        nfs_dir: None,
-        tftp_listen: None,
-        cache: None,
         dispatcher_ip: "127.0.0.1".into(),
-        lab: None,
-        pause_on_failure: None,
+        ..Settings::default()
     };
     let (job, device, settings) = (Arc::new(job), Arc::<Device>::default(), Arc::new(settings));
     let mut context = Context::new(job, device, settings, log, notes.clone());

@@ -1,30 +1,41 @@
 //! The folder of a job on its worker.
 //!
-//! It is made under another name, and gets its own when everything is in it: a folder `17` is whole.
+//! It is made under another name, and gets its own when everything is in it: a folder `17` is whole, also
+//! after a loss of power. It loses it before anything in it is removed, so that no half of it is begun again.
 
 use std::ffi::OsString;
 use std::fs::{DirBuilder, File};
-use std::io::{self, Write as _};
+use std::io::{self, Read as _, Seek as _, SeekFrom, Write as _};
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
 use crate::dispatch::execute::LOG;
-use crate::model::{Failure, Kind, Name, Work, WorkBoard};
+use crate::model::{Failure, Kind, Name, Work, job};
 
 /// The folder of the jobs' folders.
 const JOBS: &str = "jobs";
+/// The folder of those that are kept for people to look at: nobody knows what they are.
+const ASIDE: &str = "unreadable";
 const WORK: &str = "work.json";
 const JOB: &str = "job.yaml";
+const SCRIPT: &str = "script.json";
 const LAB: &str = "lab.toml";
 const TOKEN: &str = "token";
 const OUTPUT: &str = "out";
 /// What the dispatcher has said on its standard error.
 const ERRORS: &str = "errors";
 
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct JobFolder {
     path: PathBuf,
     work: Work,
+}
+
+/// A folder of which nobody can say whose it is.
+#[derive(Debug)]
+pub(super) struct Unreadable {
+    path: PathBuf,
+    why: String,
 }
 
 impl JobFolder {
@@ -40,8 +51,16 @@ impl JobFolder {
         if new.exists() {
             std::fs::remove_dir_all(&new)?;
         }
+        // One that could not be removed, or is no job's.
+        if path.exists() {
+            let what = format!("{} is there already", path.display());
+            return Err(io::Error::new(io::ErrorKind::AlreadyExists, what));
+        }
         DirBuilder::new().recursive(true).mode(0o700).create(&new)?;
         write(&new.join(JOB), work.definition.as_bytes())?;
+        if let Some(script) = &work.script {
+            write(&new.join(SCRIPT), &serde_json::to_vec(script).unwrap_or_default())?;
+        }
         for (i, board) in work.boards.iter().enumerate() {
             write(&new.join(device(i)), board.dictionary.as_bytes())?;
         }
@@ -52,40 +71,60 @@ impl JobFolder {
         // The token is in a file of its own; nobody needs it twice.
         let kept = Work { token: None, ..work.clone() };
         write(&new.join(WORK), &serde_json::to_vec(&kept).unwrap_or_default())?;
+        File::open(&new)?.sync_all()?;
         std::fs::rename(&new, &path)?;
+        File::open(dir.join(JOBS))?.sync_all()?;
         Ok(Self { path, work: kept })
     }
 
-    /// Those that are there. What was not made whole is removed.
+    /// Those that are there, and the paths of those of which nobody can say what they are. What was not made
+    /// whole, or is to be removed, is removed.
     ///
     /// # Errors
     /// When the folder cannot be read.
-    pub(super) fn all(dir: &Path) -> Result<Vec<Self>, Failure> {
+    pub(super) fn all(dir: &Path) -> Result<(Vec<Self>, Vec<Unreadable>), Failure> {
         let jobs = dir.join(JOBS);
         let infra =
             |error: io::Error| Failure::new(Kind::Infra, format!("{}: {error}", jobs.display()));
         std::fs::create_dir_all(&jobs).map_err(infra)?;
-        let mut all = Vec::new();
+        let (mut all, mut unreadable) = (Vec::new(), Vec::new());
         for entry in std::fs::read_dir(&jobs).map_err(infra)? {
             let path = entry.map_err(infra)?.path();
-            let work = std::fs::read(path.join(WORK)).ok();
-            let work = work.and_then(|work| serde_json::from_slice(&work).ok());
-            let whole =
-                path.file_name().is_some_and(|name| !name.to_string_lossy().starts_with('.'));
-            match work.filter(|_| whole) {
-                Some(work) => all.push(Self { path, work }),
-                None => std::fs::remove_dir_all(&path).map_err(infra)?,
+            if path.file_name().is_some_and(|name| name.to_string_lossy().starts_with('.')) {
+                remove(&path);
+                continue;
             }
+            let why = match std::fs::read(path.join(WORK)) {
+                Ok(work) => match serde_json::from_slice(&work) {
+                    Ok(work) => {
+                        all.push(Self { path, work });
+                        continue;
+                    }
+                    Err(error) => error.to_string(),
+                },
+                Err(error) if error.kind() == io::ErrorKind::NotFound => error.to_string(),
+                // It may be so for a while only.
+                Err(error) => return Err(infra(error)),
+            };
+            unreadable.push(Unreadable { path, why });
         }
-        Ok(all)
+        Ok((all, unreadable))
     }
 
     pub(super) fn id(&self) -> u64 {
         self.work.id
     }
 
-    pub(super) fn boards(&self) -> &[WorkBoard] {
-        &self.work.boards
+    pub(super) fn is_script(&self) -> bool {
+        self.work.script.is_some()
+    }
+
+    /// What its logs are called: as its boards.
+    pub(super) fn logs(&self) -> Vec<Name> {
+        match self.is_script() {
+            true => job::SCRIPT.parse::<Name>().into_iter().collect(),
+            false => self.work.boards.iter().map(|board| board.name.clone()).collect(),
+        }
     }
 
     /// The dispatcher's own output folder.
@@ -105,6 +144,13 @@ impl JobFolder {
 
     /// The words behind `lava-dispatcher`.
     pub(super) fn words(&self) -> Vec<OsString> {
+        if self.is_script() {
+            let mut words: Vec<OsString> = vec!["script".into(), self.path.join(SCRIPT).into()];
+            words.extend(["--output".into(), self.output().into()]);
+            words.extend(["--token-file".into(), self.path.join(TOKEN).into()]);
+            words.extend(["--job-id".into(), self.work.id.to_string().into()]);
+            return words;
+        }
         let mut words: Vec<OsString> = vec!["run".into(), self.path.join(JOB).into()];
         for (i, board) in self.work.boards.iter().enumerate() {
             let mut file = OsString::new();
@@ -133,17 +179,67 @@ impl JobFolder {
 
     /// What it has said there, without secrets: the end of it, so many bytes at most.
     pub(super) fn said(&self, most: usize) -> String {
-        let said = std::fs::read(self.path.join(ERRORS)).unwrap_or_default();
-        let said = String::from_utf8_lossy(&said[said.len().saturating_sub(most)..]).into_owned();
+        let said = end(&self.path.join(ERRORS), most).unwrap_or_default();
+        let said = String::from_utf8_lossy(&said).into_owned();
         crate::dispatch::masked::masked(said.trim(), &self.work.definition)
     }
 
     /// Nobody needs it any more.
     pub(super) fn remove(&self) {
-        if let Err(error) = std::fs::remove_dir_all(&self.path) {
-            tracing::error!(job = self.id(), "its folder is still there: {error}");
+        let name = self.path.file_name().unwrap_or_default().to_string_lossy();
+        let gone = self.path.with_file_name(format!(".gone-{name}"));
+        let renamed = std::fs::rename(&self.path, &gone);
+        let renamed = renamed.and_then(|()| File::open(gone.with_file_name("."))?.sync_all());
+        match renamed {
+            Ok(()) => remove(&gone),
+            Err(error) => {
+                tracing::error!(job = self.id(), "its folder is still there: {error}");
+            }
         }
     }
+}
+
+impl Unreadable {
+    /// The output folder of what may still run there.
+    pub(super) fn output(&self) -> PathBuf {
+        self.path.join(OUTPUT)
+    }
+
+    /// Keeps it where no job is looked for, and tells so.
+    ///
+    /// # Errors
+    /// When it cannot be moved.
+    pub(super) fn set_aside(&self, dir: &Path) -> Result<(), Failure> {
+        let name = self.path.file_name().unwrap_or_default().to_string_lossy();
+        let to = dir.join(ASIDE).join(format!("{name}-{}", crate::model::units::now_us()));
+        let made = DirBuilder::new().recursive(true).mode(0o700).create(dir.join(ASIDE));
+        made.and_then(|()| std::fs::rename(&self.path, &to)).map_err(|error| {
+            Failure::new(Kind::Infra, format!("{}: {error}", self.path.display()))
+        })?;
+        tracing::error!(
+            "the folder of the job {name} cannot be understood ({}): it is kept as {}",
+            self.why,
+            to.display()
+        );
+        Ok(())
+    }
+}
+
+/// Removes a folder that has lost its name already; the next worker tries again.
+fn remove(path: &Path) {
+    if let Err(error) = std::fs::remove_dir_all(path) {
+        tracing::error!("{} is still there: {error}", path.display());
+    }
+}
+
+/// The end of a file.
+fn end(path: &Path, most: usize) -> io::Result<Vec<u8>> {
+    let mut file = File::open(path)?;
+    let length = file.metadata()?.len();
+    file.seek(SeekFrom::Start(length.saturating_sub(most as u64)))?;
+    let mut bytes = Vec::new();
+    file.take(most as u64).read_to_end(&mut bytes)?;
+    Ok(bytes)
 }
 
 fn device(number: usize) -> String {
@@ -178,4 +274,42 @@ fn write(file: &Path, bytes: &[u8]) -> io::Result<()> {
     let mut file = File::options().write(true).create_new(true).mode(0o600).open(file)?;
     file.write_all(bytes)?;
     file.sync_all()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn work(id: u64) -> Work {
+        let definition = "job_name: a\n".into();
+        Work { id, definition, boards: Vec::new(), token: None, script: None }
+    }
+
+    #[test]
+    fn a_folder_is_whole_or_no_jobs_and_what_nobody_understands_is_kept() {
+        let dir = tempfile::tempdir().unwrap();
+        let ids = || {
+            let (all, unreadable) = JobFolder::all(dir.path()).unwrap();
+            (all.iter().map(JobFolder::id).collect::<Vec<_>>(), unreadable)
+        };
+        let folder = JobFolder::make(dir.path(), &work(7)).unwrap();
+        assert_eq!(ids().0, [7]);
+        // As when the power went while it was removed.
+        let gone = dir.path().join(JOBS).join(".gone-7");
+        std::fs::rename(folder.path(), &gone).unwrap();
+        assert!(ids().0.is_empty() && !gone.exists());
+
+        let folder = JobFolder::make(dir.path(), &work(8)).unwrap();
+        assert!(JobFolder::make(dir.path(), &work(8)).is_err());
+        std::fs::write(folder.path().join(WORK), "{\"id\":8,").unwrap();
+        let (known, unreadable) = ids();
+        assert!(known.is_empty() && folder.path().exists());
+        unreadable[0].set_aside(dir.path()).unwrap();
+        assert!(ids().1.is_empty());
+        let kept = std::fs::read_dir(dir.path().join(ASIDE)).unwrap().next().unwrap().unwrap();
+        assert!(kept.file_name().to_string_lossy().starts_with("8-"));
+        assert!(kept.path().join(JOB).exists());
+        JobFolder::make(dir.path(), &work(8)).unwrap().remove();
+        assert_eq!(std::fs::read_dir(dir.path().join(JOBS)).unwrap().count(), 0);
+    }
 }

@@ -13,7 +13,7 @@ use tokio::time::Instant;
 
 use super::claim::{Life, life, signal};
 use super::folder::JobFolder;
-use super::{AGAIN, Orders, Settings};
+use super::{AGAIN, Orders, Scripts, Settings};
 use crate::model::{Failure, Kind, Name, WorkEnd, WorkFailure};
 
 /// So often it is looked what is new in the log, and whether the process still lives.
@@ -28,8 +28,8 @@ const SAID: usize = 4096;
 /// How it stands with a job's process.
 enum Process {
     Child(Child),
-    /// One that somebody else has started.
-    Adopted,
+    /// One that somebody else has started, or the guard of one that has ended, so where that is known.
+    Adopted(Option<ExitStatus>),
     Ended(Option<ExitStatus>),
     /// It could not be started.
     Never(String),
@@ -88,18 +88,44 @@ pub(super) async fn see_through(settings: &Settings, folder: &JobFolder, orders:
         };
     }
     tracing::info!(job = folder.id(), "is over");
-    folder.remove();
+    let folder = folder.clone();
+    let removed = blocking(move || {
+        folder.remove();
+        Ok(())
+    });
+    if let Err(error) = removed.await {
+        tracing::error!("{error}");
+    }
+}
+
+/// Works with files where nobody waits for the disk.
+pub(super) async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> io::Result<T> + Send + 'static,
+) -> io::Result<T> {
+    tokio::task::spawn_blocking(work).await.unwrap_or_else(|error| Err(io::Error::other(error)))
 }
 
 /// Starts the process of a job, unless there is one or was one.
 fn begin(settings: &Settings, folder: &JobFolder) -> Process {
     match life(&folder.output()) {
-        Life::Lives(_) => return Process::Adopted,
+        Life::Lives(_) | Life::Guarded => return Process::Adopted(None),
         Life::Ended => return Process::Ended(None),
         Life::None => {}
     }
     let mut command = Command::new(&settings.program);
-    command.args(folder.words()).args(&settings.options).current_dir(folder.path());
+    command.args(folder.words()).current_dir(folder.path());
+    match (folder.is_script(), &settings.scripts) {
+        (false, _) => command.args(&settings.options),
+        (true, Some(Scripts { server, ca })) => {
+            let ca = ca.iter().flat_map(|ca| [Path::new("--ca"), ca]);
+            command.args(["--server", server]).args(ca)
+        }
+        (true, None) => return Process::Never("this worker runs no scripts".into()),
+    };
+    match settings.files.is_empty() {
+        true => command.arg("--no-files"),
+        false => command.args(settings.files.iter().flat_map(|file| [Path::new("--files"), file])),
+    };
     // What lets us in at the server is nothing for jobs.
     command.env_remove("LAVA_TOKEN").env_remove("LAVA_TOKEN_FILE").env_remove("LAVA_SERVER");
     // It goes on without us, whatever becomes of us.
@@ -120,17 +146,19 @@ impl Job<'_> {
                 Process::Ended(_) | Process::Never(_) => return std::future::pending().await,
                 Process::Child(child) => {
                     let status = child.wait().await.ok();
-                    // Of two that were started for it, one has the job.
-                    if let Life::Lives(_) = life(&output) {
-                        self.process = Process::Adopted;
-                        continue;
+                    self.process = match life(&output) {
+                        // Of two that were started for it, one has the job.
+                        Life::Lives(_) => Process::Adopted(None),
+                        Life::Guarded => Process::Adopted(status),
+                        Life::None | Life::Ended => Process::Ended(status),
+                    };
+                    if let Process::Ended(_) = self.process {
+                        return;
                     }
-                    self.process = Process::Ended(status);
-                    return;
                 }
-                Process::Adopted => {
-                    if !matches!(life(&output), Life::Lives(_)) {
-                        self.process = Process::Ended(None);
+                Process::Adopted(status) => {
+                    if !matches!(life(&output), Life::Lives(_) | Life::Guarded) {
+                        self.process = Process::Ended(*status);
                         return;
                     }
                     tokio::time::sleep(LOOK).await;
@@ -162,14 +190,15 @@ impl Job<'_> {
     /// Sends what the server does not have yet.
     async fn send(&mut self) -> Result<(), Failure> {
         let (worker, id) = (&self.settings.name, self.folder.id());
-        for board in self.folder.boards().iter().map(|board| &board.name) {
+        for board in &self.folder.logs() {
             loop {
                 let known = self.held.get(board).copied();
                 let bytes = match known {
                     // The server says where to go on.
                     None => Vec::new(),
                     Some(held) => {
-                        piece(&self.folder.log(board), held).map_err(|error| unreadable(&error))?
+                        let log = self.folder.log(board);
+                        blocking(move || piece(&log, held)).await.map_err(|e| unreadable(&e))?
                     }
                 };
                 if known.is_some() && (bytes.is_empty() || self.full.contains(board)) {
@@ -197,8 +226,8 @@ impl Job<'_> {
     async fn tell_end(&mut self) -> Result<(), Failure> {
         let length =
             |board: &Name| std::fs::metadata(self.folder.log(board)).map_or(0, |meta| meta.len());
-        let boards = self.folder.boards().iter().map(|board| &board.name);
-        let logs = boards.map(|board| (board.to_string(), length(board))).collect();
+        let logs = self.folder.logs();
+        let logs = logs.iter().map(|board| (board.to_string(), length(board))).collect();
         let end = WorkEnd { logs, failure: Some(self.failure()) };
         let told = self.settings.server.end_work(&self.settings.name, self.folder.id(), &end).await;
         if told.is_err() {

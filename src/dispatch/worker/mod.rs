@@ -18,15 +18,25 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use rustix::process::Signal;
 use tokio::sync::Notify;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use self::folder::JobFolder;
+use self::claim::Life;
+use self::folder::{JobFolder, Unreadable};
 use crate::client::server::LabServer;
-use crate::model::{Failure, Kind, Name, PROTOCOL, WorkerHello, WorkerOrders, units};
+use crate::model::{
+    Failure, Kind, Name, PROTOCOL, WorkEnd, WorkFailure, WorkerHello, WorkerOrders, units,
+};
 
+/// A server that says again and again what is being done already is not asked more often than this.
+const NOTHING_NEW: Duration = Duration::from_secs(1);
+/// So often it is tried to begin a job, with a pause of 5 s, before the server is told that it is not possible.
+const BEGINNINGS: u32 = 12;
+/// What runs in a folder that nobody understands has so long to end, and so often it is looked at.
+const UNREADABLE: (Duration, Duration) = (Duration::from_secs(300), Duration::from_millis(100));
 /// Says whose the folder is, and which of the workers of its name this one is.
 const LOCK: &str = "lock";
 /// So long is waited after a failure before the server is asked again: a little more each time.
@@ -50,7 +60,18 @@ pub struct Settings {
     pub dir: PathBuf,
     /// The dispatcher, and more options for its `run`.
     pub program: PathBuf,
+    /// The files and folders of this host that jobs may name.
+    pub files: Vec<PathBuf>,
+    /// Scripts are run, too.
+    pub scripts: Option<Scripts>,
     pub options: Vec<OsString>,
+}
+
+/// How scripts find the server.
+#[derive(Debug)]
+pub struct Scripts {
+    pub server: String,
+    pub ca: Option<PathBuf>,
 }
 
 /// What the tasks of a worker share.
@@ -113,13 +134,18 @@ impl Worker {
     /// When the folder cannot be read.
     pub async fn run(self, shutdown: &CancellationToken) -> Result<(), Failure> {
         let tasks = TaskTracker::new();
-        for folder in JobFolder::all(&self.shared.settings.dir)? {
+        let (folders, unreadable) = JobFolder::all(&self.shared.settings.dir)?;
+        for folder in &unreadable {
+            end(folder).await;
+            folder.set_aside(&self.shared.settings.dir)?;
+        }
+        for folder in folders {
             tracing::info!(job = folder.id(), "it was here already");
             self.take(folder, &tasks, shutdown);
         }
         let (mut number, mut pause) = (0, AGAIN[0]);
         let (mut heard, mut gone) = (Instant::now(), Some(GONE));
-        let mut silent = false;
+        let (mut silent, mut vain) = (false, BTreeMap::new());
         while !shutdown.is_cancelled() {
             number = units::now_us().max(number + 1);
             let hello = self.hello(number);
@@ -144,12 +170,14 @@ impl Worker {
                     (heard, pause) = (begun, AGAIN[0]);
                     gone = Some(Duration::from_secs(orders.gone_s)).filter(|gone| !gone.is_zero());
                     number = number.max(orders.number);
-                    let least = match self.obey(orders, &tasks, shutdown) {
-                        true => AT_MOST_EVERY,
-                        false => AGAIN[1],
+                    let least = match self.obey(orders, &mut vain, &tasks, shutdown).await {
+                        Obeyed::News => AT_MOST_EVERY,
+                        Obeyed::NoNews => NOTHING_NEW,
+                        Obeyed::InVain => AGAIN[1],
                     };
                     tokio::select! {
                         () = shutdown.cancelled() => break,
+                        () = self.shared.room.notified() => {}
                         () = tokio::time::sleep_until(begun + least) => {}
                     }
                 }
@@ -178,43 +206,71 @@ impl Worker {
             instance: self.instance.clone(),
             number,
             slots: self.shared.settings.slots,
-            jobs: self.shared.jobs().keys().copied().collect(),
+            jobs: self.shared.those(|_| true),
+            scripts: self.shared.settings.scripts.is_some(),
+            canceling: self.shared.those(|orders| orders.cancel.is_cancelled()),
+            dropping: self.shared.those(|orders| orders.drop.is_cancelled()),
         }
     }
 
-    /// Does what the server says; whether all of it could be done.
-    fn obey(
+    /// Does what the server says. `vain` has how often a job could not be begun.
+    async fn obey(
         &self,
         orders: WorkerOrders,
+        vain: &mut BTreeMap<u64, u32>,
         tasks: &TaskTracker,
         shutdown: &CancellationToken,
-    ) -> bool {
-        let mut all = true;
+    ) -> Obeyed {
+        let mut obeyed = Obeyed::NoNews;
         for work in orders.start {
             let id = work.id;
             if self.shared.jobs().contains_key(&id) {
                 continue;
             }
-            match JobFolder::make(&self.shared.settings.dir, &work) {
+            let dir = self.shared.settings.dir.clone();
+            match job::blocking(move || JobFolder::make(&dir, &work)).await {
                 Ok(folder) => {
                     tracing::info!(job = id, "begins");
+                    vain.remove(&id);
                     self.take(folder, tasks, shutdown);
+                    obeyed = obeyed.max(Obeyed::News);
                 }
                 // The server hands it over again.
                 Err(error) => {
                     tracing::error!(job = id, "it cannot begin: {error}");
-                    all = false;
+                    obeyed = Obeyed::InVain;
+                    let tries = vain.entry(id).or_default();
+                    *tries += 1;
+                    if *tries >= BEGINNINGS {
+                        vain.remove(&id);
+                        self.refuse(id, &error).await;
+                    }
                 }
             }
         }
         let jobs = self.shared.jobs();
-        for id in orders.cancel {
-            jobs.get(&id).inspect(|orders| orders.cancel.cancel());
+        let mut tell = |ids: Vec<u64>, of: fn(&Orders) -> &CancellationToken| {
+            for orders in ids.iter().filter_map(|id| jobs.get(id)) {
+                if !of(orders).is_cancelled() {
+                    of(orders).cancel();
+                    obeyed = obeyed.max(Obeyed::News);
+                }
+            }
+        };
+        tell(orders.cancel, |orders| &orders.cancel);
+        tell(orders.drop, |orders| &orders.drop);
+        obeyed
+    }
+
+    /// Tells the server that a job cannot be begun here.
+    async fn refuse(&self, id: u64, error: &std::io::Error) {
+        let Settings { server, name, dir, .. } = &self.shared.settings;
+        let message = format!("its worker {name} cannot begin it: {}: {error}", dir.display());
+        let failure = WorkFailure { class: "Infrastructure".into(), message };
+        let end = WorkEnd { failure: Some(failure), ..WorkEnd::default() };
+        if let Err(failure) = server.end_work(name, id, &end).await {
+            tracing::warn!(job = id, "the server was not told that it cannot begin: {failure}");
         }
-        for id in orders.drop {
-            jobs.get(&id).inspect(|orders| orders.drop.cancel());
-        }
-        all
     }
 
     fn cancel_all(&self) {
@@ -238,9 +294,36 @@ impl Worker {
     }
 }
 
+/// What has come of a server's orders; the last of these counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Obeyed {
+    /// All of it is done already, or being done.
+    NoNews,
+    News,
+    /// Not all of it could be done.
+    InVain,
+}
+
 impl Shared {
+    /// The jobs whose orders are so.
+    fn those(&self, are: impl Fn(&Orders) -> bool) -> Vec<u64> {
+        self.jobs().iter().filter(|(_, orders)| are(orders)).map(|(id, _)| *id).collect()
+    }
+
     fn jobs(&self) -> std::sync::MutexGuard<'_, BTreeMap<u64, Orders>> {
         self.jobs.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Ends what may still run in a folder that nobody understands.
+async fn end(folder: &Unreadable) {
+    let (output, begun) = (folder.output(), Instant::now());
+    claim::signal(&output, Signal::TERM);
+    while matches!(claim::life(&output), Life::Lives(_) | Life::Guarded) {
+        if begun.elapsed() > UNREADABLE.0 {
+            claim::signal(&output, Signal::KILL);
+        }
+        tokio::time::sleep(UNREADABLE.1).await;
     }
 }
 

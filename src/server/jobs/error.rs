@@ -10,6 +10,8 @@ pub enum JobError {
     Definition(Failure),
     #[error("job {id} is {user}'s")]
     NotYours { id: u64, user: String },
+    #[error("request {request} has the boards of job {job}")]
+    HasBoards { request: u64, job: u64 },
     #[error("job {0} has ended already")]
     Ended(u64),
     #[error("another worker of the name {0} is there")]
@@ -26,8 +28,14 @@ pub enum JobError {
         "a dictionary's commands are run by workers: who sets {0}'s needs control of everything"
     )]
     Dictionary(Name),
+    #[error("there is no CI job {0:?}")]
+    NoCi(String),
+    #[error("the CI job {name} is {user}'s")]
+    NotYourCi { name: Name, user: String },
     #[error("the log of job {id}: {error}")]
     Log { id: u64, error: std::io::Error },
+    #[error("job {id} cannot be let in at its boards' daemons: the token's file: {error}")]
+    Token { id: u64, error: std::io::Error },
 }
 
 impl From<JobError> for Failure {
@@ -37,15 +45,19 @@ impl From<JobError> for Failure {
             JobError::Definition(failure) => failure,
             JobError::NoJob(_) => Self::new(Kind::User, text).hint("lava jobs lists them"),
             JobError::NoLog { .. } | JobError::NoCheck(_) => Self::new(Kind::User, text),
-            JobError::NotYours { .. } | JobError::Dictionary(_) => {
+            JobError::NoCi(_) => Self::new(Kind::User, text).hint("lava ci list has them"),
+            JobError::NotYours { .. } | JobError::NotYourCi { .. } | JobError::Dictionary(_) => {
                 Self::new(Kind::Refused, text).because(Refusal::Rights)
             }
             JobError::OtherWorker(_) => Self::new(Kind::Refused, text)
                 .hint("give one of them another name: lava-dispatcher worker --name NAME"),
+            JobError::HasBoards { job, .. } => {
+                Self::new(Kind::Refused, text).hint(format!("lava job cancel {job} ends it"))
+            }
             JobError::Ended(_) | JobError::NotOn { .. } | JobError::LogShort { .. } => {
                 Self::new(Kind::Refused, text)
             }
-            JobError::Log { .. } => Self::new(Kind::Infra, text),
+            JobError::Log { .. } | JobError::Token { .. } => Self::new(Kind::Infra, text),
         }
     }
 }

@@ -1,6 +1,7 @@
 //! What a job definition asks of the lab.
 
 use super::Viewers;
+use super::submit::PRIORITY;
 use crate::config::{At, FromNode as _, Key, Node, Problems, Value};
 use crate::dispatch::job::{Job, Limit, Texts, is_context_variable};
 use crate::model::{Failure, Kind, Name};
@@ -13,7 +14,6 @@ const MAX_DEFINITION: usize = 1024 * 1024;
 const AROUND_S: u64 = 600;
 /// LAVA's.
 const PRIORITIES: [(&str, u8); 3] = [("high", 100), ("medium", 50), ("low", 0)];
-const PRIORITY: u8 = 50;
 
 /// A definition that was understood.
 #[derive(Debug)]

@@ -73,6 +73,9 @@ impl Server {
     /// # Errors
     /// What is wrong with a board's dictionary.
     pub(super) async fn work(&self, job: &Record) -> Result<Work, ServerError> {
+        if job.script.is_some() {
+            return self.script_work(job).await;
+        }
         let id = job.info.id;
         let mut parts = Vec::new();
         {
@@ -89,8 +92,11 @@ impl Server {
             }
         }
         let definition = self.0.store.job_definition(id).await?.ok_or(JobError::NoJob(id))?;
-        let token = self.0.login.token_file.as_ref().map(std::fs::read_to_string).transpose();
-        let token = token.map_err(|error| JobError::Log { id, error })?;
+        let token = match &self.0.login.token_file {
+            Some(file) => Some(tokio::fs::read_to_string(file).await),
+            None => None,
+        };
+        let token = token.transpose().map_err(|error| JobError::Token { id, error })?;
         let token = token.map(|token| token.trim().to_owned());
         let (folder, templates) = (self.0.logs.scratch(), self.0.config.templates.clone());
         let boards = tokio::task::spawn_blocking({
@@ -104,7 +110,7 @@ impl Server {
         let boards =
             boards.await.unwrap_or_else(|error| Err(Failure::from_error(Kind::Bug, &error)));
         let boards = boards.map_err(JobError::Definition)?;
-        Ok(Work { id, definition, boards, token })
+        Ok(Work { id, definition, boards, token, script: None })
     }
 }
 

@@ -13,7 +13,7 @@ use crate::common::{LIMIT, TestLab, run};
 const JOB: Duration = Duration::from_secs(60);
 
 /// How a job begins.
-pub(super) const HEAD: &str = "job_name: a method
+pub(crate) const HEAD: &str = "job_name: a method
 visibility: public
 timeouts: {job: {minutes: 2}, action: {minutes: 1}, connection: {minutes: 1}}
 actions:
@@ -107,7 +107,7 @@ fn play(mut line: TcpStream, script: &[Line]) -> Result<TcpStream, String> {
 }
 
 /// Writes a stand-in for a program of the host: a shell script that comes first in the path.
-pub(super) fn stand_in(lab: &TestLab, name: &str, script: &str) {
+pub(crate) fn stand_in(lab: &TestLab, name: &str, script: &str) {
     use std::os::unix::fs::PermissionsExt as _;
     let path = lab.write(&format!("bin/{name}"), &format!("#!/bin/sh\n{script}\n"));
     std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o755)).unwrap();

@@ -38,7 +38,7 @@ grep -rl "$on/" "$own" | xargs sed -i "s,$on/,$own/,g"
 "#;
 
 /// Makes `docker` a board that is a shell of this host.
-pub(super) fn host_board(lab: &TestLab) {
+pub(crate) fn host_board(lab: &TestLab) {
     stand_in(lab, "docker", &format!("{}{SHELL}", unpack(lab)));
 }
 
@@ -64,7 +64,7 @@ fn unpack(lab: &TestLab) -> String {
 }
 
 /// The device dictionary of such a board.
-pub(super) fn device(name: &str) -> String {
+pub(crate) fn device(name: &str) -> String {
     format!(
         "hostname: {name}
 devicetype: docker
@@ -76,7 +76,7 @@ actions:
 }
 
 /// The blocks that bring tests to such a board, with what more is in each of them.
-pub(super) fn blocks(more: &str) -> String {
+pub(crate) fn blocks(more: &str) -> String {
     format!(
         "- deploy: {{{more}to: docker, image: archlinux, os: archlinux}}
 - boot: {{{more}method: docker, command: bash, prompts: ['board# ']}}

@@ -2,9 +2,9 @@
 
 mod corpus;
 pub(crate) mod definitions;
-mod dialogue;
+pub(crate) mod dialogue;
 mod downloads;
-mod host_board;
+pub(crate) mod host_board;
 mod hostile;
 mod isolation;
 mod jobs;

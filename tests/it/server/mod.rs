@@ -2,6 +2,7 @@
 
 mod backup;
 mod boards;
+mod ci;
 mod identity;
 mod images;
 mod interlock;

@@ -6,6 +6,43 @@ use super::Server;
 use crate::common::{TestLab, http_as};
 
 #[test]
+fn a_workers_token_is_that_workers_and_for_nothing_else() {
+    let lab = TestLab::new();
+    let server = Server::start(&lab);
+    let here = |args: &[&str]| {
+        let output = lab.run("lava", args, "");
+        assert!(output.status.success(), "{output:?}");
+        String::from_utf8(output.stdout).unwrap().trim().to_owned()
+    };
+    let root = here(&["user", "add", "root", "--control", "*"]);
+    let token = here(&["user", "token", "root", "--worker", "farm1"]);
+    assert!(here(&["user", "list"]).contains("worker farm1"));
+    let ask = |token: &str, method: &str, path: &str, body: &str| {
+        http_as(server.address, Some(token), method, path, body).status
+    };
+    // It has a job that the server knows nothing of, so that it is answered at once.
+    let hello = r#"{"instance":"1","number":1,"slots":1,"jobs":[9]}"#;
+    assert_eq!(ask(&token, "POST", "/workers/farm1/poll", hello), 200);
+    assert_eq!(ask(&token, "POST", "/workers/farm1/jobs/9/end", "{}"), 409);
+    assert_eq!(ask(&token, "POST", "/workers/farm2/poll", hello), 403);
+    assert_eq!(ask(&token, "POST", "/workers/farm2/jobs/9/log?board=a&offset=0", ""), 403);
+    for (method, path, body) in [
+        ("GET", "/boards", ""),
+        ("GET", "/jobs", ""),
+        ("GET", "/workers", ""),
+        ("GET", "/users", ""),
+        ("POST", "/jobs", r#"{"definition":"job_name: a"}"#),
+        ("PUT", "/users/eve", r#"{"rights":[["*","control"]]}"#),
+        ("POST", "/daemons", "{}"),
+    ] {
+        assert_eq!(ask(&token, method, path, body), 403, "{method} {path}");
+    }
+    let alice = here(&["user", "add", "alice", "--write", "*"]);
+    assert_eq!(ask(&alice, "POST", "/workers/farm1/poll", hello), 403);
+    assert_eq!(ask(&root, "POST", "/workers/farm1/poll", hello), 200);
+}
+
+#[test]
 fn people_have_the_boards_that_their_rights_name_and_tokens_have_scopes_and_ends() {
     let lab = TestLab::new();
     let server = Server::start(&lab);

@@ -14,6 +14,7 @@ use crate::dispatch::context::Context;
 use crate::dispatch::error::Error;
 use crate::dispatch::job::Source;
 use crate::dispatch::validate::{Checks, find_program};
+use crate::image::Files;
 use crate::image::unpack::complaint;
 use crate::sys::{Program, Reach, confined};
 
@@ -26,7 +27,13 @@ impl Action for BzrRepo {
     }
 
     fn validate<'a>(&'a self, checks: &'a mut Checks) -> BoxFuture<'a, ()> {
-        Box::pin(async move { checks.program(program()) })
+        Box::pin(async move {
+            checks.program(program());
+            let Source::Bzr { repository, .. } = &self.0.definition.source else { return };
+            if let Err(why) = place(repository, &checks.settings.files) {
+                checks.fault(why);
+            }
+        })
     }
 
     fn ahead(&self, context: &mut Context) {
@@ -54,8 +61,9 @@ impl BzrRepo {
             return Err(Error::Bug("the definition is not in bzr".into()));
         };
         let folder = context.scratch().join(format!("bzr-{stage}-{run}"));
-        let to = folder.clone();
+        let (to, files) = (folder.clone(), context.settings.files.clone());
         let branching = async move {
+            let repository = place(&repository, &files).map_err(Error::Job)?;
             // What an earlier try has left.
             let failed = |error: std::io::Error| Error::Infrastructure(error.to_string());
             if to.exists() {
@@ -69,8 +77,8 @@ impl BzrRepo {
             let revision = revision.map(|revision| format!("--revision={revision}"));
             words.extend(revision.as_deref());
             words.extend(["--", &repository, &place]);
-            bzr(&words, &to).await.map_err(Error::Infrastructure)?;
-            let revision = bzr(&["revno", "--tree", &place], &to).await;
+            bzr(&words, &to, &files).await.map_err(Error::Infrastructure)?;
+            let revision = bzr(&["revno", "--tree", &place], &to, &files).await;
             Ok(revision.ok().map(|revision| revision.trim().to_owned()))
         };
         Ok((folder, Box::pin(branching)))
@@ -78,9 +86,14 @@ impl BzrRepo {
 }
 
 /// Runs bzr, which must not ask anybody anything. Killed when dropped, with what it has started.
-async fn bzr(words: &[&str], folder: &Path) -> Result<String, String> {
+async fn bzr(words: &[&str], folder: &Path, files: &Files) -> Result<String, String> {
     let name = program();
-    let mut command = confined(name, &Reach::of_network().writing(&[folder]));
+    let reach = match files.limits() {
+        None => Reach::of_network(),
+        // A branch of another host may name one of this host as its own.
+        Some(allowed) => Reach::of_network_and(allowed.iter().map(PathBuf::as_path)),
+    };
+    let mut command = confined(name, &reach.writing(&[folder]));
     // Its own log is in its user's home.
     command.args(words).env("BRZ_LOG", "/dev/null");
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
@@ -90,6 +103,21 @@ async fn bzr(words: &[&str], folder: &Path) -> Result<String, String> {
         true => Ok(ended.output),
         false => Err(format!("{name} {}: {}", words.join(" "), complaint(&ended))),
     }
+}
+
+/// The schemes of branches that are elsewhere.
+const NETWORK: [&str; 9] =
+    ["bzr", "bzr+http", "bzr+https", "bzr+ssh", "git", "http", "https", "lp", "sftp"];
+
+/// The branch, if the job may have it; where it is on this host, without links.
+fn place(repository: &str, files: &Files) -> Result<String, String> {
+    let scheme = repository.split_once(':').map(|(scheme, _)| scheme);
+    if !files.is_limited() || scheme.is_some_and(|scheme| NETWORK.contains(&scheme)) {
+        return Ok(repository.to_owned());
+    }
+    let path = repository.strip_prefix("file://").unwrap_or(repository);
+    let real = files.place(Path::new(path)).map_err(|error| error.to_string())?;
+    Ok(real.display().to_string())
 }
 
 fn program() -> &'static str {

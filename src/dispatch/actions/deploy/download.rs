@@ -132,10 +132,10 @@ impl Download {
             Some(Checksum::Sha512(hex)) => Some(Digest::Sha512(hex)),
             Some(Checksum::Md5(_)) | None => None,
         };
-        let cache = context.settings.cache.clone();
+        let (cache, files) = (context.settings.cache.clone(), context.settings.files.clone());
         let (progress, level) = (context.progress.clone(), context.now.level.clone());
         let fetching = async move {
-            let fetch = Fetch::default().with_cache(cache);
+            let fetch = Fetch::default().with_cache(cache).with_files(files);
             let wanted =
                 Wanted { url: &url, headers: &headers, digest: digest.as_ref(), to: &file };
             let told = move |length, total| progress.download(&level, length, total);
@@ -189,9 +189,10 @@ async fn md5(file: &Path, expected: &str) -> Result<(), Error> {
 fn fetch_error(error: &FetchError) -> Error {
     match error {
         error if error.may_pass() => Error::Infrastructure(error.to_string()),
-        FetchError::Checksum { .. } | FetchError::Status { .. } | FetchError::Url(_) => {
-            Error::Job(error.to_string())
-        }
+        FetchError::Checksum { .. }
+        | FetchError::Status { .. }
+        | FetchError::NotAllowed(_)
+        | FetchError::Url(_) => Error::Job(error.to_string()),
         _ => Error::Infrastructure(error.to_string()),
     }
 }

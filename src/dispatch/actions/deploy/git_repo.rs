@@ -16,6 +16,7 @@ use crate::dispatch::error::Error;
 use crate::dispatch::job::Source;
 use crate::dispatch::overlay::DefinitionFile;
 use crate::dispatch::validate::Checks;
+use crate::image::Files;
 use crate::sys::{Program, Reach, confined};
 
 #[derive(Debug)]
@@ -36,7 +37,10 @@ impl Action for GitRepo {
             let Source::Git { repository, branch, .. } = &self.0.definition.source else { return };
             let mut words = vec!["ls-remote", "--exit-code", "--", repository.as_str()];
             words.push(branch.as_deref().unwrap_or("HEAD"));
-            if let Err(why) = git(&words, None).await {
+            let files = &checks.settings.files;
+            if let Err(why) = place(repository, files).map(drop) {
+                checks.fault(why);
+            } else if let Err(why) = git(&words, None, is_local(repository), files).await {
                 checks.fault(why);
             }
         })
@@ -69,7 +73,7 @@ impl GitRepo {
             return Err(Error::Bug("the definition is not in git".into()));
         };
         let folder = context.scratch().join(format!("git-{stage}-{run}"));
-        let to = folder.clone();
+        let (to, files) = (folder.clone(), context.settings.files.clone());
         let cloning = async move {
             let wanted = Wanted {
                 branch: branch.as_deref(),
@@ -78,8 +82,8 @@ impl GitRepo {
                 // A revision may be anywhere in the history; a tip needs nothing of it.
                 shallow: shallow && revision.is_none(),
             };
-            clone(&repository, wanted, &to).await.map_err(Error::Infrastructure)?;
-            let commit = git(&["rev-parse", "HEAD"], Some(&to)).await;
+            clone(&repository, wanted, &to, &files).await.map_err(Error::Infrastructure)?;
+            let commit = git(&["rev-parse", "HEAD"], Some(&to), false, &files).await;
             Ok(commit.ok().map(|commit| commit.trim().to_owned()))
         };
         Ok((folder, Box::pin(cloning)))
@@ -128,7 +132,7 @@ fn inside(folder: &Path, path: &str) -> Result<PathBuf, Error> {
 
 /// What of a repository is wanted.
 #[derive(Debug, Clone, Copy, Default)]
-pub(super) struct Wanted<'a> {
+pub(in crate::dispatch) struct Wanted<'a> {
     pub branch: Option<&'a str>,
     pub revision: Option<&'a str>,
     /// With what it has of other repositories.
@@ -138,10 +142,11 @@ pub(super) struct Wanted<'a> {
 }
 
 /// Clones into a folder; what an earlier try has left there is removed.
-pub(super) async fn clone(
+pub(in crate::dispatch) async fn clone(
     repository: &str,
     wanted: Wanted<'_>,
     folder: &Path,
+    files: &Files,
 ) -> Result<(), String> {
     let Wanted { branch, revision, recursive, shallow } = wanted;
     if folder.exists() {
@@ -161,28 +166,66 @@ pub(super) async fn clone(
     if let Some(branch) = branch {
         words.extend(["--branch", branch]);
     }
-    words.extend(["--", repository, &target]);
-    said(confined("git", &Reach::of_network().writing(&[folder])), &words).await?;
+    let (local, repository) = (is_local(repository), place(repository, files)?);
+    words.extend(["--", &repository, &target]);
+    let mut command = confined("git", &Reach::of_network().writing(&[folder]));
+    keep_to_network(&mut command, local, files);
+    said(command, &words).await?;
     if let Some(revision) = revision {
         let commit = format!("{revision}^{{commit}}");
-        let commit =
-            git(&["rev-parse", "--verify", "--end-of-options", &commit], Some(folder)).await?;
-        git(&["checkout", "--quiet", "--detach", commit.trim()], Some(folder)).await?;
+        let git = async |words: &[&str]| git(words, Some(folder), local, files).await;
+        let commit = git(&["rev-parse", "--verify", "--end-of-options", &commit]).await?;
+        git(&["checkout", "--quiet", "--detach", commit.trim()]).await?;
         if recursive {
-            git(&["submodule", "--quiet", "update", "--init", "--recursive"], Some(folder)).await?;
+            git(&["submodule", "--quiet", "update", "--init", "--recursive"]).await?;
         }
     }
     Ok(())
 }
 
 /// Runs git on a clone, if it is one's, and on nothing of this host else.
-async fn git(words: &[&str], folder: Option<&Path>) -> Result<String, String> {
-    let Some(folder) = folder else {
-        return said(confined("git", &Reach::of_network()), words).await;
+async fn git(
+    words: &[&str],
+    folder: Option<&Path>,
+    local: bool,
+    files: &Files,
+) -> Result<String, String> {
+    let mut command = match folder {
+        None => confined("git", &Reach::of_network()),
+        Some(folder) => confined("git", &Reach::of_network().writing(&[folder])),
     };
-    let mut command = confined("git", &Reach::of_network().writing(&[folder]));
-    command.arg("-C").arg(folder);
+    if let Some(folder) = folder {
+        command.arg("-C").arg(folder);
+    }
+    keep_to_network(&mut command, local, files);
     said(command, words).await
+}
+
+/// The schemes of repositories that are elsewhere.
+const NETWORK: &str = "ftp:ftps:git:http:https:ssh";
+
+/// A repository of another host may name further ones: not on this one, where its files are not the job's to
+/// read. Of one on this host git by itself lets it name none.
+fn keep_to_network(command: &mut Command, local: bool, files: &Files) {
+    if files.is_limited() && !local {
+        command.env("GIT_ALLOW_PROTOCOL", NETWORK);
+    }
+}
+
+/// Whether git would look for a repository on this host: by `file:`, or as a path. `HOST:PATH` is none.
+fn is_local(repository: &str) -> bool {
+    let (before, _) = repository.split_once(':').unwrap_or(("/", ""));
+    before == "file" || before.contains('/')
+}
+
+/// The repository, if the job may have it; where it is on this host, without links.
+fn place(repository: &str, files: &Files) -> Result<String, String> {
+    if !files.is_limited() || !is_local(repository) {
+        return Ok(repository.to_owned());
+    }
+    let path = repository.strip_prefix("file://").unwrap_or(repository);
+    let real = files.place(Path::new(path)).map_err(|error| error.to_string())?;
+    Ok(real.display().to_string())
 }
 
 /// What git says, which must not ask anybody anything. Killed when dropped, with what it has started.
@@ -207,6 +250,23 @@ async fn said(mut command: Command, words: &[&str]) -> Result<String, String> {
                 words.join(" "),
                 if said.is_empty() { "failed" } else { &said }
             ))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_repository_of_this_host_is_known_however_it_is_written() {
+        for local in ["file:///r.git", "/r.git", "../r.git", "r.git", "./host:r", "file:r"] {
+            assert!(is_local(local), "{local}");
+            assert!(place(local, &Files::only(Vec::new())).is_err(), "{local}");
+            assert_eq!(place(local, &Files::default()).unwrap(), local);
+        }
+        for other in ["https://h/r.git", "git@h:r.git", "ssh://h/r", "git://h/r", "h:r"] {
+            assert!(!is_local(other), "{other}");
         }
     }
 }

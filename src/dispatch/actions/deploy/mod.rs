@@ -43,5 +43,6 @@ mod url_repo;
 mod vexpress;
 
 pub(super) use compress_overlay::complete;
+pub(in crate::dispatch) use git_repo::{Wanted as Repository, clone as clone_repository};
 pub(super) use lava_overlay::CreateOverlay;
 pub use strategies::deploy;

@@ -44,7 +44,9 @@ impl Action for TestOverlay {
                 let clone = context.scratch().join(name);
                 let branch = branch.as_deref();
                 let wanted = git_repo::Wanted { branch, shallow: true, ..Default::default() };
-                git_repo::clone(&url, wanted, &clone).await.map_err(Error::Infrastructure)?;
+                git_repo::clone(&url, wanted, &clone, &context.settings.files)
+                    .await
+                    .map_err(Error::Infrastructure)?;
                 let overlay = &mut context.shared().overlay;
                 overlay
                     .add_folder(&format!("{folder}/{destination}"), &clone)

@@ -42,11 +42,7 @@ fn job(dir: &std::path::Path, definition: &str) -> (Context, ScriptHandle) {
         output: dir.to_owned(),
         tftp_dir: dir.to_owned(),
         dispatcher_ip: "127.0.0.1".into(),
-        lab: None,
-        nfs_dir: None,
-        pause_on_failure: None,
-        tftp_listen: None,
-        cache: None,
+        ..Settings::default()
     };
     let log = Log::create(&dir.join("log"), Vec::new(), Arc::new(Silent)).unwrap();
     let (job, device, settings) = (Arc::new(job), Arc::<Device>::default(), Arc::new(settings));

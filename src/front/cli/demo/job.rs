@@ -101,14 +101,11 @@ pub(super) async fn run(
         job_id: JOB_ID.to_owned(),
         output: folder.clone(),
         tftp_dir: lab.tftp(),
-        tftp_listen: None,
-        nfs_dir: None,
-        cache: None,
         dispatcher_ip: DISPATCHER_IP.to_owned(),
         lab: Some(lab.inventory()),
-        pause_on_failure: None,
+        ..Settings::default()
     };
-    validate(&loaded.pipeline, &loaded.device, &settings).await?;
+    validate(&loaded.pipeline, &loaded.job, &loaded.device, &settings).await?;
     let outcome = execute(&loaded, settings, watcher(), cancelled).await?;
     let cases = outcome.results.iter().filter(|case| case.definition != LAVA).count();
     let how = if outcome.error.is_none() { "complete" } else { "incomplete" };

@@ -6,6 +6,7 @@ mod pipeline;
 mod render;
 mod reports;
 mod run;
+mod script;
 mod show;
 mod tree;
 mod watch;
@@ -15,6 +16,7 @@ pub use group::CoordinatorArgs;
 pub use pipeline::PipelineArgs;
 pub use render::RenderArgs;
 pub use run::RunArgs;
+pub use script::ScriptArgs;
 pub use show::{ShowArgs, line as log_line};
 pub use watch::watcher;
 pub use worker::WorkerArgs;
@@ -50,6 +52,9 @@ enum Verb {
     Coordinator(CoordinatorArgs),
     /// Show the log or the results of a job that has run, from its output folder.
     Show(ShowArgs),
+    /// Run the script of a CI job; only workers call it.
+    #[command(hide = true)]
+    Script(Box<ScriptArgs>),
     /// Take jobs from a lava-server, and run each as a process of its own.
     Worker(Box<WorkerArgs>),
     /// Clean up after the job that started this when it is killed; nobody else calls it.
@@ -71,7 +76,7 @@ impl DispatcherArgs {
     /// begun so; returns else, and when it cannot be done.
     pub fn mark(&self) {
         use std::os::unix::process::CommandExt as _;
-        if !matches!(self.verb, Verb::Run(_)) || guard::own_mark().is_some() {
+        if !matches!(self.verb, Verb::Run(_) | Verb::Script(_)) || guard::own_mark().is_some() {
             return;
         }
         let Ok(own) = std::env::current_exe() else { return };
@@ -101,6 +106,11 @@ impl DispatcherArgs {
             Verb::Run(args) => {
                 let done = args.run(cancelled).await;
                 // A flasher may have left a daemon behind.
+                guard::sweep().await;
+                done
+            }
+            Verb::Script(args) => {
+                let done = args.run(cancelled).await;
                 guard::sweep().await;
                 done
             }

@@ -16,6 +16,7 @@ use crate::dispatch::execute::execute;
 use crate::dispatch::load::{BoardFile, Loaded};
 use crate::dispatch::validate::validate;
 use crate::dispatch::worker::claim::Claim;
+use crate::image::Files;
 use crate::model::{Failure, Kind, units};
 
 /// Where Debian's TFTP servers look for files.
@@ -70,6 +71,13 @@ pub struct RunArgs {
     /// not changed, or the job that it is the right one by its sha256sum.
     #[arg(long, value_name = "DIR")]
     cache: Option<PathBuf>,
+    /// The job may read only these files of this host, and files in these folders: with its file: URLs,
+    /// repositories and devices for containers; may be repeated [default: all that this user may].
+    #[arg(long, value_name = "DIR")]
+    files: Vec<PathBuf>,
+    /// The job may read no file of this host.
+    #[arg(long, conflicts_with = "files")]
+    no_files: bool,
     /// Names the job on the board (/lava-ID), on the console and under the TFTP folder [default: the
     /// time and four random digits].
     #[arg(long, value_name = "ID", value_parser = job_id)]
@@ -107,12 +115,17 @@ impl RunArgs {
                 (None, Some(_)) => output.join("tftp"),
                 (None, None) => TFTP_DIR.into(),
             },
-            output,
             tftp_listen: self.tftp_listen,
             nfs_dir: self.nfs_dir.as_deref().map(absolute).transpose()?,
             cache: self.cache.as_deref().map(absolute).transpose()?,
             dispatcher_ip: self.dispatcher_ip.unwrap_or_else(own_address),
+            files: match self.no_files || !self.files.is_empty() {
+                true => Files::only(self.files),
+                false => Files::default(),
+            },
             lab: self.lab.as_deref().map(absolute).transpose()?,
+            claimed: self.claim.then(|| output.clone()),
+            output,
             pause_on_failure: self.pause_on_failure,
         };
         if self.validate {
@@ -180,7 +193,7 @@ pub(super) async fn valid(
     tokio::select! {
         biased;
         () = cancelled.cancelled() => Err(Error::Cancelled.into_failure()),
-        valid = validate(&loaded.pipeline, &loaded.device, settings) => valid,
+        valid = validate(&loaded.pipeline, &loaded.job, &loaded.device, settings) => valid,
         () = tokio::time::sleep(limit) => Err(Failure::new(
             Kind::Lab,
             format!("what the job needs could not be checked in all of its time, {} s", limit.as_secs()),
@@ -189,7 +202,7 @@ pub(super) async fn valid(
 }
 
 /// A path that means the same from every folder.
-fn absolute(path: &Path) -> Result<PathBuf, Failure> {
+pub(super) fn absolute(path: &Path) -> Result<PathBuf, Failure> {
     std::path::absolute(path)
         .map_err(|error| Failure::new(Kind::User, format!("{}: {error}", path.display())))
 }

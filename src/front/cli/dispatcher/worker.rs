@@ -11,11 +11,11 @@ use crate::client::server::LabServer;
 use crate::client::{Endpoint, Login};
 use crate::config::state_dir;
 use crate::dispatch::guard;
-use crate::dispatch::worker::{Settings, Worker};
+use crate::dispatch::worker::{Scripts, Settings, Worker};
 use crate::model::{Failure, Kind, Name};
 
-/// It asks the server, and is asked by nobody: it works from behind a firewall or NAT. Its token needs control of
-/// everything there (lava user token); it is taken from --token-file, $LAVA_TOKEN, $LAVA_TOKEN_FILE or
+/// It asks the server, and is asked by nobody: it works from behind a firewall or NAT. Its token there is one of its
+/// own (lava user token root --worker NAME); it is taken from --token-file, $LAVA_TOKEN, $LAVA_TOKEN_FILE or
 /// ~/.config/lava/token. Jobs outlive it: one that is started in its place goes on with them.
 #[derive(Debug, Args)]
 pub struct WorkerArgs {
@@ -37,6 +37,15 @@ pub struct WorkerArgs {
     /// The CA of the server's certificate.
     #[arg(long, value_name = "FILE")]
     ca: Option<PathBuf>,
+    /// A folder of this host, or a file or a device, that jobs may name and read: with file: URLs, with
+    /// repositories of this host and with devices for their containers; may be repeated. Without it there is
+    /// none.
+    #[arg(long, value_name = "DIR")]
+    files: Vec<PathBuf>,
+    /// Run the scripts of CI jobs, too (lava ci). They are kept to folders of their own as far as this kernel can
+    /// (Landlock), and may do else what this user may, on sockets of this host, too: let it be a user of its own.
+    #[arg(long)]
+    scripts: bool,
     /// Options of lava-dispatcher run that all of its jobs get, behind --, as in
     /// -- --tftp-dir /srv/tftp --dispatcher-ip 10.0.0.1
     #[arg(last = true, value_name = "OPTION")]
@@ -60,8 +69,11 @@ impl WorkerArgs {
             std::path::absolute(&path)
                 .map_err(|error| Failure::new(Kind::User, format!("{}: {error}", path.display())))
         };
+        let files = self.files.into_iter().map(absolute).collect::<Result<_, _>>()?;
         let dir = absolute(self.dir.unwrap_or_else(|| state_dir().join("worker")))?;
         let server = server(self.server)?;
+        let ca = self.ca.clone().or_else(|| std::env::var_os("LAVA_CA").map(PathBuf::from));
+        let scripts = self.scripts.then(|| Scripts { server: server.to_string(), ca });
         let login = Login { token_file: self.token_file, ca: self.ca, behalf: None };
         let settings = Settings {
             server: LabServer::new(server, login),
@@ -69,6 +81,8 @@ impl WorkerArgs {
             slots: usize::from(self.jobs),
             dir: dir.clone(),
             program,
+            files,
+            scripts,
             options: self.options,
         };
         let worker = Worker::open(settings)?;

@@ -285,7 +285,10 @@ fn shown(job: &JobInfo) -> String {
     text.push_str(&time("submitted", Some(job.submitted_us)));
     text.push_str(&time("started  ", job.started_us));
     text.push_str(&time("ended    ", job.ended_us));
-    text.push_str(&format!("boards    {} ({})\n", boards(job), job.specs.join(", ")));
+    match &job.ci {
+        Some(ci) => text.push_str(&format!("a run of the CI job {ci}\n")),
+        None => text.push_str(&format!("boards    {} ({})\n", boards(job), job.specs.join(", "))),
+    }
     if let Some(worker) = &job.worker {
         text.push_str(&format!("worker    {worker}\n"));
     }

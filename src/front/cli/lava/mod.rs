@@ -5,6 +5,7 @@ mod board;
 mod boards;
 mod breaks;
 mod broadcast;
+mod ci;
 mod close;
 mod completions;
 mod context;
@@ -65,6 +66,7 @@ enum Verb {
     Attach(attach::AttachArgs),
     Board(board::BoardArgs),
     Broadcast(broadcast::BroadcastArgs),
+    Ci(ci::CiArgs),
     Completions(completions::CompletionsArgs),
     Console(console::ConsoleArgs),
     Demo(demo::DemoArgs),
@@ -134,6 +136,7 @@ pub fn run(args: LavaArgs) -> ExitCode {
         Verb::Attach(args) => return attach::run(args),
         Verb::Board(args) => wait(board::run(args, &ctx)),
         Verb::Broadcast(args) => return broadcast::run(args, &ctx),
+        Verb::Ci(args) => wait(ci::run(args, &ctx)),
         Verb::Completions(args) => wait(completions::run(&args, &ctx)),
         Verb::Console(args) => return console::run(args),
         Verb::Top(args) => return top::run(args, &ctx),

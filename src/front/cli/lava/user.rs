@@ -78,6 +78,9 @@ struct TokenArgs {
     /// The most that can be done with it, of what the user may: see, spy, write or control.
     #[arg(long, value_name = "RIGHT", value_parser = right)]
     scope: Option<Right>,
+    /// It is to be the token of the worker of this name (lava-dispatcher worker), and for nothing else.
+    #[arg(long, value_name = "NAME", conflicts_with = "scope")]
+    worker: Option<Name>,
     /// How long it lets in, as 90d; for ever when left out.
     #[arg(long = "for", value_name = "TIME")]
     length: Option<String>,
@@ -160,8 +163,8 @@ pub(super) async fn user(args: UserArgs, ctx: &Context) -> Result<(), Failure> {
             Ok(())
         }
         UserVerb::Token(args) => {
-            let TokenArgs { user, scope, length, note, server } = args;
-            let asked = TokenRequest { scope, length, note };
+            let TokenArgs { user, scope, worker, length, note, server } = args;
+            let asked = TokenRequest { scope, worker, length, note };
             token(&server, &user, &asked, ctx).await
         }
         UserVerb::Untoken(args) => {
@@ -268,7 +271,11 @@ async fn list(args: ListArgs, ctx: &Context) -> Result<(), Failure> {
         for token in &user.tokens {
             let until = token.until_us.map(crate::model::units::time_text);
             let until = until.map_or_else(String::new, |until| format!(" until {until}"));
-            let line = format!("    {}  {}{until}  {}", token.id, token.scope, token.note);
+            let scope = match &token.worker {
+                Some(worker) => format!("worker {worker}"),
+                None => token.scope.to_string(),
+            };
+            let line = format!("    {}  {scope}{until}  {}", token.id, token.note);
             text.push_str(line.trim_end());
             text.push('\n');
         }

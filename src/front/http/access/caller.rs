@@ -79,6 +79,49 @@ impl Caller {
         self.right(Rights::most)
     }
 
+    /// The worker whose token they have shown.
+    pub(super) fn worker(&self) -> Option<Name> {
+        let Who::Token { hash } = &self.who else { return None };
+        let config = self.access.config();
+        config.token(hash).and_then(|user| user.worker.clone())
+    }
+
+    /// The run of a script whose token they have shown.
+    pub fn job(&self) -> Option<u64> {
+        let Who::Token { hash } = &self.who else { return None };
+        self.access.config().token(hash).and_then(|user| user.job)
+    }
+
+    /// All that they may, to be given to a script of theirs. Who speaks for others gives what those may, where
+    /// nothing limits the two.
+    pub fn rights(&self) -> Rights {
+        let everything = || {
+            let all = "*".parse().ok();
+            all.map(|all| Rights::of(all, Right::Control)).unwrap_or_default()
+        };
+        let config = self.access.config();
+        match &self.who {
+            Who::Owner => everything(),
+            Who::Anyone | Who::Local { .. } if config.is_open() => everything(),
+            Who::Anyone => Rights::default(),
+            Who::Local { .. } => config.local.clone().unwrap_or_default(),
+            Who::Token { hash } => {
+                config.token(hash).map(|user| user.rights.clone()).unwrap_or_default()
+            }
+            Who::Certificate { name } => {
+                let user = config.certificates.iter().find(|user| user.name.as_str() == name);
+                user.map(|user| user.rights.clone()).unwrap_or_default()
+            }
+            Who::For { speaker, behalf } => {
+                let all = right_of(&config, speaker, &Rights::on_all);
+                match speaks(&config, speaker) && all == Some(Right::Control) {
+                    true => behalf.rights.clone(),
+                    false => Rights::default(),
+                }
+            }
+        }
+    }
+
     /// Whether they are let in only as long as nobody has to log in.
     pub fn is_stranger(&self) -> bool {
         matches!(self.who, Who::Anyone | Who::Local { .. }) && self.access.is_open()
@@ -92,7 +135,7 @@ impl Caller {
             Who::Local { .. } if config.is_open() => None,
             Who::Local { uid } => Some(user_name(*uid)),
             Who::Token { hash } => {
-                let user = config.tokens.iter().find(|user| user.hash == *hash);
+                let user = config.token(hash);
                 Some(user.map_or_else(|| "nobody".into(), |user| user.name.to_string()))
             }
             Who::Certificate { name } => Some(name.clone()),
@@ -127,10 +170,7 @@ impl Caller {
         let rights = match &self.who {
             Who::Anyone | Who::Owner => return Ok(None),
             Who::Local { .. } => config.local.clone(),
-            Who::Token { hash } => {
-                let user = config.tokens.iter().find(|user| user.hash == *hash);
-                user.map(|user| user.rights.clone())
-            }
+            Who::Token { hash } => config.token(hash).map(|user| user.rights.clone()),
             Who::Certificate { name } => {
                 let user = config.certificates.iter().find(|user| user.name.as_str() == name);
                 user.map(|user| user.rights.clone())
@@ -171,9 +211,7 @@ fn right_of(
             Some(rights) => of(rights),
             None => config.is_open().then_some(Right::Control),
         },
-        Who::Token { hash } => {
-            config.tokens.iter().find(|user| user.hash == *hash).and_then(|u| of(&u.rights))
-        }
+        Who::Token { hash } => config.token(hash).and_then(|user| of(&user.rights)),
         Who::Certificate { name } => {
             let user = config.certificates.iter().find(|user| user.name.as_str() == name);
             user.and_then(|user| of(&user.rights))
@@ -233,7 +271,14 @@ mod tests {
         rights.grant("panda*".parse().unwrap(), right);
         let hash = TokenHash::of("secret").unwrap();
         let name = "alice".parse().unwrap();
-        let tokens = vec![TokenUser { name, hash, rights, speaks_for_others: true }];
+        let tokens = vec![TokenUser {
+            name,
+            hash,
+            rights,
+            speaks_for_others: true,
+            worker: None,
+            job: None,
+        }];
         AccessConfig { tokens, ..AccessConfig::default() }
     }
 

@@ -17,7 +17,7 @@ use base64::engine::general_purpose::STANDARD as BASE64;
 use super::{Access, Caller, Origin, Shown, Who, missing};
 use crate::front::http::pages::{is_browser, is_sent_here};
 use crate::front::http::{ApiError, Peer};
-use crate::model::{Behalf, Failure, Kind, Right, user_text};
+use crate::model::{Behalf, Failure, Kind, Name, Refusal, Right, user_text};
 
 /// A WebSocket of a browser cannot have a header of its own: it shows its token as a protocol of this
 /// beginning, beside the one it wants to speak.
@@ -37,6 +37,8 @@ pub enum Need {
     Each(Right),
     /// This right on everything there is.
     All(Right),
+    /// To be the worker that the path names, by its token; or control of everything.
+    Worker,
 }
 
 /// Method, route, and what it needs.
@@ -105,8 +107,26 @@ impl Guard {
                 caller.speaking_for(behalf).ok_or_else(|| mute(&named))?
             }
         };
+        if let Some(worker) = caller.worker() {
+            if need != Need::Worker || param(request, "worker").await != worker.as_str() {
+                return Err(only_worker(&worker));
+            }
+            request.extensions_mut().insert(caller);
+            request.extensions_mut().insert(need);
+            return Ok(());
+        }
+        // What outlives a run, as users and tokens do, is not for its token.
+        if caller.job().is_some() && matches!(need, Need::Worker | Need::All(Right::Control)) {
+            return Err(only_run());
+        }
         match need {
             Need::Nothing | Need::Each(_) => {}
+            Need::Worker => {
+                let has = caller.on_all();
+                if has < Some(Right::Control) {
+                    return Err(missing(&caller, has, Right::Control, "everything"));
+                }
+            }
             Need::All(right) => {
                 let has = caller.on_all();
                 if has < Some(right) {
@@ -114,11 +134,7 @@ impl Guard {
                 }
             }
             Need::Named(right) => {
-                let params = request.extract_parts::<RawPathParams>().await.ok();
-                let name = params.as_ref().and_then(|params| {
-                    params.iter().find(|(key, _)| *key == "name").map(|(_, name)| name)
-                });
-                let name = name.unwrap_or_default();
+                let name = &param(request, "name").await;
                 let has = caller.on(name);
                 // The same whether it is there or not.
                 if has < Some(Right::See) {
@@ -164,6 +180,13 @@ impl Guard {
         }
         Err(Failure::new(Kind::Bug, format!("nobody has said who may {method} {route}")).into())
     }
+}
+
+/// What the path has for a part of its route.
+async fn param(request: &mut Request, key: &str) -> String {
+    let params = request.extract_parts::<RawPathParams>().await.ok();
+    let found = params.as_ref().and_then(|all| all.iter().find(|(name, _)| *name == key));
+    found.map(|(_, value)| value.to_owned()).unwrap_or_default()
 }
 
 /// What a request shows to be let in. The login of a page counts only for what our own pages ask for, or
@@ -238,6 +261,20 @@ fn too_late() -> ApiError {
     let seconds = STRANGERS_TIMEOUT.as_secs();
     let what = format!("the whole of a request has to come within {seconds} s");
     ApiError::new(StatusCode::REQUEST_TIMEOUT, Failure::new(Kind::Refused, what))
+}
+
+/// 403: who has a worker's token, and asks for something else.
+fn only_worker(worker: &Name) -> ApiError {
+    let what = format!("this is the token of the worker {worker}, and for nothing else");
+    let failure = Failure::new(Kind::Refused, what).hint("lava user token makes others");
+    ApiError::new(StatusCode::FORBIDDEN, failure.because(Refusal::Rights))
+}
+
+/// 403: a script that runs asks for what is not for scripts.
+fn only_run() -> ApiError {
+    let what = "this is the token of a script that runs: it is for boards and jobs";
+    let failure = Failure::new(Kind::Refused, what).because(Refusal::Rights);
+    ApiError::new(StatusCode::FORBIDDEN, failure)
 }
 
 /// 403: who asks for others, and may not.

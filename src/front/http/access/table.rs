@@ -27,6 +27,7 @@ pub(in crate::front) fn check(folder: &str, table: &[Row]) {
             Need::Named(right) => right.to_string(),
             Need::Each(right) => format!("{right} (of each)"),
             Need::All(right) => format!("{right} (of everything)"),
+            Need::Worker => "a token of that worker".to_owned(),
         };
         let row = format!("| `{method} {path}` | {need} |");
         assert!(told.contains(&row), "conf/rights.md has no row\n{row}");

@@ -94,7 +94,7 @@ impl FromRequestParts<AllConsoles> for Consoles {
         let caller = parts.extensions.get::<Caller>().cloned().ok_or_else(unguarded)?;
         let need = match parts.extensions.get::<Need>() {
             Some(Need::Named(right) | Need::Each(right) | Need::All(right)) => *right,
-            Some(Need::Nothing) | None => return Err(unguarded().into()),
+            Some(Need::Nothing | Need::Worker) | None => return Err(unguarded().into()),
         };
         Ok(Self { roster: all.0.clone(), caller, need })
     }

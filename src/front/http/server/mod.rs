@@ -1,6 +1,7 @@
 //! The HTTP interface of `lava-server`: boards, requests, leases.
 
 mod boards;
+mod ci;
 mod console;
 mod daemons;
 mod events;
@@ -18,6 +19,8 @@ mod standby;
 mod ui;
 mod users;
 
+use std::sync::Arc;
+
 use axum::body::Bytes;
 use axum::extract::DefaultBodyLimit;
 use axum::extract::rejection::BytesRejection;
@@ -25,6 +28,7 @@ use axum::http::StatusCode;
 use axum::routing::{delete, get, post, put};
 use axum::{Extension, Json, Router};
 use serde::de::DeserializeOwned;
+use tokio::sync::Mutex;
 use tokio_util::task::TaskTracker;
 
 use super::access::{Access, Caller, Guard, Pages, guard};
@@ -78,6 +82,9 @@ pub fn router(server: Server, images: Images, doors: Doors, tasks: TaskTracker) 
         .route("/jobs/{id}/log/follow", get(jobs::log::follow))
         .route("/jobs/{id}/log/lines", get(jobs::lines::get))
         .route("/jobs/{id}/results", get(jobs::results::get))
+        .route("/ci", get(ci::list))
+        .route("/ci/{name}", get(ci::get).put(ci::put).delete(ci::remove))
+        .route("/ci/{name}/run", post(ci::run))
         .route("/workers", get(jobs::workers::list))
         .route("/workers/{worker}/poll", post(jobs::workers::poll))
         .route("/workers/{worker}/jobs/{id}/log", post(jobs::workers::log))
@@ -132,12 +139,15 @@ pub struct Doors {
     access: Access,
     /// As it is configured.
     config: AccessConfig,
+    /// One looks after the other, so that the newest counts.
+    turn: Arc<Mutex<()>>,
 }
 
 impl Doors {
     /// `pages` is what the logins of pages are made with.
     pub fn new(config: AccessConfig, pages: Pages) -> Self {
-        Self { access: Access::with_pages(config.clone(), pages), config }
+        let access = Access::with_pages(config.clone(), pages);
+        Self { access, config, turn: Arc::default() }
     }
 
     /// Knows from now on of which types boards are: rights may be on all of a type.
@@ -152,6 +162,7 @@ impl Doors {
     /// # Errors
     /// When the users cannot be read; nothing is changed then.
     pub async fn refresh(&self, server: &Server) -> Result<AccessConfig, Failure> {
+        let _turn = self.turn.lock().await;
         let mut config = self.config.clone();
         let tokens = server.token_users().await?;
         // Where there are users, nobody comes in without a login, even when no token is left.
@@ -159,6 +170,7 @@ impl Doors {
             config.local = Some(Rights::default());
         }
         config.tokens.extend(tokens.into_iter().flatten());
+        config.runs = server.run_tokens().await?;
         self.learn(server).await;
         self.access.set(config.clone());
         Ok(config)
@@ -203,7 +215,7 @@ fn asker(caller: &Caller, said: Option<String>) -> Result<Asker, ApiError> {
 fn asking(caller: &Caller, user: String) -> Asker {
     let asking = caller.clone();
     let on = Box::new(move |board: &str| asking.on(board));
-    Asker { user, on_all: caller.on_all(), on }
+    Asker { user, on_all: caller.on_all(), on, rights: caller.rights(), job: caller.job() }
 }
 
 /// The same for what anybody may do without a name.
@@ -242,12 +254,12 @@ impl From<ServerError> for ApiError {
             | ServerError::NoPriority { .. }
             | ServerError::NotForThem { .. }
             | ServerError::NoRights => Some(StatusCode::FORBIDDEN),
-            ServerError::Job(JobError::NoJob(_) | JobError::NoLog { .. }) => {
+            ServerError::Job(JobError::NoJob(_) | JobError::NoCi(_) | JobError::NoLog { .. }) => {
                 Some(StatusCode::NOT_FOUND)
             }
-            ServerError::Job(JobError::NotYours { .. } | JobError::Dictionary(_)) => {
-                Some(StatusCode::FORBIDDEN)
-            }
+            ServerError::Job(
+                JobError::NotYours { .. } | JobError::NotYourCi { .. } | JobError::Dictionary(_),
+            ) => Some(StatusCode::FORBIDDEN),
             ServerError::NoLease(..) => Some(StatusCode::CONFLICT),
             _ => None,
         };

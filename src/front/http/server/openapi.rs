@@ -4,7 +4,7 @@ use utoipa::OpenApi as _;
 
 use super::super::Bearer;
 use super::{
-    boards, console, daemons, events, feed, follow, images, jobs, leases, requests, users,
+    boards, ci, console, daemons, events, feed, follow, images, jobs, leases, requests, users,
 };
 
 /// As served at `/openapi.json` and checked in at `conf/openapi/lava-server.json`.
@@ -46,6 +46,11 @@ pub fn openapi() -> utoipa::openapi::OpenApi {
             jobs::log::follow,
             jobs::lines::get,
             jobs::results::get,
+            ci::list,
+            ci::get,
+            ci::put,
+            ci::remove,
+            ci::run,
             jobs::workers::list,
             jobs::workers::poll,
             jobs::workers::log,

@@ -4,6 +4,9 @@ mod ends;
 mod faults;
 mod group;
 mod run;
+mod takeover;
+mod unplugged;
+mod yard;
 
 use std::path::PathBuf;
 
@@ -24,9 +27,20 @@ impl Farm {
     /// With more lines for the server's `[jobs]`.
     #[track_caller]
     pub(super) fn start(lab: &TestLab, jobs: &str) -> Self {
+        Self::configure(lab, jobs);
+        let server = Self::server(lab, "127.0.0.1:0");
+        Self::of(lab, server)
+    }
+
+    /// Writes the server's file, with more lines for its `[jobs]`, and what comes after them.
+    fn configure(lab: &TestLab, jobs: &str) {
         let types = concat!(env!("CARGO_MANIFEST_DIR"), "/conf/device-types");
         lab.write("server.toml", &format!("[jobs]\ntemplates = [{types:?}]\n{jobs}"));
-        let server = Self::server(lab, "127.0.0.1:0");
+    }
+
+    /// The boards and the worker of a server that runs.
+    #[track_caller]
+    fn of(lab: &TestLab, server: Server) -> Self {
         let dir = lab.path("demo");
         let mut demo = lab.program("lava");
         demo.arg("demo").arg("--dir").arg(&dir);
@@ -55,9 +69,12 @@ impl Farm {
     #[track_caller]
     fn worker(lab: &TestLab, server: &Server) -> Daemon {
         let tftp = lab.path("demo/tftp").display().to_string();
-        let args = ["worker", "--server", &server.url(), "--name", "farm1", "--"];
+        let images = concat!(env!("CARGO_MANIFEST_DIR"), "/target/rig/boot");
+        let demo = lab.path("demo").display().to_string();
+        let args = ["worker", "--server", &server.url(), "--name", "farm1"];
+        let files = ["--files", &demo, "--files", images, "--"];
         let run = ["--tftp-dir", &tftp, "--dispatcher-ip", "10.0.2.2"];
-        lab.start("lava-dispatcher", [&args[..], &run].concat())
+        lab.start("lava-dispatcher", [&args[..], &files, &run].concat())
     }
 
     /// Hands in a job of the demo's virtual boards, changed: its number.

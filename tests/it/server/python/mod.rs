@@ -156,12 +156,12 @@ fn printed(lab: &TestLab, server: &Server, python: &mut Command) -> String {
 }
 
 /// Two boards with a login, a shell and power: `panda01`, a panda, and `beagle01`, a beagle.
-struct Board {
+pub(super) struct Board {
     _daemons: [Daemon; 2],
 }
 
 impl Board {
-    fn start(lab: &TestLab, server: &Server) -> Self {
+    pub(super) fn start(lab: &TestLab, server: &Server) -> Self {
         needs(Path::new("/bin/busybox"));
         let script = lab.write("board.sh", include_str!("board.sh"));
         let off = lab.write("off.sh", "kill -9 \"$(cat \"$1\")\"\n");

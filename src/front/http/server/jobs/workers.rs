@@ -3,10 +3,9 @@
 use axum::extract::{Path, State};
 use axum::{Extension, Json};
 use serde::Deserialize;
-use tokio::time::Instant;
 
 use super::super::super::{ApiError, Ending, Params};
-use super::super::{Answer, Body, read};
+use super::super::{Answer, Body, Doors, read};
 use super::number;
 use crate::client::ErrorBody;
 use crate::model::{Failure, Kind, LogHeld, Name, WorkEnd, WorkerHello, WorkerInfo, WorkerOrders};
@@ -36,25 +35,22 @@ pub(in crate::front::http::server) async fn list(
 pub(in crate::front::http::server) async fn poll(
     State(server): State<Server>,
     Path(worker): Path<String>,
+    Extension(doors): Extension<Doors>,
     Extension(Ending(ending)): Extension<Ending>,
     body: Body,
 ) -> Answer<WorkerOrders> {
     let hello: WorkerHello = read(body, r#"{"instance":"4711","number":1,"slots":4,"jobs":[]}"#)?;
     let name = name(&worker)?;
-    let mut changes = server.changes();
     server.greet(&name, &hello).await?;
-    let until = Instant::now() + server.worker_waits();
-    loop {
-        changes.borrow_and_update();
-        if let Some(orders) = server.orders(&name, &hello).await? {
-            return Ok(Json(orders));
-        }
-        tokio::select! {
-            _ = changes.changed() => {}
-            () = tokio::time::sleep_until(until) => return Ok(Json(server.no_orders(hello.number))),
-            () = ending.cancelled() => return Ok(Json(server.no_orders(hello.number))),
-        }
+    let orders = tokio::select! {
+        orders = server.wait_for_orders(&name, &hello) => orders?,
+        () = ending.cancelled() => server.no_orders(hello.number),
+    };
+    if orders.start.iter().any(|work| work.script.is_some()) {
+        // Its token lets in from now on.
+        doors.refresh(&server).await?;
     }
+    Ok(Json(orders))
 }
 
 /// Takes bytes of a job's log that begin at an offset. What is known already is left out; the answer says how
@@ -78,7 +74,7 @@ pub(in crate::front::http::server) async fn log(
         ApiError::new(rejection.status(), Failure::new(Kind::User, rejection.body_text()))
     })?;
     let (worker, id) = (name(&worker)?, number(&id)?);
-    Ok(Json(server.take_log(&worker, id, &board, offset, &bytes).await?))
+    Ok(Json(server.take_log(&worker, id, &board, offset, bytes.to_vec()).await?))
 }
 
 /// A job has ended. Its log has to be here.
@@ -92,10 +88,13 @@ pub(in crate::front::http::server) async fn log(
 pub(in crate::front::http::server) async fn end(
     State(server): State<Server>,
     Path((worker, id)): Path<(String, String)>,
+    Extension(doors): Extension<Doors>,
     body: Body,
 ) -> Answer<()> {
     let end: WorkEnd = read(body, r#"{"logs":{"panda01":4711}}"#)?;
-    Ok(Json(server.end_work(&name(&worker)?, number(&id)?, &end).await?))
+    server.end_work(&name(&worker)?, number(&id)?, &end).await?;
+    doors.refresh(&server).await?;
+    Ok(Json(()))
 }
 
 fn name(text: &str) -> Result<Name, ApiError> {

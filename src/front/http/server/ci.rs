@@ -1,0 +1,113 @@
+//! CI jobs: scripts of repositories, and having them run.
+
+use axum::extract::{Path, State};
+use axum::http::StatusCode;
+use axum::{Extension, Json};
+use serde::Deserialize;
+
+use super::super::{ApiError, Params};
+use super::{Answer, Body, By, asker, read};
+use crate::client::ErrorBody;
+use crate::front::http::access::Caller;
+use crate::model::{CiInfo, CiJob, CiRun, Failure, JobInfo, Kind, Name, Refusal, Right};
+use crate::server::Server;
+
+/// Who asks, where nobody logs in.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Asking {
+    user: Option<String>,
+}
+
+/// Refuses who may have no board at all.
+fn need(caller: &Caller, right: Right) -> Result<(), ApiError> {
+    if caller.on_any() >= Some(right) {
+        return Ok(());
+    }
+    let what = format!("for this one needs the right to {right} on some board");
+    let failure = Failure::new(Kind::Refused, what).because(Refusal::Rights);
+    Err(ApiError::new(StatusCode::FORBIDDEN, failure))
+}
+
+/// All CI jobs.
+#[utoipa::path(get, path = "/ci", responses((status = 200, body = Vec<CiInfo>)))]
+pub(super) async fn list(
+    State(server): State<Server>,
+    Extension(caller): By,
+) -> Answer<Vec<CiInfo>> {
+    need(&caller, Right::See)?;
+    Ok(Json(server.ci_jobs().await?))
+}
+
+/// One CI job.
+#[utoipa::path(get, path = "/ci/{name}", params(("name" = String, Path)), responses(
+    (status = 200, body = CiInfo),
+    (status = 404, body = ErrorBody, description = "there is none"),
+))]
+pub(super) async fn get(
+    State(server): State<Server>,
+    Path(name): Path<String>,
+    Extension(caller): By,
+) -> Answer<CiInfo> {
+    need(&caller, Right::See)?;
+    Ok(Json(server.ci_job(&name).await?))
+}
+
+/// Adds a CI job, or says anew what it is.
+#[utoipa::path(put, path = "/ci/{name}", params(
+    ("name" = String, Path),
+    ("user" = Option<String>, Query, description = "who asks, where nobody logs in"),
+), request_body = CiJob, responses(
+    (status = 200, body = CiInfo),
+    (status = 400, body = ErrorBody, description = "it is not understood"),
+    (status = 403, body = ErrorBody, description = "it is somebody else's"),
+))]
+pub(super) async fn put(
+    State(server): State<Server>,
+    Path(name): Path<String>,
+    Params(Asking { user }): Params<Asking>,
+    Extension(caller): By,
+    body: Body,
+) -> Answer<CiInfo> {
+    need(&caller, Right::Write)?;
+    let job: CiJob = read(body, r#"{"git":"https://host/repo.git","script":"ci/smoke.py"}"#)?;
+    let name: Name = name.parse().map_err(|error| Failure::from_error(Kind::User, &error))?;
+    Ok(Json(server.put_ci(name, job, &asker(&caller, user)?).await?))
+}
+
+/// Forgets a CI job; its runs stay.
+#[utoipa::path(delete, path = "/ci/{name}", params(
+    ("name" = String, Path),
+    ("user" = Option<String>, Query, description = "who asks, where nobody logs in"),
+), responses(
+    (status = 200),
+    (status = 403, body = ErrorBody, description = "it is somebody else's"),
+    (status = 404, body = ErrorBody, description = "there is none"),
+))]
+pub(super) async fn remove(
+    State(server): State<Server>,
+    Path(name): Path<String>,
+    Params(Asking { user }): Params<Asking>,
+    Extension(caller): By,
+) -> Answer<()> {
+    need(&caller, Right::Write)?;
+    Ok(Json(server.remove_ci(&name, &asker(&caller, user)?).await?))
+}
+
+/// Has a CI job run, in the caller's name: the run is a job, with a log and results as others have them.
+#[utoipa::path(post, path = "/ci/{name}/run", params(("name" = String, Path)),
+    request_body = CiRun, responses(
+    (status = 200, body = JobInfo),
+    (status = 403, body = ErrorBody, description = "there is no board that the caller may have"),
+    (status = 404, body = ErrorBody, description = "there is none"),
+))]
+pub(super) async fn run(
+    State(server): State<Server>,
+    Path(name): Path<String>,
+    Extension(caller): By,
+    body: Body,
+) -> Answer<JobInfo> {
+    need(&caller, Right::Write)?;
+    let CiRun { args, user } = read(body, r#"{"args":["--fast"]}"#)?;
+    Ok(Json(server.run_ci(&name, args, &asker(&caller, user)?).await?))
+}
