@@ -12,12 +12,14 @@
 
 from ._http import LabError, Lost, Refused, Unreachable, WrongUse
 from .board import Board, Power, SshInfo
+from .boot import Boot
 from .console import CommandFailed, Console, Match, NotSeen, Ran
 from .job import Job, Result
 from .lab import Lab, Lease, Request
 
 __all__ = [
     "Board",
+    "Boot",
     "CommandFailed",
     "Console",
     "Job",

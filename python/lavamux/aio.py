@@ -20,6 +20,7 @@ from typing import Any, Callable, Dict, List, Optional, Type, TypeVar, Union
 
 from . import _files
 from .board import Board, Power, SshInfo
+from .boot import Boot
 from .console import Console, Match, Ran
 from .job import LOOK, Job, Result
 from .lab import Lab, Lease, Request
@@ -240,7 +241,11 @@ class AsyncBoard:
         attach = _in_thread(lambda: self.sync.console(since=since, exclusive=exclusive), Console.close)
         return AsyncConsole(await attach)
 
-    async def wait_ready(self, prompt: str = r"login: ?$", timeout: float = 300.0, since: str = "reset") -> None:
+    async def boot(self, image: str, **asked: Any) -> Boot:
+        """As :meth:`lavamux.Board.boot`; :meth:`wait_ready` waits for it."""
+        return await _in_thread(lambda: self.sync.boot(image, **asked))
+
+    async def wait_ready(self, prompt: Optional[str] = None, timeout: float = 300.0, since: str = "reset") -> None:
         await _in_thread(lambda: self.sync.wait_ready(prompt, timeout, since))
 
     async def run(self, command: str, *, timeout: float = 60.0, check: bool = True) -> Ran:

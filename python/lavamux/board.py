@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any, Callable, Dict, List, NamedTuple, Optional
+from typing import Any, Callable, Dict, List, NamedTuple, Optional, Sequence
 from urllib.parse import quote
 
 from . import _files
 from ._http import Endpoint, WrongUse
+from .boot import Boot
 from .console import Console, Ran
 
 # A cycle waits, and others may be queued before it.
@@ -36,8 +37,10 @@ class Board:
         ca: Optional[str],
         user: str,
         check: Optional[Callable[[], None]] = None,
+        server: Optional[Endpoint] = None,
     ) -> None:
         self.info = info
+        self._server, self._boot = server, None  # type: Optional[Endpoint], Optional[Boot]
         self._token, self._ca, self._user = token, ca, user
         self._check = check or (lambda: None)
 
@@ -94,8 +97,42 @@ class Board:
             raise WrongUse(f"{self.name} has no address: lava board set {self.name} --attribute address=192.0.2.7")
         return SshInfo(host, int(attributes.get("ssh-port", 22)), attributes.get("ssh-user", "root"))
 
-    def wait_ready(self, prompt: str = r"login: ?$", timeout: float = 300.0, since: str = "reset") -> None:
-        """Waits until the console shows that the board is there; looks from its last reset on."""
+    def boot(
+        self,
+        image: str,
+        *,
+        ramdisk: Optional[str] = None,
+        dtb: Optional[str] = None,
+        commands: Optional[str] = None,
+        append: Optional[str] = None,
+        prompts: Sequence[str] = (),
+        login: Optional[str] = None,
+        ssh_key: Optional[str] = None,
+    ) -> Boot:
+        """Begins to boot something, as the board's dictionary says; :meth:`wait_ready` waits for it.
+
+        Files are images of the server's, by name or SHA-256, or URLs. ``image`` is the kernel, or the disk of a
+        QEMU without ``ramdisk`` and ``append``. ``login`` is the user to log in as where the console asks for one,
+        ``ssh_key`` a public key that may log in from then on.
+        """
+        self._check()
+        if self._server is None:
+            raise WrongUse("boards are booted by the server that they are leased of")
+        asked: Dict[str, Any] = {"image": image, "prompts": list(prompts), "user": self._user}
+        more = {"ramdisk": ramdisk, "dtb": dtb, "commands": commands, "append": append}
+        more.update({"login": login, "ssh_key": ssh_key})
+        asked.update({key: value for key, value in more.items() if value is not None})
+        info = self._server.ask("POST", f"/boards/{quote(self.name)}/boot", asked)
+        self._boot = Boot(self._server, self._user, info)
+        return self._boot
+
+    def wait_ready(self, prompt: Optional[str] = None, timeout: float = 300.0, since: str = "reset") -> None:
+        """Waits until the board is there: until what :meth:`boot` has begun is done, or else until its console shows
+        ``prompt``, which is a login when left out; that is looked for from its last reset on."""
+        if self._boot is not None and prompt is None:
+            self._boot.wait_ready(timeout)
+            return
+        prompt = prompt or r"login: ?$"
         with self.console(since=since) as console:
             console.expect(prompt, timeout)
 

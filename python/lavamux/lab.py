@@ -172,7 +172,7 @@ class Lab:
 
     def _board(self, name: str, check: Optional[Callable[[], None]]) -> Board:
         info = self._server.ask("GET", f"/boards/{quote(name)}")
-        return Board(info, self._token, self._ca, self.user, check)
+        return Board(info, self._token, self._ca, self.user, check, self._server)
 
 
 class Request:

@@ -267,6 +267,10 @@ impl Http {
         Ok((response.map_err(|error| self.broken(&error))?, connection))
     }
 
+    pub(super) fn endpoint(&self) -> &Endpoint {
+        &self.endpoint
+    }
+
     pub(super) fn timeout(&self) -> Duration {
         self.timeout
     }

@@ -7,8 +7,8 @@ use super::json_lines::JsonLines;
 use super::server::{LabServer, SILENCE, by};
 use super::{Body, percent_encoded};
 use crate::model::{
-    Failure, JobInfo, JobSubmit, LeaseChange, LogHeld, Name, WorkEnd, WorkerHello, WorkerInfo,
-    WorkerOrders,
+    BootRequest, Failure, JobInfo, JobSubmit, LeaseChange, LogHeld, Name, WorkEnd, WorkerHello,
+    WorkerInfo, WorkerOrders,
 };
 
 /// A server keeps a worker waiting for 20 s.
@@ -21,6 +21,11 @@ pub struct FollowLog(JsonLines);
 impl LabServer {
     pub async fn submit_job(&self, job: &JobSubmit) -> Result<JobInfo, Failure> {
         self.http.post("/jobs", job).await
+    }
+
+    /// Has a board that one has leased boot something; the job does it.
+    pub async fn boot(&self, board: &Name, asked: &BootRequest) -> Result<JobInfo, Failure> {
+        self.http.post(&format!("/boards/{board}/boot"), asked).await
     }
 
     /// The newest jobs, so many at most.

@@ -57,6 +57,11 @@ impl LabServer {
         Ok(Self::new(endpoint, Login::default()))
     }
 
+    /// Where it is: `https://HOST:PORT`.
+    pub fn url(&self) -> String {
+        self.http.endpoint().to_string()
+    }
+
     /// The one whose socket is in this folder, if there is one.
     pub fn at(dir: &Path) -> Option<Self> {
         let endpoint = sockets_in(dir, "server").into_iter().next()?;

@@ -29,6 +29,7 @@ use super::overlay::{Overlay, TestRun};
 use super::progress::Progress;
 use super::qemu::Machine;
 use super::results::{CaseResult, Results};
+use super::serve::Served;
 use super::session::{Session, Wait};
 use crate::image::{Files, nbd};
 
@@ -60,6 +61,8 @@ pub struct Settings {
     pub claimed: Option<PathBuf>,
     /// How long the board is held for people when the job has failed; else the job says.
     pub pause_on_failure: Option<Duration>,
+    /// The board stays on when the job is complete.
+    pub leave_on: bool,
 }
 
 /// The context of a running job.
@@ -84,6 +87,8 @@ pub struct Context {
     aside: Option<Aside>,
     /// The board, where it is a QEMU of the job's own.
     pub machine: Option<Machine>,
+    /// The job is done, and its board is not switched off.
+    pub left_on: bool,
     /// The containers that were started for the job; they are removed at its end.
     pub containers: Vec<Started>,
     /// The job's place in its group, if it is one of several.
@@ -153,6 +158,7 @@ pub struct Shared {
     pub overlay_is_in: bool,
     /// A file system image with the overlay, for a board that takes it as one more drive.
     pub overlay_drive: Option<OverlayDrive>,
+    pub installer: Installer,
     /// What the placeholders of boot commands stand for.
     pub values: Values,
     /// The TCP port of a model's console.
@@ -161,6 +167,19 @@ pub struct Shared {
     pub environment: BTreeMap<String, String>,
     /// Facts that the running action adds to its result.
     pub extra: BTreeMap<String, String>,
+}
+
+/// What an installer is started with, and what it installs to.
+#[derive(Debug, Default)]
+pub struct Installer {
+    /// Its kernel and its ramdisk, as they were on its CD.
+    pub kernel: PathBuf,
+    pub initrd: PathBuf,
+    pub disk: PathBuf,
+    /// QEMU's words, but for what the installer is told.
+    pub line: Vec<String>,
+    /// What it fetches its answers from.
+    pub answers: Option<Served>,
 }
 
 /// A file system image that has nothing but the overlay's folder.
@@ -208,6 +227,7 @@ impl Context {
             consoles: Consoles::default(),
             aside: None,
             machine: None,
+            left_on: false,
             containers: Vec::new(),
             member: None,
             learned: BTreeMap::new(),

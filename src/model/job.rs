@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::Name;
+use super::{BootState, Name};
 
 /// What the log of a script's run is called.
 pub const SCRIPT: &str = "script";
@@ -115,6 +115,9 @@ pub struct JobInfo {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<String>)]
     pub ci: Option<Name>,
+    /// Of the boot of a board that somebody has leased: how far it is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub boot: Option<BootState>,
     /// What its tests gave, once it has ended.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tally: Option<Tally>,

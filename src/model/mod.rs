@@ -2,6 +2,7 @@
 
 mod behalf;
 mod board;
+mod boot;
 mod ci;
 pub mod event;
 pub mod failure;
@@ -32,6 +33,7 @@ pub use board::{
     BoardIdentity, BoardInfo, BoardLease, BoardRecord, BoardState, DaemonInfo, DaemonKind,
     HealthChange, IdentityVerdict, Verdict,
 };
+pub use boot::{BootRequest, BootState};
 pub use ci::{CiInfo, CiJob, CiRun, ScriptResult, WorkScript};
 pub use event::{Event, What};
 pub use failure::{Failure, Kind, Refusal};
@@ -61,5 +63,6 @@ pub use user::{
     GroupInfo, NewToken, TokenInfo, TokenRequest, UserChange, UserDescription, UserInfo,
 };
 pub use work::{
-    LogHeld, PROTOCOL, Work, WorkBoard, WorkEnd, WorkFailure, WorkerHello, WorkerInfo, WorkerOrders,
+    LAB_SERVER, LogHeld, PROTOCOL, Work, WorkBoard, WorkEnd, WorkFailure, WorkerHello, WorkerInfo,
+    WorkerOrders,
 };

@@ -13,6 +13,9 @@ use super::{Name, WorkScript};
 /// is told in each greeting.
 pub const PROTOCOL: u32 = 1;
 
+/// Where files of the server's are in a job definition: its worker knows where that is.
+pub const LAB_SERVER: &str = "http://lava-server.invalid";
+
 /// A worker's greeting: that it lives, and what it has. The answer comes when there is something to do, or
 /// after a while.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -80,6 +83,9 @@ pub struct Work {
     /// It is this script to be run, and no job of LAVA's; the token is for it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub script: Option<WorkScript>,
+    /// Its boards stay on when it is complete.
+    #[serde(default)]
+    pub leave_on: bool,
 }
 
 /// A board for a job.

@@ -157,6 +157,7 @@ impl Server {
         for (id, ending) in ended {
             match state.requests.get(&id).map(|record| record.info.job) {
                 None => self.end_unknown(state, id, now),
+                Some(None) if self.end_after_boot(state, id, ending, US).await? => {}
                 Some(None) => drop(self.end(state, id, ending, US).await?),
                 Some(Some(job)) => self.end_time_of(state, id, job, ending, now).await?,
             }
@@ -208,6 +209,8 @@ impl Server {
             tracing::info!(request = info.id, user = info.user, boards = ?info.boards, "{}", info.state.as_str());
             if info.state == RequestState::Leased {
                 info.boards.iter().for_each(|board| self.0.used.say(board.clone(), ()));
+                // What a daemon has said of the last holder is nothing to this one.
+                state.refused.retain(|(board, _), _| !info.boards.contains(board));
                 state.begin_lease(info.id, &info.boards, now_us);
             }
             state.requests.insert(info.id, Arc::new(record));

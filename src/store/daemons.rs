@@ -28,6 +28,7 @@ impl Store {
     }
 
     pub async fn put_daemon(&self, daemon: &DaemonRow) -> Result<(), StoreError> {
+        self.trust.check()?;
         sqlx::query(
             "INSERT INTO daemons (url, announcement, seen_us) VALUES ($1, $2, $3)
              ON CONFLICT (url) DO UPDATE SET announcement = excluded.announcement,
@@ -42,6 +43,7 @@ impl Store {
     }
 
     pub async fn remove_daemon(&self, url: &str) -> Result<(), StoreError> {
+        self.trust.check()?;
         sqlx::query("DELETE FROM daemons WHERE url = $1").bind(url).execute(&self.pool).await?;
         Ok(())
     }

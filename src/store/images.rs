@@ -2,8 +2,8 @@
 //!
 //! [`Objects`]: super::Objects
 
-use sqlx::Row as _;
 use sqlx::any::AnyRow;
+use sqlx::{AnyConnection, Connection as _, Row as _};
 
 use super::{Store, StoreError, count, number};
 
@@ -17,6 +17,15 @@ pub struct ImageRow {
     pub note: String,
     pub made_us: u64,
     pub until_us: u64,
+}
+
+/// A file that is kept, or is just being stored, and who has brought it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FileRow {
+    pub sha256: String,
+    /// In bytes.
+    pub size: u64,
+    pub user: String,
 }
 
 impl Store {
@@ -74,6 +83,76 @@ impl Store {
         let sql = "DELETE FROM images WHERE until_us > 0 AND until_us <= $1";
         Ok(sqlx::query(sql).bind(number(now_us)).execute(&self.pool).await?.rows_affected())
     }
+
+    /// Whether a file has a name.
+    pub async fn is_named(&self, sha256: &str) -> Result<bool, StoreError> {
+        let sql = "SELECT 1 FROM images WHERE sha256 = $1";
+        Ok(sqlx::query(sql).bind(sha256).fetch_optional(&self.pool).await?.is_some())
+    }
+
+    pub async fn files(&self) -> Result<Vec<FileRow>, StoreError> {
+        let sql = "SELECT sha256, size, user_name FROM files ORDER BY sha256";
+        let rows = sqlx::query(sql).fetch_all(&self.pool).await?;
+        rows.iter().map(file).collect()
+    }
+
+    /// Writes down that there is a file; who brings it again has brought it.
+    pub async fn put_file(&self, file: &FileRow) -> Result<(), StoreError> {
+        self.trust.check()?;
+        sqlx::query(
+            "INSERT INTO files (sha256, size, user_name) VALUES ($1, $2, $3)
+             ON CONFLICT (sha256) DO UPDATE SET size = excluded.size,
+                user_name = excluded.user_name",
+        )
+        .bind(&file.sha256)
+        .bind(number(file.size))
+        .bind(&file.user)
+        .execute(&self.pool)
+        .await?;
+        Ok(())
+    }
+
+    /// The same of one that was found; what is known of it stays.
+    pub async fn add_file(&self, file: &FileRow) -> Result<(), StoreError> {
+        self.trust.check()?;
+        let sql = "INSERT INTO files (sha256, size, user_name) VALUES ($1, $2, $3)
+                   ON CONFLICT (sha256) DO NOTHING";
+        let query = sqlx::query(sql).bind(&file.sha256).bind(number(file.size)).bind(&file.user);
+        query.execute(&self.pool).await?;
+        Ok(())
+    }
+
+    pub async fn remove_file(&self, sha256: &str) -> Result<(), StoreError> {
+        self.trust.check()?;
+        sqlx::query("DELETE FROM files WHERE sha256 = $1").bind(sha256).execute(&self.pool).await?;
+        Ok(())
+    }
+
+    /// What the place of the files is marked with, if it was ever said.
+    pub async fn place_mark(&self) -> Result<Option<String>, StoreError> {
+        Ok(sqlx::query_scalar(MARK).fetch_optional(&self.pool).await?)
+    }
+
+    pub async fn put_place_mark(&self, mark: &str) -> Result<(), StoreError> {
+        self.trust.check()?;
+        let sql = "INSERT INTO image_place (mark) VALUES ($1)";
+        sqlx::query(sql).bind(mark).execute(&self.pool).await?;
+        Ok(())
+    }
+
+    /// The same of a database that another server has. Nothing is made or changed in it; one that is too old
+    /// to say it says nothing.
+    pub async fn place_mark_of(url: &str) -> Option<String> {
+        let mut database = AnyConnection::connect(url).await.ok()?;
+        let mark = sqlx::query_scalar(MARK).fetch_optional(&mut database).await;
+        mark.ok().flatten()
+    }
+}
+
+const MARK: &str = "SELECT mark FROM image_place";
+
+fn file(row: &AnyRow) -> Result<FileRow, StoreError> {
+    Ok(FileRow { sha256: row.try_get(0)?, size: count(row.try_get(1)?), user: row.try_get(2)? })
 }
 
 fn image(row: &AnyRow) -> Result<ImageRow, StoreError> {

@@ -24,7 +24,7 @@ pub use ci::CiRow;
 pub use daemons::DaemonRow;
 pub use dump::DumpError;
 pub use hold::{Hold, Turn};
-pub use images::ImageRow;
+pub use images::{FileRow, ImageRow};
 pub use jobs::JobRow;
 pub use objects::{Objects, ObjectsError, Pieces};
 pub use requests::RequestRow;
@@ -103,6 +103,14 @@ impl Store {
         let text = path.display().to_string();
         let text = text.replace('%', "%25").replace('?', "%3f").replace('#', "%23");
         format!("sqlite://{text}?mode=rwc")
+    }
+
+    /// Whether the database is surely still ours: what is outside of it may be changed for a moment more.
+    ///
+    /// # Errors
+    /// [`StoreError::Silent`] when it is not.
+    pub fn check_trust(&self) -> Result<(), StoreError> {
+        self.trust.check()
     }
 
     /// A URL of SQLite by which a file that is not there is made, unless it says how it is to be opened.

@@ -56,6 +56,13 @@ const STEPS: &[&[&str]] = &[
         name TEXT PRIMARY KEY, sha256 TEXT NOT NULL, size BIGINT NOT NULL, user_name TEXT NOT NULL,
         note TEXT NOT NULL, made_us BIGINT NOT NULL, until_us BIGINT NOT NULL)"],
     &["CREATE TABLE ci_jobs (name TEXT PRIMARY KEY, document TEXT NOT NULL)"],
+    // Who has brought a file, whether or not it has a name, and which place the files are in.
+    &[
+        "CREATE TABLE files (
+        sha256 TEXT PRIMARY KEY, size BIGINT NOT NULL, user_name TEXT NOT NULL)",
+        "INSERT INTO files SELECT sha256, MAX(size), MIN(user_name) FROM images GROUP BY sha256",
+        "CREATE TABLE image_place (mark TEXT NOT NULL)",
+    ],
 ];
 
 /// The schema that this program reads and writes.

@@ -129,6 +129,7 @@ const ROWS: &[&[&str]] = &[
     &["INSERT INTO jobs VALUES (3, 'finished', 60, '{}', 'job_name: \"é\"')"],
     &["INSERT INTO images VALUES ('linux', 'ab', 5, 'alice', '', 1, 9223372036854775807)"],
     &["INSERT INTO ci_jobs VALUES ('smoke', '{}')"],
+    &["INSERT INTO files VALUES ('cd', 6, 'bob')", "INSERT INTO image_place VALUES ('a place')"],
 ];
 
 /// A database as the program of a schema has left it.
@@ -167,6 +168,10 @@ async fn nothing_is_lost(url: &str, version: i64) {
         (version >= 5).then_some(i64::MAX as u64)
     );
     assert_eq!(store.ci_jobs().await.unwrap().len(), usize::from(version >= 6));
+    // The files of images are known from then on.
+    let files = usize::from(version >= 5) + usize::from(version >= 7);
+    assert_eq!(store.files().await.unwrap().len(), files);
+    assert_eq!(store.place_mark().await.unwrap().is_some(), version >= 7);
     store.close().await;
 }
 

@@ -33,6 +33,7 @@ impl Store {
     }
 
     pub async fn put_told(&self, told: &ToldRow) -> Result<(), StoreError> {
+        self.trust.check()?;
         sqlx::query(
             "INSERT INTO told_parts (board, part, url, holders, until_us)
              VALUES ($1, $2, $3, $4, $5)
@@ -50,6 +51,7 @@ impl Store {
     }
 
     pub async fn remove_told(&self, board: &str, part: &str) -> Result<(), StoreError> {
+        self.trust.check()?;
         let sql = "DELETE FROM told_parts WHERE board = $1 AND part = $2";
         sqlx::query(sql).bind(board).bind(part).execute(&self.pool).await?;
         Ok(())

@@ -79,6 +79,7 @@ impl Store {
     }
 
     pub async fn put_user(&self, user: &UserRow) -> Result<(), StoreError> {
+        self.trust.check()?;
         sqlx::query(
             "INSERT INTO users (name, groups_of, rights) VALUES ($1, $2, $3)
              ON CONFLICT (name) DO UPDATE SET groups_of = excluded.groups_of,
@@ -94,6 +95,7 @@ impl Store {
 
     /// Adds a user with their first token: both, or neither.
     pub async fn add_user(&self, user: &UserRow, token: &TokenRow) -> Result<(), StoreError> {
+        self.trust.check()?;
         let mut change = self.pool.begin().await?;
         sqlx::query("INSERT INTO users (name, groups_of, rights) VALUES ($1, $2, $3)")
             .bind(&user.name)
@@ -107,6 +109,7 @@ impl Store {
 
     /// Forgets a user and all of their tokens. Whether there was one.
     pub async fn remove_user(&self, name: &str) -> Result<bool, StoreError> {
+        self.trust.check()?;
         let mut change = self.pool.begin().await?;
         let tokens = "DELETE FROM tokens WHERE user_name = $1";
         sqlx::query(tokens).bind(name).execute(&mut *change).await?;
@@ -117,6 +120,7 @@ impl Store {
     }
 
     pub async fn put_group(&self, group: &GroupRow) -> Result<(), StoreError> {
+        self.trust.check()?;
         sqlx::query(
             "INSERT INTO user_groups (name, rights) VALUES ($1, $2)
              ON CONFLICT (name) DO UPDATE SET rights = excluded.rights",
@@ -130,17 +134,20 @@ impl Store {
 
     /// Whether there was one.
     pub async fn remove_group(&self, name: &str) -> Result<bool, StoreError> {
+        self.trust.check()?;
         let sql = "DELETE FROM user_groups WHERE name = $1";
         let removed = sqlx::query(sql).bind(name).execute(&self.pool).await?;
         Ok(removed.rows_affected() > 0)
     }
 
     pub async fn add_token(&self, token: &TokenRow) -> Result<(), StoreError> {
+        self.trust.check()?;
         insert(token).execute(&self.pool).await?;
         Ok(())
     }
 
     pub async fn remove_token(&self, hash: &str) -> Result<(), StoreError> {
+        self.trust.check()?;
         sqlx::query("DELETE FROM tokens WHERE hash = $1").bind(hash).execute(&self.pool).await?;
         Ok(())
     }

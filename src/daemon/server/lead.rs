@@ -51,6 +51,9 @@ impl Lead {
         let login = Login { token_file, ca: config.daemons.ca.clone(), behalf: None };
         let jobs = config.jobs.clone().within(&config.dir);
         let images = Images::open(store.clone(), config.images())?;
+        if !database.starts_with("sqlite:") {
+            images.check_place().await?;
+        }
         let server = Server::load(store, login, jobs).await.map_err(Failure::from)?;
         let doors = Doors::new(config.access.clone(), Pages::new(|| page_key(&runtime_dir())));
         let access = doors.refresh(&server).await?;

@@ -16,6 +16,7 @@ use super::{RuntimeSocket, Safety, bind, permit, runtime_dir};
 use crate::config::server::ServerConfig;
 use crate::front::http::{Listener, Tls, TlsConfig};
 use crate::model::{Failure, Kind};
+use crate::server::Images;
 use crate::store::{Store, Turn};
 use lead::{Lead, Over};
 use standby::{first_turn, stand_by};
@@ -58,7 +59,12 @@ impl ServerDaemon {
         let database = database_of(&config);
         let begun = match first_turn(&database).await? {
             Turn::Ours(hold) => Ok(Lead::open(&config, &database, hold).await?),
-            Turn::Theirs(leader) => Err(leader.unwrap_or_else(|| ANOTHER.into())),
+            Turn::Theirs(leader) => {
+                if !database.starts_with("sqlite:") {
+                    Images::check_place_of(&database, &config.images()).await?;
+                }
+                Err(leader.unwrap_or_else(|| ANOTHER.into()))
+            }
         };
         let safety = match &begun {
             Ok(lead) => Safety::of_http(&config.http, lead.access()),

@@ -18,6 +18,10 @@ impl Action for PowerOff {
 
     fn run<'a>(&'a self, context: &'a mut Context) -> Running<'a> {
         Box::pin(async move {
+            if context.left_on {
+                context.log.info("the board stays on");
+                return Ok(());
+            }
             if let Some(machine) = &context.machine {
                 machine.stop().await;
             }

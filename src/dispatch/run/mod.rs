@@ -83,6 +83,9 @@ pub async fn run(
     if done.as_ref().is_err_and(|error| *error != Error::Cancelled) {
         pause::on_failure(context, cancelled).await;
     }
+    if done.is_ok() && context.settings.leave_on {
+        pause::when_up(context, cancelled).await;
+    }
     // A device or a job may give switching off longer.
     let longest = pipeline.finalize.walk().into_iter().map(|step| step.timeout).max();
     let least = FINALIZE_LIMIT.max(Duration::from_secs(longest.unwrap_or(0)));

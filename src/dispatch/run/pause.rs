@@ -28,6 +28,34 @@ pub(super) async fn on_failure(context: &mut Context, cancelled: &CancellationTo
     if let Err(error) = session.share(true).await {
         log.warning(format!("the console cannot be given to others: {error}"));
     }
+    hold(context, limit, cancelled).await;
+    if let Ok(session) = context.session()
+        && let Err(error) = session.share(false).await
+    {
+        log.warning(format!("the console is not the job's alone any more: {error}"));
+    }
+    log.info("the pause is over");
+}
+
+/// Leaves the board on. A QEMU of the job's own would end with it: that is held, with its console open to everybody,
+/// until somebody cancels the job.
+pub(super) async fn when_up(context: &mut Context, cancelled: &CancellationToken) {
+    if context.machine.is_none() {
+        context.left_on = true;
+        return;
+    }
+    let log = context.log.clone();
+    let Ok(session) = context.session() else { return };
+    if let Err(error) = session.share(true).await {
+        log.warning(format!("the console cannot be given to others: {error}"));
+    }
+    log.info("the board is up, and is kept so until the job is cancelled");
+    hold(context, LONGEST, cancelled).await;
+}
+
+async fn hold(context: &mut Context, limit: Duration, cancelled: &CancellationToken) {
+    let log = context.log.clone();
+    let Ok(session) = context.session() else { return };
     let end = Instant::now() + limit;
     let hold = async {
         // A console that is lost meanwhile is no reason to let go of the board.
@@ -40,10 +68,4 @@ pub(super) async fn on_failure(context: &mut Context, cancelled: &CancellationTo
         () = hold => {}
         () = cancelled.cancelled() => {}
     }
-    if let Ok(session) = context.session()
-        && let Err(error) = session.share(false).await
-    {
-        log.warning(format!("the console is not the job's alone any more: {error}"));
-    }
-    log.info("the pause is over");
 }

@@ -162,6 +162,9 @@ impl JobFolder {
         }
         words.extend(["--output".into(), self.output().into(), "--claim".into()]);
         words.extend(["--job-id".into(), self.work.id.to_string().into()]);
+        if self.work.leave_on {
+            words.push("--leave-on".into());
+        }
         if self.work.boards.iter().any(|board| board.console.is_some() || board.outlet.is_some()) {
             words.extend(["--lab".into(), self.path.join(LAB).into()]);
         }
@@ -282,7 +285,7 @@ mod tests {
 
     fn work(id: u64) -> Work {
         let definition = "job_name: a\n".into();
-        Work { id, definition, boards: Vec::new(), token: None, script: None }
+        Work { id, definition, boards: Vec::new(), token: None, script: None, leave_on: false }
     }
 
     #[test]

@@ -28,7 +28,8 @@ use self::claim::Life;
 use self::folder::{JobFolder, Unreadable};
 use crate::client::server::LabServer;
 use crate::model::{
-    Failure, Kind, Name, PROTOCOL, WorkEnd, WorkFailure, WorkerHello, WorkerOrders, units,
+    Failure, Kind, LAB_SERVER, Name, PROTOCOL, Work, WorkEnd, WorkFailure, WorkerHello,
+    WorkerOrders, units,
 };
 
 /// A server that says again and again what is being done already is not asked more often than this.
@@ -228,6 +229,8 @@ impl Worker {
                 continue;
             }
             let dir = self.shared.settings.dir.clone();
+            let url = self.shared.settings.server.url();
+            let work = Work { definition: work.definition.replace(LAB_SERVER, &url), ..work };
             match job::blocking(move || JobFolder::make(&dir, &work)).await {
                 Ok(folder) => {
                     tracing::info!(job = id, "begins");

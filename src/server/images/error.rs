@@ -2,6 +2,7 @@
 
 use std::io;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use crate::model::{Failure, Kind, Refusal, Sha256};
 use crate::store::{ObjectsError, StoreError};
@@ -18,6 +19,14 @@ pub enum ImageError {
     NotHere(Sha256),
     #[error("{user} may store {quota} bytes, has {used} of them, and wants {more} more")]
     Quota { user: String, used: u64, more: u64, quota: u64 },
+    #[error("{user} has {open} files that have no name or have not come whole")]
+    TooMany { user: String, open: usize },
+    #[error("{0:?} could be mistaken for a SHA-256, by which files are had, too")]
+    LikeHash(String),
+    #[error("the images: {what} was not removed within {limit:?}")]
+    Slow { what: String, limit: Duration },
+    #[error("{0}")]
+    Elsewhere(String),
     #[error("the next byte is the one at {0}")]
     Offset(u64),
     #[error("it is being written by somebody else just now")]
@@ -38,13 +47,27 @@ pub enum ImageError {
     Store(#[from] StoreError),
 }
 
+impl ImageError {
+    /// Whether there is no room any more where the files are.
+    pub fn is_full(&self) -> bool {
+        match self {
+            Self::File { error, .. } => error.kind() == io::ErrorKind::StorageFull,
+            Self::Objects(error) => error.is_full(),
+            _ => false,
+        }
+    }
+}
+
 impl From<ImageError> for Failure {
     fn from(error: ImageError) -> Self {
         let text = error.to_string();
         match error {
+            error if error.is_full() => Self::new(Kind::Infra, text).hint(
+                "what came is kept: go on when there is room; lava image remove makes some, an hour later",
+            ),
             ImageError::Objects(error) => error.into(),
             ImageError::Store(error) => error.into(),
-            ImageError::File { .. } | ImageError::Damaged(_) => Self::new(Kind::Infra, text),
+            ImageError::File { .. } | ImageError::Damaged(_) | ImageError::Slow { .. } => Self::new(Kind::Infra, text),
             ImageError::NoImage(_) => {
                 Self::new(Kind::User, text).hint("lava image list has those that there are")
             }
@@ -55,12 +78,17 @@ impl From<ImageError> for Failure {
             ImageError::Quota { .. } => {
                 Self::new(Kind::Refused, text).hint("lava image remove makes room")
             }
+            ImageError::TooMany { .. } => Self::new(Kind::Refused, text)
+                .hint("give them names, or wait: what has none an hour later is removed"),
+            ImageError::Elsewhere(_) => Self::new(Kind::Config, text),
+            // Whoever asks again how far it is can go on.
+            ImageError::Offset(_) | ImageError::Busy | ImageError::BrokenOff(_) => {
+                Self::new(Kind::Lab, text)
+            }
             ImageError::NoUpload(_)
-            | ImageError::Offset(_)
-            | ImageError::Busy
+            | ImageError::LikeHash(_)
             | ImageError::TooLong(_)
-            | ImageError::Differs { .. }
-            | ImageError::BrokenOff(_) => Self::new(Kind::User, text),
+            | ImageError::Differs { .. } => Self::new(Kind::User, text),
         }
     }
 }

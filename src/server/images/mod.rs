@@ -3,8 +3,15 @@
 //! A file is uploaded first (`upload.rs`) and then given a name; several names may be one file. What has no
 //! name any more goes some time later (`tidy.rs`). None of it needs the lab's lock.
 
+mod clock;
 mod content;
 mod error;
+mod grace;
+mod parts;
+mod place;
+mod quota;
+#[cfg(test)]
+mod tests;
 mod tidy;
 mod upload;
 
@@ -21,6 +28,7 @@ pub use content::Content;
 pub use error::ImageError;
 
 use super::Asker;
+use grace::Grace;
 
 /// The image store of a lab.
 #[derive(Debug, Clone)]
@@ -34,6 +42,10 @@ struct Inner {
     uploads: PathBuf,
     config: ImagesConfig,
     writing: Mutex<Writing>,
+    /// Shut while names are given and files removed. Behind it is since when files have had none, …
+    gate: tokio::sync::Mutex<Grace>,
+    /// … and since when what was left half done has not changed.
+    left: tokio::sync::Mutex<Grace>,
 }
 
 /// The uploads that are under way in this process.
@@ -54,8 +66,8 @@ impl Images {
         std::fs::create_dir_all(&uploads).map_err(|error| {
             Failure::new(Kind::Infra, format!("{}: {error}", uploads.display()))
         })?;
-        let writing = Mutex::default();
-        Ok(Self(Arc::new(Inner { store, objects, uploads, config, writing })))
+        let (writing, gate, left) = (Mutex::default(), Default::default(), Default::default());
+        Ok(Self(Arc::new(Inner { store, objects, uploads, config, writing, gate, left })))
     }
 
     /// All that have a name.
@@ -63,7 +75,10 @@ impl Images {
     /// # Errors
     /// When the store does not answer. So for all that is asked here.
     pub async fn list(&self) -> Result<Vec<ImageInfo>, ImageError> {
-        self.0.store.images().await?.into_iter().map(info).collect()
+        let images = self.0.store.images().await?.into_iter().map(info);
+        // One that cannot be read hides no other.
+        let told = |error: &ImageError| tracing::error!(%error, "it is not listed");
+        Ok(images.filter_map(|image| image.inspect_err(told).ok()).collect())
     }
 
     /// # Errors
@@ -83,12 +98,17 @@ impl Images {
         new: NewImage,
         asker: &Asker,
     ) -> Result<ImageInfo, ImageError> {
+        if name.as_str().parse::<Sha256>().is_ok() {
+            return Err(ImageError::LikeHash(name.to_string()));
+        }
+        // From here on the file stays, and the name is nobody else's.
+        let mut gate = self.0.gate.lock().await;
         let size = self.0.objects.size(&new.sha256).await?;
         let size = size.ok_or_else(|| ImageError::NotHere(new.sha256.clone()))?;
         let before = self.0.store.image(name.as_str()).await?;
         self.check_owner(before.as_ref(), asker)?;
-        let freed = before.filter(|row| row.user == asker.user).map_or(0, |row| row.size);
-        self.check_quota(&asker.user, size, freed, &new.sha256).await?;
+        let file = (&new.sha256, size);
+        self.check_quota(&mut gate, &asker.user, file, Some(name.as_str())).await?;
         let made_us = now_us();
         let keep_s = new.keep_s.unwrap_or(self.0.config.keep.as_secs());
         let until_us = match keep_s {
@@ -106,6 +126,7 @@ impl Images {
             until_us,
         };
         self.0.store.put_image(&row).await?;
+        gate.renew(&row.sha256);
         info(row)
     }
 
@@ -114,10 +135,13 @@ impl Images {
     /// # Errors
     /// When there is none, or it is somebody else's.
     pub async fn remove(&self, name: &str, asker: &Asker) -> Result<(), ImageError> {
+        let mut gate = self.0.gate.lock().await;
         let row = self.0.store.image(name).await?;
         let row = row.ok_or_else(|| ImageError::NoImage(name.to_owned()))?;
         self.check_owner(Some(&row), asker)?;
         self.0.store.remove_image(name).await?;
+        // It has the whole time from the end of its last name on.
+        gate.renew(&row.sha256);
         Ok(())
     }
 
@@ -129,25 +153,6 @@ impl Images {
             }
             None => Ok(()),
         }
-    }
-
-    /// Whether a user may have so many bytes more, when so many are freed.
-    async fn check_quota(
-        &self,
-        user: &str,
-        more: u64,
-        freed: u64,
-        of: &Sha256,
-    ) -> Result<(), ImageError> {
-        let Some(quota) = self.0.config.quota else { return Ok(()) };
-        let images = self.0.store.images().await?;
-        let images = images.iter().filter(|image| image.user == user).map(|image| image.size);
-        let uploads = self.uploads_of(user, of).await;
-        let used = images.chain([uploads]).fold(0, u64::saturating_add).saturating_sub(freed);
-        if used.saturating_add(more) > quota {
-            return Err(ImageError::Quota { user: user.to_owned(), used, more, quota });
-        }
-        Ok(())
     }
 
     fn writing(&self) -> MutexGuard<'_, Writing> {

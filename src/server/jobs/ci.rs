@@ -188,7 +188,7 @@ impl Server {
                 token
             }
         };
-        Ok(Work { id, definition, boards: Vec::new(), token: Some(token), script })
+        Ok(Work { id, definition, boards: Vec::new(), token: Some(token), script, leave_on: false })
     }
 
     /// The tokens of the scripts that run. That of somebody who is no user any more lets in no more.

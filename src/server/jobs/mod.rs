@@ -13,6 +13,7 @@
 //! any more, or no worker is there, the boards go back and the job asks for boards anew, with the age that it has.
 
 mod boards;
+pub mod boot;
 mod ci;
 mod error;
 mod health;
@@ -95,6 +96,9 @@ pub(super) struct Record {
     /// It runs a script.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     script: Option<ci::Script>,
+    /// It boots a board of somebody's lease.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) boot: Option<boot::Boot>,
 }
 
 /// Who may look at a job beside its user and who may control everything.
@@ -235,7 +239,12 @@ impl Server {
         self.0.logs.close(id);
         tracing::info!(job = id, user = record.info.user, "{}", health.as_str());
         self.changed();
-        if state.requests.get(&record.info.request).is_some_and(|it| it.info.job == Some(id)) {
+        if record.boot.is_some() {
+            if let Err(error) = self.lease_after(state, &record).await {
+                tracing::error!(job = id, "its lease is as it was during the boot: {error}");
+            }
+        } else if state.requests.get(&record.info.request).is_some_and(|it| it.info.job == Some(id))
+        {
             let who = format!("job {id}");
             if let Err(error) = self.end(state, record.info.request, Ending::Released, &who).await {
                 tracing::error!(job = id, "its boards are given back at the next look: {error}");

@@ -5,7 +5,9 @@ use std::time::Duration;
 use super::boards::kept_for;
 use super::workers::infrastructure;
 use super::{Jobs, Record, WorkerKey};
-use crate::model::{Ending, Failure, JobBoard, JobHealth, JobState, RequestState, WorkFailure};
+use crate::model::{
+    Ending, Failure, JobBoard, JobHealth, JobState, RequestInfo, RequestState, WorkFailure,
+};
 use crate::sched::Seconds;
 use crate::server::heard::Heard;
 use crate::server::state::State;
@@ -88,7 +90,8 @@ impl Server {
             return self.ask_again(state, record, now_us).await;
         }
         let request = state.requests.get(&record.info.request).map(|it| it.info.clone());
-        let Some(request) = request.filter(|request| request.job == Some(id)) else {
+        let own = |request: &RequestInfo| record.boot.is_some() || request.job == Some(id);
+        let Some(request) = request.filter(own) else {
             return self.without_boards(state, record).await;
         };
         let (before, over) = (record.info.state, record.has_waited(now_us));
@@ -101,11 +104,17 @@ impl Server {
         if !matches!(before, JobState::Submitted | JobState::Scheduling) {
             return Ok(());
         }
+        if record.boot.is_some() {
+            self.share_with_boot(state, &record, true).await?;
+        }
+        let request = state.requests.get(&request.id).map_or(request, |it| it.info.clone());
         let told = state.is_told(&request);
         record.info.state = if told { JobState::Scheduled } else { JobState::Scheduling };
-        let roles = request.boards.iter().zip(&record.roles);
-        record.info.boards =
-            roles.map(|(name, role)| JobBoard { name: name.clone(), role: role.clone() }).collect();
+        if record.boot.is_none() {
+            let boards = request.boards.iter().zip(&record.roles);
+            let boards = boards.map(|(name, role)| (name.clone(), role.clone()));
+            record.info.boards = boards.map(|(name, role)| JobBoard { name, role }).collect();
+        }
         match record.info.state == before {
             true => Ok(()),
             false => self.put_job(state, record).await,
@@ -173,7 +182,7 @@ impl Record {
         }
         match state.requests.get(&self.info.request) {
             None => true,
-            Some(request) if request.info.job != Some(self.info.id) => true,
+            Some(it) if self.boot.is_none() && it.info.job != Some(self.info.id) => true,
             Some(request) => match request.info.state {
                 RequestState::Leased => {
                     matches!(self.info.state, JobState::Submitted | JobState::Scheduling)

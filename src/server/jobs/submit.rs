@@ -159,14 +159,14 @@ impl Server {
             }
         }
         let state = self.looked().await;
-        Ok(jobs.into_iter().map(|info| state.with_why(info)).collect())
+        Ok(jobs.into_iter().map(|info| self.with_stage(state.with_why(info))).collect())
     }
 
     /// # Errors
     /// When there is no such job, or the asker may not look at it.
     pub async fn job(&self, id: u64, asker: &Asker) -> Result<JobInfo, ServerError> {
         let info = self.job_record(id, asker).await?.info;
-        Ok(self.looked().await.with_why(info))
+        Ok(self.with_stage(self.looked().await.with_why(info)))
     }
 
     /// A job as it was handed in, without the values of its secrets.
@@ -210,6 +210,10 @@ impl Server {
     /// As [`Self::submit_job`]; when the asker may not look at it.
     pub async fn resubmit_job(&self, id: u64, asker: &Asker) -> Result<JobInfo, ServerError> {
         let record = self.job_record(id, asker).await?;
+        if record.boot.is_some() {
+            let what = format!("job {id} was a boot: lava boot boots again");
+            return Err(ServerError::Wrong(what));
+        }
         let text = self.0.store.job_definition(id).await?.ok_or(JobError::NoJob(id))?;
         if record.info.ci.is_some() {
             return self.rerun(&record, &text, asker).await;
@@ -310,11 +314,22 @@ pub(super) fn new(wanted: Wanted, user: String) -> Record {
         resubmit_of: None,
         checks: None,
         ci: None,
+        boot: None,
         tally: None,
         waiting: None,
     };
-    let (audience, instance, script) = (None, None, None);
-    Record { info, audience, roles, length_s, queue_s, wants: worker, viewers, instance, script }
+    Record {
+        info,
+        audience: None,
+        roles,
+        length_s,
+        queue_s,
+        wants: worker,
+        viewers,
+        instance: None,
+        script: None,
+        boot: None,
+    }
 }
 
 /// A health check of a board.

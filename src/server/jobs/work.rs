@@ -68,6 +68,31 @@ impl Server {
         Ok(tried.map_err(JobError::Definition)?)
     }
 
+    /// The ways to boot that a board's dictionary has.
+    ///
+    /// # Errors
+    /// What is wrong with it.
+    pub(super) async fn boot_methods(
+        &self,
+        name: &Name,
+        description: &BoardDescription,
+    ) -> Result<Vec<String>, ServerError> {
+        let (name, description) = (name.clone(), description.clone());
+        let part = Part { name, role: None, description, console: None, outlet: None };
+        let (folder, templates) = (self.0.logs.scratch(), self.0.config.templates.clone());
+        let read = tokio::task::spawn_blocking(move || {
+            let boards = dictionaries(&folder, "context: {}\n", &[part], &templates);
+            let _ = std::fs::remove_dir_all(&folder);
+            let problems = Problems::default();
+            let at = At::top("the dictionary", &problems);
+            let text = boards?.pop().map(|board| board.dictionary).unwrap_or_default();
+            let node = crate::yaml::parse(&text, &at);
+            problems.check(node.and_then(|node| Device::read(&node, &at)))
+        });
+        let read = read.await.unwrap_or_else(|error| Err(Failure::from_error(Kind::Bug, &error)));
+        Ok(read.map_err(JobError::Definition)?.boot_methods)
+    }
+
     /// Everything that a job's dispatcher needs.
     ///
     /// # Errors
@@ -110,7 +135,7 @@ impl Server {
         let boards =
             boards.await.unwrap_or_else(|error| Err(Failure::from_error(Kind::Bug, &error)));
         let boards = boards.map_err(JobError::Definition)?;
-        Ok(Work { id, definition, boards, token, script: None })
+        Ok(Work { id, definition, boards, token, script: None, leave_on: job.boot.is_some() })
     }
 }
 

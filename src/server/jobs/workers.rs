@@ -230,7 +230,8 @@ impl Server {
         let room = hello.slots.saturating_sub(has).min(MAX_AT_ONCE - orders.start.len());
         let taken: Vec<Record> = waiting.into_iter().take(room).cloned().collect();
         for mut record in taken {
-            if record.script.is_none() && !self.begin_time(&mut state, &record).await? {
+            let own = record.script.is_none() && record.boot.is_none();
+            if own && !self.begin_time(&mut state, &record).await? {
                 continue;
             }
             record.info.worker = Some(name.clone());

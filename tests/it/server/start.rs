@@ -70,9 +70,13 @@ fn postgresql_keeps_the_same() {
 fn of_two_servers_on_one_database_one_stands_by_and_takes_over() {
     let lab = TestLab::new();
     let postgres = Postgres::start();
-    let start = |dir: &str| {
+    let shared = lab.write("server.toml", "[images]\nplace = \"shared\"\n");
+    let args = |dir: &str| {
         let (dir, url) = (lab.path(dir).display().to_string(), postgres.url());
-        let args = ["--listen", "127.0.0.1:0", "--database", &url, "--dir", &dir];
+        ["--listen", "127.0.0.1:0", "--database", &url, "--dir", &dir].map(str::to_owned)
+    };
+    let start = |dir: &str| {
+        let args = args(dir).into_iter().chain(["--config".into(), shared.clone()]);
         let daemon = lab.start("lava-server", args);
         Server { address: daemon.address("http"), daemon }
     };
@@ -83,6 +87,15 @@ fn of_two_servers_on_one_database_one_stands_by_and_takes_over() {
     assert_eq!(first.ask("POST", "/requests", &asked).status, 200);
     first.until("it is hers", "/requests/1", |it| it["state"] == "leased");
 
+    // One that has other files is none for this lab.
+    let alone = lab.run("lava-server", args("alone"), "");
+    let told = String::from_utf8_lossy(&alone.stderr).into_owned();
+    assert!(
+        alone.status.code() == Some(2)
+            && told.contains("alone/images/files is not marked")
+            && told.contains("a folder that they share"),
+        "{told}"
+    );
     // The other one gives nothing away, and says who does.
     let second = start("second");
     let refused = second.ask("POST", "/requests", &asked);

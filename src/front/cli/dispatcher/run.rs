@@ -87,6 +87,10 @@ pub struct RunArgs {
     /// "debug: {pause_on_failure: {minutes: 30}}" says.
     #[arg(long, value_name = "TIME", value_parser = units::duration)]
     pause_on_failure: Option<Duration>,
+    /// Leave the board on when the job is complete, with its console open to everybody. A QEMU of the job's own is
+    /// kept until the job is cancelled.
+    #[arg(long)]
+    leave_on: bool,
     /// Begin the job only if nobody has begun it in this output folder: how workers run jobs.
     #[arg(long, hide = true)]
     claim: bool,
@@ -127,6 +131,7 @@ impl RunArgs {
             claimed: self.claim.then(|| output.clone()),
             output,
             pause_on_failure: self.pause_on_failure,
+            leave_on: self.leave_on,
         };
         if self.validate {
             for loaded in &all {

@@ -3,6 +3,7 @@
 mod attach;
 mod board;
 mod boards;
+mod boot;
 mod breaks;
 mod broadcast;
 mod ci;
@@ -65,6 +66,7 @@ enum Verb {
     Lab(LabVerb),
     Attach(attach::AttachArgs),
     Board(board::BoardArgs),
+    Boot(boot::BootArgs),
     Broadcast(broadcast::BroadcastArgs),
     Ci(ci::CiArgs),
     Completions(completions::CompletionsArgs),
@@ -135,6 +137,7 @@ pub fn run(args: LavaArgs) -> ExitCode {
     let ended = match args.verb {
         Verb::Attach(args) => return attach::run(args),
         Verb::Board(args) => wait(board::run(args, &ctx)),
+        Verb::Boot(args) => wait(boot::run(args, &ctx)),
         Verb::Broadcast(args) => return broadcast::run(args, &ctx),
         Verb::Ci(args) => wait(ci::run(args, &ctx)),
         Verb::Completions(args) => wait(completions::run(&args, &ctx)),

@@ -36,6 +36,8 @@ pub fn openapi() -> utoipa::openapi::OpenApi {
             console::switch,
             feed::feed,
             jobs::check_board,
+            jobs::boot::boot,
+            jobs::boot::image,
             jobs::list,
             jobs::submit,
             jobs::get,

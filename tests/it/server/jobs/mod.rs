@@ -1,5 +1,6 @@
 //! Jobs: handed in, run by a worker, and what is left of them.
 
+mod boot;
 mod ends;
 mod faults;
 mod group;

@@ -1,6 +1,7 @@
 //! `lava image put`: stores a file.
 
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
@@ -15,9 +16,12 @@ use crate::model::{Failure, Kind, Name, NewImage, Sha256, UploadRequest, units};
 
 /// So many bytes are sent at once.
 const PIECE: usize = 8 * 1024 * 1024;
-/// How often an upload whose connection breaks is gone on with before it has failed, and how long later.
-const TRIES: u32 = 5;
-const PAUSE: std::time::Duration = std::time::Duration::from_secs(1);
+/// For how long an upload that gets no further, as its connection breaks or somebody else still sends, is tried to
+/// go on with: who sent before us is given up by the server after a minute.
+const PATIENCE: Duration = Duration::from_secs(120);
+/// … and how much later each time; no more than this.
+const PAUSE: Duration = Duration::from_secs(1);
+const LONGEST_PAUSE: Duration = Duration::from_secs(10);
 
 /// Stores a file. What was sent before the connection broke, or Ctrl-C, need not be sent again.
 #[derive(Debug, Args)]
@@ -37,6 +41,20 @@ pub(super) struct PutArgs {
     server: ServerArg,
 }
 
+/// How far an upload was, and since when.
+struct Way {
+    reached: u64,
+    since: Instant,
+}
+
+impl Way {
+    fn is_at(&mut self, offset: u64) {
+        if offset != self.reached {
+            *self = Self { reached: offset, since: Instant::now() };
+        }
+    }
+}
+
 fn keep(text: &str) -> Result<u64, String> {
     match text {
         "ever" => Ok(0),
@@ -53,15 +71,16 @@ pub(super) async fn put(args: PutArgs, ctx: &Context) -> Result<(), Failure> {
     let (size, sha256) = hash(&args.file).await?;
     let user = Some(ctx.user().to_owned());
     let new = UploadRequest { size, sha256: sha256.clone(), user: user.clone() };
-    let mut tries = 0;
-    while let Err(failure) = send(&server, &args.file, &new, ctx).await {
-        tries += 1;
+    let mut way = Way { reached: 0, since: Instant::now() };
+    let mut pause = PAUSE;
+    while let Err(failure) = send(&server, &args.file, &new, &mut way, ctx).await {
         // A connection that breaks is the lab's fault; what the server has said itself is not asked again.
-        if failure.kind != Kind::Lab || tries > TRIES {
+        if failure.kind != Kind::Lab || way.since.elapsed() > PATIENCE {
             return Err(failure);
         }
         ctx.note(&format!("{failure}; going on\n")).await;
-        tokio::time::sleep(PAUSE * tries).await;
+        tokio::time::sleep(pause).await;
+        pause = (pause * 2).min(LONGEST_PAUSE);
     }
     let image = NewImage { sha256, keep_s: args.keep, note: args.note, user };
     let image = server.put_image(&name, &image).await?;
@@ -100,6 +119,7 @@ async fn send(
     server: &LabServer,
     path: &Path,
     new: &UploadRequest,
+    way: &mut Way,
     ctx: &Context,
 ) -> Result<(), Failure> {
     let failed = |error: std::io::Error| unreadable(path, &error);
@@ -112,6 +132,7 @@ async fn send(
     }
     while !upload.done {
         bar.set_position(upload.offset);
+        way.is_at(upload.offset);
         let mut piece = Vec::with_capacity(PIECE);
         (&mut file).take(PIECE as u64).read_to_end(&mut piece).await.map_err(failed)?;
         // All may be there and only not stored yet: then nothing is sent, which has it stored.

@@ -39,7 +39,16 @@ pub(in super::super) async fn read(
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
     need(&caller, Right::See)?;
-    let (sha256, size) = images.find(&name).await?;
+    respond(&images, &name, &headers).await
+}
+
+/// What is in an image, or the part that is asked for.
+pub(in super::super) async fn respond(
+    images: &Images,
+    name: &str,
+    headers: &HeaderMap,
+) -> Result<Response, ApiError> {
+    let (sha256, size) = images.find(name).await?;
     let tag = format!("\"sha256:{sha256}\"");
     let is = |header, tag: &str| headers.get(header).is_some_and(|value| value == tag);
     if is(IF_NONE_MATCH, &tag) {

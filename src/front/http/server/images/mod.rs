@@ -109,7 +109,10 @@ impl From<ImageError> for ApiError {
             ImageError::NoImage(_) | ImageError::NoUpload(_) | ImageError::NotHere(_) => {
                 Some(StatusCode::NOT_FOUND)
             }
-            ImageError::NotYours { .. } | ImageError::Quota { .. } => Some(StatusCode::FORBIDDEN),
+            ImageError::NotYours { .. } | ImageError::Quota { .. } | ImageError::TooMany { .. } => {
+                Some(StatusCode::FORBIDDEN)
+            }
+            error if error.is_full() => Some(StatusCode::INSUFFICIENT_STORAGE),
             ImageError::Offset(_) | ImageError::Busy => Some(StatusCode::CONFLICT),
             ImageError::TooLong(_) => Some(StatusCode::PAYLOAD_TOO_LARGE),
             ImageError::Differs { .. } => Some(StatusCode::UNPROCESSABLE_ENTITY),

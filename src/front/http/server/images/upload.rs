@@ -1,8 +1,11 @@
 //! How files come in: piece by piece, from where the last one ended.
 
-use axum::body::{Body as Stream, HttpBody as _};
+use std::time::Duration;
+
+use axum::body::{Body as Stream, BodyDataStream, HttpBody as _};
 use axum::extract::Path;
 use axum::{Extension, Json};
+use futures_util::StreamExt as _;
 use serde::Deserialize;
 
 use super::super::super::{ApiError, Params};
@@ -11,6 +14,10 @@ use super::{Asking, storing};
 use crate::client::ErrorBody;
 use crate::model::{UploadInfo, UploadRequest};
 use crate::server::Images;
+
+/// Of what comes in vain so many bytes are read, for so long.
+const DRAINED: usize = 16 * 1024 * 1024;
+const DRAINED_FOR: Duration = Duration::from_secs(10);
 
 /// Where a piece belongs, and who sends it.
 #[derive(Debug, Deserialize)]
@@ -62,9 +69,11 @@ pub(in super::super) async fn get(
 ), request_body(content = Vec<u8>, content_type = "application/octet-stream"), responses(
     (status = 200, body = UploadInfo),
     (status = 404, body = ErrorBody, description = "no such upload, or somebody else's"),
-    (status = 409, body = ErrorBody, description = "the offset is not that of the next byte"),
+    (status = 409, body = ErrorBody, description = "the offset is not that of the next byte, or somebody else sends \
+     just now: ask how far it is, and go on"),
     (status = 413, body = ErrorBody, description = "more bytes than the file was to have"),
     (status = 422, body = ErrorBody, description = "it is another file than was told"),
+    (status = 507, body = ErrorBody, description = "there is no room; what came stays"),
 ))]
 pub(in super::super) async fn write(
     Extension(images): Extension<Images>,
@@ -74,8 +83,22 @@ pub(in super::super) async fn write(
     body: Stream,
 ) -> Answer<UploadInfo> {
     let user = storing(&caller, user)?.user;
-    let (length, pieces) = (body.size_hint().exact(), body.into_data_stream());
-    Ok(Json(images.write(&id, &user, offset, length, pieces).await?))
+    let (length, mut pieces) = (body.size_hint().exact(), body.into_data_stream());
+    let written = images.write(&id, &user, offset, length, &mut pieces).await;
+    if written.is_err() {
+        // Who still sends would find the connection gone, and not hear why.
+        let _ = tokio::time::timeout(DRAINED_FOR, drain(pieces)).await;
+    }
+    Ok(Json(written?))
+}
+
+async fn drain(mut pieces: BodyDataStream) {
+    let mut left = DRAINED;
+    while let Some(Ok(piece)) = pieces.next().await
+        && left > 0
+    {
+        left = left.saturating_sub(piece.len());
+    }
 }
 
 /// Gives up an upload.

@@ -1,5 +1,6 @@
 //! Jobs: handing them in, looking at them, ending them.
 
+pub(super) mod boot;
 pub(super) mod lines;
 pub(super) mod log;
 pub(super) mod results;

@@ -1,5 +1,8 @@
 //! Files are stored, whatever breaks off meanwhile, and come out as they went in.
 
+mod faults;
+mod s3;
+
 use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};

@@ -1,0 +1,100 @@
+//! `lava boot`.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::Args;
+
+use super::Context;
+use super::board::{ServerArg, tell};
+use super::job::ended;
+use crate::config::read_text;
+use crate::model::{BootRequest, BootState, Failure, JobInfo, Kind, Name};
+
+/// So often it is asked how far it is.
+const LOOK: Duration = Duration::from_millis(300);
+/// How often in a row a server that does not answer is asked again.
+const TRIES: u32 = 200;
+
+/// Boots a board that you have leased, and leaves it on for you.
+///
+/// A file is an image of the server's, by its name or SHA-256 (lava image), or a URL. How the board is booted its
+/// dictionary says. What is done on the way is the log of a job: lava job log.
+///
+/// Exit codes: 0 when it is ready, 1 when it did not boot, 3 when the lab was at fault, 4 it is not yours.
+#[derive(Debug, Args)]
+pub(super) struct BootArgs {
+    board: Name,
+    /// The kernel; of a QEMU without --ramdisk and --append, its disk.
+    #[arg(long, value_name = "IMAGE")]
+    image: String,
+    #[arg(long, value_name = "IMAGE")]
+    ramdisk: Option<String>,
+    /// The device tree.
+    #[arg(long, value_name = "IMAGE")]
+    dtb: Option<String>,
+    /// Which of the dictionary's boot commands.
+    #[arg(long, value_name = "NAME")]
+    commands: Option<String>,
+    /// The kernel's command line, of a QEMU.
+    #[arg(long, value_name = "TEXT")]
+    append: Option<String>,
+    /// By which the shell is known, a regular expression; else "[$#] $".
+    #[arg(long, value_name = "RE")]
+    prompt: Vec<String>,
+    /// As whom to log in where the console asks for that, without a password.
+    #[arg(long, value_name = "USER")]
+    login: Option<String>,
+    /// A public key that may log in by SSH from then on.
+    #[arg(long, value_name = "FILE", requires = "login")]
+    ssh_key: Option<PathBuf>,
+    /// Do not wait until it is ready.
+    #[arg(long)]
+    no_wait: bool,
+    #[command(flatten)]
+    server: ServerArg,
+}
+
+pub(super) async fn run(args: BootArgs, ctx: &Context) -> Result<(), Failure> {
+    let server = args.server.locate()?;
+    let key = args.ssh_key.as_deref().map(|path| {
+        let told = |why| Failure::new(Kind::User, format!("{}: {why}", path.display()));
+        read_text(path).map(|key| key.trim().to_owned()).map_err(told)
+    });
+    let asked = BootRequest {
+        image: args.image,
+        ramdisk: args.ramdisk,
+        dtb: args.dtb,
+        commands: args.commands,
+        append: args.append,
+        prompts: args.prompt,
+        login: args.login,
+        ssh_key: key.transpose()?,
+        user: Some(ctx.user().to_owned()),
+    };
+    let mut job = server.boot(&args.board, &asked).await?;
+    let (id, mut told, mut tries) = (job.id, None, 0);
+    loop {
+        let stage = job.boot.unwrap_or(BootState::Queued);
+        let over = args.no_wait || job.has_ended() || stage == BootState::Ready;
+        if !over && told != Some(stage) {
+            told = Some(stage);
+            ctx.note(&format!("job {id}: {}{}", stage.as_str(), why(&job))).await;
+        }
+        if over {
+            let text = format!("{}: {} (job {id})\n", args.board, stage.as_str());
+            tell(ctx, args.server.json, &job, &text).await?;
+            return if job.has_ended() { ended(&job) } else { Ok(()) };
+        }
+        tokio::time::sleep(LOOK).await;
+        match server.job(id, ctx.user()).await {
+            Ok(now) => (job, tries) = (now, 0),
+            Err(failure) if failure.kind == Kind::Lab && tries < TRIES => tries += 1,
+            Err(failure) => return Err(failure),
+        }
+    }
+}
+
+fn why(job: &JobInfo) -> String {
+    job.waiting.as_ref().map(|why| format!(" ({why})")).unwrap_or_default()
+}

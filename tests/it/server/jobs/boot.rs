@@ -1,0 +1,108 @@
+//! What somebody wants is booted on a board that they have leased, and left to them.
+
+use serde_json::{Value, json};
+
+use super::{Farm, demo_job, folders};
+use crate::common::job::JOB;
+use crate::common::{LIMIT, TestLab, boot_file, http, http_as, run, wait_until};
+use crate::server::{lava, text};
+
+const KEY: &str = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIE alice@lab";
+
+/// The board is somebody's from now on: the number of the lease.
+fn lease(farm: &Farm, user: &str, board: &str) -> u64 {
+    let asked = json!({"spec": format!("name={board}"), "for": "1h", "user": user});
+    let id = farm.server.ask("POST", "/requests", &asked).json()["id"].as_u64().unwrap();
+    farm.server.until("it is theirs", &format!("/requests/{id}"), |it| it["ready"] == true);
+    id
+}
+
+#[test]
+fn who_has_a_board_boots_it_and_it_stays_on_for_them() {
+    let lab = TestLab::new();
+    let farm = Farm::start(&lab, "");
+    let server = &farm.server;
+    let job = demo_job(&lab);
+    let files = job.lines().filter_map(|line| line.trim().strip_prefix("url: file://"));
+    for (file, name) in files.zip(["linux", "rootfs"]) {
+        let (code, _, err) = lava(&lab, server, "alice", &["image", "put", file, "--name", name]);
+        assert_eq!(code, 0, "{err}");
+    }
+    let key = lab.write("key.pub", &format!("{KEY}\n"));
+    let boot = ["boot", "panda01", "--image", "linux", "--ramdisk", "rootfs", "--login", "root"];
+    let boot = [&boot[..], &["--ssh-key", &key]].concat();
+    let (code, _, err) = lava(&lab, server, "alice", &boot);
+    assert!(code == 4 && err.contains("alice has not leased panda01"), "{err}");
+    let id = lease(&farm, "alice", "panda01");
+    let (code, _, err) = lava(&lab, server, "bob", &boot);
+    assert!(code == 4 && err.contains("bob has not leased panda01"), "{err}");
+
+    let mut booting = lab.program("lava");
+    booting.args(&boot).env("LAVA_USER", "alice").env("LAVA_SERVER", server.url());
+    let done = run(&mut booting, "", JOB);
+    let (out, err) = [done.stdout, done.stderr].map(|text| String::from_utf8(text).unwrap()).into();
+    assert!(done.status.success() && out == "panda01: ready (job 1)\n", "{out}{err}");
+    assert!(err.contains("job 1: queued"), "{err}");
+    // The lease is hers alone again, the board is on, and its shell knows her key.
+    let shared = server.get(&format!("/requests/{id}"));
+    assert!(
+        shared["state"] == "leased" && shared["shared_with"].as_array().is_none_or(Vec::is_empty)
+    );
+    let status = http(farm.demo.address("power"), "POST", "/outlets/panda01/status", "");
+    assert!(status.text().contains("\"on\""), "{}", status.text());
+    let shell = ["--exec", "cat ~/.ssh/authorized_keys"];
+    let mut console = lab.program("lava-console");
+    console.arg("panda01").args(shell).env("LAVA_USER", "alice").env("LAVA_SERVER", server.url());
+    let said = run(&mut console, "", LIMIT);
+    assert!(String::from_utf8_lossy(&said.stdout).contains(KEY), "{said:?}");
+    // What it took from the store it took by a pass that nobody sees, and that is over.
+    let definition = lava(&lab, server, "alice", &["job", "definition", "1"]).1;
+    assert!(
+        definition.contains("x-lava-pass: \"[MASKED]\"")
+            || definition.contains("x-lava-pass: [MASKED]"),
+        "{definition}"
+    );
+    let hash = definition.split("/jobs/1/images/").nth(1).unwrap()[..64].to_owned();
+    let taken = http_as(server.address, None, "GET", &format!("/jobs/1/images/{hash}"), "");
+    assert_eq!(taken.status, 404);
+
+    // What does not come is told with its reason.
+    let nowhere = ["boot", "panda01", "--image", "http://127.0.0.1:1/Image", "--ramdisk", "rootfs"];
+    let mut booting = lab.program("lava");
+    booting.args(nowhere).env("LAVA_USER", "alice").env("LAVA_SERVER", server.url());
+    let failed = run(&mut booting, "", JOB);
+    let told = String::from_utf8_lossy(&failed.stderr).into_owned();
+    assert!(!failed.status.success() && told.contains("http://127.0.0.1:1/Image"), "{told}");
+    assert_eq!(server.get("/jobs/2")["boot"], "failed");
+    assert_eq!(server.get(&format!("/requests/{id}"))["state"], "leased");
+}
+
+#[test]
+fn a_qemu_that_was_booted_is_kept_until_its_lease_ends() {
+    let lab = TestLab::new();
+    let farm = Farm::start(&lab, "");
+    let server = &farm.server;
+    let device = crate::common::job::shipped("qemu-arm64.yaml");
+    let add = ["board", "add", "qemu01", "--type", "qemu", "--dictionary", &device];
+    assert_eq!(lava(&lab, server, "root", &add).0, 0);
+    for (file, name) in [("Image", "linux"), ("ramdisk.cpio.gz", "rootfs")] {
+        let file = boot_file(file).display().to_string();
+        let (code, _, err) = lava(&lab, server, "alice", &["image", "put", &file, "--name", name]);
+        assert_eq!(code, 0, "{err}");
+    }
+    let id = lease(&farm, "alice", "qemu01");
+    let asked = json!({"image": "linux", "ramdisk": "rootfs", "append": "console=ttyAMA0", "user": "alice"});
+    let begun = server.ask("POST", "/boards/qemu01/boot", &asked);
+    assert_eq!(begun.status, 200, "{}", begun.text());
+    assert_eq!(text(&begun.json()["boot"]), "queued");
+    let up = farm.until("it is up, or has ended", 1, |job| {
+        job["boot"] == "ready" || job["state"] == "finished"
+    });
+    assert_eq!((&up["state"], &up["boot"]), (&"running".into(), &"ready".into()), "{up}");
+    let again = server.ask("POST", "/boards/qemu01/boot", &asked);
+    assert!(again.status == 409 && again.text().contains("by job 1"), "{}", again.text());
+    let released = server.ask("DELETE", &format!("/requests/{id}?user=alice"), &Value::Null);
+    assert_eq!(released.status, 200);
+    farm.ended(1);
+    wait_until(LIMIT, "the worker has forgotten it", || folders(&lab).is_empty());
+}
