@@ -103,6 +103,8 @@ pub(super) fn why(board: &BoardInfo) -> String {
     let health = match board.health {
         BoardHealth::Good | BoardHealth::Unknown => String::new(),
         health if board.reason.is_empty() => health.as_str().to_owned(),
+        // The state has said it already.
+        health if state(board).0 == health.as_str() => board.reason.clone(),
         health => format!("{health}: {}", board.reason),
     };
     let away = board.away.clone().unwrap_or_default();

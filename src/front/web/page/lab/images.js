@@ -88,6 +88,8 @@ form?.addEventListener("submit", async (event) => {
   }
   [find("send").disabled, find("stop").hidden] = [false, true];
 });
+// Before this, what is submitted would not come here.
+if (form) find("send").disabled = false;
 find("stop")?.addEventListener("click", () => { stopped = true; });
 find("file")?.addEventListener("change", () => {
   const [file] = find("file").files;
