@@ -22,6 +22,7 @@ mod select;
 pub mod send;
 pub mod server;
 mod sockets;
+pub mod tunnel;
 
 pub use attach::Attachment;
 pub use body::Body;

@@ -3,6 +3,7 @@
 mod announce;
 pub mod demo;
 mod fd_store;
+mod page_key;
 pub mod power;
 mod runtime_dir;
 pub mod serial;

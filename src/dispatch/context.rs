@@ -29,6 +29,7 @@ use super::overlay::{Overlay, TestRun};
 use super::progress::Progress;
 use super::qemu::Machine;
 use super::results::{CaseResult, Results};
+use super::serve::Served;
 use super::session::{Session, Wait};
 use crate::image::{Files, nbd};
 
@@ -157,6 +158,7 @@ pub struct Shared {
     pub overlay_is_in: bool,
     /// A file system image with the overlay, for a board that takes it as one more drive.
     pub overlay_drive: Option<OverlayDrive>,
+    pub installer: Installer,
     /// What the placeholders of boot commands stand for.
     pub values: Values,
     /// The TCP port of a model's console.
@@ -165,6 +167,19 @@ pub struct Shared {
     pub environment: BTreeMap<String, String>,
     /// Facts that the running action adds to its result.
     pub extra: BTreeMap<String, String>,
+}
+
+/// What an installer is started with, and what it installs to.
+#[derive(Debug, Default)]
+pub struct Installer {
+    /// Its kernel and its ramdisk, as they were on its CD.
+    pub kernel: PathBuf,
+    pub initrd: PathBuf,
+    pub disk: PathBuf,
+    /// QEMU's words, but for what the installer is told.
+    pub line: Vec<String>,
+    /// What it fetches its answers from.
+    pub answers: Option<Served>,
 }
 
 /// A file system image that has nothing but the overlay's folder.

@@ -59,6 +59,7 @@ mod suite;
 mod target;
 pub mod timeline;
 pub mod timeout;
+mod usb;
 pub mod validate;
 pub mod watch;
 pub mod worker;

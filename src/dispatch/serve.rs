@@ -48,7 +48,7 @@ pub(super) async fn listening(host: &str) -> io::Result<IpAddr> {
 
 /// One file, to be had under its own name below a secret.
 #[derive(Debug)]
-pub(super) struct Served {
+pub struct Served {
     listener: TcpListener,
     file: PathBuf,
     /// As `/5f0c…/overlay-7.tar.gz`.

@@ -149,7 +149,7 @@ impl Fetch {
         if let Some(path) = file_path(wanted.url) {
             let source = self.open(&path).await?;
             sink.begin("", &HeaderMap::new()).await?;
-            sink.copy(&path, source).await?;
+            sink.copy_local(&path, source, wanted).await?;
         } else {
             if let (Some(Digest::Sha256(hash)), Some(cache)) = (wanted.digest, &self.cache) {
                 cached = sink.take_kept(cache, hash).await?;
@@ -435,5 +435,6 @@ fn network(url: &str, error: &reqwest::Error) -> FetchError {
     FetchError::Network { url: url.to_owned(), why: chain(error) }
 }
 
+mod local;
 #[cfg(test)]
 mod tests;

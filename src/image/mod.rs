@@ -1,4 +1,4 @@
-//! Files for boards: download with checksum, unpack, cpio archives, ext file systems, U-Boot's header, and
+//! Files for boards: download with checksum, unpack, cpio archives, CDs, ext file systems, U-Boot's header, and
 //! the servers they are had from (TFTP, NBD).
 
 mod cache;
@@ -6,6 +6,7 @@ pub mod cpio;
 pub mod ext;
 mod fetch;
 mod files;
+pub mod iso;
 pub mod nbd;
 pub mod tftp;
 pub mod tree;

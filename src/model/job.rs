@@ -111,13 +111,13 @@ pub struct JobInfo {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<String>)]
     pub checks: Option<Name>,
-    /// Of the boot of a board that somebody has leased: how far it is.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub boot: Option<BootState>,
     /// The CI job of which it is a run.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<String>)]
     pub ci: Option<Name>,
+    /// Of the boot of a board that somebody has leased: how far it is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub boot: Option<BootState>,
     /// What its tests gave, once it has ended.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tally: Option<Tally>,

@@ -80,12 +80,12 @@ pub struct Work {
     /// What lets the job in at the daemons that serve its boards.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub token: Option<String>,
-    /// Its boards stay on when it is complete.
-    #[serde(default)]
-    pub leave_on: bool,
     /// It is this script to be run, and no job of LAVA's; the token is for it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub script: Option<WorkScript>,
+    /// Its boards stay on when it is complete.
+    #[serde(default)]
+    pub leave_on: bool,
 }
 
 /// A board for a job.

@@ -134,7 +134,7 @@ impl Server {
         }
     }
 
-    fn part(&self, url: &str) -> Result<Resource, Failure> {
+    pub fn part(&self, url: &str) -> Result<Resource, Failure> {
         let part: Resource =
             url.parse().map_err(|error: String| Failure::new(Kind::Config, error))?;
         Ok(Resource { login: self.0.login.clone(), ..part })

@@ -165,6 +165,9 @@ impl Server {
             .await?;
             return state.standing(id).ok_or(ServerError::NoRequest(id));
         }
+        if self.end_after_boot(&mut state, id, ending, &who).await? {
+            return state.standing(id).ok_or(ServerError::NoRequest(id));
+        }
         Ok(self.end(&mut state, id, ending, &who).await?.info)
     }
 

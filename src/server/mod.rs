@@ -21,12 +21,14 @@ mod published;
 mod queue;
 mod registry;
 mod resolve;
+mod said;
 mod share;
 mod standing;
 mod state;
 #[cfg(test)]
 mod tests;
 mod users;
+mod views;
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -47,8 +49,11 @@ pub use jobs::{JobError, boot};
 use jobs::{Logs, WorkerKey};
 pub use overview::{JobStanding, Overview};
 use published::{Interest, Published};
+use said::Said;
 use state::State;
 pub use users::Door;
+pub use views::LogView;
+use views::Views;
 
 /// A daemon has to announce itself again within this time, in seconds.
 pub const ANNOUNCE_S: u64 = 10;
@@ -69,6 +74,8 @@ struct Inner {
     login: Login,
     config: JobsConfig,
     logs: Logs,
+    views: Views,
+    said: Said,
     state: Mutex<State>,
     /// What there was at a change of this number.
     overview: std::sync::Mutex<Option<(u64, Arc<Overview>)>>,
@@ -160,6 +167,8 @@ impl Server {
             store,
             login,
             logs: Logs::new(config.dir.clone()),
+            views: Views::default(),
+            said: Said::default(),
             config,
             state: Mutex::new(state),
             overview: std::sync::Mutex::default(),

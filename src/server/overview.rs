@@ -11,7 +11,7 @@ use crate::model::{JobHealth, JobInfo, JobState, Name, RequestInfo};
 /// The lab at a moment.
 #[derive(Debug, Default)]
 pub struct Overview {
-    /// `idle`, `reserved`, `away`, or how healthy it is when that is why nobody gets it.
+    /// `idle`, `reserved`, `running`, `away`, or how healthy it is when that is why nobody gets it.
     pub boards: BTreeMap<Name, &'static str>,
     /// Those that have not ended.
     pub requests: BTreeMap<u64, Standing>,
@@ -104,6 +104,7 @@ impl State {
 
     fn word(&self, name: &Name, board: &Board) -> &'static str {
         match () {
+            () if self.runs_job(name) => "running",
             () if self.leased.contains_key(name) => "reserved",
             () if !board.health.is_usable() => board.health.as_str(),
             () if board.away.is_some() => "away",

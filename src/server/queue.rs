@@ -157,6 +157,7 @@ impl Server {
         for (id, ending) in ended {
             match state.requests.get(&id).map(|record| record.info.job) {
                 None => self.end_unknown(state, id, now),
+                Some(None) if self.end_after_boot(state, id, ending, US).await? => {}
                 Some(None) => drop(self.end(state, id, ending, US).await?),
                 Some(Some(job)) => self.end_time_of(state, id, job, ending, now).await?,
             }

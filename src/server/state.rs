@@ -211,6 +211,12 @@ impl State {
         self.boards.get(board).is_some_and(|board| board.console.is_some())
     }
 
+    /// Whether a job runs on a board.
+    pub(super) fn runs_job(&self, name: &Name) -> bool {
+        let job = self.lease_of(name).and_then(|info| info.job);
+        job.is_some_and(|job| self.jobs.is_running(job))
+    }
+
     /// The lease that a board is part of.
     pub(super) fn lease_of(&self, name: &Name) -> Option<&RequestInfo> {
         Some(&self.requests.get(self.leased.get(name)?)?.info)

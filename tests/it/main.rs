@@ -31,6 +31,7 @@ mod past;
 mod power;
 mod qemu_group;
 mod qemu_jobs;
+mod qemu_roots;
 mod real_adapter;
 mod real_board;
 mod reload;

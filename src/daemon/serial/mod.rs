@@ -4,7 +4,6 @@
 mod handed;
 mod hotplug;
 mod listeners;
-mod page_key;
 mod plan;
 mod replace;
 mod serving;
@@ -24,12 +23,12 @@ use tokio_util::task::TaskTracker;
 
 pub use self::handed::HandedSerial;
 use self::hotplug::{Happened, Hotplug};
-use self::page_key::page_key;
 use self::plan::{Plan, Started};
 pub use self::replace::{Left, left, serve, understands};
 use self::serving::{Lives, Serving};
 use super::announce::{Announcer, Served};
 use super::fd_store::Stored;
+use super::page_key::page_key;
 use super::{RuntimeSocket, runtime_dir};
 use crate::config::serial::SerialConfig;
 use crate::console::{Handed, Roster};

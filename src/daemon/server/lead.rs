@@ -8,7 +8,9 @@ use super::Site;
 use crate::client::Login;
 use crate::config::AccessConfig;
 use crate::config::server::ServerConfig;
-use crate::daemon::SHUTDOWN_LIMIT;
+use crate::daemon::page_key::page_key;
+use crate::daemon::{SHUTDOWN_LIMIT, runtime_dir};
+use crate::front::http::access::Pages;
 use crate::front::http::serve;
 use crate::front::http::server::{Doors, router};
 use crate::model::{Failure, Kind};
@@ -53,7 +55,7 @@ impl Lead {
             images.check_place().await?;
         }
         let server = Server::load(store, login, jobs).await.map_err(Failure::from)?;
-        let doors = Doors::new(config.access.clone());
+        let doors = Doors::new(config.access.clone(), Pages::new(|| page_key(&runtime_dir())));
         let access = doors.refresh(&server).await?;
         Ok(Self { hold, server, images, doors, access })
     }
@@ -82,7 +84,8 @@ impl Lead {
         }
         let (queue, outlets, users) = (server.clone(), server.clone(), server.clone());
         let (of_queue, of_outlets, of_users) = (end.clone(), end.clone(), end.clone());
-        let of_images = end.clone();
+        let (of_images, of_consoles, consoles) = (end.clone(), end.clone(), server.clone());
+        tasks.spawn(async move { consoles.listen(of_consoles).await });
         tasks.spawn(async move { images.tidy(of_images).await });
         let (jobs, of_jobs) = (server.clone(), end.clone());
         tasks.spawn(async move { jobs.tidy_jobs(of_jobs).await });

@@ -25,6 +25,8 @@ pub struct Loader {
     pub mac: Option<String>,
     /// U-Boot shows the board's medium to this host, which writes the image.
     pub ums_flash: bool,
+    /// That medium as a file of this host.
+    pub ums_disk: Option<String>,
     /// What it says last.
     pub final_message: String,
     /// What it says when a command has failed; regular expressions.
@@ -85,6 +87,7 @@ impl Loader {
             }
             self.start_message = text("start_message").unwrap_or_default();
             self.mac = text("lava_mac");
+            self.ums_disk = text("uboot_mass_storage_device").filter(|text| !text.is_empty());
             self.ums_flash = filled(&parameters, "uboot_ums_flash").unwrap_or(false);
         }
         self.menu = filled::<Text>(method, "menu_options").map(|text| text.0).unwrap_or_default();

@@ -5,12 +5,14 @@
 
 mod exports;
 mod loader;
+mod qdl;
 mod values;
 
 use std::collections::BTreeMap;
 
 use self::loader::LOADERS;
 pub use self::loader::Loader;
+use self::qdl::Qdl;
 use self::values::{
     address, board_id, connect, connections, filled, limits, names, present, texts,
 };
@@ -83,6 +85,8 @@ pub struct Device {
     pub flasher: Vec<String>,
     /// The board gets into fastboot by its U-Boot.
     pub fastboot_via_uboot: bool,
+    /// Qualcomm's download mode.
+    pub qdl: Qdl,
     /// Commands of the host by `recovery_mode` and `recovery_exit`.
     pub recovery: BTreeMap<String, Vec<String>>,
     pub kernel_start_message: String,
@@ -278,6 +282,7 @@ impl Device {
         let Some(boot) = present(&actions, "boot") else { return };
         self.boot_methods = names(&boot, "methods");
         let Some(methods) = present(&boot, "methods") else { return };
+        self.qdl = Qdl::read(top, &methods);
         for name in ["qemu", "qemu-nfs"] {
             self.qemu.extend(Qemu::read(&methods, name).map(|qemu| (name.to_owned(), qemu)));
         }

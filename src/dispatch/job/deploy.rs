@@ -17,8 +17,10 @@ pub struct Deploy {
     pub artefacts: Vec<Artefact>,
     /// The distribution on the board, as `debian` or `oe`.
     pub os: Option<String>,
-    /// `SERVER:PATH` of an NFS root that stays.
-    pub persistent_nfs: Option<String>,
+    /// An NFS root that stays.
+    pub persistent_nfs: Option<PersistentRoot>,
+    /// Of `iso-installer`.
+    pub iso: Option<Iso>,
     /// Of removable media: the name of the medium in the device dictionary.
     pub device: Option<String>,
     /// Of removable media: what fetches the image on the board.
@@ -31,6 +33,24 @@ pub struct Deploy {
     pub rootfs_image: Option<String>,
     /// Of `downloads`: shell commands for the downloaded files, in a container.
     pub postprocess: Option<(Container, Vec<String>)>,
+}
+
+/// A root file system that a server of the lab's has.
+#[derive(Debug, Clone, Default)]
+pub struct PersistentRoot {
+    /// `SERVER:PATH`.
+    pub address: String,
+    /// Whether the tests go into it.
+    pub install_overlay: bool,
+}
+
+/// What is on an installer's CD, and what it installs to.
+#[derive(Debug, Clone, Default)]
+pub struct Iso {
+    pub kernel: String,
+    pub initrd: String,
+    /// As QEMU's tools have it: a number of bytes, or one with `k`, `M` or `G` behind it.
+    pub installation_size: String,
 }
 
 /// A program on the board, with what it is given.
@@ -84,14 +104,19 @@ impl Deploy {
         table.optional::<bool>("enable");
         let persistent = table.table("persistent_nfs").and_then(|table| {
             let address = table.required("address");
+            let install_overlay = table.optional("install_overlay").unwrap_or(true);
             table.finish();
-            address
+            Some(PersistentRoot { address: address?, install_overlay })
         });
+        if to == "iso-installer" && table.node("iso").is_none() {
+            table.problem("iso", "\"iso\" is missing: kernel, initrd, installation_size");
+        }
         Self {
             to: to.to_owned(),
             artefacts,
             os: table.optional("os"),
             persistent_nfs: persistent,
+            iso: (to == "iso-installer").then(|| Iso::read(table)).flatten(),
             device: table.node("device").and_then(|_| table.optional("device")),
             download: Tool::read(table, "download"),
             writer: Tool::read(table, "writer"),
@@ -130,6 +155,20 @@ fn postprocess(table: &Table<'_>) -> Option<(Container, Vec<String>)> {
     let container = table.table("postprocess")?;
     let steps = container.table("docker")?.optional::<Texts>("steps").unwrap_or_default();
     Some((Container::read(&container, "docker")?, steps.0))
+}
+
+impl Iso {
+    fn read(block: &Table<'_>) -> Option<Self> {
+        let table = block.table("iso")?;
+        let text = |key: &str| table.required::<Text>(key).map(|text| text.0).unwrap_or_default();
+        let iso = Self {
+            kernel: text("kernel"),
+            initrd: text("initrd"),
+            installation_size: text("installation_size"),
+        };
+        table.finish();
+        Some(iso)
+    }
 }
 
 impl Tool {

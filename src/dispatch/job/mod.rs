@@ -23,7 +23,7 @@ pub use artefact::{Artefact, Checksum, Compression, Overlay};
 pub use block::{Block, Kind};
 pub use boot::{AutoLogin, Boot, Commands, Fvp, Kexec, Media, Qdl, Transfer};
 pub use checks::is_context_variable;
-pub use deploy::{ARTEFACTS, Container, Deploy, Tool};
+pub use deploy::{ARTEFACTS, Container, Deploy, Iso, PersistentRoot, Tool};
 pub use interactive::{Interactive, Item as InteractiveItem, Line as InteractiveLine};
 pub use monitors::Monitor;
 pub use multinode::{Call, LAVA_START, MULTINODE_TEST, Multinode, Request, Role};

@@ -41,16 +41,34 @@ pub fn line(
     if let Some(sandbox) = sandbox(qemu, &line) {
         line.extend(["-sandbox".to_owned(), sandbox.to_owned()]);
     }
-    for image in images.iter().filter_map(|image| image.image_arg.as_deref()) {
-        line.extend(words(image)?.into_iter().map(|word| filled(&word, files)));
+    for one in images {
+        line.extend(image(one, files)?);
     }
     if let Some((guest, path)) = guest {
-        let (interface, drive) = (&guest.interface, &guest.drive);
-        let file = doubled(path);
-        line.push("-drive".into());
-        line.push(format!("format=raw,file={file},media=disk,if={interface},id={drive}"));
+        line.extend(self::guest(guest, path));
     }
     Ok(line)
+}
+
+/// The words that bring an image in; none for one that QEMU has nothing to do with.
+///
+/// # Errors
+/// As [`words`].
+pub fn image(image: &Artefact, files: &[(String, PathBuf)]) -> Result<Vec<String>, String> {
+    let words = image.image_arg.as_deref().map_or_else(|| Ok(Vec::new()), words)?;
+    Ok(words.into_iter().map(|word| filled(&word, files)).collect())
+}
+
+/// The words that give QEMU the drive with the tests.
+pub fn guest(guest: &Guest, path: &Path) -> [String; 2] {
+    let [option, value] = disk(guest, path);
+    [option, format!("{value},id={}", guest.drive)]
+}
+
+/// The words that give QEMU a disk of the job's own, where the device's disks are.
+pub fn disk(guest: &Guest, path: &Path) -> [String; 2] {
+    let (file, interface) = (doubled(path), &guest.interface);
+    ["-drive".into(), format!("format=raw,file={file},media=disk,if={interface}")]
 }
 
 /// What QEMU is kept from, where the device does not say so itself, or trusts its jobs. Some networks are made by
@@ -101,7 +119,7 @@ mod tests {
             command: "qemu-system-x86_64".into(),
             options: vec!["-cpu max".into(), "-nographic".into()],
             extra: vec!["-smp".into(), "2".into()],
-            trust_jobs: false,
+            ..Qemu::default()
         };
         let images = [
             image("kernel", "-kernel {kernel} -append \"console=ttyS0 root=/dev/vda\""),

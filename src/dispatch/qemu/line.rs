@@ -126,6 +126,8 @@ impl Carrier {
                     }
                     Some(Order::Stop(done)) => {
                         self.stop().await;
+                        // How the one before has ended is nothing for who waits for the next one.
+                        tell.send_replace(None);
                         let _ = done.send(());
                     }
                 },

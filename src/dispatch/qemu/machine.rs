@@ -96,6 +96,12 @@ impl Machine {
         ended.map_or(Ok(()), |ended| Err(ended.error(&self.words)))
     }
 
+    /// Whether the QEMU that was started last has ended by itself, and nothing was wrong with it.
+    pub fn has_ended_well(&self) -> bool {
+        let ended = *self.line.ended().borrow();
+        ended.and_then(|ended| ended.status).is_some_and(|status| status.success())
+    }
+
     /// Takes QEMU's power away.
     pub async fn stop(&self) {
         self.line.stop().await;

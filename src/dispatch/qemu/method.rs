@@ -14,6 +14,12 @@ pub struct Qemu {
     pub extra: Vec<String>,
     /// Whether jobs may choose the whole command line, which can run anything on this host.
     pub trust_jobs: bool,
+    /// The console of what it boots, as the kernel names it, where an installer is told.
+    pub console: Option<String>,
+    /// What it boots from when an installer is done, as `-boot` has it.
+    pub boot_order: Option<String>,
+    /// Of `qemu-nfs`: what its kernel is told, with `{NFS_SERVER_IP}` and `{NFSROOTFS}` in it.
+    pub append: Option<String>,
 }
 
 /// The drive that brings the tests to a board whose images the job leaves as they are.
@@ -40,6 +46,17 @@ impl Qemu {
             let node = parameters.node(key).filter(|node| node.value != Value::Null);
             node.and_then(|_| parameters.optional::<Texts>(key)).unwrap_or_default().0
         };
+        let text = |table: &Table<'_>, key: &str| {
+            table.node(key).filter(|node| node.value != Value::Null)?;
+            table.optional::<Text>(key).map(|text| text.0)
+        };
+        let boot = present(&parameters, "boot_options");
+        let append = present(&parameters, "append").map(|table| {
+            let named = |key: &str| text(&table, key).map(|value| format!("{key}={value}"));
+            let nfs = text(&table, "nfsrootargs").map(|arguments| format!("{arguments} rw"));
+            let words = [named("console"), named("root"), nfs, text(&table, "ipargs")];
+            words.into_iter().flatten().collect::<Vec<_>>().join(" ")
+        });
         // Some templates leave the program out when no job says an architecture.
         let command = parameters.node("command").filter(|node| node.value != Value::Null);
         Some(Self {
@@ -47,6 +64,9 @@ impl Qemu {
             options: texts("options"),
             extra: texts("extra"),
             trust_jobs: parameters.optional("trust_jobs").unwrap_or(false),
+            console: boot.as_ref().and_then(|boot| text(boot, "console")),
+            boot_order: boot.as_ref().and_then(|boot| text(boot, "boot_order")),
+            append,
         })
     }
 }

@@ -7,6 +7,7 @@ mod junit;
 mod lava;
 mod report;
 mod tap;
+mod view;
 
 pub use entry::{Entry, begin, read};
 pub use filter::{Filter, Origin};
@@ -14,6 +15,7 @@ pub use junit::junit;
 pub use lava::{export, log_line, results_yaml};
 pub use report::{Report, Suite, Timed};
 pub use tap::tap;
+pub use view::{Action, Found, MAX_LINES, Row, View, Wanted};
 
 #[cfg(test)]
 mod tests;

@@ -70,7 +70,7 @@ impl Report {
         Ok(Self::new(begin, timed))
     }
 
-    fn new(begin: Option<String>, cases: impl Iterator<Item = Timed>) -> Self {
+    pub(super) fn new(begin: Option<String>, cases: impl Iterator<Item = Timed>) -> Self {
         let mut report = Self {
             job: "unfinished".into(),
             error_type: None,

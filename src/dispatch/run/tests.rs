@@ -87,6 +87,15 @@ async fn run_all(
     steps: Vec<Step>,
     cancelled: &CancellationToken,
 ) -> (Result<(), Error>, Vec<String>, Vec<CaseResult>) {
+    let (done, notes, results, _) = run_logged(steps, cancelled).await;
+    (done, notes, results)
+}
+
+/// The same with the job's log.
+async fn run_logged(
+    steps: Vec<Step>,
+    cancelled: &CancellationToken,
+) -> (Result<(), Error>, Vec<String>, Vec<CaseResult>, String) {
     let dir = tempfile::tempdir().unwrap();
     let notes = Arc::new(Notes::default());
     let log = Log::create(&dir.path().join("log"), Vec::new(), notes.clone()).unwrap();
@@ -103,8 +112,9 @@ async fn run_all(
     let mut context = Context::new(job, device, settings, log, notes.clone());
     let pipeline = Pipeline { steps, finalize: step("9", "finalize", (1, 10), nothing) };
     let done = run(&pipeline, &mut context, cancelled).await;
+    let log = std::fs::read_to_string(dir.path().join("log")).unwrap();
     let notes = notes.0.lock().unwrap().clone();
-    (done, notes, context.results.all().to_vec())
+    (done, notes, context.results.all().to_vec(), log)
 }
 
 fn empty_job() -> super::super::job::Job {
@@ -169,6 +179,37 @@ async fn what_no_retry_can_mend_is_not_tried_again() {
         run_all(vec![step("1", "boot", (3, 60), wrong)], &CancellationToken::new()).await;
     assert_eq!(done, Err(Error::Configuration("no".into())));
     assert_eq!(notes.iter().filter(|note| note.starts_with("begin 1 ")).count(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_limit_warns_before_it_ends_what_is_too_slow() {
+    // One that is nearly too slow, one that is too slow, one that has no time to speak of.
+    for (limit, takes, told, end) in [
+        (
+            20,
+            16,
+            "\"lvl\":\"warning\",\"msg\":\"soft time-out: login has used 15 of its 20 s\"",
+            None,
+        ),
+        (
+            20,
+            60,
+            "\"msg\":\"soft time-out: login has used 15 of its 20 s\"",
+            Some("login timed out after 20 s"),
+        ),
+        (9, 60, "", Some("login timed out after 9 s")),
+    ] {
+        let script: Script = match takes {
+            16 => |_| (Duration::from_secs(16), Ok(())),
+            _ => |_| (Duration::from_secs(60), Ok(())),
+        };
+        let login = step("1", "login", (1, limit), script);
+        let (done, _, _, log) = run_logged(vec![login], &CancellationToken::new()).await;
+        assert_eq!(done.err().map(|error| error.to_string()).as_deref(), end);
+        let warnings = log.lines().filter(|line| line.contains("soft time-out")).count();
+        assert_eq!(warnings, usize::from(!told.is_empty()), "{log}");
+        assert!(log.contains(told), "no {told:?} in {log}");
+    }
 }
 
 #[tokio::test(start_paused = true)]

@@ -228,9 +228,9 @@ impl Worker {
             if self.shared.jobs().contains_key(&id) {
                 continue;
             }
+            let dir = self.shared.settings.dir.clone();
             let url = self.shared.settings.server.url();
             let work = Work { definition: work.definition.replace(LAB_SERVER, &url), ..work };
-            let dir = self.shared.settings.dir.clone();
             match job::blocking(move || JobFolder::make(&dir, &work)).await {
                 Ok(folder) => {
                     tracing::info!(job = id, "begins");

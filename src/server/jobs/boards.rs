@@ -12,7 +12,7 @@ use crate::server::state::State;
 use crate::server::{Server, ServerError};
 
 /// A lease whose job does not end is looked at so often, in seconds: its boards stay taken that long.
-const OVERTIME_S: Seconds = 60;
+pub(super) const OVERTIME_S: Seconds = 60;
 /// A job may be handed over when its lease is by so much shorter than it wanted, in seconds: half of what it has
 /// beyond its own limit.
 const SHORTER_S: Seconds = 300;
@@ -92,6 +92,7 @@ impl Server {
         let unused = state.jobs.live.values().filter(|it| {
             let since = state.requests.get(&it.info.request).and_then(|it| it.info.since_us);
             it.info.state == JobState::Scheduled
+                && it.boot.is_none()
                 && it.info.worker.is_none()
                 && it.boot.is_none()
                 && since.is_some_and(|since| since.saturating_add(patience_us) <= now_us)

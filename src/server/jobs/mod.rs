@@ -93,12 +93,12 @@ pub(super) struct Record {
     /// Which of the workers of its worker's name has it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) instance: Option<String>,
-    /// It boots a board of somebody's lease.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(super) boot: Option<boot::Boot>,
     /// It runs a script.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     script: Option<ci::Script>,
+    /// It boots a board of somebody's lease.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) boot: Option<boot::Boot>,
 }
 
 /// Who may look at a job beside its user and who may control everything.
@@ -240,7 +240,9 @@ impl Server {
         tracing::info!(job = id, user = record.info.user, "{}", health.as_str());
         self.changed();
         if record.boot.is_some() {
-            self.share_with_boot(state, &record, false).await?;
+            if let Err(error) = self.lease_after(state, &record).await {
+                tracing::error!(job = id, "its lease is as it was during the boot: {error}");
+            }
         } else if state.requests.get(&record.info.request).is_some_and(|it| it.info.job == Some(id))
         {
             let who = format!("job {id}");

@@ -318,19 +318,17 @@ pub(super) fn new(wanted: Wanted, user: String) -> Record {
         tally: None,
         waiting: None,
     };
-    let (audience, instance, script) = (None, None, None);
-    let boot = None;
     Record {
         info,
-        audience,
+        audience: None,
         roles,
         length_s,
         queue_s,
         wants: worker,
         viewers,
-        instance,
-        script,
-        boot,
+        instance: None,
+        script: None,
+        boot: None,
     }
 }
 

@@ -110,7 +110,8 @@ impl Server {
                 continue;
             }
             let what = format!("its worker {name} does not know of it any more");
-            let failure = begun.then(|| infrastructure(what));
+            // Why we have had it end says more.
+            let failure = (begun && record.info.error_msg.is_none()).then(|| infrastructure(what));
             let health = record.ended(JobHealth::Incomplete);
             self.finish_job(state, record, health, failure).await?;
         }

@@ -8,6 +8,7 @@ const IMPORTS_FROM_BELOW: &[(&str, &str, &str)] =
 
 /// Libraries that are used in one place only, and the folders of that place.
 const OWNERS: &[(&str, &[&str])] = &[
+    ("askama", &["front/http/server/ui"]),
     ("axum", &["front/http", "front/web"]),
     ("clap", &["front/cli", "bin"]),
     ("clap_complete", &["front/cli"]),

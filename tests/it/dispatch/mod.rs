@@ -1,9 +1,11 @@
 //! `lava-dispatcher`: what it makes of job files, and whole jobs on a scripted board.
 
+mod boards;
 mod corpus;
 pub(crate) mod definitions;
 pub(crate) mod dialogue;
 mod downloads;
+mod fastboot_tcp;
 pub(crate) mod host_board;
 mod hostile;
 mod isolation;

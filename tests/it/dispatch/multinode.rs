@@ -107,6 +107,22 @@ fn boards_of_two_dispatchers_meet_and_tell_each_other_what_they_know() {
         for case in ["count", "roles"] {
             assert!(text(&done).contains(&format!("case  0_server/{case}: pass")), "{case}");
         }
+        // Each board's log has what it asked the group for, and what came of it.
+        for (folder, words) in [
+            (
+                "one",
+                [
+                    "the board calls lava-wait-all up server",
+                    "lava-wait-all up server is answered: 2 values came",
+                ],
+            ),
+            ("two", ["the board calls lava-send up", "lava-wait done is answered: 1 values came"]),
+        ] {
+            let log = noted(&lab, &format!("{folder}/output.jsonl"));
+            for words in words {
+                assert!(log.contains(words), "no {words:?} in {log}");
+            }
+        }
     });
 }
 

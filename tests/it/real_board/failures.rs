@@ -7,7 +7,6 @@ use crate::common::job::{boot, job_file, shipped, smoke, test};
 #[test]
 fn a_board_that_reboots_or_stands_at_another_prompt_is_told_with_what_was_seen_and_expected() {
     let bench = Bench::start().with_power();
-    let spy = bench.attach("mode=spy&from=0&user=alice");
     // A quiet one: all that is heard is the boot loader that begins again.
     let arguments = "console=ttyAMA0 quiet rdinit=/bin/busybox -- reboot -f";
     let device = bench.with_arguments("qemu-uboot.yaml", arguments);
@@ -20,7 +19,6 @@ fn a_board_that_reboots_or_stands_at_another_prompt_is_told_with_what_was_seen_a
         "Restarting system",
     ];
     reboots.assert_failed(1, "Job", &words);
-    let end = bench.assert_seen(&spy, &reboots, 0);
 
     let other = good.replace("prompts: ['board# ']", "prompts: ['root@board:~# ']");
     let stands = bench.run(&shipped("qemu-uboot.yaml"), &other);
@@ -30,13 +28,11 @@ fn a_board_that_reboots_or_stands_at_another_prompt_is_told_with_what_was_seen_a
         "\"board login: root\"",
     ];
     stands.assert_failed(1, "Job", &words);
-    bench.assert_seen(&spy, &stands, end);
 }
 
 #[test]
 fn a_dialogue_with_the_boot_loader_gives_a_result_for_each_of_its_commands() {
     let bench = Bench::start().with_power();
-    let spy = bench.attach("mode=spy&from=0&user=alice");
     let reached = boot("bootloader", "[]", "    bootloader: u-boot\n    prompts: ['=> ']\n");
     let done = bench.run(&shipped("qemu-uboot.yaml"), &job_file(&[&reached, DIALOGUE]));
     done.assert_cases_failed(1);
@@ -49,7 +45,6 @@ fn a_dialogue_with_the_boot_loader_gives_a_result_for_each_of_its_commands() {
     ] {
         assert_eq!(done.result("0_u-boot", case), result, "{case}: {done:?}");
     }
-    bench.assert_seen(&spy, &done, 0);
 }
 
 const DIALOGUE: &str = "- test:

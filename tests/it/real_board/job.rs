@@ -11,10 +11,20 @@ use crate::dispatch::definitions::in_linaros_style;
 const SERVER: &str = "10.0.2.2";
 
 impl Bench {
-    /// Runs a job on a device.
+    /// Runs a job on a device. A spy watches it whose bytes are those of the record and of the job's log.
     #[track_caller]
     pub(super) fn run(&self, device: &str, job: &str) -> Done {
-        Done::run(&mut self.dispatcher(device, SERVER, job), self.lab.path("output"))
+        self.spied(&mut self.dispatcher(device, SERVER, job))
+    }
+
+    /// The same with a dispatcher that is not started yet.
+    #[track_caller]
+    pub(super) fn spied(&self, dispatcher: &mut Command) -> Done {
+        let from = self.capture().len();
+        let spy = self.attach("mode=spy&from=0&user=spy");
+        let done = Done::run(dispatcher, self.lab.path("output"));
+        self.assert_seen(&spy, &done, from);
+        done
     }
 
     /// The dispatcher with a job on a device, not started yet; with a server at an address that is there,
@@ -36,10 +46,9 @@ impl Bench {
         self.lab.write("device.yaml", &booted)
     }
 
-    /// Whether the job's log and what a spy has seen are what the record has from this offset on. Gives
-    /// the end.
+    /// Whether the job's log and what a spy has seen are what the record has from this offset on.
     #[track_caller]
-    pub(super) fn assert_seen(&self, spy: &WebSocket, done: &Done, from: usize) -> usize {
+    fn assert_seen(&self, spy: &WebSocket, done: &Done, from: usize) {
         wait_until(LIMIT, "the job has switched the board off", || {
             self.board.power("status") == "off"
         });
@@ -47,7 +56,6 @@ impl Bench {
         wait_until(LIMIT, "the spy has it all", || spy.heard().len() >= capture.len());
         assert!(spy.heard().bytes().starts_with(&capture), "the spy has not what the record has");
         done.assert_logged(from, &capture[from..]);
-        capture.len()
     }
 }
 
@@ -60,16 +68,25 @@ pub(super) fn files() -> String {
 #[test]
 fn a_job_runs_on_the_shared_console_to_its_results() {
     let bench = Bench::start().with_power();
-    let spy = bench.attach("mode=spy&from=0&user=alice");
+    let spy = bench.attach("mode=spy&user=alice");
+    // The tests bring more than a board should have to fetch as it is.
+    bench.lab.write("repository/automated/linux/smoke/big", &"all the same\n".repeat(300_000));
     let repository = git_repository(&bench.lab);
     let from_git = format!(
         "    - {{name: from-git, from: git, repository: 'file://{repository}',\n       \
          path: automated/linux/smoke/smoke.yaml, parameters: {{SKIP_INSTALL: 'True'}}}}\n"
     );
-    let job = job_file(&[&files(), &ramdisk_boot(), &test(&(smoke(&STEPS) + &from_git))]);
+    let big = "lava-test-case big --shell 'find /lava-* -name big -size +3000k | grep -q big'";
+    let steps = [STEPS[0], STEPS[1], big];
+    let job = job_file(&[&files(), &ramdisk_boot(), &test(&(smoke(&steps) + &from_git))]);
     let done = bench.run(&shipped("qemu-uboot.yaml"), &job);
     assert_eq!(done.result("0_smoke", "linux"), "pass", "{done:?}");
     assert_eq!(done.result("0_smoke", "chosen"), "pass", "{done:?}");
+    assert_eq!(done.result("0_smoke", "big"), "pass", "{done:?}");
+    let log = done.log();
+    let adds = log.iter().find_map(|line| line["msg"].as_str()?.strip_prefix("the overlay adds "));
+    let adds: u64 = adds.unwrap().split(' ').next().unwrap().parse().unwrap();
+    assert!(adds < 500_000, "{adds} bytes of the overlay have to be fetched");
     assert_eq!(done.result("1_from-git", "pwd"), "pass", "{done:?}");
     let measured = "  case: bogomips\n  result: pass\n  measurement: 48.5\n  units: BogoMIPS\n";
     assert!(done.results().contains(measured), "{done:?}");
@@ -83,7 +100,6 @@ fn a_job_runs_on_the_shared_console_to_its_results() {
     for text in ["U-Boot 20", "Starting kernel", "board login:", "aarch64"] {
         assert!(seen.contains(text), "missing: {text}\nin: {seen}");
     }
-    bench.assert_seen(&spy, &done, 0);
 }
 
 #[test]

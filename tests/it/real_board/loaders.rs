@@ -2,8 +2,8 @@
 //! behind a UEFI firmware, the iPXE of a network card.
 
 use super::Bench;
-use crate::common::boot_file;
-use crate::common::job::{Done, LOGIN, boot, deploy, job_file, shipped, smoke, test};
+use crate::common::job::{LOGIN, boot, deploy, job_file, shipped, smoke, test};
+use crate::common::{LIMIT, NfsServer, boot_file, run};
 
 /// A job that deploys, boots by a method with one of the device's lists of commands, and runs tests.
 fn job(deploy: &str, method: &str, commands: &str, steps: &[&str]) -> String {
@@ -30,8 +30,7 @@ fn u_boot_on_armhf_gets_kernel_ramdisk_and_device_tree_by_tftp() {
     let job = job(&files, "u-boot", "ramdisk", &steps);
     // Nobody is there that the board's network leads to: said in the boot loader's words, and at once.
     let device = shipped("qemu-uboot-armhf.yaml");
-    let mut down = bench.dispatcher(&device, "10.0.2.77", &job);
-    let down = Done::run(&mut down, bench.lab.path("output"));
+    let down = bench.spied(&mut bench.dispatcher(&device, "10.0.2.77", &job));
     let words = [
         "the boot loader said \"Retry count exceeded\" to \"tftpboot",
         "while bootloader-commands waited for \"=> \"; the last lines: ",
@@ -46,7 +45,6 @@ fn u_boot_on_armhf_gets_kernel_ramdisk_and_device_tree_by_tftp() {
 #[test]
 fn a_kernel_that_was_given_the_device_tree_of_another_board_is_silent_and_told_so() {
     let bench = Bench::of("armhf").with_power();
-    let spy = bench.attach("mode=spy&from=0&user=alice");
     // The other board's serial port is nothing that a kernel finds here.
     let mut tree = std::fs::read(boot_file("armhf/virt.dtb")).unwrap();
     for (own, other) in
@@ -70,7 +68,6 @@ fn a_kernel_that_was_given_the_device_tree_of_another_board_is_silent_and_told_s
         "while login-action waited for \"board login:\"; the last lines: ",
     ];
     done.assert_failed(1, "Job", &words);
-    let end = bench.assert_seen(&spy, &done, 0);
 
     // One that is told to be quiet is not blamed for its silence: it has all of its time, and no more.
     let arguments = "console=ttyAMA0 quiet rdinit=/bin/busybox -- sleep 1000";
@@ -80,13 +77,11 @@ fn a_kernel_that_was_given_the_device_tree_of_another_board_is_silent_and_told_s
     assert_eq!(done.exit_code(), 1, "{done:?}");
     let told = done.told();
     assert!(told.contains("timed out") && told.contains("waiting for \"board login:\""), "{told}");
-    bench.assert_seen(&spy, &done, end);
 }
 
 #[test]
-fn grub_behind_uefi_boots_by_tftp_and_a_spy_has_the_jobs_log_byte_for_byte() {
+fn grub_behind_uefi_boots_by_tftp() {
     let bench = Bench::of("grub").with_power();
-    let spy = bench.attach("mode=spy&from=0&user=alice");
     let files = deploy(
         "tftp",
         &[
@@ -98,7 +93,6 @@ fn grub_behind_uefi_boots_by_tftp_and_a_spy_has_the_jobs_log_byte_for_byte() {
     let steps = ["lava-test-case modules --shell grep -q ^overlay /proc/modules"];
     let done = bench.run(&shipped("x86-grub.yaml"), &job(&files, "grub", "ramdisk", &steps));
     done.assert_passed(&["modules"]);
-    bench.assert_seen(&spy, &done, 0);
 }
 
 #[test]
@@ -168,4 +162,36 @@ fn ipxe_boots_a_root_over_nbd_and_the_board_fetches_the_tests_itself() {
         "while overlay-unpack waited for \"board# \"; the last lines: ",
     ];
     bench.run(&device, &full).assert_failed(1, "Job", &words);
+}
+
+#[test]
+fn ipxe_boots_a_root_over_nfs_that_stays_and_has_the_tests_for_as_long_as_the_job() {
+    let bench = Bench::of("ipxe").with_power();
+    let root = bench.lab.path("exported/debian");
+    std::fs::create_dir_all(&root).unwrap();
+    let mut tar = bench.lab.tool("tar");
+    let unpacked =
+        run(tar.arg("-xzf").arg(boot_file("amd64/root.tar.gz")).arg("-C").arg(&root), "", LIMIT);
+    assert!(unpacked.status.success(), "{unpacked:?}");
+    let server = NfsServer::start(&bench.lab, "exported");
+    let ramdisk = ("ramdisk", "amd64/nfs.cpio.gz", ", compression: gz, install_overlay: false");
+    let files = deploy("tftp", &[("kernel", "amd64/Image", ""), ramdisk]);
+    let files = format!("{files}    persistent_nfs: {{address: '10.0.2.2:{}'}}\n", root.display());
+    let steps = [
+        "lava-test-case root --shell 'grep \"10.0.2.2:.* / nfs4\" /proc/mounts'",
+        "lava-test-case written --shell touch /written",
+    ];
+    let job = job(&files, "ipxe", "nfs", &steps);
+    let device = server.device(&bench.lab, "x86-ipxe.yaml");
+    // Where the tests could not be put, that is told before anything runs.
+    let nowhere = bench.run(&device, &job);
+    assert_eq!(nowhere.exit_code(), 2, "{nowhere:?}");
+    assert!(nowhere.said().contains("(--nfs-dir DIR)"), "{nowhere:?}");
+    assert!(!root.join("written").exists());
+
+    let mut dispatcher = bench.dispatcher(&device, "10.0.2.2", &job);
+    dispatcher.arg("--nfs-dir").arg(bench.lab.path("exported")).args(["--job-id", "7"]);
+    bench.spied(&mut dispatcher).assert_passed(&["root", "written"]);
+    assert!(root.join("written").exists(), "the root was another one");
+    assert!(!root.join("lava-7").exists(), "the tests are still in a root that stays");
 }

@@ -8,6 +8,7 @@ mod images;
 mod interlock;
 mod jobs;
 mod leases;
+mod pages;
 mod python;
 mod rights;
 mod start;

@@ -70,12 +70,7 @@ fn postgresql_keeps_the_same() {
 fn of_two_servers_on_one_database_one_stands_by_and_takes_over() {
     let lab = TestLab::new();
     let postgres = Postgres::start();
-    let shared = lab.write(
-        "server.toml",
-        "[images]
-place = \"shared\"
-",
-    );
+    let shared = lab.write("server.toml", "[images]\nplace = \"shared\"\n");
     let args = |dir: &str| {
         let (dir, url) = (lab.path(dir).display().to_string(), postgres.url());
         ["--listen", "127.0.0.1:0", "--database", &url, "--dir", &dir].map(str::to_owned)

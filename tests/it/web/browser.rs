@@ -17,14 +17,14 @@ use crate::common::{Heard, LIMIT, Process, TestLab, wait_until};
 const COMMAND: Duration = Duration::from_secs(60);
 
 /// A browser with a profile of its own; killed when dropped.
-pub(super) struct Browser {
+pub(crate) struct Browser {
     wire: Rc<Wire>,
     _process: Process,
     _profile: tempfile::TempDir,
 }
 
 /// A tab of it.
-pub(super) struct Page {
+pub(crate) struct Page {
     wire: Rc<Wire>,
     session: String,
 }
@@ -39,7 +39,7 @@ struct Wire {
 
 impl Browser {
     #[track_caller]
-    pub(super) fn start(lab: &TestLab) -> Self {
+    pub(crate) fn start(lab: &TestLab) -> Self {
         let profile = tempfile::tempdir().unwrap();
         let mut command = lab.tool("chromium");
         command
@@ -81,7 +81,7 @@ impl Browser {
 
     /// Has a page be in front, as one is that a person copies from, and lets its scripts look into the clipboard.
     #[track_caller]
-    pub(super) fn let_use_the_clipboard(&self, page: &Page, origin: &str) {
+    pub(crate) fn let_use_the_clipboard(&self, page: &Page, origin: &str) {
         let permissions = ["clipboardReadWrite", "clipboardSanitizedWrite"];
         let grant = json!({ "origin": origin, "permissions": permissions });
         self.wire.ask(None, "Browser.grantPermissions", &grant);
@@ -91,7 +91,7 @@ impl Browser {
 
     /// Opens a page in a window of 1000 by 700.
     #[track_caller]
-    pub(super) fn open(&self, url: &str) -> Page {
+    pub(crate) fn open(&self, url: &str) -> Page {
         let target = self.wire.ask(None, "Target.createTarget", &json!({ "url": "about:blank" }));
         let attach = json!({ "targetId": target["targetId"], "flatten": true });
         let session = self.wire.ask(None, "Target.attachToTarget", &attach);
@@ -148,13 +148,13 @@ impl Page {
     }
 
     #[track_caller]
-    pub(super) fn go(&self, url: &str) {
+    pub(crate) fn go(&self, url: &str) {
         self.ask("Page.navigate", &json!({ "url": url }));
     }
 
     /// The window is of this size from now on, and perhaps a phone's.
     #[track_caller]
-    pub(super) fn resize(&self, width: u32, height: u32, mobile: bool) {
+    pub(crate) fn resize(&self, width: u32, height: u32, mobile: bool) {
         let size =
             json!({ "width": width, "height": height, "deviceScaleFactor": 1, "mobile": mobile });
         self.ask("Emulation.setDeviceMetricsOverride", &size);
@@ -163,7 +163,7 @@ impl Page {
 
     /// What an expression of JavaScript gives.
     #[track_caller]
-    pub(super) fn eval(&self, script: &str) -> Value {
+    pub(crate) fn eval(&self, script: &str) -> Value {
         let params = json!({ "expression": script, "returnByValue": true, "awaitPromise": true });
         let mut result = self.ask("Runtime.evaluate", &params);
         assert!(result["exceptionDetails"].is_null(), "{script}: {}", result["exceptionDetails"]);
@@ -172,7 +172,7 @@ impl Page {
 
     /// Waits until an expression is true.
     #[track_caller]
-    pub(super) fn expect(&self, what: &str, script: &str) {
+    pub(crate) fn expect(&self, what: &str, script: &str) {
         let begin = std::time::Instant::now();
         // Pages that come and go have no value for a moment.
         let script =
@@ -189,7 +189,7 @@ impl Page {
 
     /// Waits until the terminal shows a text, above the screen or on it.
     #[track_caller]
-    pub(super) fn expect_text(&self, text: &str) {
+    pub(crate) fn expect_text(&self, text: &str) {
         let script =
             format!("document.getElementById('terminal').innerText.includes({})", json!(text));
         self.expect(&format!("the terminal shows {text:?}"), &script);
@@ -197,7 +197,7 @@ impl Page {
 
     /// The rows of the terminal, above the screen and on it, without empty ones at its end.
     #[track_caller]
-    pub(super) fn rows(&self) -> Vec<String> {
+    pub(crate) fn rows(&self) -> Vec<String> {
         let rows =
             self.eval("[...document.querySelectorAll('.row')].map((row) => row.textContent)");
         let mut rows: Vec<String> = serde_json::from_value(rows).unwrap();
@@ -209,7 +209,7 @@ impl Page {
 
     /// Types text, a key at a time. Enter is `\r`.
     #[track_caller]
-    pub(super) fn type_text(&self, text: &str) {
+    pub(crate) fn type_text(&self, text: &str) {
         for character in text.chars() {
             match character {
                 '\r' => self.key("Enter", 0),
@@ -225,7 +225,7 @@ impl Page {
 
     /// Presses a key by its name; of the modifiers 1 is Alt, 2 Ctrl, 8 Shift.
     #[track_caller]
-    pub(super) fn key(&self, key: &str, modifiers: u32) {
+    pub(crate) fn key(&self, key: &str, modifiers: u32) {
         for kind in ["rawKeyDown", "keyUp"] {
             let event = json!({ "type": kind, "key": key, "modifiers": modifiers });
             self.ask("Input.dispatchKeyEvent", &event);
@@ -234,7 +234,7 @@ impl Page {
 
     /// Presses Enter as a form hears it.
     #[track_caller]
-    pub(super) fn submit(&self) {
+    pub(crate) fn submit(&self) {
         for kind in ["keyDown", "keyUp"] {
             let mut event = json!({ "type": kind, "key": "Enter", "windowsVirtualKeyCode": 13 });
             if kind == "keyDown" {
@@ -247,7 +247,7 @@ impl Page {
     /// Presses a key, as its name, its place and its number in Windows, as hands do: the modifiers, 2 for Ctrl or
     /// 10 for Ctrl and Shift, go down before it, and up behind it.
     #[track_caller]
-    pub(super) fn hold_and_press(&self, modifiers: u32, (key, code, number): (&str, &str, u32)) {
+    pub(crate) fn hold_and_press(&self, modifiers: u32, (key, code, number): (&str, &str, u32)) {
         let event = |kind: &str, (key, code, number): (&str, &str, u32), modifiers: u32| {
             let event = json!({ "type": kind, "key": key, "code": code,
                                 "windowsVirtualKeyCode": number, "modifiers": modifiers });
@@ -265,7 +265,7 @@ impl Page {
 
     /// Marks with the mouse.
     #[track_caller]
-    pub(super) fn drag(&self, from: (f64, f64), to: (f64, f64)) {
+    pub(crate) fn drag(&self, from: (f64, f64), to: (f64, f64)) {
         for (kind, (x, y), buttons) in
             [("mousePressed", from, 1), ("mouseMoved", to, 1), ("mouseReleased", to, 0)]
         {
@@ -277,18 +277,29 @@ impl Page {
 
     /// The browser's cookies for this page.
     #[track_caller]
-    pub(super) fn cookies(&self) -> Value {
+    pub(crate) fn cookies(&self) -> Value {
         self.ask("Network.getCookies", &json!({}))["cookies"].take()
     }
 
     /// Has text come as an input method gives it.
     #[track_caller]
-    pub(super) fn compose(&self, text: &str) {
+    pub(crate) fn compose(&self, text: &str) {
         self.ask("Input.insertText", &json!({ "text": text }));
     }
 
+    /// Chooses a file in a form.
     #[track_caller]
-    pub(super) fn click(&self, selector: &str) {
+    pub(crate) fn choose_file(&self, selector: &str, file: &str) {
+        let document = self.ask("DOM.getDocument", &json!({}));
+        let root = &document["root"]["nodeId"];
+        let query = json!({ "nodeId": root, "selector": selector });
+        let node = self.ask("DOM.querySelector", &query);
+        let chosen = json!({ "nodeId": node["nodeId"], "files": [file] });
+        self.ask("DOM.setFileInputFiles", &chosen);
+    }
+
+    #[track_caller]
+    pub(crate) fn click(&self, selector: &str) {
         self.expect(
             &format!("{selector} is there"),
             &format!(
@@ -312,21 +323,21 @@ impl Page {
 
     /// A picture of the window as it is.
     #[track_caller]
-    pub(super) fn picture(&self) -> Picture {
+    pub(crate) fn picture(&self) -> Picture {
         let shot = self.ask("Page.captureScreenshot", &json!({ "format": "png" }));
         let data = shot["data"].as_str().unwrap();
         Picture::read(base64::engine::general_purpose::STANDARD.decode(data).unwrap())
     }
 
     /// What scripts and the browser have reported as errors so far.
-    pub(super) fn errors(&self) -> Vec<String> {
+    pub(crate) fn errors(&self) -> Vec<String> {
         self.wire.errors.borrow().clone()
     }
 }
 
 /// A picture as red, green and blue.
-pub(super) struct Picture {
-    pub(super) file: Vec<u8>,
+pub(crate) struct Picture {
+    pub(crate) file: Vec<u8>,
     width: u32,
     pixels: Vec<[u8; 3]>,
 }
@@ -347,7 +358,7 @@ impl Picture {
     }
 
     /// How many pixels of a part are of about this colour.
-    pub(super) fn count(&self, [x, y, width, height]: [u32; 4], colour: [u8; 3]) -> usize {
+    pub(crate) fn count(&self, [x, y, width, height]: [u32; 4], colour: [u8; 3]) -> usize {
         let near = |pixel: &[u8; 3]| pixel.iter().zip(colour).all(|(a, b)| a.abs_diff(b) < 40);
         let rows = (y..y + height).map(|y| (y * self.width) as usize);
         rows.flat_map(|row| &self.pixels[row + x as usize..row + (x + width) as usize])
@@ -358,6 +369,6 @@ impl Picture {
 
 /// Waits for something outside of the browser.
 #[track_caller]
-pub(super) fn until(what: &str, happened: impl FnMut() -> bool) {
+pub(crate) fn until(what: &str, happened: impl FnMut() -> bool) {
     wait_until(LIMIT, what, happened);
 }

@@ -1,6 +1,6 @@
 //! The pages, in a real browser: a person looks, types, pastes, copies, switches the board and logs in.
 
-mod browser;
+pub(crate) mod browser;
 mod console;
 mod copy;
 mod hostile;

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use futures_util::future::BoxFuture;
 
+use super::overlay_files::Packing;
 use crate::dispatch::action::{Action, Running};
 use crate::dispatch::context::Context;
 use crate::dispatch::error::Error;
@@ -20,6 +21,12 @@ pub(super) struct OverlayUnpack {
     pub transfer: Transfer,
 }
 
+impl OverlayUnpack {
+    fn packing(&self) -> Packing {
+        Packing::of(&self.transfer.unpack_command)
+    }
+}
+
 impl Action for OverlayUnpack {
     fn name(&self) -> &'static str {
         "overlay-unpack"
@@ -28,6 +35,9 @@ impl Action for OverlayUnpack {
     fn validate<'a>(&'a self, checks: &'a mut Checks) -> BoxFuture<'a, ()> {
         Box::pin(async move {
             checks.program("tar");
+            if self.packing() == Packing::Zstd {
+                checks.program("zstd");
+            }
             if self.transfer.method.as_deref().is_some_and(|method| method != "http") {
                 checks.fault("cannot be run yet: \"transfer_method\" of \"transfer_overlay\"");
             }
@@ -45,7 +55,9 @@ impl Action for OverlayUnpack {
     fn run<'a>(&'a self, context: &'a mut Context) -> Running<'a> {
         Box::pin(async move {
             let missing = || Error::Bug("there is no overlay".into());
-            let archive = super::overlay_files::archive(context).await?.ok_or_else(missing)?;
+            let archive = super::overlay_files::archive(self.packing(), context)
+                .await?
+                .ok_or_else(missing)?;
             let host = context.settings.dispatcher_ip.clone();
             let served = Served::new(&archive, &host).await.map_err(|error| {
                 Error::Infrastructure(format!("the overlay cannot be served: {error}"))

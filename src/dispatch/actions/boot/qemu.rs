@@ -8,7 +8,7 @@ use futures_util::future::BoxFuture;
 use super::parts::{Actions, shell};
 use super::strategies::of;
 use crate::dispatch::action::{Action, Running, Scene};
-use crate::dispatch::actions::NotYet;
+use crate::dispatch::actions::deploy::extract_nfsrootfs::ROOT;
 use crate::dispatch::context::Context;
 use crate::dispatch::error::Error;
 use crate::dispatch::job::{Artefact, Block, Boot, Kind};
@@ -24,6 +24,8 @@ use crate::model::event::Phase;
 /// Nothing may come of a QEMU that nobody logs in to, and that no test listens to. It is watched this long,
 /// since what is wrong with its options it says at once.
 const WATCHED: Duration = Duration::from_millis(500);
+/// The method of a QEMU whose root is on NFS.
+const NFS: &str = "qemu-nfs";
 /// The artefact that is QEMU's own firmware.
 const FIRMWARE: &str = "uefi";
 
@@ -33,15 +35,6 @@ pub(super) fn qemu_steps(scene: &Scene<'_>) -> Actions {
     let mut steps: Actions = vec![Box::new(BootQemuImage { boot: boot.clone() })];
     steps.extend(shell(boot, scene));
     steps
-}
-
-/// The steps of `boot-installer-iso`.
-pub(super) fn installer_steps(scene: &Scene<'_>) -> Actions {
-    let because = "an installer is booted (\"method: qemu-iso\")";
-    let names =
-        ["execute-installer-command", "monitor-installer-connection", "reboot-into-installed"];
-    let steps = names.into_iter().map(|name| Box::new(NotYet { name, because }) as Box<dyn Action>);
-    steps.chain(shell(of(scene), scene)).collect()
 }
 
 #[derive(Debug)]
@@ -60,15 +53,26 @@ impl Action for BootQemuImage {
 
     fn populate(&self, scene: &Scene<'_>) -> Vec<Box<dyn Action>> {
         let blocks = scene.job.blocks.iter().filter(|b| b.namespace() == scene.namespace());
-        let images = blocks.clone().filter_map(|block| match &block.kind {
-            Kind::Deploy(deploy) => Some(deploy.artefacts.clone()),
-            _ => None,
-        });
-        let images = images.flatten().collect();
+        let mut images = images(scene);
+        let nfs = self.boot.method == NFS;
+        let has_root = images.iter().any(|image| image.name == ROOT);
+        // What it says for QEMU the device says, too.
+        images.retain(|image| !nfs || image.name != ROOT);
         let left_alone = self.boot.prompts.is_empty() && !blocks.clone().any(Block::is_test);
         let (boot, context) = (self.boot.clone(), scene.job.context.clone());
-        vec![Box::new(ExecuteQemu { boot, images, context, left_alone })]
+        let rootless = nfs && !has_root;
+        vec![Box::new(ExecuteQemu { boot, images, context, left_alone, rootless })]
     }
+}
+
+/// All that the blocks of a namespace deploy.
+pub(super) fn images(scene: &Scene<'_>) -> Vec<Artefact> {
+    let blocks = scene.job.blocks.iter().filter(|block| block.namespace() == scene.namespace());
+    let images = blocks.filter_map(|block| match &block.kind {
+        Kind::Deploy(deploy) => Some(deploy.artefacts.clone()),
+        _ => None,
+    });
+    images.flatten().collect()
 }
 
 /// Starts QEMU.
@@ -81,6 +85,8 @@ struct ExecuteQemu {
     context: Vec<(String, String)>,
     /// Nothing that follows would notice its end.
     left_alone: bool,
+    /// It needs a root file system by NFS, and the job has none.
+    rootless: bool,
 }
 
 impl Action for ExecuteQemu {
@@ -106,10 +112,17 @@ impl Action for ExecuteQemu {
             if self.boot.container.is_some() {
                 checks.fault("QEMU in a container (\"docker\") is not started yet");
             }
-            let trusted = checks.device.qemu(method).is_some_and(|qemu| qemu.trust_jobs);
-            if !trusted {
-                self.check_words(checks);
+            if method == NFS {
+                if checks.device.qemu(method).is_some_and(|qemu| qemu.append.is_none()) {
+                    checks.fault(format!(
+                        "the device ({file}) has no \"actions: boot: methods: {method}: parameters: append\""
+                    ));
+                }
+                if self.rootless {
+                    checks.fault(format!("the job deploys no {ROOT:?} (\"to: nfs\")"));
+                }
             }
+            check_words(method, &self.images, &self.context, checks);
             let names: Vec<&str> = self.images.iter().map(|image| image.name.as_str()).collect();
             for image in &self.images {
                 let Some(image_arg) = &image.image_arg else { continue };
@@ -132,18 +145,10 @@ impl Action for ExecuteQemu {
             let qemu = context.device.qemu(&self.boot.method).cloned().ok_or_else(missing)?;
             let line = self.line(&qemu, context)?;
             if !qemu.trust_jobs {
-                self.check_disks(context)?;
+                check_disks(&self.images, context)?;
             }
-            connect(context).await?;
-            let session = context.session()?;
-            session.forget();
-            session.watch().begin(Stage::Booting);
-            let shown = shlex::try_join(line.iter().map(String::as_str)).unwrap_or_default();
-            context.log.info(format!("starting: {shown}"));
             context.shared().prompts = self.boot.prompts.clone();
-            let missing = || Error::Bug("there is no line to QEMU".into());
-            let machine = context.machine.as_ref().ok_or_else(missing)?;
-            machine.start(&line).await?;
+            let machine = start(&line, context).await?;
             if self.left_alone {
                 machine.survives(WATCHED).await?;
             }
@@ -152,37 +157,61 @@ impl Action for ExecuteQemu {
     }
 }
 
+/// Starts a QEMU behind the board's line; one that runs is killed before.
+pub(super) async fn start<'a>(
+    line: &[String],
+    context: &'a mut Context,
+) -> Result<&'a Machine, Error> {
+    connect(context).await?;
+    let session = context.session()?;
+    session.forget();
+    session.watch().begin(Stage::Booting);
+    let shown = shlex::try_join(line.iter().map(String::as_str)).unwrap_or_default();
+    context.log.info(format!("starting: {shown}"));
+    let missing = || Error::Bug("there is no line to QEMU".into());
+    let machine = context.machine.as_ref().ok_or_else(missing)?;
+    machine.start(line).await?;
+    Ok(machine)
+}
+
+/// What a job says to QEMU must reach nothing of this host but the job's files.
+pub(super) fn check_words(
+    method: &str,
+    images: &[Artefact],
+    context: &[(String, String)],
+    checks: &mut Checks,
+) {
+    if checks.device.qemu(method).is_some_and(|qemu| qemu.trust_jobs) {
+        return;
+    }
+    let key = format!("actions: boot: methods: {method}: parameters: trust_jobs: true");
+    let hint = format!("a device whose jobs may do anything on this host says \"{key}\"");
+    for image in images {
+        let words = image.image_arg.as_deref().map(command::words).and_then(Result::ok);
+        if let Some(why) = words.and_then(|words| trust::refused(&words)) {
+            checks.fault(format!("{}: image_arg: {why}; {hint}", image.name));
+        }
+    }
+    for (key, text) in context {
+        if let Some(why) = trust::refused_text(text) {
+            checks.fault(format!("context: {key}: {why}; {hint}"));
+        }
+    }
+}
+
+/// An image that goes on in another file must not get at those of this host.
+pub(super) fn check_disks(images: &[Artefact], context: &mut Context) -> Result<(), Error> {
+    for image in images.iter().filter(|image| image.image_arg.is_some()) {
+        let Some(file) = context.shared().files.get(&image.name).cloned() else { continue };
+        let failed = |error| Error::Infrastructure(format!("{}: {error}", file.display()));
+        if let Some(why) = trust::refused_disk(&file).map_err(failed)? {
+            return Err(Error::Job(format!("{}: {why}", image.name)));
+        }
+    }
+    Ok(())
+}
+
 impl ExecuteQemu {
-    /// What a job says to QEMU must reach nothing of this host but the job's files.
-    fn check_words(&self, checks: &mut Checks) {
-        let method = &self.boot.method;
-        let key = format!("actions: boot: methods: {method}: parameters: trust_jobs: true");
-        let hint = format!("a device whose jobs may do anything on this host says \"{key}\"");
-        for image in &self.images {
-            let words = image.image_arg.as_deref().map(command::words).and_then(Result::ok);
-            if let Some(why) = words.and_then(|words| trust::refused(&words)) {
-                checks.fault(format!("{}: image_arg: {why}; {hint}", image.name));
-            }
-        }
-        for (key, text) in &self.context {
-            if let Some(why) = trust::refused_text(text) {
-                checks.fault(format!("context: {key}: {why}; {hint}"));
-            }
-        }
-    }
-
-    /// An image that goes on in another file must not get at those of this host.
-    fn check_disks(&self, context: &mut Context) -> Result<(), Error> {
-        for image in self.images.iter().filter(|image| image.image_arg.is_some()) {
-            let Some(file) = context.shared().files.get(&image.name).cloned() else { continue };
-            let failed = |error| Error::Infrastructure(format!("{}: {error}", file.display()));
-            if let Some(why) = trust::refused_disk(&file).map_err(failed)? {
-                return Err(Error::Job(format!("{}: {why}", image.name)));
-            }
-        }
-        Ok(())
-    }
-
     fn line(&self, qemu: &Qemu, context: &mut Context) -> Result<Vec<String>, Error> {
         let guest = context.device.guest.clone();
         let shared = context.shared();
@@ -192,6 +221,14 @@ impl ExecuteQemu {
             command::line(qemu, &self.images, &files, drive).map_err(Error::Configuration)?;
         if let Some(folder) = shared.files.get(FIRMWARE).and_then(|file| file.parent()) {
             line.extend(["-L".to_owned(), folder.display().to_string()]);
+        }
+        if self.boot.method == NFS {
+            let missing = || Error::Bug("there is no root file system".into());
+            let root = shared.nfs_root.as_ref().ok_or_else(missing)?.display().to_string();
+            let append = qemu.append.clone().unwrap_or_default();
+            let server = &context.settings.dispatcher_ip;
+            let append = append.replace("{NFS_SERVER_IP}", server).replace("{NFSROOTFS}", &root);
+            line.extend(["-append".to_owned(), append]);
         }
         Ok(line)
     }

@@ -7,6 +7,7 @@ use futures_util::future::BoxFuture;
 use super::auto_login::AutoLoginAction;
 use super::expect_shell::ExpectShell;
 use super::export_env::ExportEnv;
+use super::overlay_files::Packing;
 use super::parts::Actions;
 use super::strategies::of;
 use crate::dispatch::action::{Action, Running, Scene};
@@ -78,7 +79,7 @@ impl Action for ScpDeploy {
 
     fn run<'a>(&'a self, context: &'a mut Context) -> Running<'a> {
         Box::pin(async move {
-            let Some(archive) = super::overlay_files::archive(context).await? else {
+            let Some(archive) = super::overlay_files::archive(Packing::Gzip, context).await? else {
                 return Ok(());
             };
             let (ssh, remote) = (context.device.ssh.clone(), remote_file(context));

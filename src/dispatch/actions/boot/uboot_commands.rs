@@ -4,8 +4,8 @@ use super::bootloader_interrupt::BootloaderInterrupt;
 use super::parts::shell;
 use super::reset_device::ResetDevice;
 use super::strategies::commands;
+use super::ums::{FlashUms, WaitDevicePath};
 use crate::dispatch::action::{Action, Scene};
-use crate::dispatch::actions::NotYet;
 use crate::dispatch::job::Boot;
 
 #[derive(Debug)]
@@ -20,15 +20,16 @@ impl Action for UbootCommands {
 
     fn populate(&self, scene: &Scene<'_>) -> Vec<Box<dyn Action>> {
         let reset = || ResetDevice { soft_reboot: self.boot.soft_reboot.clone() };
-        let mut steps: Vec<Box<dyn Action>> = vec![
-            Box::new(reset()),
-            Box::new(BootloaderInterrupt { loader: "u-boot".into() }),
-            Box::new(commands(&self.boot)),
-        ];
-        if scene.device.loader("u-boot").ums_flash {
-            let because = "the board's medium as a USB disk";
-            steps.push(Box::new(NotYet { name: "wait-device-path", because }));
-            steps.push(Box::new(NotYet { name: "flash-uboot-ums", because }));
+        let mut steps: Vec<Box<dyn Action>> =
+            vec![Box::new(reset()), Box::new(BootloaderInterrupt { loader: "u-boot".into() })];
+        let mut commands = commands(&self.boot);
+        let shows_disk = scene.device.loader("u-boot").ums_flash;
+        // U-Boot stays in the command that shows it.
+        commands.leads_to_shell |= shows_disk;
+        steps.push(Box::new(commands));
+        if shows_disk {
+            steps.push(Box::new(WaitDevicePath));
+            steps.push(Box::new(FlashUms));
             steps.push(Box::new(reset()));
         }
         steps.extend(shell(&self.boot, scene));

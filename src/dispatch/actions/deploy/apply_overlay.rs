@@ -3,6 +3,7 @@
 
 use std::fs::{File, OpenOptions};
 use std::io;
+use std::path::PathBuf;
 
 use futures_util::future::BoxFuture;
 
@@ -11,16 +12,22 @@ use crate::dispatch::action::{Action, Running};
 use crate::dispatch::aside::aside;
 use crate::dispatch::context::Context;
 use crate::dispatch::error::Error;
-use crate::dispatch::job::Artefact;
+use crate::dispatch::job::{Artefact, Compression};
+use crate::dispatch::log::Log;
 use crate::dispatch::validate::Checks;
-use crate::image::tree;
+use crate::image::{tree, unpack};
 
-#[derive(Debug)]
+/// A smaller overlay is fetched as fast as it is unpacked, in bytes.
+const BIG: u64 = 1 << 20;
+
+#[derive(Debug, Default)]
 pub(super) struct ApplyOverlay {
     pub ramdisk: Option<Artefact>,
     pub nfs_root: Option<Artefact>,
     /// The board fetches it.
     pub fetched: bool,
+    /// It goes into a root file system that stays.
+    pub persistent: bool,
 }
 
 impl Action for ApplyOverlay {
@@ -32,7 +39,7 @@ impl Action for ApplyOverlay {
         Box::pin(async move {
             match self.nfs_root.as_ref().or(self.ramdisk.as_ref()) {
                 Some(ramdisk) if ramdisk.install_overlay => {}
-                _ if self.fetched => {}
+                _ if self.fetched || self.persistent => {}
                 Some(_) => checks.fault(
                     "\"install_overlay: false\" leaves no place for the tests, and the boot block has no \
                      \"transfer_overlay\"",
@@ -47,7 +54,7 @@ impl Action for ApplyOverlay {
 
     fn run<'a>(&'a self, context: &'a mut Context) -> Running<'a> {
         Box::pin(async move {
-            if self.nfs_root.as_ref().is_some_and(|root| root.install_overlay) {
+            if self.persistent || self.nfs_root.as_ref().is_some_and(|root| root.install_overlay) {
                 return into_nfs_root(context).await;
             }
             if !self.ramdisk.as_ref().is_some_and(|ramdisk| ramdisk.install_overlay) {
@@ -56,6 +63,7 @@ impl Action for ApplyOverlay {
             let Some(archive) = context.shared().archive.clone() else {
                 return Err(Error::Bug("there is no overlay".into()));
             };
+            let archive = self.packed(archive, context.log.clone()).await?;
             let target = context.tftp_folder().join(RAMDISK);
             let to = target.clone();
             let appended = aside(move || {
@@ -69,6 +77,33 @@ impl Action for ApplyOverlay {
             context.fact("size", size.to_string());
             Ok(())
         })
+    }
+}
+
+impl ApplyOverlay {
+    /// The overlay as the board gets it: a big one is packed as the ramdisk is, since its kernel can unpack that.
+    async fn packed(&self, archive: PathBuf, log: Log) -> Result<PathBuf, Error> {
+        let failed = |e: io::Error| Error::Infrastructure(format!("{}: {e}", archive.display()));
+        let size = std::fs::metadata(&archive).map_err(failed)?.len();
+        let packer = self.ramdisk.as_ref().and_then(|ramdisk| packer(ramdisk.compression));
+        let Some(packer) = packer.filter(|_| size >= BIG) else { return Ok(archive) };
+        let packed = archive.with_extension("packed");
+        match unpack::unpack(packer, &archive, &packed).await {
+            Ok(()) => Ok(packed),
+            Err(why) => {
+                log.info(format!("the overlay is not packed: {why}"));
+                Ok(archive)
+            }
+        }
+    }
+}
+
+/// What packs a file so that whoever unpacks this can unpack it, too. Speed counts: it is unpacked once.
+fn packer(compression: Option<Compression>) -> Option<&'static [&'static str]> {
+    match compression? {
+        Compression::Gz => Some(&["gzip", "-1c"]),
+        Compression::Zstd => Some(&["zstd", "-1cq"]),
+        Compression::Xz | Compression::Bz2 | Compression::Zip => None,
     }
 }
 

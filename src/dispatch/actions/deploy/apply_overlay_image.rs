@@ -50,32 +50,47 @@ impl Action for ApplyOverlayImage {
             let Artefact { name, partition, .. } = self.image.as_ref().ok_or_else(missing)?;
             let file = context.shared().files.get(name).cloned();
             let file = file.ok_or_else(|| Error::Bug(format!("{name} was not downloaded")))?;
-            let failed = |error: io::Error| {
-                Error::Infrastructure(format!("the tests for {}: {error}", file.display()))
-            };
-            let root = context.scratch().join(format!("{}-{name}-tests", context.now.namespace));
-            // A try before this one may have left something.
-            let _ = std::fs::remove_dir_all(&root);
-            std::fs::create_dir_all(&root).map_err(failed)?;
-            context.shared().overlay.spill(&root).map_err(failed)?;
-            let entries = tree::entries(&root).map_err(failed)?;
-            let is_sparse = self.sparse && begins_sparse(&file).map_err(failed)?;
-            let whole = file.with_extension("whole");
-            if is_sparse {
-                converted(PROGRAMS[0], &file, &whole).await?;
-            }
-            let image = if is_sparse { &whole } else { &file };
-            let added = ext::add(image, *partition, &entries).await;
-            added.map_err(|error| ext_error(&error))?;
-            if is_sparse {
-                converted(PROGRAMS[1], &whole, &file).await?;
-                std::fs::remove_file(&whole).map_err(failed)?;
-            }
-            context.shared().overlay_is_in = true;
-            context.log.info(format!("{name}: {} overlay entries put into it", entries.len()));
-            std::fs::remove_dir_all(&root).map_err(failed)
+            into_image(name, &file, *partition, self.sparse, context).await
         })
     }
+}
+
+/// Puts the tests into an image, or one of its partitions; `sparse` says that it may come in that form.
+///
+/// # Errors
+/// What the image's programs say.
+pub(super) async fn into_image(
+    name: &str,
+    file: &Path,
+    partition: Option<u32>,
+    sparse: bool,
+    context: &mut Context,
+) -> Result<(), Error> {
+    let failed = |error: io::Error| {
+        Error::Infrastructure(format!("the tests for {}: {error}", file.display()))
+    };
+    let plain = name.replace('/', "-");
+    let root = context.scratch().join(format!("{}-{plain}-tests", context.now.namespace));
+    // A try before this one may have left something.
+    let _ = std::fs::remove_dir_all(&root);
+    std::fs::create_dir_all(&root).map_err(failed)?;
+    context.shared().overlay.spill(&root).map_err(failed)?;
+    let entries = tree::entries(&root).map_err(failed)?;
+    let is_sparse = sparse && begins_sparse(file).map_err(failed)?;
+    let whole = file.with_extension("whole");
+    if is_sparse {
+        converted(PROGRAMS[0], file, &whole).await?;
+    }
+    let image = if is_sparse { &whole } else { file };
+    let added = ext::add(image, partition, &entries).await;
+    added.map_err(|error| ext_error(&error))?;
+    if is_sparse {
+        converted(PROGRAMS[1], &whole, file).await?;
+        std::fs::remove_file(&whole).map_err(failed)?;
+    }
+    context.shared().overlay_is_in = true;
+    context.log.info(format!("{name}: {} overlay entries put into it", entries.len()));
+    std::fs::remove_dir_all(&root).map_err(failed)
 }
 
 /// Whether an image is in the sparse form. One that is not, though it may be, is taken as it is.

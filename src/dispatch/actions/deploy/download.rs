@@ -73,9 +73,6 @@ impl Action for Download {
             if let Some([name, ..]) = self.unpacker() {
                 checks.program(name);
             }
-            if self.artefact.compression == Some(Compression::Zip) {
-                checks.fault("zip files cannot be unpacked yet");
-            }
             if matches!(self.artefact.checksum, Some(Checksum::Md5(_))) {
                 checks.program("md5sum");
             }
@@ -155,7 +152,8 @@ impl Download {
             Compression::Xz => Some(&["xz", "-dc"]),
             Compression::Bz2 => Some(&["bzip2", "-dc"]),
             Compression::Zstd => Some(&["zstd", "-dcq"]),
-            Compression::Zip => None,
+            // The first file in it.
+            Compression::Zip => Some(&["funzip"]),
         }
     }
 }

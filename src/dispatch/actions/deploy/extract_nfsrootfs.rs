@@ -18,21 +18,32 @@ use crate::dispatch::validate::Checks;
 use crate::image::{tree, unpack};
 
 /// The artefact: a tar archive.
-pub(super) const ROOT: &str = "nfsrootfs";
+pub(in crate::dispatch::actions) const ROOT: &str = "nfsrootfs";
 
 #[derive(Debug)]
 pub(super) struct ExtractNfsRootfs {
+    /// `qemu-nfs-deploy` for a QEMU.
+    pub name: &'static str,
     pub artefact: Artefact,
+}
+
+impl ExtractNfsRootfs {
+    pub(super) fn new(artefact: Artefact) -> Self {
+        Self { name: "extract-nfsrootfs", artefact }
+    }
 }
 
 impl Action for ExtractNfsRootfs {
     fn name(&self) -> &'static str {
-        "extract-nfsrootfs"
+        self.name
     }
 
     fn validate<'a>(&'a self, checks: &'a mut Checks) -> BoxFuture<'a, ()> {
         Box::pin(async move {
             checks.program("tar");
+            if self.artefact.url.is_empty() {
+                checks.fault(format!("the block has no {ROOT:?}"));
+            }
             let other = "a root file system that a server of the lab's has needs neither (\"persistent_nfs\")";
             match checks.settings.nfs_dir.clone() {
                 None => checks.fault(format!(

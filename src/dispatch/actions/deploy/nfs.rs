@@ -14,14 +14,14 @@ pub(super) fn nfs_steps(scene: &Scene<'_>) -> Actions {
     let root = scene.deploy().artefact(ROOT).cloned();
     // The block is not valid without.
     let artefact = root.clone().unwrap_or_else(|| Artefact::plain(ROOT, ""));
-    steps.push(Box::new(ExtractNfsRootfs { artefact }));
+    steps.push(Box::new(ExtractNfsRootfs::new(artefact)));
     steps.push(Box::new(LavaOverlay));
     steps.push(match scene.deploy().artefact("modules") {
         Some(_) => Box::new(ExtractModules { ramdisk: None, nfs_root: root.clone() }),
         None => Box::new(Nothing("extract-modules")),
     });
     let fetched = scene.fetches_tests() || !scene.has_tests();
-    steps.push(Box::new(ApplyOverlay { ramdisk: None, nfs_root: root, fetched }));
+    steps.push(Box::new(ApplyOverlay { nfs_root: root, fetched, ..ApplyOverlay::default() }));
     steps.extend(device_env(scene));
     steps
 }

@@ -38,7 +38,7 @@ impl Action for PrepareTftpOverlay {
         let ramdisk = self.tftp.artefact("ramdisk").cloned();
         let nfs_root = self.tftp.artefact("nfsrootfs").cloned();
         let root: Box<dyn Action> = match nfs_root.clone() {
-            Some(artefact) => Box::new(ExtractNfsRootfs { artefact }),
+            Some(artefact) => Box::new(ExtractNfsRootfs::new(artefact)),
             None => Box::new(Nothing("extract-nfsrootfs")),
         };
         let modules: Box<dyn Action> = match has("modules") {
@@ -48,9 +48,17 @@ impl Action for PrepareTftpOverlay {
             }
             false => Box::new(Nothing("extract-modules")),
         };
+        let persistent = self.tftp.persistent_nfs.clone();
+        let elsewhere =
+            |files: &Option<Artefact>| files.as_ref().is_some_and(|f| f.install_overlay);
+        let takes_tests = scene.has_tests()
+            && persistent.as_ref().is_some_and(|root| root.install_overlay)
+            && !elsewhere(&nfs_root)
+            && !elsewhere(&ramdisk)
+            && !scene.fetches_tests();
         let mut steps = vec![
             root,
-            Box::new(PersistentNfs { address: self.tftp.persistent_nfs.clone() }),
+            Box::new(PersistentNfs { root: persistent, takes_tests }),
             Box::new(ExtractRamdisk { ramdisk: ramdisk.clone() }),
             modules,
         ];
@@ -59,6 +67,7 @@ impl Action for PrepareTftpOverlay {
                 ramdisk,
                 nfs_root,
                 fetched: scene.fetches_tests(),
+                persistent: takes_tests,
             }));
         }
         let kernel = self.tftp.artefact("kernel").and_then(|kernel| kernel.image_type.clone());

@@ -11,7 +11,7 @@ use super::scp_overlay::ssh_steps;
 use super::storage::{storage_steps, ums_steps};
 use super::tmpfs::DeployImages;
 use super::vexpress::vexpress_steps;
-use super::{flasher, qemu_nfs, tftp};
+use super::{flasher, installer, qemu_nfs, tftp};
 use crate::dispatch::action::{Action, Scene};
 use crate::dispatch::actions::Group;
 use crate::dispatch::job::Deploy;
@@ -24,7 +24,7 @@ pub fn deploy(deploy: &Deploy) -> Option<Box<dyn Action>> {
         "nbd" => Group::once("nbd-deploy", nbd_steps),
         "nfs" if deploy.artefact("kernel").is_none() => Group::once("nfs-deploy", nfs_steps),
         "nfs" => Group::once("deploy-qemu-nfs", qemu_nfs::nfs_steps),
-        "iso-installer" => Group::once("deploy-iso-installer", qemu_nfs::installer_steps),
+        "iso-installer" => Group::once("deploy-iso-installer", installer::installer_steps),
         "usb" | "sata" | "sd" => Group::once("storage-deploy", storage_steps),
         "u-boot-ums" => Group::once("uboot-ums-deploy", ums_steps),
         "ssh" => Group::once("scp-overlay", ssh_steps),

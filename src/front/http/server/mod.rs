@@ -2,8 +2,10 @@
 
 mod boards;
 mod ci;
+mod console;
 mod daemons;
 mod events;
+mod feed;
 mod follow;
 mod images;
 mod jobs;
@@ -14,6 +16,7 @@ mod requests;
 mod rights;
 mod seen;
 mod standby;
+mod ui;
 mod users;
 
 use std::sync::Arc;
@@ -28,9 +31,10 @@ use serde::de::DeserializeOwned;
 use tokio::sync::Mutex;
 use tokio_util::task::TaskTracker;
 
-use super::access::{Access, Caller, Guard, guard};
+use super::access::{Access, Caller, Guard, Pages, guard};
 use super::{ApiError, refuse_foreign_pages, to_the_end};
 use crate::config::AccessConfig;
+use crate::front::web;
 use crate::model::{Failure, Kind, Rights};
 use crate::server::{Asker, Images, JobError, Server, ServerError};
 
@@ -64,6 +68,13 @@ pub fn router(server: Server, images: Images, doors: Doors, tasks: TaskTracker) 
         .route("/boards/{name}/check", post(jobs::check_board))
         .route("/boards/{name}/boot", post(jobs::boot::boot))
         .route("/jobs/{id}/images/{sha256}", get(jobs::boot::image))
+        .route("/boards/{name}/console/screen", get(console::screen))
+        .route("/boards/{name}/console/lines", get(console::lines))
+        .route("/boards/{name}/console/offset", get(console::offset))
+        .route("/boards/{name}/console/events", get(console::events))
+        .route("/boards/{name}/console/outlet", get(console::status))
+        .route("/boards/{name}/console/outlet/{verb}", post(console::switch))
+        .route("/feed", get(feed::feed))
         .route("/jobs", get(jobs::list).post(jobs::submit))
         .route("/jobs/{id}", get(jobs::get))
         .route("/jobs/{id}/definition", get(jobs::definition))
@@ -71,6 +82,7 @@ pub fn router(server: Server, images: Images, doors: Doors, tasks: TaskTracker) 
         .route("/jobs/{id}/resubmit", post(jobs::resubmit))
         .route("/jobs/{id}/log", get(jobs::log::get))
         .route("/jobs/{id}/log/follow", get(jobs::log::follow))
+        .route("/jobs/{id}/log/lines", get(jobs::lines::get))
         .route("/jobs/{id}/results", get(jobs::results::get))
         .route("/ci", get(ci::list))
         .route("/ci/{name}", get(ci::get).put(ci::put).delete(ci::remove))
@@ -106,15 +118,19 @@ pub fn router(server: Server, images: Images, doors: Doors, tasks: TaskTracker) 
             ApiError::not_found("there is no such page; GET /openapi.json lists them")
         })
         .method_not_allowed_fallback(wrong_method)
-        .layer(axum::middleware::from_fn_with_state(tasks, to_the_end))
-        .layer(Extension(doors))
+        .layer(axum::middleware::from_fn_with_state(tasks.clone(), to_the_end))
         .layer(Extension(follow::Followers::default()))
-        .layer(Extension(images))
         .layer(DefaultBodyLimit::max(MAX_BODY))
         .layer(axum::middleware::from_fn_with_state(
-            Guard { access, table: rights::TABLE, thing: "board" },
+            Guard { access: access.clone(), table: rights::TABLE, thing: "board" },
             guard,
         ))
+        .merge(ui::pages(&access))
+        .merge(web::beside_pages(access.clone()))
+        .layer(Extension(doors))
+        .layer(Extension(images))
+        .layer(Extension(tasks))
+        .layer(Extension(access))
         .layer(axum::middleware::from_fn(refuse_foreign_pages))
         .with_state(server)
 }
@@ -130,8 +146,10 @@ pub struct Doors {
 }
 
 impl Doors {
-    pub fn new(config: AccessConfig) -> Self {
-        Self { access: Access::new(config.clone()), config, turn: Arc::default() }
+    /// `pages` is what the logins of pages are made with.
+    pub fn new(config: AccessConfig, pages: Pages) -> Self {
+        let access = Access::with_pages(config.clone(), pages);
+        Self { access, config, turn: Arc::default() }
     }
 
     /// Knows from now on of which types boards are: rights may be on all of a type.

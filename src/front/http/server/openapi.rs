@@ -3,7 +3,9 @@
 use utoipa::OpenApi as _;
 
 use super::super::Bearer;
-use super::{boards, ci, daemons, events, follow, images, jobs, leases, requests, users};
+use super::{
+    boards, ci, console, daemons, events, feed, follow, images, jobs, leases, requests, users,
+};
 
 /// As served at `/openapi.json` and checked in at `conf/openapi/lava-server.json`.
 pub fn openapi() -> utoipa::openapi::OpenApi {
@@ -26,6 +28,13 @@ pub fn openapi() -> utoipa::openapi::OpenApi {
             boards::identity,
             boards::maintenance,
             boards::history,
+            console::screen,
+            console::lines,
+            console::offset,
+            console::events,
+            console::status,
+            console::switch,
+            feed::feed,
             jobs::check_board,
             jobs::boot::boot,
             jobs::boot::image,
@@ -37,6 +46,7 @@ pub fn openapi() -> utoipa::openapi::OpenApi {
             jobs::resubmit,
             jobs::log::get,
             jobs::log::follow,
+            jobs::lines::get,
             jobs::results::get,
             ci::list,
             ci::get,

@@ -11,7 +11,7 @@ use crate::client::ErrorBody;
 use crate::model::{BoardRequest, Failure, Kind, LeaseChange, RequestInfo};
 use crate::server::{Asker, Server, ServerError};
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct All {
     /// Also those that have ended within a week.

@@ -57,3 +57,10 @@ export function remembered(key, fallback) {
 export function remember(key, value) {
   try { localStorage.setItem(key, value); } catch { /* for this page only, then */ }
 }
+
+// The console of this page: of /view/NAME of lava-serial, or of /ui/boards/NAME/console of lava-server.
+const parts = location.pathname.split("/");
+export const atServer = parts[1] === "ui";
+const named = atServer ? parts[3] : parts.at(-1);
+export const consoleName = decodeURIComponent(named ?? "");
+export const consolePath = atServer ? `/boards/${named}/console` : `/consoles/${named}`;

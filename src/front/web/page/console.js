@@ -1,12 +1,11 @@
 // One console: the connection, the keyboard, and what is told beside the screen.
 
-import { ask, clock, find, make, remember, remembered, whoAmI } from "./common.js";
+import { ask, clock, consoleName as name, consolePath, find, make, remember, remembered, whoAmI } from "./common.js";
 import { controlled, keyText, pasteText } from "./keys.js";
 import { Power } from "./power.js";
 import { Screen } from "./screen.js";
 import { Speech } from "./speech.js";
 
-const name = decodeURIComponent(location.pathname.split("/").pop());
 // A WebSocket message of ours has at most so many bytes.
 const PIECE = 8192;
 const MOST_EVENTS = 300;
@@ -17,7 +16,7 @@ const keys = find("keys");
 const screen = new Screen({
   terminal: find("terminal"), history: find("history"), screen: find("screen"), past: find("past"), gap: find("gap"),
   cursor: find("cursor"), keys, probe: find("probe"),
-}, name);
+});
 const speech = new Speech(find("speech"));
 const me = { user: undefined, session: undefined, right: "", mode: "rw" };
 const power = new Power(name, () => ({ user: me.user, session: me.session, mayForce: me.right === "control" }));
@@ -36,7 +35,7 @@ find("name").textContent = name;
 function connect() {
   if (over) return;
   const size = room();
-  const url = new URL(`/consoles/${encodeURIComponent(name)}/screen`, location.href);
+  const url = new URL(`${consolePath}/screen`, location.href);
   url.protocol = location.protocol === "https:" ? "wss:" : "ws:";
   const query = { mode: wanted, rows: size.rows, cols: size.cols };
   if (me.given) query.user = me.given;
@@ -59,7 +58,7 @@ async function lost() {
   setTimeout(connect, Math.min(5000, 100 * 2 ** tries++));
   try {
     // What may not be looked at, or is not there, is told so; `ask` goes to the login where that is needed.
-    await ask(`/consoles/${encodeURIComponent(name)}/offset?point=0`);
+    await ask(`${consolePath}/offset?point=0`);
   } catch (error) {
     if (error.status !== 403 && error.status !== 404) return;
     over = true;

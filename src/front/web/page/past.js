@@ -2,7 +2,7 @@
 // are a part of the record that ends at the screen; or, when one reads in it while more is printed than is kept,
 // somewhere before it, at a gap, and go on by the record when one comes there.
 
-import { ask } from "./common.js";
+import { ask, consolePath } from "./common.js";
 import { rowOf } from "./rows.js";
 
 // So many rows are kept while nobody reads in them, and so many while somebody does; the record has the others.
@@ -12,8 +12,8 @@ const MOST_READ = 12000;
 const NEAR = 300;
 
 export class Past {
-  constructor({ terminal, history, past, gap }, name) {
-    Object.assign(this, { terminal, history, note: past, gap, name });
+  constructor({ terminal, history, past, gap }) {
+    Object.assign(this, { terminal, history, note: past, gap });
     // Of the screen: columns, the line that its top row is of, and how many rows of that are above it.
     Object.assign(this, { cols: 0, top: null, begun: 0 });
     this.loading = false;
@@ -127,7 +127,7 @@ export class Past {
     this.loading = true;
     const cols = this.cols;
     try {
-      const got = await ask(`/consoles/${encodeURIComponent(this.name)}/lines?${new URLSearchParams({ ...query, cols })}`);
+      const got = await ask(`${consolePath}/lines?${new URLSearchParams({ ...query, cols })}`);
       this.failed = false;
       if (this.cols !== cols || !fits()) return false;
       const taken = take(got);

@@ -1,6 +1,6 @@
 // The board's outlet: asked about, switched, and, when somebody else holds the board, forced with a reason.
 
-import { ask, find } from "./common.js";
+import { ask, consolePath, find } from "./common.js";
 
 const VERBS = {
   on: { asked: "Switch on", yes: "On" },
@@ -15,7 +15,7 @@ const YIELDS = ["held", "leased", "typing", "budget"];
 export class Power {
   // `said` gives who we are at the console: {user, session, mayForce}.
   constructor(name, said) {
-    Object.assign(this, { path: `/consoles/${encodeURIComponent(name)}/outlet`, name, said });
+    Object.assign(this, { path: `${consolePath}/outlet`, name, said });
     this.allowed = true;
     this.busy = false;
     for (const verb of Object.keys(VERBS)) find(verb).addEventListener("click", () => this.switch(verb));

@@ -4,10 +4,10 @@ import { Past } from "./past.js";
 import { fill, rowOf, textOf } from "./rows.js";
 
 export class Screen {
-  constructor(elements, name) {
+  constructor(elements) {
     const { terminal, screen, cursor, keys, probe } = elements;
     Object.assign(this, { terminal, screen, cursor, keys, probe });
-    this.past = new Past(elements, name);
+    this.past = new Past(elements);
     // What is drawn, up to which offset; none yet.
     this.offset = null;
     this.rows = this.cols = 0;

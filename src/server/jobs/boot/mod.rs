@@ -8,13 +8,14 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
+use super::boards::OVERTIME_S;
 use super::read::read;
 use super::submit::new;
 use super::{JobError, Record};
 use crate::dispatch::execute::LOG;
 use crate::model::{
-    BootRequest, BootState, Failure, JobBoard, JobHealth, JobInfo, JobState, Kind, Name,
-    RequestState, Right, Sha256,
+    BootRequest, BootState, Ending, Failure, JobBoard, JobHealth, JobInfo, JobState, Kind, Name,
+    RequestState, Right, Sha256, units,
 };
 use crate::server::state::State;
 use crate::server::{Asker, Server, ServerError};
@@ -38,6 +39,9 @@ pub(in crate::server) struct Boot {
     /// Who shows it gets the files.
     pass: String,
     files: Vec<Sha256>,
+    /// How the lease ends with it, and whose doing that is: it was given back, or its time was over, meanwhile.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    then: Option<(Ending, String)>,
 }
 
 impl Server {
@@ -81,7 +85,7 @@ impl Server {
         record.info.boards = vec![JobBoard { name, role: None }];
         record.info.boot = Some(BootState::Queued);
         let files = files.iter().filter_map(|file| file.stored().cloned()).collect();
-        record.boot = Some(Boot { pass, files });
+        record.boot = Some(Boot { pass, files, then: None });
         self.0.store.add_job(&record.row(), &text).await?;
         state.jobs.last_id = id;
         let info = record.info.clone();
@@ -95,6 +99,45 @@ impl Server {
         let state = self.0.state.lock().await;
         let boot = state.jobs.live.get(&id).and_then(|record| record.boot.as_ref());
         boot.is_some_and(|boot| boot.is_let_in(pass) && boot.files.contains(file))
+    }
+
+    /// Has a lease end as soon as the boot has that a worker has in hand on its board. Whether there is one.
+    pub(in crate::server) async fn end_after_boot(
+        &self,
+        state: &mut State,
+        lease: u64,
+        ending: Ending,
+        who: &str,
+    ) -> Result<bool, ServerError> {
+        let mut boots = state.jobs.live.values();
+        let in_hand = |it: &&Record| it.info.request == lease && it.info.worker.is_some();
+        let Some(record) = boots.find(|it| it.boot.is_some() && in_hand(it)).cloned() else {
+            return Ok(false);
+        };
+        let mut record = record;
+        let now = units::now_us() / 1_000_000;
+        if state.lab.lease(lease).is_some_and(|lease| lease.until <= now) {
+            state.lab.overrun(lease, now + OVERTIME_S, now)?;
+        }
+        if let Some(boot) = record.boot.as_mut().filter(|boot| boot.then.is_none()) {
+            boot.then = Some((ending, who.to_owned()));
+            record.info.state = JobState::Canceling;
+            record.info.canceled_by.get_or_insert_with(|| who.to_owned());
+            self.put_job(state, record).await?;
+        }
+        Ok(true)
+    }
+
+    /// A boot has ended: the lease is its holder's alone again, or ends with it.
+    pub(super) async fn lease_after(
+        &self,
+        state: &mut State,
+        job: &Record,
+    ) -> Result<(), ServerError> {
+        match job.boot.as_ref().and_then(|boot| boot.then.clone()) {
+            Some((ending, who)) => self.end(state, job.info.request, ending, &who).await.map(drop),
+            None => self.share_with_boot(state, job, false).await,
+        }
     }
 
     /// Shares the lease with its boot, or ends that.

@@ -80,7 +80,7 @@ impl Farm {
 
     /// Hands in a job of the demo's virtual boards, changed: its number.
     #[track_caller]
-    fn submit(&self, lab: &TestLab, change: impl FnOnce(String) -> String) -> u64 {
+    pub(super) fn submit(&self, lab: &TestLab, change: impl FnOnce(String) -> String) -> u64 {
         let definition = change(demo_job(lab));
         let asked = json!({"definition": definition, "user": "alice"});
         let answer = self.server.ask("POST", "/jobs", &asked);
@@ -101,7 +101,7 @@ impl Farm {
 
     /// The job's end.
     #[track_caller]
-    fn ended(&self, job: u64) -> Value {
+    pub(super) fn ended(&self, job: u64) -> Value {
         self.until("the job ends", job, |job| job["state"] == "finished")
     }
 

@@ -244,7 +244,7 @@ fn path(server: &Server, job: &JobInfo, wanted: Option<&str>) -> Result<Option<P
 }
 
 /// The board whose log is meant.
-pub(super) fn board<'a>(
+pub(in crate::front::http::server) fn board<'a>(
     job: &'a JobInfo,
     wanted: Option<&str>,
 ) -> Result<Option<&'a str>, ApiError> {

@@ -1,6 +1,7 @@
 //! Jobs: handing them in, looking at them, ending them.
 
 pub(super) mod boot;
+pub(super) mod lines;
 pub(super) mod log;
 pub(super) mod results;
 pub(super) mod workers;
@@ -36,6 +37,13 @@ pub(in crate::front::http::server) struct Page {
     /// Only those with lower numbers.
     before: Option<u64>,
     limit: Option<u32>,
+}
+
+impl Page {
+    /// So many at most, of those with lower numbers.
+    pub(in crate::front::http::server) fn before(before: Option<u64>, limit: u32) -> Self {
+        Self { user: None, before, limit: Some(limit) }
+    }
 }
 
 /// Jobs, the newest first.

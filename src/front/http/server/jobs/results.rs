@@ -11,7 +11,7 @@ use super::super::By;
 use super::log::board;
 use super::seen;
 use crate::client::ErrorBody;
-use crate::dispatch::record::{Report, junit, tap};
+use crate::dispatch::record::{Report, junit, results_yaml, tap};
 use crate::model::{Failure, Kind};
 use crate::server::Server;
 
@@ -31,14 +31,16 @@ enum Format {
     Json,
     Junit,
     Tap,
+    /// As LAVA lists them.
+    Yaml,
 }
 
-/// The results of a job's tests and actions, as far as it is: as JSON (suites with their cases), JUnit XML
-/// or TAP 13. Of a job for several boards the first one's, unless one is named.
+/// The results of a job's tests and actions, as far as it is: as JSON (suites with their cases), JUnit XML,
+/// TAP 13 or LAVA's YAML. Of a job for several boards the first one's, unless one is named.
 #[utoipa::path(get, path = "/jobs/{id}/results", params(
     ("id" = u64, Path),
     ("board" = Option<String>, Query),
-    ("format" = Option<String>, Query, description = "json, junit or tap"),
+    ("format" = Option<String>, Query, description = "json, junit, tap or yaml"),
     ("user" = Option<String>, Query, description = "who looks, where nobody logs in"),
 ), responses(
     (status = 200, body = Object),
@@ -63,6 +65,10 @@ pub(in crate::front::http::server) async fn get(
         Format::Junit => ([(CONTENT_TYPE, "application/xml")], junit(&report)).into_response(),
         Format::Tap => {
             ([(CONTENT_TYPE, "text/plain; charset=utf-8")], tap(&report)).into_response()
+        }
+        Format::Yaml => {
+            let yaml = results_yaml(&report).map_err(|what| Failure::new(Kind::Bug, what))?;
+            ([(CONTENT_TYPE, "application/yaml")], yaml).into_response()
         }
     })
 }
