@@ -147,7 +147,9 @@ fn a_script_may_what_its_user_may_and_its_token_dies_with_it() {
     let token = said.iter().find_map(|line| line.strip_prefix("token ")).unwrap();
     let token: String = token.trim().chars().rev().collect();
     assert!(token.starts_with("lava_"), "{token}");
-    assert_eq!(ask(&token, "GET", "/boards", &Value::Null).status, 401);
+    wait_until(LIMIT, "its token lets in no more", || {
+        ask(&token, "GET", "/boards", &Value::Null).status == 401
+    });
     wait_until(LIMIT, "its lease has ended", || {
         ask(&alice, "GET", "/leases", &Value::Null).json() == json!([])
     });
