@@ -38,17 +38,28 @@ pub struct ServerConfig {
     images: ImageKeys,
 }
 
+/// A job is kept for half a year, …
+const KEEP_JOBS: Duration = Duration::from_secs(180 * 24 * 3600);
+/// … as long as all of them do not take more than this, in bytes: 50 GiB.
+const KEEP_SIZE: u64 = 50 << 30;
+
 /// How jobs are run: `[jobs]`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct JobsConfig {
     /// Their logs are there.
     pub dir: PathBuf,
+    /// That folder was named: it is not in the server's.
+    own_dir: bool,
     /// Folders with the templates of device types, looked through before LAVA's and ours.
     pub templates: Vec<PathBuf>,
     /// After so long a silence what a worker has is given up.
     pub worker_gone: Duration,
     /// So often a board that has a health check is checked; never when it is zero.
     pub check_every: Duration,
+    /// So long a job that has ended is kept; for ever when zero.
+    pub keep: Duration,
+    /// The oldest go when the files of all take more than this, in bytes; there is no limit when it is zero.
+    pub keep_size: u64,
 }
 
 impl JobsConfig {
@@ -56,10 +67,19 @@ impl JobsConfig {
     pub fn at(dir: &Path) -> Self {
         Self {
             dir: dir.join(JOBS),
+            own_dir: false,
             templates: Vec::new(),
             worker_gone: WORKER_GONE,
             check_every: CHECK_EVERY,
+            keep: KEEP_JOBS,
+            keep_size: KEEP_SIZE,
         }
+    }
+
+    /// The same for a server whose folder this is, unless theirs was named.
+    #[must_use]
+    pub fn within(self, dir: &Path) -> Self {
+        if self.own_dir { self } else { Self { dir: dir.join(JOBS), ..self } }
     }
 
     fn take(&mut self, table: &Table<'_>) {
@@ -72,6 +92,13 @@ impl JobsConfig {
             table.problem("worker_gone", format!("a worker may be silent for {SHORTEST_GONE:?}"));
         }
         self.check_every = table.optional("check_every").unwrap_or(self.check_every);
+        self.keep = table.optional("keep").unwrap_or(self.keep);
+        let size = table.optional("keep_size");
+        self.keep_size = size.map_or(self.keep_size, |Size(bytes)| bytes);
+        if let Some(dir) = table.optional::<PathBuf>("dir") {
+            self.dir = folder.join(dir);
+            self.own_dir = true;
+        }
     }
 }
 

@@ -177,12 +177,15 @@ pub struct LeaseChange {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct LabEvent {
     pub time_us: u64,
-    /// `board`, `request` or `daemon`.
+    /// `board`, `request`, `job` or `daemon`.
     pub about: String,
-    /// The name of the board, the number of the request, the URL of the daemon.
+    /// The name of the board, the number of the request or job, the URL of the daemon.
     pub id: String,
-    /// What it is now: `leased`, `ended`, `stale`, …
+    /// What it is now: `leased`, `ended`, `stale`, …; of a job its state, `submitted` to `finished`.
     pub what: String,
+    /// Of a job that has ended what it came to: `complete`, `incomplete` or `canceled`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub health: Option<String>,
 }
 
 impl RequestState {

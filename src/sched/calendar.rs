@@ -66,7 +66,12 @@ impl Calendar {
         free
     }
 
-    /// Lets what takes it end at another time. Whoever asks has seen that it is free until then.
+    /// Somebody has it.
+    pub(super) fn is_leased(&self) -> bool {
+        self.taken.iter().any(|taken| matches!(taken.by, By::Lease(_)))
+    }
+
+    /// Lets what takes it end at another time. A lease that is not ended in time may go on into a booking.
     pub(super) fn set_end(&mut self, by: By, until: Seconds) {
         self.taken.iter_mut().filter(|taken| taken.by == by).for_each(|taken| taken.until = until);
     }

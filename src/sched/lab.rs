@@ -59,6 +59,8 @@ pub struct Lease {
     pub boards: Vec<BoardIx>,
     pub from: Seconds,
     pub until: Seconds,
+    /// When its user was charged for it.
+    charged: Seconds,
 }
 
 /// Why something cannot be. Nothing has changed then.
@@ -104,6 +106,13 @@ pub(super) struct Place {
 impl Place {
     pub(super) fn usable(&self) -> bool {
         self.there && self.board.usable
+    }
+}
+
+impl Lease {
+    /// Board-seconds.
+    fn cost(&self) -> f64 {
+        (self.until.saturating_sub(self.from) * self.boards.len() as u64) as f64
     }
 }
 
@@ -217,21 +226,18 @@ impl Lab {
         }
         self.waiting.remove(&id);
         if let Some(booking) = self.bookings.remove(&id) {
-            self.free(&booking.boards, By::Booking(id));
+            self.cancel(&booking, now);
         }
         for board in boards {
             let taken = self.boards[board.0].calendar.take(Taken { from, until, by });
             debug_assert!(taken, "it was free a moment ago");
         }
-        let lease = Lease { request, boards: boards.to_vec(), from, until };
+        let lease = Lease { request, boards: boards.to_vec(), from, until, charged: now };
+        self.usage.charge(&lease.request.user, lease.request.group.as_deref(), lease.cost(), now);
         match decision {
-            Decision::Lease { .. } => {
-                let cost = (until.saturating_sub(now) * boards.len() as u64) as f64;
-                self.usage.charge(&lease.request.user, lease.request.group.as_deref(), cost, now);
-                self.leases.insert(id, lease);
-            }
-            Decision::Book { .. } => drop(self.bookings.insert(id, lease)),
-        }
+            Decision::Lease { .. } => self.leases.insert(id, lease),
+            Decision::Book { .. } => self.bookings.insert(id, lease),
+        };
         Ok(())
     }
 
@@ -244,7 +250,7 @@ impl Lab {
             return Ok(None);
         }
         if let Some(booking) = self.bookings.remove(&id) {
-            self.free(&booking.boards, By::Booking(id));
+            self.cancel(&booking, now);
             return Ok(Some(booking));
         }
         let lease = self.leases.remove(&id).ok_or(LabError::Unknown(id))?;
@@ -272,16 +278,8 @@ impl Lab {
     /// When a board is booked or in maintenance then, or when somebody waits for it who is to have it
     /// when the lease ends; says who.
     pub fn extend(&mut self, id: RequestId, until: Seconds, now: Seconds) -> Result<(), LabError> {
-        let lease = self.leases.get(&id).ok_or(LabError::Unknown(id))?;
-        let (boards, was, request) = (lease.boards.clone(), lease.until, lease.request.clone());
-        if !(1..=MAX_LENGTH).contains(&until.saturating_sub(now)) {
-            return Err(LabError::Length(until.saturating_sub(now)));
-        }
-        let later =
-            boards.iter().find(|ix| until > was && !self.boards[ix.0].calendar.is_free(was, until));
-        if let Some(board) = later {
-            return Err(self.taken(*board, was, until));
-        }
+        let lease = self.is_free_until(id, until, now)?;
+        let (boards, was) = (&lease.boards, lease.until);
         if until > was {
             let planned = self.pass(now).planned;
             let plan = planned
@@ -294,15 +292,50 @@ impl Lab {
                 return Err(LabError::Taken { board, by: Some(plan.request), from: plan.at });
             }
         }
-        for board in &boards {
+        self.overrun(id, until, now)
+    }
+
+    /// The same, whoever waits: what is planned for them is no promise.
+    ///
+    /// # Errors
+    /// When a board is booked or in maintenance then.
+    pub fn prolong(&mut self, id: RequestId, until: Seconds, now: Seconds) -> Result<(), LabError> {
+        self.is_free_until(id, until, now)?;
+        self.overrun(id, until, now)
+    }
+
+    /// The same, whatever is to come: somebody has the boards and cannot be made to let go of them at once. Who has
+    /// booked one of them gets it when it is given back, or another one.
+    ///
+    /// # Errors
+    /// When there is no such lease.
+    pub fn overrun(&mut self, id: RequestId, until: Seconds, now: Seconds) -> Result<(), LabError> {
+        let lease = self.leases.get_mut(&id).ok_or(LabError::Unknown(id))?;
+        for board in &lease.boards {
             self.boards[board.0].calendar.set_end(By::Lease(id), until);
         }
-        let more = (until as f64 - was as f64) * boards.len() as f64;
-        self.usage.charge(&request.user, request.group.as_deref(), more, now);
-        if let Some(lease) = self.leases.get_mut(&id) {
-            lease.until = until;
-        }
+        let more = (until as f64 - lease.until as f64) * lease.boards.len() as f64;
+        let Request { user, group, .. } = &lease.request;
+        self.usage.charge(user, group.as_deref(), more, now);
+        lease.until = until;
         Ok(())
+    }
+
+    fn is_free_until(
+        &self,
+        id: RequestId,
+        until: Seconds,
+        now: Seconds,
+    ) -> Result<&Lease, LabError> {
+        let lease = self.leases.get(&id).ok_or(LabError::Unknown(id))?;
+        if !(1..=MAX_LENGTH).contains(&until.saturating_sub(now)) {
+            return Err(LabError::Length(until.saturating_sub(now)));
+        }
+        let taken = |ix: &&BoardIx| !self.boards[ix.0].calendar.is_free(lease.until, until);
+        match lease.boards.iter().filter(|_| until > lease.until).find(taken) {
+            Some(board) => Err(self.taken(*board, lease.until, until)),
+            None => Ok(lease),
+        }
     }
 
     /// The leases whose time is over, and the bookings that nobody could be given boards for.
@@ -370,6 +403,14 @@ impl Lab {
             other.total_cmp(&more).then((since, id).cmp(&(other_since, other_id)))
         });
         order
+    }
+
+    /// Frees what a booking takes. What is left of what it was charged with is given back.
+    fn cancel(&mut self, booking: &Lease, now: Seconds) {
+        let Request { id, user, group, .. } = &booking.request;
+        self.free(&booking.boards, By::Booking(*id));
+        let left = score::left(booking.cost(), booking.charged, now);
+        self.usage.charge(user, group.as_deref(), -left, now);
     }
 
     fn free(&mut self, boards: &[BoardIx], by: By) {

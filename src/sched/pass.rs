@@ -112,8 +112,9 @@ impl Look<'_> {
         let (request, until) = (booking.request.id, booking.until);
         let own = |board: &BoardIx| booking.boards.contains(board);
         let ready = |board: &BoardIx| {
-            self.lab.boards[board.0].usable()
-                && (own(board) || self.is_free(*board, self.now, until))
+            let place = &self.lab.boards[board.0];
+            let own = own(board) && !place.calendar.is_leased();
+            place.usable() && (own || self.is_free(*board, self.now, until))
         };
         let boards = if booking.boards.iter().all(ready) {
             Some(booking.boards.clone())

@@ -54,9 +54,14 @@ struct Had {
 
 impl Had {
     fn left(self, now: Seconds) -> f64 {
-        let age = now.saturating_sub(self.at) as f64 / HALF_LIFE as f64;
-        self.board_seconds * (-age).exp2()
+        left(self.board_seconds, self.at, now)
     }
+}
+
+/// What is not forgotten yet of so many board-seconds of a time.
+pub(super) fn left(board_seconds: f64, at: Seconds, now: Seconds) -> f64 {
+    let age = now.saturating_sub(at) as f64 / HALF_LIFE as f64;
+    board_seconds * (-age).exp2()
 }
 
 impl Accounts {
@@ -79,7 +84,7 @@ impl Accounts {
 }
 
 impl Usage {
-    /// A lease began (its whole length is charged), or ended before its time (negative).
+    /// A lease began or was booked (its whole length is charged), or ended before its time (negative).
     pub fn charge(&mut self, user: &str, group: Option<&str>, board_seconds: f64, now: Seconds) {
         self.users.charge(user, board_seconds, now);
         if let Some(group) = group {

@@ -51,6 +51,21 @@ pub enum ServerError {
     Store(#[from] StoreError),
 }
 
+impl ServerError {
+    /// Whether it is the lab's trouble of the moment: what was asked for may be right.
+    pub(super) fn may_pass(&self) -> bool {
+        match self {
+            Self::Store(_)
+            | Self::Stuck(_)
+            | Self::Job(JobError::Log { .. } | JobError::Token { .. }) => true,
+            Self::Job(JobError::Definition(failure)) => {
+                !matches!(failure.kind, Kind::Config | Kind::User)
+            }
+            _ => false,
+        }
+    }
+}
+
 impl From<ServerError> for Failure {
     fn from(error: ServerError) -> Self {
         let text = error.to_string();

@@ -49,6 +49,11 @@ impl<K: Eq + Hash + Clone, V: PartialEq> Heard<K, V> {
         self.all().remove(who);
     }
 
+    /// Forgets all but those.
+    pub(super) fn keep(&self, those: impl Fn(&K) -> bool) {
+        self.all().retain(|who, _| those(who));
+    }
+
     /// We were away ourselves for so long, in which nobody could be heard.
     pub(super) fn forgive(&self, away: Duration) {
         let now = Instant::now();

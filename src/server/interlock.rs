@@ -28,6 +28,8 @@ const AGAIN: Duration = Duration::from_secs(3);
 const AT_A_TIME_US: u64 = 13 * 24 * 3600 * 1_000_000;
 /// … and of more when less than this is left.
 const MORE_US: u64 = 7 * 24 * 3600 * 1_000_000;
+/// A job's boards are claimed for so much longer than its lease.
+const OVERTIME_US: u64 = 60 * 1_000_000;
 /// Which parts of a board are told.
 const PARTS: [DaemonKind; 2] = [DaemonKind::Serial, DaemonKind::Power];
 
@@ -144,6 +146,13 @@ impl Server {
         let told = self.tell(change).await;
         let refused = told.as_ref().err().map(|failure| format!("{}: {}", part.0, failure.message));
         let mut state = self.0.state.lock().await;
+        let held = told.as_ref().err().filter(|it| it.refusal == Some(Refusal::Leased));
+        if let Some(failure) = held
+            && let Err(error) = self.take_back(&mut state, &part, &failure.message).await
+        {
+            // It is told again, and refused.
+            tracing::error!(board = part.0.as_str(), "its lease is not given back: {error}");
+        }
         let before = match refused.clone() {
             Some(refused) => state.refused.insert(part.clone(), refused),
             None => state.refused.remove(&part),
@@ -170,7 +179,10 @@ impl Server {
             (Some(told), _) => self.0.store.put_told(&row(part, told)).await?,
         }
         match told {
-            Some(told) => drop(state.told.insert(part.clone(), told)),
+            Some(told) => {
+                state.told.insert(part.clone(), told);
+                state.settle(&part.0);
+            }
             None => {
                 state.told.remove(part);
                 if let Some(said) = state.forget_lease_at(part) {
@@ -274,8 +286,19 @@ impl State {
     fn to_tell(&self, part: &Part, info: &RequestInfo) -> Option<(Told, Option<String>)> {
         let url = self.place(part)?.url.clone();
         let holders = std::iter::once(&info.user).chain(&info.shared_with).cloned().collect();
-        let until_us = info.until_us?.min(units::now_us() + AT_A_TIME_US);
+        let until_us = self.claimed_until(info)?.min(units::now_us() + AT_A_TIME_US);
         Some((Told { url, holders, until_us, confirmed: false }, info.reason.clone()))
+    }
+
+    /// Until when daemons are to know of a lease. A job that is not over in time has its boards until it is: they
+    /// hear of it before they would let go.
+    fn claimed_until(&self, info: &RequestInfo) -> Option<u64> {
+        let until_us = info.until_us?;
+        if info.job.is_none() {
+            return Some(until_us);
+        }
+        let lease = self.lab.lease(info.id).map_or(0, |lease| lease.until);
+        Some(until_us.max(lease.saturating_mul(1_000_000)).saturating_add(OVERTIME_US))
     }
 
     /// What the outlet's daemon has announced of our lease is over: what it says without that.

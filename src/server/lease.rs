@@ -133,7 +133,8 @@ impl Server {
         Ok(super::load::record(&row)?.info)
     }
 
-    /// Gives boards back, or stops waiting for them; by force, and with a reason, also somebody else's.
+    /// Gives boards back, or stops waiting for them; by force, and with a reason, also somebody else's. What a job
+    /// runs on is given back when the job has ended, which it is told to.
     ///
     /// # Errors
     /// When it is somebody else's, and it is not to be by force, or the asker has not control of all of its
@@ -154,6 +155,16 @@ impl Server {
                 (Ending::Taken, format!("{} ({reason})", asker.user))
             }
         };
+        if let Some(job) = state.in_hand(id) {
+            self.wind_up(
+                &mut state,
+                job,
+                Some(&asker.user),
+                &format!("{who} gives its boards back"),
+            )
+            .await?;
+            return state.standing(id).ok_or(ServerError::NoRequest(id));
+        }
         Ok(self.end(&mut state, id, ending, &who).await?.info)
     }
 

@@ -42,7 +42,7 @@ pub(super) async fn load(store: &Store) -> Result<State, ServerError> {
         }
     }
     for record in records {
-        if let Err(why) = take_up(&mut state, &record) {
+        if let Err(why) = take_up(&mut state, &record, now_us / 1_000_000) {
             tracing::error!(request = record.info.id, "it cannot be gone on with: {why}");
             give_up(store, &mut state, record, now_us).await?;
         }
@@ -89,7 +89,7 @@ async fn give_up(
 }
 
 /// Has the scheduler know a request as it was, also one that is over: for what its user has had.
-fn take_up(state: &mut State, record: &Record) -> Result<(), String> {
+fn take_up(state: &mut State, record: &Record, now: Seconds) -> Result<(), String> {
     let info = &record.info;
     let boards: Vec<BoardIx> =
         info.boards.iter().filter_map(|name| Some(state.boards.get(name)?.ix)).collect();
@@ -109,7 +109,9 @@ fn take_up(state: &mut State, record: &Record) -> Result<(), String> {
         RequestState::Booked => Decision::Book { request: id, boards, from, until },
         _ => Decision::Lease { request: id, boards, until },
     };
-    let applied = state.lab.apply(&decision, from);
+    // What is booked is charged now: when it was is not known any more.
+    let at = if info.state == RequestState::Booked { now } else { from };
+    let applied = state.lab.apply(&decision, at);
     if info.state == RequestState::Ended {
         let ended = info.ended_us.unwrap_or(until_us) / 1_000_000;
         state.lab.end(id, ended).map_err(|error| error.to_string())?;
@@ -117,7 +119,7 @@ fn take_up(state: &mut State, record: &Record) -> Result<(), String> {
     }
     applied.map_err(|error| error.to_string())?;
     if info.state == RequestState::Leased {
-        state.leased.extend(info.boards.iter().map(|board| (board.clone(), id)));
+        state.begin_lease(id, &info.boards, since_us);
     }
     Ok(())
 }

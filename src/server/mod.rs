@@ -5,6 +5,7 @@
 //! [`Server::tell_daemons`] the one that has daemons know whose their boards are.
 
 mod audience;
+mod conflict;
 mod daemons;
 mod error;
 mod heard;
@@ -43,8 +44,8 @@ pub use error::ServerError;
 use heard::Heard;
 pub use images::{ImageError, Images};
 pub use jobs::JobError;
-use jobs::Logs;
-pub use overview::Overview;
+use jobs::{Logs, WorkerKey};
+pub use overview::{JobStanding, Overview};
 use published::{Interest, Published};
 use state::State;
 pub use users::Door;
@@ -83,6 +84,8 @@ struct Inner {
     daemons: Heard<String, Announcement>,
     /// … and when boards were used.
     used: Heard<Name>,
+    /// … and workers, by their names and which of that name they are.
+    workers: Heard<WorkerKey>,
 }
 
 /// What somebody may do on the board of a name.
@@ -167,6 +170,7 @@ impl Server {
             holders,
             daemons,
             used,
+            workers: Heard::default(),
         }));
         server.load_jobs().await?;
         Ok(server)
@@ -197,9 +201,11 @@ impl Server {
         self.0.logs.folder(job, board)
     }
 
-    /// Follows how many bytes a job's log has.
-    pub fn log_growth(&self, job: u64, board: &str) -> watch::Receiver<u64> {
-        self.0.logs.open(job, board).held()
+    /// Follows how many bytes a job's log has; `None` when the job has ended.
+    pub async fn log_growth(&self, job: u64, board: &str) -> Option<watch::Receiver<u64>> {
+        let state = self.0.state.lock().await;
+        let lives = state.jobs.live.contains_key(&job);
+        lives.then(|| self.0.logs.open(job, board).held())
     }
 
     /// Writes what is open. Nothing can be asked any more.

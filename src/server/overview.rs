@@ -3,9 +3,10 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, PoisonError};
 
-use super::Server;
+use super::jobs::{self, Viewers, may_see};
 use super::state::{Board, Record, State};
-use crate::model::{Name, RequestInfo};
+use super::{Asker, Server};
+use crate::model::{JobHealth, JobInfo, JobState, Name, RequestInfo};
 
 /// The lab at a moment.
 #[derive(Debug, Default)]
@@ -14,6 +15,8 @@ pub struct Overview {
     pub boards: BTreeMap<Name, &'static str>,
     /// Those that have not ended.
     pub requests: BTreeMap<u64, Standing>,
+    /// Those that have not ended, and the last that have.
+    pub jobs: BTreeMap<u64, Arc<JobStanding>>,
     /// `live` or `stale`, by their URLs.
     pub daemons: BTreeMap<String, &'static str>,
 }
@@ -25,6 +28,38 @@ pub struct Standing {
     pub state: &'static str,
     pub holders: Vec<String>,
     pub boards: Vec<Name>,
+}
+
+/// A job at a moment, and who may see it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct JobStanding {
+    pub state: JobState,
+    pub health: JobHealth,
+    pub user: String,
+    pub boards: Vec<Name>,
+    viewers: Option<Viewers>,
+}
+
+impl JobStanding {
+    pub(super) fn of(info: &JobInfo, viewers: Option<&Viewers>) -> Self {
+        Self {
+            state: info.state,
+            health: info.health,
+            user: info.user.clone(),
+            boards: info.boards.iter().map(|board| board.name.clone()).collect(),
+            viewers: viewers.cloned(),
+        }
+    }
+
+    /// Whether its groups have to be known to tell who may see it.
+    pub fn is_for_groups(&self) -> bool {
+        matches!(self.viewers, Some(Viewers::Groups(_)))
+    }
+
+    /// Whether somebody of these groups may look at it.
+    pub fn may_be_seen(&self, asker: &Asker, groups: &[Name]) -> bool {
+        may_see(&self.user, self.viewers.as_ref(), asker, groups)
+    }
 }
 
 impl Server {
@@ -52,12 +87,17 @@ impl State {
             let state = if ready { "ready" } else { state.as_str() };
             (*id, Standing { state, holders, boards: boards.clone() })
         };
+        let job = |(id, record): (&u64, &jobs::Record)| {
+            (*id, Arc::new(JobStanding::of(&record.info, record.viewers.as_ref())))
+        };
+        let ended = self.jobs.ended.iter().cloned();
         let daemon = |(url, daemon): (&String, &super::state::Daemon)| {
             (url.clone(), if daemon.live { "live" } else { "stale" })
         };
         Overview {
             boards: self.boards.iter().map(board).collect(),
             requests: self.requests.iter().map(request).collect(),
+            jobs: ended.chain(self.jobs.live.iter().map(job)).collect(),
             daemons: self.daemons.iter().map(daemon).collect(),
         }
     }

@@ -77,11 +77,13 @@ impl Server {
             self.0.holders.forgive(away);
             self.0.daemons.forgive(away);
             self.0.used.forgive(away);
+            self.0.workers.forgive(away);
         }
         let stale = state.age(&self.0.daemons);
         for old in state.outlived(&self.0.daemons) {
             self.remove_daemon(&mut state, &old).await?;
         }
+        let busy = state.try_busy_again();
         if state.unlooked {
             state.look();
             self.changed();
@@ -92,7 +94,7 @@ impl Server {
         if !pass.decisions.is_empty() {
             self.carry_out(&mut state, &pass.decisions, now_us).await?;
         }
-        let jobs = self.pass_jobs(&mut state, now_us).await?;
+        let (jobs, workers) = self.pass_jobs(&mut state, now_us).await?;
         if now >= state.forgotten + FORGET_S {
             state.lab.forget(now);
             state.forgotten = now;
@@ -110,7 +112,11 @@ impl Server {
             let left_us = at.saturating_mul(1_000_000).saturating_sub(units::now_us());
             Duration::from_micros(left_us.max(1000))
         });
-        let pause = [next, stale, silence].into_iter().flatten().min().unwrap_or(AT_LEAST_EVERY);
+        let pause = [next, stale, silence, workers, busy]
+            .into_iter()
+            .flatten()
+            .min()
+            .unwrap_or(AT_LEAST_EVERY);
         let seen = *self.0.changes.borrow();
         let published = Published::new(&state, &view, seen, &self.0.interest.now());
         self.0.published.send_replace(Arc::new(published));
@@ -149,10 +155,10 @@ impl Server {
         ended.sort_by_key(|(id, _)| *id);
         ended.dedup_by_key(|(id, _)| *id);
         for (id, ending) in ended {
-            if state.requests.contains_key(&id) {
-                self.end(state, id, ending, US).await?;
-            } else {
-                self.end_unknown(state, id, now);
+            match state.requests.get(&id).map(|record| record.info.job) {
+                None => self.end_unknown(state, id, now),
+                Some(None) => drop(self.end(state, id, ending, US).await?),
+                Some(Some(job)) => self.end_time_of(state, id, job, ending, now).await?,
             }
         }
         Ok(next)
@@ -202,7 +208,7 @@ impl Server {
             tracing::info!(request = info.id, user = info.user, boards = ?info.boards, "{}", info.state.as_str());
             if info.state == RequestState::Leased {
                 info.boards.iter().for_each(|board| self.0.used.say(board.clone(), ()));
-                state.leased.extend(info.boards.iter().map(|board| (board.clone(), info.id)));
+                state.begin_lease(info.id, &info.boards, now_us);
             }
             state.requests.insert(info.id, Arc::new(record));
         }
@@ -229,6 +235,7 @@ impl Server {
         // What the scheduler does not know has nothing there.
         let _ = state.lab.end(id, now_us / 1_000_000);
         state.leased.retain(|_, lease| *lease != id);
+        state.fresh.remove(&id);
         state.requests.remove(&id);
         record.audience.iter().for_each(|audience| state.dismiss(audience));
         self.0.holders.forget(&id);
@@ -252,7 +259,7 @@ fn decided(mut record: Record, decision: &Decision, state: &State, now_us: u64) 
     record
 }
 
-fn happened(record: &Record, who: &str, what: &str) -> Vec<EventRow> {
+pub(super) fn happened(record: &Record, who: &str, what: &str) -> Vec<EventRow> {
     let info = &record.info;
     let how = info.ending.map(|ending| format!(", {}", ending.as_str())).unwrap_or_default();
     let detail = format!("request {} of {}{how}", info.id, info.user);

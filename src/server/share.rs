@@ -1,8 +1,9 @@
 //! Who else uses what somebody has leased, and whose it is from now on.
 
+use super::jobs::JOB_NAMES;
 use super::lease::check;
 use super::state::Record;
-use super::{Asker, Recipient, Server, ServerError, TheirRights};
+use super::{Asker, JobError, Recipient, Server, ServerError, TheirRights};
 use crate::model::{Name, RequestInfo, Right, units};
 
 /// A lease is shared with so many people at most.
@@ -47,6 +48,11 @@ impl Server {
     ) -> Result<RequestInfo, ServerError> {
         let mut state = self.0.state.lock().await;
         let mut record = state.leased_by(id, asker)?;
+        if record.info.job.is_some() && with.starts_with(JOB_NAMES) {
+            return Err(
+                JobError::HasBoards { request: id, job: record.info.job.unwrap_or(0) }.into()
+            );
+        }
         let shared = &mut record.info.shared_with;
         let before = shared.len();
         shared.retain(|user| user != with);
@@ -60,7 +66,7 @@ impl Server {
     /// Hands a lease over: it is somebody else's from now on.
     ///
     /// # Errors
-    /// When the lease is not the asker's, or they may not have the boards.
+    /// When the lease is not the asker's, or a job's, or they may not have the boards.
     pub async fn give(
         &self,
         id: u64,
@@ -71,6 +77,9 @@ impl Server {
         let account = self.account(&to.user).await?;
         let mut state = self.0.state.lock().await;
         let mut record = state.leased_by(id, asker)?;
+        if let Some(job) = record.info.job {
+            return Err(JobError::HasBoards { request: id, job }.into());
+        }
         record.check_recipient(to)?;
         record.info.user.clone_from(&to.user);
         record.account.clone_from(&account);

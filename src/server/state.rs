@@ -1,6 +1,6 @@
 //! What a server knows at a moment.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -31,6 +31,10 @@ pub(super) struct State {
     pub(super) audiences: Audiences,
     /// Which lease has which board.
     pub(super) leased: BTreeMap<Name, u64>,
+    /// The leases that have not been ready yet.
+    pub(super) fresh: BTreeSet<u64>,
+    /// The boards that somebody has past us: until when that is believed, and what was told of it.
+    pub(super) busy: BTreeMap<Name, (Instant, String)>,
     pub(super) last_id: u64,
     pub(super) jobs: Jobs,
     /// What daemons were told of leases, or were to be told, and have not confirmed to be over.
@@ -134,7 +138,8 @@ impl State {
         // Where it was found last is kept.
         board.console = console.unwrap_or_else(|_| board.console.take());
         board.outlet = outlet.unwrap_or_else(|_| board.outlet.take());
-        board.away = gone.or(foreign);
+        let busy = self.busy.get(name).filter(|(until, _)| *until > Instant::now());
+        board.away = gone.or(foreign).or_else(|| busy.map(|(_, why)| why.clone()));
         self.lab.set_usable(board.ix, board.health.is_usable() && board.away.is_none());
     }
 

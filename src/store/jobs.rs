@@ -44,6 +44,34 @@ impl Store {
         Ok(sqlx::query_scalar(sql).bind(number(id)).fetch_optional(&self.pool).await?)
     }
 
+    /// Those that have ended before a time, by their numbers, so many at most; never the last one, whose number stays
+    /// known so.
+    pub async fn jobs_ended_before(&self, time_us: u64, most: u32) -> Result<Vec<u64>, StoreError> {
+        let sql = "SELECT id FROM jobs WHERE state = 'finished' AND ended_us < $1
+                   AND id < (SELECT MAX(id) FROM jobs) ORDER BY id LIMIT $2";
+        let query = sqlx::query_scalar::<_, i64>(sql).bind(number(time_us));
+        let all = query.bind(i64::from(most)).fetch_all(&self.pool).await?;
+        Ok(all.into_iter().map(count).collect())
+    }
+
+    pub async fn job_numbers(&self) -> Result<Vec<u64>, StoreError> {
+        let all: Vec<i64> = sqlx::query_scalar("SELECT id FROM jobs").fetch_all(&self.pool).await?;
+        Ok(all.into_iter().map(count).collect())
+    }
+
+    /// Removes jobs that have ended.
+    pub async fn remove_jobs(&self, ids: &[u64]) -> Result<(), StoreError> {
+        self.trust.check()?;
+        let mut change = self.pool.begin().await?;
+        for id in ids {
+            sqlx::query("DELETE FROM jobs WHERE id = $1 AND state = 'finished'")
+                .bind(number(*id))
+                .execute(&mut *change)
+                .await?;
+        }
+        Ok(change.commit().await?)
+    }
+
     /// The highest number that any job has had; 0 when there was none.
     pub async fn last_job(&self) -> Result<u64, StoreError> {
         let last: Option<i64> =

@@ -128,6 +128,20 @@ impl Store {
     }
 }
 
+impl StoreError {
+    /// Whether it may be there in a moment: a PostgreSQL that begins takes nobody (57P03), or does not listen yet.
+    pub fn may_begin(&self) -> bool {
+        use std::io::ErrorKind::{ConnectionRefused, NotFound};
+        match self {
+            Self::Sql(sqlx::Error::Io(error)) => {
+                matches!(error.kind(), ConnectionRefused | NotFound)
+            }
+            Self::Sql(sqlx::Error::Database(error)) => error.code().as_deref() == Some("57P03"),
+            _ => false,
+        }
+    }
+}
+
 impl From<StoreError> for Failure {
     fn from(error: StoreError) -> Self {
         match &error {
@@ -169,5 +183,16 @@ fn count(value: i64) -> u64 {
     u64::try_from(value).unwrap_or(0)
 }
 
+#[cfg(test)]
+impl Store {
+    /// Has the database do something that no server would.
+    pub(crate) async fn meddle(&self, sql: &'static str) {
+        sqlx::query(sql).execute(&self.pool).await.unwrap();
+    }
+}
+
+#[cfg(test)]
+#[path = "../../tests/it/common/postgres.rs"]
+pub(crate) mod postgres;
 #[cfg(test)]
 mod tests;

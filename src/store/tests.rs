@@ -1,5 +1,6 @@
 use sqlx::Connection as _;
 
+use super::postgres::Postgres;
 use super::*;
 
 fn board(health: &str) -> BoardRow {
@@ -83,6 +84,14 @@ async fn sqlite_remembers_over_a_restart() {
     let store = Store::open(&url).await.unwrap();
     assert_eq!(store.boards().await.unwrap(), [board("bad")]);
     assert!(dir.path().join("100% ours?.sqlite").exists());
+}
+
+#[tokio::test]
+async fn postgresql_remembers_the_same() {
+    let postgres = Postgres::start();
+    let store = Store::open(&postgres.url()).await.unwrap();
+    all_is_remembered(&store).await;
+    store.close().await;
 }
 
 #[tokio::test]

@@ -8,7 +8,7 @@ use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
 use super::{database_of, lock};
-use crate::config::server::{JobsConfig, ServerConfig};
+use crate::config::server::ServerConfig;
 use crate::model::{Failure, Kind};
 use crate::store::{DumpError, Store, Turn};
 
@@ -62,7 +62,7 @@ pub async fn backup(config: &ServerConfig, to: &Path) -> Result<Copied, Failure>
     let rows = dumped.map_err(|error| from(&part, error))?;
     // The rows are older than the files: what they name is there.
     let mut copied = Copied { rows, ..Copied::default() };
-    let logs = JobsConfig::at(&config.dir).dir;
+    let logs = config.jobs.clone().within(&config.dir).dir;
     mirror(&logs, &to.join(JOBS), &mut copied)?;
     prune(&to.join(JOBS), &logs)?;
     match config.images().place {
@@ -98,7 +98,7 @@ pub async fn restore(config: &ServerConfig, of: &Path) -> Result<Copied, Failure
         }
     };
     let mut copied = Copied::default();
-    mirror(&of.join(JOBS), &JobsConfig::at(&config.dir).dir, &mut copied)?;
+    mirror(&of.join(JOBS), &config.jobs.clone().within(&config.dir).dir, &mut copied)?;
     match config.images().place {
         place if place.contains("://") => copied.elsewhere = Some(place),
         place => mirror(&of.join(IMAGES), Path::new(&place), &mut copied)?,

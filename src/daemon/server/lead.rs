@@ -7,7 +7,7 @@ use tokio_util::task::TaskTracker;
 use super::Site;
 use crate::client::Login;
 use crate::config::AccessConfig;
-use crate::config::server::{JobsConfig, ServerConfig};
+use crate::config::server::ServerConfig;
 use crate::daemon::SHUTDOWN_LIMIT;
 use crate::front::http::serve;
 use crate::front::http::server::{Doors, router};
@@ -47,7 +47,7 @@ impl Lead {
         let store = Store::open(database).await?.under(&hold);
         let token_file = config.daemons.token_file.clone();
         let login = Login { token_file, ca: config.daemons.ca.clone(), behalf: None };
-        let jobs = JobsConfig { dir: JobsConfig::at(&config.dir).dir, ..config.jobs.clone() };
+        let jobs = config.jobs.clone().within(&config.dir);
         let images = Images::open(store.clone(), config.images())?;
         let server = Server::load(store, login, jobs).await.map_err(Failure::from)?;
         let doors = Doors::new(config.access.clone());
@@ -81,6 +81,8 @@ impl Lead {
         let (of_queue, of_outlets, of_users) = (end.clone(), end.clone(), end.clone());
         let of_images = end.clone();
         tasks.spawn(async move { images.tidy(of_images).await });
+        let (jobs, of_jobs) = (server.clone(), end.clone());
+        tasks.spawn(async move { jobs.tidy_jobs(of_jobs).await });
         let mut queue = tasks.spawn(async move { queue.run(of_queue).await });
         let mut outlets = tasks.spawn(async move { outlets.tell_daemons(of_outlets).await });
         let mut users = tasks.spawn(async move { keep_doors(&doors, &users, of_users).await });

@@ -18,8 +18,10 @@ use crate::front::http::{Listener, Tls, TlsConfig};
 use crate::model::{Failure, Kind};
 use crate::store::{Store, Turn};
 use lead::{Lead, Over};
-use standby::stand_by;
+use standby::{first_turn, stand_by};
 
+/// Who has the lab, as long as nobody has said where that one is.
+const ANOTHER: &str = "another lava-server";
 /// Says whose the folder is.
 const LOCK: &str = "lock";
 
@@ -48,14 +50,15 @@ impl ServerDaemon {
     /// another server's: then this one is to stand by.
     ///
     /// # Errors
-    /// When one of them cannot be had, or another server has the folder or the file of the database.
+    /// When one of them cannot be had, also after a while in which PostgreSQL may begin, or another server has the
+    /// folder or the file of the database.
     pub async fn open(config: ServerConfig) -> Result<Self, Failure> {
         let tls = Tls::new(TlsConfig::of(Some(&config.http))?);
         let lock = lock(&config)?;
         let database = database_of(&config);
-        let begun = match Turn::with(&database).await? {
+        let begun = match first_turn(&database).await? {
             Turn::Ours(hold) => Ok(Lead::open(&config, &database, hold).await?),
-            Turn::Theirs(leader) => Err(leader.unwrap_or_else(|| "another lava-server".into())),
+            Turn::Theirs(leader) => Err(leader.unwrap_or_else(|| ANOTHER.into())),
         };
         let safety = match &begun {
             Ok(lead) => Safety::of_http(&config.http, lead.access()),
@@ -107,7 +110,15 @@ impl ServerDaemon {
                     let Some(hold) = stand_by(&site, leader, &shutdown, &mut is_ready).await else {
                         return Ok(());
                     };
-                    let lead = Lead::open(&site.config, &site.database, hold).await?;
+                    let lead = match Lead::open(&site.config, &site.database, hold).await {
+                        // It was there a moment ago.
+                        Err(failure) if failure.kind == Kind::Infra => {
+                            tracing::error!("the lab cannot be had: {failure}");
+                            begun = Err(ANOTHER.into());
+                            continue;
+                        }
+                        lead => lead?,
+                    };
                     let safety = Safety::of_http(&site.config.http, lead.access());
                     permit("http", site.config.http.listen, safety)?;
                     lead
@@ -117,7 +128,7 @@ impl ServerDaemon {
                 Over::Shutdown => return Ok(()),
                 Over::Lost(why) => {
                     tracing::error!("the lab is left to whoever has the database next: {why}");
-                    begun = Err("another lava-server".into());
+                    begun = Err(ANOTHER.into());
                 }
             }
         }

@@ -22,6 +22,8 @@ enum Happens {
     SetBack(Seconds),
     Ends(usize),
     Extends(usize, Seconds),
+    /// A lease cannot be ended in time, whoever has booked its boards.
+    Overruns(usize, Seconds),
     Usable(usize, bool),
     Window(usize, Seconds, Seconds),
     Forgets,
@@ -53,6 +55,7 @@ fn happens() -> impl Strategy<Value = Happens> {
         1 => Just(Happens::Forgets),
         1 => (0..20_usize).prop_map(Happens::Ends),
         1 => (0..20_usize, 1..200_u64).prop_map(|(which, more)| Happens::Extends(which, more)),
+        1 => (0..20_usize, 1..200_u64).prop_map(|(which, more)| Happens::Overruns(which, more)),
         1 => (0..5_usize, any::<bool>()).prop_map(|(board, usable)| Happens::Usable(board, usable)),
         1 => (0..5_usize, 0..100_u64, 1..50_u64).prop_map(|(board, from, length)| Happens::Window(board, from, length)),
     ]
@@ -97,6 +100,13 @@ impl Witness {
                     && self.shelf.lab.extend(id, until, self.now).is_ok()
                 {
                     prop_assert_eq!(self.shelf.lab.lease(id).unwrap().until, until);
+                }
+            }
+            Happens::Overruns(which, more) => {
+                if let Some(id) = self.asked.get(which).copied()
+                    && let Some(until) = self.shelf.lab.lease(id).map(|lease| lease.until + more)
+                {
+                    self.shelf.lab.overrun(id, until, self.now).unwrap();
                 }
             }
             Happens::Forgets => {

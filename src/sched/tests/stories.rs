@@ -211,3 +211,69 @@ fn a_clock_that_is_set_back_gives_nobody_the_board_of_somebody_else() {
     shelf.pass(11 * HOUR);
     assert_eq!(shelf.has(his), ["panda01"]);
 }
+
+#[test]
+fn who_has_booked_a_board_that_is_not_given_back_in_time_gets_it_then_or_another() {
+    let mut shelf = Shelf::new(&["panda01 panda"]);
+    let job = shelf.ask("alice", HOUR, &["panda"], 0);
+    let booked = shelf.ask_as("bob", 50, 2 * HOUR, &["panda"], 0, Some(HOUR));
+    shelf.pass(0);
+    let board = BoardIx(0);
+    assert!(matches!(shelf.lab.prolong(job, 2 * HOUR, HOUR), Err(LabError::Taken { .. })));
+    shelf.lab.overrun(job, HOUR + 10 * MINUTE, HOUR).unwrap();
+    shelf.pass(HOUR);
+    assert_eq!((shelf.has(job), shelf.has(booked).len()), (vec!["panda01"], 0));
+    assert!(shelf.lab.booking(booked).is_some());
+    shelf.lab.end(job, HOUR + MINUTE).unwrap();
+    shelf.pass(HOUR + MINUTE);
+    assert_eq!(shelf.lab.lease(booked).unwrap().boards, [board]);
+
+    let next = shelf.ask_as("carol", 50, HOUR, &["panda"], 2 * HOUR, Some(3 * HOUR));
+    shelf.pass(2 * HOUR);
+    shelf.lab.overrun(booked, 4 * HOUR, 3 * HOUR).unwrap();
+    shelf.board("panda02 panda", &[]);
+    shelf.pass(3 * HOUR);
+    assert_eq!(shelf.has(next), ["panda02"]);
+}
+
+#[test]
+fn a_job_has_its_whole_time_whoever_waits_for_its_board() {
+    let mut shelf = Shelf::new(&["panda01 panda"]);
+    let job = shelf.ask("alice", HOUR, &["panda"], 0);
+    shelf.pass(0);
+    let waits = shelf.ask("bob", HOUR, &["panda"], 0);
+    shelf.pass(0);
+    let later = HOUR + 10 * MINUTE;
+    assert!(matches!(
+        shelf.lab.extend(job, later, 10 * MINUTE),
+        Err(LabError::Taken { by: Some(by), .. }) if by == waits
+    ));
+    shelf.lab.prolong(job, later, 10 * MINUTE).unwrap();
+    assert_eq!(shelf.lab.lease(job).unwrap().until, later);
+}
+
+#[test]
+fn what_is_booked_counts_from_its_booking_and_not_any_more_when_it_is_cancelled() {
+    let mut shelf = Shelf::new(&["panda01 panda", "panda02 panda", "other other"]);
+    let booked = shelf.ask_as("alice", 50, 10 * HOUR, &["other"], 0, Some(2 * DAY));
+    shelf.pass(0);
+    assert!(shelf.lab.booking(booked).is_some());
+    let hers = shelf.ask("alice", HOUR, &["panda tag=none"], 0);
+    let his = shelf.ask("bob", HOUR, &["panda tag=none"], 0);
+    let order =
+        |shelf: &Shelf, now| shelf.lab.queue(now).into_iter().map(|(id, _)| id).collect::<Vec<_>>();
+    assert_eq!(order(&shelf, MINUTE), [his, hers]);
+    // What she has had besides stays hers, however late it is cancelled.
+    let lease = shelf.ask("alice", 2 * HOUR, &["panda"], HOUR);
+    shelf.pass(HOUR);
+    let used = |shelf: &Shelf| shelf.lab.queue(DAY).iter().find(|it| it.0 == hers).unwrap().1.used;
+    let with = used(&shelf);
+    shelf.lab.end(booked, DAY).unwrap();
+    assert!(shelf.lab.lease(lease).is_some() && used(&shelf) > 0.0 && used(&shelf) <= with);
+    let mut without = Shelf::new(&["panda01 panda"]);
+    without.ask("alice", 2 * HOUR, &["panda"], HOUR);
+    without.pass(HOUR);
+    let hers = without.ask("alice", HOUR, &["panda tag=none"], HOUR);
+    let same = without.lab.queue(DAY).iter().find(|it| it.0 == hers).unwrap().1.used;
+    assert!((used(&shelf) - same).abs() < 0.01, "{} and {same}", used(&shelf));
+}

@@ -10,6 +10,8 @@ pub enum JobError {
     Definition(Failure),
     #[error("job {id} is {user}'s")]
     NotYours { id: u64, user: String },
+    #[error("request {request} has the boards of job {job}")]
+    HasBoards { request: u64, job: u64 },
     #[error("job {0} has ended already")]
     Ended(u64),
     #[error("another worker of the name {0} is there")]
@@ -32,6 +34,8 @@ pub enum JobError {
     NotYourCi { name: Name, user: String },
     #[error("the log of job {id}: {error}")]
     Log { id: u64, error: std::io::Error },
+    #[error("job {id} cannot be let in at its boards' daemons: the token's file: {error}")]
+    Token { id: u64, error: std::io::Error },
 }
 
 impl From<JobError> for Failure {
@@ -47,10 +51,13 @@ impl From<JobError> for Failure {
             }
             JobError::OtherWorker(_) => Self::new(Kind::Refused, text)
                 .hint("give one of them another name: lava-dispatcher worker --name NAME"),
+            JobError::HasBoards { job, .. } => {
+                Self::new(Kind::Refused, text).hint(format!("lava job cancel {job} ends it"))
+            }
             JobError::Ended(_) | JobError::NotOn { .. } | JobError::LogShort { .. } => {
                 Self::new(Kind::Refused, text)
             }
-            JobError::Log { .. } => Self::new(Kind::Infra, text),
+            JobError::Log { .. } | JobError::Token { .. } => Self::new(Kind::Infra, text),
         }
     }
 }

@@ -1,7 +1,9 @@
 //! Health checks: jobs that tell whether a board is in order, now and then or when somebody asks.
 //!
 //! A board that has one is checked when nobody knows how it is, and again after a while. Its check passes:
-//! the board is good. It fails: the board is bad, and given to nobody until somebody has looked.
+//! the board is good. It fails: the board is bad, and given to nobody until somebody has looked. A check that the lab
+//! has not let come to its end (LAVA's infrastructure errors: its worker is gone, an outlet does not answer) says nothing
+//! of the board: it stays as it is, and is checked again soon.
 
 use super::read::read;
 use super::submit::new_check;
@@ -11,6 +13,10 @@ use crate::sched::Seconds;
 use crate::server::state::State;
 use crate::server::{Server, ServerError};
 
+/// After a check that says nothing the next one comes so much later, in microseconds.
+const AGAIN_US: u64 = 600 * 1_000_000;
+/// LAVA's class of errors that are the lab's.
+const INFRASTRUCTURE: &str = "Infrastructure";
 /// So far back it is looked when a board was checked last, in jobs.
 const LOOKED_AT: u32 = 10_000;
 /// What a health check is called in messages.
@@ -101,12 +107,15 @@ impl Server {
                 (BoardHealth::Good, format!("its health check, job {id}, has passed"))
             }
             JobHealth::Canceled | JobHealth::Unknown => return Ok(()),
+            JobHealth::Incomplete if tells_nothing(job) => {
+                let at = last_check(job, self.0.config.check_every.as_micros() as u64);
+                state.jobs.checked_us.insert(board.clone(), at);
+                let health = state.find(board.as_str())?.1.health;
+                (health, format!("its health check, job {id}, says nothing of it: {}", why(job)))
+            }
             JobHealth::Complete => (BoardHealth::Bad, format!("its health check: job {id} failed")),
             JobHealth::Incomplete => {
-                let why = job.error_msg.as_deref().unwrap_or("it is incomplete");
-                let why: String =
-                    why.lines().next().unwrap_or_default().chars().take(200).collect();
-                (BoardHealth::Bad, format!("its health check, job {id}: {why}"))
+                (BoardHealth::Bad, format!("its health check, job {id}: {}", why(job)))
             }
         };
         let who = format!("job {id}");
@@ -116,14 +125,34 @@ impl Server {
     /// When boards were checked last, after a start.
     pub(super) async fn load_checks(&self, state: &mut State) -> Result<(), ServerError> {
         for row in self.0.store.jobs_before(u64::MAX, LOOKED_AT).await? {
-            let record = super::record(&row)?;
-            if let Some(board) = record.info.checks {
+            let info = super::record(&row)?.info;
+            let checked = last_check(&info, self.0.config.check_every.as_micros() as u64);
+            if let Some(board) = info.checks {
                 let at = state.jobs.checked_us.entry(board).or_default();
-                *at = record.info.submitted_us.max(*at);
+                *at = checked.max(*at);
             }
         }
         Ok(())
     }
+}
+
+/// Whether a check has ended for the lab's reasons.
+fn tells_nothing(check: &JobInfo) -> bool {
+    check.health == JobHealth::Incomplete && check.error_type.as_deref() == Some(INFRASTRUCTURE)
+}
+
+/// From when the next check is counted.
+fn last_check(check: &JobInfo, every_us: u64) -> u64 {
+    match check.ended_us.filter(|_| tells_nothing(check)) {
+        Some(ended) => (ended + AGAIN_US.min(every_us)).saturating_sub(every_us),
+        None => check.submitted_us,
+    }
+}
+
+/// What went wrong with a check, in one line.
+fn why(check: &JobInfo) -> String {
+    let why = check.error_msg.as_deref().unwrap_or("it is incomplete");
+    why.lines().next().unwrap_or_default().chars().take(200).collect()
 }
 
 /// Looks whether a board's health check is a job.

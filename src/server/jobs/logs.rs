@@ -1,7 +1,8 @@
 //! The logs of jobs, a file for each board with an index of its lines, as a dispatcher writes them.
 //!
 //! A worker sends bytes with their absolute offset, and is told how many there are: what came twice is left
-//! out, what came too early is not taken. So it goes on where it was after a restart of either.
+//! out, what came too early is not taken. So it goes on where it was after a restart of either. Of a log that is
+//! too long the beginning is kept, and its [`rest`](super::rest): results, and how it has ended.
 
 use std::collections::HashMap;
 use std::fs::File;
@@ -13,11 +14,12 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::watch;
 
+use super::rest::Rest;
 use crate::dispatch::execute::LOG;
 use crate::dispatch::index;
 use crate::model::{LogHeld, units};
 
-/// The longest log of a board, in bytes; what comes after it is dropped.
+/// The longest log of a board, in bytes; of what comes after it some lines are kept.
 const MAX_LOG: u64 = 1 << 30;
 /// Scratch folders begin so.
 const SCRATCH: &str = ".scratch-";
@@ -47,6 +49,9 @@ struct Writer {
     held: u64,
     /// How much there is of a line whose end has not come.
     partial: usize,
+    most: u64,
+    /// What comes after the most that a log may have; the file has no part of it until the end.
+    rest: Option<Rest>,
 }
 
 impl Logs {
@@ -60,9 +65,17 @@ impl Logs {
         Self { dir, open: Mutex::default(), scratch: AtomicU64::new(units::now_us()) }
     }
 
+    pub(super) fn dir(&self) -> &Path {
+        &self.dir
+    }
+
+    pub(super) fn of_job(&self, job: u64) -> PathBuf {
+        self.dir.join(job.to_string())
+    }
+
     /// The folder of a board of a job: what a dispatcher's output folder is.
     pub(in crate::server) fn folder(&self, job: u64, board: &str) -> PathBuf {
-        self.dir.join(job.to_string()).join(board)
+        self.of_job(job).join(board)
     }
 
     /// A folder that nobody else has; its user makes and removes it.
@@ -71,13 +84,13 @@ impl Logs {
         self.dir.join(format!("{SCRATCH}{number}"))
     }
 
-    /// The log of a board of a job that runs.
+    /// The log of a board of a job that has not ended, which the caller has seen with the state in hand: what is
+    /// opened is closed with the job.
     pub(in crate::server) fn open(&self, job: u64, board: &str) -> Arc<JobLog> {
         let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
         let log = open.entry((job, board.to_owned())).or_insert_with(|| {
             let path = self.folder(job, board).join(LOG);
-            let held = watch::Sender::new(length(&path));
-            Arc::new(JobLog { path, writer: Mutex::default(), held })
+            Arc::new(JobLog { path, writer: Mutex::default(), held: watch::Sender::new(0) })
         });
         log.clone()
     }
@@ -103,60 +116,88 @@ impl JobLog {
         let mut writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
         let writer = match &mut *writer {
             Some(writer) => writer,
-            none => none.insert(Writer::open(&self.path)?),
+            none => none.insert(Writer::open(&self.path, MAX_LOG)?),
         };
-        if writer.held >= MAX_LOG {
-            return Ok(LogHeld { held: writer.held, full: true });
-        }
         let known = writer.held.checked_sub(offset).map(|known| known as usize);
         if let Some(new) = known.and_then(|known| bytes.get(known..)).filter(|new| !new.is_empty())
         {
             writer.append(new)?;
-            self.held.send_replace(writer.held);
         }
-        Ok(LogHeld { held: writer.held, full: false })
+        let held = writer.held;
+        self.held.send_if_modified(|known| std::mem::replace(known, held) != held);
+        Ok(LogHeld { held, full: false })
     }
 
-    /// Has what there is on the disk.
+    /// Has all that there is on the disk: no more will come.
     ///
     /// # Errors
     /// When it is not.
-    pub(super) fn sync(&self) -> io::Result<()> {
-        let writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
-        writer.as_ref().map_or(Ok(()), |writer| writer.file.sync_data())
+    pub(super) fn finish(&self) -> io::Result<()> {
+        let mut writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(writer) = &mut *writer else { return Ok(()) };
+        if let Some(rest) = &mut writer.rest
+            && let Some(kept) = rest.take()
+        {
+            let begin = writer.file.metadata()?.len();
+            writer.file.write_all(&kept).inspect_err(|_| drop(writer.file.set_len(begin)))?;
+            writer.index_of(&kept);
+            self.held.send_modify(|_| ());
+        }
+        writer.file.sync_data()
     }
 }
 
 impl Writer {
-    fn open(path: &Path) -> io::Result<Self> {
+    fn open(path: &Path, most: u64) -> io::Result<Self> {
         if let Some(folder) = path.parent() {
             std::fs::DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
         }
         let file = File::options().append(true).create(true).open(path)?;
         let held = file.metadata()?.len();
         let (index, partial) = index::Writer::resume(path)?;
-        Ok(Self { file, index, held, partial })
+        Ok(Self { file, index, held, partial, most, rest: None })
     }
 
     fn append(&mut self, bytes: &[u8]) -> io::Result<()> {
+        if let Some(rest) = &mut self.rest {
+            rest.add(bytes);
+            self.held += bytes.len() as u64;
+            return Ok(());
+        }
+        let room = usize::try_from(self.most.saturating_sub(self.held)).unwrap_or(usize::MAX);
+        if bytes.len() > room {
+            let whole =
+                bytes[..room].iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1);
+            self.write(&bytes[..whole])?;
+            // The file ends with a line; who sends goes back to where that is.
+            self.held -= self.partial as u64;
+            self.file.set_len(self.held)?;
+            self.partial = 0;
+            self.rest = Some(Rest::default());
+            return Ok(());
+        }
+        self.write(bytes)
+    }
+
+    fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
         if let Err(error) = self.file.write_all(bytes) {
             // A part of it may be there: the next one begins at the end again.
             self.file.set_len(self.held)?;
             return Err(error);
         }
         self.held += bytes.len() as u64;
+        self.index_of(bytes);
+        Ok(())
+    }
+
+    fn index_of(&mut self, bytes: &[u8]) {
         for piece in bytes.split_inclusive(|byte| *byte == b'\n') {
             self.partial += piece.len();
             if piece.ends_with(b"\n") {
                 self.index.add(std::mem::take(&mut self.partial));
             }
         }
-        Ok(())
     }
-}
-
-fn length(path: &Path) -> u64 {
-    std::fs::metadata(path).map_or(0, |meta| meta.len())
 }
 
 #[cfg(test)]
@@ -175,6 +216,7 @@ mod tests {
         logs.close(5);
         // As after a restart: the index goes on, too.
         let log = logs.open(5, "panda01");
+        assert_eq!(log.append(0, b"").unwrap().held, 10);
         assert_eq!(*log.held().borrow(), 10);
         assert_eq!(log.append(10, b"ree\n").unwrap().held, 14);
         assert_eq!(std::fs::read(&log.path).unwrap(), b"one\ntwo\nthree\n");
@@ -183,5 +225,35 @@ mod tests {
         logs.close(5);
         assert_eq!(index::nearest(&path, 2), (2, 8));
         assert_eq!(index::nearest(&path, 1), (1, 4));
+    }
+
+    #[test]
+    fn of_a_log_that_is_too_long_the_beginning_the_results_and_the_end_are_kept() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("5/panda01/output.jsonl");
+        let log = JobLog { path, writer: Mutex::default(), held: watch::Sender::new(0) };
+        *log.writer.lock().unwrap() = Some(Writer::open(&log.path, 1000).unwrap());
+        let line =
+            |number: u32, lvl: &str| format!(r#"{{"lvl":"{lvl}","msg":"{number:06}"}}"#) + "\n";
+        let all: String = (0..200_000)
+            .map(|number| line(number, if number == 100_000 { "results" } else { "target" }))
+            .collect();
+        // In pieces that end anywhere; who is told of less goes back.
+        let mut at = 0;
+        while at < all.len() {
+            let piece = &all.as_bytes()[at..all.len().min(at + 70_001)];
+            at = usize::try_from(log.append(at as u64, piece).unwrap().held).unwrap();
+        }
+        log.finish().unwrap();
+        log.finish().unwrap();
+        let kept = std::fs::read_to_string(&log.path).unwrap();
+        let lines: Vec<&str> = kept.lines().collect();
+        assert!(lines.iter().all(|line| serde_json::from_str::<serde_json::Value>(line).is_ok()));
+        assert_eq!(lines[0], line(0, "target").trim());
+        let note = lines.iter().position(|line| line.contains("were left out")).unwrap();
+        assert!(kept.len() < 400_000 && note < 40, "{} bytes, {note} lines before", kept.len());
+        assert_eq!(lines[note + 1], line(100_000, "results").trim());
+        assert_eq!(lines.last().unwrap(), &line(199_999, "target").trim());
+        assert_eq!(lines.iter().filter(|line| line.contains("199999")).count(), 1);
     }
 }

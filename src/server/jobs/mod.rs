@@ -4,31 +4,52 @@
 //! that was lost. [`pass`] takes jobs on whenever the queue is looked at, [`workers`] hears what becomes of
 //! those that run, and [`finish`](super::Server::finish_job) is the one way out, which gives the boards back.
 //! Everything but the logs is decided behind the lock that requests and boards are behind.
+//!
+//! A job's boards are its own from the moment at which a worker is told of it until that worker has said that
+//! it is over: whatever would end the lease before (its time, its holder, force) tells the job to end instead, and the
+//! lease and the claims at the boards' daemons go on until then ([`boards`]). Of a worker that is silent for
+//! `worker_gone` the jobs are lost, and it ends them by itself; their boards are free when it was silent for twice as
+//! long. Before a job is handed over its lease is nobody's loss: the job's time begins then, and where it does not fit
+//! any more, or no worker is there, the boards go back and the job asks for boards anew, with the age that it has.
 
+mod boards;
 mod ci;
 mod error;
 mod health;
+mod keep;
 mod logs;
 mod pass;
 mod read;
+mod rest;
 mod submit;
 #[cfg(test)]
 mod tests;
 mod work;
 mod workers;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::sync::Arc;
+use std::time::Instant;
 
 use serde::{Deserialize, Serialize};
 
+use super::overview::JobStanding;
 use super::state::State;
 use super::{Server, ServerError};
 use crate::model::{Ending, JobHealth, JobInfo, JobState, Name, WorkFailure, units};
 use crate::store::{JobRow, StoreError};
 
+/// What has become of so many jobs is known to those who follow the lab: more do not end between two of their looks.
+const ENDED: usize = 1000;
+/// A worker's name, and which of that name it is.
+pub(super) type WorkerKey = (Name, String);
+/// What jobs are called at consoles and outlets begins so.
+pub(super) const JOB_NAMES: &str = "job:";
+
 pub use error::JobError;
 pub(super) use health::check as check_health_check;
 pub(super) use logs::Logs;
+pub(super) use submit::may_see;
 
 /// The jobs that have not ended, and the workers.
 #[derive(Debug, Default)]
@@ -40,6 +61,12 @@ pub(super) struct Jobs {
     tokens: BTreeMap<u64, String>,
     /// When each board's health was last asked for by a job, in microseconds since the epoch.
     pub(super) checked_us: BTreeMap<Name, u64>,
+    /// When a worker was told last to end or to forget a job.
+    pub(super) told: BTreeMap<(WorkerKey, u64), Instant>,
+    /// The last that have ended, for those who follow the lab.
+    pub(super) ended: VecDeque<(u64, Arc<JobStanding>)>,
+    /// Why a job cannot be handed over at the moment.
+    pub(super) hindered: BTreeMap<u64, String>,
 }
 
 /// A job as it is kept.
@@ -89,8 +116,6 @@ pub(super) struct Worker {
     pub(super) scripts: bool,
     /// The number of its newest greeting.
     pub(super) number: u64,
-    /// By our clock.
-    pub(super) seen_us: u64,
     pub(super) live: bool,
 }
 
@@ -121,9 +146,14 @@ impl Record {
     /// Who its dispatcher is to consoles and outlets: with one board `job:5`, with several `job:5.0` and on.
     fn names(&self) -> Vec<String> {
         let id = self.info.id;
-        let several = (0..self.roles.len()).map(|i| format!("job:{id}.{i}"));
+        let several = (0..self.roles.len()).map(|i| format!("{JOB_NAMES}{id}.{i}"));
         let several = several.filter(|_| self.roles.len() > 1);
-        std::iter::once(format!("job:{id}")).chain(several).collect()
+        std::iter::once(format!("{JOB_NAMES}{id}")).chain(several).collect()
+    }
+
+    /// The worker that was told of it.
+    fn worker(&self) -> Option<WorkerKey> {
+        self.info.worker.clone().zip(self.instance.clone())
     }
 
     fn fail(&mut self, class: &str, message: impl Into<String>) {
@@ -147,25 +177,16 @@ impl Server {
     /// When the store cannot be read.
     pub(super) async fn load_jobs(&self) -> Result<(), ServerError> {
         let mut state = self.0.state.lock().await;
-        let now_us = units::now_us();
         state.jobs.last_id = self.0.store.last_job().await?;
         for row in self.0.store.live_jobs().await? {
             let record = record(&row)?;
-            if let Some((name, instance)) = record.info.worker.clone().zip(record.instance.clone())
-            {
+            if let Some(worker) = record.worker() {
                 // It has its time to be heard of again.
+                self.0.workers.say(worker.clone(), ());
+                let (name, instance) = worker;
                 let (version, slots, scripts) = (String::new(), 0, false);
-                let (protocol, number) = (0, 0);
-                let worker = Worker {
-                    instance,
-                    version,
-                    protocol,
-                    slots,
-                    scripts,
-                    number,
-                    seen_us: now_us,
-                    live: true,
-                };
+                let (protocol, number, live) = (0, 0, true);
+                let worker = Worker { instance, version, protocol, slots, scripts, number, live };
                 state.jobs.workers.insert(name, worker);
             }
             state.jobs.live.insert(record.info.id, record);
@@ -199,18 +220,27 @@ impl Server {
         let now_us = units::now_us();
         (record.info.state, record.info.health) = (JobState::Finished, health);
         (record.info.ended_us, record.info.waiting) = (Some(now_us), None);
+        // In this order: who is to do it again after a failure still has the job.
+        self.take_health(state, &record.info).await?;
         self.0.store.put_job(&record.row()).await?;
         let id = record.info.id;
         state.jobs.live.remove(&id);
+        state.jobs.hindered.remove(&id);
+        let standing = JobStanding::of(&record.info, record.viewers.as_ref());
+        state.jobs.ended.push_back((id, Arc::new(standing)));
+        if state.jobs.ended.len() > ENDED {
+            state.jobs.ended.pop_front();
+        }
         state.jobs.tokens.remove(&id);
         self.0.logs.close(id);
         tracing::info!(job = id, user = record.info.user, "{}", health.as_str());
+        self.changed();
         if state.requests.get(&record.info.request).is_some_and(|it| it.info.job == Some(id)) {
             let who = format!("job {id}");
-            self.end(state, record.info.request, Ending::Released, &who).await?;
+            if let Err(error) = self.end(state, record.info.request, Ending::Released, &who).await {
+                tracing::error!(job = id, "its boards are given back at the next look: {error}");
+            }
         }
-        self.changed();
-        self.take_health(state, &record.info).await?;
         Ok(record.info)
     }
 }

@@ -1,11 +1,13 @@
 //! Taking jobs on: when they get their boards, lose them, wait too long, or their worker is gone.
 
+use std::time::Duration;
+
+use super::boards::kept_for;
 use super::workers::infrastructure;
-use super::{Jobs, Record};
-use crate::model::{
-    Ending, Failure, JobBoard, JobHealth, JobState, Name, RequestState, WorkFailure,
-};
+use super::{Jobs, Record, WorkerKey};
+use crate::model::{Ending, Failure, JobBoard, JobHealth, JobState, RequestState, WorkFailure};
 use crate::sched::Seconds;
+use crate::server::heard::Heard;
 use crate::server::state::State;
 use crate::server::{Server, ServerError};
 
@@ -13,24 +15,14 @@ use crate::server::{Server, ServerError};
 const US: &str = "lava-server";
 
 impl Server {
-    /// Takes all jobs on. When the next thing happens to them by itself.
+    /// Takes all jobs on. When the next thing happens to them by itself, and in how long a worker may be gone.
     pub(in crate::server) async fn pass_jobs(
         &self,
         state: &mut State,
         now_us: u64,
-    ) -> Result<Option<Seconds>, ServerError> {
-        let gone = state.jobs.age(now_us, self.0.config.worker_gone.as_micros() as u64);
-        for name in gone {
-            let (of, after) = (state.jobs.of(&name), self.0.config.worker_gone.as_secs());
-            let lost: Vec<Record> = of.cloned().collect();
-            tracing::warn!(worker = name.as_str(), "nothing is heard of a worker any more");
-            for record in lost {
-                let what = format!("nothing was heard of its worker {name} for {after} s");
-                let health = record.ended(JobHealth::Incomplete);
-                self.finish_job(state, record, health, Some(infrastructure(what))).await?;
-            }
-            self.changed();
-        }
+    ) -> Result<(Option<Seconds>, Option<Duration>), ServerError> {
+        let silent = self.give_up_lost(state).await?;
+        self.give_back_unused(state, now_us).await?;
         let moved = state.jobs.live.values().filter(|record| record.is_moved(state, now_us));
         let moved: Vec<Record> = moved.cloned().collect();
         for record in moved {
@@ -45,10 +37,44 @@ impl Server {
             self.end(state, id, Ending::Released, US).await?;
         }
         let checks = self.due_checks(state, now_us).await?;
-        Ok([state.jobs.next_time(self.0.config.worker_gone.as_secs()), checks]
-            .into_iter()
-            .flatten()
-            .min())
+        Ok(([state.jobs.next_time(), checks].into_iter().flatten().min(), silent))
+    }
+
+    /// Gives up the jobs of workers that are silent, and later frees their boards. It is done at every look, so that
+    /// nothing is left undone by a store that fails. In how long the next worker will have been silent for too long.
+    async fn give_up_lost(&self, state: &mut State) -> Result<Option<Duration>, ServerError> {
+        let (heard, gone) = (&self.0.workers, self.0.config.worker_gone);
+        for name in state.jobs.age(heard, gone) {
+            tracing::warn!(worker = name, "nothing is heard of a worker any more");
+            self.changed();
+        }
+        let mut next = state.jobs.next_silence(heard, gone);
+        let held: Vec<(Record, WorkerKey)> =
+            state.jobs.live.values().filter_map(|it| Some((it.clone(), it.worker()?))).collect();
+        for (mut record, worker) in held {
+            let silence = heard.silence(&worker);
+            if silence < gone {
+                continue;
+            }
+            let what =
+                format!("nothing was heard of its worker {} for {} s", worker.0, gone.as_secs());
+            let left = kept_for(gone).saturating_sub(silence);
+            if left.is_zero() {
+                let health = record.ended(JobHealth::Incomplete);
+                let failure = infrastructure(what);
+                let failure = Some(failure).filter(|_| record.info.error_msg.is_none());
+                self.finish_job(state, record, health, failure).await?;
+                continue;
+            }
+            next = Some(next.map_or(left, |next| next.min(left)));
+            if record.info.error_msg.is_none() {
+                record.info.state = JobState::Canceling;
+                record.fail("Infrastructure", what);
+                self.put_job(state, record).await?;
+            }
+        }
+        heard.keep(|worker| state.jobs.knows(worker));
+        Ok(next)
     }
 
     async fn take_on(
@@ -59,23 +85,7 @@ impl Server {
     ) -> Result<(), ServerError> {
         let id = record.info.id;
         if record.info.request == 0 {
-            // A crash has come between the job and its request: is there one already?
-            let known = state.requests.values().find(|it| it.info.job == Some(id));
-            match known.map(|request| request.info.id) {
-                Some(request) => record.info.request = request,
-                None => {
-                    if let Err(error) = self.ask_for(state, &mut record).await {
-                        let message = Failure::from(error).message;
-                        let failure = WorkFailure { class: "Configuration".into(), message };
-                        let health = JobHealth::Incomplete;
-                        return self
-                            .finish_job(state, record, health, Some(failure))
-                            .await
-                            .map(drop);
-                    }
-                }
-            }
-            return self.put_job(state, record).await;
+            return self.ask_again(state, record, now_us).await;
         }
         let request = state.requests.get(&record.info.request).map(|it| it.info.clone());
         let Some(request) = request.filter(|request| request.job == Some(id)) else {
@@ -84,12 +94,7 @@ impl Server {
         let (before, over) = (record.info.state, record.has_waited(now_us));
         if request.state != RequestState::Leased {
             return match over {
-                true => {
-                    let what = "its boards were not free within its queue time-out".to_owned();
-                    let failure = WorkFailure { class: "Canceled".into(), message: what };
-                    let health = JobHealth::Canceled;
-                    self.finish_job(state, record, health, Some(failure)).await.map(drop)
-                }
+                true => self.has_waited_too_long(state, record).await,
                 false => Ok(()),
             };
         }
@@ -107,29 +112,56 @@ impl Server {
         }
     }
 
-    /// A job's request has ended, and nobody has told the job.
-    async fn without_boards(
+    /// A job has no request: a crash has come between the two, or its boards went back.
+    async fn ask_again(
         &self,
         state: &mut State,
         mut record: Record,
+        now_us: u64,
     ) -> Result<(), ServerError> {
+        let id = record.info.id;
+        let known = state.requests.values().find(|it| it.info.job == Some(id));
+        if let Some(request) = known.map(|request| request.info.id) {
+            record.info.request = request;
+        } else if record.has_waited(now_us) {
+            return self.has_waited_too_long(state, record).await;
+        } else if !state.has_worker_for(&record) {
+            return Ok(());
+        } else if let Err(error) = self.ask_for(state, &mut record).await {
+            if error.may_pass() {
+                return Err(error);
+            }
+            let message = Failure::from(error).message;
+            let failure = WorkFailure { class: "Configuration".into(), message };
+            let health = JobHealth::Incomplete;
+            return self.finish_job(state, record, health, Some(failure)).await.map(drop);
+        }
+        self.put_job(state, record).await
+    }
+
+    async fn has_waited_too_long(
+        &self,
+        state: &mut State,
+        record: Record,
+    ) -> Result<(), ServerError> {
+        let message = "its boards were not free within its queue time-out".to_owned();
+        let failure = WorkFailure { class: "Canceled".into(), message };
+        self.finish_job(state, record, JobHealth::Canceled, Some(failure)).await.map(drop)
+    }
+
+    /// A job's request has ended, and nobody has told the job.
+    async fn without_boards(&self, state: &mut State, record: Record) -> Result<(), ServerError> {
         let request = self.0.store.request(record.info.request).await?;
         let request = request.as_ref().map(crate::server::load::record).transpose()?;
         let how = request.and_then(|it| it.info.ending).map_or("ended", Ending::as_str);
         let what = format!("its request {} was {how}", record.info.request);
-        if record.info.worker.is_none() {
-            let health = record.ended(JobHealth::Incomplete);
-            return self
-                .finish_job(state, record, health, Some(infrastructure(what)))
-                .await
-                .map(drop);
+        match record.info.worker {
+            None => {
+                let health = record.ended(JobHealth::Incomplete);
+                self.finish_job(state, record, health, Some(infrastructure(what))).await.map(drop)
+            }
+            Some(_) => self.wind_up(state, record.info.id, None, &what).await,
         }
-        if record.info.state == JobState::Canceling {
-            return Ok(());
-        }
-        record.info.state = JobState::Canceling;
-        record.fail("Infrastructure", what);
-        self.put_job(state, record).await
     }
 }
 
@@ -160,26 +192,34 @@ impl Record {
 
 impl Jobs {
     /// The workers that nothing was heard of for too long, from now on.
-    fn age(&mut self, now_us: u64, gone_us: u64) -> Vec<Name> {
-        let mut gone = Vec::new();
-        for (name, worker) in &mut self.workers {
-            // A clock that was set back keeps nobody alive.
-            worker.seen_us = worker.seen_us.min(now_us);
-            if worker.live && worker.seen_us + gone_us <= now_us {
+    fn age(&mut self, heard: &Heard<WorkerKey>, gone: Duration) -> Vec<String> {
+        let mut lost = Vec::new();
+        for (name, worker) in self.workers.iter_mut().filter(|(_, worker)| worker.live) {
+            if heard.silence(&(name.clone(), worker.instance.clone())) >= gone {
                 worker.live = false;
-                gone.push(name.clone());
+                lost.push(name.to_string());
             }
         }
-        gone
+        lost
     }
 
-    /// When a worker may be gone, or a job has waited too long.
-    fn next_time(&self, gone_s: Seconds) -> Option<Seconds> {
-        let workers = self.workers.values().filter(|worker| worker.live);
-        let workers = workers.map(|worker| worker.seen_us / 1_000_000 + gone_s + 1);
+    /// In how long the next worker may be gone.
+    fn next_silence(&self, heard: &Heard<WorkerKey>, gone: Duration) -> Option<Duration> {
+        let left = self.live_workers().map(|(name, worker)| {
+            gone.saturating_sub(heard.silence(&(name.clone(), worker.instance.clone())))
+        });
+        left.min()
+    }
+
+    /// Whether a worker is the one of its name, or has jobs.
+    fn knows(&self, worker: &WorkerKey) -> bool {
+        let newest = self.workers.get(&worker.0).is_some_and(|it| it.instance == worker.1);
+        newest || self.of(&worker.0).any(|it| it.instance.as_ref() == Some(&worker.1))
+    }
+
+    /// When a job has waited too long.
+    fn next_time(&self) -> Option<Seconds> {
         let waiting = self.live.values().filter(|it| it.info.state == JobState::Submitted);
-        let waiting =
-            waiting.filter_map(|it| Some(it.info.submitted_us / 1_000_000 + it.queue_s? + 1));
-        workers.chain(waiting).min()
+        waiting.filter_map(|it| Some(it.info.submitted_us / 1_000_000 + it.queue_s? + 1)).min()
     }
 }

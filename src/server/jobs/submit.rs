@@ -13,6 +13,7 @@ use crate::server::audience::Audience;
 use crate::server::lease::{audience, read as read_request};
 use crate::server::state::{self, State};
 use crate::server::{Asker, Server, ServerError};
+use crate::store::StoreError;
 
 /// So many jobs of a user may be live at a time.
 pub(super) const MAX_LIVE: usize = 1000;
@@ -79,24 +80,36 @@ impl Server {
     ) -> Result<JobInfo, ServerError> {
         let id = state.jobs.last_id + 1;
         record.info.id = id;
-        self.0.store.add_job(&record.row(), definition).await?;
-        state.jobs.last_id = id;
-        let asked = self.ask_for(state, &mut record).await;
-        match asked {
-            Ok(()) => {
-                state.jobs.live.insert(id, record.clone());
-                self.0.store.put_job(&record.row()).await?;
-                self.changed();
-                Ok(state.with_why(record.info))
+        if let Err(error) = self.0.store.add_job(&record.row(), definition).await {
+            // It may be there all the same, or one that was lost so.
+            let there = self.0.store.job(id).await?.ok_or(error)?;
+            state.jobs.last_id = id;
+            if there != record.row() {
+                return Err(StoreError::Damaged(format!("job {id} is there already")).into());
             }
-            Err(error) => {
+        }
+        state.jobs.last_id = id;
+        let asked = match self.ask_for(state, &mut record).await {
+            Err(error) if !error.may_pass() => {
                 // Nobody is to find it in the queue for ever.
                 let failure = Failure::from(error);
                 record.fail("Configuration", failure.message.clone());
                 self.finish_job(state, record, JobHealth::Incomplete, None).await?;
-                Err(JobError::Definition(failure).into())
+                return Err(JobError::Definition(failure).into());
             }
+            asked => asked,
+        };
+        state.jobs.live.insert(id, record.clone());
+        // It is written down: what is not known yet of its request is looked for again.
+        let written = match asked {
+            Ok(()) => self.0.store.put_job(&record.row()).await.map_err(ServerError::from),
+            Err(error) => Err(error),
+        };
+        if let Err(error) = written {
+            tracing::warn!(job = id, "its request is seen to later: {error}");
         }
+        self.changed();
+        Ok(state.with_why(record.info))
     }
 
     /// Puts a job's request into the queue.
@@ -114,6 +127,8 @@ impl Server {
             ..BoardRequest::default()
         };
         let mut request = read_request(asked, info.user.clone(), units::now_us())?;
+        // Also when it asks anew, its turn comes by its age.
+        request.submitted_us = info.submitted_us;
         request.shared_with = job.names();
         request.job = Some(info.id);
         let account = self.account(&request.user).await?;
@@ -139,7 +154,7 @@ impl Server {
         let mut jobs = Vec::new();
         for row in &rows {
             let record = record(row)?;
-            if may_see(&record, asker, &groups) {
+            if record.is_seen_by(asker, &groups) {
                 jobs.push(record.info);
             }
         }
@@ -216,17 +231,23 @@ impl Server {
             Some(Viewers::Groups(_)) => self.groups_of(&asker.user).await?,
             _ => Vec::new(),
         };
-        match may_see(&record, asker, &groups) {
+        match record.is_seen_by(asker, &groups) {
             true => Ok(record),
             false => Err(JobError::NoJob(id).into()),
         }
     }
 
     /// The groups that a user of the server's is of.
-    async fn groups_of(&self, user: &str) -> Result<Vec<Name>, ServerError> {
+    pub async fn groups_of(&self, user: &str) -> Result<Vec<Name>, ServerError> {
         let users = self.users().await?;
         let found = users.into_iter().find(|it| it.name.as_str() == user);
         Ok(found.map(|it| it.user.groups.into_iter().collect()).unwrap_or_default())
+    }
+}
+
+impl Record {
+    fn is_seen_by(&self, asker: &Asker, groups: &[Name]) -> bool {
+        may_see(&self.info.user, self.viewers.as_ref(), asker, groups)
     }
 }
 
@@ -234,6 +255,7 @@ impl State {
     /// A job with why it waits.
     pub(super) fn with_why(&self, mut info: JobInfo) -> JobInfo {
         info.waiting = match info.state {
+            JobState::Submitted if info.request == 0 => Some(self.no_worker()),
             JobState::Submitted => {
                 self.standing(info.request).and_then(|request| request.waiting).map(|waiting| {
                     format!("number {} in the queue: {}", waiting.position, waiting.why)
@@ -244,6 +266,7 @@ impl State {
                 "it waits for a worker that runs scripts: lava-dispatcher worker --scripts".into(),
             ),
             JobState::Scheduled if info.worker.is_none() => Some(self.no_worker()),
+            JobState::Scheduled => self.jobs.hindered.get(&info.id).cloned(),
             _ => None,
         };
         info
@@ -305,9 +328,15 @@ pub(super) fn new_check(wanted: Wanted, board: &Name) -> Record {
     record
 }
 
-fn may_see(record: &Record, asker: &Asker, groups: &[Name]) -> bool {
-    let theirs = record.info.user == asker.user || asker.on_all >= Some(Right::Control);
-    match &record.viewers {
+/// Whether somebody of these groups may look at a user's job.
+pub(in crate::server) fn may_see(
+    user: &str,
+    viewers: Option<&Viewers>,
+    asker: &Asker,
+    groups: &[Name],
+) -> bool {
+    let theirs = user == asker.user || asker.on_all >= Some(Right::Control);
+    match viewers {
         None => true,
         Some(Viewers::Nobody) => theirs,
         Some(Viewers::Groups(all)) => {

@@ -1,15 +1,53 @@
+//! Jobs as people, workers and a database that fails meet them; on SQLite and on PostgreSQL.
+
+mod boards;
+mod life;
+
 use tokio_util::sync::CancellationToken;
 
 use crate::client::Login;
 use crate::config::server::JobsConfig;
 use crate::model::{
     BoardDescription, JobHealth, JobInfo, JobState, JobSubmit, Name, Right, Rights, WorkEnd,
-    WorkerHello, WorkerOrders,
+    WorkFailure, WorkerHello, WorkerOrders,
 };
 use crate::server::{Asker, JobError, Server, ServerError};
 use crate::store::Store;
+use crate::store::postgres::Postgres;
 
 const JOB: &str = include_str!("../../../conf/jobs/demo.yaml");
+
+/// Each story on SQLite, and all of them on a PostgreSQL.
+macro_rules! on_both {
+    ($($module:ident::$story:ident),* $(,)?) => {
+        $(#[tokio::test]
+        async fn $story() {
+            let dir = tempfile::tempdir().unwrap();
+            let url = Store::file_url(&dir.path().join("lava.sqlite"));
+            with_lab(&url, $module::$story).await;
+        })*
+
+        #[tokio::test]
+        async fn the_same_on_postgresql() {
+            let postgres = Postgres::start();
+            $(with_lab(&postgres.database(stringify!($story)), $module::$story).await;)*
+        }
+    };
+}
+
+on_both! {
+    life::a_job_is_one_workers_and_handed_over_again_until_it_says_that_it_has_it,
+    life::a_log_has_to_be_whole_before_its_job_ends,
+    life::a_job_is_seen_and_ended_by_those_who_may,
+    life::a_job_that_cannot_be_handed_over_now_is_handed_over_later,
+    life::jobs_go_by_their_age_and_by_the_room_that_they_take_but_none_that_runs,
+    life::a_health_check_that_the_lab_has_not_let_end_condemns_no_board,
+    boards::who_gives_back_the_boards_of_a_job_that_runs_ends_it_first,
+    boards::a_job_whose_time_is_over_has_its_board_until_it_has_ended,
+    boards::a_job_that_no_worker_takes_lets_go_of_its_board_and_asks_anew,
+    boards::a_job_that_does_not_fit_any_more_when_a_worker_comes_asks_anew,
+    boards::the_boards_of_a_worker_that_is_gone_are_kept_until_it_has_ended_its_jobs,
+}
 
 /// Somebody who may have every board, and control what is said.
 fn asker(user: &str, on_all: Right) -> Asker {
@@ -32,12 +70,28 @@ fn hello(instance: &str, number: u64, jobs: &[u64]) -> WorkerHello {
     WorkerHello { instance, number, slots: 4, jobs, ..WorkerHello::default() }
 }
 
-/// A lab of one board.
-async fn lab(dir: &std::path::Path) -> Server {
-    let store = Store::open(&Store::file_url(&dir.join("lava.sqlite"))).await.unwrap();
-    let server = Server::load(store, Login::default(), JobsConfig::at(dir)).await.unwrap();
+/// A lab of one board in a database of its own, with the loop beside the story.
+async fn with_lab<F: Future<Output = ()>>(url: &str, story: impl FnOnce(Server) -> F) {
+    let dir = tempfile::tempdir().unwrap();
+    let store = Store::open(url).await.unwrap();
+    // What lets us in at the boards' daemons: a file that is not there yet.
+    let login = Login { token_file: Some(dir.path().join("jobs/token")), ..Login::default() };
+    let server = Server::load(store, login, JobsConfig::at(dir.path())).await.unwrap();
     server.put_board(name("panda01"), board(), false, "root").await.unwrap();
-    server
+    write_token(&server, "hunter2");
+    let shutdown = CancellationToken::new();
+    let story = async {
+        story(server.clone()).await;
+        shutdown.cancel();
+    };
+    tokio::join!(server.run(shutdown.clone()), story);
+    server.close().await;
+}
+
+fn write_token(server: &Server, token: &str) {
+    let file = server.0.login.token_file.as_ref().unwrap();
+    std::fs::create_dir_all(file.parent().unwrap()).unwrap();
+    std::fs::write(file, token).unwrap();
 }
 
 fn board() -> BoardDescription {
@@ -53,18 +107,6 @@ fn board() -> BoardDescription {
         mac: Default::default(),
         identity: None,
     }
-}
-
-/// The same with the loop beside a story.
-async fn with_lab<F: Future<Output = ()>>(story: impl FnOnce(Server) -> F) {
-    let dir = tempfile::tempdir().unwrap();
-    let server = lab(dir.path()).await;
-    let shutdown = CancellationToken::new();
-    let story = async {
-        story(server.clone()).await;
-        shutdown.cancel();
-    };
-    tokio::join!(server.run(shutdown.clone()), story);
 }
 
 async fn submit(server: &Server, definition: &str) -> JobInfo {
@@ -98,92 +140,13 @@ fn started(orders: &WorkerOrders) -> Vec<u64> {
     orders.start.iter().map(|work| work.id).collect()
 }
 
-#[tokio::test]
-async fn a_job_is_one_workers_and_handed_over_again_until_it_says_that_it_has_it() {
-    with_lab(async |server| {
-        let id = submit(&server, JOB).await.id;
-        until(&server, id, |job| job.state == JobState::Scheduled).await;
-        let orders = greet(&server, "farm1", &hello("a", 1, &[])).await;
-        assert_eq!(started(&orders), [id]);
-        assert_eq!((orders.start[0].definition.as_str(), orders.start[0].boards.len()), (JOB, 1));
-        // That answer was lost.
-        assert_eq!(started(&greet(&server, "farm2", &hello("b", 1, &[])).await), [0; 0]);
-        assert_eq!(started(&greet(&server, "farm1", &hello("a", 2, &[])).await), [id]);
-        assert!(greet(&server, "farm1", &hello("a", 3, &[id])).await.start.is_empty());
-        until(&server, id, |job| job.state == JobState::Running).await;
-        // What an old greeting says comes too late.
-        greet(&server, "farm1", &hello("a", 2, &[])).await;
-        assert_eq!(until(&server, id, |_| true).await.state, JobState::Running);
-        let other = server.greet(&name("farm1"), &hello("c", 9, &[])).await;
-        assert!(matches!(other, Err(ServerError::Job(JobError::OtherWorker(_)))), "{other:?}");
-        assert_eq!(greet(&server, "farm2", &hello("b", 2, &[id])).await.drop, [id]);
-        // Nobody may end it for it.
-        let end = server.end_work(&name("farm2"), id, &WorkEnd::default()).await;
-        assert!(matches!(end, Err(ServerError::Job(JobError::NotOn { .. }))), "{end:?}");
-        greet(&server, "farm1", &hello("a", 4, &[])).await;
-        let lost = until(&server, id, JobInfo::has_ended).await;
-        assert_eq!(lost.health, JobHealth::Incomplete);
-        assert_eq!(lost.error_msg.unwrap(), "its worker farm1 does not know of it any more");
-        assert!(server.requests(false).await.unwrap().is_empty());
-    })
-    .await;
-}
-
-#[tokio::test]
-async fn a_log_has_to_be_whole_before_its_job_ends() {
-    with_lab(async |server| {
-        let id = submit(&server, JOB).await.id;
-        until(&server, id, |job| job.state == JobState::Scheduled).await;
-        let farm1 = name("farm1");
-        greet(&server, "farm1", &hello("a", 1, &[])).await;
-        greet(&server, "farm1", &hello("a", 2, &[id])).await;
-        let line = concat!(
-            r#"{"dt":"2026-01-01T00:00:00Z","lvl":"results","msg":{"definition":"lava","#,
-            r#""case":"job","result":"pass"}}"#,
-            "\n"
-        );
-        let bytes = line.len() as u64;
-        let end = WorkEnd { logs: [("panda01".to_owned(), bytes)].into(), failure: None };
-        let early = server.end_work(&farm1, id, &end).await;
-        assert!(matches!(early, Err(ServerError::Job(JobError::LogShort { .. }))), "{early:?}");
-        let held = server.take_log(&farm1, id, "panda01", 0, line.as_bytes()).await.unwrap();
-        assert_eq!(held.held, bytes);
-        let elsewhere = server.take_log(&farm1, id, "../panda01", 0, b"x").await;
-        assert!(matches!(elsewhere, Err(ServerError::Job(JobError::NoLog { .. }))));
-        server.end_work(&farm1, id, &end).await.unwrap();
-        assert_eq!(until(&server, id, JobInfo::has_ended).await.health, JobHealth::Complete);
-    })
-    .await;
-}
-
-#[tokio::test]
-async fn a_job_is_seen_and_ended_by_those_who_may() {
-    with_lab(async |server| {
-        let personal = JOB.replace("visibility: public", "visibility: personal");
-        let id = submit(&server, &personal).await.id;
-        let (bob, root) = (asker("bob", Right::Write), asker("root", Right::Control));
-        assert!(server.jobs(None, 10, &bob).await.unwrap().is_empty());
-        assert!(server.job(id, &bob).await.is_err() && server.job(id, &root).await.is_ok());
-        let open = submit(&server, JOB).await.id;
-        let refused = server.cancel_job(open, &bob).await;
-        assert!(matches!(refused, Err(ServerError::Job(JobError::NotYours { .. }))));
-        server.cancel_job(open, &asker("alice", Right::Write)).await.unwrap();
-        // Whose boards are some may not say what is run on workers.
-        let carol = Asker { on_all: None, ..asker("carol", Right::Control) };
-        let panda01 = server.board("panda01").await.unwrap();
-        let mut described = board();
-        assert_eq!(described.dictionary, panda01.dictionary);
-        assert!(server.check_description(&panda01.name, &described, &carol).await.is_ok());
-        described.dictionary = Some("commands: {power_on: [reboot]}\n".into());
-        let refused = server.check_description(&panda01.name, &described, &carol).await;
-        assert!(matches!(refused, Err(ServerError::Job(JobError::Dictionary(_)))));
-        // Who gives a job's boards back ends the job.
-        let job = until(&server, id, |job| job.state == JobState::Scheduled).await;
-        server.release(job.request, None, &asker("alice", Right::Write)).await.unwrap();
-        let ended = until(&server, id, JobInfo::has_ended).await;
-        assert_eq!(ended.error_msg.unwrap(), format!("its request {} was released", job.request));
-    })
-    .await;
+/// A job that a worker of this name and number 2 of its greetings runs.
+async fn running(server: &Server, worker: &str) -> u64 {
+    let id = submit(server, JOB).await.id;
+    until(server, id, |job| job.state == JobState::Scheduled).await;
+    assert_eq!(started(&greet(server, worker, &hello("a", 1, &[])).await), [id]);
+    greet(server, worker, &hello("a", 2, &[id])).await;
+    id
 }
 
 #[test]

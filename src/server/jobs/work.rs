@@ -92,8 +92,11 @@ impl Server {
             }
         }
         let definition = self.0.store.job_definition(id).await?.ok_or(JobError::NoJob(id))?;
-        let token = self.0.login.token_file.as_ref().map(std::fs::read_to_string).transpose();
-        let token = token.map_err(|error| JobError::Log { id, error })?;
+        let token = match &self.0.login.token_file {
+            Some(file) => Some(tokio::fs::read_to_string(file).await),
+            None => None,
+        };
+        let token = token.transpose().map_err(|error| JobError::Token { id, error })?;
         let token = token.map(|token| token.trim().to_owned());
         let (folder, templates) = (self.0.logs.scratch(), self.0.config.templates.clone());
         let boards = tokio::task::spawn_blocking({

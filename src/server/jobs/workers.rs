@@ -1,13 +1,17 @@
 //! What workers say, and what they are told.
 
+use std::collections::btree_map::Entry;
+use std::io;
+use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use super::{JobError, Record, Worker};
+use super::logs::JobLog;
+use super::{JobError, Jobs, Record, Worker, WorkerKey};
 use crate::dispatch::record::Report;
 use crate::dispatch::results::LAVA;
 use crate::model::{
-    JobHealth, JobState, LogHeld, Name, PROTOCOL, Tally, WorkEnd, WorkFailure, WorkerHello,
+    JobHealth, JobState, Kind, LogHeld, Name, PROTOCOL, Tally, WorkEnd, WorkFailure, WorkerHello,
     WorkerInfo, WorkerOrders, units,
 };
 use crate::server::state::State;
@@ -17,6 +21,9 @@ use crate::server::{Server, ServerError};
 const LONGEST_WAIT: Duration = Duration::from_secs(20);
 /// So many jobs are handed to a worker in one answer at most.
 const MAX_AT_ONCE: usize = 16;
+/// What a worker was told to end or to forget, and still has, it is told again after this: the answer may have been
+/// lost.
+const TOLD_AGAIN: Duration = Duration::from_secs(1);
 /// What a worker says of itself is no longer than this, in bytes.
 const MAX_TEXT: usize = 100;
 
@@ -38,8 +45,10 @@ impl Server {
     /// # Errors
     /// When another worker has its name.
     pub async fn greet(&self, name: &Name, hello: &WorkerHello) -> Result<(), ServerError> {
+        let key = (name.clone(), hello.instance.clone());
+        // It is heard also while everything waits for a slow database.
+        self.0.workers.again(&key, &());
         let mut state = self.0.state.lock().await;
-        let now_us = units::now_us();
         let known = state.jobs.workers.get(name);
         let other = |known: &&Worker| known.live && known.instance != hello.instance;
         if known.filter(other).is_some() {
@@ -59,9 +68,9 @@ impl Server {
             slots: hello.slots,
             scripts: hello.scripts,
             number: hello.number.max(newest),
-            seen_us: now_us,
             live: true,
         };
+        self.0.workers.say(key, ());
         state.jobs.workers.insert(name.clone(), worker);
         for id in &hello.jobs {
             let Some(record) = state.jobs.live.get(id).filter(|it| it.is_on(name, hello)) else {
@@ -69,7 +78,7 @@ impl Server {
             };
             if record.info.started_us.is_none() {
                 let mut record = record.clone();
-                record.info.started_us = Some(now_us);
+                record.info.started_us = Some(units::now_us());
                 if record.info.state != JobState::Canceling {
                     record.info.state = JobState::Running;
                 }
@@ -89,7 +98,9 @@ impl Server {
         if state.jobs.workers.get(name).is_some_and(|known| known.number > hello.number) {
             return Ok(());
         }
-        let missing = state.jobs.of(name).filter(|it| !hello.jobs.contains(&it.info.id));
+        // What another one of its name has is that one's.
+        let missing = state.jobs.of(name).filter(|it| it.is_on(name, hello));
+        let missing = missing.filter(|it| !hello.jobs.contains(&it.info.id));
         let missing: Vec<Record> = missing.cloned().collect();
         for record in missing {
             let begun = record.info.started_us.is_some();
@@ -122,7 +133,15 @@ impl Server {
         for record in start {
             let id = record.info.id;
             match self.work(&record).await {
-                Ok(work) => orders.start.push(work),
+                Ok(work) => {
+                    self.0.state.lock().await.jobs.hindered.remove(&id);
+                    orders.start.push(work);
+                }
+                Err(error) if error.may_pass() => {
+                    tracing::error!(job = id, "it cannot be handed over now: {error}");
+                    let mut state = self.0.state.lock().await;
+                    state.jobs.hindered.insert(id, error.to_string());
+                }
                 Err(error) => {
                     let mut state = self.0.state.lock().await;
                     let Some(record) = state.jobs.live.get(&id).cloned() else { continue };
@@ -138,10 +157,34 @@ impl Server {
         Ok(some.then_some(orders))
     }
 
-    /// So long a worker that has nothing to do waits for an answer: it has to be heard of some times before it
-    /// is gone.
-    pub fn worker_waits(&self) -> Duration {
-        LONGEST_WAIT.min(self.0.config.worker_gone / 4)
+    /// What a worker that has greeted so is to do, as soon as there is something: after a while it is nothing, for it
+    /// has to be heard of some times before it is gone.
+    ///
+    /// # Errors
+    /// As [`Self::orders`].
+    pub async fn wait_for_orders(
+        &self,
+        name: &Name,
+        hello: &WorkerHello,
+    ) -> Result<WorkerOrders, ServerError> {
+        let mut changes = self.changes();
+        let until = Instant::now() + LONGEST_WAIT.min(self.0.config.worker_gone / 4);
+        loop {
+            changes.borrow_and_update();
+            if let Some(orders) = self.orders(name, hello).await? {
+                return Ok(orders);
+            }
+            let left = until.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return Ok(self.no_orders(hello.number));
+            }
+            // What it has may have to be told again.
+            let pause = if hello.jobs.is_empty() { left } else { left.min(TOLD_AGAIN) };
+            tokio::select! {
+                _ = changes.changed() => {}
+                () = tokio::time::sleep(pause) => {}
+            }
+        }
     }
 
     /// What a worker is told that is to do nothing.
@@ -164,16 +207,20 @@ impl Server {
             orders.late = true;
             return Ok(orders);
         }
+        let key = (name.clone(), hello.instance.clone());
         for id in &hello.jobs {
-            match state.jobs.live.get(id).filter(|record| record.is_on(name, hello)) {
-                None if !hello.dropping.contains(id) => orders.drop.push(*id),
-                Some(record) if record.info.state == JobState::Canceling => {
-                    orders.cancel.extend((!hello.canceling.contains(id)).then_some(*id));
-                }
-                _ => {}
+            let record = state.jobs.live.get(id).filter(|record| record.is_on(name, hello));
+            let over = record.is_none_or(|record| record.info.state == JobState::Canceling);
+            let (gone, id) = (record.is_none(), *id);
+            // It says what it has heard; one of an older version does not, and is told again after a while.
+            let heard = if gone { &hello.dropping } else { &hello.canceling };
+            if !over || heard.contains(&id) || !state.jobs.is_to_be_told(&key, id) {
+                continue;
             }
+            if gone { orders.drop.push(id) } else { orders.cancel.push(id) }
         }
-        let own = state.jobs.of(name).filter(|it| !hello.jobs.contains(&it.info.id));
+        let own = state.jobs.of(name).filter(|it| it.is_on(name, hello));
+        let own = own.filter(|it| !hello.jobs.contains(&it.info.id));
         let own = own.filter(|it| it.info.state == JobState::Scheduled);
         orders.start.extend(own.take(MAX_AT_ONCE).cloned());
         let mut waiting: Vec<&Record> =
@@ -183,19 +230,11 @@ impl Server {
         let room = hello.slots.saturating_sub(has).min(MAX_AT_ONCE - orders.start.len());
         let taken: Vec<Record> = waiting.into_iter().take(room).cloned().collect();
         for mut record in taken {
+            if record.script.is_none() && !self.begin_time(&mut state, &record).await? {
+                continue;
+            }
             record.info.worker = Some(name.clone());
             record.instance = Some(hello.instance.clone());
-            let now = units::now_us() / 1_000_000;
-            // It may have waited for a worker: its time begins now, where nobody waits for it.
-            let until = now + record.length_s;
-            if state.lab.extend(record.info.request, until, now).is_ok()
-                && let Some(request) = state.requests.get_mut(&record.info.request)
-            {
-                let request = Arc::make_mut(request);
-                request.info.until_us = Some(until.saturating_mul(1_000_000));
-                let row = request.row();
-                self.0.store.put_requests(&[row], &[]).await?;
-            }
             self.put_job(&mut state, record.clone()).await?;
             tracing::info!(job = record.info.id, worker = name.as_str(), "handed over");
             orders.start.push(record);
@@ -213,9 +252,9 @@ impl Server {
         id: u64,
         board: &str,
         offset: u64,
-        bytes: &[u8],
+        bytes: Vec<u8>,
     ) -> Result<LogHeld, ServerError> {
-        {
+        let log = {
             let state = self.0.state.lock().await;
             let record = state.jobs.live.get(&id);
             let record = record.filter(|record| record.info.worker.as_ref() == Some(worker));
@@ -224,44 +263,49 @@ impl Server {
             if !record.info.logs().contains(&board) {
                 return Err(JobError::NoLog { id, board: board.to_owned() }.into());
             }
-        }
-        let held = self.0.logs.open(id, board).append(offset, bytes);
+            self.0.logs.open(id, board)
+        };
+        let held = blocking(move || log.append(offset, &bytes)).await;
         Ok(held.map_err(|error| JobError::Log { id, error })?)
     }
 
     /// Hears that a job has ended. What it came to is in its log.
     ///
     /// # Errors
-    /// When its log is not all here yet, or it is not that worker's. One that has ended already is none.
+    /// When its log is not all here yet or cannot be read, or it is not that worker's. One that has ended already is
+    /// none.
     pub async fn end_work(&self, worker: &Name, id: u64, end: &WorkEnd) -> Result<(), ServerError> {
-        let boards: Vec<String> = {
+        let logs: Vec<(String, Arc<JobLog>)> = {
             let state = self.0.state.lock().await;
             let record = state.jobs.live.get(&id);
-            match record.filter(|record| record.info.worker.as_ref() == Some(worker)) {
-                None => return Err(JobError::NotOn { id, worker: worker.clone() }.into()),
-                Some(record) => record.info.logs().into_iter().map(str::to_owned).collect(),
-            }
+            let Some(record) = record.filter(|it| it.info.worker.as_ref() == Some(worker)) else {
+                return Err(JobError::NotOn { id, worker: worker.clone() }.into());
+            };
+            let names = record.info.logs().into_iter();
+            names.map(|name| (name.to_owned(), self.0.logs.open(id, name))).collect()
         };
-        let mut reports = Vec::new();
-        for board in &boards {
-            let log = self.0.logs.open(id, board);
-            let held = log.append(0, &[]).map_err(|error| JobError::Log { id, error })?;
-            let bytes = end.logs.get(board).copied().unwrap_or(0);
-            if held.held < bytes && !held.full {
-                return Err(JobError::LogShort { id, held: held.held, bytes }.into());
-            }
-            log.sync().map_err(|error| JobError::Log { id, error })?;
-            let folder = self.0.logs.folder(id, board);
-            reports.push(tokio::task::spawn_blocking(move || Report::read(&folder)));
-        }
+        let boards = logs.len();
         let mut read = Vec::new();
-        for report in reports {
-            read.extend(report.await.ok().and_then(Result::ok));
+        for (board, log) in logs {
+            let bytes = end.logs.get(&board).copied().unwrap_or(0);
+            let folder = self.0.logs.folder(id, &board);
+            let report = blocking(move || {
+                let held = log.append(0, &[])?.held;
+                if held < bytes {
+                    return Ok(Err(held));
+                }
+                log.finish()?;
+                Ok(Ok(report(&folder)?))
+            });
+            match report.await.map_err(|error| JobError::Log { id, error })? {
+                Ok(report) => read.extend(report),
+                Err(held) => return Err(JobError::LogShort { id, held, bytes }.into()),
+            }
         }
         let mut state = self.0.state.lock().await;
         let Some(mut record) = state.jobs.live.get(&id).cloned() else { return Ok(()) };
         record.info.tally = Some(tally(&read));
-        let (complete, failure) = verdict(&read, boards.len(), end);
+        let (complete, failure) = verdict(&read, boards, end);
         let health = if complete { JobHealth::Complete } else { JobHealth::Incomplete };
         let health = record.ended(health);
         // Why we have had it end says more than that it was ended.
@@ -277,11 +321,15 @@ impl Server {
             version: worker.version.clone(),
             protocol: worker.protocol,
             live: worker.live,
-            seen_us: worker.seen_us,
+            seen_us: self.seen_us(&(name.clone(), worker.instance.clone())),
             slots: worker.slots,
             jobs: state.jobs.of(name).map(|record| record.info.id).collect(),
         };
         state.jobs.workers.iter().map(info).collect()
+    }
+
+    fn seen_us(&self, worker: &WorkerKey) -> u64 {
+        units::now_us().saturating_sub(self.0.workers.silence(worker).as_micros() as u64)
     }
 }
 
@@ -291,7 +339,7 @@ impl Record {
     }
 
     /// Whether it has its boards, and this worker may have it.
-    fn waits_for(&self, worker: &Name, state: &State) -> bool {
+    pub(super) fn waits_for(&self, worker: &Name, state: &State) -> bool {
         let wanted = self.info.boards.iter().filter_map(|board| {
             state.boards.get(&board.name).and_then(|board| board.description.worker.as_ref())
         });
@@ -306,6 +354,37 @@ impl Record {
     pub(super) fn ended(&self, health: JobHealth) -> JobHealth {
         let canceled = self.info.canceled_by.is_some() && health != JobHealth::Complete;
         if canceled { JobHealth::Canceled } else { health }
+    }
+}
+
+impl Jobs {
+    /// Whether a worker is to be told now that a job is over; it has been then.
+    fn is_to_be_told(&mut self, worker: &WorkerKey, id: u64) -> bool {
+        let now = Instant::now();
+        self.told.retain(|_, told| now.duration_since(*told) < TOLD_AGAIN);
+        match self.told.entry((worker.clone(), id)) {
+            Entry::Occupied(_) => false,
+            Entry::Vacant(told) => {
+                told.insert(now);
+                true
+            }
+        }
+    }
+}
+
+/// Does what may take its time on a disk.
+async fn blocking<T: Send + 'static>(
+    what: impl FnOnce() -> io::Result<T> + Send + 'static,
+) -> io::Result<T> {
+    tokio::task::spawn_blocking(what).await.unwrap_or_else(|error| Err(io::Error::other(error)))
+}
+
+/// What a log tells; `None` of one that is not there, or is none.
+fn report(folder: &Path) -> io::Result<Option<Report>> {
+    match Report::read(folder) {
+        Ok(report) => Ok(Some(report)),
+        Err(failure) if failure.kind == Kind::Infra => Err(io::Error::other(failure.message)),
+        Err(_) => Ok(None),
     }
 }
 

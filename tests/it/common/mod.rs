@@ -23,6 +23,7 @@ mod lab;
 mod manager;
 mod pki;
 mod port;
+pub(crate) mod postgres;
 mod process;
 mod terminal;
 mod tree;

@@ -2,8 +2,8 @@
 
 use serde_json::json;
 
-use super::start::Postgres;
 use super::{Server, lava};
+use crate::common::postgres::Postgres;
 use crate::common::{TestLab, http_as};
 
 #[test]
@@ -46,8 +46,9 @@ fn a_lab_is_backed_up_while_it_runs_and_restored_into_another_database() {
     let (code, _, err) = run(&["restore", &to]);
     assert!(code == 2 && err.contains("the database has board_events already"), "{err}");
 
-    let postgres = Postgres::start(&lab);
-    let args = ["--database", &postgres.url, "--dir", &state];
+    let postgres = Postgres::start();
+    let url = postgres.url();
+    let args = ["--database", &url, "--dir", &state];
     let (code, told, err) = run(&[&["restore", &to], &args[..]].concat());
     assert!(code == 0 && told.contains("1 files that were not there"), "{told}{err}");
     let daemon = lab.start("lava-server", [&args[..], &["--listen", "127.0.0.1:0"]].concat());

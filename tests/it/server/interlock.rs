@@ -106,3 +106,56 @@ fn why_a_leased_board_is_not_ready_is_told() {
     let leased = server.until("what its console's daemon answered is told", "/requests/1", told);
     assert_eq!((&leased["state"], &leased["ready"]), (&"leased".into(), &false.into()));
 }
+
+/// A lava-power that says no to every lease: somebody has the board who is not of the server's.
+fn refusing(listener: TcpListener) {
+    let body = json!({"error": {"kind": "refused", "refusal": "leased",
+                                "message": "panda01 is leased by carol until noon"}});
+    std::thread::spawn(move || {
+        for client in listener.incoming() {
+            let Ok(mut client) = client else { return };
+            let mut line = String::new();
+            let _ = BufReader::new(&client).read_line(&mut line);
+            let (status, body) = match line.starts_with("POST") {
+                true => ("409 Conflict", body.to_string()),
+                false => ("200 OK", "null".to_owned()),
+            };
+            let length = body.len();
+            let answer = format!(
+                "HTTP/1.1 {status}\r\ncontent-type: application/json\r\n\
+                 content-length: {length}\r\nconnection: close\r\n\r\n{body}"
+            );
+            let _ = client.write_all(answer.as_bytes());
+        }
+    });
+}
+
+#[test]
+fn a_board_that_somebody_has_past_the_server_goes_back_and_its_request_waits() {
+    let lab = TestLab::new();
+    let server = Server::start(&lab);
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    refusing(listener);
+    let outlets = json!([{"name": "panda01", "pdu": "rack1", "port": "1"}]);
+    let daemon = json!({"kind": "power", "host": "farm1", "url": url, "outlets": outlets});
+    assert_eq!(server.ask("POST", "/daemons", &daemon).status, 200);
+    for panda in [json!({"type": "panda", "outlet": "panda01"}), json!({"type": "panda"})] {
+        let name = if panda["outlet"].is_null() { "panda02" } else { "panda01" };
+        assert_eq!(server.ask("PUT", &format!("/boards/{name}"), &panda).status, 200);
+    }
+    let asked = json!({"spec": "panda", "boards": 2, "for": "1h", "user": "alice"});
+    assert_eq!(server.ask("POST", "/requests", &asked).status, 200);
+    let waits = |it: &Value| {
+        it["waiting"]["why"].as_str().is_some_and(|why| why.contains("is leased by carol until"))
+    };
+    let request = server.until("it waits with that reason", "/requests/1", waits);
+    assert_eq!((&request["state"], &request["boards"]), (&"waiting".into(), &Value::Null));
+    // The other one of its boards is nobody's.
+    let asked = json!({"spec": "name=panda02", "for": "1h", "user": "bob"});
+    assert_eq!(server.ask("POST", "/requests", &asked).status, 200);
+    server.until("he has it", "/requests/2", |it| it["state"] == "leased");
+    let history = server.get("/boards/panda01/history");
+    let what: Vec<_> = history.as_array().unwrap().iter().map(|it| text(&it["what"])).collect();
+    assert!(what.ends_with(&["leased", "given back"]), "{what:?}");
+}

@@ -1,13 +1,12 @@
 //! It starts without anything, and keeps what it was told.
 
-use std::os::unix::fs::PermissionsExt;
-use std::path::Path;
 use std::process::Stdio;
 
 use serde_json::{Value, json};
 
 use super::Server;
-use crate::common::{LIMIT, Process, TestLab, needs, run, wait_until};
+use crate::common::postgres::Postgres;
+use crate::common::{Heard, LIMIT, Process, TestLab};
 
 #[test]
 fn without_any_file_it_serves_this_host_and_forgets_nothing() {
@@ -46,8 +45,9 @@ fn without_any_file_it_serves_this_host_and_forgets_nothing() {
 #[test]
 fn postgresql_keeps_the_same() {
     let lab = TestLab::new();
-    let postgres = Postgres::start(&lab);
-    let args = ["--listen", "127.0.0.1:0", "--database", &postgres.url];
+    let postgres = Postgres::start();
+    let url = postgres.url();
+    let args = ["--listen", "127.0.0.1:0", "--database", &url];
     let start = || {
         let daemon = lab.start("lava-server", args);
         Server { address: daemon.address("http"), daemon }
@@ -69,10 +69,10 @@ fn postgresql_keeps_the_same() {
 #[test]
 fn of_two_servers_on_one_database_one_stands_by_and_takes_over() {
     let lab = TestLab::new();
-    let postgres = Postgres::start(&lab);
+    let postgres = Postgres::start();
     let start = |dir: &str| {
-        let dir = lab.path(dir).display().to_string();
-        let args = ["--listen", "127.0.0.1:0", "--database", &postgres.url, "--dir", &dir];
+        let (dir, url) = (lab.path(dir).display().to_string(), postgres.url());
+        let args = ["--listen", "127.0.0.1:0", "--database", &url, "--dir", &dir];
         let daemon = lab.start("lava-server", args);
         Server { address: daemon.address("http"), daemon }
     };
@@ -104,6 +104,22 @@ fn of_two_servers_on_one_database_one_stands_by_and_takes_over() {
 }
 
 #[test]
+fn a_postgresql_that_has_yet_to_begin_is_waited_for() {
+    let lab = TestLab::new();
+    let mut postgres = Postgres::made();
+    let mut command = lab.program("lava-server");
+    command.args(["--listen", "127.0.0.1:0", "--database", &postgres.url()]);
+    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut server = Process::spawn(&mut command);
+    let log = Heard::from(server.child().stderr.take().unwrap());
+    let told = Heard::from(server.child().stdout.take().unwrap());
+    log.find(LIMIT, 0, b"it is asked again for 60 s").unwrap();
+    postgres.serve();
+    told.find(LIMIT, 0, b"ready: ").unwrap();
+    assert_eq!(log.text().matches("it is asked again").count(), 1, "{}", log.text());
+}
+
+#[test]
 fn a_file_is_the_database_of_one_server_whatever_folders_they_have() {
     let lab = TestLab::new();
     let url = format!("sqlite:{}", lab.path("lab.db").display());
@@ -124,48 +140,4 @@ fn a_file_is_the_database_of_one_server_whatever_folders_they_have() {
     let told = String::from_utf8_lossy(&second.stderr).into_owned();
     assert_eq!(second.status.code(), Some(3), "{told}");
     assert!(told.contains("another lava-server has the database"), "{told}");
-}
-
-/// A PostgreSQL of our own, reached by its socket alone.
-pub(super) struct Postgres {
-    _process: Process,
-    pub(super) url: String,
-}
-
-impl Postgres {
-    pub(super) fn start(lab: &TestLab) -> Self {
-        let programs = Path::new("/usr/lib/postgresql/15/bin");
-        let (initdb, postgres) = (programs.join("initdb"), programs.join("postgres"));
-        needs(&initdb);
-        let (data, dir) = (lab.path("postgres"), lab.dir().to_owned());
-        std::fs::set_permissions(&dir, PermissionsExt::from_mode(0o777)).unwrap();
-        std::fs::create_dir(&data).unwrap();
-        std::fs::set_permissions(&data, PermissionsExt::from_mode(0o777)).unwrap();
-        // It does not run as root.
-        let root = rustix::process::geteuid().is_root();
-        let nobody = |program: &Path| {
-            let mut command = lab.tool(if root { Path::new("setpriv") } else { program });
-            if root {
-                let as_user = ["--reuid=65534", "--regid=65534", "--clear-groups", "--"];
-                command.args(as_user).arg(program);
-            }
-            command.current_dir(&data);
-            command
-        };
-        let cluster = data.join("cluster");
-        let mut init = nobody(&initdb);
-        init.args(["-U", "lava", "-A", "trust", "--no-sync", "-D"]).arg(&cluster);
-        let made = run(&mut init, "", LIMIT);
-        assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
-        let mut serve = nobody(&postgres);
-        serve.arg("-D").arg(&cluster).arg("-k").arg(&data);
-        serve.args(["-c", "listen_addresses=", "-c", "fsync=off"]);
-        let process = Process::spawn(serve.stdout(Stdio::null()).stderr(Stdio::null()));
-        // It listens before it takes anybody.
-        let mut ready = lab.tool(programs.join("pg_isready"));
-        ready.arg("-h").arg(&data);
-        wait_until(LIMIT, "PostgreSQL answers", || run(&mut ready, "", LIMIT).status.success());
-        let url = format!("postgres://lava@localhost/postgres?host={}", data.display());
-        Self { _process: process, url }
-    }
 }

@@ -175,6 +175,9 @@ fn wants(request: &RequestInfo) -> String {
 pub(super) fn ended(request: &RequestInfo) -> String {
     match request.state {
         RequestState::Ended if request.boards.is_empty() => "is called back".into(),
+        RequestState::Leased if let Some(job) = request.job => {
+            format!("is over when job {job} has ended, which is told to")
+        }
         _ => {
             let boards: Vec<_> = request.boards.iter().map(Name::as_str).collect();
             format!("is over; it had {}", boards.join(", "))

@@ -14,10 +14,11 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::super::Ending;
+use super::jobs::looker;
 use super::seen::sees_request;
 use super::{By, Caller};
-use crate::model::{LabEvent, Right, units};
-use crate::server::{Overview, Server};
+use crate::model::{JobState, LabEvent, Name, Right, units};
+use crate::server::{JobStanding, Overview, Server};
 
 /// Changes are told so often at most: what has changed twice meanwhile is told once.
 const AT_MOST_EVERY: Duration = Duration::from_millis(200);
@@ -34,7 +35,7 @@ struct Following {
     to_tell: VecDeque<LabEvent>,
 }
 
-/// What becomes of boards, requests and daemons from now on, as server-sent events: what it is about, and the word for
+/// What becomes of boards, requests, jobs and daemons from now on, as server-sent events: what it is about, and the word for
 /// how it is now. What there is at the beginning is had from the lists, asked for once this has answered.
 #[utoipa::path(get, path = "/events", responses(
     (status = 200, body = LabEvent, content_type = "text/event-stream"),
@@ -75,6 +76,7 @@ impl Following {
             let now = self.server.overview().await;
             let last = std::mem::replace(&mut self.last, now);
             self.compare(&last);
+            self.compare_jobs(&last).await;
         }
     }
 
@@ -83,7 +85,7 @@ impl Following {
         let time_us = units::now_us();
         let told = |about: &str, id: String, what: &str| {
             let (about, what) = (about.to_owned(), what.to_owned());
-            LabEvent { time_us, about, id, what }
+            LabEvent { time_us, about, id, what, health: None }
         };
         for (name, what) in changed(&last.boards, &now.boards) {
             if caller.may(Right::See, name.as_str()) {
@@ -101,6 +103,36 @@ impl Following {
             for (url, what) in changed(&last.daemons, &now.daemons) {
                 self.to_tell.push_back(told("daemon", url.clone(), what.unwrap_or(&"forgotten")));
             }
+        }
+    }
+}
+
+/// What there is of jobs: see [`Following::compare`].
+impl Following {
+    async fn compare_jobs(&mut self, last: &Overview) {
+        let now = self.last.clone();
+        let Ok(asker) = looker(&self.caller, None) else { return };
+        let told: Vec<(&u64, Option<&Arc<JobStanding>>)> = changed(&last.jobs, &now.jobs).collect();
+        let for_groups = told.iter().any(|(_, job)| job.is_some_and(|job| job.is_for_groups()));
+        let groups = match for_groups {
+            true => self.server.groups_of(&asker.user).await.unwrap_or_default(),
+            false => Vec::new(),
+        };
+        // What has ended is not told again when it is not looked at any more.
+        for (id, job) in told.into_iter().filter_map(|(id, job)| Some((id, job?))) {
+            let mut boards = job.boards.iter();
+            let on_board = |board: &Name| self.caller.may(Right::See, board.as_str());
+            if !job.may_be_seen(&asker, &groups) || (boards.len() > 0 && !boards.any(on_board)) {
+                continue;
+            }
+            let ended = job.state == JobState::Finished;
+            self.to_tell.push_back(LabEvent {
+                time_us: units::now_us(),
+                about: "job".to_owned(),
+                id: id.to_string(),
+                what: job.state.as_str().to_owned(),
+                health: ended.then(|| job.health.as_str().to_owned()),
+            });
         }
     }
 }

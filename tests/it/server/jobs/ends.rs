@@ -1,9 +1,13 @@
 //! Jobs that are ended, handed in again, or wait; and what a health check says of its board.
 
+use std::io::Write as _;
+use std::net::TcpStream;
+
 use serde_json::{Value, json};
 
 use super::{Farm, demo_job, folders, longer};
-use crate::common::{LIMIT, TestLab, wait_until};
+use crate::common::job::JOB;
+use crate::common::{Heard, LIMIT, TestLab, wait_until};
 use crate::server::lava;
 
 #[test]
@@ -11,12 +15,22 @@ fn a_job_is_cancelled_in_the_queue_or_while_it_runs_and_handed_in_again() {
     let lab = TestLab::new();
     let farm = Farm::start(&lab, "");
     let server = &farm.server;
+    // Whoever follows the lab is told of jobs, too.
+    let mut follower = TcpStream::connect(server.address).unwrap();
+    follower.write_all(b"GET /events HTTP/1.1\r\nhost: localhost\r\n\r\n").unwrap();
+    let news = Heard::from(follower);
+    let told = |job: u64, what: &str| {
+        let event = format!(r#""about":"job","id":"{job}","what":{what}"#);
+        news.find(JOB, 0, event.as_bytes()).unwrap();
+    };
+    news.find(LIMIT, 0, b"200 OK").unwrap();
     let (code, _, err) =
         lava(&lab, server, "bob", &["reserve", "lavamux-virtual", "--boards", "2"]);
     assert_eq!(code, 0, "{err}");
     let queued = farm.submit(&lab, |job| job);
     let why = server.get(&format!("/jobs/{queued}"))["waiting"].to_string();
     assert!(why.contains("number 1 in the queue") && why.contains("is bob's until"), "{why}");
+    told(queued, r#""submitted""#);
     let path = format!("/jobs/{queued}/cancel");
     let refused = server.ask("POST", &path, &json!({"user": "alice"})).json();
     assert_eq!((&refused["state"], &refused["health"]), (&"finished".into(), &"canceled".into()));
@@ -43,6 +57,11 @@ fn a_job_is_cancelled_in_the_queue_or_while_it_runs_and_handed_in_again() {
     let again = farm.ended(3);
     assert_eq!((&again["resubmit_of"], &again["user"]), (&queued.into(), &"carol".into()));
     assert_eq!(again["health"], "complete", "{again}");
+    told(queued, r#""finished","health":"canceled""#);
+    told(long, r#""running""#);
+    told(long, r#""canceling""#);
+    told(long, r#""finished","health":"canceled""#);
+    told(3, r#""finished","health":"complete""#);
 }
 
 #[test]

@@ -4,6 +4,7 @@ mod ends;
 mod faults;
 mod group;
 mod run;
+mod takeover;
 mod unplugged;
 mod yard;
 
@@ -26,9 +27,20 @@ impl Farm {
     /// With more lines for the server's `[jobs]`.
     #[track_caller]
     pub(super) fn start(lab: &TestLab, jobs: &str) -> Self {
+        Self::configure(lab, jobs);
+        let server = Self::server(lab, "127.0.0.1:0");
+        Self::of(lab, server)
+    }
+
+    /// Writes the server's file, with more lines for its `[jobs]`, and what comes after them.
+    fn configure(lab: &TestLab, jobs: &str) {
         let types = concat!(env!("CARGO_MANIFEST_DIR"), "/conf/device-types");
         lab.write("server.toml", &format!("[jobs]\ntemplates = [{types:?}]\n{jobs}"));
-        let server = Self::server(lab, "127.0.0.1:0");
+    }
+
+    /// The boards and the worker of a server that runs.
+    #[track_caller]
+    fn of(lab: &TestLab, server: Server) -> Self {
         let dir = lab.path("demo");
         let mut demo = lab.program("lava");
         demo.arg("demo").arg("--dir").arg(&dir);

@@ -15,7 +15,9 @@ use axum::response::{IntoResponse as _, Response};
 use futures_util::Stream;
 use serde::Deserialize;
 use tokio::fs::File;
-use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncSeekExt as _, BufReader};
+use tokio::io::{
+    AsyncBufRead, AsyncBufReadExt as _, AsyncReadExt as _, AsyncSeekExt as _, BufReader,
+};
 use tokio::sync::watch;
 use tokio_util::io::ReaderStream;
 use tokio_util::sync::CancellationToken;
@@ -147,9 +149,9 @@ struct Following {
 }
 
 /// A log that is read while it grows.
-struct Tail {
-    file: BufReader<File>,
-    /// The beginning of a line.
+struct Tail<R = BufReader<File>> {
+    file: R,
+    /// The beginning of a line; of one that is too long its first bytes.
     line: Vec<u8>,
     /// How many lines were read.
     lines: u64,
@@ -199,7 +201,7 @@ impl Following {
     async fn begin(&mut self) {
         let Ok(Some(board)) = board(&self.job, self.board.as_deref()) else { return };
         if self.held.is_none() && !self.over {
-            self.held = Some(self.server.log_growth(self.job.id, board));
+            self.held = self.server.log_growth(self.job.id, board).await;
         }
         // Whatever comes from here on wakes us.
         self.held.iter_mut().for_each(|held| drop(held.borrow_and_update()));
@@ -212,22 +214,23 @@ impl Following {
     }
 }
 
-impl Tail {
+impl<R: AsyncBufRead + Unpin> Tail<R> {
     /// The next whole line and its number, if there is one already.
     async fn next(&mut self) -> Option<(u64, Vec<u8>)> {
         loop {
-            let read = self.file.read_until(b'\n', &mut self.line).await.ok()?;
-            if self.line.last() != Some(&b'\n') {
-                if read == 0 || self.line.len() <= MAX_LINE {
-                    return None;
-                }
+            let piece = self.file.fill_buf().await.ok().filter(|piece| !piece.is_empty())?;
+            let end = piece.iter().position(|byte| *byte == b'\n');
+            let used = end.map_or(piece.len(), |end| end + 1);
+            let room = (MAX_LINE + 1).saturating_sub(self.line.len());
+            self.line.extend_from_slice(&piece[..end.unwrap_or(used).min(room)]);
+            self.file.consume(used);
+            if end.is_none() {
                 continue;
             }
-            let mut line = std::mem::take(&mut self.line);
+            let line = std::mem::take(&mut self.line);
             let number = self.lines;
             self.lines += 1;
             if line.len() <= MAX_LINE {
-                line.pop();
                 return Some((number, line));
             }
         }
@@ -270,7 +273,20 @@ fn bytes(range: &str, length: u64) -> Option<(u64, u64)> {
 
 #[cfg(test)]
 mod tests {
-    use super::bytes;
+    use super::{MAX_LINE, Tail, bytes};
+
+    #[tokio::test]
+    async fn a_line_that_does_not_end_takes_no_memory() {
+        let long = vec![b'x'; 3 * MAX_LINE];
+        let log = [b"one\n", long.as_slice(), b"\nthree\nfo"].concat();
+        let mut tail = Tail { file: log.as_slice(), line: Vec::new(), lines: 0 };
+        assert_eq!(tail.next().await, Some((0, b"one".to_vec())));
+        assert_eq!(tail.next().await, Some((2, b"three".to_vec())));
+        assert_eq!((tail.next().await, tail.line.as_slice()), (None, b"fo".as_slice()));
+        let mut tail = Tail { file: long.as_slice(), line: Vec::new(), lines: 0 };
+        assert_eq!(tail.next().await, None);
+        assert!(tail.line.len() <= MAX_LINE + 1);
+    }
 
     #[test]
     fn a_range_is_of_bytes_that_there_are() {

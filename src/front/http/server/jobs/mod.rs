@@ -185,7 +185,7 @@ fn sees(caller: &Caller, job: &JobInfo) -> bool {
 }
 
 /// Who looks; nobody has to say it.
-fn looker(caller: &Caller, user: Option<String>) -> Result<Asker, ApiError> {
+pub(super) fn looker(caller: &Caller, user: Option<String>) -> Result<Asker, ApiError> {
     check("user", user.as_deref(), MAX_USER)?;
     asker(caller, Some(user.unwrap_or_else(|| "somebody".into())))
 }

@@ -3,7 +3,6 @@
 use axum::extract::{Path, State};
 use axum::{Extension, Json};
 use serde::Deserialize;
-use tokio::time::Instant;
 
 use super::super::super::{ApiError, Ending, Params};
 use super::super::{Answer, Body, Doors, read};
@@ -42,24 +41,16 @@ pub(in crate::front::http::server) async fn poll(
 ) -> Answer<WorkerOrders> {
     let hello: WorkerHello = read(body, r#"{"instance":"4711","number":1,"slots":4,"jobs":[]}"#)?;
     let name = name(&worker)?;
-    let mut changes = server.changes();
     server.greet(&name, &hello).await?;
-    let until = Instant::now() + server.worker_waits();
-    loop {
-        changes.borrow_and_update();
-        if let Some(orders) = server.orders(&name, &hello).await? {
-            if orders.start.iter().any(|work| work.script.is_some()) {
-                // Its token lets in from now on.
-                doors.refresh(&server).await?;
-            }
-            return Ok(Json(orders));
-        }
-        tokio::select! {
-            _ = changes.changed() => {}
-            () = tokio::time::sleep_until(until) => return Ok(Json(server.no_orders(hello.number))),
-            () = ending.cancelled() => return Ok(Json(server.no_orders(hello.number))),
-        }
+    let orders = tokio::select! {
+        orders = server.wait_for_orders(&name, &hello) => orders?,
+        () = ending.cancelled() => server.no_orders(hello.number),
+    };
+    if orders.start.iter().any(|work| work.script.is_some()) {
+        // Its token lets in from now on.
+        doors.refresh(&server).await?;
     }
+    Ok(Json(orders))
 }
 
 /// Takes bytes of a job's log that begin at an offset. What is known already is left out; the answer says how
@@ -83,7 +74,7 @@ pub(in crate::front::http::server) async fn log(
         ApiError::new(rejection.status(), Failure::new(Kind::User, rejection.body_text()))
     })?;
     let (worker, id) = (name(&worker)?, number(&id)?);
-    Ok(Json(server.take_log(&worker, id, &board, offset, &bytes).await?))
+    Ok(Json(server.take_log(&worker, id, &board, offset, bytes.to_vec()).await?))
 }
 
 /// A job has ended. Its log has to be here.

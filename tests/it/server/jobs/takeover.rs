@@ -1,0 +1,94 @@
+//! Two servers on one PostgreSQL: one is killed in the middle of jobs, and the other one goes on.
+
+use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::sync::{Arc, Mutex};
+
+use serde_json::json;
+
+use super::{Farm, folders, longer};
+use crate::common::postgres::Postgres;
+use crate::common::{LIMIT, TestLab, wait_until};
+use crate::server::Server;
+
+/// The address at which clients find whichever server has the lab.
+struct Front {
+    address: SocketAddr,
+    behind: Arc<Mutex<SocketAddr>>,
+}
+
+impl Front {
+    fn of(server: SocketAddr) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        let behind = Arc::new(Mutex::new(server));
+        let target = behind.clone();
+        std::thread::spawn(move || {
+            for client in listener.incoming() {
+                let server = *target.lock().unwrap();
+                if let (Ok(client), Ok(server)) = (client, TcpStream::connect(server)) {
+                    carry(&client, &server);
+                    carry(&server, &client);
+                }
+            }
+        });
+        Self { address, behind }
+    }
+}
+
+/// Until one of them ends, or has said all.
+fn carry(from: &TcpStream, to: &TcpStream) {
+    let (mut from, mut to) = (from.try_clone().unwrap(), to.try_clone().unwrap());
+    std::thread::spawn(move || {
+        let whole = std::io::copy(&mut from, &mut to).is_ok();
+        let _ = to.shutdown(if whole { Shutdown::Write } else { Shutdown::Both });
+    });
+}
+
+#[test]
+fn a_server_that_is_killed_in_the_middle_of_jobs_loses_none_and_runs_none_twice() {
+    let lab = TestLab::new();
+    let postgres = Postgres::start();
+    let (dir, url) = (lab.path("jobs"), postgres.url());
+    Farm::configure(&lab, &format!("dir = {dir:?}\n[database]\nurl = {url:?}\n"));
+    let start = |dir: &str| {
+        let (config, dir) = (lab.path("server.toml"), lab.path(dir));
+        let [config, dir] = [config, dir].map(|path| path.display().to_string());
+        let args = ["--config", &config, "--listen", "127.0.0.1:0", "--dir", &dir];
+        lab.start("lava-server", args)
+    };
+    let (first, second) = (start("first"), start("second"));
+    let front = Front::of(first.address("http"));
+    let mut farm = Farm::of(&lab, Server { daemon: first, address: front.address });
+    // Whichever of the boards it gets.
+    let on_any = |job: String| job.replace("root@panda01:", "root@panda0[12]:");
+    let running = [(); 2].map(|()| farm.submit(&lab, |job| longer(6)(on_any(job))));
+    let queued = farm.submit(&lab, on_any);
+    running.iter().for_each(|job| farm.until_logged(*job, "nap-0"));
+
+    farm.server.daemon.kill();
+    *front.behind.lock().unwrap() = second.address("http");
+    farm.server.daemon = second;
+    let is_ours = |it: &serde_json::Value| it.as_array().is_some_and(|jobs| jobs.len() == 3);
+    farm.server.until("the other one has the lab", "/jobs", is_ours);
+    let ended = running.map(|job| farm.ended(job));
+    let boards = ended.each_ref().map(|job| job["boards"][0]["name"].as_str().unwrap());
+    assert_ne!(boards[0], boards[1]);
+    for job in &ended {
+        assert_eq!(job["health"], "complete", "{job}");
+        assert_eq!(job["tally"], json!({"pass": 10, "fail": 0, "skip": 0, "unknown": 0}));
+        let log = farm.log(job["id"].as_u64().unwrap());
+        let naps = log.iter().filter(|line| {
+            line["lvl"] == "results" && line["msg"]["case"].to_string().contains("nap-")
+        });
+        assert_eq!(naps.count(), 6, "each once");
+    }
+    let last = farm.ended(queued);
+    assert_eq!(last["health"], "complete", "{last}");
+    // Each board was switched once for each of its jobs.
+    let of_last = last["boards"][0]["name"].as_str().unwrap();
+    for board in boards {
+        assert_eq!(farm.cycles(board), 1 + usize::from(board == of_last), "{board}");
+    }
+    assert_eq!(farm.server.get("/leases"), json!([]));
+    wait_until(LIMIT, "the worker has forgotten them", || folders(&lab).is_empty());
+}
