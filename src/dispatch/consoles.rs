@@ -86,7 +86,7 @@ mod tests {
     #[test]
     fn each_namespace_has_its_console_and_those_of_one_line_share_it() {
         let dir = tempfile::tempdir().unwrap();
-        let log = Log::create(&dir.path().join("log"), Vec::new(), Arc::new(Silent)).unwrap();
+        let log = Log::create(&dir.path().join("log"), &[], Arc::new(Silent)).unwrap();
         let session = || Session::new(Box::new(Script::new().0), log.clone());
         let mut consoles = Consoles::default();
         assert!(!consoles.join("linux", "uart0") && consoles.any("linux").is_none());

@@ -81,8 +81,8 @@ pub async fn execute_as(
     };
     std::fs::create_dir_all(&output).map_err(on_output)?;
     let tftp = serve_tftp(&settings).await?;
-    let secrets = loaded.job.secrets.values().cloned().collect();
-    let log = Log::create(&output.join(LOG), secrets, progress.clone())?;
+    let secrets: Vec<String> = loaded.job.secrets.values().cloned().collect();
+    let log = Log::create(&output.join(LOG), &secrets, progress.clone())?;
     if let Some(tftp) = &tftp {
         log.info(format!("files are served by TFTP at {}", tftp.address()));
     }

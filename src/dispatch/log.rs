@@ -81,7 +81,7 @@ impl Log {
     /// [`Kind::Infra`] when they cannot be created.
     pub fn create(
         path: &Path,
-        secrets: Vec<String>,
+        secrets: &[String],
         progress: Arc<dyn Progress>,
     ) -> Result<Self, Failure> {
         let failed = |error: std::io::Error| {
@@ -370,7 +370,7 @@ mod tests {
     fn a_console_line_has_its_own_time_and_offset_and_no_secrets() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("output.jsonl");
-        let log = Log::create(&path, vec!["hunter2".into()], Arc::new(Silent)).unwrap();
+        let log = Log::create(&path, &["hunter2".into()], Arc::new(Silent)).unwrap();
         let mut lines = Lines::default();
         let at = |offset| Place { offset: Some(offset), time_us: 1_000_000 + offset };
         lines.push(at(100), b"\rone\r\ntoken hunt", &log);
@@ -395,7 +395,7 @@ mod tests {
     async fn what_a_full_disk_does_not_take_waits_until_it_does() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("log");
-        let log = Log::create(&path, Vec::new(), Arc::new(Silent)).unwrap();
+        let log = Log::create(&path, &[], Arc::new(Silent)).unwrap();
         log.info("one");
         let set = |file: File| log.0.files.lock().unwrap().log = file;
         set(File::options().write(true).open("/dev/full").unwrap());
@@ -416,8 +416,8 @@ mod tests {
     #[test]
     fn a_result_has_no_secret_in_it_and_nothing_is_left_of_the_longer_of_two() {
         let dir = tempfile::tempdir().unwrap();
-        let secrets = vec!["tok".into(), "token-4711".into()];
-        let log = Log::create(&dir.path().join("l"), secrets, Arc::new(Silent)).unwrap();
+        let secrets = ["tok".to_owned(), "token-4711".to_owned()];
+        let log = Log::create(&dir.path().join("l"), &secrets, Arc::new(Silent)).unwrap();
         let told = "the board's last line: \"+ curl -H token-4711\"".to_owned();
         let extra =
             std::collections::BTreeMap::from([("seen".to_owned(), "token-4711".to_owned())]);

@@ -73,7 +73,7 @@ impl Script {
         std::fs::create_dir_all(&self.output).map_err(infra)?;
         let token = std::fs::read_to_string(&self.token_file).map_err(infra)?;
         let secrets = vec![token.trim().to_owned()];
-        let log = Log::create(&self.output.join(LOG), secrets, Arc::new(Silent))?;
+        let log = Log::create(&self.output.join(LOG), &secrets, Arc::new(Silent))?;
         if !has_fences() {
             log.warning(
                 "this kernel has no Landlock: the script may read all that this worker may",

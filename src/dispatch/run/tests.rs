@@ -98,7 +98,7 @@ async fn run_logged(
 ) -> (Result<(), Error>, Vec<String>, Vec<CaseResult>, String) {
     let dir = tempfile::tempdir().unwrap();
     let notes = Arc::new(Notes::default());
-    let log = Log::create(&dir.path().join("log"), Vec::new(), notes.clone()).unwrap();
+    let log = Log::create(&dir.path().join("log"), &[], notes.clone()).unwrap();
     let mut job = empty_job();
     job.timeouts.job = 100;
     let settings = Settings {

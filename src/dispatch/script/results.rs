@@ -108,7 +108,7 @@ mod tests {
     #[test]
     fn results_are_taken_when_their_line_is_whole_and_nothing_else_is() {
         let dir = tempfile::tempdir().unwrap();
-        let log = Log::create(&dir.path().join("log"), Vec::new(), Arc::new(Silent)).unwrap();
+        let log = Log::create(&dir.path().join("log"), &[], Arc::new(Silent)).unwrap();
         let path = dir.path().join("results");
         let mut told = Told::new(&path, &"smoke".parse().unwrap()).unwrap();
         let mut file = File::options().append(true).open(&path).unwrap();

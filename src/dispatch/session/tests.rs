@@ -7,7 +7,7 @@ use crate::dispatch::watch::Stage;
 
 pub(super) fn session() -> (Session, ScriptHandle, tempfile::TempDir) {
     let dir = tempfile::tempdir().unwrap();
-    let log = Log::create(&dir.path().join("log"), Vec::new(), Arc::new(Silent)).unwrap();
+    let log = Log::create(&dir.path().join("log"), &[], Arc::new(Silent)).unwrap();
     let (script, handle) = Script::new();
     (Session::new(Box::new(script), log), handle, dir)
 }

@@ -139,7 +139,7 @@ fn a_script_may_what_its_user_may_and_its_token_dies_with_it() {
     let told = |words: &str| said.iter().any(|line| line.contains(words));
     assert_eq!(done["health"], "incomplete", "{done}");
     assert_eq!(done["error_msg"], "ci/script.py ended with exit code 3", "{done} {said:#?}");
-    assert!(told("has ['panda01']") && told("refused: /requests 4"), "{said:#?}");
+    assert!(told("has ['panda01']") && told("waits: no board is all of this"), "{said:#?}");
     for path in ["/users/eve", "/users/alice/tokens", "/workers/farm1/poll"] {
         assert!(told(&format!("refused: {path} 403")), "{path}: {said:#?}");
     }
@@ -147,9 +147,11 @@ fn a_script_may_what_its_user_may_and_its_token_dies_with_it() {
     let token = said.iter().find_map(|line| line.strip_prefix("token ")).unwrap();
     let token: String = token.trim().chars().rev().collect();
     assert!(token.starts_with("lava_"), "{token}");
-    assert_eq!(ask(&token, "GET", "/boards", &Value::Null).status, 401);
-    wait_until(LIMIT, "its lease has ended", || {
-        ask(&alice, "GET", "/leases", &Value::Null).json() == json!([])
+    wait_until(LIMIT, "its token lets in no more", || {
+        ask(&token, "GET", "/boards", &Value::Null).status == 401
+    });
+    wait_until(LIMIT, "its lease and its request have ended", || {
+        ask(&alice, "GET", "/requests", &Value::Null).json() == json!([])
     });
 
     // One that is ended while it runs.

@@ -7,8 +7,8 @@ from lavamux import Lab, LabError
 lab = Lab()
 print("token", open(os.environ["LAVA_TOKEN_FILE"]).read()[::-1])
 print("has", [board.name for board in lab.reserve("panda", minutes=5).boards])
+print("waits:", lab.submit("beagle", minutes=5).why)
 for method, path, body in (
-    ("POST", "/requests", {"spec": "beagle", "for": "5m"}),
     ("PUT", "/users/eve", {"rights": [["*", "control"]]}),
     ("POST", "/users/alice/tokens", {}),
     ("POST", "/ci/rights/run", {}),

@@ -158,7 +158,7 @@ mod tests {
         let medium = (("usb".to_owned(), "stick".to_owned()), "usb-0".to_owned());
         let device = Device { media: BTreeMap::from([medium]), ..Device::default() };
         let settings = Settings { dispatcher_ip: "127.0.0.1".into(), ..Settings::default() };
-        let log = Log::create(&dir.path().join("log"), Vec::new(), Arc::new(Silent)).unwrap();
+        let log = Log::create(&dir.path().join("log"), &[], Arc::new(Silent)).unwrap();
         let (job, device, settings) = (Arc::new(job), Arc::new(device), Arc::new(settings));
         let mut context = Context::new(job, device, settings, log.clone(), Arc::new(Silent));
         context.now.deadline = Instant::now() + Duration::from_secs(60);

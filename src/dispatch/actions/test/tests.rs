@@ -44,7 +44,7 @@ fn job(dir: &std::path::Path, definition: &str) -> (Context, ScriptHandle) {
         dispatcher_ip: "127.0.0.1".into(),
         ..Settings::default()
     };
-    let log = Log::create(&dir.join("log"), Vec::new(), Arc::new(Silent)).unwrap();
+    let log = Log::create(&dir.join("log"), &[], Arc::new(Silent)).unwrap();
     let (job, device, settings) = (Arc::new(job), Arc::<Device>::default(), Arc::new(settings));
     let mut context = Context::new(job, device, settings, log.clone(), Arc::new(Silent));
     context.now.deadline = Instant::now() + Duration::from_secs(300);
