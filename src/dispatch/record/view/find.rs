@@ -50,7 +50,7 @@ impl Wanted {
     fn mask(&self) -> u16 {
         let bit = |level: &&str| 1 << LEVELS.iter().position(|it| it == level).unwrap_or(0);
         let of = |wanted: &dyn Fn(&str) -> bool| {
-            LEVELS.iter().filter(|level| wanted(level)).map(|level| bit(level)).sum::<u16>()
+            LEVELS.iter().filter(|level| wanted(level)).map(&bit).sum::<u16>()
         };
         let by_level =
             of(&|level| self.levels.is_empty() || self.levels.iter().any(|it| it == level));

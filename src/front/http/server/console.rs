@@ -51,7 +51,6 @@ pub(super) struct Switch {
 pub(super) async fn screen(
     State(server): State<Server>,
     Path(name): Path<String>,
-    RawQuery(query): RawQuery,
     Extension(caller): By,
     Extension(Peer(peer)): Extension<Peer>,
     Extension(Ending(ending)): Extension<Ending>,
@@ -65,7 +64,7 @@ pub(super) async fn screen(
             headers.insert(header, value.clone());
         }
     }
-    let path = format!("/screen?{}", query.unwrap_or_default());
+    let path = format!("/screen?{}", request.uri().query().unwrap_or_default());
     let mut daemon = tunnel::open(&console, &path, headers).await.map_err(answered)?;
     let mut response = Response::new(Sent::empty());
     *response.status_mut() = StatusCode::SWITCHING_PROTOCOLS;

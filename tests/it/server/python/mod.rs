@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::jobs::Farm;
 use super::{Rack, Server, lava};
@@ -96,6 +96,9 @@ fn jobs_are_handed_in_and_followed() {
     let lab = TestLab::new();
     let farm = Farm::start(&lab, "");
     std::fs::copy(lab.path("demo/job/job.yaml"), lab.path("job.yaml")).unwrap();
+    // Its prompt is one board's.
+    let bad = json!({"health": "bad", "user": "root"});
+    assert_eq!(farm.server.ask("POST", "/boards/panda02/health", &bad).status, 200);
     let printed = python(&lab, &farm.server, &["-c", include_str!("jobs.py")]);
     for line in [
         "again: Job(2, 'finished', 'canceled')",
