@@ -14,6 +14,12 @@ from .console import Console, Ran
 OPERATION = 600.0
 
 
+# As lava-identity of jobs has it: a mark and the identity, then the addresses of what is no bridge or VPN.
+IDENTIFY = """for f in /etc/lava-identity /sys/devices/soc0/serial_number /proc/device-tree/serial-number \\
+/sys/class/dmi/id/product_uuid; do [ -r $f ] && i=$(tr -dc 'A-Za-z0-9._:-' <$f | cut -c1-200) && [ -n "$i" ] && break; done; \\
+echo "=$i"; for a in /sys/class/net/*/address; do [ -e ${a%/address}/device ] && cat $a; done; true"""
+
+
 class SshInfo(NamedTuple):
     """Where a board's SSH server is."""
 
@@ -125,6 +131,16 @@ class Board:
         info = self._server.ask("POST", f"/boards/{quote(self.name)}/boot", asked)
         self._boot = Boot(self._server, self._user, info)
         return self._boot
+
+    def identify(self) -> str:
+        """Asks the board at its shell who it is, and has the server compare that with what it knows: ``same``, ``learned``
+        (it knew nothing), ``nothing`` (the board has nothing that is its alone), or ``another``: then it is bad now."""
+        if self._server is None:
+            raise WrongUse("boards are known by the server that they are leased of")
+        with self.console() as console:
+            words = console.run(IDENTIFY).output.split()
+        told = {"mac": words[1:], "identity": words[0][1:], "user": self._user}
+        return str(self._server.ask("POST", f"/boards/{quote(self.name)}/identity", told)["verdict"])
 
     def wait_ready(self, prompt: Optional[str] = None, timeout: float = 300.0, since: str = "reset") -> None:
         """Waits until the board is there: until what :meth:`boot` has begun is done, or else until its console shows

@@ -8,7 +8,7 @@ use serde::Serialize;
 use super::entry::{self, Entry};
 use crate::dispatch::execute::LOG;
 use crate::dispatch::results::{CaseResult, LAVA};
-use crate::model::Failure;
+use crate::model::{BoardIdentity, Failure, Mac};
 
 /// A result and what the log adds to it.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -39,6 +39,9 @@ pub struct Report {
     pub begin: Option<String>,
     /// The suites of the test definitions, in the order of their first results, and `lava` last.
     pub suites: Vec<Suite>,
+    /// What the board has told of itself by `lava-identity`.
+    #[serde(skip)]
+    pub identity: Option<BoardIdentity>,
 }
 
 impl Report {
@@ -49,12 +52,14 @@ impl Report {
     pub fn read(folder: &Path) -> Result<Self, Failure> {
         let mut times = Vec::new();
         let mut results = Vec::new();
-        let mut begin = None;
+        let (mut begin, mut identity) = (None, None);
         entry::read(&folder.join(LOG), 0, |entry: Entry| {
             times.push(entry.time_us());
             begin.get_or_insert_with(|| entry.dt.clone());
             if entry.lvl == "results" {
                 results.extend(serde_json::from_value::<CaseResult>(entry.msg).ok());
+            } else if entry.lvl == "event" {
+                identity = entry.msg.as_str().and_then(identity_of).or(identity.take());
             }
             Ok(ControlFlow::Continue(()))
         })?;
@@ -67,7 +72,7 @@ impl Report {
             let between = between.map(|(from, to)| to.saturating_sub(from) as f64 / 1e6);
             Timed { seconds: case.duration.or(between), case }
         });
-        Ok(Self::new(begin, timed))
+        Ok(Self { identity, ..Self::new(begin, timed) })
     }
 
     pub(super) fn new(begin: Option<String>, cases: impl Iterator<Item = Timed>) -> Self {
@@ -77,6 +82,7 @@ impl Report {
             error_msg: None,
             begin,
             suites: Vec::new(),
+            identity: None,
         };
         for timed in cases {
             let case = &timed.case;
@@ -96,6 +102,19 @@ impl Report {
         report.suites.sort_by_key(|suite| suite.name == LAVA);
         report
     }
+}
+
+/// What `lava-identity` has said; an address that is none is passed over.
+fn identity_of(event: &str) -> Option<BoardIdentity> {
+    let mut told = BoardIdentity::default();
+    for word in event.strip_prefix("lava-identity ")?.split_whitespace() {
+        match word.split_once('=') {
+            Some(("mac", mac)) => told.mac.extend(mac.parse::<Mac>()),
+            Some(("identity", text)) if !text.is_empty() => told.identity = Some(text.to_owned()),
+            _ => {}
+        }
+    }
+    Some(told)
 }
 
 impl Suite {

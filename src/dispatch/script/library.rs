@@ -4,7 +4,7 @@ use std::io;
 use std::path::Path;
 
 /// The files of the package.
-const FILES: [(&str, &str); 12] = [
+const FILES: [(&str, &str); 13] = [
     ("__init__.py", include_str!("../../../python/lavamux/__init__.py")),
     ("_files.py", include_str!("../../../python/lavamux/_files.py")),
     ("_heart.py", include_str!("../../../python/lavamux/_heart.py")),
@@ -13,6 +13,7 @@ const FILES: [(&str, &str); 12] = [
     ("_websocket.py", include_str!("../../../python/lavamux/_websocket.py")),
     ("aio.py", include_str!("../../../python/lavamux/aio.py")),
     ("board.py", include_str!("../../../python/lavamux/board.py")),
+    ("boot.py", include_str!("../../../python/lavamux/boot.py")),
     ("console.py", include_str!("../../../python/lavamux/console.py")),
     ("job.py", include_str!("../../../python/lavamux/job.py")),
     ("lab.py", include_str!("../../../python/lavamux/lab.py")),

@@ -288,7 +288,7 @@ impl Server {
             names.map(|name| (name.to_owned(), self.0.logs.open(id, name))).collect()
         };
         let boards = logs.len();
-        let mut read = Vec::new();
+        let (mut read, mut identities) = (Vec::new(), Vec::new());
         for (board, log) in logs {
             let bytes = end.logs.get(&board).copied().unwrap_or(0);
             let folder = self.0.logs.folder(id, &board);
@@ -301,7 +301,12 @@ impl Server {
                 Ok(Ok(report(&folder)?))
             });
             match report.await.map_err(|error| JobError::Log { id, error })? {
-                Ok(report) => read.extend(report),
+                Ok(Some(report)) => {
+                    let told = report.identity.clone();
+                    identities.extend(board.parse::<Name>().ok().zip(told));
+                    read.push(report);
+                }
+                Ok(None) => {}
                 Err(held) => return Err(JobError::LogShort { id, held, bytes }.into()),
             }
         }
@@ -314,6 +319,13 @@ impl Server {
         // Why we have had it end says more than that it was ended.
         let failure = failure.filter(|_| record.info.error_msg.is_none());
         self.finish_job(&mut state, record, health, failure).await?;
+        // Nobody has had the boards since.
+        for (board, told) in identities {
+            let who = format!("job {id}");
+            if let Err(error) = self.identify_in(&mut state, &board, told, &who).await {
+                tracing::warn!(job = id, "who {board} says that it is cannot be compared: {error}");
+            }
+        }
         Ok(())
     }
 

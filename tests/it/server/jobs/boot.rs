@@ -101,6 +101,8 @@ fn a_qemu_that_was_booted_is_kept_until_its_lease_ends() {
     let released = server.ask("DELETE", &format!("/requests/{id}?user=alice"), &Value::Null);
     assert_eq!(released.status, 200);
     let ended = farm.ended(1);
-    assert_eq!(text(&ended["error_msg"]), format!("its request {id} was released"));
+    assert_eq!(ended["canceled_by"], "alice");
+    // The board is hers until it is off.
+    server.until("it is free", "/boards/qemu01", |board| board["lease"].is_null());
     wait_until(LIMIT, "the worker has forgotten it", || folders(&lab).is_empty());
 }

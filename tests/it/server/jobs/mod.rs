@@ -4,6 +4,7 @@ mod boot;
 mod ends;
 mod faults;
 mod group;
+mod identity;
 mod run;
 mod takeover;
 mod unplugged;

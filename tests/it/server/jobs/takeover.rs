@@ -48,8 +48,9 @@ fn carry(from: &TcpStream, to: &TcpStream) {
 fn a_server_that_is_killed_in_the_middle_of_jobs_loses_none_and_runs_none_twice() {
     let lab = TestLab::new();
     let postgres = Postgres::start();
-    let (dir, url) = (lab.path("jobs"), postgres.url());
-    Farm::configure(&lab, &format!("dir = {dir:?}\n[database]\nurl = {url:?}\n"));
+    let (dir, images, url) = (lab.path("jobs"), lab.path("images"), postgres.url());
+    let images = format!("[images]\nplace = {images:?}\n");
+    Farm::configure(&lab, &format!("dir = {dir:?}\n[database]\nurl = {url:?}\n{images}"));
     let start = |dir: &str| {
         let (config, dir) = (lab.path("server.toml"), lab.path(dir));
         let [config, dir] = [config, dir].map(|path| path.display().to_string());

@@ -64,6 +64,7 @@ fn commands_run_and_files_go_there_and_back_at_a_boards_shell() {
         "Ran(output='one\\ntwo', code=0)\n3\nit's 4\nwrong: 2\n",
         "same: True 1500",
         "ssh -p 22 root@192.0.2.7",
+        "identity: True",
         "async: 42",
         "bob: []",
         "lost: request",

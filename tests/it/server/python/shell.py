@@ -27,6 +27,8 @@ with lease as board:
     board.put(data, "a file")
     print("same:", board.get("a file") == data, board.run("wc -c < 'a file'").output.strip())
     print(*board.ssh_info().command)
+    # Whatever this host tells of itself.
+    print("identity:", board.identify() in ("learned", "nothing"))
 
 
 async def story():

@@ -1,0 +1,26 @@
+//! A job that runs `lava-identity` has its board compared with what is known of it.
+
+use serde_json::json;
+
+use super::Farm;
+use crate::common::TestLab;
+
+#[test]
+fn a_job_on_another_board_than_it_was_makes_it_bad() {
+    let lab = TestLab::new();
+    let farm = Farm::start(&lab, "");
+    let known = json!({"mac": ["00:1d:7e:00:00:01"], "user": "root"});
+    assert_eq!(farm.server.ask("POST", "/boards/panda01/identity", &known).status, 200);
+    let says = "lava-test-event lava-identity identity=A7 mac=00:1d:7e:00:00:02";
+    let job = farm.submit(&lab, |job| {
+        job.replace(
+            "- lava-test-case linux",
+            &format!("- {says}\n          - lava-test-case linux"),
+        )
+    });
+    let ended = farm.ended(job);
+    assert_eq!(ended["health"], "complete", "{ended}");
+    let board = farm.server.until("it is bad", "/boards/panda01", |board| board["health"] == "bad");
+    let why = "it says that it is 00:1d:7e:00:00:02, and was 00:1d:7e:00:00:01: another board";
+    assert_eq!(board["reason"], why);
+}
