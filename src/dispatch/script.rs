@@ -35,8 +35,13 @@ const PYTHON: &str = ".py";
 /// How often it is looked what a script has told.
 const LOOK: Duration = Duration::from_millis(250);
 /// What programs of a script may read of this host, beside what [`Reach`] has of itself.
-const READS: [&str; 8] = [
-    "/dev",
+const READS: [&str; 13] = [
+    "/dev/full",
+    "/dev/null",
+    "/dev/random",
+    "/dev/tty",
+    "/dev/urandom",
+    "/dev/zero",
     "/etc/debian_version",
     "/etc/gitconfig",
     "/etc/ld.so.conf",

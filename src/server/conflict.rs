@@ -30,7 +30,13 @@ impl Server {
         let lease = state.leased.get(board).copied().filter(|id| state.fresh.contains(id));
         let Some(id) = lease else { return Ok(()) };
         let Some(before) = state.requests.get(&id).cloned() else { return Ok(()) };
-        if let Some(mut job) = before.info.job.and_then(|job| state.jobs.live.get(&job)).cloned() {
+        if state.in_hand(id).is_some() {
+            // A worker was told of its job: what is so there is the job's matter.
+            return Ok(());
+        }
+        let job = before.info.job.and_then(|job| state.jobs.live.get(&job));
+        // A script's lease is not what the script runs by.
+        if let Some(mut job) = job.filter(|job| job.info.request == id).cloned() {
             job.info.state = JobState::Submitted;
             job.info.boards.clear();
             self.put_job(state, job).await?;

@@ -7,6 +7,8 @@ use crate::store::StoreError;
 
 #[derive(Debug, thiserror::Error)]
 pub enum ServerError {
+    #[error("{user} has not leased {name}, and has not control of it")]
+    NotLeased { name: Name, user: String },
     #[error("there is no board {name:?}{}", near.as_ref().map(|near| format!("; did you mean {near:?}?")).unwrap_or_default())]
     NoBoard { name: String, near: Option<Name> },
     #[error("there is a board {0} already")]
@@ -90,6 +92,7 @@ impl From<ServerError> for Failure {
             ServerError::BoardLeased { .. } | ServerError::BoardBooked { .. } => {
                 Self::new(Kind::Refused, text).because(Refusal::Leased)
             }
+            ServerError::NotLeased { .. } => Self::new(Kind::Refused, text),
             ServerError::NotYours { .. } => Self::new(Kind::Refused, text)
                 .because(Refusal::Leased)
                 .hint("ask them; who has control of its boards may end it by force, with a reason"),

@@ -5,8 +5,8 @@
 
 use super::registry::{event, row_of};
 use super::state::State;
-use super::{Server, ServerError};
-use crate::model::{BoardHealth, BoardIdentity, IdentityVerdict, Name, Verdict};
+use super::{Asker, Server, ServerError};
+use crate::model::{BoardHealth, BoardIdentity, IdentityVerdict, Name, Right, Verdict};
 
 /// The longest identity, in bytes, and so many addresses one board tells of at most.
 const MAX_IDENTITY: usize = 200;
@@ -16,16 +16,24 @@ impl Server {
     /// Compares what a board tells of itself with what is known of it.
     ///
     /// # Errors
-    /// When there is no such board, or what it tells is no identity.
+    /// When there is no such board, the asker has neither leased it nor control of it, or what it tells is no
+    /// identity.
     pub async fn identify(
         &self,
         name: &str,
         told: BoardIdentity,
-        who: &str,
+        asker: &Asker,
     ) -> Result<IdentityVerdict, ServerError> {
         let mut state = self.0.state.lock().await;
         let name = state.find(name)?.0.clone();
-        self.identify_in(&mut state, &name, told, who).await
+        let theirs = state.lease_of(&name).is_some_and(|lease| {
+            let (user, shared) = (&lease.user, &lease.shared_with);
+            *user == asker.user || shared.contains(&asker.user)
+        });
+        if !theirs && !asker.may(Right::Control, name.as_str()) {
+            return Err(ServerError::NotLeased { name, user: asker.user.clone() });
+        }
+        self.identify_in(&mut state, &name, told, &asker.user).await
     }
 
     /// The same with the state in hand.

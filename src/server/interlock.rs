@@ -294,7 +294,7 @@ impl State {
     /// hear of it before they would let go.
     fn claimed_until(&self, info: &RequestInfo) -> Option<u64> {
         let until_us = info.until_us?;
-        if info.job.is_none() {
+        if info.job.is_none() && !self.is_booted(info.id) {
             return Some(until_us);
         }
         let lease = self.lab.lease(info.id).map_or(0, |lease| lease.until);

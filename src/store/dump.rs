@@ -108,6 +108,18 @@ impl Store {
         Ok(count)
     }
 
+    /// Looks whether a backup can be read into a database: nothing is changed.
+    ///
+    /// # Errors
+    /// When it has something already.
+    pub async fn is_empty(url: &str) -> Result<(), DumpError> {
+        let made = if check_url(url)? { Self::creating(url) } else { url.to_owned() };
+        let mut session = connect(&made).await?;
+        // Dropped, so that it is as it was.
+        let mut look = session.begin().await?;
+        clear(&mut look).await
+    }
+
     /// Reads what [`Self::dump`] has written into a database that has nothing yet, and brings it up to date: how
     /// many rows. All of it is there then, or nothing.
     ///
@@ -129,10 +141,7 @@ impl Store {
         let made = if sqlite { Self::creating(url) } else { url.to_owned() };
         let mut session = connect(&made).await?;
         let mut change = session.begin().await?;
-        schema::clear(&mut change).await.map_err(|table| match table {
-            schema::Clear::Has(table) => DumpError::NotEmpty { table },
-            schema::Clear::Failed(error) => error.into(),
-        })?;
+        clear(&mut change).await?;
         schema::step(&mut change, 0, head.schema).await?;
         let count = rows_into(&mut change, &mut lines).await?;
         schema::step(&mut change, head.schema, VERSION).await?;
@@ -140,6 +149,13 @@ impl Store {
         session.close().await?;
         Ok(count)
     }
+}
+
+async fn clear(change: &mut AnyConnection) -> Result<(), DumpError> {
+    schema::clear(change).await.map_err(|table| match table {
+        schema::Clear::Has(table) => DumpError::NotEmpty { table },
+        schema::Clear::Failed(error) => error.into(),
+    })
 }
 
 /// Puts the rows of all lines that are left where they belong.

@@ -2,7 +2,7 @@
 //! one into the same folder copies only what is new, and removes what is not there any more.
 
 use std::fmt;
-use std::fs::{DirBuilder, File, Metadata};
+use std::fs::{DirBuilder, DirEntry, File, Metadata};
 use std::io::{self, BufReader, BufWriter, Write as _};
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
@@ -16,6 +16,8 @@ use crate::store::{DumpError, Store, Turn};
 const LAB: &str = "lab.jsonl";
 /// It is written there first.
 const PART: &str = "lab.jsonl.part";
+/// Whose turn it is with the folder.
+const BUSY: &str = ".busy";
 /// The folders.
 const JOBS: &str = "jobs";
 const IMAGES: &str = "images";
@@ -50,8 +52,16 @@ impl fmt::Display for Copied {
 pub async fn backup(config: &ServerConfig, to: &Path) -> Result<Copied, Failure> {
     let failed = |error| at(to, &error);
     DirBuilder::new().recursive(true).mode(0o700).create(to).map_err(failed)?;
+    let lock = File::options().write(true).create(true).truncate(false).open(to.join(BUSY));
+    let lock = lock.map_err(failed)?;
+    if lock.try_lock().is_err() {
+        let what = format!("another backup into {} is under way", to.display());
+        return Err(Failure::new(Kind::Infra, what));
+    }
     let ours = to.join(LAB).exists() || to.join(PART).exists();
-    if !ours && std::fs::read_dir(to).map_err(failed)?.next().is_some() {
+    let foreign =
+        |entry: &io::Result<DirEntry>| entry.as_ref().is_ok_and(|entry| entry.file_name() != BUSY);
+    if !ours && std::fs::read_dir(to).map_err(failed)?.any(|entry| foreign(&entry)) {
         let what = format!("{} has something in it that is no backup of ours", to.display());
         return Err(Failure::new(Kind::User, what).hint("name an empty folder, or a new one"));
     }
@@ -62,20 +72,29 @@ pub async fn backup(config: &ServerConfig, to: &Path) -> Result<Copied, Failure>
     let rows = dumped.map_err(|error| from(&part, error))?;
     // The rows are older than the files: what they name is there.
     let mut copied = Copied { rows, ..Copied::default() };
-    let logs = config.jobs.clone().within(&config.dir).dir;
-    mirror(&logs, &to.join(JOBS), &mut copied)?;
-    prune(&to.join(JOBS), &logs)?;
+    let mut sources = vec![(to.join(JOBS), config.jobs.clone().within(&config.dir).dir)];
     match config.images().place {
         place if place.contains("://") => copied.elsewhere = Some(place),
-        place => {
-            mirror(Path::new(&place), &to.join(IMAGES), &mut copied)?;
-            prune(&to.join(IMAGES), Path::new(&place))?;
+        place => sources.push((to.join(IMAGES), place.into())),
+    }
+    for (copy, source) in &sources {
+        // A folder that is not mounted must not empty its copy.
+        if !is_empty(copy)? && is_empty(source)? {
+            let what =
+                format!("there is nothing in {}, and its copy has something", source.display());
+            let hint = format!("mount it, or remove {}", copy.display());
+            return Err(Failure::new(Kind::Infra, what).hint(hint));
         }
+        mirror(source, copy, &mut copied)?;
     }
     let file = file.into_inner().map_err(|error| failed(error.into_error()))?;
     file.sync_all().map_err(failed)?;
     std::fs::rename(&part, to.join(LAB)).map_err(failed)?;
     File::open(to).and_then(|folder| folder.sync_all()).map_err(failed)?;
+    // Only now nobody needs what is no more.
+    for (copy, source) in &sources {
+        prune(copy, source)?;
+    }
     Ok(copied)
 }
 
@@ -97,6 +116,9 @@ pub async fn restore(config: &ServerConfig, of: &Path) -> Result<Copied, Failure
             return Err(Failure::new(Kind::Infra, format!("{leader} has the database")));
         }
     };
+    // Nothing of a lab that is there is touched.
+    let read = Store::is_empty(&url).await;
+    read.map_err(|error| from(&lab, error))?;
     let mut copied = Copied::default();
     mirror(&of.join(JOBS), &config.jobs.clone().within(&config.dir).dir, &mut copied)?;
     match config.images().place {
@@ -145,18 +167,28 @@ fn mirror(from: &Path, to: &Path, copied: &mut Copied) -> Result<(), Failure> {
 fn prune(backup: &Path, source: &Path) -> Result<(), Failure> {
     for entry in std::fs::read_dir(backup).into_iter().flatten().flatten() {
         let (path, source) = (entry.path(), source.join(entry.file_name()));
+        let there = source.try_exists().map_err(|error| at(&source, &error))?;
         match entry.file_type() {
-            Ok(kind) if kind.is_dir() && source.is_dir() => prune(&path, &source)?,
+            Ok(kind) if kind.is_dir() && there => prune(&path, &source)?,
             Ok(kind) if kind.is_dir() => {
                 std::fs::remove_dir_all(&path).map_err(|error| at(&path, &error))?;
             }
-            Ok(_) if !source.exists() => {
+            Ok(_) if !there => {
                 std::fs::remove_file(&path).map_err(|error| at(&path, &error))?;
             }
             _ => {}
         }
     }
     Ok(())
+}
+
+/// Whether there is nothing in a folder, or no folder.
+fn is_empty(folder: &Path) -> Result<bool, Failure> {
+    match std::fs::read_dir(folder) {
+        Ok(mut entries) => Ok(entries.next().is_none()),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(true),
+        Err(error) => Err(at(folder, &error)),
+    }
 }
 
 /// Whether a copy is of the file as it is now.

@@ -1,8 +1,9 @@
 //! What a script tells of its tests, as it tells it.
 
 use std::fs::File;
-use std::io::{self, Read as _, Seek as _, SeekFrom};
-use std::path::{Path, PathBuf};
+use std::io;
+use std::os::unix::fs::FileExt as _;
+use std::path::Path;
 
 use crate::dispatch::log::Log;
 use crate::dispatch::results::CaseResult;
@@ -11,15 +12,20 @@ use crate::model::{Name, ScriptResult};
 /// The longest line, in bytes, and so many results at most: the rest is told once and left out.
 const MAX_LINE: usize = 4096;
 const MAX_RESULTS: usize = 100_000;
+/// So many more keys may a result have.
+const MAX_EXTRA: usize = 16;
 /// So much is read at a time, in bytes.
-const PIECE: u64 = 1 << 20;
+const PIECE: usize = 1 << 20;
+/// … and so often at one look.
+const PIECES: usize = 8;
 /// What a result can be.
 const RESULTS: [&str; 4] = ["pass", "fail", "skip", "unknown"];
 
 /// The file of the results, and how far it was read.
 #[derive(Debug)]
 pub(super) struct Told {
-    path: PathBuf,
+    /// As it was made. By its name the script could have us read what it may not.
+    file: File,
     suite: String,
     offset: u64,
     count: usize,
@@ -28,19 +34,20 @@ pub(super) struct Told {
 impl Told {
     /// Makes the file.
     pub(super) fn new(path: &Path, ci: &Name) -> io::Result<Self> {
-        File::create(path)?;
-        Ok(Self { path: path.to_owned(), suite: format!("0_{ci}"), offset: 0, count: 0 })
+        let file = File::options().read(true).write(true).create_new(true).open(path)?;
+        Ok(Self { file, suite: format!("0_{ci}"), offset: 0, count: 0 })
     }
 
     /// Takes the lines that are whole by now.
     pub(super) fn look(&mut self, log: &Log) {
-        while let Ok(text) = self.piece() {
+        for _ in 0..PIECES {
+            let Ok(text) = self.piece() else { return };
             if text.is_empty() {
                 return;
             }
             let Some(end) = text.iter().rposition(|byte| *byte == b'\n') else {
                 // A line that never ends would be looked at for ever.
-                if text.len() as u64 == PIECE {
+                if text.len() == PIECE {
                     log.warning("a result is too long: it and what follows is left out");
                     self.offset = u64::MAX;
                 }
@@ -52,12 +59,9 @@ impl Told {
     }
 
     fn piece(&self) -> io::Result<Vec<u8>> {
-        let mut file = File::open(&self.path)?;
-        let mut text = Vec::new();
-        if self.offset < file.metadata()?.len() {
-            file.seek(SeekFrom::Start(self.offset))?;
-            file.take(PIECE).read_to_end(&mut text)?;
-        }
+        let mut text = vec![0; PIECE];
+        let read = self.file.read_at(&mut text, self.offset)?;
+        text.truncate(read);
         Ok(text)
     }
 
@@ -71,7 +75,13 @@ impl Told {
         }
         let read = serde_json::from_slice::<ScriptResult>(&line[..line.len().min(MAX_LINE)]);
         let ScriptResult { case, result, measurement, units, extra } = match read {
-            Ok(told) if RESULTS.contains(&told.result.as_str()) && is_name(&told.case) => told,
+            Ok(told)
+                if RESULTS.contains(&told.result.as_str())
+                    && is_name(&told.case)
+                    && told.extra.len() <= MAX_EXTRA =>
+            {
+                told
+            }
             _ => {
                 let line = String::from_utf8_lossy(&line[..line.len().min(200)]).into_owned();
                 log.warning(format!("this is no result: {line:?}"));

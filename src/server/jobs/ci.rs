@@ -161,8 +161,8 @@ impl Server {
         }
         let id = state.jobs.last_id + 1;
         record.info.id = id;
-        self.0.store.add_job(&record.row(), &definition).await?;
-        (state.jobs.last_id, _) = (id, state.jobs.live.insert(id, record.clone()));
+        self.write_job(&mut state, &record, &definition).await?;
+        state.jobs.live.insert(id, record.clone());
         self.changed();
         Ok(state.with_why(record.info))
     }

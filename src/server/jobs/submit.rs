@@ -71,15 +71,14 @@ impl Server {
         self.begin_job(&mut state, record, definition).await
     }
 
-    /// Writes a job down, and asks for its boards.
-    pub(super) async fn begin_job(
+    /// Writes a job down that has the next number.
+    pub(super) async fn write_job(
         &self,
         state: &mut State,
-        mut record: Record,
+        record: &Record,
         definition: &str,
-    ) -> Result<JobInfo, ServerError> {
-        let id = state.jobs.last_id + 1;
-        record.info.id = id;
+    ) -> Result<(), ServerError> {
+        let id = record.info.id;
         if let Err(error) = self.0.store.add_job(&record.row(), definition).await {
             // It may be there all the same, or one that was lost so.
             let there = self.0.store.job(id).await?.ok_or(error)?;
@@ -89,6 +88,19 @@ impl Server {
             }
         }
         state.jobs.last_id = id;
+        Ok(())
+    }
+
+    /// Writes a job down, and asks for its boards.
+    pub(super) async fn begin_job(
+        &self,
+        state: &mut State,
+        mut record: Record,
+        definition: &str,
+    ) -> Result<JobInfo, ServerError> {
+        let id = state.jobs.last_id + 1;
+        record.info.id = id;
+        self.write_job(state, &record, definition).await?;
         let asked = match self.ask_for(state, &mut record).await {
             Err(error) if !error.may_pass() => {
                 // Nobody is to find it in the queue for ever.
@@ -158,15 +170,20 @@ impl Server {
                 jobs.push(record.info);
             }
         }
-        let state = self.looked().await;
-        Ok(jobs.into_iter().map(|info| self.with_stage(state.with_why(info))).collect())
+        {
+            let state = self.looked().await;
+            jobs = jobs.into_iter().map(|info| state.with_why(info)).collect();
+        }
+        // That reads files.
+        Ok(jobs.into_iter().map(|info| self.with_stage(info)).collect())
     }
 
     /// # Errors
     /// When there is no such job, or the asker may not look at it.
     pub async fn job(&self, id: u64, asker: &Asker) -> Result<JobInfo, ServerError> {
         let info = self.job_record(id, asker).await?.info;
-        Ok(self.with_stage(self.looked().await.with_why(info)))
+        let info = self.looked().await.with_why(info);
+        Ok(self.with_stage(info))
     }
 
     /// A job as it was handed in, without the values of its secrets.

@@ -25,6 +25,7 @@ fn a_lab_is_backed_up_while_it_runs_and_restored_into_another_database() {
     let log = std::path::Path::new(&dir).join("jobs/7/panda01");
     std::fs::create_dir_all(&log).unwrap();
     std::fs::write(log.join("log.jsonl"), "{}\n").unwrap();
+    std::fs::create_dir(log.parent().unwrap().with_file_name("8")).unwrap();
 
     let run = |args: &[&str]| {
         let output = lab.run("lava-server", args, "");
@@ -43,14 +44,22 @@ fn a_lab_is_backed_up_while_it_runs_and_restored_into_another_database() {
     let (code, _, err) = run(&["restore", &to]);
     assert!(code == 3 && err.contains("another lava-server has the folder"), "{err}");
     server.daemon.kill();
+    let kept = std::path::Path::new(&dir).join("jobs/8");
+    std::fs::write(lab.path("backup/jobs/8/log.jsonl"), "{}\n").unwrap();
     let (code, _, err) = run(&["restore", &to]);
     assert!(code == 2 && err.contains("the database has board_events already"), "{err}");
+    assert!(!kept.join("log.jsonl").exists(), "nothing of a lab that is there is touched");
+    // A folder that is not mounted does not empty its copy.
+    std::fs::remove_dir(&kept).unwrap();
+    let (code, _, err) = run(&["backup", &to]);
+    assert!(code == 3 && err.contains("mount it, or remove"), "{err}");
+    assert!(lab.path("backup/jobs/8/log.jsonl").exists());
 
     let postgres = Postgres::start();
     let url = postgres.url();
     let args = ["--database", &url, "--dir", &state];
     let (code, told, err) = run(&[&["restore", &to], &args[..]].concat());
-    assert!(code == 0 && told.contains("1 files that were not there"), "{told}{err}");
+    assert!(code == 0 && told.contains("files that were not there"), "{told}{err}");
     let daemon = lab.start("lava-server", [&args[..], &["--listen", "127.0.0.1:0"]].concat());
     let server = Server { address: daemon.address("http"), daemon };
     let ask = |path: &str| http_as(server.address, Some(token.trim()), "GET", path, "");

@@ -116,7 +116,9 @@ impl Guard {
             return Ok(());
         }
         // What outlives a run, as users and tokens do, is not for its token.
-        if caller.job().is_some() && matches!(need, Need::Worker | Need::All(Right::Control)) {
+        let lasting =
+            matches!(need, Need::Worker | Need::All(Right::Control) | Need::Named(Right::Control));
+        if caller.job().is_some() && lasting {
             return Err(only_run());
         }
         match need {
@@ -271,7 +273,7 @@ fn only_worker(worker: &Name) -> ApiError {
 }
 
 /// 403: a script that runs asks for what is not for scripts.
-fn only_run() -> ApiError {
+pub(in crate::front) fn only_run() -> ApiError {
     let what = "this is the token of a script that runs: it is for boards and jobs";
     let failure = Failure::new(Kind::Refused, what).because(Refusal::Rights);
     ApiError::new(StatusCode::FORBIDDEN, failure)

@@ -24,7 +24,7 @@ use crate::model::{Failure, Kind, PageKey, Refusal, Right, TokenHash, units};
 
 pub use caller::{Caller, Standing, Who};
 pub use guard::{Guard, Need, Row, TOKEN_PROTOCOL, guard, last};
-pub(in crate::front) use guard::{login_name, shown};
+pub(in crate::front) use guard::{login_name, only_run, shown};
 
 /// Who may do what, now. It can change at any time.
 #[derive(Debug, Clone)]

@@ -154,8 +154,8 @@ pub(super) async fn identity(
         let what = format!("only who has control of {name} says which board it is");
         return Err(Failure::new(Kind::Refused, what).into());
     }
-    let who = whoever(&caller, told.user.take())?;
-    Ok(Json(server.identify(&name, told, &who).await?))
+    let asker = asking(&caller, whoever(&caller, told.user.take())?);
+    Ok(Json(server.identify(&name, told, &asker).await?))
 }
 
 /// Sets when a board is in maintenance, in place of what was set before: nobody is given it then.

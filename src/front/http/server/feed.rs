@@ -79,8 +79,11 @@ impl Watching {
         for (board, row) in &now {
             if !self.known.get(board).is_some_and(|known| Arc::ptr_eq(known, row)) {
                 let mut row = Row { console: board.clone(), ..Row::clone(row) };
-                row.last_line =
-                    row.last_line.filter(|_| self.caller.may(Right::Spy, board.as_str()));
+                if !self.caller.may(Right::Spy, board.as_str()) {
+                    row.last_line = None;
+                    let seen = [&mut row.boot, &mut row.trouble];
+                    seen.into_iter().flatten().for_each(|sight| sight.line.clear());
+                }
                 add(&mut text, &Told::Console(Box::new(row)));
             }
         }

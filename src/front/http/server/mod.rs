@@ -252,6 +252,7 @@ impl From<ServerError> for ApiError {
                 Some(StatusCode::NOT_FOUND)
             }
             ServerError::NotYours { .. }
+            | ServerError::NotLeased { .. }
             | ServerError::NotYourPart { .. }
             | ServerError::NoPriority { .. }
             | ServerError::NotForThem { .. }

@@ -86,8 +86,7 @@ impl Server {
         record.info.boot = Some(BootState::Queued);
         let files = files.iter().filter_map(|file| file.stored().cloned()).collect();
         record.boot = Some(Boot { pass, files, then: None });
-        self.0.store.add_job(&record.row(), &text).await?;
-        state.jobs.last_id = id;
+        self.write_job(&mut state, &record, &text).await?;
         let info = record.info.clone();
         state.jobs.live.insert(id, record);
         self.changed();
@@ -182,6 +181,12 @@ impl Server {
 }
 
 impl State {
+    /// Whether a worker has a boot in hand on a board of a lease.
+    pub(in crate::server) fn is_booted(&self, lease: u64) -> bool {
+        let mut boots = self.jobs.live.values().filter(|it| it.boot.is_some());
+        boots.any(|it| it.info.request == lease && it.info.worker.is_some())
+    }
+
     /// The lease by which somebody may boot a board now.
     fn bootable(&self, board: &Name, asker: &Asker) -> Result<u64, ServerError> {
         let none = || {

@@ -11,7 +11,7 @@ fn a_job_on_another_board_than_it_was_makes_it_bad() {
     let farm = Farm::start(&lab, "");
     let known = json!({"mac": ["00:1d:7e:00:00:01"], "user": "root"});
     assert_eq!(farm.server.ask("POST", "/boards/panda01/identity", &known).status, 200);
-    let says = "lava-test-event lava-identity identity=A7 mac=00:1d:7e:00:00:02";
+    let says = "lava_signal TESTEVENT 'lava-identity identity=A7 mac=00:1d:7e:00:00:02'";
     let job = farm.submit(&lab, |job| {
         job.replace(
             "- lava-test-case linux",

@@ -7,6 +7,8 @@ import { show } from "./acts.js";
 // So long changes are gathered, in milliseconds, and so long it is waited before the server is tried again.
 const GATHER = 250;
 const AGAIN = 3000;
+// So long one answer is waited for.
+const LONGEST = 10000;
 // More boards than this are not asked for by name.
 const MOST = 50;
 
@@ -26,7 +28,8 @@ async function again(only, more) {
   url.hash = "";
   if (only) url.searchParams.set("only", only.join(","));
   for (const [key, value] of Object.entries(more)) url.searchParams.set(key, value);
-  const answer = await fetch(url, { cache: "no-store" });
+  // One that is never answered must not hold up all that come after it.
+  const answer = await fetch(url, { cache: "no-store", signal: AbortSignal.timeout(LONGEST) });
   if (new URL(answer.url).pathname === "/login") return toLogin();
   // A board that was removed: what stands there is the last of it.
   if (!answer.ok) return;
