@@ -68,6 +68,7 @@ impl State {
     /// A lease has begun.
     pub(super) fn begin_lease(&mut self, id: u64, boards: &[Name], since_us: u64) {
         self.leased.extend(boards.iter().map(|board| (board.clone(), id)));
+        self.last_lease.extend(boards.iter().map(|board| (board.clone(), id)));
         if since_us.saturating_add(FRESH_US) > units::now_us() {
             self.fresh.insert(id);
         }

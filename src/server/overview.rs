@@ -11,14 +11,22 @@ use crate::model::{JobHealth, JobInfo, JobState, Name, RequestInfo};
 /// The lab at a moment.
 #[derive(Debug, Default)]
 pub struct Overview {
-    /// `idle`, `reserved`, `running`, `away`, or how healthy it is when that is why nobody gets it.
-    pub boards: BTreeMap<Name, &'static str>,
+    pub boards: BTreeMap<Name, BoardStanding>,
     /// Those that have not ended.
     pub requests: BTreeMap<u64, Standing>,
     /// Those that have not ended, and the last that have.
     pub jobs: BTreeMap<u64, Arc<JobStanding>>,
     /// `live` or `stale`, by their URLs.
     pub daemons: BTreeMap<String, &'static str>,
+}
+
+/// A board at a moment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct BoardStanding {
+    /// `idle`, `reserved`, `running`, `away`, or how healthy it is when that is why nobody gets it.
+    pub word: &'static str,
+    /// The lease that it had last: one that came and went between two looks is noticed by that.
+    lease: Option<u64>,
 }
 
 /// A request at a moment, and whom it concerns.
@@ -79,7 +87,10 @@ impl Server {
 
 impl State {
     fn overview(&self) -> Overview {
-        let board = |(name, board): (&Name, &Board)| (name.clone(), self.word(name, board));
+        let board = |(name, board): (&Name, &Board)| {
+            let (word, lease) = (self.word(name, board), self.last_lease.get(name).copied());
+            (name.clone(), BoardStanding { word, lease })
+        };
         let request = |(id, record): (&u64, &Arc<Record>)| {
             let RequestInfo { state, user, shared_with, boards, .. } = &record.info;
             let ready = self.is_told(&record.info);

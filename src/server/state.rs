@@ -31,6 +31,8 @@ pub(super) struct State {
     pub(super) audiences: Audiences,
     /// Which lease has which board.
     pub(super) leased: BTreeMap<Name, u64>,
+    /// … and which one each had last since the start.
+    pub(super) last_lease: BTreeMap<Name, u64>,
     /// The leases that have not been ready yet.
     pub(super) fresh: BTreeSet<u64>,
     /// The boards that somebody has past us: until when that is believed, and what was told of it.

@@ -89,7 +89,8 @@ impl Following {
         };
         for (name, what) in changed(&last.boards, &now.boards) {
             if caller.may(Right::See, name.as_str()) {
-                self.to_tell.push_back(told("board", name.to_string(), what.unwrap_or(&"removed")));
+                let word = what.map_or("removed", |board| board.word);
+                self.to_tell.push_back(told("board", name.to_string(), word));
             }
         }
         for (id, request) in changed(&last.requests, &now.requests) {
