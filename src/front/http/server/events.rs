@@ -7,13 +7,15 @@ use std::time::Duration;
 
 use axum::Extension;
 use axum::extract::State;
+use axum::http::header::CONNECTION;
+use axum::response::IntoResponse;
 use axum::response::sse::{Event, KeepAlive, Sse};
-use futures_util::Stream;
 use tokio::sync::watch;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use super::super::Ending;
+use super::super::{ApiError, Ending, Place};
+use super::follow::{Follower, Followers};
 use super::jobs::looker;
 use super::seen::sees_request;
 use super::{By, Caller};
@@ -33,6 +35,7 @@ struct Following {
     looked: Instant,
     last: Arc<Overview>,
     to_tell: VecDeque<LabEvent>,
+    _follower: Follower,
 }
 
 /// What becomes of boards, requests, jobs and daemons from now on, as server-sent events: what it is about, and the word for
@@ -44,16 +47,20 @@ pub(super) async fn events(
     State(server): State<Server>,
     Extension(caller): By,
     Extension(Ending(ending)): Extension<Ending>,
-) -> Sse<impl Stream<Item = Result<Event, Infallible>>> {
+    (Extension(place), Extension(followers)): (Extension<Place>, Extension<Followers>),
+) -> Result<impl IntoResponse, ApiError> {
+    let _follower = followers.one_more(&caller.name().unwrap_or_default())?;
+    place.leave();
     let changes = server.changes();
     let last = server.overview().await;
     let (looked, to_tell) = (Instant::now(), VecDeque::new());
-    let following = Following { server, caller, changes, ending, looked, last, to_tell };
+    let following = Following { server, caller, changes, ending, looked, last, to_tell, _follower };
     let stream = futures_util::stream::unfold(following, |mut following| async move {
         let event = following.next().await?;
-        Some((Ok(event), following))
+        Some((Ok::<_, Infallible>(event), following))
     });
-    Sse::new(stream).keep_alive(KeepAlive::new().interval(SIGN_OF_LIFE))
+    let stream = Sse::new(stream).keep_alive(KeepAlive::new().interval(SIGN_OF_LIFE));
+    Ok(([(CONNECTION, "close")], stream))
 }
 
 impl Following {

@@ -8,12 +8,13 @@ use std::time::Duration;
 use axum::Extension;
 use axum::body::{Body as Sent, Bytes};
 use axum::extract::State;
-use axum::http::header::CONTENT_TYPE;
+use axum::http::header::{CONNECTION, CONTENT_TYPE};
 use axum::response::IntoResponse;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use super::super::Ending;
+use super::super::{ApiError, Ending, Place};
+use super::follow::{Follower, Followers};
 use super::{By, Caller};
 use crate::model::{Name, Right};
 use crate::server::Server;
@@ -31,6 +32,7 @@ struct Watching {
     said: Instant,
     /// As the client knows them.
     known: BTreeMap<Name, Arc<Row>>,
+    _follower: Follower,
 }
 
 /// All boards whose consoles are known, and then each that has changed, until the client leaves: as `lava-serial` tells of
@@ -43,11 +45,15 @@ pub(super) async fn feed(
     State(server): State<Server>,
     Extension(caller): By,
     Extension(Ending(ending)): Extension<Ending>,
-) -> impl IntoResponse {
+    (Extension(place), Extension(followers)): (Extension<Place>, Extension<Followers>),
+) -> Result<impl IntoResponse, ApiError> {
+    let _follower = followers.one_more(&caller.name().unwrap_or_default())?;
+    place.leave();
     let known = BTreeMap::new();
-    let watching = Watching { server, caller, ending, said: Instant::now(), known };
+    let watching = Watching { server, caller, ending, said: Instant::now(), known, _follower };
     let body = futures_util::stream::try_unfold(watching, next);
-    ([(CONTENT_TYPE, "application/x-ndjson")], Sent::from_stream(body))
+    let head = [(CONTENT_TYPE, "application/x-ndjson"), (CONNECTION, "close")];
+    Ok((head, Sent::from_stream(body)))
 }
 
 /// What has changed. `None` when the server ends, or the caller is not let in any more.

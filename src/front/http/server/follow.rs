@@ -46,13 +46,13 @@ struct Following {
     _follower: Follower,
 }
 
-/// Who follows requests, by user: they take no connection's place from others, and have a bound of their own.
+/// Who follows requests, jobs or the lab, by user: they take no connection's place from others, and have a bound of their own.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Followers(Arc<Mutex<HashMap<String, usize>>>);
+pub(in crate::front::http) struct Followers(Arc<Mutex<HashMap<String, usize>>>);
 
 /// One of them, until it is dropped.
 #[derive(Debug)]
-struct Follower {
+pub(in crate::front::http) struct Follower {
     user: String,
     all: Followers,
 }
@@ -60,11 +60,11 @@ struct Follower {
 impl Followers {
     /// # Errors
     /// 429 when there are too many.
-    fn one_more(&self, user: &str) -> Result<Follower, ApiError> {
+    pub(in crate::front::http) fn one_more(&self, user: &str) -> Result<Follower, ApiError> {
         let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let (count, theirs) = (all.values().sum::<usize>(), all.get(user).copied().unwrap_or(0));
         if count >= MAX_FOLLOWERS || theirs >= MAX_OF_USER {
-            let what = format!("{count} follow requests, {theirs} of them as {user:?}");
+            let what = format!("{count} follow what changes, {theirs} of them as {user:?}");
             let hint = format!("{MAX_FOLLOWERS} may, and {MAX_OF_USER} of each user");
             let failure = Failure::new(Kind::Refused, what).hint(hint);
             return Err(ApiError::new(StatusCode::TOO_MANY_REQUESTS, failure).retry_after(5));

@@ -8,11 +8,10 @@ use std::time::Duration;
 use axum::Extension;
 use axum::body::Body as Sent;
 use axum::extract::{Path, State};
-use axum::http::header::{ACCEPT_RANGES, CONTENT_RANGE, CONTENT_TYPE, RANGE};
+use axum::http::header::{ACCEPT_RANGES, CONNECTION, CONTENT_RANGE, CONTENT_TYPE, RANGE};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::sse::{Event, KeepAlive, Sse};
-use axum::response::{IntoResponse as _, Response};
-use futures_util::Stream;
+use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
 use tokio::fs::File;
 use tokio::io::{
@@ -22,8 +21,9 @@ use tokio::sync::watch;
 use tokio_util::io::ReaderStream;
 use tokio_util::sync::CancellationToken;
 
-use super::super::super::{ApiError, Ending, Params};
-use super::super::By;
+use super::super::super::{ApiError, Ending, Params, Place};
+use super::super::follow::{Follower, Followers};
+use super::super::{By, Caller};
 use super::{looker, seen};
 use crate::client::ErrorBody;
 use crate::model::{Failure, JobInfo, Kind};
@@ -115,7 +115,8 @@ pub(in crate::front::http::server) async fn follow(
     Params(Wanted { user, board, line }): Params<Wanted>,
     Extension(caller): By,
     Extension(Ending(ending)): Extension<Ending>,
-) -> Result<Sse<impl Stream<Item = Result<Event, Infallible>>>, ApiError> {
+    (Extension(place), Extension(followers)): (Extension<Place>, Extension<Followers>),
+) -> Result<impl IntoResponse, ApiError> {
     let job = seen(&server, &id, user.clone(), &caller).await?;
     // One that is not there is told at once.
     path(&server, &job, board.as_deref())?;
@@ -123,17 +124,36 @@ pub(in crate::front::http::server) async fn follow(
     let looker = looker(&caller, user)?;
     let over = job.has_ended();
     let (held, log) = (None, None);
-    let following =
-        Following { server, looker, job, board, line, ending, changes, held, log, over };
+    let _follower = followers.one_more(&looker.user)?;
+    place.leave();
+    let following = Following {
+        server,
+        caller,
+        _follower,
+        looker,
+        job,
+        board,
+        line,
+        ending,
+        changes,
+        held,
+        log,
+        over,
+    };
     let stream = futures_util::stream::unfold(following, |mut following| async move {
         let event = following.next().await?;
-        Some((Ok(event), following))
+        Some((Ok::<_, Infallible>(event), following))
     });
-    Ok(Sse::new(stream).keep_alive(KeepAlive::new().interval(HEARD)))
+    // Its connection has no place for another request.
+    let close = [(CONNECTION, "close")];
+    Ok((close, Sse::new(stream).keep_alive(KeepAlive::new().interval(HEARD))))
 }
 
 struct Following {
     server: Server,
+    /// A token may end meanwhile.
+    caller: Caller,
+    _follower: Follower,
     looker: Asker,
     job: JobInfo,
     board: Option<String>,
@@ -190,7 +210,9 @@ impl Following {
                 () = self.ending.cancelled() => return None,
                 grown = grown => !grown,
                 _ = self.changes.changed() => false,
+                () = tokio::time::sleep(HEARD) => false,
             };
+            self.caller.on_any()?;
             if gone {
                 self.held = None;
             }
