@@ -75,6 +75,13 @@ pub(crate) fn server(dir: &Path) -> Result<Daemon> {
     Daemon::start(dir, "lava-server", &["--config", &config, "--listen", "127.0.0.1:0"])
 }
 
+/// A board that is ready at once: it has no parts that have to be told of a lease.
+pub(crate) async fn board(server: &Daemon) -> Result<()> {
+    let mut http = Http::to(server.address()?).await?;
+    let _: Value = http.json("PUT", "/boards/panda01", &json!({"type": "panda"})).await?;
+    Ok(())
+}
+
 /// Boards whose parts answer nothing: only the server is asked of them.
 pub(crate) async fn boards(server: &Daemon, count: usize) -> Result<()> {
     let mut http = Http::to(server.address()?).await?;

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, ensure};
 use serde_json::{Value, json};
 
 use crate::farm::{Daemon, ours, server};
@@ -25,9 +25,21 @@ pub(crate) async fn jobs(runs: usize) -> Result<()> {
     add.args(["board", "add", "panda01", "--type", "lavamux-virtual", "--dictionary", &device]);
     let added =
         add.args(["--console", &console, "--outlet", &outlet, "--server", &url]).output()?;
-    anyhow::ensure!(added.status.success(), "{}", String::from_utf8_lossy(&added.stderr));
+    ensure!(added.status.success(), "{}", String::from_utf8_lossy(&added.stderr));
+    let files = demo_dir.display().to_string();
     let tftp = demo_dir.join("tftp").display().to_string();
-    let worker = ["worker", "--server", &url, "--name", "farm1", "--", "--tftp-dir", &tftp];
+    let worker = [
+        "worker",
+        "--server",
+        &url,
+        "--name",
+        "farm1",
+        "--files",
+        &files,
+        "--",
+        "--tftp-dir",
+        &tftp,
+    ];
     let _worker = Daemon::start(
         dir.path(),
         "lava-dispatcher",
@@ -50,6 +62,9 @@ pub(crate) async fn jobs(runs: usize) -> Result<()> {
                 first.get_or_insert_with(|| begin.elapsed());
             }
         }
+        let ended =
+            http.json("GET", &format!("/jobs/{}?user=bench", job["id"]), &Value::Null).await?;
+        ensure!(ended["health"] == "complete", "{ended}");
         byte.push(first.context("the board has said nothing")?);
         whole.push(begin.elapsed());
     }

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Result, ensure};
 
-use crate::farm::{boards, server};
+use crate::farm::{board, server};
 use crate::times;
 
 const LIBRARY: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/python");
@@ -17,7 +17,7 @@ const RESERVE: &str =
 pub(crate) fn python(runs: usize) -> Result<()> {
     let dir = tempfile::tempdir()?;
     let server = server(dir.path())?;
-    tokio::task::block_in_place(|| tokio::runtime::Handle::current().block_on(boards(&server, 1)))?;
+    tokio::task::block_in_place(|| tokio::runtime::Handle::current().block_on(board(&server)))?;
     let ours = |script: &str| {
         let mut command = Command::new("python3");
         command.args(["-c", script]).env("PYTHONPATH", LIBRARY);
