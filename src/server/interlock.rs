@@ -294,7 +294,9 @@ impl State {
     /// hear of it before they would let go.
     fn claimed_until(&self, info: &RequestInfo) -> Option<u64> {
         let until_us = info.until_us?;
-        if info.job.is_none() && !self.is_booted(info.id) {
+        // It is looked for a boot, among all jobs, only where the lease is nearly over.
+        let nearly = until_us <= units::now_us().saturating_add(OVERTIME_US);
+        if info.job.is_none() && !(nearly && self.is_booted(info.id)) {
             return Some(until_us);
         }
         let lease = self.lab.lease(info.id).map_or(0, |lease| lease.until);
