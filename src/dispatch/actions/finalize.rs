@@ -25,6 +25,9 @@ impl Action for Finalize {
 pub async fn tidy(context: &mut Context) {
     // A client that was hung up on leaves its container behind.
     context.helpers.clear();
+    while let Some(words) = context.undo.pop() {
+        host::undo(&words, context).await;
+    }
     for container in std::mem::take(&mut context.containers) {
         host::remove_container(&container, context).await;
     }

@@ -321,10 +321,12 @@ async fn once(
 ) -> Result<(), Error> {
     calls::before(&step.requests, at(step, context, limit.at)).await?;
     step.action.run(at(step, context, limit.at)).await?;
-    for inner in &step.steps {
-        run_step(inner, context, limit, least).await?;
+    if !step.action.skips_steps(at(step, context, limit.at)) {
+        for inner in &step.steps {
+            run_step(inner, context, limit, least).await?;
+        }
+        step.action.finish(at(step, context, limit.at)).await?;
     }
-    step.action.finish(at(step, context, limit.at)).await?;
     calls::after(&step.requests, at(step, context, limit.at)).await
 }
 
