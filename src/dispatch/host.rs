@@ -21,7 +21,7 @@ const MAX_SAID: usize = 32 * 1024;
 const MAX_TOLD: usize = 300;
 /// How long the removal of a container may take, and a command that undoes another.
 const REMOVAL: Duration = Duration::from_secs(10);
-const UNDOING: Duration = Duration::from_secs(60);
+const UNDOING: Duration = Duration::from_secs(30);
 
 /// A container that was started for the job.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -11,7 +11,7 @@ pub mod test;
 mod user_command;
 mod waits;
 
-pub use finalize::{Finalize, tidy};
+pub use finalize::{Finalize, tidy, undo};
 pub use group::Group;
 pub use nothing::Nothing;
 pub use power_off::PowerOff;

@@ -86,6 +86,7 @@ pub async fn run(
     if done.is_ok() && context.settings.leave_on {
         pause::when_up(context, cancelled).await;
     }
+    actions::undo(context).await;
     // A device or a job may give switching off longer.
     let longest = pipeline.finalize.walk().into_iter().map(|step| step.timeout).max();
     let least = FINALIZE_LIMIT.max(Duration::from_secs(longest.unwrap_or(0)));

@@ -205,7 +205,7 @@ actions:
 }
 
 const K64F: &str = "hostname: k64f
-board_id: 0240000031
+board_id: '0240000031'
 usb_vendor_id: 0d28
 usb_product_id: '0204'
 ";

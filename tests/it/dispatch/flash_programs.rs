@@ -90,7 +90,7 @@ relay off
 #[test]
 fn without_commands_j_link_loads_and_verifies_and_a_probe_that_is_not_there_fails_the_job() {
     let lab = TestLab::new();
-    let copy = format!("cp $9 {}", lab.path("script").display());
+    let copy = format!("cp $8 {}", lab.path("script").display());
     noting(
         &lab,
         "JLinkExe",
@@ -349,9 +349,9 @@ relay reset
 bcu set_boot_mode usb {bcu}
 uuu -m 2:112 -b sd_all {boot} SCRATCH/common-system/system.wic
 uuu -m 2:112 FB: done
-relay off
 bcu deinit {bcu}
 bcu set_boot_mode emmc {bcu}
+relay off
 "
         )
     );
@@ -390,9 +390,9 @@ mux usb on
 mux led on
 relay otg off
 laacli usbg-ms off
-relay off
 mux usb off
 laacli usbg-ms off
+relay off
 "
     );
     let wrong = job.replace("name: usb}", "name: ubs}");
@@ -487,4 +487,34 @@ actions:
     let missing = job.replace("downloads://out/boot.img", "downloads://../../../job.yaml");
     let done = dispatch(&lab, &missing, device);
     assert_eq!(done.status.code(), Some(1), "{done:?}");
+}
+
+/// A system that a script plays on QEMU's input and output.
+const SYSTEM: &str = "case $1 in run) ;; *) exit;; esac
+printf 'Linux version 6.1.0 (scripted)\\n/ # '
+while read line; do printf '/ # '; done";
+
+#[test]
+fn a_qemu_runs_in_a_container_that_has_the_jobs_files_and_is_removed() {
+    let lab = TestLab::new();
+    noting(&lab, "docker", SYSTEM);
+    let image = lab.write("Image", "a kernel");
+    let device = "hostname: qemu01
+actions:
+  deploy: {methods: {image: }}
+  boot: {methods: {qemu: {parameters: {command: qemu-system-none, options: [-m 64, -nographic]}}}}
+";
+    let job = format!(
+        "{HEAD}- deploy: {{to: tmpfs, images: {{kernel: {{url: 'file://{image}', image_arg: '-kernel {{kernel}}'}}}}}}
+- boot: {{method: qemu, docker: {{image: 'qemu:8', local: true, binary: /opt/qemu}}, prompts: ['/ # ']}}
+"
+    );
+    complete(&lab, &job, device);
+    let noted = notes(&lab);
+    let run = "docker run --rm --init --interactive --pull=never --name=lava-docker-qemu-7-2.1.1 ";
+    assert!(noted.starts_with(run), "{noted}");
+    let rest = " --volume=SCRATCH:SCRATCH -- qemu:8 /opt/qemu -m 64 -nographic";
+    assert!(noted.contains(rest), "{noted}");
+    assert!(noted.contains(" -kernel SCRATCH/common-kernel/Image"), "{noted}");
+    assert!(noted.ends_with("docker rm --force lava-docker-qemu-7-2.1.1\n"), "{noted}");
 }
