@@ -25,7 +25,7 @@ fn device(lab: &TestLab, port: u16, methods: &str) -> String {
     usb_device(lab, "1366", "1024", "001069911711", "cdc_acm");
     format!(
         "hostname: evk
-board_id: 001069911711
+board_id: '001069911711'
 usb_vendor_id: '1366'
 usb_product_id: '1024'
 commands: {{connect: telnet 127.0.0.1 {port}, hard_reset: relay reset, power_off: relay off}}
