@@ -278,7 +278,7 @@ fn gdb_loads_the_image_and_lets_the_board_go_on() {
 while read line; do echo \"gdb: $line\" >> LAB/notes; case $line in continue) exec sleep 60;; esac; printf '(gdb) '; done"
         .replace("LAB", &lab.dir().display().to_string()).as_str());
     let image = lab.write("zephyr.elf", "i");
-    let board = Dialogue::start(SHELL);
+    let board = Dialogue::start(&SHELL[1..]);
     let methods = "{gdb: {parameters: {command: gdb-multiarch, wait_before_continue: 0},
     zephyr: {arguments: ['-ex \"set pagination off\"', '{ZEPHYR}'],
     commands: ['target extended-remote :3333', 'load {ZEPHYR}']}}}";
