@@ -133,7 +133,7 @@ pub(super) fn uuu(protocol: &str, line: &str) -> Option<String> {
 
 /// A file of this host is named by its placeholder only.
 fn value(word: &str) -> Option<String> {
-    let outside = word.replace('{', "").replace('}', "");
+    let outside = word.replace(['{', '}'], "");
     let is_path = outside.contains('/') || outside.contains("..") || outside.contains('~');
     is_path.then(|| format!("{word:?} is no file of the job's; these are named as {{NAME}}"))
 }
