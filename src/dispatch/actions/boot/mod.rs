@@ -33,6 +33,8 @@ mod uboot;
 mod uboot_commands;
 mod uefi;
 mod ums;
+mod vm;
+mod wait_ssh;
 
 pub use bootloader_overlay::Values;
 pub use connect_device::Connect;

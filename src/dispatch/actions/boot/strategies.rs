@@ -21,6 +21,7 @@ use super::reset_device::ResetDevice;
 use super::ssh::{SchrootLogin, ssh_steps};
 use super::uboot::UbootAction;
 use super::uefi::{uefi_menu_steps, uefi_steps};
+use super::vm::vm_steps;
 use crate::dispatch::action::{Action, Scene};
 use crate::dispatch::actions::Group;
 use crate::dispatch::job::Boot;
@@ -54,6 +55,7 @@ pub fn boot(boot: &Boot) -> Option<Box<dyn Action>> {
         "openocd" => Group::retry("boot-openocd-image", openocd_steps),
         "dfu" => Group::retry("boot-dfu-image", dfu_steps),
         "qdl" => Group::retry("boot-qdl-retry", qdl_steps),
+        "vm" => Group::retry("boot-vm", vm_steps),
         _ => return None,
     })
 }

@@ -228,12 +228,17 @@ async fn connect(server: &LabServer, request: &RequestInfo) -> Result<String, Fa
     let mut text =
         format!("{} {are} yours until {until} (request {})\n", names.join(", "), request.id);
     for name in &names {
-        let BoardInfo { console_url, outlet_url, .. } = server.board(name).await?;
+        let board = server.board(name).await?;
+        let ssh = board.ssh();
+        let BoardInfo { console_url, outlet_url, .. } = board;
         if console_url.is_some() {
             text.push_str(&format!("  lava-console {name}\n"));
         }
         if outlet_url.is_some() {
             text.push_str(&format!("  lava reset {name}\n"));
+        }
+        if let Some(ssh) = ssh {
+            text.push_str(&format!("  {ssh}\n"));
         }
     }
     text.push_str(&format!("  lava release {}\n", names.join(" ")));
