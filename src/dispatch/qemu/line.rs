@@ -56,7 +56,7 @@ impl Line {
     pub(super) async fn opened(&mut self) {
         if self.open.wait_for(|open| *open).await.is_err() {
             // The task ends with us only.
-            std::future::pending().await
+            std::future::pending::<()>().await;
         }
     }
 

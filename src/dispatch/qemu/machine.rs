@@ -43,7 +43,7 @@ pub struct Machine {
 #[derive(Debug)]
 enum Console {
     /// A `lava-serial` of the job's own.
-    Own(OwnConsole),
+    Own(Box<OwnConsole>),
     /// One that has the board's console, whatever runs on the board.
     Lab(ConsoleRef),
 }
@@ -58,7 +58,7 @@ impl Machine {
             Error::Infrastructure(format!("no socket for QEMU's serial port: {error}"))
         })?;
         let console = OwnConsole::start(name, line.path(), output).await?;
-        Ok(Self { line, console: Console::Own(console), words: output.join(LOG) })
+        Ok(Self { line, console: Console::Own(Box::new(console)), words: output.join(LOG) })
     }
 
     /// A board that is off, whose console a `lava-serial` of this host has, with `unix:LINE` as its port. That opens

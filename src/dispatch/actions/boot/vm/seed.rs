@@ -25,7 +25,7 @@ pub(super) fn seed(instance: &str, name: &str, keys: &[String]) -> Vec<u8> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::{At, Problems};
+    use crate::config::{At, Node, Problems};
     use crate::image::iso;
 
     #[test]
@@ -42,7 +42,7 @@ mod tests {
             (text, node)
         };
         let (_, meta) = read("meta-data");
-        let text = |key: &str| meta.get(key).and_then(|node| node.as_text()).map(str::to_owned);
+        let text = |key: &str| meta.get(key).and_then(Node::as_text).map(str::to_owned);
         assert_eq!(text("local-hostname").as_deref(), Some("vm01"));
         assert_eq!(text("instance-id").as_deref(), Some("lava-7"));
         let (text, user) = read("user-data");
