@@ -114,19 +114,21 @@ class Board:
         prompts: Sequence[str] = (),
         login: Optional[str] = None,
         ssh_key: Optional[str] = None,
+        ssh: Optional[bool] = None,
     ) -> Boot:
         """Begins to boot something, as the board's dictionary says; :meth:`wait_ready` waits for it.
 
         Files are images of the server's, by name or SHA-256, or URLs. ``image`` is the kernel, or the disk of a
-        QEMU without ``ramdisk`` and ``append``. ``login`` is the user to log in as where the console asks for one,
-        ``ssh_key`` a public key that may log in from then on.
+        virtual machine, or of a QEMU without ``ramdisk`` and ``append``. ``login`` is the user to log in as where the
+        console asks for one, ``ssh_key`` a public key that may log in from then on. ``ssh`` says whether it is ready
+        only when its SSH server answers (:meth:`ssh_info`); a virtual machine with an address is that anyway.
         """
         self._check()
         if self._server is None:
             raise WrongUse("boards are booted by the server that they are leased of")
         asked: Dict[str, Any] = {"image": image, "prompts": list(prompts), "user": self._user}
-        more = {"ramdisk": ramdisk, "dtb": dtb, "commands": commands, "append": append}
-        more.update({"login": login, "ssh_key": ssh_key})
+        more: Dict[str, Any] = {"ramdisk": ramdisk, "dtb": dtb, "commands": commands, "append": append}
+        more.update({"login": login, "ssh_key": ssh_key, "ssh": ssh})
         asked.update({key: value for key, value in more.items() if value is not None})
         info = self._server.ask("POST", f"/boards/{quote(self.name)}/boot", asked)
         self._boot = Boot(self._server, self._user, info)

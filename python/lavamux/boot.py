@@ -39,7 +39,7 @@ class Boot:
         return self
 
     def wait_ready(self, timeout: Optional[float] = 1800.0) -> "Boot":
-        """Waits until the board's shell is there. A server that is gone for a while is waited for.
+        """Waits until the board's shell, or its SSH server, is there. A server that is gone for a while is waited for.
 
         Raises :class:`Refused` with the reason when it has failed, and :class:`TimeoutError`.
         """

@@ -35,6 +35,7 @@ const LEVELS: &[Level] = &[
     (&["actions", "boot", "connections"], CONNECTIONS),
     (&["actions", "boot", "methods", "u-boot", "parameters"], UBOOT_PARAMETERS),
     (&["actions", "boot", "methods", "u-boot", "*"], &["commands"]),
+    (&["actions", "boot", "methods", "vm", "parameters"], VM_PARAMETERS),
     (&["actions", "boot", "methods", "grub", "parameters"], GRUB_PARAMETERS),
     (&["actions", "boot", "methods", "grub-efi", "parameters"], GRUB_PARAMETERS),
     (&["actions", "test"], &["methods"]),
@@ -198,7 +199,12 @@ const BOOT_METHODS: &[&str] = &[
     "uefi",
     "uefi-menu",
     "uuu",
+    // Not LAVA's.
+    "vm",
 ];
+
+const VM_PARAMETERS: &[&str] =
+    &["arch", "command", "cpus", "disk", "line", "memory", "options", "provider", "restrict"];
 
 const UBOOT_PARAMETERS: &[&str] = &[
     "boot_message",

@@ -62,5 +62,6 @@ pub mod timeline;
 pub mod timeout;
 mod usb;
 pub mod validate;
+pub mod vm;
 pub mod watch;
 pub mod worker;

@@ -1,4 +1,4 @@
-//! The names of LAVA's actions, by which time limits address them.
+//! The names of LAVA's actions, and of ours for virtual machines, by which time limits address them.
 
 use crate::config::{Table, Value};
 use crate::model::Name;
@@ -51,6 +51,7 @@ const ACTIONS: &[&str] = &[
     "boot-pyocd-image",
     "boot-qdl-retry",
     "boot-qemu-image",
+    "boot-vm",
     "bootloader-action",
     "bootloader-commands",
     "bootloader-from-media",
@@ -181,6 +182,7 @@ const ACTIONS: &[&str] = &[
     "send-reboot-commands",
     "ssh-authorize",
     "ssh-connection",
+    "start-vm",
     "storage-deploy",
     "switch-recovery",
     "tar-repo-action",
@@ -212,6 +214,7 @@ const ACTIONS: &[&str] = &[
     "vexpress-fw-deploy-retry",
     "wait-device-boardid",
     "wait-device-path",
+    "wait-for-ssh",
     "wait-musca-path",
     "wait-qdl-device",
     "wait-usb-mass-storage-device",

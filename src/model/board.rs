@@ -137,6 +137,38 @@ pub struct BoardInfo {
     pub lease: Option<BoardLease>,
 }
 
+impl BoardInfo {
+    /// Where its SSH server is when a system runs on it.
+    pub fn ssh(&self) -> Option<SshPlace> {
+        SshPlace::of(&self.attributes)
+    }
+}
+
+/// Where a board's SSH server is, as its attributes `address`, `ssh-port` and `ssh-user` say it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SshPlace {
+    pub host: String,
+    pub port: u16,
+    pub user: String,
+}
+
+impl SshPlace {
+    /// `None` without an address, or with a port that is none.
+    pub fn of(attributes: &BTreeMap<String, String>) -> Option<Self> {
+        let host = attributes.get("address")?.clone();
+        let port = attributes.get("ssh-port").map_or(Ok(22), |port| port.parse()).ok()?;
+        let user = attributes.get("ssh-user").map_or("root", String::as_str).to_owned();
+        Some(Self { host, port, user })
+    }
+}
+
+/// What one types to log in.
+impl fmt::Display for SshPlace {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "ssh -p {} {}@{}", self.port, self.user, self.host)
+    }
+}
+
 /// Who has a board by a lease of the server.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct BoardLease {

@@ -7,7 +7,7 @@ use utoipa::ToSchema;
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct BootRequest {
-    /// The kernel; of a QEMU that boots without one, its disk. An image by its name or SHA-256, or a URL, http or
+    /// The kernel; of a virtual machine, and of a QEMU that boots without a kernel, its disk. An image by its name or SHA-256, or a URL, http or
     /// https. So are all files.
     pub image: String,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -27,9 +27,14 @@ pub struct BootRequest {
     /// As whom to log in on the console, where it asks for that; without a password.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub login: Option<String>,
-    /// A public key that may log in by SSH from then on. It needs `login`.
+    /// A public key that may log in by SSH from then on. It needs `login`, but for a virtual machine, which is told it
+    /// when it begins.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ssh_key: Option<String>,
+    /// Whether it is ready only when its SSH server answers, at the board's attributes `address` and `ssh-port`.
+    /// When it is not said, so for a virtual machine that has them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ssh: Option<bool>,
     /// Who asks, where nobody logs in.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub user: Option<String>,
@@ -45,9 +50,9 @@ pub enum BootState {
     Deploying,
     /// The board was reset, and its boot loader or kernel runs.
     Booting,
-    /// The kernel runs; its shell is waited for.
+    /// The kernel runs; its shell, or its SSH server, is waited for.
     Login,
-    /// Its shell is there, and its console is everybody's who has it.
+    /// All that was waited for is there, and its console is everybody's who has it.
     Ready,
     /// The job's error says why.
     Failed,

@@ -98,9 +98,69 @@ pub struct NewImage {
     pub keep_s: Option<u64>,
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub note: String,
+    /// It is the disk of a virtual machine, a qcow2 that stands by itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub vm: Option<NewVm>,
     /// Who asks, where nobody logs in.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub user: Option<String>,
+}
+
+/// What one says of the disk of a virtual machine; its size the file tells.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct NewVm {
+    pub arch: VmArch,
+    /// So much memory it needs at least, in MiB; a board that has less does not boot it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub memory_mib: Option<u32>,
+}
+
+/// The disk of a virtual machine, as the server tells of it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct VmImage {
+    pub arch: VmArch,
+    /// As in [`NewVm`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub memory_mib: Option<u32>,
+    /// How large the machine sees it, in bytes.
+    pub disk: u64,
+}
+
+/// The processor of a virtual machine, as boards have it in their attribute `arch`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub enum VmArch {
+    #[serde(rename = "x86_64")]
+    X86_64,
+    #[serde(rename = "aarch64")]
+    Aarch64,
+}
+
+impl VmArch {
+    const ALL: [Self; 2] = [Self::X86_64, Self::Aarch64];
+
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::X86_64 => "x86_64",
+            Self::Aarch64 => "aarch64",
+        }
+    }
+}
+
+impl fmt::Display for VmArch {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
+    }
+}
+
+impl FromStr for VmArch {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let found = Self::ALL.into_iter().find(|arch| arch.as_str() == text);
+        found
+            .ok_or_else(|| format!("{text:?} is no processor of virtual machines: x86_64, aarch64"))
+    }
 }
 
 /// An image as the server tells of it.
@@ -120,6 +180,9 @@ pub struct ImageInfo {
     /// When it is removed; none when it is kept.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub until_us: Option<u64>,
+    /// It is the disk of a virtual machine.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub vm: Option<VmImage>,
 }
 
 #[cfg(test)]

@@ -31,7 +31,7 @@ pub use behalf::Behalf;
 pub use board::{
     Announced, AnnouncedOutlet, Announcee, Announcement, BoardDescription, BoardHealth,
     BoardIdentity, BoardInfo, BoardLease, BoardRecord, BoardState, DaemonInfo, DaemonKind,
-    HealthChange, IdentityVerdict, Verdict,
+    HealthChange, IdentityVerdict, SshPlace, Verdict,
 };
 pub use boot::{BootRequest, BootState};
 pub use ci::{CiInfo, CiJob, CiRun, ScriptResult, WorkScript};
@@ -39,7 +39,7 @@ pub use event::{Event, What};
 pub use failure::{Failure, Kind, Refusal};
 pub use glob::Glob;
 pub use health::{Health, Mismatch, Seen, Sight};
-pub use image::{ImageInfo, NewImage, Sha256, UploadInfo, UploadRequest};
+pub use image::{ImageInfo, NewImage, NewVm, Sha256, UploadInfo, UploadRequest, VmArch, VmImage};
 pub use job::{JobBoard, JobHealth, JobInfo, JobState, JobSubmit, Tally};
 pub use keys::{Keys, Step};
 pub use lease::{Lease, LeaseRequest, is_holder, is_same};

@@ -17,6 +17,8 @@ pub struct ImageRow {
     pub note: String,
     pub made_us: u64,
     pub until_us: u64,
+    /// What makes it the disk of a virtual machine, a document; empty for others.
+    pub vm: String,
 }
 
 /// A file that is kept, or is just being stored, and who has brought it.
@@ -30,14 +32,14 @@ pub struct FileRow {
 
 impl Store {
     pub async fn images(&self) -> Result<Vec<ImageRow>, StoreError> {
-        let sql = "SELECT name, sha256, size, user_name, note, made_us, until_us FROM images
+        let sql = "SELECT name, sha256, size, user_name, note, made_us, until_us, vm FROM images
                    ORDER BY name";
         let rows = sqlx::query(sql).fetch_all(&self.pool).await?;
         rows.iter().map(image).collect()
     }
 
     pub async fn image(&self, name: &str) -> Result<Option<ImageRow>, StoreError> {
-        let sql = "SELECT name, sha256, size, user_name, note, made_us, until_us FROM images
+        let sql = "SELECT name, sha256, size, user_name, note, made_us, until_us, vm FROM images
                    WHERE name = $1";
         sqlx::query(sql)
             .bind(name)
@@ -52,11 +54,11 @@ impl Store {
     pub async fn put_image(&self, image: &ImageRow) -> Result<(), StoreError> {
         self.trust.check()?;
         sqlx::query(
-            "INSERT INTO images (name, sha256, size, user_name, note, made_us, until_us)
-             VALUES ($1, $2, $3, $4, $5, $6, $7)
+            "INSERT INTO images (name, sha256, size, user_name, note, made_us, until_us, vm)
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
              ON CONFLICT (name) DO UPDATE SET sha256 = excluded.sha256, size = excluded.size,
                 user_name = excluded.user_name, note = excluded.note, made_us = excluded.made_us,
-                until_us = excluded.until_us",
+                until_us = excluded.until_us, vm = excluded.vm",
         )
         .bind(&image.name)
         .bind(&image.sha256)
@@ -65,6 +67,7 @@ impl Store {
         .bind(&image.note)
         .bind(number(image.made_us))
         .bind(number(image.until_us))
+        .bind(&image.vm)
         .execute(&self.pool)
         .await?;
         Ok(())
@@ -164,5 +167,6 @@ fn image(row: &AnyRow) -> Result<ImageRow, StoreError> {
         note: row.try_get(4)?,
         made_us: count(row.try_get(5)?),
         until_us: count(row.try_get(6)?),
+        vm: row.try_get(7)?,
     })
 }

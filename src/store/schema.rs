@@ -63,6 +63,8 @@ const STEPS: &[&[&str]] = &[
         "INSERT INTO files SELECT sha256, MAX(size), MIN(user_name) FROM images GROUP BY sha256",
         "CREATE TABLE image_place (mark TEXT NOT NULL)",
     ],
+    // What makes an image the disk of a virtual machine, a document; empty for others.
+    &["ALTER TABLE images ADD COLUMN vm TEXT NOT NULL DEFAULT ''"],
 ];
 
 /// The schema that this program reads and writes.

@@ -130,6 +130,7 @@ const ROWS: &[&[&str]] = &[
     &["INSERT INTO images VALUES ('linux', 'ab', 5, 'alice', '', 1, 9223372036854775807)"],
     &["INSERT INTO ci_jobs VALUES ('smoke', '{}')"],
     &["INSERT INTO files VALUES ('cd', 6, 'bob')", "INSERT INTO image_place VALUES ('a place')"],
+    &["INSERT INTO images VALUES ('vm', 'cd', 6, 'bob', '', 1, 0, '{\"arch\":\"x86_64\"}')"],
 ];
 
 /// A database as the program of a schema has left it.
@@ -167,6 +168,9 @@ async fn nothing_is_lost(url: &str, version: i64) {
         images.first().map(|image| image.until_us),
         (version >= 5).then_some(i64::MAX as u64)
     );
+    assert_eq!(images.first().map(|image| image.vm.as_str()), (version >= 5).then_some(""));
+    let disks = images.iter().filter(|image| !image.vm.is_empty());
+    assert_eq!(disks.count(), usize::from(version >= 8));
     assert_eq!(store.ci_jobs().await.unwrap().len(), usize::from(version >= 6));
     // The files of images are known from then on.
     let files = usize::from(version >= 5) + usize::from(version >= 7);

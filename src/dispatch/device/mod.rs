@@ -7,7 +7,7 @@ mod exports;
 mod flash;
 mod loader;
 mod qdl;
-mod values;
+pub(super) mod values;
 
 use std::collections::BTreeMap;
 
@@ -25,6 +25,7 @@ use super::menu::Menus;
 pub use super::peers::{DockerOptions, Ssh, TestContainer};
 use super::qemu::{Guest, Qemu};
 use super::target::Target;
+use super::vm::Vm;
 use crate::config::{At, Node, Table, Value};
 use crate::image::uimage;
 
@@ -60,6 +61,8 @@ pub struct Device {
     pub mkimage_arch: Option<String>,
     /// The boot methods `qemu` and `qemu-nfs`.
     pub qemu: BTreeMap<String, Qemu>,
+    /// The board is a virtual machine: the boot method `vm`.
+    pub vm: Option<Vm>,
     /// The drive that brings the tests to a QEMU.
     pub guest: Guest,
     /// The boot loaders by the name of the boot method.
@@ -302,6 +305,7 @@ impl Device {
         for name in ["qemu", "qemu-nfs"] {
             self.qemu.extend(Qemu::read(&methods, name).map(|qemu| (name.to_owned(), qemu)));
         }
+        self.vm = Vm::read(&methods);
         if methods.node("fastboot").is_some_and(|node| matches!(node.value, Value::List(_))) {
             self.fastboot_sequence = texts(&methods, "fastboot");
         }

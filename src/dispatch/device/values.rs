@@ -67,18 +67,18 @@ pub(super) fn board_id(top: &Table<'_>) -> Option<String> {
 }
 
 /// A table, unless the key is missing or empty: templates often render empty ones.
-pub(super) fn present<'a>(table: &Table<'a>, key: &str) -> Option<Table<'a>> {
+pub(in crate::dispatch) fn present<'a>(table: &Table<'a>, key: &str) -> Option<Table<'a>> {
     table.node(key).filter(|node| node.value != Value::Null)?;
     table.table(key)
 }
 
 /// A value, unless the key is missing or empty.
-pub(super) fn filled<T: FromNode>(table: &Table<'_>, key: &str) -> Option<T> {
+pub(in crate::dispatch) fn filled<T: FromNode>(table: &Table<'_>, key: &str) -> Option<T> {
     table.node(key).filter(|node| node.value != Value::Null)?;
     table.optional(key)
 }
 
-pub(super) fn texts(table: &Table<'_>, key: &str) -> Vec<String> {
+pub(in crate::dispatch) fn texts(table: &Table<'_>, key: &str) -> Vec<String> {
     filled::<Texts>(table, key).unwrap_or_default().0
 }
 

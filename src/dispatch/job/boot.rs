@@ -60,6 +60,17 @@ pub struct Boot {
     pub gdb_container: Option<String>,
     /// Of `uuu`: the commands, each with its protocol.
     pub uuu: Vec<(String, String)>,
+    /// The board is up only when this SSH server answers.
+    pub wait_ssh: Option<SshServer>,
+    /// Of `vm`: the public keys that may log in.
+    pub ssh_keys: Vec<String>,
+}
+
+/// A server that is waited for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SshServer {
+    pub host: String,
+    pub port: u16,
 }
 
 /// How a board gets the overlay by itself.
@@ -236,6 +247,8 @@ impl Boot {
             qdl: if method == "qdl" { Qdl::read(table) } else { Qdl::default() },
             gdb_container: only(&["gdb"], "container"),
             uuu: if method == "uuu" { uuu(table) } else { Vec::new() },
+            wait_ssh: SshServer::read(table),
+            ssh_keys: if method == "vm" { texts(table, "ssh_keys") } else { Vec::new() },
         }
     }
 }
@@ -253,6 +266,16 @@ const NEED_COMMANDS: [&str; 10] = [
     "uefi",
     "uefi-menu",
 ];
+
+impl SshServer {
+    fn read(block: &Table<'_>) -> Option<Self> {
+        let table = block.table("wait_ssh")?;
+        let host = table.required::<Text>("host").map(|text| text.0).unwrap_or_default();
+        let server = Self { host, port: table.optional("port").unwrap_or(22) };
+        table.finish();
+        Some(server)
+    }
+}
 
 impl Transfer {
     fn read(block: &Table<'_>) -> Option<Self> {

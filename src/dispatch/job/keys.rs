@@ -71,10 +71,18 @@ const TFTP: &[&str] = &[
 ];
 
 /// What every boot block has.
-const BOOT: &[&str] =
-    &["auto_login", "ignore_kernel_messages", "method", "parameters", "prompts", "soft_reboot"];
+const BOOT: &[&str] = &[
+    "auto_login",
+    "ignore_kernel_messages",
+    "method",
+    "parameters",
+    "prompts",
+    "soft_reboot",
+    // Not LAVA's.
+    "wait_ssh",
+];
 
-/// LAVA's boot methods.
+/// LAVA's boot methods, and `vm`, which is ours.
 pub(super) const BOOTS: &[Method] = &[
     ("avh", &["bootargs", "docker"]),
     ("barebox", &["commands", "transfer_overlay", "use_bootscript"]),
@@ -113,6 +121,7 @@ pub(super) const BOOTS: &[Method] = &[
     ("uefi", &["commands", "line_separator", "shell_menu"]),
     ("uefi-menu", &["commands", "line_separator"]),
     ("uuu", &["commands", "docker"]),
+    ("vm", &["ssh_keys"]),
 ];
 
 const GRUB: &[&str] =
@@ -163,7 +172,7 @@ const FVP: &[&str] = &[
 
 /// The methods whose blocks have no other keys than these: they are run here, and often written by
 /// hand. Of the others a key that is like none may be one of a newer LAVA.
-const CLOSED: &[&str] = &["qemu", "tftp", "tmpfs", "u-boot"];
+const CLOSED: &[&str] = &["qemu", "tftp", "tmpfs", "u-boot", "vm"];
 
 /// The names of the methods.
 pub(super) fn names(methods: &'static [Method]) -> impl Iterator<Item = &'static str> + Clone {

@@ -22,7 +22,7 @@ mod values;
 pub(super) use artefact::none_of;
 pub use artefact::{Artefact, Checksum, Compression, Overlay};
 pub use block::{Block, Kind};
-pub use boot::{AutoLogin, Boot, Commands, Fvp, Kexec, Media, Qdl, Transfer};
+pub use boot::{AutoLogin, Boot, Commands, Fvp, Kexec, Media, Qdl, SshServer, Transfer};
 pub use checks::is_context_variable;
 pub use deploy::{ARTEFACTS, Container, Deploy, Iso, PersistentRoot, Tool};
 pub use interactive::{Interactive, Item as InteractiveItem, Line as InteractiveLine};

@@ -101,7 +101,8 @@ fn filled(word: &str, files: &[(String, PathBuf)]) -> String {
     filled
 }
 
-fn doubled(path: &Path) -> String {
+/// A path as a value in one of QEMU's option lists.
+pub fn doubled(path: &Path) -> String {
     path.display().to_string().replace(',', ",,")
 }
 

@@ -25,6 +25,8 @@ pub(super) struct Line {
     path: PathBuf,
     orders: mpsc::Sender<Order>,
     ended: watch::Receiver<Option<Ended>>,
+    /// Whether somebody has the other end.
+    open: watch::Receiver<bool>,
     tasks: TaskTracker,
 }
 
@@ -43,10 +45,19 @@ impl Line {
         let listener = UnixListener::bind(&path)?;
         let (orders, given) = mpsc::channel(ORDERS);
         let (tell, ended) = watch::channel(None);
+        let (opened, open) = watch::channel(false);
         let tasks = TaskTracker::new();
-        tasks.spawn(Carrier::new(listener).carry(given, tell));
+        tasks.spawn(Carrier::new(listener, opened).carry(given, tell));
         tasks.close();
-        Ok(Self { path, orders, ended, tasks })
+        Ok(Self { path, orders, ended, open, tasks })
+    }
+
+    /// Waits until somebody has the other end. Cancel safe.
+    pub(super) async fn opened(&mut self) {
+        if self.open.wait_for(|open| *open).await.is_err() {
+            // The task ends with us only.
+            std::future::pending::<()>().await;
+        }
     }
 
     pub(super) fn path(&self) -> &Path {
@@ -88,6 +99,8 @@ impl Drop for Line {
 /// What carries the bytes.
 struct Carrier {
     listener: UnixListener,
+    /// Told when somebody comes.
+    opened: watch::Sender<bool>,
     /// The console's owner.
     reader: Option<OwnedReadHalf>,
     writer: Option<OwnedWriteHalf>,
@@ -101,10 +114,10 @@ struct Carrier {
 }
 
 impl Carrier {
-    fn new(listener: UnixListener) -> Self {
+    fn new(listener: UnixListener, opened: watch::Sender<bool>) -> Self {
         let (printed, typed) = (Bytes::new(), Bytes::new());
         let (reader, writer, qemu, stdin, stdout) = (None, None, None, None, None);
-        Self { listener, reader, writer, qemu, stdin, stdout, printed, typed }
+        Self { listener, opened, reader, writer, qemu, stdin, stdout, printed, typed }
     }
 
     async fn carry(
@@ -135,6 +148,7 @@ impl Carrier {
                     if let Ok((socket, _)) = accepted {
                         let (reader, writer) = socket.into_split();
                         (self.reader, self.writer) = (Some(reader), Some(writer));
+                        self.opened.send_replace(true);
                     }
                 }
                 read = read(&mut self.reader, &mut from_console), if self.typed.is_empty() => match read {

@@ -6,6 +6,8 @@ use std::process::{ExitStatus, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
+use tokio::time::timeout;
+
 use super::console::OwnConsole;
 use super::line::Line;
 use super::watched::Watched;
@@ -17,6 +19,8 @@ use crate::sys::{die_with_parent, with_few_variables};
 
 /// What QEMU said on standard error, in the job's output folder.
 const LOG: &str = "qemu.log";
+/// How long a `lava-serial` has to open the line.
+const OPENING: Duration = Duration::from_secs(30);
 /// How much of it is told when QEMU fails, in bytes.
 const LAST_WORDS: usize = 1024;
 
@@ -30,9 +34,18 @@ pub struct Ended {
 #[derive(Debug)]
 pub struct Machine {
     line: Line,
-    console: OwnConsole,
+    console: Console,
     /// Where QEMU's own messages go.
     words: PathBuf,
+}
+
+/// Who serves the line.
+#[derive(Debug)]
+enum Console {
+    /// A `lava-serial` of the job's own.
+    Own(Box<OwnConsole>),
+    /// One that has the board's console, whatever runs on the board.
+    Lab(ConsoleRef),
 }
 
 impl Machine {
@@ -45,12 +58,41 @@ impl Machine {
             Error::Infrastructure(format!("no socket for QEMU's serial port: {error}"))
         })?;
         let console = OwnConsole::start(name, line.path(), output).await?;
-        Ok(Self { line, console, words: output.join(LOG) })
+        Ok(Self { line, console: Console::Own(Box::new(console)), words: output.join(LOG) })
+    }
+
+    /// A board that is off, whose console a `lava-serial` of this host has, with `unix:LINE` as its port. That opens
+    /// a port that is not there again and again; it is waited for.
+    ///
+    /// # Errors
+    /// [`Error::Infrastructure`] when the socket cannot be made, or nobody opens it.
+    pub async fn behind(line: PathBuf, console: ConsoleRef, output: &Path) -> Result<Self, Error> {
+        use std::os::unix::fs::PermissionsExt as _;
+        let shown = line.display().to_string();
+        let failed = |error: std::io::Error| {
+            Error::Infrastructure(format!(
+                "no socket for the board's serial line at {shown}: {error}"
+            ))
+        };
+        let mut laid = Line::lay(line).map_err(failed)?;
+        // The daemon may be another user, of the folder's group.
+        let mode = std::fs::Permissions::from_mode(0o660);
+        std::fs::set_permissions(laid.path(), mode).map_err(failed)?;
+        if timeout(OPENING, laid.opened()).await.is_err() {
+            let limit = OPENING.as_secs();
+            return Err(Error::Infrastructure(format!(
+                "{console} has not opened {shown} within {limit} s: its port is to be \"unix:{shown}\", on this host"
+            )));
+        }
+        Ok(Self { line: laid, console: Console::Lab(console), words: output.join(LOG) })
     }
 
     /// The console, for people and for the job.
     pub fn console(&self) -> &ConsoleRef {
-        self.console.console()
+        match &self.console {
+            Console::Own(own) => own.console(),
+            Console::Lab(console) => console,
+        }
     }
 
     /// Attaches the job.
@@ -91,7 +133,7 @@ impl Machine {
     /// Why it has ended.
     pub async fn survives(&self, limit: Duration) -> Result<(), Error> {
         let mut ended = self.line.ended();
-        let ended = tokio::time::timeout(limit, ended.wait_for(Option::is_some)).await;
+        let ended = timeout(limit, ended.wait_for(Option::is_some)).await;
         let ended = ended.ok().and_then(Result::ok).and_then(|ended| *ended);
         ended.map_or(Ok(()), |ended| Err(ended.error(&self.words)))
     }
@@ -110,7 +152,9 @@ impl Machine {
     /// Ends everything in good order.
     pub async fn close(self) {
         self.line.close().await;
-        self.console.close().await;
+        if let Console::Own(own) = self.console {
+            own.close().await;
+        }
     }
 }
 

@@ -4,6 +4,7 @@ use std::io;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use crate::image::qcow2::Qcow2Error;
 use crate::model::{Failure, Kind, Refusal, Sha256};
 use crate::store::{ObjectsError, StoreError};
 
@@ -29,6 +30,8 @@ pub enum ImageError {
     Elsewhere(String),
     #[error("the next byte is the one at {0}")]
     Offset(u64),
+    #[error("{name} cannot be the disk of a virtual machine: {error}")]
+    NoDisk { name: String, error: Qcow2Error },
     #[error("it is being written by somebody else just now")]
     Busy,
     #[error("more came than the {0} bytes that were told")]
@@ -87,6 +90,7 @@ impl From<ImageError> for Failure {
             }
             ImageError::NoUpload(_)
             | ImageError::LikeHash(_)
+            | ImageError::NoDisk { .. }
             | ImageError::TooLong(_)
             | ImageError::Differs { .. } => Self::new(Kind::User, text),
         }

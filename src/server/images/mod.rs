@@ -19,9 +19,13 @@ use std::collections::{HashMap, HashSet};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use futures_util::StreamExt as _;
+use serde_json::json;
+
 use crate::config::server::ImagesConfig;
+use crate::image::qcow2::{self, Disk};
 use crate::model::units::now_us;
-use crate::model::{Failure, ImageInfo, Kind, Name, NewImage, Right, Sha256};
+use crate::model::{Failure, ImageInfo, Kind, Name, NewImage, NewVm, Right, Sha256, VmImage};
 use crate::store::{ImageRow, Objects, Store};
 
 pub use content::Content;
@@ -109,6 +113,10 @@ impl Images {
         self.check_owner(before.as_ref(), asker)?;
         let file = (&new.sha256, size);
         self.check_quota(&mut gate, &asker.user, file, Some(name.as_str())).await?;
+        let vm = match &new.vm {
+            Some(said) => Some(self.disk(&name, said, file).await?),
+            None => None,
+        };
         let made_us = now_us();
         let keep_s = new.keep_s.unwrap_or(self.0.config.keep.as_secs());
         let until_us = match keep_s {
@@ -124,6 +132,7 @@ impl Images {
             note,
             made_us,
             until_us,
+            vm: vm.map(|vm| json!(vm).to_string()).unwrap_or_default(),
         };
         self.0.store.put_image(&row).await?;
         gate.renew(&row.sha256);
@@ -145,6 +154,23 @@ impl Images {
         Ok(())
     }
 
+    /// What is known of the disk of a virtual machine, from who stores it and from what is in it.
+    async fn disk(
+        &self,
+        name: &Name,
+        said: &NewVm,
+        (sha256, size): (&Sha256, u64),
+    ) -> Result<VmImage, ImageError> {
+        let mut pieces = self.0.objects.read(sha256, 0..size.min(qcow2::HEAD as u64)).await?;
+        let mut head = Vec::new();
+        while let Some(piece) = pieces.next().await.transpose()? {
+            head.extend_from_slice(&piece);
+        }
+        let disk = Disk::read(&head)
+            .map_err(|error| ImageError::NoDisk { name: name.to_string(), error })?;
+        Ok(VmImage { arch: said.arch, memory_mib: said.memory_mib, disk: disk.size })
+    }
+
     fn check_owner(&self, image: Option<&ImageRow>, asker: &Asker) -> Result<(), ImageError> {
         let others = image.filter(|row| row.user != asker.user);
         match others.filter(|_| asker.on_all < Some(Right::Control)) {
@@ -161,7 +187,7 @@ impl Images {
 }
 
 fn info(row: ImageRow) -> Result<ImageInfo, ImageError> {
-    let ImageRow { name, sha256, size, user, note, made_us, until_us } = row;
+    let ImageRow { name, sha256, size, user, note, made_us, until_us, vm } = row;
     let damaged = || ImageError::Damaged(name.clone());
     Ok(ImageInfo {
         sha256: sha256.parse().map_err(|_| damaged())?,
@@ -171,5 +197,10 @@ fn info(row: ImageRow) -> Result<ImageInfo, ImageError> {
         note,
         made_us,
         until_us: Some(until_us).filter(|until| *until > 0),
+        vm: Some(vm)
+            .filter(|vm| !vm.is_empty())
+            .map(|vm| serde_json::from_str(&vm))
+            .transpose()
+            .map_err(|_| damaged())?,
     })
 }

@@ -43,7 +43,8 @@ async fn send(images: &Images, user: &str, text: &str) -> Result<Sha256, ImageEr
 }
 
 async fn name(images: &Images, user: &str, name: &str, text: &str) -> Result<(), ImageError> {
-    let new = NewImage { sha256: hash_of(text), keep_s: None, note: String::new(), user: None };
+    let new =
+        NewImage { sha256: hash_of(text), keep_s: None, note: String::new(), vm: None, user: None };
     images.put(name.parse().unwrap(), new, &asker(user)).await.map(drop)
 }
 

@@ -68,15 +68,15 @@ impl Server {
         Ok(tried.map_err(JobError::Definition)?)
     }
 
-    /// The ways to boot that a board's dictionary has.
+    /// A board's dictionary, as it is for no job in particular.
     ///
     /// # Errors
     /// What is wrong with it.
-    pub(super) async fn boot_methods(
+    pub(super) async fn device(
         &self,
         name: &Name,
         description: &BoardDescription,
-    ) -> Result<Vec<String>, ServerError> {
+    ) -> Result<Device, ServerError> {
         let (name, description) = (name.clone(), description.clone());
         let part = Part { name, role: None, description, console: None, outlet: None };
         let (folder, templates) = (self.0.logs.scratch(), self.0.config.templates.clone());
@@ -90,7 +90,7 @@ impl Server {
             problems.check(node.and_then(|node| Device::read(&node, &at)))
         });
         let read = read.await.unwrap_or_else(|error| Err(Failure::from_error(Kind::Bug, &error)));
-        Ok(read.map_err(JobError::Definition)?.boot_methods)
+        Ok(read.map_err(JobError::Definition)?)
     }
 
     /// Everything that a job's dispatcher needs.

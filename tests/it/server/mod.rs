@@ -13,6 +13,7 @@ mod python;
 mod rights;
 mod start;
 mod users;
+mod vm;
 
 use std::net::SocketAddr;
 

@@ -69,7 +69,8 @@ fn command(console: Option<&str>, device: &Device) -> Result<String, String> {
     })
 }
 
-async fn check(console: Option<&str>, checks: &mut Checks) {
+/// Notes what is wrong with the way to a console.
+pub(super) async fn check(console: Option<&str>, checks: &mut Checks) {
     let target = command(console, &checks.device);
     match target.and_then(|command| connection::Target::parse(&command)) {
         Ok(target) => {

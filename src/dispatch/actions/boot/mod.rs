@@ -42,6 +42,8 @@ mod uboot_commands;
 mod uefi;
 mod ums;
 mod uuu;
+mod vm;
+mod wait_ssh;
 
 pub use bootloader_overlay::Values;
 pub use connect_device::Connect;

@@ -4,16 +4,20 @@ use super::auto_login::AutoLoginAction;
 use super::expect_shell::ExpectShell;
 use super::export_env::ExportEnv;
 use super::overlay_unpack::OverlayUnpack;
+use super::wait_ssh::WaitForSsh;
 use crate::dispatch::action::{Action, Scene};
 use crate::dispatch::job::Boot;
 
 pub(super) type Actions = Vec<Box<dyn Action>>;
 
-/// From the kernel's first line to a shell that has the tests' environment; nothing for a boot block
-/// without prompts.
+/// From the kernel's first line to a shell that has the tests' environment, and to an SSH server where the boot
+/// block wants one; of that nothing for a boot block without prompts.
 pub(super) fn shell(boot: &Boot, scene: &Scene<'_>) -> Actions {
     let mut steps = login(boot);
-    if !steps.is_empty() && scene.has_tests() {
+    // Before anything of the job's is typed there.
+    let ssh = boot.wait_ssh.iter().map(|server| WaitForSsh { server: server.clone() });
+    steps.extend(ssh.map(|wait| Box::new(wait) as Box<dyn Action>));
+    if !boot.prompts.is_empty() && scene.has_tests() {
         steps.push(Box::new(ExpectShell));
         steps.extend(unpack(boot));
         steps.push(Box::new(ExportEnv));

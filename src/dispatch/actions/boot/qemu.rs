@@ -7,9 +7,11 @@ use futures_util::future::BoxFuture;
 
 use super::parts::{Actions, shell};
 use super::strategies::of;
+use crate::client::ConsoleRef;
 use crate::dispatch::action::{Action, Running, Scene};
 use crate::dispatch::actions::deploy::extract_nfsrootfs::ROOT;
-use crate::dispatch::context::Context;
+use crate::dispatch::connection::Target;
+use crate::dispatch::context::{Context, Settings};
 use crate::dispatch::error::Error;
 use crate::dispatch::host::{self, Started};
 use crate::dispatch::job::{Artefact, Block, Boot, Container, Kind};
@@ -284,6 +286,17 @@ impl ExecuteQemu {
     }
 }
 
+/// The board's console, where a `lava-serial` of the lab has it.
+async fn lab_console(connect: Option<String>, settings: &Settings) -> Result<ConsoleRef, Error> {
+    let missing = || {
+        Error::Configuration(
+            "the device has a \"line\", and no \"commands: connect\" that leads to a console of lava-serial".into(),
+        )
+    };
+    let target = Target::parse(&connect.ok_or_else(missing)?).map_err(Error::Configuration)?;
+    target.find(settings).await?.ok_or_else(missing)
+}
+
 /// The board's line and its console, once for the job.
 async fn connect(context: &mut Context) -> Result<(), Error> {
     let settings = context.settings.clone();
@@ -301,7 +314,15 @@ async fn connect(context: &mut Context) -> Result<(), Error> {
     // A board without a usable name has the job's.
     let name = context.device.hostname.parse::<Name>().map(|name| name.to_string());
     let name = name.unwrap_or_else(|_| format!("job-{}", settings.job_id));
-    let machine = Machine::new(&name, &settings.output).await?;
+    let line = context.device.vm.as_ref().and_then(|vm| vm.line.clone());
+    let machine = match line {
+        None => Machine::new(&name, &settings.output).await?,
+        Some(line) => {
+            let console = lab_console(context.device.connect.clone(), &settings).await?;
+            context.log.info(format!("waiting for {console} to open {}", line.display()));
+            Machine::behind(line, console, &settings.output).await?
+        }
+    };
     let connection = machine.attach(&settings.job_id).await?;
     let console = machine.console();
     context.log.info(format!("to watch on this host: lava-console {name} ({console})"));

@@ -23,6 +23,7 @@ use super::ssh::{SchrootLogin, ssh_steps};
 use super::uboot::UbootAction;
 use super::uefi::{uefi_menu_steps, uefi_steps};
 use super::uuu::uuu_steps;
+use super::vm::vm_steps;
 use crate::dispatch::action::{Action, Scene};
 use crate::dispatch::actions::Group;
 use crate::dispatch::job::Boot;
@@ -58,6 +59,7 @@ pub fn boot(boot: &Boot) -> Option<Box<dyn Action>> {
         "gdb" => Group::once("boot-gdb", gdb_steps),
         "uuu" => Group::retry("uuu-boot-retry", uuu_steps),
         "qdl" => Group::retry("boot-qdl-retry", qdl_steps),
+        "vm" => Group::retry("boot-vm", vm_steps),
         _ => return None,
     })
 }

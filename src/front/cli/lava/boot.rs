@@ -25,7 +25,7 @@ const TRIES: u32 = 200;
 #[derive(Debug, Args)]
 pub(super) struct BootArgs {
     board: Name,
-    /// The kernel; of a QEMU without --ramdisk and --append, its disk.
+    /// The kernel; of a virtual machine (lava image list --vm), and of a QEMU without --ramdisk and --append, its disk.
     #[arg(long, value_name = "IMAGE")]
     image: String,
     #[arg(long, value_name = "IMAGE")]
@@ -45,9 +45,15 @@ pub(super) struct BootArgs {
     /// As whom to log in where the console asks for that, without a password.
     #[arg(long, value_name = "USER")]
     login: Option<String>,
-    /// A public key that may log in by SSH from then on.
-    #[arg(long, value_name = "FILE", requires = "login")]
+    /// A public key that may log in by SSH from then on; of other boards than virtual machines with --login.
+    #[arg(long, value_name = "FILE")]
     ssh_key: Option<PathBuf>,
+    /// It is ready only when its SSH server answers; a virtual machine with an address is that anyway.
+    #[arg(long)]
+    ssh: bool,
+    /// It is ready although its SSH server may not answer.
+    #[arg(long, conflicts_with = "ssh")]
+    no_ssh: bool,
     /// Do not wait until it is ready.
     #[arg(long)]
     no_wait: bool,
@@ -70,6 +76,7 @@ pub(super) async fn run(args: BootArgs, ctx: &Context) -> Result<(), Failure> {
         prompts: args.prompt,
         login: args.login,
         ssh_key: key.transpose()?,
+        ssh: (args.ssh || args.no_ssh).then_some(args.ssh),
         user: Some(ctx.user().to_owned()),
     };
     let mut job = server.boot(&args.board, &asked).await?;
@@ -82,7 +89,13 @@ pub(super) async fn run(args: BootArgs, ctx: &Context) -> Result<(), Failure> {
             ctx.note(&format!("job {id}: {}{}", stage.as_str(), why(&job))).await;
         }
         if over {
-            let text = format!("{}: {} (job {id})\n", args.board, stage.as_str());
+            let mut text = format!("{}: {} (job {id})\n", args.board, stage.as_str());
+            if stage == BootState::Ready
+                && let Some(ssh) =
+                    server.board(args.board.as_str()).await.ok().and_then(|it| it.ssh())
+            {
+                text.push_str(&format!("  {ssh}\n"));
+            }
             tell(ctx, args.server.json, &job, &text).await?;
             return if job.has_ended() { ended(&job) } else { Ok(()) };
         }

@@ -13,7 +13,7 @@ use super::queue::ended;
 use super::{Context, console, exit, wait as run_to_end};
 use crate::client::server::LabServer;
 use crate::model::{
-    BoardInfo, BoardRequest, Ending, Failure, Kind, Name, RequestInfo, RequestState, Waiting, units,
+    BoardRequest, Ending, Failure, Kind, Name, RequestInfo, RequestState, Waiting, units,
 };
 
 /// While it is waited for, the request goes on for so long without us.
@@ -282,7 +282,7 @@ async fn connect(server: &LabServer, request: &RequestInfo) -> Result<String, Fa
         let board = server.board(name).await?;
         let ways = [
             board.console_url.is_some().then(|| format!("lava-console {name}")),
-            ssh(&board),
+            board.ssh().map(|place| place.to_string()),
             board.outlet_url.is_some().then(|| format!("lava reset {name}")),
             board.dictionary.is_some().then(|| format!("lava boot {name} --image …")),
             pages.as_ref().map(|url| format!("{url}/ui/boards/{name}")),
@@ -291,14 +291,6 @@ async fn connect(server: &LabServer, request: &RequestInfo) -> Result<String, Fa
     }
     text.push_str(&format!("  lava release {}\n", names.join(" ")));
     Ok(text)
-}
-
-/// How to get to a board's system by SSH, where its attributes say that.
-fn ssh(board: &BoardInfo) -> Option<String> {
-    let attribute = |key| board.attributes.get(key).map(String::as_str);
-    let (address, user) = (attribute("address")?, attribute("ssh-user").unwrap_or("root"));
-    let port = attribute("ssh-port").map(|port| format!("-p {port} ")).unwrap_or_default();
-    Some(format!("ssh {port}{user}@{address}"))
 }
 
 /// Where a request stands, in a sentence.

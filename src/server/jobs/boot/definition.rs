@@ -3,7 +3,11 @@
 use serde_json::{Value, json};
 
 use super::PASS;
-use crate::model::{BootRequest, Failure, Kind, LAB_SERVER, Name, Sha256};
+use crate::dispatch::device::Device;
+use crate::dispatch::vm::{METHOD, Vm};
+use crate::model::{
+    BootRequest, Failure, ImageInfo, Kind, LAB_SERVER, Name, Sha256, SshPlace, VmImage,
+};
 
 /// What most shells have at the end of what they print, and what busybox asks its terminal behind it.
 const PROMPTS: [&str; 1] = [r"[$#] (\x1b\[6n)?$"];
@@ -12,6 +16,8 @@ const LIMITS: [u32; 2] = [60, 30];
 /// The methods that load kernels over TFTP, the best one first.
 const LOADERS: [&str; 4] = ["u-boot", "grub", "ipxe", "barebox"];
 const QEMU: &str = "qemu";
+/// What a console asks who is not logged in.
+const LOGIN_PROMPT: &str = "login: ";
 
 /// A file for a board.
 #[derive(Debug, Clone)]
@@ -19,6 +25,8 @@ pub struct BootFile {
     /// `image`, `ramdisk` or `dtb`.
     pub part: &'static str,
     pub source: Source,
+    /// What is known of it by its name in the image store.
+    pub image: Option<ImageInfo>,
 }
 
 #[derive(Debug, Clone)]
@@ -42,33 +50,39 @@ pub(super) struct About<'a> {
     pub(super) kind: &'a str,
     pub(super) id: u64,
     pub(super) pass: &'a str,
+    /// Where the board's SSH server is, as far as its attributes say.
+    pub(super) ssh: Option<&'a SshPlace>,
 }
 
 /// # Errors
 /// When the board has no way to boot that is known here, or a key has no login.
 pub(super) fn definition(
     about: &About<'_>,
-    methods: &[String],
+    device: &Device,
     asked: &BootRequest,
     files: &[BootFile],
 ) -> Result<String, Failure> {
-    let has = |method: &str| methods.iter().any(|it| it == method);
+    let has = |method: &str| device.boot_methods.iter().any(|it| it == method);
+    if let Some(vm) = &device.vm {
+        let (deploy, boot) = machine(about, vm, asked, files)?;
+        return job(about, &deploy, &boot);
+    }
     let (deploy, mut boot) = match LOADERS.into_iter().find(|method| has(method)) {
         Some(method) => (tftp(about, files), loaded(method, asked, files)),
         None if has(QEMU) => (qemu(about, asked, files), json!({"method": QEMU, "media": "tmpfs"})),
         None => {
             let name = about.name;
-            let known = [&LOADERS[..], &[QEMU]].concat().join(", ");
+            let known = [&LOADERS[..], &[QEMU, METHOD]].concat().join(", ");
             let what =
                 format!("the dictionary of {name} has no way to boot that is known here: {known}");
             return Err(Failure::new(Kind::User, what)
                 .hint("submit a job that says how: lava submit, or set another dictionary"));
         }
     };
-    boot["prompts"] = match asked.prompts.is_empty() {
-        true => json!(PROMPTS),
-        false => json!(asked.prompts),
-    };
+    boot["prompts"] = prompts(asked);
+    if asked.ssh == Some(true) {
+        boot["wait_ssh"] = server(about)?;
+    }
     match (&asked.login, &asked.ssh_key) {
         (Some(user), key) => boot["auto_login"] = login(user, key.as_deref())?,
         (None, None) => {}
@@ -77,6 +91,10 @@ pub(super) fn definition(
             return Err(Failure::new(Kind::User, what).hint("say as whom: --login root"));
         }
     }
+    job(about, &deploy, &boot)
+}
+
+fn job(about: &About<'_>, deploy: &Value, boot: &Value) -> Result<String, Failure> {
     let job = json!({
         "job_name": format!("boot {}", about.name),
         "device_type": about.kind,
@@ -86,6 +104,82 @@ pub(super) fn definition(
         "actions": [{"deploy": deploy}, {"boot": boot}],
     });
     crate::yaml::to_string(&job).map_err(|error| Failure::new(Kind::Bug, error))
+}
+
+fn prompts(asked: &BootRequest) -> Value {
+    match asked.prompts.is_empty() {
+        true => json!(PROMPTS),
+        false => json!(asked.prompts),
+    }
+}
+
+/// The SSH server that is waited for.
+fn server(about: &About<'_>) -> Result<Value, Failure> {
+    let SshPlace { host, port, .. } = about.ssh.ok_or_else(|| {
+        let name = about.name;
+        let what = format!("nobody knows where the SSH server of {name} is");
+        Failure::new(Kind::User, what)
+            .hint(format!("lava board set {name} --attribute address=192.0.2.7"))
+    })?;
+    Ok(json!({"host": host, "port": port}))
+}
+
+/// A virtual machine with a disk of its own above the image. It is told its name and the key by its seed.
+fn machine(
+    about: &About<'_>,
+    vm: &Vm,
+    asked: &BootRequest,
+    files: &[BootFile],
+) -> Result<(Value, Value), Failure> {
+    let wrong = |what: String| Err(Failure::new(Kind::User, what));
+    let name = about.name;
+    let [disk] = files else {
+        return wrong(format!(
+            "{name} is a virtual machine: it boots from its disk alone, --image"
+        ));
+    };
+    if asked.append.is_some() || asked.commands.is_some() {
+        return wrong(format!(
+            "{name} is a virtual machine: its own boot loader says what it boots"
+        ));
+    }
+    if let Some(ImageInfo { name: image, vm: known, .. }) = &disk.image {
+        let Some(VmImage { arch, memory_mib, .. }) = known else {
+            let what = format!(
+                "{name} is a virtual machine, and {image} is not stored as the disk of one"
+            );
+            let hint = "lava image list --vm has those that are; lava image put FILE --vm x86_64 stores one";
+            return Err(Failure::new(Kind::User, what).hint(hint));
+        };
+        if *arch != vm.arch {
+            return wrong(format!("{image} is for {arch}, and {name} is {}", vm.arch));
+        }
+        let memory = memory_mib.filter(|memory| *memory > vm.memory);
+        if let Some(memory) = memory {
+            return wrong(format!(
+                "{image} needs {memory} MiB of memory, and {name} has {}",
+                vm.memory
+            ));
+        }
+    }
+    let mut boot = json!({"method": METHOD});
+    if asked.ssh.unwrap_or(about.ssh.is_some()) {
+        boot["wait_ssh"] = server(about)?;
+    }
+    if let Some(key) = &asked.ssh_key {
+        boot["ssh_keys"] = json!([public_key(key)?]);
+    }
+    match &asked.login {
+        Some(user) => {
+            boot["auto_login"] = login(user, None)?;
+            boot["prompts"] = prompts(asked);
+        }
+        None if !asked.prompts.is_empty() => boot["prompts"] = json!(asked.prompts),
+        None if boot.get("wait_ssh").is_none() => boot["prompts"] = json!([LOGIN_PROMPT]),
+        None => {}
+    }
+    let deploy = json!({"to": "tmpfs", "os": "oe", "images": {"disk": file(about, disk)}});
+    Ok((deploy, boot))
 }
 
 fn file(about: &About<'_>, file: &BootFile) -> Value {
@@ -154,20 +248,26 @@ fn qemu(about: &About<'_>, asked: &BootRequest, files: &[BootFile]) -> Value {
 }
 
 fn login(user: &str, key: Option<&str>) -> Result<Value, Failure> {
-    let mut login = json!({"login_prompt": "login: ", "username": user});
+    let mut login = json!({"login_prompt": LOGIN_PROMPT, "username": user});
     if let Some(key) = key {
-        let plain = key.trim();
-        let harmless = |c: char| c.is_ascii_alphanumeric() || " +/=@.-_:".contains(c);
-        if plain.is_empty() || plain.contains("PRIVATE") || !plain.chars().all(harmless) {
-            let what = "that is no public SSH key of one line, as ~/.ssh/id_ed25519.pub";
-            return Err(Failure::new(Kind::User, what));
-        }
+        let plain = public_key(key)?;
         login["login_commands"] = json!([
             "mkdir -p -m 700 ~/.ssh",
             format!("echo '{plain}' >> ~/.ssh/authorized_keys && chmod 600 ~/.ssh/authorized_keys"),
         ]);
     }
     Ok(login)
+}
+
+/// A public key, in which there is nothing that a shell or a file of keys takes for something else.
+fn public_key(key: &str) -> Result<&str, Failure> {
+    let plain = key.trim();
+    let harmless = |c: char| c.is_ascii_alphanumeric() || " +/=@.-_:".contains(c);
+    if plain.is_empty() || plain.contains("PRIVATE") || !plain.chars().all(harmless) {
+        let what = "that is no public SSH key of one line, as ~/.ssh/id_ed25519.pub";
+        return Err(Failure::new(Kind::User, what));
+    }
+    Ok(plain)
 }
 
 #[cfg(test)]

@@ -15,7 +15,7 @@ use super::{JobError, Record};
 use crate::dispatch::execute::LOG;
 use crate::model::{
     BootRequest, BootState, Ending, Failure, JobBoard, JobHealth, JobInfo, JobState, Kind, Name,
-    RequestState, Right, Sha256, units,
+    RequestState, Right, Sha256, SshPlace, units,
 };
 use crate::server::state::State;
 use crate::server::{Asker, Server, ServerError};
@@ -62,13 +62,14 @@ impl Server {
             state.bootable(name, asker)?;
             (name.clone(), found.description.clone())
         };
-        let methods = self.boot_methods(&name, &description).await?;
+        let device = self.device(&name, &description).await?;
+        let ssh = SshPlace::of(&description.attributes);
         let pass = pass().map_err(|error| Failure::from_error(Kind::Infra, &error));
         let pass = pass.map_err(JobError::Definition)?;
         let define = |id| {
-            let about =
-                definition::About { name: &name, kind: description.kind.as_str(), id, pass: &pass };
-            definition::definition(&about, &methods, asked, files)
+            let kind = description.kind.as_str();
+            let about = definition::About { name: &name, kind, id, pass: &pass, ssh: ssh.as_ref() };
+            definition::definition(&about, &device, asked, files)
         };
         let text = define(0).map_err(JobError::Definition)?;
         let mut wanted = read(&text, FILE).map_err(JobError::Definition)?;
@@ -263,8 +264,9 @@ fn stage_of(log: &str) -> BootState {
     }
 }
 
-/// The actions that wait for a shell.
-const LOGIN: [&str; 3] = ["auto-login-action", "login-action", "expect-shell-connection"];
+/// The actions that wait for a shell or an SSH server.
+const LOGIN: [&str; 4] =
+    ["auto-login-action", "login-action", "expect-shell-connection", "wait-for-ssh"];
 
 #[cfg(test)]
 mod tests {

@@ -6,6 +6,8 @@ mod put;
 
 use clap::{Args, Subcommand};
 
+pub(super) use list::{ListArgs, list};
+
 use super::Context;
 use super::board::{ServerArg, tell};
 use crate::model::Failure;
@@ -23,7 +25,7 @@ pub(super) struct ImageArgs {
 #[derive(Debug, Subcommand)]
 enum ImageVerb {
     Get(get::GetArgs),
-    List(list::ListArgs),
+    List(ListArgs),
     Put(put::PutArgs),
     Remove(list::RemoveArgs),
 }
@@ -31,7 +33,7 @@ enum ImageVerb {
 pub(super) async fn run(args: ImageArgs, ctx: &Context) -> Result<(), Failure> {
     match args.verb {
         ImageVerb::Get(args) => get::get(args, ctx).await,
-        ImageVerb::List(args) => list::list(args, ctx).await,
+        ImageVerb::List(args) => list(args, ctx).await,
         ImageVerb::Put(args) => put::put(args, ctx).await,
         ImageVerb::Remove(args) => list::remove(args, ctx).await,
     }

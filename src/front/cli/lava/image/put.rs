@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
+use bytesize::ByteSize;
 use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
 use sha2::Digest as _;
@@ -12,7 +13,7 @@ use tokio::io::{AsyncReadExt as _, AsyncSeekExt as _};
 use super::list::kept;
 use super::{Context, ServerArg, tell};
 use crate::client::server::LabServer;
-use crate::model::{Failure, Kind, Name, NewImage, Sha256, UploadRequest, units};
+use crate::model::{Failure, Kind, Name, NewImage, NewVm, Sha256, UploadRequest, VmArch, units};
 
 /// So many bytes are sent at once.
 const PIECE: usize = 8 * 1024 * 1024;
@@ -37,6 +38,12 @@ pub(super) struct PutArgs {
     /// What others should know of it.
     #[arg(long, value_name = "TEXT", default_value = "")]
     note: String,
+    /// It is the disk of a virtual machine with this processor: x86_64 (or aarch64); a qcow2 without a backing file.
+    #[arg(long, value_name = "ARCH")]
+    vm: Option<VmArch>,
+    /// With --vm: how much memory it needs at least, as 512MiB.
+    #[arg(long, value_name = "SIZE", requires = "vm", value_parser = memory)]
+    memory: Option<u32>,
     #[command(flatten)]
     server: ServerArg,
 }
@@ -62,6 +69,12 @@ fn keep(text: &str) -> Result<u64, String> {
     }
 }
 
+fn memory(text: &str) -> Result<u32, String> {
+    let bytes = text.parse::<ByteSize>().map_err(|_| format!("{text:?} is no size, as 512MiB"))?;
+    let mib = u32::try_from(bytes.as_u64().div_ceil(bytesize::MIB)).unwrap_or(u32::MAX);
+    Ok(mib.max(1))
+}
+
 pub(super) async fn put(args: PutArgs, ctx: &Context) -> Result<(), Failure> {
     let name = match args.name {
         Some(name) => name,
@@ -82,7 +95,8 @@ pub(super) async fn put(args: PutArgs, ctx: &Context) -> Result<(), Failure> {
         tokio::time::sleep(pause).await;
         pause = (pause * 2).min(LONGEST_PAUSE);
     }
-    let image = NewImage { sha256, keep_s: args.keep, note: args.note, user };
+    let vm = args.vm.map(|arch| NewVm { arch, memory_mib: args.memory });
+    let image = NewImage { sha256, keep_s: args.keep, note: args.note, vm, user };
     let image = server.put_image(&name, &image).await?;
     let text = format!(
         "{name} is stored, and kept {}{}\n",

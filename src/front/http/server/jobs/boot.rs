@@ -10,7 +10,7 @@ use super::super::images::content::respond;
 use super::super::{Answer, Body, By, asker, check, read};
 use super::{none, number};
 use crate::client::ErrorBody;
-use crate::model::{BootRequest, Failure, JobInfo, Kind, Sha256};
+use crate::model::{BootRequest, Failure, ImageInfo, JobInfo, Kind, Sha256};
 use crate::server::boot::{BootFile, PASS, Source};
 use crate::server::{Images, Server};
 
@@ -44,16 +44,22 @@ pub(in crate::front::http::server) async fn boot(
     let mut files = Vec::new();
     let parts = [("image", Some(image)), ("ramdisk", ramdisk.as_ref()), ("dtb", dtb.as_ref())];
     for (part, what) in parts.into_iter().filter_map(|(part, what)| Some((part, what?))) {
-        files.push(BootFile { part, source: source(&images, what).await? });
+        let (source, image) = source(&images, what).await?;
+        files.push(BootFile { part, source, image });
     }
     Ok(Json(server.boot_board(&name, &asked, &files, &asker).await?))
 }
 
-/// An image, or a URL that is no file of the worker's.
-async fn source(images: &Images, what: &str) -> Result<Source, ApiError> {
+/// An image, with what its name says of it, or a URL that is no file of the worker's.
+async fn source(images: &Images, what: &str) -> Result<(Source, Option<ImageInfo>), ApiError> {
     match what.split_once("://") {
-        None => Ok(Source::Stored(images.find(what).await?.0)),
-        Some(("http" | "https", _)) => Ok(Source::Url(what.to_owned())),
+        None => {
+            let (sha256, _) = images.find(what).await?;
+            // Of a file that is asked for by its hash nothing else is known.
+            let image = images.get(what).await.ok().filter(|image| image.sha256 == sha256);
+            Ok((Source::Stored(sha256), image))
+        }
+        Some(("http" | "https", _)) => Ok((Source::Url(what.to_owned()), None)),
         Some((scheme, _)) => {
             let what = format!("{scheme}:// is got for nobody: an image, http:// or https://");
             let hint = "lava image put FILE stores one";
