@@ -257,7 +257,7 @@ impl Server {
         offset: u64,
         bytes: Vec<u8>,
     ) -> Result<LogHeld, ServerError> {
-        let log = {
+        let (log, is_boot) = {
             let state = self.0.state.lock().await;
             let record = state.jobs.live.get(&id);
             let record = record.filter(|record| record.info.worker.as_ref() == Some(worker));
@@ -266,10 +266,14 @@ impl Server {
             if !record.info.logs().contains(&board) {
                 return Err(JobError::NoLog { id, board: board.to_owned() }.into());
             }
-            self.0.logs.open(id, board)
+            (self.0.logs.open(id, board), record.boot.is_some())
         };
         let held = blocking(move || log.append(offset, &bytes)).await;
-        Ok(held.map_err(|error| JobError::Log { id, error })?)
+        let held = held.map_err(|error| JobError::Log { id, error })?;
+        if is_boot {
+            self.look_at_boot(id, board).await;
+        }
+        Ok(held)
     }
 
     /// Hears that a job has ended. What it came to is in its log.

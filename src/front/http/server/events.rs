@@ -92,7 +92,7 @@ impl Following {
         let time_us = units::now_us();
         let told = |about: &str, id: String, what: &str| {
             let (about, what) = (about.to_owned(), what.to_owned());
-            LabEvent { time_us, about, id, what, health: None }
+            LabEvent { time_us, about, id, what, health: None, boot: None }
         };
         for (name, what) in changed(&last.boards, &now.boards) {
             if caller.may(Right::See, name.as_str()) {
@@ -140,6 +140,7 @@ impl Following {
                 id: id.to_string(),
                 what: job.state.as_str().to_owned(),
                 health: ended.then(|| job.health.as_str().to_owned()),
+                boot: job.boot,
             });
         }
     }

@@ -163,20 +163,23 @@ impl Server {
     /// A boot with how far it is.
     pub(super) fn with_stage(&self, mut info: JobInfo) -> JobInfo {
         if info.boot.is_some() {
-            info.boot = Some(match (info.state, info.health) {
-                // One that was held has a reason for its end.
-                (JobState::Finished, JobHealth::Complete) if info.error_msg.is_none() => {
-                    BootState::Ready
-                }
-                (JobState::Finished, _) => BootState::Failed,
-                (JobState::Running | JobState::Canceling, _) => {
-                    let board = info.boards.first().map_or("", |board| board.name.as_str());
-                    stage(&self.0.logs.folder(info.id, board).join(LOG))
-                }
-                _ => BootState::Queued,
-            });
+            info.boot = Some(settled(&info).unwrap_or_else(|| {
+                let board = info.boards.first().map_or("", |board| board.name.as_str());
+                stage(&self.0.logs.folder(info.id, board).join(LOG))
+            }));
         }
         info
+    }
+
+    /// More has come of the log of a boot: who follows the lab hears how far it is.
+    pub(super) async fn look_at_boot(&self, id: u64, board: &str) {
+        let log = self.0.logs.folder(id, board).join(LOG);
+        let Ok(stage) = tokio::task::spawn_blocking(move || stage(&log)).await else { return };
+        let mut state = self.0.state.lock().await;
+        let Some(record) = state.jobs.live.get_mut(&id) else { return };
+        if record.info.boot.replace(stage) != Some(stage) {
+            self.changed();
+        }
     }
 }
 
@@ -224,6 +227,28 @@ impl Boot {
     }
 }
 
+/// How far a boot is, as it was seen last; none of a job that is no boot.
+pub(in crate::server) fn standing(info: &JobInfo) -> Option<BootState> {
+    let seen = info.boot?;
+    Some(settled(info).unwrap_or(match seen {
+        BootState::Queued => BootState::Deploying,
+        seen => seen,
+    }))
+}
+
+/// How far a boot is, where its state tells; none of one that runs, whose log does.
+fn settled(info: &JobInfo) -> Option<BootState> {
+    match (info.state, info.health) {
+        // One that was held has a reason for its end.
+        (JobState::Finished, JobHealth::Complete) if info.error_msg.is_none() => {
+            Some(BootState::Ready)
+        }
+        (JobState::Finished, _) => Some(BootState::Failed),
+        (JobState::Running | JobState::Canceling, _) => None,
+        _ => Some(BootState::Queued),
+    }
+}
+
 /// 244 random bits.
 fn pass() -> std::io::Result<String> {
     let one = || std::fs::read_to_string("/proc/sys/kernel/random/uuid");
@@ -248,6 +273,8 @@ fn stage_of(log: &str) -> BootState {
     if log.contains(KEPT) {
         return BootState::Ready;
     }
+    // What is done last leaves a board on, or off: how far it came stands before that.
+    let log = log.rsplit_once(" finalize (").map_or(log, |(before, _)| before);
     // As `start: 2.4.1 auto-login-action`.
     let begun = log.rsplit("start: ").find_map(|rest| {
         let (level, name) = rest.split_once(' ')?;
@@ -278,6 +305,10 @@ mod tests {
             ("start: 1.2 x\"}\n{\"msg\":\"start: 2 uboot-action (t)", BootState::Booting),
             ("start: 2 a\nstart: 2.4 auto-login-action (timeout", BootState::Login),
             ("start: 2.4 auto-login-action\nstart: off", BootState::Login),
+            (
+                "start: 2 a\nstart: 2.1 login-action (t\nstart: 3 finalize (t\nstart: 3.1 power-off (t",
+                BootState::Login,
+            ),
             ("start: 2 a\nthe board is up, and is kept so", BootState::Ready),
         ] {
             assert_eq!(stage_of(log), state, "{log}");
