@@ -55,7 +55,7 @@ impl JobStanding {
         Self {
             state: info.state,
             health: info.health,
-            boot: jobs::boot::standing(info),
+            boot: jobs::boot::stage(info),
             user: info.user.clone(),
             boards: info.boards.iter().map(|board| board.name.clone()).collect(),
             viewers: viewers.cloned(),

@@ -29,6 +29,8 @@ pub enum ImageError {
     Elsewhere(String),
     #[error("the next byte is the one at {0}")]
     Offset(u64),
+    #[error("the file with the SHA-256 {0} is being removed just now: try again in some minutes")]
+    Removing(Sha256),
     #[error("it is being written by somebody else just now")]
     Busy,
     #[error("more came than the {0} bytes that were told")]
@@ -82,7 +84,10 @@ impl From<ImageError> for Failure {
                 .hint("give them names, or wait: what has none an hour later is removed"),
             ImageError::Elsewhere(_) => Self::new(Kind::Config, text),
             // Whoever asks again how far it is can go on.
-            ImageError::Offset(_) | ImageError::Busy | ImageError::BrokenOff(_) => {
+            ImageError::Offset(_)
+            | ImageError::Busy
+            | ImageError::Removing(_)
+            | ImageError::BrokenOff(_) => {
                 Self::new(Kind::Lab, text)
             }
             ImageError::NoUpload(_)

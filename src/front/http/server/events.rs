@@ -19,7 +19,7 @@ use super::follow::{Follower, Followers};
 use super::jobs::looker;
 use super::seen::sees_request;
 use super::{By, Caller};
-use crate::model::{JobState, LabEvent, Name, Right, units};
+use crate::model::{JobState, LabEvent, Right, units};
 use crate::server::{JobStanding, Overview, Server};
 
 /// Changes are told so often at most: what has changed twice meanwhile is told once.
@@ -128,9 +128,9 @@ impl Following {
         };
         // What has ended is not told again when it is not looked at any more.
         for (id, job) in told.into_iter().filter_map(|(id, job)| Some((id, job?))) {
-            let mut boards = job.boards.iter();
-            let on_board = |board: &Name| self.caller.may(Right::See, board.as_str());
-            if !job.may_be_seen(&asker, &groups) || (boards.len() > 0 && !boards.any(on_board)) {
+            let theirs = std::iter::once(&job.user);
+            if !job.may_be_seen(&asker, &groups) || !sees_request(&self.caller, theirs, &job.boards)
+            {
                 continue;
             }
             let ended = job.state == JobState::Finished;
