@@ -14,6 +14,7 @@ from ._http import LabError, Lost, Refused, Unreachable, WrongUse
 from .board import Board, Power, SshInfo
 from .boot import Boot
 from .console import CommandFailed, Console, Match, NotSeen, Ran
+from .images import Image, Images
 from .job import Job, Result
 from .lab import Lab, Lease, Request
 
@@ -22,6 +23,8 @@ __all__ = [
     "Boot",
     "CommandFailed",
     "Console",
+    "Image",
+    "Images",
     "Job",
     "Lab",
     "LabError",

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import http.client
+import io
 import json
 import os
 import socket
 import ssl
-from typing import Any, Callable, Iterator, Optional, Tuple
+from typing import Any, Callable, Generator, Iterator, Optional, Tuple, Union
 from urllib.parse import urlsplit
 
 TIMEOUT = 30.0
+# Long answers are read by so many bytes.
+PIECE = 256 * 1024
 
 
 class LabError(Exception):
@@ -18,6 +21,8 @@ class LabError(Exception):
 
     status: Optional[int] = None
     """What a daemon has answered, if one has."""
+    kind: Optional[str] = None
+    """Whose fault that daemon says it is: ``user``, ``config``, ``refused``, ``lab`` or ``infra``."""
 
     @property
     def may_pass(self) -> bool:
@@ -111,25 +116,53 @@ class Endpoint:
         self, method: str, path: str, body: Optional[Any] = None, timeout: float = TIMEOUT
     ) -> Any:
         """What the daemon answers."""
-        answer = self._answer(method, path, body, timeout)
+        data = None if body is None else json.dumps(body).encode()
+        return self._json(self._answer(method, path, data, "application/json", timeout))
+
+    def send(self, method: str, path: str, data: bytes, timeout: float) -> Any:
+        """What the daemon answers to bytes. The time-out is that of each step: a slow line takes as long as it takes."""
+        return self._json(self._answer(method, path, io.BytesIO(data), "application/octet-stream", timeout))
+
+    def text(self, path: str, timeout: float = TIMEOUT) -> str:
+        """What the daemon answers that is no JSON."""
+        return self._answer("GET", path, None, "", timeout).decode("utf-8", "replace")
+
+    def pieces(self, path: str, timeout: float = TIMEOUT) -> Iterator[bytes]:
+        """What the daemon answers, as it comes; of one that breaks off the end is missing."""
+        connection = self.connection(timeout)
+        try:
+            connection.request("GET", path, headers=self.headers())
+            response = connection.getresponse()
+            if response.status >= 400:
+                raise self.failure(response.status, response.read())
+            while True:
+                piece = response.read(PIECE)
+                if not piece:
+                    return
+                yield piece
+        except http.client.IncompleteRead as error:
+            yield error.partial
+        except (OSError, http.client.HTTPException) as error:
+            raise Unreachable(f"{self.url}: {error}") from error
+        finally:
+            connection.close()
+
+    def _json(self, answer: bytes) -> Any:
         try:
             return json.loads(answer) if answer else None
         except ValueError as error:
             raise Unreachable(f"{self.url}: that is no answer of a daemon: {answer[:200]!r}") from error
 
-    def text(self, path: str, timeout: float = TIMEOUT) -> str:
-        """What the daemon answers that is no JSON."""
-        return self._answer("GET", path, None, timeout).decode("utf-8", "replace")
-
-    def _answer(self, method: str, path: str, body: Optional[Any], timeout: float) -> bytes:
+    def _answer(
+        self, method: str, path: str, data: "Union[None, bytes, io.BytesIO]", kind: str, timeout: float
+    ) -> bytes:
         connection = self.connection(timeout)
         headers = self.headers()
-        text = None
-        if body is not None:
-            text = json.dumps(body).encode()
-            headers["Content-Type"] = "application/json"
+        if data is not None:
+            size = len(data) if isinstance(data, bytes) else data.getbuffer().nbytes
+            headers.update({"Content-Type": kind, "Content-Length": str(size)})
         try:
-            connection.request(method, path, text, headers)
+            connection.request(method, path, data, headers)
             response = connection.getresponse()
             answer = response.read()
         except (OSError, http.client.HTTPException) as error:
@@ -140,14 +173,16 @@ class Endpoint:
             raise self.failure(response.status, answer)
         return answer
 
-    def events(self, path: str, silence: Callable[[], float]) -> Iterator[Any]:
-        """The data of server-sent events, as they come; ``None`` whenever only a sign of life does."""
+    def events(self, path: str, silence: Callable[[], float]) -> "Generator[Any, None, None]":
+        """The data of server-sent events, as they come; ``None`` once it is answered, and whenever only a sign of life
+        comes."""
         connection = self.connection(silence())
         try:
             connection.request("GET", path, headers=self.headers())
             response = connection.getresponse()
             if response.status >= 400:
                 raise self.failure(response.status, response.read())
+            yield None
             while True:
                 if connection.sock is not None:
                     connection.sock.settimeout(silence())
@@ -173,8 +208,10 @@ def _told(url: str, status: int, answer: bytes) -> LabError:
         kind = error.get("kind")
     except (ValueError, KeyError, TypeError):
         return LabError(f"{url} answered {status}: {answer[:200]!r}")
+    failure = LabError(text)
     if kind == "refused" or status in (401, 403):
-        return Refused(text)
-    if kind in ("user", "config"):
-        return WrongUse(text)
-    return LabError(text)
+        failure = Refused(text)
+    elif kind in ("user", "config"):
+        failure = WrongUse(text)
+    failure.kind = kind
+    return failure

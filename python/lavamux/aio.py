@@ -13,52 +13,24 @@ Each call that waits has a thread of its own while it does.
 from __future__ import annotations
 
 import asyncio
+import os
 import threading
+import time
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Callable, Dict, List, Optional, Type, TypeVar, Union
+from typing import Any, AsyncGenerator, Callable, Dict, List, Optional, Type, TypeVar, Union
 
 from . import _files
+from ._thread import in_thread, stream
 from .board import Board, Power, SshInfo
 from .boot import Boot
 from .console import Console, Match, Ran
+from .images import Image, Images, Progress
 from .job import LOOK, Job, Result
 from .lab import Lab, Lease, Request
 
 T = TypeVar("T")
 _Kind = Optional[Type[BaseException]]
-
-
-async def _in_thread(work: Callable[[], T], undo: Optional[Callable[[T], None]] = None) -> T:
-    """What work comes to; what it has come to after nobody waits any more is undone."""
-    loop = asyncio.get_running_loop()
-    future: "asyncio.Future[T]" = loop.create_future()
-
-    def told(result: Optional[T], error: Optional[BaseException]) -> None:
-        if future.done():
-            if error is None and undo is not None:
-                threading.Thread(target=undo, args=(result,), daemon=True).start()
-        elif error is not None:
-            future.set_exception(error)
-        else:
-            future.set_result(result)  # type: ignore[arg-type]
-
-    def run() -> None:
-        result: Optional[T] = None
-        failed: Optional[BaseException] = None
-        try:
-            result = work()
-        except BaseException as error:
-            failed = error
-        try:
-            loop.call_soon_threadsafe(told, result, failed)
-        except RuntimeError:
-            # The loop is over.
-            if failed is None and undo is not None:
-                undo(result)  # type: ignore[arg-type]
-
-    threading.Thread(target=run, daemon=True, name="lavamux").start()
-    return await future
 
 
 class AsyncLab:
@@ -73,25 +45,39 @@ class AsyncLab:
         user: Optional[str] = None,
     ) -> None:
         self.sync = Lab(url, token=token, ca=ca, user=user)
+        self.images = AsyncImages(self.sync.images)
+
+    def events(self) -> "AsyncGenerator[Dict[str, Any], None]":
+        """As :meth:`lavamux.Lab.events`, for ``async for``."""
+        return stream(self.sync._events())
 
     async def boards(self) -> List[Dict[str, Any]]:
-        return await _in_thread(self.sync.boards)
+        return await in_thread(self.sync.boards)
 
     def result(self, name: str, result: str = "pass", **more: Any) -> None:
         """As :meth:`lavamux.Lab.result`; it waits for nobody."""
         self.sync.result(name, result, **more)
 
     async def board(self, name: str) -> "AsyncBoard":
-        return AsyncBoard(await _in_thread(lambda: self.sync.board(name)))
+        return AsyncBoard(await in_thread(lambda: self.sync.board(name)))
 
     async def submit_job(self, job: "Union[str, Path]") -> "AsyncJob":
-        return AsyncJob(await _in_thread(lambda: self.sync.submit_job(job)))
+        return AsyncJob(await in_thread(lambda: self.sync.submit_job(job)))
 
     async def job(self, id: int) -> "AsyncJob":
-        return AsyncJob(await _in_thread(lambda: self.sync.job(id)))
+        return AsyncJob(await in_thread(lambda: self.sync.job(id)))
+
+    async def jobs(self, limit: int = 50) -> "List[AsyncJob]":
+        return [AsyncJob(job) for job in await in_thread(lambda: self.sync.jobs(limit))]
+
+    async def run_ci(self, name: str, *args: str) -> "AsyncJob":
+        return AsyncJob(await in_thread(lambda: self.sync.run_ci(name, *args)))
+
+    async def ci_jobs(self) -> List[Dict[str, Any]]:
+        return await in_thread(self.sync.ci_jobs)
 
     async def submit(self, spec: str = "", **asked: Any) -> "AsyncRequest":
-        submit = _in_thread(lambda: self.sync.submit(spec, **asked), Request._give_up)
+        submit = in_thread(lambda: self.sync.submit(spec, **asked), Request._give_up)
         return AsyncRequest(await submit)
 
     async def reserve(
@@ -107,8 +93,67 @@ class AsyncLab:
         try:
             return await request.wait(timeout, progress)
         except BaseException:
-            await asyncio.shield(_in_thread(request.sync._give_up))
+            await asyncio.shield(in_thread(request.sync._give_up))
             raise
+
+
+class AsyncImages:
+    """As :class:`lavamux.Images`, which is ``sync``. Cancelled, files come or go no further."""
+
+    def __init__(self, images: Images) -> None:
+        self.sync = images
+
+    async def put(
+        self,
+        file: "Union[str, os.PathLike[str], bytes]",
+        name: Optional[str] = None,
+        *,
+        progress: Optional[Progress] = None,
+        **more: Any,
+    ) -> Image:
+        """As :meth:`lavamux.Images.put`; ``progress`` is called in the loop."""
+        return await _moved(lambda tell: self.sync.put(file, name, progress=tell, **more), progress)
+
+    async def get(
+        self,
+        name: str,
+        local: "Union[None, str, os.PathLike[str]]" = None,
+        *,
+        progress: Optional[Progress] = None,
+    ) -> Path:
+        """As :meth:`lavamux.Images.get`; ``progress`` is called in the loop."""
+        return await _moved(lambda tell: self.sync.get(name, local, progress=tell), progress)
+
+    async def read(self, name: str) -> bytes:
+        return await in_thread(lambda: self.sync.read(name))
+
+    async def find(self, name: str) -> Image:
+        return await in_thread(lambda: self.sync.find(name))
+
+    async def list(self) -> List[Image]:
+        return await in_thread(self.sync.list)
+
+    async def remove(self, name: str) -> None:
+        await in_thread(lambda: self.sync.remove(name))
+
+
+class _GivenUp(Exception):
+    """Nobody waits for the file any more."""
+
+
+async def _moved(move: Callable[[Progress], T], progress: Optional[Progress]) -> T:
+    loop, over = asyncio.get_running_loop(), threading.Event()
+
+    def tell(done: int, size: int) -> None:
+        if over.is_set():
+            raise _GivenUp
+        if progress is not None:
+            loop.call_soon_threadsafe(progress, done, size)
+
+    try:
+        return await in_thread(lambda: move(tell))
+    finally:
+        over.set()
 
 
 class AsyncJob:
@@ -129,8 +174,16 @@ class AsyncJob:
     def health(self) -> str:
         return self.sync.health
 
+    @property
+    def error(self) -> Optional[str]:
+        return self.sync.error
+
+    @property
+    def boards(self) -> List[str]:
+        return self.sync.boards
+
     async def look(self) -> "AsyncJob":
-        await _in_thread(self.sync.look)
+        await in_thread(self.sync.look)
         return self
 
     async def wait(self, timeout: Optional[float] = None) -> "AsyncJob":
@@ -144,10 +197,20 @@ class AsyncJob:
         return self
 
     async def results(self, board: Optional[str] = None) -> List[Result]:
-        return await _in_thread(lambda: self.sync.results(board))
+        return await in_thread(lambda: self.sync.results(board))
+
+    def log(self, line: int = 0, board: Optional[str] = None) -> "AsyncGenerator[Dict[str, Any], None]":
+        """As :meth:`lavamux.Job.log`, for ``async for``."""
+        return stream(self.sync._lines(line, board))
+
+    async def junit(self, board: Optional[str] = None) -> str:
+        return await in_thread(lambda: self.sync.junit(board))
+
+    async def resubmit(self) -> "AsyncJob":
+        return AsyncJob(await in_thread(self.sync.resubmit))
 
     async def cancel(self) -> None:
-        await _in_thread(self.sync.cancel)
+        await in_thread(self.sync.cancel)
 
 
 class AsyncRequest:
@@ -165,11 +228,19 @@ class AsyncRequest:
         return self.sync.state
 
     @property
+    def position(self) -> Optional[int]:
+        return self.sync.position
+
+    @property
+    def estimate(self) -> Optional[float]:
+        return self.sync.estimate
+
+    @property
     def why(self) -> str:
         return self.sync.why
 
     async def look(self) -> "AsyncRequest":
-        await _in_thread(self.sync.look)
+        await in_thread(self.sync.look)
         return self
 
     async def wait(
@@ -184,13 +255,13 @@ class AsyncRequest:
                 loop.call_soon_threadsafe(progress, request)
 
         try:
-            return AsyncLease(await _in_thread(lambda: self.sync.wait(timeout, tell)))
+            return AsyncLease(await in_thread(lambda: self.sync.wait(timeout, tell)))
         except asyncio.CancelledError:
             self.sync._cancelled.set()
             raise
 
     async def release(self) -> None:
-        await _in_thread(self.sync.release)
+        await in_thread(self.sync.release)
 
 
 class AsyncLease:
@@ -201,23 +272,34 @@ class AsyncLease:
         self.boards = [AsyncBoard(board) for board in lease.boards]
 
     @property
+    def id(self) -> int:
+        return self.sync.id
+
+    @property
+    def until(self) -> float:
+        return self.sync.until
+
+    @property
     def lost(self) -> bool:
         return self.sync.lost
 
     async def extend(self, *, hours: float = 0, minutes: float = 0) -> None:
-        await _in_thread(lambda: self.sync.extend(hours=hours, minutes=minutes))
+        await in_thread(lambda: self.sync.extend(hours=hours, minutes=minutes))
 
     async def share(self, user: str) -> None:
-        await _in_thread(lambda: self.sync.share(user))
+        await in_thread(lambda: self.sync.share(user))
+
+    async def unshare(self, user: str) -> None:
+        await in_thread(lambda: self.sync.unshare(user))
 
     async def release(self) -> None:
-        await _in_thread(self.sync.release)
+        await in_thread(self.sync.release)
 
     async def __aenter__(self) -> "Union[AsyncBoard, List[AsyncBoard]]":
         return self.boards[0] if len(self.boards) == 1 else self.boards
 
     async def __aexit__(self, kind: _Kind, error: Optional[BaseException], trace: Optional[TracebackType]) -> None:
-        await asyncio.shield(_in_thread(lambda: self.sync.__exit__(kind, error, trace)))
+        await asyncio.shield(in_thread(lambda: self.sync.__exit__(kind, error, trace)))
 
 
 class AsyncBoard:
@@ -238,24 +320,62 @@ class AsyncBoard:
         return self.sync.ssh_info()
 
     async def console(self, *, since: str = "head", exclusive: bool = False) -> "AsyncConsole":
-        attach = _in_thread(lambda: self.sync.console(since=since, exclusive=exclusive), Console.close)
+        attach = in_thread(lambda: self.sync.console(since=since, exclusive=exclusive), Console.close)
         return AsyncConsole(await attach)
 
-    async def boot(self, image: str, **asked: Any) -> Boot:
+    async def boot(self, image: str, **asked: Any) -> "AsyncBoot":
         """As :meth:`lavamux.Board.boot`; :meth:`wait_ready` waits for it."""
-        return await _in_thread(lambda: self.sync.boot(image, **asked))
+        return AsyncBoot(await in_thread(lambda: self.sync.boot(image, **asked)))
+
+    async def identify(self) -> str:
+        return await in_thread(self.sync.identify)
 
     async def wait_ready(self, prompt: Optional[str] = None, timeout: float = 300.0, since: str = "reset") -> None:
-        await _in_thread(lambda: self.sync.wait_ready(prompt, timeout, since))
+        await in_thread(lambda: self.sync.wait_ready(prompt, timeout, since))
 
     async def run(self, command: str, *, timeout: float = 60.0, check: bool = True) -> Ran:
-        return await _in_thread(lambda: self.sync.run(command, timeout=timeout, check=check))
+        return await in_thread(lambda: self.sync.run(command, timeout=timeout, check=check))
 
     async def put(self, local: "_files.Local", remote: str, *, timeout: float = 600.0) -> None:
-        await _in_thread(lambda: self.sync.put(local, remote, timeout=timeout))
+        await in_thread(lambda: self.sync.put(local, remote, timeout=timeout))
 
     async def get(self, remote: str, local: "Optional[_files.Path]" = None, *, timeout: float = 600.0) -> bytes:
-        return await _in_thread(lambda: self.sync.get(remote, local, timeout=timeout))
+        return await in_thread(lambda: self.sync.get(remote, local, timeout=timeout))
+
+
+class AsyncBoot:
+    """As :class:`lavamux.Boot`, which is ``sync``."""
+
+    def __init__(self, boot: Boot) -> None:
+        self.sync = boot
+
+    @property
+    def id(self) -> int:
+        return self.sync.id
+
+    @property
+    def state(self) -> str:
+        return self.sync.state
+
+    @property
+    def why(self) -> str:
+        return self.sync.why
+
+    async def look(self) -> "AsyncBoot":
+        await in_thread(self.sync.look)
+        return self
+
+    def follow(self) -> "AsyncGenerator[str, None]":
+        """As :meth:`lavamux.Boot.follow`, for ``async for``."""
+        return stream(self.sync._states(None))
+
+    async def wait_ready(self, timeout: Optional[float] = 1800.0) -> "AsyncBoot":
+        """As :meth:`lavamux.Boot.wait_ready`. Cancelled, it waits no more, and the boot goes on."""
+        end = None if timeout is None else time.monotonic() + timeout
+        async for _ in stream(self.sync._states(end)):
+            pass
+        self.sync._is_ready()
+        return self
 
 
 class AsyncPower:
@@ -265,16 +385,16 @@ class AsyncPower:
         self.sync = power
 
     async def on(self) -> str:
-        return await _in_thread(self.sync.on)
+        return await in_thread(self.sync.on)
 
     async def off(self) -> str:
-        return await _in_thread(self.sync.off)
+        return await in_thread(self.sync.off)
 
     async def cycle(self) -> str:
-        return await _in_thread(self.sync.cycle)
+        return await in_thread(self.sync.cycle)
 
     async def status(self) -> str:
-        return await _in_thread(self.sync.status)
+        return await in_thread(self.sync.status)
 
 
 class AsyncConsole:
@@ -284,31 +404,31 @@ class AsyncConsole:
         self.sync = console
 
     async def expect(self, pattern: Union[str, List[str]], timeout: float = 30.0) -> Match:
-        return await _in_thread(lambda: self.sync.expect(pattern, timeout))
+        return await in_thread(lambda: self.sync.expect(pattern, timeout))
 
     async def read(self, seconds: float) -> str:
-        return await _in_thread(lambda: self.sync.read(seconds))
+        return await in_thread(lambda: self.sync.read(seconds))
 
     async def send(self, text: str, timeout: float = 30.0) -> None:
-        await _in_thread(lambda: self.sync.send(text, timeout))
+        await in_thread(lambda: self.sync.send(text, timeout))
 
     async def sendline(self, text: str = "", timeout: float = 30.0) -> None:
-        await _in_thread(lambda: self.sync.sendline(text, timeout))
+        await in_thread(lambda: self.sync.sendline(text, timeout))
 
     async def run(self, command: str, *, timeout: float = 60.0, check: bool = True) -> Ran:
-        return await _in_thread(lambda: self.sync.run(command, timeout=timeout, check=check))
+        return await in_thread(lambda: self.sync.run(command, timeout=timeout, check=check))
 
     async def put(self, local: "_files.Local", remote: str, *, timeout: float = 600.0) -> None:
-        await _in_thread(lambda: self.sync.put(local, remote, timeout=timeout))
+        await in_thread(lambda: self.sync.put(local, remote, timeout=timeout))
 
     async def get(self, remote: str, local: "Optional[_files.Path]" = None, *, timeout: float = 600.0) -> bytes:
-        return await _in_thread(lambda: self.sync.get(remote, local, timeout=timeout))
+        return await in_thread(lambda: self.sync.get(remote, local, timeout=timeout))
 
     async def close(self) -> None:
-        await _in_thread(self.sync.close)
+        await in_thread(self.sync.close)
 
     async def __aenter__(self) -> "AsyncConsole":
         return self
 
     async def __aexit__(self, kind: _Kind, error: Optional[BaseException], trace: Optional[TracebackType]) -> None:
-        await asyncio.shield(_in_thread(self.sync.close))
+        await asyncio.shield(in_thread(self.sync.close))

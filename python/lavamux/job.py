@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Callable, Dict, Iterator, List, NamedTuple, Optional, Union
+from typing import TYPE_CHECKING, Any, Callable, Dict, Generator, Iterator, List, NamedTuple, Optional, Union
 from urllib.parse import quote
 
 from ._http import LabError, WrongUse
@@ -118,19 +118,25 @@ class Job:
     def log(self, line: int = 0, board: Optional[str] = None) -> Iterator[Dict[str, Any]]:
         """Each line of its log from one on, as they come, until the job has ended: ``lvl``, ``msg``, ``dt``. A server that is
         away for a while is waited for, and the log goes on where it was."""
+        for entry in self._lines(line, board):
+            if entry is not None:
+                yield entry
+
+    def _lines(self, line: int, board: Optional[str]) -> "Generator[Optional[Dict[str, Any]], None, None]":
+        """What :meth:`log` gives, and ``None`` at signs of life."""
         next_line = line
         while True:
             path = self._path("/log/follow", board=board, line=str(next_line))
             try:
                 for entry in self._lab._server.events(path, lambda: SILENCE):
-                    if entry is not None:
-                        next_line += 1
-                        yield entry
+                    yield entry
+                    next_line += entry is not None
                 if self.look().state == "finished":
                     return
             except LabError as error:
                 if not error.may_pass:
                     raise
+                yield None
             time.sleep(0.5)
 
     def _path(self, rest: str = "", **query: Optional[str]) -> str:

@@ -9,12 +9,13 @@ import threading
 import time
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Callable, Dict, Iterator, List, Optional, Type, Union
+from typing import Any, Callable, Dict, Generator, Iterator, List, Optional, Type, Union
 from urllib.parse import quote
 
 from ._heart import Heart
 from ._http import TIMEOUT, Endpoint, LabError, Lost, Refused, Unreachable, WrongUse
 from .board import Board
+from .images import Images
 from .job import Job, definition
 
 # A request and its lease end by themselves when nothing is heard of us for so long.
@@ -49,6 +50,8 @@ class Lab:
         self.user = user or os.environ.get("LAVA_USER") or getpass.getuser()
         self._server = Endpoint(url, self._token, ca)
         self._heart = Heart(self._server, self.user)
+        self.images = Images(self._server, self.user)
+        """The files that the server keeps, for :meth:`Board.boot` and jobs."""
 
     def boards(self) -> List[Dict[str, Any]]:
         """What the server knows of each board."""
@@ -56,11 +59,16 @@ class Lab:
         return found
 
     def events(self) -> Iterator[Dict[str, Any]]:
-        """What becomes of boards, requests and daemons from now on, without end: ``about`` what, its ``id``, and
-        ``what`` it is now. Raises :class:`Unreachable` when the server is gone; what was missed is in the lists then."""
-        for event in self._server.events("/events", lambda: SILENCE):
+        """What becomes of boards, requests, jobs and daemons from now on, without end: ``about`` what, its ``id``, and
+        ``what`` it is now; of a board's boot also how far it is, ``boot``. Raises :class:`Unreachable` when the server is
+        gone; what was missed is in the lists then."""
+        for event in self._events():
             if event is not None:
                 yield event
+
+    def _events(self) -> "Generator[Optional[Dict[str, Any]], None, None]":
+        """What :meth:`events` gives, and ``None`` at signs of life."""
+        yield from self._server.events("/events", lambda: SILENCE)
         raise Unreachable("the server has ended its events")
 
     def submit(
@@ -165,6 +173,16 @@ class Lab:
         """The newest jobs that one may see."""
         found = self._server.ask("GET", f"/jobs?limit={limit}&user={quote(self.user)}")
         return [Job(self, info) for info in found]
+
+    def run_ci(self, name: str, *args: str) -> Job:
+        """Has a CI job (``lava ci``) run, as oneself, and does not wait for it; ``args`` is what its script is given."""
+        body = {"args": list(args), "user": self.user}
+        return Job(self, self._server.ask("POST", f"/ci/{quote(name)}/run", body))
+
+    def ci_jobs(self) -> List[Dict[str, Any]]:
+        """The CI jobs that there are: ``name``, ``git``, ``script`` and whatever else is said of each."""
+        found: List[Dict[str, Any]] = self._server.ask("GET", "/ci")
+        return found
 
     def board(self, name: str) -> Board:
         """A board by its name, whoever has it."""

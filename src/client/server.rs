@@ -13,8 +13,9 @@ use super::{Endpoint, Http, Login, percent_encoded};
 use crate::config::runtime_dir;
 use crate::model::{
     Announced, Announcee, Announcement, BoardDescription, BoardIdentity, BoardInfo, BoardRecord,
-    BoardRequest, DaemonInfo, Failure, GroupInfo, HealthChange, IdentityVerdict, Kind, LeaseChange,
-    Name, NewToken, RequestInfo, Rights, TokenRequest, UserChange, UserDescription, UserInfo,
+    BoardRequest, DaemonInfo, Failure, GroupInfo, HealthChange, IdentityVerdict, Kind, LabEvent,
+    LeaseChange, Name, NewToken, RequestInfo, Rights, TokenRequest, UserChange, UserDescription,
+    UserInfo,
 };
 
 /// A server says something every 5 s; one that has said nothing for so long is gone.
@@ -32,6 +33,10 @@ pub struct LabServer {
 /// What becomes of a request.
 #[derive(Debug)]
 pub struct Follow(JsonLines);
+
+/// What becomes of all there is.
+#[derive(Debug)]
+pub struct LabEvents(JsonLines);
 
 impl LabServer {
     pub fn new(endpoint: Endpoint, login: Login) -> Self {
@@ -221,11 +226,27 @@ impl LabServer {
         self.http.post(&format!("/leases/{id}/{how}"), change).await
     }
 
+    /// Follows what becomes of boards, requests, jobs and daemons.
+    pub async fn events(&self) -> Result<LabEvents, Failure> {
+        let body = self.http.clone().with_timeout(SILENCE).body("/events").await?;
+        Ok(LabEvents(JsonLines::new("what becomes of the lab", body)))
+    }
+
     /// Follows a request until it has ended; the server hears of the user meanwhile.
     pub async fn follow(&self, id: u64, user: &str) -> Result<Follow, Failure> {
         let path = by(&format!("/requests/{id}/follow"), user);
         let body = self.http.clone().with_timeout(SILENCE).body(&path).await?;
         Ok(Follow(JsonLines::new("a request", body)))
+    }
+}
+
+impl LabEvents {
+    /// What has happened next; `None` when the server has ended. Cancel safe.
+    ///
+    /// # Errors
+    /// [`Kind::Lab`] when the server is gone, or is not understood.
+    pub async fn next(&mut self) -> Result<Option<LabEvent>, Failure> {
+        self.0.next_event().await
     }
 }
 

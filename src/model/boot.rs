@@ -40,8 +40,8 @@ pub struct BootRequest {
     pub user: Option<String>,
 }
 
-/// How far a boot is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+/// How far a boot is, the latest last.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum BootState {
     /// It waits for a worker.

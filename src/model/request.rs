@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::Name;
+use super::{BootState, Name};
 
 /// "A board like this, for so long."
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -186,6 +186,9 @@ pub struct LabEvent {
     /// Of a job that has ended what it came to: `complete`, `incomplete` or `canceled`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub health: Option<String>,
+    /// Of the boot of a board that somebody has leased: how far it is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub boot: Option<BootState>,
 }
 
 impl RequestState {

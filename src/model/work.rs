@@ -1,7 +1,7 @@
 //! What a worker and a server tell each other. Either may be of another version: what one does not know of
 //! the other's words it leaves alone, and what is not said has a default.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
@@ -32,18 +32,18 @@ pub struct WorkerHello {
     /// So many jobs it runs at a time.
     #[serde(default)]
     pub slots: usize,
-    /// The jobs that it has and whose end it has not told yet.
+    /// The jobs that it has and whose end it has not told yet, 10,000 at most.
     #[serde(default)]
-    pub jobs: Vec<u64>,
+    pub jobs: BTreeSet<u64>,
     /// It runs scripts, too.
     #[serde(default)]
     pub scripts: bool,
     /// Those of them that it ends already as it was told to: it need not be told again.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub canceling: Vec<u64>,
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub canceling: BTreeSet<u64>,
     /// Those that it ends and then forgets.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub dropping: Vec<u64>,
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub dropping: BTreeSet<u64>,
 }
 
 /// What a worker is to do.

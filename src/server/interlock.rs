@@ -296,7 +296,7 @@ impl State {
         let until_us = info.until_us?;
         // It is looked for a boot, among all jobs, only where the lease is nearly over.
         let nearly = until_us <= units::now_us().saturating_add(OVERTIME_US);
-        if info.job.is_none() && !(nearly && self.is_booted(info.id)) {
+        if info.job.is_none() && !(nearly && self.boots_in_hand(info.id).next().is_some()) {
             return Some(until_us);
         }
         let lease = self.lab.lease(info.id).map_or(0, |lease| lease.until);

@@ -259,6 +259,9 @@ impl State {
         if record.info.state != RequestState::Leased {
             return Err(ServerError::NoLease(id, record.info.state.as_str()));
         }
+        if let Some(job) = self.ends_with(id) {
+            return Err(JobError::LeaseEnds { request: id, job }.into());
+        }
         Ok(Record::clone(record))
     }
 }

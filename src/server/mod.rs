@@ -45,7 +45,7 @@ use crate::store::Store;
 pub use error::ServerError;
 use heard::Heard;
 pub use images::{ImageError, Images};
-pub use jobs::{JobError, boot};
+pub use jobs::{JobError, JobList, boot};
 use jobs::{Logs, WorkerKey};
 pub use overview::{JobStanding, Overview};
 use published::{Interest, Published};

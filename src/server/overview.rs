@@ -6,7 +6,7 @@ use std::sync::{Arc, PoisonError};
 use super::jobs::{self, Viewers, may_see};
 use super::state::{Board, Record, State};
 use super::{Asker, Server};
-use crate::model::{JobHealth, JobInfo, JobState, Name, RequestInfo};
+use crate::model::{BootState, JobHealth, JobInfo, JobState, Name, RequestInfo};
 
 /// The lab at a moment.
 #[derive(Debug, Default)]
@@ -43,6 +43,8 @@ pub struct Standing {
 pub struct JobStanding {
     pub state: JobState,
     pub health: JobHealth,
+    /// Of a boot, how far it is.
+    pub boot: Option<BootState>,
     pub user: String,
     pub boards: Vec<Name>,
     viewers: Option<Viewers>,
@@ -53,6 +55,7 @@ impl JobStanding {
         Self {
             state: info.state,
             health: info.health,
+            boot: jobs::boot::stage(info),
             user: info.user.clone(),
             boards: info.boards.iter().map(|board| board.name.clone()).collect(),
             viewers: viewers.cloned(),

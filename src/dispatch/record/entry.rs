@@ -14,6 +14,8 @@ use crate::model::{Failure, Kind};
 
 /// The longest line of a log, in bytes: some times the longest console line, escaped.
 const MAX_LINE: u64 = 1 << 20;
+/// So deep actions are followed: ours are some levels deep, and a log that nobody has ended may begin any number.
+const MAX_DEPTH: usize = 64;
 
 /// A line of the log.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -118,7 +120,9 @@ fn follow(entry: &mut Entry, open: &mut Arc<Vec<(String, String)>>) {
     let mut words = said.split(' ');
     let (verb, level, name) = (words.next(), words.next(), words.next());
     let action = level.zip(name).map(|(level, name)| (level.to_owned(), name.to_owned()));
-    if let (Some("start:"), Some(action)) = (verb, &action) {
+    if let (Some("start:"), Some(action)) = (verb, &action)
+        && open.len() < MAX_DEPTH
+    {
         Arc::make_mut(open).push(action.clone());
     }
     entry.actions = open.clone();

@@ -6,11 +6,14 @@ use std::fmt::Write as _;
 
 use super::{Report, Suite, Timed};
 
-/// The whole document.
+/// The whole document. Writing to a String cannot fail.
 pub fn junit(report: &Report) -> String {
     let mut xml = String::from("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<testsuites>\n");
     for suite in &report.suites {
         write_suite(suite, report, &mut xml);
+    }
+    if report.left_out > 0 {
+        let _ = writeln!(xml, "  <!-- {} more results were left out -->", report.left_out);
     }
     xml.push_str("</testsuites>\n");
     xml

@@ -21,6 +21,9 @@ pub fn tap(report: &Report) -> String {
         let _ = writeln!(text, "{ok} {number} - {name}{directive}");
         diagnosis(timed, &mut text);
     }
+    if report.left_out > 0 {
+        let _ = writeln!(text, "# {} more results were left out", report.left_out);
+    }
     text
 }
 

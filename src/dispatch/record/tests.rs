@@ -129,3 +129,66 @@ fn what_is_no_log_is_told_with_its_line() {
         told(&path)
     );
 }
+
+/// A log with these lines: level and message.
+fn log_of(lines: impl Iterator<Item = (&'static str, serde_json::Value)>) -> tempfile::TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    let dt = "2026-11-21T10:00:00.000Z";
+    let line = |(lvl, msg)| serde_json::json!({"dt": dt, "lvl": lvl, "msg": msg}).to_string();
+    let text: Vec<String> = lines.map(line).chain([String::new()]).collect();
+    std::fs::write(folder.path().join("output.jsonl"), text.join("\n")).unwrap();
+    folder
+}
+
+fn case(definition: &str, case: &str) -> serde_json::Value {
+    serde_json::json!({"definition": definition, "case": case, "result": "pass"})
+}
+
+#[test]
+fn of_too_many_results_the_first_and_the_jobs_own_are_kept_and_all_are_counted() {
+    let many = (0..100_500).map(|number| ("results", case(&format!("d{}", number % 50_000), "a")));
+    let folder = log_of(many.chain([("results", case("lava", "job"))]));
+    let report = Report::read(folder.path()).unwrap();
+    let kept: usize = report.suites.iter().map(|suite| suite.cases.len()).sum();
+    assert_eq!((kept, report.left_out, report.job.as_str()), (100_001, 500, "complete"));
+    assert_eq!((report.suites[0].name.as_str(), report.suites[0].cases.len()), ("d0", 2));
+    assert_eq!(report.suites.last().unwrap().name, "lava");
+    assert!(junit(&report).contains("<!-- 500 more results"));
+    let outcome = Outcome::read(folder.path()).unwrap();
+    assert_eq!((outcome.complete, outcome.tally.pass), (Some(true), 100_500));
+    // The page of the job reads it otherwise, and knows the same.
+    let mut view = View::new(folder.path().join("output.jsonl"));
+    view.grow().unwrap();
+    assert_eq!(*view.report(), report);
+}
+
+#[test]
+fn results_with_a_lot_in_them_take_no_more_memory_than_there_is_for_them() {
+    let extra: serde_json::Map<_, _> = (0..2000).map(|i| (i.to_string(), "".into())).collect();
+    let mut large = case("d", "a");
+    large["extra"] = extra.into();
+    let report = Report::read(log_of([("results", large)].into_iter()).path()).unwrap();
+    assert!(report.suites[0].cases[0].case.extra.is_empty());
+    let mut report = Report::read(log_of(std::iter::empty()).path()).unwrap();
+    for number in 0..3000 {
+        let text = Some(format!("{number}{}", "x".repeat(50_000)));
+        let own = crate::dispatch::results::CaseResult { error_msg: text, ..Default::default() };
+        report.add(own, None);
+    }
+    let kept = report.suites[0].cases.len() as u64;
+    assert!(report.memory() <= 96 << 20, "{}", report.memory());
+    assert!(kept > 1000 && kept + report.left_out == 3000, "{kept}");
+}
+
+#[test]
+fn actions_that_are_only_begun_are_followed_some_levels_deep() {
+    let begun = (0..100_000).map(|_| ("info", "start: 1 boot (timeout 00:01:00)".into()));
+    let folder = log_of(begun.chain([("target", "hello".into())]));
+    let mut deepest = 0;
+    read(&folder.path().join("output.jsonl"), 0, |entry| {
+        deepest = deepest.max(entry.actions.len());
+        Ok(ControlFlow::Continue(()))
+    })
+    .unwrap();
+    assert_eq!(deepest, 64);
+}

@@ -4,17 +4,19 @@ use std::io;
 use std::path::Path;
 
 /// The files of the package.
-const FILES: [(&str, &str); 13] = [
+const FILES: [(&str, &str); 15] = [
     ("__init__.py", include_str!("../../../python/lavamux/__init__.py")),
     ("_files.py", include_str!("../../../python/lavamux/_files.py")),
     ("_heart.py", include_str!("../../../python/lavamux/_heart.py")),
     ("_http.py", include_str!("../../../python/lavamux/_http.py")),
     ("_text.py", include_str!("../../../python/lavamux/_text.py")),
+    ("_thread.py", include_str!("../../../python/lavamux/_thread.py")),
     ("_websocket.py", include_str!("../../../python/lavamux/_websocket.py")),
     ("aio.py", include_str!("../../../python/lavamux/aio.py")),
     ("board.py", include_str!("../../../python/lavamux/board.py")),
     ("boot.py", include_str!("../../../python/lavamux/boot.py")),
     ("console.py", include_str!("../../../python/lavamux/console.py")),
+    ("images.py", include_str!("../../../python/lavamux/images.py")),
     ("job.py", include_str!("../../../python/lavamux/job.py")),
     ("lab.py", include_str!("../../../python/lavamux/lab.py")),
     ("pytest_plugin.py", include_str!("../../../python/lavamux/pytest_plugin.py")),

@@ -9,7 +9,7 @@ pub mod claim;
 mod folder;
 mod job;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
 use std::fs::{DirBuilder, File};
 use std::io::Write as _;
@@ -309,7 +309,7 @@ enum Obeyed {
 
 impl Shared {
     /// The jobs whose orders are so.
-    fn those(&self, are: impl Fn(&Orders) -> bool) -> Vec<u64> {
+    fn those(&self, are: impl Fn(&Orders) -> bool) -> BTreeSet<u64> {
         self.jobs().iter().filter(|(_, orders)| are(orders)).map(|(id, _)| *id).collect()
     }
 

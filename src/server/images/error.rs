@@ -32,6 +32,8 @@ pub enum ImageError {
     Offset(u64),
     #[error("{name} cannot be the disk of a virtual machine: {error}")]
     NoDisk { name: String, error: Qcow2Error },
+    #[error("the file with the SHA-256 {0} is being removed just now: try again in some minutes")]
+    Removing(Sha256),
     #[error("it is being written by somebody else just now")]
     Busy,
     #[error("more came than the {0} bytes that were told")]
@@ -85,7 +87,10 @@ impl From<ImageError> for Failure {
                 .hint("give them names, or wait: what has none an hour later is removed"),
             ImageError::Elsewhere(_) => Self::new(Kind::Config, text),
             // Whoever asks again how far it is can go on.
-            ImageError::Offset(_) | ImageError::Busy | ImageError::BrokenOff(_) => {
+            ImageError::Offset(_)
+            | ImageError::Busy
+            | ImageError::Removing(_)
+            | ImageError::BrokenOff(_) => {
                 Self::new(Kind::Lab, text)
             }
             ImageError::NoUpload(_)

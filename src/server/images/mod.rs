@@ -10,6 +10,7 @@ mod grace;
 mod parts;
 mod place;
 mod quota;
+mod removal;
 #[cfg(test)]
 mod tests;
 mod tidy;
@@ -18,6 +19,7 @@ mod upload;
 use std::collections::{HashMap, HashSet};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
 
 use futures_util::StreamExt as _;
 use serde_json::json;
@@ -33,6 +35,7 @@ pub use error::ImageError;
 
 use super::Asker;
 use grace::Grace;
+use removal::Removals;
 
 /// The image store of a lab.
 #[derive(Debug, Clone)]
@@ -50,6 +53,8 @@ struct Inner {
     gate: tokio::sync::Mutex<Grace>,
     /// … and since when what was left half done has not changed.
     left: tokio::sync::Mutex<Grace>,
+    /// The files whose removal has begun, and may still happen.
+    removals: Removals,
 }
 
 /// The uploads that are under way in this process.
@@ -71,7 +76,9 @@ impl Images {
             Failure::new(Kind::Infra, format!("{}: {error}", uploads.display()))
         })?;
         let (writing, gate, left) = (Mutex::default(), Default::default(), Default::default());
-        Ok(Self(Arc::new(Inner { store, objects, uploads, config, writing, gate, left })))
+        let removals = Removals::default();
+        let inner = Inner { store, objects, uploads, config, writing, gate, left, removals };
+        Ok(Self(Arc::new(inner)))
     }
 
     /// All that have a name.
@@ -107,6 +114,7 @@ impl Images {
         }
         // From here on the file stays, and the name is nobody else's.
         let mut gate = self.0.gate.lock().await;
+        self.0.removals.check(&new.sha256, Instant::now())?;
         let size = self.0.objects.size(&new.sha256).await?;
         let size = size.ok_or_else(|| ImageError::NotHere(new.sha256.clone()))?;
         let before = self.0.store.image(name.as_str()).await?;

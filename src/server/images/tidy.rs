@@ -4,7 +4,6 @@
 use std::collections::HashSet;
 use std::time::{Duration, Instant};
 
-use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
 use super::clock::Clock;
@@ -88,15 +87,17 @@ impl Images {
         Ok(())
     }
 
-    /// Removes a file. The gate is shut, so that it is not given a name meanwhile.
+    /// Removes a file. The gate is shut, so that it is not given a name meanwhile; one whose removal takes longer than
+    /// that is nobody's until it is over.
     pub(super) async fn remove_file(
         &self,
         gate: &mut Grace,
         hash: &Sha256,
     ) -> Result<(), ImageError> {
         self.0.store.check_trust()?;
-        let late = |_| ImageError::Slow { what: hash.to_string(), limit: REMOVAL };
-        timeout(REMOVAL, self.0.objects.remove(hash)).await.map_err(late)??;
+        let (objects, file) = (self.0.objects.clone(), hash.clone());
+        let removal = async move { objects.remove(&file).await };
+        self.0.removals.carry_out(hash, REMOVAL, removal).await?;
         self.0.store.remove_file(hash.as_str()).await?;
         gate.renew(hash.as_str());
         Ok(())

@@ -1,7 +1,7 @@
 //! Files on their way in. How far one is, is how long its part is on the disk: an upload goes on after
 //! whatever broke it off, the end of this process too.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use futures_util::{Stream, StreamExt as _};
@@ -40,6 +40,7 @@ impl Images {
         let id = id_of(user, &sha256);
         // What is here is not removed now that it is asked for, and nobody gets the same room twice.
         let mut gate = self.0.gate.lock().await;
+        self.0.removals.check(&sha256, Instant::now())?;
         if self.0.objects.size(&sha256).await? == Some(size) {
             gate.renew(sha256.as_str());
             return Ok(UploadInfo { id, offset: size, size, sha256, done: true });
@@ -145,6 +146,12 @@ impl Images {
         }
         let row =
             FileRow { sha256: upload.sha256.to_string(), size: upload.size, user: user.to_owned() };
+        {
+            let mut gate = self.0.gate.lock().await;
+            self.0.removals.check(&upload.sha256, Instant::now())?;
+            // Nor does a removal begin while it is stored.
+            gate.renew(&row.sha256);
+        }
         // It is known before it is there: what a crash leaves is removed like any other.
         self.0.store.put_file(&row).await?;
         self.0.objects.put(&upload.sha256, &self.part(&upload.id)).await?;

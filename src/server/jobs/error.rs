@@ -12,6 +12,10 @@ pub enum JobError {
     NotYours { id: u64, user: String },
     #[error("request {request} has the boards of job {job}")]
     HasBoards { request: u64, job: u64 },
+    #[error(
+        "request {request} was given back, or its time was over, and ends with its boot, job {job}"
+    )]
+    LeaseEnds { request: u64, job: u64 },
     #[error("job {0} has ended already")]
     Ended(u64),
     #[error("another worker of the name {0} is there")]
@@ -54,9 +58,10 @@ impl From<JobError> for Failure {
             JobError::HasBoards { job, .. } => {
                 Self::new(Kind::Refused, text).hint(format!("lava job cancel {job} ends it"))
             }
-            JobError::Ended(_) | JobError::NotOn { .. } | JobError::LogShort { .. } => {
-                Self::new(Kind::Refused, text)
-            }
+            JobError::LeaseEnds { .. }
+            | JobError::Ended(_)
+            | JobError::NotOn { .. }
+            | JobError::LogShort { .. } => Self::new(Kind::Refused, text),
             JobError::Log { .. } | JobError::Token { .. } => Self::new(Kind::Infra, text),
         }
     }

@@ -14,10 +14,11 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::watch;
 
+use super::boot::Progress;
 use super::rest::Rest;
 use crate::dispatch::execute::LOG;
 use crate::dispatch::index;
-use crate::model::{LogHeld, units};
+use crate::model::{BootState, LogHeld, units};
 
 /// The longest log of a board, in bytes; of what comes after it some lines are kept.
 const MAX_LOG: u64 = 1 << 30;
@@ -40,6 +41,8 @@ pub(in crate::server) struct JobLog {
     writer: Mutex<Option<Writer>>,
     /// How many bytes there are.
     held: watch::Sender<u64>,
+    /// Of a boot.
+    progress: Mutex<Progress>,
 }
 
 #[derive(Debug)]
@@ -90,7 +93,7 @@ impl Logs {
         let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
         let log = open.entry((job, board.to_owned())).or_insert_with(|| {
             let path = self.folder(job, board).join(LOG);
-            Arc::new(JobLog { path, writer: Mutex::default(), held: watch::Sender::new(0) })
+            Arc::new(JobLog::new(path))
         });
         log.clone()
     }
@@ -103,6 +106,11 @@ impl Logs {
 }
 
 impl JobLog {
+    fn new(path: PathBuf) -> Self {
+        let (writer, progress) = (Mutex::default(), Mutex::default());
+        Self { path, writer, held: watch::Sender::new(0), progress }
+    }
+
     /// Follows how many bytes there are.
     pub(in crate::server) fn held(&self) -> watch::Receiver<u64> {
         self.held.subscribe()
@@ -126,6 +134,15 @@ impl JobLog {
         let held = writer.held;
         self.held.send_if_modified(|known| std::mem::replace(known, held) != held);
         Ok(LogHeld { held, full: false })
+    }
+
+    /// How far a boot is that has this log, by all that has come of it.
+    ///
+    /// # Errors
+    /// Why the file cannot be read.
+    pub(super) fn stage(&self) -> io::Result<BootState> {
+        let mut progress = self.progress.lock().unwrap_or_else(PoisonError::into_inner);
+        progress.read_on(&self.path)
     }
 
     /// Has all that there is on the disk: no more will come.
@@ -231,7 +248,7 @@ mod tests {
     fn of_a_log_that_is_too_long_the_beginning_the_results_and_the_end_are_kept() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("5/panda01/output.jsonl");
-        let log = JobLog { path, writer: Mutex::default(), held: watch::Sender::new(0) };
+        let log = JobLog::new(path);
         *log.writer.lock().unwrap() = Some(Writer::open(&log.path, 1000).unwrap());
         let line =
             |number: u32, lvl: &str| format!(r#"{{"lvl":"{lvl}","msg":"{number:06}"}}"#) + "\n";

@@ -37,9 +37,13 @@ use serde::{Deserialize, Serialize};
 use super::overview::JobStanding;
 use super::state::State;
 use super::{Server, ServerError};
+use crate::dispatch::record::short;
 use crate::model::{Ending, JobHealth, JobInfo, JobState, Name, WorkFailure, units};
 use crate::store::{JobRow, StoreError};
 
+/// The longest class of an error and the longest message of a job, in bytes: every list of jobs has them.
+const MAX_CLASS: usize = 100;
+const MAX_MESSAGE: usize = 4096;
 /// What has become of so many jobs is known to those who follow the lab: more do not end between two of their looks.
 const ENDED: usize = 1000;
 /// A worker's name, and which of that name it is.
@@ -50,6 +54,7 @@ pub(super) const JOB_NAMES: &str = "job:";
 pub use error::JobError;
 pub(super) use health::check as check_health_check;
 pub(super) use logs::Logs;
+pub use submit::JobList;
 pub(super) use submit::may_see;
 
 /// The jobs that have not ended, and the workers.
@@ -160,9 +165,10 @@ impl Record {
         self.info.worker.clone().zip(self.instance.clone())
     }
 
+    /// Notes what went wrong; a worker may say anything.
     fn fail(&mut self, class: &str, message: impl Into<String>) {
-        self.info.error_type = Some(class.to_owned());
-        self.info.error_msg = Some(message.into());
+        self.info.error_type = Some(short(class.to_owned(), MAX_CLASS));
+        self.info.error_msg = Some(short(message.into(), MAX_MESSAGE));
     }
 }
 
@@ -226,6 +232,9 @@ impl Server {
         (record.info.ended_us, record.info.waiting) = (Some(now_us), None);
         // In this order: who is to do it again after a failure still has the job.
         self.take_health(state, &record.info).await?;
+        if record.boot.is_some() {
+            self.lease_after(state, &record).await?;
+        }
         self.0.store.put_job(&record.row()).await?;
         let id = record.info.id;
         state.jobs.live.remove(&id);
@@ -239,12 +248,7 @@ impl Server {
         self.0.logs.close(id);
         tracing::info!(job = id, user = record.info.user, "{}", health.as_str());
         self.changed();
-        if record.boot.is_some() {
-            if let Err(error) = self.lease_after(state, &record).await {
-                tracing::error!(job = id, "its lease is as it was during the boot: {error}");
-            }
-        } else if state.requests.get(&record.info.request).is_some_and(|it| it.info.job == Some(id))
-        {
+        if state.requests.get(&record.info.request).is_some_and(|it| it.info.job == Some(id)) {
             let who = format!("job {id}");
             if let Err(error) = self.end(state, record.info.request, Ending::Released, &who).await {
                 tracing::error!(job = id, "its boards are given back at the next look: {error}");

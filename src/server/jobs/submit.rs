@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use super::boot::with_stage;
 use super::read::{Wanted, read};
 use super::{JobError, Record, Viewers, record};
 use crate::dispatch::masked::masked;
@@ -27,6 +28,14 @@ const FILE: &str = "job";
 const HIGH: u8 = 100;
 /// Who asks for health checks.
 pub(super) const HEALTH: &str = "lava-health";
+
+/// Some of the jobs.
+#[derive(Debug)]
+pub struct JobList {
+    pub jobs: Vec<JobInfo>,
+    /// Older ones have numbers below this, whoever may see them; `None` when there are none.
+    pub older: Option<u64>,
+}
 
 impl Server {
     /// Takes a job: it is in the queue from now on.
@@ -150,7 +159,7 @@ impl Server {
         Ok(())
     }
 
-    /// Jobs with numbers below one, the newest first, as far as the asker may see them.
+    /// Of so many jobs with numbers below one, the newest first, those that the asker may see.
     ///
     /// # Errors
     /// When the store cannot be read.
@@ -159,9 +168,11 @@ impl Server {
         before: Option<u64>,
         most: u32,
         asker: &Asker,
-    ) -> Result<Vec<JobInfo>, ServerError> {
+    ) -> Result<JobList, ServerError> {
         let most = most.clamp(1, MAX_LISTED);
         let rows = self.0.store.jobs_before(before.unwrap_or(u64::MAX), most).await?;
+        let full = rows.len() >= most as usize;
+        let older = rows.last().map(|row| row.id).filter(|id| full && *id > 1);
         let groups = self.groups_of(&asker.user).await?;
         let mut jobs = Vec::new();
         for row in &rows {
@@ -170,20 +181,16 @@ impl Server {
                 jobs.push(record.info);
             }
         }
-        {
-            let state = self.looked().await;
-            jobs = jobs.into_iter().map(|info| state.with_why(info)).collect();
-        }
-        // That reads files.
-        Ok(jobs.into_iter().map(|info| self.with_stage(info)).collect())
+        let state = self.looked().await;
+        let jobs = jobs.into_iter().map(|info| with_stage(state.with_why(info))).collect();
+        Ok(JobList { jobs, older })
     }
 
     /// # Errors
     /// When there is no such job, or the asker may not look at it.
     pub async fn job(&self, id: u64, asker: &Asker) -> Result<JobInfo, ServerError> {
         let info = self.job_record(id, asker).await?.info;
-        let info = self.looked().await.with_why(info);
-        Ok(self.with_stage(info))
+        Ok(with_stage(self.looked().await.with_why(info)))
     }
 
     /// A job as it was handed in, without the values of its secrets.

@@ -1,6 +1,7 @@
 //! Jobs as people, workers and a database that fails meet them; on SQLite and on PostgreSQL.
 
 mod boards;
+mod boots;
 mod life;
 
 use tokio_util::sync::CancellationToken;
@@ -37,6 +38,7 @@ macro_rules! on_both {
 
 on_both! {
     life::a_job_is_one_workers_and_handed_over_again_until_it_says_that_it_has_it,
+    life::a_worker_that_names_very_many_jobs_is_answered_or_refused,
     life::a_log_has_to_be_whole_before_its_job_ends,
     life::a_job_is_seen_and_ended_by_those_who_may,
     life::a_job_that_cannot_be_handed_over_now_is_handed_over_later,
@@ -46,6 +48,9 @@ on_both! {
     boards::a_job_whose_time_is_over_has_its_board_until_it_has_ended,
     boards::a_job_that_no_worker_takes_lets_go_of_its_board_and_asks_anew,
     boards::a_job_that_does_not_fit_any_more_when_a_worker_comes_asks_anew,
+    boots::a_lease_that_is_to_end_with_its_boot_ends_whatever_fails_meanwhile,
+    boots::a_lease_of_two_boards_ends_with_the_last_of_its_boots,
+    boots::a_boot_is_as_far_as_its_log_has_said_and_never_less,
     boards::the_boards_of_a_worker_that_is_gone_are_kept_until_it_has_ended_its_jobs,
 }
 
@@ -66,7 +71,7 @@ fn name(text: &str) -> Name {
 }
 
 fn hello(instance: &str, number: u64, jobs: &[u64]) -> WorkerHello {
-    let (instance, jobs) = (instance.to_owned(), jobs.to_vec());
+    let (instance, jobs) = (instance.to_owned(), jobs.iter().copied().collect());
     WorkerHello { instance, number, slots: 4, jobs, ..WorkerHello::default() }
 }
 

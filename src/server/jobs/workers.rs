@@ -1,18 +1,16 @@
 //! What workers say, and what they are told.
 
-use std::collections::btree_map::Entry;
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::logs::JobLog;
-use super::{JobError, Jobs, Record, Worker, WorkerKey};
-use crate::dispatch::record::Report;
-use crate::dispatch::results::LAVA;
+use super::{JobError, Record, Worker, WorkerKey};
+use crate::dispatch::record::Outcome;
 use crate::model::{
-    JobHealth, JobState, Kind, LogHeld, Name, PROTOCOL, Tally, WorkEnd, WorkFailure, WorkerHello,
-    WorkerInfo, WorkerOrders, units,
+    BootState, JobHealth, JobState, Kind, LogHeld, Name, PROTOCOL, Tally, WorkEnd, WorkFailure,
+    WorkerHello, WorkerInfo, WorkerOrders, units,
 };
 use crate::server::state::State;
 use crate::server::{Server, ServerError};
@@ -26,6 +24,8 @@ const MAX_AT_ONCE: usize = 16;
 const TOLD_AGAIN: Duration = Duration::from_secs(1);
 /// What a worker says of itself is no longer than this, in bytes.
 const MAX_TEXT: usize = 100;
+/// A greeting names so many jobs at most.
+const MAX_NAMED: usize = 10_000;
 
 /// What there is to do for a worker, before the documents of its jobs are made.
 #[derive(Debug, Default)]
@@ -43,8 +43,9 @@ impl Server {
     /// Hears a worker's greeting.
     ///
     /// # Errors
-    /// When another worker has its name.
+    /// When another worker has its name, or it says too much.
     pub async fn greet(&self, name: &Name, hello: &WorkerHello) -> Result<(), ServerError> {
+        check(name, hello)?;
         let key = (name.clone(), hello.instance.clone());
         // It is heard also while everything waits for a slow database.
         self.0.workers.again(&key, &());
@@ -209,15 +210,18 @@ impl Server {
             return Ok(orders);
         }
         let key = (name.clone(), hello.instance.clone());
+        let now = Instant::now();
+        state.jobs.told.retain(|_, told| now.duration_since(*told) < TOLD_AGAIN);
         for id in &hello.jobs {
             let record = state.jobs.live.get(id).filter(|record| record.is_on(name, hello));
             let over = record.is_none_or(|record| record.info.state == JobState::Canceling);
             let (gone, id) = (record.is_none(), *id);
             // It says what it has heard; one of an older version does not, and is told again after a while.
             let heard = if gone { &hello.dropping } else { &hello.canceling };
-            if !over || heard.contains(&id) || !state.jobs.is_to_be_told(&key, id) {
+            if !over || heard.contains(&id) || state.jobs.told.contains_key(&(key.clone(), id)) {
                 continue;
             }
+            state.jobs.told.insert((key.clone(), id), now);
             if gone { orders.drop.push(id) } else { orders.cancel.push(id) }
         }
         let own = state.jobs.of(name).filter(|it| it.is_on(name, hello));
@@ -257,7 +261,7 @@ impl Server {
         offset: u64,
         bytes: Vec<u8>,
     ) -> Result<LogHeld, ServerError> {
-        let log = {
+        let (log, is_boot) = {
             let state = self.0.state.lock().await;
             let record = state.jobs.live.get(&id);
             let record = record.filter(|record| record.info.worker.as_ref() == Some(worker));
@@ -266,10 +270,27 @@ impl Server {
             if !record.info.logs().contains(&board) {
                 return Err(JobError::NoLog { id, board: board.to_owned() }.into());
             }
-            self.0.logs.open(id, board)
+            (self.0.logs.open(id, board), record.boot.is_some())
         };
-        let held = blocking(move || log.append(offset, &bytes)).await;
-        Ok(held.map_err(|error| JobError::Log { id, error })?)
+        let taken = blocking(move || {
+            let held = log.append(offset, &bytes)?;
+            Ok((held, is_boot.then(|| log.stage()).transpose()?))
+        });
+        let (held, stage) = taken.await.map_err(|error| JobError::Log { id, error })?;
+        if let Some(stage) = stage {
+            self.note_stage(id, stage).await?;
+        }
+        Ok(held)
+    }
+
+    /// Notes how far a boot is, as its log says.
+    async fn note_stage(&self, id: u64, stage: BootState) -> Result<(), ServerError> {
+        let mut state = self.0.state.lock().await;
+        let live = state.jobs.live.get(&id);
+        let Some(record) = live.filter(|it| it.info.boot < Some(stage)) else { return Ok(()) };
+        let mut record = record.clone();
+        record.info.boot = Some(stage);
+        self.put_job(&mut state, record).await
     }
 
     /// Hears that a job has ended. What it came to is in its log.
@@ -292,19 +313,19 @@ impl Server {
         for (board, log) in logs {
             let bytes = end.logs.get(&board).copied().unwrap_or(0);
             let folder = self.0.logs.folder(id, &board);
-            let report = blocking(move || {
+            let outcome = blocking(move || {
                 let held = log.append(0, &[])?.held;
                 if held < bytes {
                     return Ok(Err(held));
                 }
                 log.finish()?;
-                Ok(Ok(report(&folder)?))
+                Ok(Ok(outcome(&folder)?))
             });
-            match report.await.map_err(|error| JobError::Log { id, error })? {
-                Ok(Some(report)) => {
-                    let told = report.identity.clone();
+            match outcome.await.map_err(|error| JobError::Log { id, error })? {
+                Ok(Some(mut outcome)) => {
+                    let told = outcome.identity.take();
                     identities.extend(board.parse::<Name>().ok().zip(told));
-                    read.push(report);
+                    read.push(outcome);
                 }
                 Ok(None) => {}
                 Err(held) => return Err(JobError::LogShort { id, held, bytes }.into()),
@@ -372,19 +393,25 @@ impl Record {
     }
 }
 
-impl Jobs {
-    /// Whether a worker is to be told now that a job is over; it has been then.
-    fn is_to_be_told(&mut self, worker: &WorkerKey, id: u64) -> bool {
-        let now = Instant::now();
-        self.told.retain(|_, told| now.duration_since(*told) < TOLD_AGAIN);
-        match self.told.entry((worker.clone(), id)) {
-            Entry::Occupied(_) => false,
-            Entry::Vacant(told) => {
-                told.insert(now);
-                true
-            }
-        }
+/// # Errors
+/// When a greeting is longer than any worker's can be.
+fn check(name: &Name, hello: &WorkerHello) -> Result<(), ServerError> {
+    if hello.instance.len() > MAX_TEXT || hello.instance.contains(char::is_control) {
+        let what = format!(
+            "worker {name}: its instance is longer than {MAX_TEXT} bytes, or has control characters"
+        );
+        return Err(ServerError::Wrong(what));
     }
+    let named = [&hello.jobs, &hello.canceling, &hello.dropping];
+    let most = named.into_iter().map(|jobs| jobs.len()).max().unwrap_or(0);
+    if most > MAX_NAMED {
+        let what = format!(
+            "worker {name} names {most} jobs, and {MAX_NAMED} are heard of at most: stop it, remove the folders of \
+             jobs that have ended from its folder, and start it again"
+        );
+        return Err(ServerError::Wrong(what));
+    }
+    Ok(())
 }
 
 /// Does what may take its time on a disk.
@@ -395,9 +422,9 @@ async fn blocking<T: Send + 'static>(
 }
 
 /// What a log tells; `None` of one that is not there, or is none.
-fn report(folder: &Path) -> io::Result<Option<Report>> {
-    match Report::read(folder) {
-        Ok(report) => Ok(Some(report)),
+fn outcome(folder: &Path) -> io::Result<Option<Outcome>> {
+    match Outcome::read(folder) {
+        Ok(outcome) => Ok(Some(outcome)),
         Err(failure) if failure.kind == Kind::Infra => Err(io::Error::other(failure.message)),
         Err(_) => Ok(None),
     }
@@ -408,27 +435,26 @@ pub(super) fn infrastructure(message: String) -> WorkFailure {
 }
 
 /// Whether all boards of a job are done with it; else what went wrong first.
-fn verdict(reports: &[Report], boards: usize, end: &WorkEnd) -> (bool, Option<WorkFailure>) {
-    let complete = reports.len() == boards && reports.iter().all(|it| it.job == "complete");
+fn verdict(outcomes: &[Outcome], boards: usize, end: &WorkEnd) -> (bool, Option<WorkFailure>) {
+    let complete = outcomes.len() == boards && outcomes.iter().all(|it| it.complete == Some(true));
     if complete {
         return (true, None);
     }
-    let told = reports.iter().find_map(|report| {
-        let class = report.error_type.clone()?;
-        Some(WorkFailure { class, message: report.error_msg.clone().unwrap_or_default() })
+    let told = outcomes.iter().find_map(|outcome| {
+        let class = outcome.error_type.clone()?;
+        Some(WorkFailure { class, message: outcome.error_msg.clone().unwrap_or_default() })
     });
     let lost = || infrastructure("its dispatcher has ended without a word".into());
     (false, told.or_else(|| end.failure.clone()).or_else(|| Some(lost())))
 }
 
-fn tally(reports: &[Report]) -> Tally {
+fn tally(outcomes: &[Outcome]) -> Tally {
     let mut tally = Tally::default();
-    let suites = reports.iter().flat_map(|report| &report.suites);
-    for suite in suites.filter(|suite| suite.name != LAVA) {
-        tally.pass += suite.count("pass");
-        tally.fail += suite.count("fail");
-        tally.skip += suite.count("skip");
-        tally.unknown += suite.count("unknown");
+    for Outcome { tally: own, .. } in outcomes {
+        tally.pass += own.pass;
+        tally.fail += own.fail;
+        tally.skip += own.skip;
+        tally.unknown += own.unknown;
     }
     tally
 }

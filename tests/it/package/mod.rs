@@ -78,7 +78,8 @@ fn packages_install_serve_are_upgraded_and_purged() {
 fn build(lab: &TestLab, to: &Path) {
     let tree = lab.path("build/lavamux");
     std::fs::create_dir_all(&tree).unwrap();
-    let parts = ["debian", "systemd", "conf", "README.md", "ARCHITECTURE.md", "CHANGELOG.md"];
+    let parts =
+        ["debian", "systemd", "conf", "python", "README.md", "ARCHITECTURE.md", "CHANGELOG.md"];
     let mut copy = Command::new("cp");
     copy.arg("-a").args(parts.map(|part| package().join(part))).arg(&tree);
     assert!(copy.status().unwrap().success());

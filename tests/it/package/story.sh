@@ -11,7 +11,7 @@ for page in lava lava-console lava-serial lava-power lava-server lava-ssh; do te
 test -s /usr/share/bash-completion/completions/lava
 test -s /usr/share/zsh/vendor-completions/_lava-console
 test -s /usr/share/fish/vendor_completions.d/lava.fish
-for package in lavamux lavamux-common lavamux-serial lavamux-power lavamux-server lavamux-ssh; do
+for package in lavamux{,-common,-serial,-power,-server,-ssh,-worker} python3-lavamux; do
     grep -q 'Permission is hereby granted' "/usr/share/doc/$package/copyright"
     gzip -dcf "/usr/share/doc/$package"/[Cc][Hh][Aa][Nn][Gg][Ee]* | grep lava-console >/dev/null
 done
@@ -65,6 +65,34 @@ systemctl start lava-ssh
 test "$(systemctl is-enabled lava-server)" = disabled
 systemctl start lava-server
 lava board add panda09 --type panda
+
+# From Python, where a script and pytest find the library.
+python3 -c 'from lavamux import Lab; print([board["name"] for board in Lab().boards()])' | grep "'panda09'"
+python3 - <<'END'
+from importlib.metadata import distribution
+library = distribution("lavamux")
+print(library.version, library.requires, [(one.group, one.value) for one in library.entry_points])
+assert ("pytest11", "lavamux.pytest_plugin") in [(one.group, one.value) for one in library.entry_points]
+END
+
+# A worker, with a token of its own.
+test "$(systemctl is-enabled lava-worker)" = disabled
+test "$(systemctl is-active lava-worker)" = inactive
+LAVA_TOKEN=$(lava user add root --control '*')
+export LAVA_TOKEN
+printf 'LAVA_SERVER=http://127.0.0.1:7000\nOPTIONS=--name farm1 --jobs 2\n' >/etc/lava/worker.env
+install -m 600 -o lava -g lava /dev/null /etc/lava/worker.token
+lava user token root --worker farm1 >/etc/lava/worker.token
+systemctl enable --now lava-worker
+works() {
+    timeout 60 python3 -u - <<'END'
+import time
+from lavamux import Lab
+while not [one for one in Lab()._server.ask("GET", "/workers") if (one["name"], one["slots"], one["live"]) == ("farm1", 2, True)]:
+    time.sleep(0.1)
+END
+}
+works
 greets() { IFS= read -r -t 30 line </dev/tcp/127.0.0.1/7122 && [[ $line == SSH-2.0-* ]]; }
 greets
 exec 3<>/dev/tcp/127.0.0.1/7101
@@ -93,7 +121,8 @@ lava-console panda02 --since 10m --expect ready --send-line hello --expect 'got 
 
 # An upgrade lets nobody go.
 dpkg -i ./*.deb
-systemctl is-active lava-serial lava-serial@rack1 lava-power@rack1 lava-server lava-ssh
+systemctl is-active lava-serial lava-serial@rack1 lava-power@rack1 lava-server lava-ssh lava-worker
+works
 lava board list | grep panda09
 greets
 says again
@@ -102,7 +131,7 @@ lava log panda01 | grep again
 test "$(systemctl list-units --failed --no-legend 'lava*' | wc -l)" = 0
 
 exec 3>&-
-dpkg --purge lavamux lavamux-serial lavamux-power lavamux-server lavamux-ssh lavamux-common
+dpkg --purge python3-lavamux lavamux{,-worker,-serial,-power,-server,-ssh,-common}
 # What somebody has written stays; nothing of ours does.
 rm -r /etc/lava
 left=$(find / -xdev -path /share -prune -o -iname '*lava*' ! -iname '*bratislava*' -print)

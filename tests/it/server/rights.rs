@@ -159,6 +159,149 @@ fn of_boards_that_one_may_not_see_one_hears_nothing_and_of_others_only_with_a_to
     stream.read_on();
 }
 
+/// Two boards that need no daemon, on which the demo's job can run.
+const BOARDS: [&str; 2] = ["panda01", "beagle01"];
+const JOB: &str = include_str!("../../../conf/jobs/demo.yaml");
+
+impl Lab {
+    fn job_boards(&self, root: &str) {
+        for name in BOARDS {
+            let dictionary = include_str!("../../../conf/devices/demo.yaml");
+            let dictionary = dictionary.replace("hostname: panda01", &format!("hostname: {name}"));
+            let board = json!({"type": "lavamux-virtual", "dictionary": dictionary});
+            assert_eq!(self.ask(root, "PUT", &format!("/boards/{name}"), &board).0, 200);
+        }
+    }
+
+    /// Hands a job in.
+    #[track_caller]
+    fn submit(&self, token: &str, definition: &str) -> u64 {
+        let (status, job) = self.ask(token, "POST", "/jobs", &json!({"definition": definition}));
+        assert_eq!(status, 200, "{job}");
+        job["id"].as_u64().unwrap()
+    }
+}
+
+#[test]
+fn of_a_job_one_hears_what_concerns_the_boards_that_one_may_see() {
+    let lab = Lab::new();
+    let root = lab.user("root", &["--control", "*"]);
+    lab.job_boards(&root);
+    let alice = lab.user("alice", &["--write", "panda*", "--write", "beagle*"]);
+    let bob = lab.user("bob", &["--write", "panda*"]);
+    let roles = "protocols:\n  lava-multinode:\n    roles:\n      \
+                 client: {device_type: lavamux-virtual, count: 1}\n      \
+                 server: {device_type: lavamux-virtual, count: 1}\n    timeout: {minutes: 2}\nactions:\n";
+    let both = JOB.replace("device_type: lavamux-virtual\n", "").replace("actions:\n", roles);
+    let both = ["deploy", "boot", "test"].iter().fold(both, |job, block| {
+        let roles = format!("- {block}:\n    role: [client, server]\n");
+        job.replace(&format!("- {block}:\n"), &roles)
+    });
+    let id = lab.submit(&alice, &both);
+    let has = |job: &Value| job["boards"].as_array().is_some_and(|boards| boards.len() == 2);
+    crate::common::wait_until(LIMIT, "it has its boards", || {
+        has(&lab.get(&alice, &format!("/jobs/{id}")).1)
+    });
+    let (_, job) = lab.get(&bob, &format!("/jobs/{id}"));
+    assert_eq!(job["boards"].as_array().unwrap().len(), 1, "{job}");
+    // Another one waits for a board that bob may not see.
+    let named = "device_type: lavamux-virtual\ndevice: beagle01\n";
+    let waits = lab.submit(&alice, &JOB.replace("device_type: lavamux-virtual\n", named));
+    let queued =
+        |job: &Value| job["waiting"].as_str().is_some_and(|why| why.contains("in the queue"));
+    crate::common::wait_until(LIMIT, "it waits", || {
+        queued(&lab.get(&alice, &format!("/jobs/{waits}")).1)
+    });
+    let (_, hers) = lab.get(&alice, &format!("/jobs/{waits}"));
+    assert!(hers["waiting"].as_str().unwrap().contains("beagle01"), "{hers}");
+    let (_, his) = lab.get(&bob, &format!("/jobs/{waits}"));
+    assert_eq!(his["waiting"], "number 1 in the queue");
+    for path in [format!("/jobs/{id}"), format!("/jobs/{waits}"), "/jobs".into()] {
+        for path in [format!("/ui{path}"), path] {
+            let answer = http_as(lab.server.address, Some(&bob), "GET", &path, "");
+            assert!(
+                answer.status == 200 && !answer.text().contains("beagle01"),
+                "{path}: {}",
+                answer.text()
+            );
+        }
+    }
+    for job in [id, waits] {
+        assert_eq!(lab.get(&bob, &format!("/jobs/{job}/definition")).0, 403);
+        assert_eq!(lab.ask(&bob, "POST", &format!("/jobs/{job}/resubmit"), &json!({})).0, 403);
+        assert_eq!(lab.get(&alice, &format!("/jobs/{job}/definition")).0, 200);
+    }
+    for what in ["log", "log/lines", "log/follow", "results"] {
+        let of = |board: &str| lab.get(&bob, &format!("/jobs/{id}/{what}?board={board}")).0;
+        assert_eq!(of("beagle01"), 404, "{what}");
+    }
+    assert_eq!(lab.get(&bob, &format!("/jobs/{id}/log?board=panda01")).0, 200);
+}
+
+#[test]
+fn what_is_said_at_a_boot_is_for_those_who_may_spy() {
+    let lab = Lab::new();
+    let root = lab.user("root", &["--control", "*"]);
+    lab.job_boards(&root);
+    let alice = lab.user("alice", &["--write", "panda*"]);
+    let sees = lab.user("bob", &["--see", "*"]);
+    let spies = lab.user("carol", &["--spy", "panda*"]);
+    let asked = json!({"spec": "name=panda01", "for": "1h"});
+    let lease = lab.ask(&alice, "POST", "/requests", &asked).1["id"].as_u64().unwrap();
+    crate::common::wait_until(LIMIT, "alice has it", || {
+        lab.get(&alice, &format!("/requests/{lease}")).1["state"] == "leased"
+    });
+    let file = "http://127.0.0.1:1/Image";
+    let (status, job) =
+        lab.ask(&alice, "POST", "/boards/panda01/boot", &json!({"image": file, "ramdisk": file}));
+    assert_eq!(status, 200, "{job}");
+    let job = format!("/jobs/{}", job["id"]);
+    for path in ["/log", "/log/lines", "/log/follow"] {
+        let (status, told) = lab.get(&sees, &format!("{job}{path}"));
+        assert!(status == 403 && told.to_string().contains("this needs spy"), "{path}: {told}");
+    }
+    let page = |token: &str| {
+        http_as(lab.server.address, Some(token), "GET", &format!("/ui{job}"), "").text().to_string()
+    };
+    assert!(
+        page(&sees).contains("by those who may spy on it") && !page(&sees).contains("/log/lines")
+    );
+    for token in [&alice, &spies] {
+        assert_eq!(lab.get(token, &format!("{job}/log")).0, 200);
+        assert!(page(token).contains("/log/lines"));
+    }
+    assert_eq!(lab.get(&sees, &job).1["boot"], "queued");
+}
+
+#[test]
+fn a_page_of_jobs_is_full_whatever_lies_between_those_that_one_may_see() {
+    let lab = Lab::new();
+    let root = lab.user("root", &["--control", "*"]);
+    lab.job_boards(&root);
+    let alice = lab.user("alice", &["--write", "*"]);
+    let bob = lab.user("bob", &["--see", "*"]);
+    let personal = JOB.replace("visibility: public", "visibility: personal");
+    let jobs = [JOB, &personal, &personal, JOB, &personal, &personal, &personal];
+    for job in jobs {
+        lab.submit(&alice, job);
+    }
+    let page = |path: &str| {
+        let answer = http_as(lab.server.address, Some(&bob), "GET", path, "");
+        let ids: Vec<u64> = answer
+            .json()
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|job| job["id"].as_u64().unwrap())
+            .collect();
+        (ids, answer.header("link").map(str::to_owned))
+    };
+    let (ids, next) = page("/jobs?limit=1");
+    assert_eq!((ids, next.as_deref()), (vec![4], Some("</jobs?before=4&limit=1>; rel=\"next\"")));
+    assert_eq!(page("/jobs?limit=1&before=4"), (vec![1], None));
+    assert_eq!(page("/jobs"), (vec![4, 1], None));
+}
+
 /// Server-sent events, as they come.
 struct Stream {
     stream: TcpStream,

@@ -11,6 +11,8 @@ use crate::wire::pattern::{Pattern, PatternError};
 
 /// So many findings are kept of a log: one who reads changes what they want, and goes back.
 const KEPT: usize = 4;
+/// All but the newest together have no more lines than this, 4 bytes each.
+const MAX_KEPT: usize = 2_000_000;
 
 /// What lines must have; what is empty or `None` is no condition.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -112,8 +114,29 @@ impl Found {
     }
 }
 
+impl Kept {
+    /// Keeps a newest one, and of the others as many as there is room for.
+    fn keep(&mut self, wanted: Wanted, looked: usize, lines: Arc<Vec<u32>>) {
+        let mut room = MAX_KEPT;
+        let fits = self.0.iter().rev().take(KEPT - 1).take_while(|(_, _, lines)| {
+            let fits = lines.capacity() <= room;
+            room = room.saturating_sub(lines.capacity());
+            fits
+        });
+        let over = self.0.len() - fits.count();
+        self.0.drain(..over);
+        self.0.push((wanted, looked, lines));
+    }
+
+    /// How much memory they take, in bytes.
+    pub(super) fn memory(&self) -> usize {
+        self.0.iter().map(|(_, _, lines)| lines.capacity() * size_of::<u32>()).sum()
+    }
+}
+
 impl View {
-    /// Finds what is wanted. What was found before is not looked for again.
+    /// Finds what is wanted. Each line is looked at once: what was found before is found, and only what has come since
+    /// is looked at, for nothing that comes later makes an earlier line one of another action's.
     ///
     /// # Errors
     /// Why the file cannot be read; an expression that is none finds nothing.
@@ -124,46 +147,41 @@ impl View {
         }
         let kept = self.found.0.iter().position(|(kept, _, _)| kept == wanted);
         let kept = kept.map(|at| self.found.0.remove(at));
-        let (_, mut from, mut lines) = kept.unwrap_or_else(|| (wanted.clone(), 0, Arc::default()));
-        if from < all || self.is_open(wanted) {
-            // What of an action that is under way was left out is looked at again.
-            from = if self.is_open(wanted) { 0 } else { from };
-            let known = Arc::make_mut(&mut lines);
-            known.truncate(known.partition_point(|line| (*line as usize) < from));
-            self.look(wanted, from, known)?;
+        let (_, from, mut lines) = kept.unwrap_or_else(|| (wanted.clone(), 0, Arc::default()));
+        if from < all {
+            self.look(wanted, from, Arc::make_mut(&mut lines))?;
         }
-        self.found.0.push((wanted.clone(), all, lines.clone()));
-        let over = self.found.0.len().saturating_sub(KEPT);
-        self.found.0.drain(..over);
+        self.found.keep(wanted.clone(), all, lines.clone());
         Ok(Found::Some(lines))
     }
 
-    /// Whether what is wanted may be more lines of those that are there.
-    fn is_open(&self, wanted: &Wanted) -> bool {
-        let of = |action: &str| self.ranges(action).iter().any(|range| range.end > self.len());
-        wanted.action.as_deref().is_some_and(of)
-    }
-
-    /// The lines of the actions of a name or level; behind the end while it is under way.
-    fn ranges(&self, action: &str) -> Vec<Range<usize>> {
+    /// The lines of the actions of a name or level, in their order and each once; so far all of one that is under way.
+    pub(super) fn ranges(&self, action: &str) -> Vec<Range<usize>> {
         let named = self.actions().iter().filter(|it| it.level == action || it.name == action);
-        let range = |it: &super::Action| {
-            it.first as usize..it.last.map_or(usize::MAX, |last| last as usize + 1)
-        };
-        named.map(range).collect()
+        let mut ranges: Vec<Range<usize>> = Vec::new();
+        for it in named {
+            let range = it.first as usize..it.last.map_or(self.len(), |last| last as usize + 1);
+            match ranges.last_mut() {
+                Some(before) if range.start <= before.end => {
+                    before.end = before.end.max(range.end);
+                }
+                _ => ranges.push(range),
+            }
+        }
+        ranges
     }
 
     fn look(&self, wanted: &Wanted, from: usize, found: &mut Vec<u32>) -> io::Result<()> {
         let mask = wanted.mask();
         let (since, until) = (wanted.since_ms.unwrap_or(0), wanted.until_ms.unwrap_or(u32::MAX));
-        let ranges = wanted.action.as_deref().map(|action| self.ranges(action));
+        let everything = || std::iter::once(0..self.len()).collect();
+        let ranges = wanted.action.as_deref().map_or_else(everything, |action| self.ranges(action));
         let is_wanted = |at: &usize| {
             let (level, ms) = (self.places[*at] >> LEVEL_SHIFT, self.times[*at]);
-            mask & (1 << level) != 0
-                && (since..until).contains(&ms)
-                && ranges.as_ref().is_none_or(|them| them.iter().any(|range| range.contains(at)))
+            mask & (1 << level) != 0 && (since..until).contains(&ms)
         };
-        let lines = (from..self.len()).filter(is_wanted);
+        let new = ranges.into_iter().flat_map(|range| range.start.max(from)..range.end);
+        let lines = new.filter(is_wanted);
         let Ok(Some(pattern)) = wanted.pattern() else {
             if wanted.grep.is_none() {
                 found.extend(lines.map(|line| line as u32));

@@ -79,6 +79,16 @@ pub(super) fn plain_text(json: &[u8]) -> Option<&str> {
     (text[end] == b'"').then(|| std::str::from_utf8(&text[..end]).ok()).flatten()
 }
 
+/// When the board said a line, in microseconds since the epoch, of its last bytes: `…","time":"…","offset":7}`. Within a
+/// text quotes are escaped, so that nothing a board says looks like that.
+pub(super) fn time_behind(end: &[u8]) -> Option<u64> {
+    const KEY: &[u8] = br#"","time":""#;
+    let rest = &end[memchr::memmem::rfind(end, KEY)? + KEY.len()..];
+    let time = std::str::from_utf8(&rest[..memchr::memchr(b'"', rest)?]).ok()?;
+    let time: jiff::Timestamp = time.parse().ok()?;
+    u64::try_from(time.as_microsecond()).ok()
+}
+
 /// Reads times. Most are of the same day as the one before.
 #[derive(Debug, Default)]
 pub(super) struct Clock {

@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use super::line::plain_text;
-use crate::dispatch::record::Entry;
+use crate::dispatch::record::short;
 use crate::dispatch::results::{CaseResult, LAVA};
 
 /// So many actions are kept; no job that people read has more.
@@ -11,6 +11,8 @@ const MAX_ACTIONS: usize = 10_000;
 /// The longest name of an action, in bytes, and how deep they are nested.
 const MAX_NAME: usize = 200;
 const MAX_DEPTH: usize = 64;
+/// The longest message of an action, in bytes.
+const MAX_MESSAGE: usize = 1000;
 
 /// One time that an action ran.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -92,19 +94,29 @@ impl Outline {
         }
     }
 
-    /// Takes a line with a result, which an action tells behind its end.
-    pub(super) fn result(&mut self, line: &[u8]) {
-        let entry: Option<Entry> = serde_json::from_slice(line).ok();
-        let case = entry.and_then(|it| serde_json::from_value::<CaseResult>(it.msg).ok());
-        let Some(case) = case.filter(|case| case.definition == LAVA) else { return };
+    /// Takes a result, which an action tells behind its end.
+    pub(super) fn result(&mut self, case: &CaseResult) {
+        if case.definition != LAVA {
+            return;
+        }
         let of = |action: &&mut Action| {
             action.result.is_none()
                 && action.name == case.case
                 && case.level.as_ref().is_none_or(|level| *level == action.level)
         };
         if let Some(action) = self.actions.iter_mut().rev().find(of) {
-            action.result = Some(case.result);
-            action.message = case.error_msg;
+            action.result = Some(short(case.result.clone(), MAX_NAME));
+            action.message = case.error_msg.clone().map(|message| short(message, MAX_MESSAGE));
         }
+    }
+
+    /// How much memory they take, in bytes, about.
+    pub(super) fn memory(&self) -> usize {
+        let texts = |it: &Action| {
+            let told =
+                [&it.result, &it.message].into_iter().flatten().map(String::len).sum::<usize>();
+            size_of::<Action>() + it.level.len() + it.name.len() + told
+        };
+        self.actions.iter().map(texts).sum()
     }
 }

@@ -72,7 +72,7 @@ fn the_actions_are_a_tree_with_times_and_results() {
         view.actions().iter().map(|it| (it.level.as_str(), it.depth, it.end_ms)).collect();
     assert_eq!(told, [("1", 0, Some(1000)), ("2", 0, None), ("2.1", 1, Some(5000))]);
     assert_eq!(view.actions()[2].result.as_deref(), Some("pass"));
-    let report = view.report().unwrap();
+    let report = view.report();
     assert_eq!((report.suites.len(), report.suites[0].cases[0].seconds), (1, Some(3.0)));
 }
 
@@ -93,6 +93,45 @@ fn a_log_that_grows_is_read_on_and_found_in_again() {
     assert_eq!((found.position(4), found.position(7), found.position(99)), (1, 2, 3));
 }
 
+#[test]
+fn of_an_action_that_goes_on_each_line_is_looked_at_once() {
+    let text = log();
+    let (folder, mut view) = view(text.as_bytes());
+    let wanted =
+        Wanted { action: Some("boot".into()), grep: Some("login".into()), ..Wanted::default() };
+    assert_eq!(found(&mut view, &wanted), [3, 6, 7]);
+    // Were it looked at again, nothing would be found there.
+    let more = text.replace("login", "nigol")
+        + "{\"dt\":\"2026-11-21T23:59:07.250Z\",\"lvl\":\"target\",\"msg\":\"login:\"}\n";
+    std::fs::write(folder.path().join("output.jsonl"), more).unwrap();
+    view.grow().unwrap();
+    assert_eq!(found(&mut view, &wanted), [3, 6, 7, 8]);
+}
+
+#[test]
+fn an_action_that_ran_often_is_looked_for_once() {
+    let dt = "2026-11-21T23:59:01.250Z";
+    let lines = (0..40_000).map(|number| {
+        let verb = if number % 2 == 0 { "start" } else { "end" };
+        format!("{{\"dt\":\"{dt}\",\"lvl\":\"info\",\"msg\":\"{verb}: 1 boot (t)\"}}\n")
+    });
+    let (_folder, mut view) = view(lines.collect::<String>().as_bytes());
+    let wanted = Wanted { action: Some("boot".into()), ..Wanted::default() };
+    // All that are kept of them, and nothing twice.
+    assert_eq!(found(&mut view, &wanted), (0..20_000).collect::<Vec<_>>());
+    assert_eq!(view.ranges("boot").len(), 1);
+}
+
+#[test]
+fn what_was_found_before_is_kept_while_there_is_room() {
+    let (_folder, mut view) = view(log().as_bytes());
+    for number in 0..10 {
+        found(&mut view, &Wanted { since_ms: Some(number), ..Wanted::default() });
+    }
+    assert!(view.found.memory() <= 4 * 8 * 4 * 2, "{}", view.found.memory());
+    assert!(view.memory() > 8 * 12);
+}
+
 proptest! {
     /// Whatever a worker sends: every line is one, and none of them breaks anything.
     #[test]
@@ -111,6 +150,6 @@ proptest! {
         prop_assert!(rows.iter().all(|row| !row.text.contains(|c: char| c.is_control() && c != '\t')));
         let wanted = Wanted { grep: Some("a|1".into()), action: None, ..Wanted::default() };
         view.find(&wanted).unwrap();
-        view.report().unwrap();
+        view.report();
     }
 }

@@ -8,10 +8,13 @@ use clap::Args;
 use super::Context;
 use super::board::{ServerArg, tell};
 use super::job::ended;
+use crate::client::server::{LabEvents, LabServer};
 use crate::config::read_text;
 use crate::model::{BootRequest, BootState, Failure, JobInfo, Kind, Name};
 
-/// So often it is asked how far it is.
+/// How far it is, is asked whenever the server tells that something has changed of it, so often at least, …
+const AT_LEAST_EVERY: Duration = Duration::from_secs(5);
+/// … and so often where it tells nothing.
 const LOOK: Duration = Duration::from_millis(300);
 /// How often in a row a server that does not answer is asked again.
 const TRIES: u32 = 200;
@@ -80,7 +83,7 @@ pub(super) async fn run(args: BootArgs, ctx: &Context) -> Result<(), Failure> {
         user: Some(ctx.user().to_owned()),
     };
     let mut job = server.boot(&args.board, &asked).await?;
-    let (id, mut told, mut tries) = (job.id, None, 0);
+    let (id, mut told, mut tries, mut events) = (job.id, None, 0, None);
     loop {
         let stage = job.boot.unwrap_or(BootState::Queued);
         let over = args.no_wait || job.has_ended() || stage == BootState::Ready;
@@ -99,12 +102,36 @@ pub(super) async fn run(args: BootArgs, ctx: &Context) -> Result<(), Failure> {
             tell(ctx, args.server.json, &job, &text).await?;
             return if job.has_ended() { ended(&job) } else { Ok(()) };
         }
-        tokio::time::sleep(LOOK).await;
+        may_have_changed(&server, &mut events, id).await;
         match server.job(id, ctx.user()).await {
             Ok(now) => (job, tries) = (now, 0),
             Err(failure) if failure.kind == Kind::Lab && tries < TRIES => tries += 1,
             Err(failure) => return Err(failure),
         }
+    }
+}
+
+/// Waits until a job may stand otherwise.
+async fn may_have_changed(server: &LabServer, events: &mut Option<LabEvents>, id: u64) {
+    let Some(following) = events else {
+        *events = server.events().await.ok();
+        if events.is_none() {
+            tokio::time::sleep(LOOK).await;
+        }
+        // What was so before it followed is asked once now.
+        return;
+    };
+    let its_own = async {
+        while let Ok(Some(event)) = following.next().await {
+            if event.about == "job" && event.id == id.to_string() {
+                return true;
+            }
+        }
+        false
+    };
+    if let Ok(false) = tokio::time::timeout(AT_LEAST_EVERY, its_own).await {
+        *events = None;
+        tokio::time::sleep(LOOK).await;
     }
 }
 

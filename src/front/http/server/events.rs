@@ -19,7 +19,7 @@ use super::follow::{Follower, Followers};
 use super::jobs::looker;
 use super::seen::sees_request;
 use super::{By, Caller};
-use crate::model::{JobState, LabEvent, Name, Right, units};
+use crate::model::{JobState, LabEvent, Right, units};
 use crate::server::{JobStanding, Overview, Server};
 
 /// Changes are told so often at most: what has changed twice meanwhile is told once.
@@ -92,7 +92,7 @@ impl Following {
         let time_us = units::now_us();
         let told = |about: &str, id: String, what: &str| {
             let (about, what) = (about.to_owned(), what.to_owned());
-            LabEvent { time_us, about, id, what, health: None }
+            LabEvent { time_us, about, id, what, health: None, boot: None }
         };
         for (name, what) in changed(&last.boards, &now.boards) {
             if caller.may(Right::See, name.as_str()) {
@@ -128,9 +128,9 @@ impl Following {
         };
         // What has ended is not told again when it is not looked at any more.
         for (id, job) in told.into_iter().filter_map(|(id, job)| Some((id, job?))) {
-            let mut boards = job.boards.iter();
-            let on_board = |board: &Name| self.caller.may(Right::See, board.as_str());
-            if !job.may_be_seen(&asker, &groups) || (boards.len() > 0 && !boards.any(on_board)) {
+            let theirs = std::iter::once(&job.user);
+            if !job.may_be_seen(&asker, &groups) || !sees_request(&self.caller, theirs, &job.boards)
+            {
                 continue;
             }
             let ended = job.state == JobState::Finished;
@@ -140,6 +140,7 @@ impl Following {
                 id: id.to_string(),
                 what: job.state.as_str().to_owned(),
                 health: ended.then(|| job.health.as_str().to_owned()),
+                boot: job.boot,
             });
         }
     }

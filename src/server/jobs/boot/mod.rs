@@ -3,16 +3,12 @@
 //! Such a job has no request of its own: its boards are those of the lease, which it shares while it lives, and which
 //! goes on after it. What it takes from the image store it gets by a pass that is good for as long as it lives.
 
-use std::io::{Read as _, Seek as _, SeekFrom};
-use std::path::Path;
-
 use serde::{Deserialize, Serialize};
 
 use super::boards::OVERTIME_S;
 use super::read::read;
 use super::submit::new;
 use super::{JobError, Record};
-use crate::dispatch::execute::LOG;
 use crate::model::{
     BootRequest, BootState, Ending, Failure, JobBoard, JobHealth, JobInfo, JobState, Kind, Name,
     RequestState, Right, Sha256, SshPlace, units,
@@ -21,17 +17,15 @@ use crate::server::state::State;
 use crate::server::{Asker, Server, ServerError};
 
 mod definition;
+mod progress;
 
 pub use definition::{BootFile, Source};
+pub(super) use progress::Progress;
 
 /// The header that has the pass.
 pub const PASS: &str = "x-lava-pass";
 /// What a definition is called in messages.
 const FILE: &str = "the boot";
-/// So much of a log is looked at for how far a boot is, in bytes.
-const LOOKED_AT: u64 = 256 * 1024;
-/// What the dispatcher says of a board that it keeps on.
-const KEPT: &str = "the board is up, and is kept so";
 
 /// What makes a job a boot.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -101,7 +95,7 @@ impl Server {
         boot.is_some_and(|boot| boot.is_let_in(pass) && boot.files.contains(file))
     }
 
-    /// Has a lease end as soon as the boot has that a worker has in hand on its board. Whether there is one.
+    /// Has a lease end as soon as the boots have that workers have in hand on its boards. Whether there is one.
     pub(in crate::server) async fn end_after_boot(
         &self,
         state: &mut State,
@@ -109,35 +103,44 @@ impl Server {
         ending: Ending,
         who: &str,
     ) -> Result<bool, ServerError> {
-        let mut boots = state.jobs.live.values();
-        let in_hand = |it: &&Record| it.info.request == lease && it.info.worker.is_some();
-        let Some(record) = boots.find(|it| it.boot.is_some() && in_hand(it)).cloned() else {
+        let boots: Vec<Record> = state.boots_in_hand(lease).cloned().collect();
+        if boots.is_empty() {
             return Ok(false);
-        };
-        let mut record = record;
+        }
         let now = units::now_us() / 1_000_000;
         if state.lab.lease(lease).is_some_and(|lease| lease.until <= now) {
             state.lab.overrun(lease, now + OVERTIME_S, now)?;
         }
-        if let Some(boot) = record.boot.as_mut().filter(|boot| boot.then.is_none()) {
-            boot.then = Some((ending, who.to_owned()));
-            record.info.state = JobState::Canceling;
-            record.info.canceled_by.get_or_insert_with(|| who.to_owned());
-            self.put_job(state, record).await?;
+        for mut record in boots {
+            if let Some(boot) = record.boot.as_mut().filter(|boot| boot.then.is_none()) {
+                boot.then = Some((ending, who.to_owned()));
+                record.info.state = JobState::Canceling;
+                record.info.canceled_by.get_or_insert_with(|| who.to_owned());
+                self.put_job(state, record).await?;
+            }
         }
         Ok(true)
     }
 
-    /// A boot has ended: the lease is its holder's alone again, or ends with it.
+    /// A boot ends: the lease is its holder's alone again, or ends with the last of its boots. It is done before the boot
+    /// has ended, so that whoever tells of its end again after a failure or a crash does this again, too.
     pub(super) async fn lease_after(
         &self,
         state: &mut State,
         job: &Record,
     ) -> Result<(), ServerError> {
-        match job.boot.as_ref().and_then(|boot| boot.then.clone()) {
-            Some((ending, who)) => self.end(state, job.info.request, ending, &who).await.map(drop),
-            None => self.share_with_boot(state, job, false).await,
+        let (lease, then) = (job.info.request, job.boot.as_ref().and_then(|it| it.then.clone()));
+        // It may have been done already, and what comes after it not.
+        if !state.requests.contains_key(&lease) {
+            return Ok(());
         }
+        if let Some((ending, who)) = then {
+            if !state.boots_in_hand(lease).any(|it| it.info.id != job.info.id) {
+                return self.end(state, lease, ending, &who).await.map(drop);
+            }
+            self.end_after_boot(state, lease, ending, &who).await?;
+        }
+        self.share_with_boot(state, job, false).await
     }
 
     /// Shares the lease with its boot, or ends that.
@@ -160,32 +163,19 @@ impl Server {
         self.0.store.put_requests(&[lease.row()], &[]).await?;
         self.put(state, lease).map(drop)
     }
-
-    /// A boot with how far it is.
-    pub(super) fn with_stage(&self, mut info: JobInfo) -> JobInfo {
-        if info.boot.is_some() {
-            info.boot = Some(match (info.state, info.health) {
-                // One that was held has a reason for its end.
-                (JobState::Finished, JobHealth::Complete) if info.error_msg.is_none() => {
-                    BootState::Ready
-                }
-                (JobState::Finished, _) => BootState::Failed,
-                (JobState::Running | JobState::Canceling, _) => {
-                    let board = info.boards.first().map_or("", |board| board.name.as_str());
-                    stage(&self.0.logs.folder(info.id, board).join(LOG))
-                }
-                _ => BootState::Queued,
-            });
-        }
-        info
-    }
 }
 
 impl State {
-    /// Whether a worker has a boot in hand on a board of a lease.
-    pub(in crate::server) fn is_booted(&self, lease: u64) -> bool {
-        let mut boots = self.jobs.live.values().filter(|it| it.boot.is_some());
-        boots.any(|it| it.info.request == lease && it.info.worker.is_some())
+    /// The boots that workers have in hand on the boards of a lease.
+    pub(in crate::server) fn boots_in_hand(&self, lease: u64) -> impl Iterator<Item = &Record> {
+        let boots = self.jobs.live.values().filter(|it| it.boot.is_some());
+        boots.filter(move |it| it.info.request == lease && it.info.worker.is_some())
+    }
+
+    /// The boot with which a lease ends.
+    pub(in crate::server) fn ends_with(&self, lease: u64) -> Option<u64> {
+        let is_last = |it: &&Record| it.boot.as_ref().is_some_and(|boot| boot.then.is_some());
+        self.boots_in_hand(lease).find(is_last).map(|it| it.info.id)
     }
 
     /// The lease by which somebody may boot a board now.
@@ -231,58 +221,19 @@ fn pass() -> std::io::Result<String> {
     Ok(format!("{}-{}", one()?.trim(), one()?.trim()))
 }
 
-/// How far the boot of a log is: which action has begun last.
-fn stage(log: &Path) -> BootState {
-    let mut text = Vec::new();
-    let read = std::fs::File::open(log).and_then(|mut file| {
-        let length = file.metadata()?.len();
-        file.seek(SeekFrom::Start(length.saturating_sub(LOOKED_AT)))?;
-        file.take(LOOKED_AT).read_to_end(&mut text)
-    });
-    match read {
-        Ok(_) => stage_of(&String::from_utf8_lossy(&text)),
-        Err(_) => BootState::Deploying,
-    }
+/// A boot with how far it is.
+pub(super) fn with_stage(mut info: JobInfo) -> JobInfo {
+    info.boot = stage(&info);
+    info
 }
 
-fn stage_of(log: &str) -> BootState {
-    if log.contains(KEPT) {
-        return BootState::Ready;
-    }
-    // As `start: 2.4.1 auto-login-action`.
-    let begun = log.rsplit("start: ").find_map(|rest| {
-        let (level, name) = rest.split_once(' ')?;
-        let block = level.split('.').next()?.parse::<u32>().ok()?;
-        Some((block, name.split(' ').next().unwrap_or_default()))
-    });
-    match begun {
-        Some((2.., name)) if LOGIN.iter().any(|action| name.starts_with(action)) => {
-            BootState::Login
-        }
-        Some((2.., _)) => BootState::Booting,
-        _ => BootState::Deploying,
-    }
-}
-
-/// The actions that wait for a shell or an SSH server.
-const LOGIN: [&str; 4] =
-    ["auto-login-action", "login-action", "expect-shell-connection", "wait-for-ssh"];
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_log_tells_how_far_a_boot_is() {
-        for (log, state) in [
-            ("", BootState::Deploying),
-            ("start: 1 tftp-deploy (timeout 00:01:00)", BootState::Deploying),
-            ("start: 1.2 x\"}\n{\"msg\":\"start: 2 uboot-action (t)", BootState::Booting),
-            ("start: 2 a\nstart: 2.4 auto-login-action (timeout", BootState::Login),
-            ("start: 2.4 auto-login-action\nstart: off", BootState::Login),
-            ("start: 2 a\nthe board is up, and is kept so", BootState::Ready),
-        ] {
-            assert_eq!(stage_of(log), state, "{log}");
-        }
-    }
+/// How far a boot is: what was noted of its log, until it has ended. None of a job that is no boot.
+pub(in crate::server) fn stage(info: &JobInfo) -> Option<BootState> {
+    info.boot.map(|noted| match (info.state, info.health) {
+        // One that was held has a reason for its end.
+        (JobState::Finished, JobHealth::Complete) if info.error_msg.is_none() => BootState::Ready,
+        (JobState::Finished, _) => BootState::Failed,
+        (JobState::Running | JobState::Canceling, _) => noted.max(BootState::Deploying),
+        _ => BootState::Queued,
+    })
 }

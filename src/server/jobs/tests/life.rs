@@ -32,6 +32,17 @@ pub(super) async fn a_job_is_one_workers_and_handed_over_again_until_it_says_tha
     assert!(server.requests(false).await.unwrap().is_empty());
 }
 
+pub(super) async fn a_worker_that_names_very_many_jobs_is_answered_or_refused(server: Server) {
+    let many: Vec<u64> = (1..=10_000).collect();
+    let told = greet(&server, "farm1", &hello("a", 1, &many)).await;
+    assert_eq!(told.drop, many);
+    let more: Vec<u64> = (1..=10_001).collect();
+    let refused = server.greet(&name("farm1"), &hello("a", 3, &more)).await.unwrap_err();
+    assert!(refused.to_string().starts_with("worker farm1 names 10001 jobs"), "{refused}");
+    let long = server.greet(&name("farm1"), &hello(&"x".repeat(101), 4, &[])).await;
+    assert!(matches!(long, Err(ServerError::Wrong(_))), "{long:?}");
+}
+
 pub(super) async fn a_log_has_to_be_whole_before_its_job_ends(server: Server) {
     let id = submit(&server, JOB).await.id;
     until(&server, id, |job| job.state == JobState::Scheduled).await;
@@ -59,7 +70,7 @@ pub(super) async fn a_job_is_seen_and_ended_by_those_who_may(server: Server) {
     let personal = JOB.replace("visibility: public", "visibility: personal");
     let id = submit(&server, &personal).await.id;
     let (bob, root) = (asker("bob", Right::Write), asker("root", Right::Control));
-    assert!(server.jobs(None, 10, &bob).await.unwrap().is_empty());
+    assert!(server.jobs(None, 10, &bob).await.unwrap().jobs.is_empty());
     assert!(server.job(id, &bob).await.is_err() && server.job(id, &root).await.is_ok());
     let open = submit(&server, JOB).await.id;
     let refused = server.cancel_job(open, &bob).await;
@@ -163,5 +174,5 @@ pub(super) async fn jobs_go_by_their_age_and_by_the_room_that_they_take_but_none
     assert_eq!(left(), [3, runs], "the oldest first");
     server.tidy_jobs_once(day, 1).await.unwrap();
     assert_eq!(left(), [runs]);
-    assert_eq!(server.jobs(None, 10, &alice).await.unwrap().len(), 1);
+    assert_eq!(server.jobs(None, 10, &alice).await.unwrap().jobs.len(), 1);
 }

@@ -7,7 +7,7 @@ use super::{Flow, Leave, Run, Step, lava};
 
 const HELP: &str = "\
 This shell is simulated. It knows:
-  . [ cat cd date dmesg echo env exit export false grep head help hostname id ls
+  . [ cat cd command date dmesg echo env eval exit export false grep head help hostname id ls
   mkdir poweroff printf ps pwd reboot rm sh set sleep test true uname unset uptime wc
 and ; && || | > >> < 2> $VAR $(...) quotes, scripts, and LAVA's helpers of an overlay:
   lava-test-runner lava-test-case lava-test-set lava-test-raise lava-test-reference
@@ -17,6 +17,14 @@ and ; && || | > >> < 2> $VAR $(...) quotes, scripts, and LAVA's helpers of an ov
 impl Run<'_> {
     /// Runs a command that has its arguments.
     pub(super) fn command(&mut self, name: &str, arguments: &[&str]) -> Flow {
+        // What `command` stands before is no function, and here nothing is.
+        let (mut name, mut arguments) = (name, arguments);
+        while let ("command", [first, rest @ ..]) = (name, arguments) {
+            (name, arguments) = (first, rest);
+        }
+        if name == "eval" && !arguments.is_empty() {
+            return self.script(&arguments.join(" "));
+        }
         let input = self.input.take();
         let status = match name {
             "." | "source" => return self.source(arguments),
@@ -34,7 +42,7 @@ impl Run<'_> {
             "reboot" => return self.end(End::Reboot),
             "poweroff" | "halt" => return self.end(End::Halt),
             "sleep" => self.sleep(arguments),
-            ":" | "true" | "sync" | "stty" | "chmod" | "mkdir" | "mount" => 0,
+            ":" | "command" | "eval" | "true" | "sync" | "stty" | "chmod" | "mkdir" | "mount" => 0,
             "false" => 1,
             "[" | "test" => u8::from(!self.test(arguments)),
             "cat" => self.cat(arguments, input),

@@ -40,6 +40,8 @@ async fn lines_do_what_a_shell_does_with_them() {
         ("[ -f /x ] && [ 2 -gt 1 ] && test a != b && echo all", "all\n"),
         ("printf '%s=%d%%\\n' a 5", "a=5%\n"),
         ("sleep 2; uname", "<Sleep(2s)>Linux\n"),
+        ("command eval 'echo \"a  b\"; false'; echo $?", "a  b\n1\n"),
+        ("command; command command echo $?; eval; eval eval echo a b", "0\na b\n"),
         ("wibble", "sh: wibble: not found\n"),
         ("echo 'open", "sh: syntax error: unterminated '\n"),
         ("sleep 9 & echo", "sh: '&' is not simulated\n"),

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{Farm, demo_job, folders};
+use super::{Farm, folders};
 use crate::common::job::JOB;
 use crate::common::{LIMIT, TestLab, boot_file, http, http_as, run, wait_until};
 use crate::server::{lava, text};
@@ -22,10 +22,7 @@ fn who_has_a_board_boots_it_and_it_stays_on_for_them() {
     let lab = TestLab::new();
     let farm = Farm::start(&lab, "");
     let server = &farm.server;
-    let job = demo_job(&lab);
-    let files = job.lines().filter_map(|line| line.trim().strip_prefix("url: \"file://"));
-    let files = files.map(|file| file.trim_end_matches('"'));
-    for (file, name) in files.zip(["linux", "rootfs"]) {
+    for (file, name) in farm.boot_files(&lab).iter().zip(["linux", "rootfs"]) {
         let (code, _, err) = lava(&lab, server, "alice", &["image", "put", file, "--name", name]);
         assert_eq!(code, 0, "{err}");
     }

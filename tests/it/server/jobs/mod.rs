@@ -89,6 +89,14 @@ impl Farm {
         answer.json()["id"].as_u64().unwrap()
     }
 
+    /// The kernel and the ramdisk of the demo's virtual boards.
+    pub(super) fn boot_files(&self, lab: &TestLab) -> [String; 2] {
+        let job = demo_job(lab);
+        let files = job.lines().filter_map(|line| line.trim().strip_prefix("url: \"file://"));
+        let mut files = files.map(|file| file.trim_end_matches('"').to_owned());
+        std::array::from_fn(|_| files.next().unwrap())
+    }
+
     /// Waits until a job is so.
     #[track_caller]
     fn until(&self, what: &str, job: u64, is: impl Fn(&Value) -> bool) -> Value {

@@ -6,7 +6,8 @@ use std::process::Command;
 use serde_json::{Value, json};
 
 use super::jobs::Farm;
-use super::{Rack, Server, lava};
+use super::{Rack, Server, ci, lava};
+use crate::common::job::JOB;
 use crate::common::{Daemon, LIMIT, TestLab, needs, run, wait_until};
 
 /// The console is looped: what is typed comes back.
@@ -65,6 +66,7 @@ fn commands_run_and_files_go_there_and_back_at_a_boards_shell() {
         "same: True 1500",
         "ssh -p 22 root@192.0.2.7",
         "identity: True",
+        "identities: nothing same another bad",
         "async: 42",
         "bob: []",
         "lost: request",
@@ -89,6 +91,128 @@ fn the_examples_of_the_readme_run_as_they_stand() {
             true => pytest(&lab, &server, &file),
         };
         assert!(!printed.is_empty(), "{text}");
+    }
+}
+
+#[test]
+fn all_of_it_is_typed_for_the_oldest_python_that_it_is_for() {
+    let lab = TestLab::new();
+    let version = "import sys; print(*sys.version_info[:2], sep='.')";
+    let runs_on = run(lab.tool(python3()).args(["-c", version]), "", LIMIT).stdout;
+    let mut mypy = lab.tool(python3());
+    mypy.args(["-m", "mypy", "--strict", "--python-version", "3.9", "--cache-dir"]);
+    // Its plugin is for pytest, which is there.
+    mypy.arg(lab.path("cache")).args(["-p", "lavamux"]).env("MYPYPATH", library());
+    let said = run(&mut mypy, "", JOB);
+    let told = String::from_utf8_lossy(&said.stdout).into_owned();
+    assert!(said.status.success(), "{told}{}", String::from_utf8_lossy(&said.stderr));
+    // Where there is no such Python, its parser is all that can be asked.
+    if runs_on != b"3.9\n" {
+        let parse = "import ast, pathlib, sys\n\
+            for file in pathlib.Path(sys.argv[1]).glob('**/*.py'):\n\
+            \x20   ast.parse(file.read_text(), str(file), feature_version=(3, 9))\n";
+        let mut parser = lab.tool(python3());
+        let parsed = run(parser.args(["-c", parse]).arg(library()), "", LIMIT);
+        assert!(parsed.status.success(), "{}", String::from_utf8_lossy(&parsed.stderr));
+    }
+}
+
+#[test]
+fn images_are_stored_over_a_line_that_breaks_and_come_back_as_they_were() {
+    let lab = TestLab::new();
+    let config = lab.write("server.toml", "[images]\nplace = \"files\"\n");
+    let daemon = lab.start("lava-server", ["--listen", "127.0.0.1:0", "--config", &config]);
+    let server = Server { address: daemon.address("http"), daemon };
+    let store = lab.path("files").display().to_string();
+    let script = include_str!("images.py");
+    let printed = python(&lab, &server, &["-c", script, &server.url(), &store]);
+    for line in [
+        "stored: root.img 1048576 alice nightly 30 days",
+        "cut: 3 went on: True",
+        "not sent again: True None",
+        "read: True True True",
+        "listed: ['root.img', 'rootfs'] True",
+        "wrong: there is no image \"root.img\"",
+        "wrong: bytes have no name: put(data, name)",
+        "wrong: 'long' is no time to keep an image: \"30d\", \"12h\" or \"ever\"",
+        "async: 5000 True ['hello', 'rootfs']",
+        "cancelled",
+        "damaged: ",
+    ] {
+        assert!(printed.contains(line), "no {line:?} in\n{printed}");
+    }
+    assert_eq!(std::fs::read(lab.path("here")).unwrap(), b"hello".repeat(1000));
+    assert!(printed.trim_end().ends_with("[]"), "{printed}");
+    let images = server.get("/images").to_string();
+    assert!(!images.contains("more"), "{images}");
+}
+
+#[test]
+fn a_lease_is_extended_and_shared_and_all_of_it_is_told_as_it_happens() {
+    let lab = TestLab::new();
+    let server = Server::start(&lab);
+    let _rack = Rack::with_boards(&lab, &server);
+    let printed = python(&lab, &server, &["-c", include_str!("lease.py")]);
+    for line in [
+        "told: board reserved",
+        "extended: 50 min True",
+        "estimate: True 1",
+        "alone: True False",
+        "shared: ['bob']",
+        "released ended",
+        "told: request ended",
+        "told: request ready",
+        "bob has panda01 None",
+    ] {
+        assert!(printed.contains(line), "no {line:?} in\n{printed}");
+    }
+}
+
+#[test]
+fn boards_boot_what_is_asked_for_and_tell_how_far_they_are() {
+    let lab = TestLab::new();
+    let farm = Farm::start(&lab, "");
+    let files = farm.boot_files(&lab);
+    let script = include_str!("boot.py");
+    let printed = python(&lab, &farm.server, &["-c", script, &files[0], &files[1]]);
+    for line in [
+        "not yet: job 1",
+        "refused: panda01 is being booted already, by job 1",
+        "states: True",
+        "kernel: Linux",
+        "streamed: True",
+        "waits no more",
+        "async states: True ready",
+        "async kernel: Linux",
+        "failed: True failed",
+        "wrong: there is no image \"nosuch\"",
+        "log: True incomplete",
+    ] {
+        assert!(printed.contains(line), "no {line:?} in\n{printed}");
+    }
+}
+
+#[test]
+fn a_ci_job_is_run_and_its_run_followed() {
+    let lab = TestLab::new();
+    let server = Server::start(&lab);
+    // Whoever has a CI job run may have a board.
+    let board = server.ask("PUT", "/boards/panda01", &json!({"type": "panda"}));
+    assert_eq!(board.status, 200, "{}", board.text());
+    let repository = ci::repository(&lab, include_str!("ci_script.py"));
+    let _worker = ci::worker(&lab, &server, &["--files", &repository]);
+    let git = format!("file://{repository}");
+    let add = ["ci", "add", "smoke", "--git", &git, "--script", "ci/script.py"];
+    assert_eq!(lava(&lab, &server, "alice", &add).0, 0);
+    let printed = python(&lab, &server, &["-c", include_str!("ci.py")]);
+    for line in [
+        "ci: [('smoke', 'ci/script.py', 'alice')]",
+        "said: ['given one --two']",
+        "came to complete [('speed', 'pass', 1.5), ('job', 'pass', None)]",
+        "wrong: there is no CI job \"nosuch\"",
+        "async: canceled True 1",
+    ] {
+        assert!(printed.contains(line), "no {line:?} in\n{printed}");
     }
 }
 
@@ -129,31 +253,59 @@ fn library() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("python")
 }
 
+/// The Python that the library is tested with: the oldest that it is for, where there is one.
+fn python3() -> PathBuf {
+    let python = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/rig/python/bin/python");
+    needs(&python).to_owned()
+}
+
 /// Runs it with the library, and gives what it has printed.
 #[track_caller]
 fn python(lab: &TestLab, server: &Server, args: &[&str]) -> String {
-    printed(lab, server, lab.tool("python3").args(args))
+    let mut python = lab.tool(python3());
+    python.env("PYTHONPATH", library()).args(args);
+    printed(lab, server, &mut python)
 }
 
+/// … with the library installed, whose plugin pytest finds by itself.
 #[track_caller]
 fn pytest(lab: &TestLab, server: &Server, file: &str) -> String {
-    // What labgrid needs has it, too.
-    let pytest = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/rig/labgrid/bin/pytest");
-    needs(&pytest);
-    let args = ["-p", "lavamux.pytest_plugin", "-p", "no:cacheprovider", "--lava-board", "panda"];
-    let printed = printed(lab, server, lab.tool(&pytest).args(args).arg(file));
+    let venv = lab.path("venv");
+    let made = |command: &mut Command| {
+        let output = run(command, "", JOB);
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(output.status.success(), "{}{said}", String::from_utf8_lossy(&output.stdout));
+        String::from_utf8(output.stdout).unwrap().trim().to_owned()
+    };
+    made(lab.tool(python3()).args(["-m", "venv", "--without-pip"]).arg(&venv));
+    // pytest, and what the library is built with.
+    let purelib = "import sysconfig; print(sysconfig.get_path('purelib'))";
+    let there = made(lab.tool(python3()).args(["-c", purelib]));
+    let python = venv.join("bin/python");
+    let here = made(lab.tool(&python).args(["-c", purelib]));
+    std::fs::write(Path::new(&here).join("rig.pth"), there).unwrap();
+    // A build leaves files beside what it builds.
+    let copy = lab.path("python");
+    made(Command::new("cp").arg("-r").args([&library(), &copy]));
+    let args = ["-m", "pip", "--disable-pip-version-check", "install", "--no-index"];
+    let more = ["--no-build-isolation", "--no-deps"];
+    made(lab.tool(&python).args(args).args(more).arg(&copy));
+    std::fs::remove_dir_all(&copy).unwrap();
+    let args = ["-m", "pytest", "-p", "no:cacheprovider", "--lava-board", "panda"];
+    let printed = printed(lab, server, lab.tool(&python).args(args).arg(file));
     assert!(printed.contains("1 passed"), "{printed}");
+    assert!(printed.contains("plugins: lavamux-"), "{printed}");
     printed
 }
 
 #[track_caller]
 fn printed(lab: &TestLab, server: &Server, python: &mut Command) -> String {
-    python.env("LAVA_SERVER", server.url()).env("PYTHONPATH", library());
+    python.env("LAVA_SERVER", server.url());
     let serial = lab.program("lava-serial");
     let words = std::iter::once(serial.get_program()).chain(serial.get_args());
     let words: Vec<_> = words.map(|word| word.to_str().unwrap()).collect();
     python.env("PYTHONDONTWRITEBYTECODE", "1").env("LAVA_SERIAL", words.join("\n"));
-    let output = run(python, "", LIMIT);
+    let output = run(python, "", JOB);
     let printed = String::from_utf8_lossy(&output.stdout).into_owned();
     assert!(output.status.success(), "{printed}{}", String::from_utf8_lossy(&output.stderr));
     printed

@@ -5,6 +5,7 @@ import os
 
 from lavamux import CommandFailed, Lab, Lost
 import lavamux._heart
+import lavamux.board
 from lavamux.aio import AsyncLab
 
 lavamux._heart.BEAT = 0.2
@@ -27,8 +28,24 @@ with lease as board:
     board.put(data, "a file")
     print("same:", board.get("a file") == data, board.run("wc -c < 'a file'").output.strip())
     print(*board.ssh_info().command)
-    # Whatever this host tells of itself.
-    print("identity:", board.identify() in ("learned", "nothing"))
+    # What the board's shell runs on is this host, whatever that tells of itself.
+    first = board.identify()
+    print("identity:", board.identify() == {"learned": "same", "nothing": "nothing"}[first])
+    server = {"user": "alice", "accept": True, "mac": ["00:1d:7e:00:00:01"], "identity": "A1"}
+    lab._server.ask("POST", "/boards/panda01/identity", server)
+    told = lavamux.board.IDENTIFY
+    for here, there in (("/etc/", "./"), ("/sys/class/net", "net"), ("/sys/", "./none/"), ("/proc/", "./none/")):
+        told = told.replace(here, there)
+    lavamux.board.IDENTIFY, real = told, lavamux.board.IDENTIFY
+    verdicts = [board.identify()]
+    board.run("mkdir -p net/eth0/device net/br0; echo A1 > lava-identity; echo 00:1d:7e:00:00:09 > net/br0/address")
+    board.run("echo 00:1d:7e:00:00:01 > net/eth0/address")
+    verdicts.append(board.identify())
+    board.run("echo A2 > lava-identity; echo 00:1d:7e:00:00:02 > net/eth0/address")
+    verdicts.append(board.identify())
+    print("identities:", *verdicts, lab.board("panda01").info["health"])
+    lavamux.board.IDENTIFY = real
+    lab._server.ask("POST", "/boards/panda01/health", {"health": "good", "user": "root"})
 
 
 async def story():

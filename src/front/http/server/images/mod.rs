@@ -113,7 +113,9 @@ impl From<ImageError> for ApiError {
                 Some(StatusCode::FORBIDDEN)
             }
             error if error.is_full() => Some(StatusCode::INSUFFICIENT_STORAGE),
-            ImageError::Offset(_) | ImageError::Busy => Some(StatusCode::CONFLICT),
+            ImageError::Offset(_) | ImageError::Busy | ImageError::Removing(_) => {
+                Some(StatusCode::CONFLICT)
+            }
             ImageError::TooLong(_) => Some(StatusCode::PAYLOAD_TOO_LARGE),
             ImageError::Differs { .. } => Some(StatusCode::UNPROCESSABLE_ENTITY),
             _ => None,

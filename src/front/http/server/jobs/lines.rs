@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::super::super::{ApiError, Ending, Params};
+use super::super::seen::check_spies;
 use super::super::{Answer, By};
 use super::log::board;
 use super::seen;
@@ -77,6 +78,7 @@ pub(in crate::front::http::server) struct Lines {
 #[utoipa::path(get, path = "/jobs/{id}/log/lines", params(("id" = u64, Path), Asked), responses(
     (status = 200, body = Lines),
     (status = 400, body = ErrorBody, description = "what is looked for is not understood"),
+    (status = 403, body = ErrorBody, description = "of a boot: the caller may not spy on its board"),
     (status = 404, body = ErrorBody, description = "there is none that the caller may see"),
 ))]
 pub(in crate::front::http::server) async fn get(
@@ -88,6 +90,7 @@ pub(in crate::front::http::server) async fn get(
 ) -> Answer<Lines> {
     let wanted = wanted(&asked)?;
     let job = seen(&server, &id, asked.user.clone(), &caller).await?;
+    check_spies(&caller, &job)?;
     let Some(board) = board(&job, asked.board.as_deref())?.map(str::to_owned) else {
         return Ok(axum::Json(Lines::none(job.has_ended())));
     };

@@ -23,6 +23,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::super::super::{ApiError, Ending, Params, Place};
 use super::super::follow::{Follower, Followers};
+use super::super::seen::{check_spies, seen_job};
 use super::super::{By, Caller};
 use super::{looker, seen};
 use crate::client::ErrorBody;
@@ -55,6 +56,7 @@ pub(in crate::front::http::server) struct Wanted {
 ), responses(
     (status = 200, body = String, content_type = "application/x-ndjson"),
     (status = 206, body = String, content_type = "application/x-ndjson", description = "the bytes asked for"),
+    (status = 403, body = ErrorBody, description = "of a boot: the caller may not spy on its board"),
     (status = 404, body = ErrorBody, description = "there is none that the caller may see"),
     (status = 416, body = ErrorBody, description = "there are no such bytes"),
 ))]
@@ -66,6 +68,7 @@ pub(in crate::front::http::server) async fn get(
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
     let job = seen(&server, &id, user, &caller).await?;
+    check_spies(&caller, &job)?;
     let Some(path) = path(&server, &job, board.as_deref())? else {
         return Ok(([(CONTENT_TYPE, NDJSON)], "").into_response());
     };
@@ -107,6 +110,7 @@ const NDJSON: &str = "application/x-ndjson";
     ("user" = Option<String>, Query, description = "who looks, where nobody logs in"),
 ), responses(
     (status = 200, body = String, content_type = "text/event-stream"),
+    (status = 403, body = ErrorBody, description = "of a boot: the caller may not spy on its board"),
     (status = 404, body = ErrorBody, description = "there is none that the caller may see"),
 ))]
 pub(in crate::front::http::server) async fn follow(
@@ -118,6 +122,7 @@ pub(in crate::front::http::server) async fn follow(
     (Extension(place), Extension(followers)): (Extension<Place>, Extension<Followers>),
 ) -> Result<impl IntoResponse, ApiError> {
     let job = seen(&server, &id, user.clone(), &caller).await?;
+    check_spies(&caller, &job)?;
     // One that is not there is told at once.
     path(&server, &job, board.as_deref())?;
     let changes = server.changes();
@@ -195,7 +200,9 @@ impl Following {
             }
             // The job's end is looked for first: what was read before it may not have been all.
             self.changes.borrow_and_update();
-            self.job = self.server.job(self.job.id, &self.looker).await.ok()?;
+            let job = self.server.job(self.job.id, &self.looker).await.ok()?;
+            self.job = seen_job(job, &self.caller)?;
+            check_spies(&self.caller, &self.job).ok()?;
             self.over = self.job.has_ended();
             if self.over || self.held.is_none() && !self.job.logs().is_empty() {
                 continue;

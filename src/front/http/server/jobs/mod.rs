@@ -9,19 +9,25 @@ pub(super) mod workers;
 use axum::Extension;
 use axum::Json;
 use axum::extract::{Path, State};
-use axum::http::header::CONTENT_TYPE;
-use axum::response::IntoResponse;
+use axum::http::StatusCode;
+use axum::http::header::{CONTENT_TYPE, LINK};
+use axum::response::{AppendHeaders, IntoResponse};
 use serde::Deserialize;
 
 use super::super::{ApiError, Params};
+use super::seen::seen_job;
 use super::{Answer, Body, By, MAX_USER, asker, check, read, whoever};
 use crate::client::ErrorBody;
 use crate::front::http::access::Caller;
-use crate::model::{Failure, JobInfo, JobSubmit, Kind, LeaseChange, Right};
-use crate::server::{Asker, Server};
+use crate::model::{Failure, JobInfo, JobSubmit, Kind, LeaseChange, Refusal};
+use crate::server::{Asker, JobList, Server};
 
 /// So many jobs are listed when nothing else is asked for.
 const LISTED: u32 = 100;
+/// … and at most.
+const MAX_LISTED: u32 = 1000;
+/// So many are looked at for that, of those that the caller may not see.
+const MAX_LOOKED: u32 = 5000;
 
 /// Who looks, where nobody logs in.
 #[derive(Debug, Deserialize)]
@@ -39,14 +45,7 @@ pub(in crate::front::http::server) struct Page {
     limit: Option<u32>,
 }
 
-impl Page {
-    /// So many at most, of those with lower numbers.
-    pub(in crate::front::http::server) fn before(before: Option<u64>, limit: u32) -> Self {
-        Self { user: None, before, limit: Some(limit) }
-    }
-}
-
-/// Jobs, the newest first.
+/// Jobs, the newest first. Where there are older ones, `Link` has the address of the next page (`rel="next"`).
 #[utoipa::path(get, path = "/jobs", params(
     ("user" = Option<String>, Query, description = "who looks, where nobody logs in"),
     ("before" = Option<u64>, Query, description = "only those with lower numbers"),
@@ -56,9 +55,38 @@ pub(in crate::front::http::server) async fn list(
     State(server): State<Server>,
     Params(Page { user, before, limit }): Params<Page>,
     Extension(caller): By,
-) -> Answer<Vec<JobInfo>> {
-    let jobs = server.jobs(before, limit.unwrap_or(LISTED), &looker(&caller, user)?).await?;
-    Ok(Json(jobs.into_iter().filter(|job| sees(&caller, job)).collect()))
+) -> Result<impl IntoResponse, ApiError> {
+    let most = limit.unwrap_or(LISTED).clamp(1, MAX_LISTED);
+    let (jobs, older) = page(&server, before, most, &looker(&caller, user)?, &caller).await?;
+    let next = older.map(|older| format!("</jobs?before={older}&limit={most}>; rel=\"next\""));
+    Ok((AppendHeaders(next.map(|next| (LINK, next))), Json(jobs)))
+}
+
+/// So many jobs that the caller may see, the newest first of those with lower numbers than one; and before which
+/// number older ones begin, if there are any. When many in a row are not to be seen they are fewer.
+pub(in crate::front::http::server) async fn page(
+    server: &Server,
+    mut before: Option<u64>,
+    most: u32,
+    looker: &Asker,
+    caller: &Caller,
+) -> Result<(Vec<JobInfo>, Option<u64>), ApiError> {
+    let mut found = Vec::new();
+    for _ in 0..MAX_LOOKED.div_ceil(most) {
+        let JobList { jobs, older } = server.jobs(before, most, looker).await?;
+        for job in jobs {
+            let id = job.id;
+            found.extend(seen_job(job, caller));
+            if found.len() == most as usize {
+                return Ok((found, Some(id).filter(|id| *id > 1)));
+            }
+        }
+        before = older;
+        if older.is_none() {
+            break;
+        }
+    }
+    Ok((found, before))
 }
 
 /// Hands in a job: LAVA's job definition, as it is. What is wrong with it is told at once, with line and
@@ -102,6 +130,7 @@ pub(in crate::front::http::server) async fn get(
     ("user" = Option<String>, Query, description = "who looks, where nobody logs in"),
 ), responses(
     (status = 200, body = String, content_type = "application/yaml"),
+    (status = 403, body = ErrorBody, description = "it is for boards that the caller may not see"),
     (status = 404, body = ErrorBody, description = "there is none that the caller may see"),
 ))]
 pub(in crate::front::http::server) async fn definition(
@@ -110,7 +139,7 @@ pub(in crate::front::http::server) async fn definition(
     Params(Looking { user }): Params<Looking>,
     Extension(caller): By,
 ) -> Result<impl IntoResponse, ApiError> {
-    let job = seen(&server, &id, user.clone(), &caller).await?;
+    let job = whole(&server, &id, user.clone(), &caller).await?;
     let text = server.definition(job.id, &looker(&caller, user)?).await?;
     Ok(([(CONTENT_TYPE, "application/yaml")], text))
 }
@@ -130,8 +159,8 @@ pub(in crate::front::http::server) async fn cancel(
     body: Body,
 ) -> Answer<JobInfo> {
     let LeaseChange { user, .. } = read(body, r#"{"user":"alice"}"#)?;
-    let asker = asker(&caller, user)?;
-    Ok(Json(server.cancel_job(number(&id)?, &asker).await?))
+    let job = seen(&server, &id, user.clone(), &caller).await?;
+    Ok(Json(server.cancel_job(job.id, &asker(&caller, user)?).await?))
 }
 
 /// Hands a job in once more, as the caller's.
@@ -148,8 +177,8 @@ pub(in crate::front::http::server) async fn resubmit(
     body: Body,
 ) -> Answer<JobInfo> {
     let LeaseChange { user, .. } = read(body, r#"{"user":"alice"}"#)?;
-    let asker = asker(&caller, user)?;
-    Ok(Json(server.resubmit_job(number(&id)?, &asker).await?))
+    let job = whole(&server, &id, user.clone(), &caller).await?;
+    Ok(Json(server.resubmit_job(job.id, &asker(&caller, user)?).await?))
 }
 
 /// Has a board's health check run, as soon as the board is free; a bad board is to be tried again.
@@ -181,16 +210,27 @@ pub(in crate::front::http::server) async fn seen(
     caller: &Caller,
 ) -> Result<JobInfo, ApiError> {
     let job = server.job(number(id)?, &looker(caller, user)?).await?;
-    match sees(caller, &job) {
-        true => Ok(job),
-        false => Err(none(id)),
-    }
+    seen_job(job, caller).ok_or_else(|| none(id))
 }
 
-/// Who has the right to see one of its boards; before it has any, everybody.
-fn sees(caller: &Caller, job: &JobInfo) -> bool {
-    let mut boards = job.boards.iter();
-    boards.len() == 0 || boards.any(|board| caller.may(Right::See, board.name.as_str()))
+/// A job of which the caller may know what it was handed in as.
+///
+/// # Errors
+/// 404 when there is none, 403 when it is for boards that they may not see.
+async fn whole(
+    server: &Server,
+    id: &str,
+    user: Option<String>,
+    caller: &Caller,
+) -> Result<JobInfo, ApiError> {
+    let job = server.job(number(id)?, &looker(caller, user)?).await?;
+    let seen = seen_job(job.clone(), caller).ok_or_else(|| none(id))?;
+    if seen.boards != job.boards || seen.specs != job.specs {
+        let what = format!("job {id} is for boards that you may not see");
+        let failure = Failure::new(Kind::Refused, what).because(Refusal::Rights);
+        return Err(ApiError::new(StatusCode::FORBIDDEN, failure));
+    }
+    Ok(seen)
 }
 
 /// Who looks; nobody has to say it.
@@ -205,7 +245,7 @@ fn number(id: &str) -> Result<u64, ApiError> {
 
 fn none(id: &str) -> ApiError {
     ApiError::new(
-        axum::http::StatusCode::NOT_FOUND,
+        StatusCode::NOT_FOUND,
         Failure::new(Kind::User, format!("there is no job {id:?}")),
     )
 }

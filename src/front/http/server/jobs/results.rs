@@ -11,7 +11,7 @@ use super::super::By;
 use super::log::board;
 use super::seen;
 use crate::client::ErrorBody;
-use crate::dispatch::record::{Report, junit, results_yaml, tap};
+use crate::dispatch::record::{junit, results_yaml, tap};
 use crate::model::{Failure, Kind};
 use crate::server::Server;
 
@@ -36,7 +36,8 @@ enum Format {
 }
 
 /// The results of a job's tests and actions, as far as it is: as JSON (suites with their cases), JUnit XML,
-/// TAP 13 or LAVA's YAML. Of a job for several boards the first one's, unless one is named.
+/// TAP 13 or LAVA's YAML. Of a job for several boards the first one's, unless one is named. Of more than 100,000
+/// results the first are told, and how many are not.
 #[utoipa::path(get, path = "/jobs/{id}/results", params(
     ("id" = u64, Path),
     ("board" = Option<String>, Query),
@@ -54,14 +55,13 @@ pub(in crate::front::http::server) async fn get(
 ) -> Result<Response, ApiError> {
     let job = seen(&server, &id, user, &caller).await?;
     let board = board(&job, wanted.as_deref())?;
-    let folder = board.map(|board| server.log_folder(job.id, board));
-    let missing = || Failure::new(Kind::User, format!("job {} has no results yet", job.id));
-    let folder = folder.ok_or_else(|| ApiError::not_found(missing().message))?;
-    let read = tokio::task::spawn_blocking(move || Report::read(&folder)).await;
-    let report = read.map_err(|error| Failure::from_error(Kind::Bug, &error))?;
-    let report = report.map_err(|_| ApiError::not_found(missing().message))?;
+    let missing = || ApiError::not_found(format!("job {} has no results yet", job.id));
+    let view = server.log_view(job.id, board.ok_or_else(missing)?);
+    let read = view.read(|view| Ok((!view.is_empty()).then(|| view.report()))).await;
+    let report = read.map_err(|error| Failure::from_error(Kind::Infra, &error))?;
+    let report = report.ok_or_else(missing)?;
     Ok(match format {
-        Format::Json => axum::Json(report).into_response(),
+        Format::Json => axum::Json(&*report).into_response(),
         Format::Junit => ([(CONTENT_TYPE, "application/xml")], junit(&report)).into_response(),
         Format::Tap => {
             ([(CONTENT_TYPE, "text/plain; charset=utf-8")], tap(&report)).into_response()

@@ -9,10 +9,12 @@ use serde::Deserialize;
 
 use super::super::super::Params;
 use super::super::jobs as api;
+use super::super::seen::check_spies;
 use super::jobs::{state, took};
 use super::shown::{Moment, span, specs};
 use super::{By, Page, Top, made};
-use crate::dispatch::record::{Action, Suite, View};
+use crate::dispatch::record::{Action, Suite, Timed, View};
+use crate::dispatch::results::LAVA;
 use crate::model::{Failure, JobInfo, Kind};
 use crate::server::Server;
 
@@ -20,6 +22,8 @@ use crate::server::Server;
 const PATIENCE: Duration = Duration::from_millis(50);
 /// So many cases of a suite stand on the page; all are in the files.
 const CASES: usize = 500;
+/// … and so many suites.
+const SUITES: usize = 200;
 
 #[derive(Debug, Deserialize)]
 pub(super) struct Asked {
@@ -42,6 +46,8 @@ struct JobPage {
     took: Option<String>,
     /// Whose log is shown, of a job for several.
     board: Option<String>,
+    /// The log is the caller's to read.
+    spies: bool,
     /// `None` while the log is being read.
     outline: Option<Outline>,
     job: JobInfo,
@@ -52,6 +58,8 @@ struct JobPage {
 struct Outline {
     actions: Vec<Step>,
     suites: Vec<Tests>,
+    /// So many more suites and results are not shown.
+    more: u64,
 }
 
 /// An action as it is listed.
@@ -93,9 +101,10 @@ pub(super) async fn page(
     let Extension(caller) = caller;
     let job = api::seen(&server, &id, None, &caller).await?;
     let board = api::log::board(&job, board.as_deref())?.map(str::to_owned);
+    let spies = check_spies(&caller, &job).is_ok();
     let outline = match &board {
-        Some(board) => outline(&server, job.id, board, whole).await?,
-        None => Some(Outline::default()),
+        Some(board) if spies => outline(&server, job.id, board, whole).await?,
+        _ => Some(Outline::default()),
     };
     let (word, tone) = state(&job);
     made(&JobPage {
@@ -108,6 +117,7 @@ pub(super) async fn page(
         ended: job.ended_us.map(Moment),
         took: took(&job),
         board,
+        spies,
         outline,
         job,
     })
@@ -137,8 +147,10 @@ async fn outline(
 fn of(view: &View) -> std::io::Result<Outline> {
     let now_ms = view.last_ms();
     let actions = view.actions().iter().map(|action| step(action.clone(), now_ms)).collect();
-    let suites = view.report()?.suites.into_iter().filter(|suite| suite.name != "lava");
-    Ok(Outline { actions, suites: suites.map(tests).collect() })
+    let report = view.report();
+    let suites = report.suites.iter().filter(|suite| suite.name != LAVA);
+    let more = (suites.clone().count().saturating_sub(SUITES)) as u64 + report.left_out;
+    Ok(Outline { actions, suites: suites.take(SUITES).map(tests).collect(), more })
 }
 
 fn step(action: Action, now_ms: u32) -> Step {
@@ -151,15 +163,16 @@ fn step(action: Action, now_ms: u32) -> Step {
     Step { tone, word, took: span(took.into()), line: action.first + 1, action }
 }
 
-fn tests(suite: Suite) -> Tests {
+fn tests(suite: &Suite) -> Tests {
     let (passed, failed) = (suite.count("pass"), suite.count("fail"));
     let others = suite.cases.len() - passed - failed;
     let more = suite.cases.len().saturating_sub(CASES);
-    let mut cases = suite.cases;
     // What went wrong comes first.
-    cases.sort_by_key(|timed| timed.case.result == "pass");
-    let case = |timed: crate::dispatch::record::Timed| {
-        let case = timed.case;
+    let (passes, others_first): (Vec<&Timed>, Vec<&Timed>) =
+        suite.cases.iter().partition(|timed| timed.case.result == "pass");
+    let cases = others_first.into_iter().chain(passes).take(CASES);
+    let case = |timed: &Timed| {
+        let case = timed.case.clone();
         let set = case.set.map(|set| format!("{set}/")).unwrap_or_default();
         let measured = case.measurement.map(|number| number.to_string());
         let units = case.units.filter(|_| measured.is_some());
@@ -173,8 +186,8 @@ fn tests(suite: Suite) -> Tests {
             result: case.result,
         }
     };
-    let cases = cases.into_iter().take(CASES).map(case).collect();
-    Tests { name: suite.name, passed, failed, others, cases, more }
+    let cases = cases.map(case).collect();
+    Tests { name: suite.name.clone(), passed, failed, others, cases, more }
 }
 
 fn tone(result: &str) -> &'static str {

@@ -44,9 +44,8 @@ pub(super) async fn page(
     caller: By,
 ) -> Page {
     let Extension(caller) = caller;
-    let asked = Params(api::Page::before(before, ROWS));
-    let jobs = api::list(State(server), asked, Extension(caller.clone())).await?.0;
-    let older = jobs.last().map(|job| job.id).filter(|id| *id > 1);
+    let looker = api::looker(&caller, None)?;
+    let (jobs, older) = api::page(&server, before, ROWS, &looker, &caller).await?;
     let rows = jobs.into_iter().map(row).collect();
     made(&JobsPage { top: Top::new("jobs", "Jobs", &caller), rows, older })
 }
