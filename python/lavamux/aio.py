@@ -26,7 +26,7 @@ from .board import Board, Power, SshInfo
 from .boot import Boot
 from .console import Console, Match, Ran
 from .images import Image, Images, Progress
-from .job import LOOK, Job, Result
+from .job import Job, Result
 from .lab import Lab, Lease, Request
 
 T = TypeVar("T")
@@ -188,12 +188,9 @@ class AsyncJob:
 
     async def wait(self, timeout: Optional[float] = None) -> "AsyncJob":
         """As :meth:`lavamux.Job.wait`. Cancelled, it waits no more, and the job goes on."""
-        end = None if timeout is None else asyncio.get_running_loop().time() + timeout
-        while (await self.look()).state != "finished":
-            left = LOOK if end is None else min(LOOK, end - asyncio.get_running_loop().time())
-            if left <= 0:
-                raise TimeoutError(f"job {self.id} is {self.state} still")
-            await asyncio.sleep(left)
+        looks = self.sync._looks(timeout)
+        while (pause := await _in_thread(lambda: next(looks, None))) is not None:
+            await asyncio.sleep(pause)
         return self
 
     async def results(self, board: Optional[str] = None) -> List[Result]:

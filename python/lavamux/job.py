@@ -73,8 +73,24 @@ class Job:
     ) -> "Job":
         """Waits for its end, and goes on doing so while the server is away. ``progress`` is called whenever it stands
         otherwise. After ``timeout`` seconds :class:`TimeoutError` is raised, and the job goes on."""
+        stood: Any = None
+
+        def tell() -> None:
+            nonlocal stood
+            stands = (self.state, self.info.get("waiting"))
+            if progress is not None and stands != stood:
+                progress(self)
+            stood = stands
+
+        for pause in self._looks(timeout):
+            tell()
+            time.sleep(pause)
+        tell()
+        return self
+
+    def _looks(self, timeout: Optional[float]) -> Iterator[float]:
+        """Looks until it has ended, and gives each time how long to wait before the next look."""
         end = None if timeout is None else time.monotonic() + timeout
-        stood = None
         while True:
             try:
                 self.look()
@@ -82,16 +98,12 @@ class Job:
                 if not error.may_pass:
                     raise
             else:
-                stands = (self.state, self.info.get("waiting"))
-                if progress is not None and stands != stood:
-                    progress(self)
-                stood = stands
                 if self.state == "finished":
-                    return self
+                    return
             left = LOOK if end is None else min(LOOK, end - time.monotonic())
             if left <= 0:
                 raise TimeoutError(f"job {self.id} is {self.state} still")
-            time.sleep(left)
+            yield left
 
     def cancel(self) -> "Job":
         """Has it end in good order: its board is powered off and given back."""

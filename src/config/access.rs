@@ -1,7 +1,7 @@
 //! Who may do what: `[[token]]`, `[[certificate]]` and `[local]`.
 
-use super::{FromNode as _, HttpListen, Node, Table, Value};
-use crate::model::{Name, Pattern, Right, Rights, TokenHash};
+use super::{FromNode as _, HttpListen, Node, Table, Value, credential};
+use crate::model::{JobKey, JobPass, Name, Pattern, Right, Rights, TokenHash};
 
 /// Who may do what by HTTP.
 ///
@@ -11,6 +11,8 @@ pub struct AccessConfig {
     pub tokens: Vec<TokenUser>,
     /// Those of a lava-server's scripts that run now. They let in also where nobody has to log in.
     pub runs: Vec<TokenUser>,
+    /// By whose names jobs are let in with passes that were made with these keys.
+    pub job_keys: Vec<(Name, JobKey)>,
     pub certificates: Vec<CertificateUser>,
     /// What other users of this host may do on the Unix socket, without a token; its own user and root may
     /// do everything. `None` is: nothing, once there are tokens. Where it is said, nobody comes by TCP
@@ -50,6 +52,11 @@ impl AccessConfig {
         self.tokens.iter().chain(&self.runs).find(|user| user.hash == *hash)
     }
 
+    /// What a text says that lets a job in, and who has made it.
+    pub fn job_pass(&self, text: &str) -> Option<(&Name, JobPass)> {
+        self.job_keys.iter().find_map(|(name, key)| Some((name, key.read(text)?)))
+    }
+
     /// Whether nobody has to log in.
     pub fn is_open(&self) -> bool {
         self.tokens.is_empty() && self.certificates.is_empty() && self.local.is_none()
@@ -70,7 +77,7 @@ impl AccessConfig {
     /// Reads what the top of a file says of it, beside what other files have said.
     pub fn read(&mut self, top: &Table<'_>) {
         for table in top.tables("token") {
-            let name = table.required("name");
+            let name: Option<Name> = table.required("name");
             let hash = table.parsed("hash", str::parse::<TokenHash>);
             if table.node("hash").is_none() {
                 table.required::<String>("hash");
@@ -78,6 +85,7 @@ impl AccessConfig {
             let rights = rights(&table);
             let speaks_for_others = table.optional("speaks_for_others").unwrap_or(false);
             let worker = table.optional("worker");
+            self.job_keys.extend(name.clone().zip(job_key(&table)));
             let user = name.zip(hash);
             if worker.is_some() && !rights.is_empty() {
                 table.problem("worker", "a worker's token has no other rights");
@@ -111,6 +119,19 @@ impl AccessConfig {
             }
             self.local = Some(rights(&table));
             table.finish();
+        }
+    }
+}
+
+/// `job_key_file`: the key with which the token's owner, a server, makes the passes of its jobs.
+fn job_key(table: &Table<'_>) -> Option<JobKey> {
+    let file = credential::file(table, "job_key_file")?;
+    let read = std::fs::read_to_string(&file).map_err(|error| error.to_string());
+    match read.and_then(|secret| JobKey::of(&secret)) {
+        Ok(key) => Some(key),
+        Err(error) => {
+            table.problem("job_key_file", format!("{}: {error}", file.display()));
+            None
         }
     }
 }

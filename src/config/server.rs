@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::capture::state_dir;
 use super::lab::LoginFiles;
-use super::{AccessConfig, At, HttpListen, Problems, Size, Table, read_all};
+use super::{AccessConfig, At, HttpListen, Problems, Size, Table, credential, read_all};
 use crate::model::{Failure, Kind};
 
 /// Where it listens when nothing else is said.
@@ -60,6 +60,8 @@ pub struct JobsConfig {
     pub keep: Duration,
     /// The oldest go when the files of all take more than this, in bytes; there is no limit when it is zero.
     pub keep_size: u64,
+    /// The key with which jobs' passes are made: `[daemons] job_key_file`.
+    pub key_file: Option<PathBuf>,
 }
 
 impl JobsConfig {
@@ -73,6 +75,7 @@ impl JobsConfig {
             check_every: CHECK_EVERY,
             keep: KEEP_JOBS,
             keep_size: KEEP_SIZE,
+            key_file: None,
         }
     }
 
@@ -205,6 +208,7 @@ impl ServerConfig {
         }
         if let Some(table) = top.table("daemons") {
             self.daemons = LoginFiles::from_table(&table);
+            self.jobs.key_file = credential::file(&table, "job_key_file");
             table.finish();
         }
         if let Some(table) = top.table("jobs") {

@@ -54,7 +54,7 @@ impl std::fmt::Debug for PageKey {
 }
 
 /// HMAC-SHA256 (RFC 2104) with a key that is no longer than a block.
-fn hmac(key: &[u8], text: &[u8]) -> [u8; 32] {
+pub(super) fn hmac(key: &[u8], text: &[u8]) -> [u8; 32] {
     let pad = |byte: u8| {
         let mut block = [byte; BLOCK];
         block.iter_mut().zip(key).for_each(|(pad, key)| *pad ^= key);

@@ -1,5 +1,6 @@
 //! What a worker needs for a job, in one document; and whether a job can be made of its definition at all.
 
+use std::io;
 use std::path::{Path, PathBuf};
 
 use super::read::Wanted;
@@ -9,9 +10,14 @@ use crate::config::{At, Node, Problem, Problems};
 use crate::dispatch::device::Device;
 use crate::dispatch::load::{BoardFile, context, load_as};
 use crate::dispatch::render;
-use crate::model::{BoardDescription, Failure, Kind, Name, Work, WorkBoard};
+use crate::model::{
+    BoardDescription, Failure, JobKey, JobPass, Kind, Name, Work, WorkBoard, units,
+};
 use crate::sched::Spec;
 use crate::server::{Asker, Server, ServerError};
+
+/// A pass of a job counts so much longer than its time, in seconds: clocks differ, and its end takes some.
+const LONGER_S: u64 = 3600;
 
 /// A board with where its parts are.
 #[derive(Debug, Clone)]
@@ -117,12 +123,7 @@ impl Server {
             }
         }
         let definition = self.0.store.job_definition(id).await?.ok_or(JobError::NoJob(id))?;
-        let token = match &self.0.login.token_file {
-            Some(file) => Some(tokio::fs::read_to_string(file).await),
-            None => None,
-        };
-        let token = token.transpose().map_err(|error| JobError::Token { id, error })?;
-        let token = token.map(|token| token.trim().to_owned());
+        let token = self.token(job, &parts).await.map_err(|error| JobError::Token { id, error })?;
         let (folder, templates) = (self.0.logs.scratch(), self.0.config.templates.clone());
         let boards = tokio::task::spawn_blocking({
             let definition = definition.clone();
@@ -136,6 +137,25 @@ impl Server {
             boards.await.unwrap_or_else(|error| Err(Failure::from_error(Kind::Bug, &error)));
         let boards = boards.map_err(JobError::Definition)?;
         Ok(Work { id, definition, boards, token, script: None, leave_on: job.boot.is_some() })
+    }
+}
+
+impl Server {
+    /// What lets a job in at the daemons of its boards: a pass for them alone, or where there is no key to make one with
+    /// our own token.
+    async fn token(&self, job: &Record, parts: &[Part]) -> io::Result<Option<String>> {
+        let Some(file) = &self.0.config.key_file else {
+            let Some(file) = &self.0.login.token_file else { return Ok(None) };
+            return Ok(Some(tokio::fs::read_to_string(file).await?.trim().to_owned()));
+        };
+        let key = JobKey::of(&tokio::fs::read_to_string(file).await?).map_err(io::Error::other)?;
+        let urls = parts.iter().flat_map(|part| [&part.console, &part.outlet]).flatten();
+        let mut things: Vec<Name> =
+            urls.filter_map(|url| url.rsplit('/').next()?.parse().ok()).collect();
+        things.sort();
+        things.dedup();
+        let until_s = units::now_us() / 1_000_000 + job.length_s + LONGER_S;
+        Ok(Some(key.issue(&JobPass { job: job.info.id, until_s, things })))
     }
 }
 

@@ -1,5 +1,6 @@
 //! What workers say, and what they are told.
 
+use std::collections::BTreeSet;
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
@@ -403,7 +404,7 @@ fn check(name: &Name, hello: &WorkerHello) -> Result<(), ServerError> {
         return Err(ServerError::Wrong(what));
     }
     let named = [&hello.jobs, &hello.canceling, &hello.dropping];
-    let most = named.into_iter().map(|jobs| jobs.len()).max().unwrap_or(0);
+    let most = named.into_iter().map(BTreeSet::len).max().unwrap_or(0);
     if most > MAX_NAMED {
         let what = format!(
             "worker {name} names {most} jobs, and {MAX_NAMED} are heard of at most: stop it, remove the folders of \

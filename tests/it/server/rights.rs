@@ -261,7 +261,7 @@ fn what_is_said_at_a_boot_is_for_those_who_may_spy() {
         assert!(status == 403 && told.to_string().contains("this needs spy"), "{path}: {told}");
     }
     let page = |token: &str| {
-        http_as(lab.server.address, Some(token), "GET", &format!("/ui{job}"), "").text().to_string()
+        http_as(lab.server.address, Some(token), "GET", &format!("/ui{job}"), "").text()
     };
     assert!(
         page(&sees).contains("by those who may spy on it") && !page(&sees).contains("/log/lines")

@@ -7,7 +7,7 @@ use tokio::sync::watch;
 
 use super::Access;
 use crate::config::AccessConfig;
-use crate::model::{Behalf, Failure, Kind, Name, Right, Rights, TokenHash, user_text};
+use crate::model::{Behalf, Failure, Kind, Name, Right, Rights, TokenHash, units, user_text};
 use crate::sys::user_name;
 
 /// Who somebody is. What they may is looked up each time.
@@ -23,6 +23,9 @@ pub enum Who {
     Local { uid: u32 },
     /// Who has shown the token of this hash.
     Token { hash: TokenHash },
+    /// A job, by a pass that the server of this name has made for it, for these things, and until then, in seconds since
+    /// the Unix epoch.
+    Job { server: Name, job: u64, until_s: u64, things: Vec<Name> },
     /// Who has shown a certificate of this name.
     Certificate { name: String },
     /// For whom somebody else asks, who may do that.
@@ -108,6 +111,7 @@ impl Caller {
             Who::Token { hash } => {
                 config.token(hash).map(|user| user.rights.clone()).unwrap_or_default()
             }
+            Who::Job { .. } => rights_of_job(&config, &self.who).unwrap_or_default(),
             Who::Certificate { name } => {
                 let user = config.certificates.iter().find(|user| user.name.as_str() == name);
                 user.map(|user| user.rights.clone()).unwrap_or_default()
@@ -138,6 +142,7 @@ impl Caller {
                 let user = config.token(hash);
                 Some(user.map_or_else(|| "nobody".into(), |user| user.name.to_string()))
             }
+            Who::Job { server, .. } => Some(server.to_string()),
             Who::Certificate { name } => Some(name.clone()),
             Who::For { behalf, .. } => Some(behalf.user.to_string()),
         }
@@ -147,6 +152,10 @@ impl Caller {
     /// `alice (ci-42)`; else what they call themselves; else `nameless`. Fit for everybody's terminal.
     pub fn user(&self, said: Option<String>, nameless: impl FnOnce() -> String) -> String {
         let said = said.filter(|said| !said.is_empty());
+        let said = match &self.who {
+            Who::Job { job, .. } => Some(job_name(*job, said)),
+            _ => said,
+        };
         let user = match (self.name(), said) {
             (Some(name), Some(said)) if said != name => format!("{name} ({said})"),
             (Some(name), _) => name,
@@ -171,6 +180,7 @@ impl Caller {
             Who::Anyone | Who::Owner => return Ok(None),
             Who::Local { .. } => config.local.clone(),
             Who::Token { hash } => config.token(hash).map(|user| user.rights.clone()),
+            Who::Job { .. } => rights_of_job(&config, &self.who),
             Who::Certificate { name } => {
                 let user = config.certificates.iter().find(|user| user.name.as_str() == name);
                 user.map(|user| user.rights.clone())
@@ -212,6 +222,7 @@ fn right_of(
             None => config.is_open().then_some(Right::Control),
         },
         Who::Token { hash } => config.token(hash).and_then(|user| of(&user.rights)),
+        Who::Job { .. } => rights_of_job(config, who).and_then(|rights| of(&rights)),
         Who::Certificate { name } => {
             let user = config.certificates.iter().find(|user| user.name.as_str() == name);
             user.and_then(|user| of(&user.rights))
@@ -223,11 +234,33 @@ fn right_of(
     }
 }
 
+/// What a job may: use its boards, until its pass is over or its server is none any more.
+fn rights_of_job(config: &AccessConfig, who: &Who) -> Option<Rights> {
+    let Who::Job { server, until_s, things, .. } = who else { return None };
+    let counts = config.job_keys.iter().any(|(name, _)| name == server);
+    if !counts || *until_s <= units::now_us() / 1_000_000 {
+        return None;
+    }
+    let mut rights = Rights::default();
+    for thing in things {
+        thing.as_str().parse().into_iter().for_each(|thing| rights.grant(thing, Right::Write));
+    }
+    Some(rights)
+}
+
+/// What a job is called, which may say which of its several boards it is at: `job:7.1`.
+fn job_name(job: u64, said: Option<String>) -> String {
+    let own = format!("job:{job}");
+    let is_own = |said: &String| said.strip_prefix(&own).is_some_and(|rest| rest.starts_with('.'));
+    said.filter(is_own).unwrap_or(own)
+}
+
 /// Whether somebody may ask for others.
 fn speaks(config: &AccessConfig, who: &Who) -> bool {
     match who {
         Who::Owner => true,
         Who::Anyone | Who::Local { .. } => config.is_open(),
+        Who::Job { .. } => false,
         Who::Token { hash } => {
             let user = config.tokens.iter().find(|user| user.hash == *hash);
             user.is_some_and(|user| user.speaks_for_others)

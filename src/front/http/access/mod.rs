@@ -20,7 +20,7 @@ use tokio::sync::watch;
 use super::ApiError;
 use crate::config::AccessConfig;
 use crate::front::attempts::{Attempts, Verdict, network};
-use crate::model::{Failure, Kind, PageKey, Refusal, Right, TokenHash, units};
+use crate::model::{Failure, JobPass, Kind, PageKey, Refusal, Right, TokenHash, units};
 
 pub use caller::{Caller, Standing, Who};
 pub use guard::{Guard, Need, Row, TOKEN_PROTOCOL, guard, last};
@@ -208,6 +208,13 @@ impl Access {
             && config.runs.iter().any(|run| run.hash == hash)
         {
             return Ok(self.caller(Who::Token { hash }));
+        }
+        if let Shown::Token(token) = &shown
+            && let Some((server, pass)) = config.job_pass(token)
+            && pass.until_s > units::now_us() / 1_000_000
+        {
+            let JobPass { job, until_s, things } = pass;
+            return Ok(self.caller(Who::Job { server: server.clone(), job, until_s, things }));
         }
         let (token, login) = match shown {
             Shown::Nothing => (None, None),

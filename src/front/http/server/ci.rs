@@ -1,25 +1,17 @@
 //! CI jobs: scripts of repositories, and having them run.
 
 use axum::extract::{Path, State};
-use axum::http::StatusCode;
 use axum::{Extension, Json};
-use serde::Deserialize;
 
 use super::super::{ApiError, Params};
-use super::{Answer, Body, By, asker, read};
+use super::{Answer, Asking, Body, By, asker, need, read};
 use crate::client::ErrorBody;
 use crate::front::http::access::{Caller, only_run};
-use crate::model::{CiInfo, CiJob, CiRun, Failure, JobInfo, Kind, Name, Refusal, Right};
+use crate::model::{CiInfo, CiJob, CiRun, Failure, JobInfo, Kind, Name, Right};
 use crate::server::Server;
 
-/// Who asks, where nobody logs in.
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct Asking {
-    user: Option<String>,
-}
-
 /// Refuses who may have no board at all.
+///
 /// # Errors
 /// 403 to the token of a run: what it changes here would outlive the run.
 fn need_person(caller: &Caller) -> Result<(), ApiError> {
@@ -27,15 +19,6 @@ fn need_person(caller: &Caller) -> Result<(), ApiError> {
         return Err(only_run());
     }
     need(caller, Right::Write)
-}
-
-fn need(caller: &Caller, right: Right) -> Result<(), ApiError> {
-    if caller.on_any() >= Some(right) {
-        return Ok(());
-    }
-    let what = format!("for this one needs the right to {right} on some board");
-    let failure = Failure::new(Kind::Refused, what).because(Refusal::Rights);
-    Err(ApiError::new(StatusCode::FORBIDDEN, failure))
 }
 
 /// All CI jobs.

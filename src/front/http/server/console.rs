@@ -6,11 +6,12 @@ use std::collections::HashMap;
 use axum::Extension;
 use axum::Json;
 use axum::body::Body as Sent;
-use axum::extract::{Path, RawQuery, Request, State};
+use axum::extract::{FromRequestParts, Path, RawQuery, Request, State};
 use axum::http::header::{
     CONNECTION, CONTENT_TYPE, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_VERSION,
     UPGRADE,
 };
+use axum::http::request::Parts;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse as _, Response};
 use hyper_util::rt::TokioIo;
@@ -98,14 +99,8 @@ pub(super) async fn screen(
     (status = 200, body = Object),
     (status = 404, body = ErrorBody, description = "no such board, or it has no console"),
 ))]
-pub(super) async fn lines(
-    State(server): State<Server>,
-    Path(name): Path<String>,
-    query: RawQuery,
-    Extension(caller): By,
-    Extension(peer): Extension<Peer>,
-) -> Result<Response, ApiError> {
-    pass(&server, &name, "lines", query, &caller, &peer).await
+pub(super) async fn lines(question: Question) -> Result<Response, ApiError> {
+    question.pass("lines").await
 }
 
 /// The offset of a point of a board's console, as `lava-serial` tells it at `/consoles/{name}/offset`.
@@ -113,14 +108,8 @@ pub(super) async fn lines(
     (status = 200, body = Object),
     (status = 404, body = ErrorBody, description = "no such board, or it has no console"),
 ))]
-pub(super) async fn offset(
-    State(server): State<Server>,
-    Path(name): Path<String>,
-    query: RawQuery,
-    Extension(caller): By,
-    Extension(peer): Extension<Peer>,
-) -> Result<Response, ApiError> {
-    pass(&server, &name, "offset", query, &caller, &peer).await
+pub(super) async fn offset(question: Question) -> Result<Response, ApiError> {
+    question.pass("offset").await
 }
 
 /// The timeline of a board's console, as `lava-serial` tells it at `/consoles/{name}/events`.
@@ -128,14 +117,8 @@ pub(super) async fn offset(
     (status = 200, body = Object),
     (status = 404, body = ErrorBody, description = "no such board, or it has no console"),
 ))]
-pub(super) async fn events(
-    State(server): State<Server>,
-    Path(name): Path<String>,
-    query: RawQuery,
-    Extension(caller): By,
-    Extension(peer): Extension<Peer>,
-) -> Result<Response, ApiError> {
-    pass(&server, &name, "events", query, &caller, &peer).await
+pub(super) async fn events(question: Question) -> Result<Response, ApiError> {
+    question.pass("events").await
 }
 
 /// Whether a board is on, as its PDU says now.
@@ -202,19 +185,35 @@ pub(super) async fn switch(
     Ok(Json(report.map_err(answered)?))
 }
 
-/// Asks a board's console for something, and gives the answer as it is.
-async fn pass(
-    server: &Server,
-    name: &str,
-    what: &str,
-    RawQuery(query): RawQuery,
-    caller: &Caller,
-    Peer(peer): &Peer,
-) -> Result<Response, ApiError> {
-    let console = part(server, name, DaemonKind::Serial, caller, peer).await?;
-    let path = format!("{}/{what}?{}", console.path, query.unwrap_or_default());
-    let answer = console.http().get_bytes(&path).await.map_err(answered)?;
-    Ok(([(CONTENT_TYPE, "application/json")], answer).into_response())
+/// What is asked of a board's console as it is.
+pub(super) struct Question {
+    server: Server,
+    name: String,
+    query: Option<String>,
+    caller: Caller,
+    peer: String,
+}
+
+impl FromRequestParts<Server> for Question {
+    type Rejection = Response;
+
+    async fn from_request_parts(parts: &mut Parts, server: &Server) -> Result<Self, Response> {
+        type All = (Path<String>, RawQuery, By, Extension<Peer>);
+        let all = All::from_request_parts(parts, server).await?;
+        let (Path(name), RawQuery(query), Extension(caller), Extension(Peer(peer))) = all;
+        Ok(Self { server: server.clone(), name, query, caller, peer })
+    }
+}
+
+impl Question {
+    /// Asks the console for it, and gives the answer as it is.
+    async fn pass(self, what: &str) -> Result<Response, ApiError> {
+        let Self { server, name, query, caller, peer } = self;
+        let console = part(&server, &name, DaemonKind::Serial, &caller, &peer).await?;
+        let path = format!("{}/{what}?{}", console.path, query.unwrap_or_default());
+        let answer = console.http().get_bytes(&path).await.map_err(answered)?;
+        Ok(([(CONTENT_TYPE, "application/json")], answer).into_response())
+    }
 }
 
 /// A board's console or outlet, asked on behalf of the caller, who may there what they may on the board. Who has no

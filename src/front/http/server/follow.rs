@@ -16,8 +16,8 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::super::{ApiError, Ending, Params, Place};
-use super::requests::{Asking, look, number};
-use super::{By, Caller, asker};
+use super::requests::{look, number};
+use super::{Asking, By, Caller, asker};
 use crate::client::ErrorBody;
 use crate::model::{Failure, Kind, RequestInfo, RequestState};
 use crate::server::{Asker, Server};

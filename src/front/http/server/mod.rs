@@ -27,6 +27,7 @@ use axum::extract::rejection::BytesRejection;
 use axum::http::StatusCode;
 use axum::routing::{delete, get, post, put};
 use axum::{Extension, Json, Router};
+use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use tokio::sync::Mutex;
 use tokio_util::task::TaskTracker;
@@ -35,7 +36,7 @@ use super::access::{Access, Caller, Guard, Pages, guard};
 use super::{ApiError, refuse_foreign_pages, to_the_end};
 use crate::config::AccessConfig;
 use crate::front::web;
-use crate::model::{Failure, Kind, Rights};
+use crate::model::{Failure, Kind, Refusal, Right, Rights};
 use crate::server::{Asker, Images, JobError, Server, ServerError};
 
 pub use openapi::openapi;
@@ -197,6 +198,24 @@ fn read<T: DeserializeOwned>(body: Body, like: &'static str) -> Result<T, ApiErr
         let what = format!("the body is not understood: {error}");
         Failure::new(Kind::User, what).hint(format!("write it like {like}")).into()
     })
+}
+
+/// Who asks, or looks, where nobody logs in: `?user=alice`.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Asking {
+    user: Option<String>,
+}
+
+/// # Errors
+/// 403 to who may not do so much on anything at all.
+fn need(caller: &Caller, right: Right) -> Result<(), ApiError> {
+    if caller.on_any() >= Some(right) {
+        return Ok(());
+    }
+    let what = format!("for this one needs the right to {right} on some board");
+    let failure = Failure::new(Kind::Refused, what).because(Refusal::Rights);
+    Err(ApiError::new(StatusCode::FORBIDDEN, failure))
 }
 
 /// Who asks, as a lab knows them.

@@ -6,7 +6,7 @@ use serde::Deserialize;
 
 use super::super::{ApiError, Params};
 use super::seen::seen;
-use super::{Answer, Body, By, Caller, MAX_REASON, asker, check, read};
+use super::{Answer, Asking, Body, By, Caller, MAX_REASON, asker, check, read};
 use crate::client::ErrorBody;
 use crate::model::{BoardRequest, Failure, Kind, LeaseChange, RequestInfo};
 use crate::server::{Asker, Server, ServerError};
@@ -17,13 +17,6 @@ pub(super) struct All {
     /// Also those that have ended within a week.
     #[serde(default)]
     ended: bool,
-}
-
-/// Who asks, where nobody logs in.
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct Asking {
-    pub(super) user: Option<String>,
 }
 
 /// Who ends a request, and of somebody else why.

@@ -5,6 +5,7 @@ mod ends;
 mod faults;
 mod group;
 mod identity;
+mod passes;
 mod run;
 mod takeover;
 mod unplugged;

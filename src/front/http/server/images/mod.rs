@@ -7,34 +7,15 @@ pub(super) mod upload;
 use axum::extract::Path;
 use axum::http::StatusCode;
 use axum::{Extension, Json};
-use serde::Deserialize;
 
 use super::super::access::Caller;
 use super::super::{ApiError, Params};
-use super::{Answer, Body, By, MAX_REASON, asker, check, read};
+use super::{Answer, Asking, Body, By, MAX_REASON, asker, check, need, read};
 use crate::client::ErrorBody;
-use crate::model::{Failure, ImageInfo, Kind, Name, NewImage, Refusal, Right};
+use crate::model::{Failure, ImageInfo, Kind, Name, NewImage, Right};
 use crate::server::{Asker, ImageError, Images};
 
-/// Who asks, where nobody logs in.
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct Asking {
-    user: Option<String>,
-}
-
-/// Refuses who may not do so much on anything at all: images are for all who may look at some board, and are
-/// stored by those who may have one.
-fn need(caller: &Caller, right: Right) -> Result<(), ApiError> {
-    if caller.on_any() >= Some(right) {
-        return Ok(());
-    }
-    let what = format!("for this one needs the right to {right} on some board");
-    let failure = Failure::new(Kind::Refused, what).because(Refusal::Rights);
-    Err(ApiError::new(StatusCode::FORBIDDEN, failure))
-}
-
-/// Who stores.
+/// Who stores: images are for all who may look at some board, and are stored by those who may have one.
 fn storing(caller: &Caller, said: Option<String>) -> Result<Asker, ApiError> {
     need(caller, Right::Write)?;
     asker(caller, said)

@@ -9,8 +9,8 @@ use futures_util::StreamExt as _;
 use serde::Deserialize;
 
 use super::super::super::{ApiError, Params};
-use super::super::{Answer, Body, By, read};
-use super::{Asking, storing};
+use super::super::{Answer, Asking, Body, By, read};
+use super::storing;
 use crate::client::ErrorBody;
 use crate::model::{UploadInfo, UploadRequest};
 use crate::server::Images;

@@ -16,7 +16,7 @@ use serde::Deserialize;
 
 use super::super::{ApiError, Params};
 use super::seen::seen_job;
-use super::{Answer, Body, By, MAX_USER, asker, check, read, whoever};
+use super::{Answer, Asking, Body, By, MAX_USER, asker, check, read, whoever};
 use crate::client::ErrorBody;
 use crate::front::http::access::Caller;
 use crate::model::{Failure, JobInfo, JobSubmit, Kind, LeaseChange, Refusal};
@@ -28,13 +28,6 @@ const LISTED: u32 = 100;
 const MAX_LISTED: u32 = 1000;
 /// So many are looked at for that, of those that the caller may not see.
 const MAX_LOOKED: u32 = 5000;
-
-/// Who looks, where nobody logs in.
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(in crate::front::http::server) struct Looking {
-    user: Option<String>,
-}
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -118,7 +111,7 @@ pub(in crate::front::http::server) async fn submit(
 pub(in crate::front::http::server) async fn get(
     State(server): State<Server>,
     Path(id): Path<String>,
-    Params(Looking { user }): Params<Looking>,
+    Params(Asking { user }): Params<Asking>,
     Extension(caller): By,
 ) -> Answer<JobInfo> {
     Ok(Json(seen(&server, &id, user, &caller).await?))
@@ -136,7 +129,7 @@ pub(in crate::front::http::server) async fn get(
 pub(in crate::front::http::server) async fn definition(
     State(server): State<Server>,
     Path(id): Path<String>,
-    Params(Looking { user }): Params<Looking>,
+    Params(Asking { user }): Params<Asking>,
     Extension(caller): By,
 ) -> Result<impl IntoResponse, ApiError> {
     let job = whole(&server, &id, user.clone(), &caller).await?;
