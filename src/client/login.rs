@@ -95,8 +95,7 @@ impl Login {
     ) -> io::Result<TlsStream<TcpStream>> {
         let host = host.trim_start_matches('[').trim_end_matches(']').to_owned();
         let name = ServerName::try_from(host).map_err(io::Error::other)?;
-        let from_env = || std::env::var_os("LAVA_CA").filter(|file| !file.is_empty());
-        let config = match self.ca.clone().or_else(|| from_env().map(PathBuf::from)) {
+        let config = match self.ca.clone().or_else(lab_ca) {
             Some(file) => with_roots(roots_of(&file)?)?,
             None => system_tls()?,
         };
@@ -149,6 +148,22 @@ pub fn system_tls() -> io::Result<Arc<ClientConfig>> {
     roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
     let config = with_roots(roots)?;
     Ok(SYSTEM.get_or_init(|| config).clone())
+}
+
+/// The same, and with whom the CA of the lab knows: `$LAVA_CA`. For files, which are anywhere.
+///
+/// # Errors
+/// When there is no certificate in that file.
+pub fn lab_and_system_tls() -> io::Result<Arc<ClientConfig>> {
+    let Some(file) = lab_ca() else { return system_tls() };
+    let mut roots = roots_of(&file)?;
+    roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
+    with_roots(roots)
+}
+
+/// The CA that the environment names.
+fn lab_ca() -> Option<PathBuf> {
+    std::env::var_os("LAVA_CA").filter(|file| !file.is_empty()).map(PathBuf::from)
 }
 
 fn roots_of(file: &Path) -> io::Result<RootCertStore> {

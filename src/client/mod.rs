@@ -29,6 +29,6 @@ pub use body::Body;
 pub use endpoint::{Endpoint, Stream};
 pub use http::{ErrorBody, ErrorText, Http};
 pub use listing::Listing;
-pub use login::{Login, system_tls, user_token_file};
+pub use login::{Login, lab_and_system_tls, system_tls, user_token_file};
 pub use resource::{ConsoleRef, OutletRef, Resource, percent_encoded};
 pub use sockets::host_sockets;

@@ -21,7 +21,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
 use super::cache::{Cache, Known, hex};
 use super::files::Files;
-use crate::client::system_tls;
+use crate::client::lab_and_system_tls;
 use crate::model::failure::chain;
 
 pub use error::FetchError;
@@ -79,7 +79,7 @@ impl Fetch {
         if let Some(client) = self.client.get() {
             return Ok(client);
         }
-        let tls = system_tls().map_err(|error| FetchError::Client(chain(&error)))?;
+        let tls = lab_and_system_tls().map_err(|error| FetchError::Client(chain(&error)))?;
         let client = reqwest::Client::builder()
             .tls_backend_preconfigured(tls.as_ref().clone())
             .connect_timeout(CONNECT_TIMEOUT)

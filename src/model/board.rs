@@ -130,6 +130,9 @@ pub struct BoardInfo {
     pub mac: BTreeSet<Mac>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub identity: Option<String>,
+    /// When it is in maintenance, from and until, in seconds since the Unix epoch: what is not over.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub maintenance: Vec<(u64, u64)>,
     /// The job that runs on it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub job: Option<u64>,
@@ -141,6 +144,12 @@ impl BoardInfo {
     /// Where its SSH server is when a system runs on it.
     pub fn ssh(&self) -> Option<SshPlace> {
         SshPlace::of(&self.attributes)
+    }
+
+    /// Until when it is in maintenance at this time, both in seconds since the Unix epoch.
+    pub fn maintained_until(&self, now: u64) -> Option<u64> {
+        let now_in = |(from, until): &&(u64, u64)| (*from..*until).contains(&now);
+        self.maintenance.iter().find(now_in).map(|(_, until)| *until)
     }
 }
 

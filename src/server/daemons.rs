@@ -161,7 +161,7 @@ impl State {
             let left = STALE.saturating_sub(heard.silence(url));
             if left.is_zero() {
                 // What it says next is news.
-                heard.forget(url);
+                heard.unsay(url);
                 daemon.live = false;
                 self.unlooked = true;
                 tracing::warn!(url, "nothing is heard of a daemon any more");

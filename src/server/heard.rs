@@ -6,9 +6,9 @@ use std::hash::Hash;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-/// Moments by the clock that nobody sets, with what was said.
+/// Moments by the clock that nobody sets, with what was said, unless that counts no more.
 #[derive(Debug)]
-pub(super) struct Heard<K, V = ()>(Mutex<HashMap<K, (V, Instant)>>);
+pub(super) struct Heard<K, V = ()>(Mutex<HashMap<K, (Option<V>, Instant)>>);
 
 impl<K, V> Default for Heard<K, V> {
     fn default() -> Self {
@@ -18,14 +18,14 @@ impl<K, V> Default for Heard<K, V> {
 
 impl<K: Eq + Hash + Clone, V: PartialEq> Heard<K, V> {
     pub(super) fn say(&self, who: K, what: V) {
-        self.all().insert(who, (what, Instant::now()));
+        self.all().insert(who, (Some(what), Instant::now()));
     }
 
     /// Whether somebody has said the same before; they are heard then.
     pub(super) fn again(&self, who: &K, what: &V) -> bool {
         let mut all = self.all();
         match all.get_mut(who) {
-            Some((said, at)) if said == what => {
+            Some((Some(said), at)) if said == what => {
                 *at = Instant::now();
                 true
             }
@@ -40,8 +40,15 @@ impl<K: Eq + Hash + Clone, V: PartialEq> Heard<K, V> {
 
     /// What somebody has said is not so any more; they were not heard for that.
     pub(super) fn amend(&self, who: &K, what: V) {
-        if let Some((said, _)) = self.all().get_mut(who) {
+        if let Some((Some(said), _)) = self.all().get_mut(who) {
             *said = what;
+        }
+    }
+
+    /// What somebody says next is news, whatever it is.
+    pub(super) fn unsay(&self, who: &K) {
+        if let Some((said, _)) = self.all().get_mut(who) {
+            *said = None;
         }
     }
 
@@ -62,7 +69,7 @@ impl<K: Eq + Hash + Clone, V: PartialEq> Heard<K, V> {
         }
     }
 
-    fn all(&self) -> MutexGuard<'_, HashMap<K, (V, Instant)>> {
+    fn all(&self) -> MutexGuard<'_, HashMap<K, (Option<V>, Instant)>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -79,6 +86,18 @@ impl<K: Eq + Hash + Clone, V: PartialEq> Heard<K, V> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn when_somebody_was_heard_last_outlives_what_they_said() {
+        let heard: Heard<u64, &str> = Heard::default();
+        heard.say(7, "here");
+        assert!(heard.again(&7, &"here"));
+        heard.quiet_for(Duration::from_secs(100));
+        heard.unsay(&7);
+        assert!(heard.silence(&7) >= Duration::from_secs(100));
+        heard.amend(&7, "there");
+        assert!(!heard.again(&7, &"here") && !heard.again(&7, &"there"), "all of it is news");
+    }
 
     #[test]
     fn a_silence_in_which_nobody_listened_is_none() {

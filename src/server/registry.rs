@@ -176,13 +176,24 @@ impl Server {
             let what = format!("a board has {MAX_WINDOWS} windows of maintenance at most");
             return Err(ServerError::Wrong(what));
         }
+        if let Some((from, until)) = windows.iter().find(|(from, until)| from >= until) {
+            let what =
+                format!("a window of maintenance ends after it begins, not from {from} to {until}");
+            return Err(ServerError::Wrong(what));
+        }
         let mut state = self.0.state.lock().await;
         let (name, board) = state.find(name)?;
         let (name, mut board) = (name.clone(), board.clone());
         let now = units::now_us() / 1_000_000;
         state.lab.set_windows(board.ix, &windows, now)?;
         let before = std::mem::replace(&mut board.windows, windows);
-        let detail = serde_json::to_string(&board.windows).unwrap_or_default();
+        let time = |at: &Seconds| units::time_text(at.saturating_mul(1_000_000));
+        let windows = board.windows.iter();
+        let windows = windows.map(|(from, until)| format!("{} to {}", time(from), time(until)));
+        let detail = match windows.collect::<Vec<_>>() {
+            none if none.is_empty() => "none is planned any more".to_owned(),
+            all => all.join(", "),
+        };
         let event = event(&name, who, "maintenance", &detail);
         if let Err(error) = self.0.store.put_board(&row_of(&name, &board), &event).await {
             // It was so a moment ago.

@@ -101,7 +101,14 @@ impl State {
 
     fn held(&self, board: BoardIx, holder: Option<(RequestId, Seconds)>) -> String {
         let name = &self.lab.board(board).traits.name;
-        let Some((id, until)) = holder else { return format!("{name} is kept for it") };
+        let Some((id, until)) = holder else {
+            let now = seconds_now();
+            let windows = self.boards.get(name).map_or(&[][..], |board| board.windows.as_slice());
+            return match windows.iter().find(|(from, until)| (*from..*until).contains(&now)) {
+                Some((_, until)) => format!("{name} is in maintenance until {}", time(*until)),
+                None => format!("{name} is kept for it"),
+            };
+        };
         let user = self.requests.get(&id).map_or("somebody", |record| record.info.user.as_str());
         format!("{name} is {user}'s until {}", time(until))
     }

@@ -169,7 +169,9 @@ impl State {
     }
 
     pub(super) fn info(&self, name: &Name, board: &Board) -> BoardInfo {
-        let Board { description, health, reason, console, outlet, away, .. } = board.clone();
+        let Board { description, health, reason, windows, console, outlet, away, .. } =
+            board.clone();
+        let now = units::now_us() / 1_000_000;
         let BoardDescription {
             kind, tags, attributes, console: at_console, outlet: at_outlet, ..
         } = description.clone();
@@ -195,6 +197,7 @@ impl State {
             health_check,
             mac,
             identity,
+            maintenance: windows.into_iter().filter(|(_, until)| now < *until).collect(),
             job,
             lease: lease.map(|info| BoardLease { id: info.id, lease: lease_text(info) }),
         }

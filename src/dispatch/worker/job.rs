@@ -126,6 +126,8 @@ fn begin(settings: &Settings, folder: &JobFolder) -> Process {
         true => command.arg("--no-files"),
         false => command.args(settings.files.iter().flat_map(|file| [Path::new("--files"), file])),
     };
+    // It is an absolute path, since jobs are in folders of their own.
+    command.envs(settings.ca.iter().map(|ca| ("LAVA_CA", ca)));
     // What lets us in at the server is nothing for jobs.
     command.env_remove("LAVA_TOKEN").env_remove("LAVA_TOKEN_FILE").env_remove("LAVA_SERVER");
     // It goes on without us, whatever becomes of us.

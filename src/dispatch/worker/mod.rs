@@ -63,6 +63,8 @@ pub struct Settings {
     pub program: PathBuf,
     /// The files and folders of this host that jobs may name.
     pub files: Vec<PathBuf>,
+    /// The CA by which jobs know the daemons of their boards, an absolute path.
+    pub ca: Option<PathBuf>,
     /// Scripts are run, too.
     pub scripts: Option<Scripts>,
     pub options: Vec<OsString>,

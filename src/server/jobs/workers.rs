@@ -351,6 +351,11 @@ impl Server {
         Ok(())
     }
 
+    /// How the jobs stand that have not ended.
+    pub async fn live_jobs(&self) -> Vec<JobState> {
+        self.0.state.lock().await.jobs.live.values().map(|record| record.info.state).collect()
+    }
+
     pub async fn workers(&self) -> Vec<WorkerInfo> {
         let state = self.0.state.lock().await;
         let info = |(name, worker): (&Name, &Worker)| WorkerInfo {

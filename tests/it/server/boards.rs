@@ -81,6 +81,17 @@ fn the_boards_are_kept_as_a_folder_of_files() {
     assert_eq!(text, "type = \"panda\"\n\n[attributes]\n\"ram\" = \"2GB\"\n");
     std::fs::remove_file(boards.join("panda02.toml")).unwrap();
     assert_eq!(apply(&["--remove"]).1, "panda02: removed\n");
+    // A file of a board that the lab does not have would bring it back: that is told, or it goes.
+    lab.write("boards/panda02.toml", "type = \"panda\"\n");
+    let export =
+        |more: &[&str]| lava(&lab, &server, "root", &[&["board", "export", folder], more].concat());
+    let (code, out, err) = export(&[]);
+    assert!(code == 0 && !out.contains("panda02"), "{out}{err}");
+    assert!(err.contains("files of others stay there: panda02: "), "{err}");
+    let (code, out, err) = export(&["--remove"]);
+    assert!(code == 0 && out.ends_with("taken away: panda02\n"), "{out}{err}");
+    assert!(!boards.join("panda02.toml").exists() && boards.join("panda01.toml").exists());
+    assert_eq!(export(&["--remove"]).2, "");
     lab.write("boards/panda03.toml", "tpye = \"panda\"\n");
     let (code, _, err) = apply(&[]);
     assert!(code == 2 && err.contains("panda03.toml:1:1: unknown key \"tpye\""), "{err}");

@@ -257,3 +257,113 @@ fn who_looks_after_a_request_is_heard_of() {
         format!("/requests/{}?user=erin", server.ask("POST", "/requests", &asked).json()["id"]);
     server.until("nothing was heard", &path, |it| it["ending"] == "silent");
 }
+
+#[test]
+fn a_lease_goes_on_for_as_long_as_it_is_extended_for() {
+    let lab = TestLab::new();
+    let server = Server::start(&lab);
+    let rack = Rack::with_boards(&lab, &server);
+    let reserve = ["reserve", "name=panda01", "--for", "1h"];
+    assert_eq!(lava(&lab, &server, "alice", &reserve).0, 0);
+    let until = || server.get("/requests/1")["until_us"].as_u64().unwrap();
+    let of_outlet = || {
+        let leases = http(rack.power.address("http"), "GET", "/leases", "").json();
+        leases["panda01"]["until_us"].as_u64().unwrap()
+    };
+    let (before, hour_us) = (until(), 3600 * 1_000_000);
+    let (code, out, err) = lava(&lab, &server, "alice", &["extend", "panda01", "--for", "3h"]);
+    assert!(code == 0 && out.starts_with("request 1: panda01 until 20"), "{out}{err}");
+    assert!(until() >= before + 2 * hour_us, "{} and was {before}", until());
+    wait_until(LIMIT, "its outlet knows", || of_outlet() >= before + 2 * hour_us);
+    // By its number, and to less than it was.
+    let (code, _, err) = lava(&lab, &server, "alice", &["extend", "1", "--for", "30m"]);
+    assert_eq!(code, 0, "{err}");
+    assert!(until() < before, "{} and was {before}", until());
+    wait_until(LIMIT, "its outlet knows that, too", || of_outlet() < before);
+    assert_eq!(lava(&lab, &server, "bob", &["extend", "panda01"]).0, 4);
+    let (code, _, err) = lava(&lab, &server, "alice", &["extend", "panda02"]);
+    assert!(code == 2 && err.contains("nobody has reserved panda02"), "{err}");
+}
+
+#[test]
+fn a_board_in_maintenance_is_nobodys_and_who_waits_for_it_is_told() {
+    let lab = TestLab::new();
+    let mut server = Server::start(&lab);
+    for name in ["panda01", "panda02"] {
+        let board =
+            json!({"type": "panda", "console": format!("http://127.0.0.1:1/consoles/{name}")});
+        assert_eq!(server.ask("PUT", &format!("/boards/{name}"), &board).status, 200);
+    }
+    let plan = |server: &Server, more: &[&str]| {
+        lava(&lab, server, "root", &[&["board", "maintenance"], more].concat())
+    };
+    let (code, out, err) = plan(&server, &["panda01", "--for", "2h"]);
+    assert!(code == 0 && out.starts_with("panda01 is in maintenance from 20"), "{out}{err}");
+    let (code, out, err) = plan(&server, &["panda02", "--in", "2h", "--for", "1h"]);
+    assert_eq!(code, 0, "{out}{err}");
+    let (_, shown, _) = lava(&lab, &server, "alice", &["board", "show", "panda01"]);
+    assert!(shown.contains("maintained  from 20"), "{shown}");
+    let board = server.get("/boards/panda02")["maintenance"].clone();
+    assert_eq!(board.as_array().map(Vec::len), Some(1), "{board}");
+    let ask = |server: &Server, name: &str, length: &str, user: &str| {
+        let asked = json!({"spec": format!("name={name}"), "for": length, "user": user});
+        let answer = server.ask("POST", "/requests", &asked);
+        assert_eq!(answer.status, 200, "{}", answer.text());
+        format!("/requests/{}", answer.json()["id"])
+    };
+    let until_waits = |server: &Server, path: &str, words: &str| {
+        let waits = |it: &Value| it["waiting"]["why"].as_str().is_some_and(|it| it.contains(words));
+        server.until("it waits with that reason", path, waits)
+    };
+    let alices = ask(&server, "panda01", "1h", "alice");
+    until_waits(&server, &alices, "panda01 is in maintenance until 20");
+    // What is over by then goes on now; what is not waits.
+    let bobs = ask(&server, "panda02", "1h", "bob");
+    server.until("bob has it", &bobs, |it| it["state"] == "leased");
+    let carols = ask(&server, "panda02", "3h", "carol");
+    until_waits(&server, &carols, "its turn is at 20");
+    // Neither the lease nor who comes after it goes on into the window.
+    let (code, _, err) = lava(&lab, &server, "bob", &["extend", "panda02", "--for", "4h"]);
+    assert!(code == 4 && err.contains("maintenance"), "{err}");
+    let (code, _, err) = plan(&server, &["panda02", "--for", "1h"]);
+    assert!(code == 4 && err.contains("panda02"), "{err}");
+    for wrong in [json!([[20, 10]]), json!([[20, 20]])] {
+        let answer = server.ask("POST", "/boards/panda01/maintenance", &json!({"windows": wrong}));
+        assert_eq!(answer.status, 400, "{}", answer.text());
+    }
+
+    // It is kept over a restart, and ends when somebody says so.
+    server.daemon.kill();
+    let server = Server::again(&lab, server.address);
+    until_waits(&server, &alices, "panda01 is in maintenance until 20");
+    assert_eq!(plan(&server, &["panda01", "--none"]).1, "no maintenance of panda01 is planned\n");
+    server.until("alice has it", &alices, |it| it["state"] == "leased");
+    assert_eq!(server.get("/boards/panda01")["maintenance"], Value::Null);
+    let history = server.get("/boards/panda01/history").to_string();
+    assert!(history.matches("\"maintenance\"").count() >= 2, "{history}");
+}
+
+#[test]
+fn who_does_not_use_a_board_gives_it_back_and_who_types_keeps_it() {
+    let lab = TestLab::new();
+    let server = Server::start(&lab);
+    let rack = Rack::with_boards(&lab, &server);
+    for (user, board) in [("alice", "panda01"), ("bob", "panda02")] {
+        let spec = format!("name={board}");
+        let reserve = ["reserve", &spec, "--for", "2h", "--idle", "30s"];
+        let (code, _, err) = lava(&lab, &server, user, &reserve);
+        assert_eq!(code, 0, "{err}");
+    }
+    let types = json!({"text": "x", "user": "alice"}).to_string();
+    wait_until(3 * LIMIT, "bob has not typed for half a minute", || {
+        let path = "/consoles/panda01/send";
+        let typed = http(rack.serial.address("http"), "POST", path, &types);
+        assert_eq!(typed.status, 200, "{}", typed.text());
+        std::thread::sleep(Duration::from_millis(500));
+        server.get("/requests/2")["state"] == "ended"
+    });
+    assert_eq!(server.get("/requests/2")["ending"], "idle");
+    // She has typed all the time, which her console's daemon has told.
+    assert_eq!(server.get("/requests/1")["state"], "leased");
+    wait_until(LIMIT, "bob's outlet is free", || holder(&rack, "panda02") == Value::Null);
+}

@@ -3,6 +3,7 @@
 mod backup;
 mod boards;
 mod ci;
+mod hosts;
 mod identity;
 mod images;
 mod interlock;
@@ -12,6 +13,7 @@ mod pages;
 mod python;
 mod rights;
 mod start;
+mod tls;
 mod users;
 mod vm;
 

@@ -161,6 +161,13 @@ impl Page {
         self.ask("Emulation.setTouchEmulationEnabled", &json!({ "enabled": mobile }));
     }
 
+    /// Who looks prefers `light` or `dark` pages from now on.
+    #[track_caller]
+    pub(crate) fn prefer(&self, scheme: &str) {
+        let feature = json!({ "name": "prefers-color-scheme", "value": scheme });
+        self.ask("Emulation.setEmulatedMedia", &json!({ "features": [feature] }));
+    }
+
     /// What an expression of JavaScript gives.
     #[track_caller]
     pub(crate) fn eval(&self, script: &str) -> Value {

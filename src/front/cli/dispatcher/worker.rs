@@ -34,7 +34,8 @@ pub struct WorkerArgs {
     /// The file with its token, which only its owner may read.
     #[arg(long, value_name = "FILE")]
     token_file: Option<PathBuf>,
-    /// The CA of the server's certificate.
+    /// The CA of the server's certificate. Jobs know by it the daemons of their boards, too, and the server's
+    /// images, unless $LAVA_CA names another one.
     #[arg(long, value_name = "FILE")]
     ca: Option<PathBuf>,
     /// A folder of this host, or a file or a device, that jobs may name and read: with file: URLs, with
@@ -72,8 +73,12 @@ impl WorkerArgs {
         let files = self.files.into_iter().map(absolute).collect::<Result<_, _>>()?;
         let dir = absolute(self.dir.unwrap_or_else(|| state_dir().join("worker")))?;
         let server = server(self.server)?;
-        let ca = self.ca.clone().or_else(|| std::env::var_os("LAVA_CA").map(PathBuf::from));
-        let scripts = self.scripts.then(|| Scripts { server: server.to_string(), ca });
+        let own_ca = self.ca.clone().map(absolute).transpose()?;
+        let of_jobs = std::env::var_os("LAVA_CA").filter(|file| !file.is_empty());
+        let of_jobs = of_jobs.map(|file| absolute(file.into())).transpose()?;
+        // A script asks the server as we do.
+        let of_scripts = own_ca.clone().or_else(|| of_jobs.clone());
+        let scripts = self.scripts.then(|| Scripts { server: server.to_string(), ca: of_scripts });
         let login = Login { token_file: self.token_file, ca: self.ca, behalf: None };
         let settings = Settings {
             server: LabServer::new(server, login),
@@ -82,6 +87,7 @@ impl WorkerArgs {
             dir: dir.clone(),
             program,
             files,
+            ca: of_jobs.or(own_ca),
             scripts,
             options: self.options,
         };

@@ -13,6 +13,7 @@ mod context;
 mod crowd;
 mod doctor;
 mod force;
+mod hosts;
 mod image;
 mod import;
 mod init;
@@ -71,6 +72,7 @@ enum Verb {
     Ci(ci::CiArgs),
     Completions(completions::CompletionsArgs),
     Console(console::ConsoleArgs),
+    Daemons(hosts::DaemonsArgs),
     Demo(demo::DemoArgs),
     Extend(queue::ExtendArgs),
     Group(user::GroupArgs),
@@ -93,6 +95,7 @@ enum Verb {
     Top(top::TopArgs),
     User(user::UserArgs),
     Why(queue::WhyArgs),
+    Workers(hosts::WorkersArgs),
 }
 
 /// What is done with boards of the lab, wherever one sits.
@@ -164,6 +167,8 @@ pub fn run(args: LavaArgs) -> ExitCode {
         Verb::Submit(args) => wait(submit::run(args, &ctx)),
         Verb::Unshare(args) => wait(queue::unshare(args, &ctx)),
         Verb::Why(args) => wait(queue::why(args, &ctx)),
+        Verb::Workers(args) => wait(hosts::workers(args, &ctx)),
+        Verb::Daemons(args) => wait(hosts::daemons(args, &ctx)),
         Verb::Serial(args) => wait(serial::run(args, &ctx)),
         Verb::Token(args) => wait(token::run(args, &ctx)),
     };

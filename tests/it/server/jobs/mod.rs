@@ -5,10 +5,12 @@ mod ends;
 mod faults;
 mod group;
 mod identity;
+mod metrics;
 mod passes;
 mod run;
 mod takeover;
 mod unplugged;
+mod version;
 mod yard;
 
 use std::path::PathBuf;
@@ -130,6 +132,15 @@ impl Farm {
         });
     }
 
+    /// Adds the shipped QEMU board.
+    #[track_caller]
+    pub(super) fn add_qemu(&self, lab: &TestLab, name: &str) {
+        let device = crate::common::job::shipped("qemu-arm64.yaml");
+        let add = ["board", "add", name, "--type", "qemu", "--dictionary", &device];
+        let (code, _, err) = lava(lab, &self.server, "root", &add);
+        assert_eq!(code, 0, "{err}");
+    }
+
     /// How often a board was switched off and on.
     fn cycles(&self, board: &str) -> usize {
         let path = format!("/outlets/{board}/history");
@@ -145,7 +156,7 @@ fn demo_job(lab: &TestLab) -> String {
 }
 
 /// The same with so many more seconds of tests.
-fn longer(seconds: usize) -> impl FnOnce(String) -> String {
+pub(super) fn longer(seconds: usize) -> impl FnOnce(String) -> String {
     move |job| {
         let begin = job.find("          - lava-test-case linux").unwrap();
         let naps =

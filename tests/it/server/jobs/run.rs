@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::{Farm, demo_job, folders};
-use crate::common::job::{LOGIN, job_file, shipped, smoke, test};
+use crate::common::job::{LOGIN, job_file, smoke, test};
 use crate::common::{LIMIT, TestLab, boot_file, http_with, wait_until};
 use crate::server::lava;
 
@@ -64,10 +64,16 @@ fn a_job_is_handed_in_runs_on_a_worker_and_leaves_its_log_and_results() {
 fn a_real_system_boots_in_a_job_of_a_worker() {
     let lab = TestLab::new();
     let farm = Farm::start(&lab, "");
-    let device = shipped("qemu-arm64.yaml");
-    let add = ["board", "add", "qemu01", "--type", "qemu", "--dictionary", &device];
-    let (code, _, err) = lava(&lab, &farm.server, "root", &add);
-    assert_eq!(code, 0, "{err}");
+    farm.add_qemu(&lab, "qemu01");
+    let job = qemu_job(&["lava-test-case linux --shell uname -a"]);
+    let job = lab.write("qemu.yaml", &job);
+    let (code, out, err) = lava(&lab, &farm.server, "alice", &["submit", "--wait", &job]);
+    assert_eq!(code, 0, "{out}{err}");
+    assert!(out.ends_with("job 1: complete, 1 passed, 0 failed, 0 others\n"), "{out}");
+}
+
+/// A job that boots the rig's Linux in a QEMU, and does these steps there.
+pub(super) fn qemu_job(steps: &[&str]) -> String {
     let images = format!(
         r#"      kernel:
         image_arg: -kernel {{kernel}} -append "console=ttyAMA0"
@@ -83,10 +89,6 @@ fn a_real_system_boots_in_a_job_of_a_worker() {
     );
     let deploy = format!("- deploy:\n    to: tmpfs\n    os: oe\n    images:\n{images}");
     let boot = format!("- boot:\n    method: qemu\n    media: tmpfs\n{LOGIN}");
-    let steps = ["lava-test-case linux --shell uname -a"];
-    let job = job_file(&[&deploy, &boot, &test(&smoke(&steps))]);
-    let job = lab.write("qemu.yaml", &format!("device_type: qemu\n{job}"));
-    let (code, out, err) = lava(&lab, &farm.server, "alice", &["submit", "--wait", &job]);
-    assert_eq!(code, 0, "{out}{err}");
-    assert!(out.ends_with("job 1: complete, 1 passed, 0 failed, 0 others\n"), "{out}");
+    let job = job_file(&[&deploy, &boot, &test(&smoke(steps))]);
+    format!("device_type: qemu\n{job}")
 }

@@ -2,6 +2,7 @@
 //! them and the worker, with its board, in the other.
 
 use std::process::Command;
+use std::time::Duration;
 
 use serde_json::{Value, json};
 
@@ -61,6 +62,18 @@ fn nsenter(mut command: Command, host: &Daemon) -> Command {
 
 #[test]
 fn a_worker_that_is_unplugged_goes_on_and_tells_all_of_it_when_it_is_back() {
+    unplugged_for(Duration::ZERO);
+}
+
+#[test]
+fn a_worker_may_be_unplugged_for_a_minute() {
+    // Longer than a greeting is waited for on either side (20 and 35 s), and than TCP tries a packet's answer three
+    // times; shorter than what the server bears (`worker_gone`, 150 s).
+    unplugged_for(Duration::from_secs(70));
+}
+
+/// The job of a worker begins, goes on for so long without a network, and longer if it has to, and ends there.
+fn unplugged_for(time: Duration) {
     let lab = TestLab::new();
     host_board(&lab);
     let hosts = Hosts::new(&lab);
@@ -91,10 +104,13 @@ fn a_worker_that_is_unplugged_goes_on_and_tells_all_of_it_when_it_is_back() {
     let log = || ask("GET", &format!("{job}/log"), &Value::Null).text();
     wait_until(JOB, "the first test is told", || log().contains("\"case\":\"first\""));
     hosts.ip("link set cable down");
+    // It is time itself that things are to stand.
+    std::thread::sleep(time / 2);
     std::fs::write(&go, "").unwrap();
     let out = lab.path("state/worker/jobs/1/out");
     wait_until(JOB, "the job ends where nobody hears of it", || out.join("results.yaml").exists());
     assert!(!log().contains("\"case\":\"last\""));
+    std::thread::sleep(time / 2);
     // Its board is its own as long as nobody knows.
     assert_eq!(ask("GET", &job, &Value::Null).json()["state"], "running");
     let leases = ask("GET", "/leases", &Value::Null).json();

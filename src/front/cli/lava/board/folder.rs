@@ -12,10 +12,16 @@ use crate::config::board;
 use crate::model::{BoardDescription, Failure, Kind, Name};
 
 /// Writes what is said of each board into a folder: NAME.toml, to be kept in git and applied again.
+///
+/// Files of boards that the lab does not have stay, and lava board apply would add those boards; they are told, and
+/// --remove takes them away.
 #[derive(Debug, Args)]
 pub(super) struct ExportArgs {
     #[arg(value_name = "DIR")]
     folder: PathBuf,
+    /// Take away the files of boards that the lab does not have.
+    #[arg(long)]
+    remove: bool,
     #[command(flatten)]
     server: ServerArg,
 }
@@ -44,15 +50,45 @@ pub(super) async fn export(args: ExportArgs, ctx: &Context) -> Result<(), Failur
         Failure::new(Kind::Infra, format!("{}: {error}", path.display()))
     };
     std::fs::create_dir_all(&args.folder).map_err(|error| failed(&args.folder, &error))?;
+    let mut others = others(&args.folder).map_err(|error| failed(&args.folder, &error))?;
     let count = boards.len();
     for info in boards {
+        others.remove(&info.name);
         let path = args.folder.join(format!("{}.toml", info.name));
         let text = board::text(&description(info));
         std::fs::write(&path, text).map_err(|error| failed(&path, &error))?;
     }
-    let done = json!({"folder": args.folder, "boards": count});
-    let text = format!("{count} boards are in {}\n", args.folder.display());
+    let names: Vec<&Name> = others.keys().collect();
+    let words = names.iter().map(|name| name.as_str()).collect::<Vec<_>>().join(", ");
+    if args.remove {
+        for path in others.values() {
+            std::fs::remove_file(path).map_err(|error| failed(path, &error))?;
+        }
+    } else if !others.is_empty() {
+        let what = "the lab does not have them; lava board apply would add them";
+        ctx.note(&format!("files of others stay there: {words}: {what}. --remove takes them away"))
+            .await;
+    }
+    let removed = if args.remove { names } else { Vec::new() };
+    let done = json!({"folder": args.folder, "boards": count, "removed": removed});
+    let mut text = format!("{count} boards are in {}\n", args.folder.display());
+    if !removed.is_empty() {
+        text.push_str(&format!("taken away: {words}\n"));
+    }
     tell(ctx, args.server.json, &done, &text).await
+}
+
+/// The boards that have a file in a folder.
+fn others(folder: &Path) -> std::io::Result<BTreeMap<Name, PathBuf>> {
+    let mut all = BTreeMap::new();
+    for entry in std::fs::read_dir(folder)? {
+        let path = entry?.path();
+        let name = path.file_stem().and_then(|name| name.to_str()?.parse::<Name>().ok());
+        if path.extension().is_some_and(|extension| extension == "toml") {
+            all.extend(name.map(|name| (name, path)));
+        }
+    }
+    Ok(all)
 }
 
 pub(super) async fn apply(args: ApplyArgs, ctx: &Context) -> Result<(), Failure> {

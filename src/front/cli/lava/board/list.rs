@@ -76,6 +76,10 @@ pub(super) async fn show(args: ShowArgs, ctx: &Context) -> Result<(), Failure> {
     line("health", board.health.as_str());
     line("reason", &board.reason);
     line("away", board.away.as_deref().unwrap_or_default());
+    for (from, until) in &board.maintenance {
+        let [from, until] = [from, until].map(|at| units::time_text(at.saturating_mul(1_000_000)));
+        line("maintained", &format!("from {from} to {until}"));
+    }
     line("tags", &board.tags.iter().cloned().collect::<Vec<_>>().join(" "));
     for (key, value) in &board.attributes {
         line(key, value);

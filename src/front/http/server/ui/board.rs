@@ -20,6 +20,8 @@ struct BoardPage {
     why: String,
     board: BoardInfo,
     lease: Option<Lease>,
+    /// When it is in maintenance.
+    maintenance: Vec<(Moment, Moment)>,
     history: Vec<(Moment, BoardRecord)>,
     /// What the caller may here.
     spies: bool,
@@ -58,6 +60,9 @@ pub(super) async fn page(
     let mut history = api::history(State(server), Path(name.clone())).await?.0;
     history.reverse();
     let history = history.into_iter().map(|record| (Moment(record.time_us), record)).collect();
+    let windows = board.maintenance.iter();
+    let moment = |seconds: u64| Moment(seconds.saturating_mul(1_000_000));
+    let maintenance = windows.map(|(from, until)| (moment(*from), moment(*until))).collect();
     let (word, tone) = state(&board);
     let may = |right| caller.may(right, &name);
     made(&BoardPage {
@@ -66,6 +71,7 @@ pub(super) async fn page(
         tone,
         why: why(&board),
         lease,
+        maintenance,
         history,
         spies: may(Right::Spy),
         writes: may(Right::Write),

@@ -12,7 +12,7 @@ use super::super::super::Params;
 use super::shown::Moment;
 use super::{By, Page, Top, made};
 use crate::front::http::access::Caller;
-use crate::model::{BoardHealth, BoardInfo, BoardState, Right};
+use crate::model::{BoardHealth, BoardInfo, BoardState, Right, units};
 use crate::server::Server;
 use crate::wire::feed;
 
@@ -93,6 +93,9 @@ pub(super) fn state(board: &BoardInfo) -> (&'static str, &'static str) {
         (_, BoardHealth::Bad) => ("bad", "bad"),
         (_, BoardHealth::Maintenance) => ("maintenance", "bad"),
         (_, BoardHealth::Retired) => ("retired", "off"),
+        _ if board.maintained_until(units::now_us() / 1_000_000).is_some() => {
+            ("maintenance", "bad")
+        }
         _ if board.away.is_some() => ("away", "bad"),
         _ => ("idle", "good"),
     }

@@ -7,6 +7,8 @@ import { refresh } from "./live.js";
 // What a button says of itself; everything else of its data is for the API.
 const ABOUT = ["ask", "sure", "yes", "force", "own", "others", "then", "why"];
 const NUMBERS = ["keep_s", "boards"];
+// A moment in a sentence of the server's.
+const MOMENT = /\b\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z\b/g;
 // What stands against it that force overrides.
 const YIELDS = ["held", "leased", "typing", "budget"];
 
@@ -16,6 +18,7 @@ export const me = () => document.body.dataset.user || remembered("lava-user", ""
 // Shows a part of a page as it is for who looks: times, own things, what passes the filter.
 export function show(part) {
   for (const time of part.querySelectorAll("time[datetime]")) time.textContent = when(new Date(time.dateTime));
+  for (const told of part.querySelectorAll("[data-told]")) told.textContent = told.textContent.replace(MOMENT, (at) => when(new Date(at)));
   for (const own of part.querySelectorAll("[data-own]")) own.hidden = own.dataset.own !== me() && own.dataset.others !== "true";
   const filter = find("filter");
   if (!filter || part !== document) return;
