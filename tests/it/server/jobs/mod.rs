@@ -65,7 +65,7 @@ impl Farm {
     fn server(lab: &TestLab, listen: &str) -> Server {
         let config = lab.path("server.toml").display().to_string();
         let daemon = lab.start("lava-server", ["--config", &config, "--listen", listen]);
-        Server { address: daemon.address("http"), daemon }
+        Server { address: daemon.address("http"), daemon }.with_the_lab()
     }
 
     #[track_caller]
