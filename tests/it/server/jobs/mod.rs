@@ -3,6 +3,7 @@
 mod boot;
 mod ends;
 mod faults;
+mod full;
 mod group;
 mod identity;
 mod run;
