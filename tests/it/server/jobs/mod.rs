@@ -1,6 +1,7 @@
 //! Jobs: handed in, run by a worker, and what is left of them.
 
 mod boot;
+mod clock;
 mod ends;
 mod faults;
 mod full;
