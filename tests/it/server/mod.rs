@@ -2,6 +2,7 @@
 
 mod backup;
 mod boards;
+mod certificates;
 mod ci;
 mod identity;
 mod images;
