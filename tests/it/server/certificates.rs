@@ -41,7 +41,7 @@ fn a_daemon_and_a_worker_are_known_by_their_certificates() {
     let visitor = serial("visitor", "panda02");
     visitor.wait_for_log(LIMIT, "nobody here has a certificate of the name visitor");
     let stranger = serial("stranger", "panda03");
-    stranger.wait_for_log(LIMIT, "lava-server");
+    stranger.wait_for_log(LIMIT, "not announced");
     assert!(!ask("/consoles").to_string().contains("panda02"));
 
     let worker = |cert: &str, name: &str| {
