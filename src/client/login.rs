@@ -7,13 +7,14 @@ use std::sync::{Arc, OnceLock};
 
 use hyper::header::HeaderValue;
 use rustls::pki_types::pem::PemObject as _;
-use rustls::pki_types::{CertificateDer, ServerName};
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
 use rustls::{ClientConfig, RootCertStore};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
 use crate::config::Secret;
+use crate::config::lab::{CertFiles, LoginFiles};
 use crate::model::{Behalf, Failure, Kind};
 
 /// The largest token file, in bytes.
@@ -29,8 +30,17 @@ const USER_TOKEN: &str = "lava/token";
 pub struct Login {
     pub token_file: Option<PathBuf>,
     pub ca: Option<PathBuf>,
+    /// The certificate that we show to a daemon that asks for one.
+    pub cert: Option<CertFiles>,
     /// For whom we ask, if not for ourselves.
     pub behalf: Option<Arc<Behalf>>,
+}
+
+impl From<&LoginFiles> for Login {
+    fn from(files: &LoginFiles) -> Self {
+        let LoginFiles { token_file, ca, cert } = files.clone();
+        Self { token_file, ca, cert, behalf: None }
+    }
 }
 
 impl Login {
@@ -95,9 +105,10 @@ impl Login {
     ) -> io::Result<TlsStream<TcpStream>> {
         let host = host.trim_start_matches('[').trim_end_matches(']').to_owned();
         let name = ServerName::try_from(host).map_err(io::Error::other)?;
-        let config = match self.ca.clone().or_else(lab_ca) {
-            Some(file) => with_roots(roots_of(&file)?)?,
-            None => system_tls()?,
+        let config = match (self.ca.clone().or_else(lab_ca), &self.cert) {
+            (Some(file), cert) => with_roots(roots_of(&file)?, cert.as_ref())?,
+            (None, None) => system_tls()?,
+            (None, cert) => with_roots(system_roots(), cert.as_ref())?,
         };
         TlsConnector::from(config).connect(name, stream).await
     }
@@ -143,11 +154,15 @@ pub fn system_tls() -> io::Result<Arc<ClientConfig>> {
     if let Some(config) = SYSTEM.get() {
         return Ok(config.clone());
     }
+    let config = with_roots(system_roots(), None)?;
+    Ok(SYSTEM.get_or_init(|| config).clone())
+}
+
+fn system_roots() -> RootCertStore {
     let mut roots = RootCertStore::empty();
     // Some of them may be of a kind that is not known; the others do.
     roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
-    let config = with_roots(roots)?;
-    Ok(SYSTEM.get_or_init(|| config).clone())
+    roots
 }
 
 /// The same, and with whom the CA of the lab knows: `$LAVA_CA`. For files, which are anywhere.
@@ -158,7 +173,7 @@ pub fn lab_and_system_tls() -> io::Result<Arc<ClientConfig>> {
     let Some(file) = lab_ca() else { return system_tls() };
     let mut roots = roots_of(&file)?;
     roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
-    with_roots(roots)
+    with_roots(roots, None)
 }
 
 /// The CA that the environment names.
@@ -180,12 +195,22 @@ fn roots_of(file: &Path) -> io::Result<RootCertStore> {
     Ok(roots)
 }
 
-fn with_roots(roots: RootCertStore) -> io::Result<Arc<ClientConfig>> {
+fn with_roots(roots: RootCertStore, cert: Option<&CertFiles>) -> io::Result<Arc<ClientConfig>> {
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let builder =
         ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions();
-    let builder = builder.map_err(io::Error::other)?;
-    Ok(Arc::new(builder.with_root_certificates(roots).with_no_client_auth()))
+    let builder = builder.map_err(io::Error::other)?.with_root_certificates(roots);
+    let Some(CertFiles { cert, key }) = cert else {
+        return Ok(Arc::new(builder.with_no_client_auth()));
+    };
+    let wrong = |file: &Path, why: &dyn std::fmt::Display| {
+        io::Error::other(format!("{}: {why}", file.display()))
+    };
+    let chain = CertificateDer::pem_file_iter(cert).and_then(Iterator::collect::<Result<_, _>>);
+    let chain: Vec<_> = chain.map_err(|error| wrong(cert, &error))?;
+    let secret = PrivateKeyDer::from_pem_file(key).map_err(|error| wrong(key, &error))?;
+    let config = builder.with_client_auth_cert(chain, secret);
+    Ok(Arc::new(config.map_err(|error| wrong(cert, &error))?))
 }
 
 #[cfg(test)]

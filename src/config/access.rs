@@ -44,6 +44,8 @@ pub struct CertificateUser {
     pub rights: Rights,
     /// As of a token.
     pub speaks_for_others: bool,
+    /// It is the certificate of the worker of this name at a lava-server, and for nothing else.
+    pub worker: Option<Name>,
 }
 
 impl AccessConfig {
@@ -106,11 +108,15 @@ impl AccessConfig {
             let name: Option<Name> = table.required("name");
             let rights = rights(&table);
             let speaks_for_others = table.optional("speaks_for_others").unwrap_or(false);
+            let worker = table.optional("worker");
+            if worker.is_some() && !rights.is_empty() {
+                table.problem("worker", "a worker's certificate has no other rights");
+            }
             if self.certificates.iter().any(|user| Some(&user.name) == name.as_ref()) {
                 table.problem("name", "there is a certificate of this name already");
             }
             table.finish();
-            let user = name.map(|name| CertificateUser { name, rights, speaks_for_others });
+            let user = name.map(|name| CertificateUser { name, rights, speaks_for_others, worker });
             self.certificates.extend(user);
         }
         if let Some(table) = top.table("local") {

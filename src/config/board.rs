@@ -29,8 +29,6 @@ pub fn read(folder: &Path) -> Result<BTreeMap<Name, BoardDescription>, Failure> 
 
 /// The text of a board's file.
 pub fn text(board: &BoardDescription) -> String {
-    // A text as TOML has it: what JSON escapes, TOML escapes in the same way.
-    let quoted = |text: &str| serde_json::Value::from(text).to_string();
     let mut file = format!("type = {}\n", quoted(board.kind.as_str()));
     for (key, part) in [("console", &board.console), ("outlet", &board.outlet)] {
         if let Some(part) = part {
@@ -70,8 +68,13 @@ fn long_text(text: &str) -> String {
     let plain = |c: char| c == '\n' || c == '\t' || !c.is_control();
     match text.chars().all(plain) && !text.contains("'''") && !text.ends_with('\'') {
         true => format!("'''\n{text}'''"),
-        false => serde_json::Value::from(text).to_string(),
+        false => quoted(text),
     }
+}
+
+/// A text as TOML has it: what JSON escapes, TOML escapes in the same way; and it wants one more to be.
+fn quoted(text: &str) -> String {
+    serde_json::Value::from(text).to_string().replace('\u{7f}', "\\u007F")
 }
 
 fn one(table: &Table<'_>) -> Option<BoardDescription> {
@@ -120,7 +123,7 @@ mod tests {
             kind: "panda".parse().unwrap(),
             tags: ["hdmi".to_owned(), "wi\"fi".to_owned()].into(),
             mac: ["00:1d:7e:aa:bb:cc".parse().unwrap()].into(),
-            identity: Some("A123".into()),
+            identity: Some("A123\u{7f}\u{1}".into()),
             attributes: [("ram".to_owned(), "1GB".to_owned())].into(),
             console: Some("farm1/panda01".into()),
             outlet: Some("unix:/run/a \\b.sock:/outlets/p".into()),

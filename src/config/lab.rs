@@ -32,6 +32,16 @@ pub struct LoginFiles {
     pub token_file: Option<PathBuf>,
     /// The CA of their certificates.
     pub ca: Option<PathBuf>,
+    /// Our own certificate.
+    pub cert: Option<CertFiles>,
+}
+
+/// A certificate that a client shows, in PEM form.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct CertFiles {
+    /// Behind it are those between it and a CA that daemons know.
+    pub cert: PathBuf,
+    pub key: PathBuf,
 }
 
 /// One `[[host]]`: what is the same for all that a daemon serves.
@@ -42,11 +52,17 @@ struct Host {
 }
 
 impl LoginFiles {
-    /// Reads `token_file` and `ca`: paths seen from the folder of the configuration file, or
+    /// Reads `token_file`, `ca`, `cert` and `key`: paths seen from the folder of the configuration file, or
     /// `credential:NAME`.
     pub fn from_table(table: &Table<'_>) -> Self {
         let file = |key| credential::file(table, key);
-        Self { token_file: file("token_file"), ca: file("ca") }
+        for (given, missing) in [("cert", "key"), ("key", "cert")] {
+            if table.node(given).is_some() && table.node(missing).is_none() {
+                table.problem(given, format!("{missing:?} is missing: a certificate has a key"));
+            }
+        }
+        let cert = file("cert").zip(file("key")).map(|(cert, key)| CertFiles { cert, key });
+        Self { token_file: file("token_file"), ca: file("ca"), cert }
     }
 }
 

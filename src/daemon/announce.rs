@@ -56,11 +56,7 @@ impl Announcer {
             }
             (None, None) => format!("unix:{}", socket.display()),
         };
-        let login = Login {
-            token_file: config.login.token_file.clone(),
-            ca: config.login.ca.clone(),
-            behalf: None,
-        };
+        let login = Login::from(&config.login);
         let announcement = Announcement {
             kind,
             host,

@@ -20,7 +20,6 @@ use self::fronts::Fronts;
 use super::announce::{Announcer, Served};
 use super::{RuntimeSocket, SHUTDOWN_LIMIT, Safety, bind, permit, runtime_dir};
 use crate::client::{ConsoleRef, Http, Login};
-use crate::config::lab::LoginFiles;
 use crate::config::power::PowerConfig;
 use crate::config::{HttpListen, permit_all_power};
 use crate::front::http::access::Access;
@@ -214,8 +213,7 @@ async fn serve_all(
     shutdown: CancellationToken,
 ) {
     let tasks = TaskTracker::new();
-    let LoginFiles { token_file, ca } = config.consoles.clone();
-    let login = Login { token_file, ca, behalf: None };
+    let login = Login::from(&config.consoles);
     let surroundings = Surroundings {
         consoles: Arc::new(HttpConsoles { login }),
         leases: Arc::new(LeaseFiles::new(&config.folders.leases)),

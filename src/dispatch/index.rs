@@ -27,13 +27,20 @@ pub struct Writer {
     batch: Vec<u8>,
     /// The length of the log, in bytes: where the next line begins.
     length: u64,
+    /// A batch could not be written: the index ends there.
+    short: bool,
 }
 
 impl Writer {
     /// # Errors
     /// Why the file cannot be created.
     pub fn create(path: &Path) -> io::Result<Self> {
-        Ok(Self { file: File::create(path)?, batch: Vec::with_capacity(BATCH), length: 0 })
+        Ok(Self {
+            file: File::create(path)?,
+            batch: Vec::with_capacity(BATCH),
+            length: 0,
+            short: false,
+        })
     }
 
     /// Goes on with the index of a log that is there, and tells how many bytes there are of a line that has no
@@ -47,7 +54,7 @@ impl Writer {
         let (line, length) = nearest(log, u64::MAX);
         // The line that is known last is added again when it is read.
         file.set_len(line * ENTRY as u64)?;
-        let mut writer = Self { file, batch: Vec::with_capacity(BATCH), length };
+        let mut writer = Self { file, batch: Vec::with_capacity(BATCH), length, short: false };
         let mut rest = match File::open(log) {
             Ok(rest) => rest,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok((writer, 0)),
@@ -69,8 +76,12 @@ impl Writer {
         }
     }
 
-    /// Notes a line of so many bytes, its end included. An index that cannot be written is left short.
+    /// Notes a line of so many bytes, its end included. An index that cannot be written is left short: what came
+    /// behind a gap would be the place of another line.
     pub fn add(&mut self, bytes: usize) {
+        if self.short {
+            return;
+        }
         self.batch.extend_from_slice(&self.length.to_le_bytes());
         self.length += bytes as u64;
         if self.batch.len() >= BATCH {
@@ -81,6 +92,7 @@ impl Writer {
     fn flush(&mut self) {
         if let Err(error) = self.file.write_all(&self.batch) {
             tracing::warn!(%error, "the log's index cannot be written");
+            self.short = true;
         }
         self.batch.clear();
     }

@@ -338,6 +338,26 @@ impl Lab {
         }
     }
 
+    /// The clock was set by so many seconds: who waits has waited for as long as before, and who has a board has it for as
+    /// long from now. What is booked, and maintenance, goes by the clock; a lease may reach into it now.
+    pub fn clock_set(&mut self, by: i64) {
+        let move_one = |at: &mut Seconds| *at = at.saturating_add_signed(by);
+        for request in self.waiting.values_mut() {
+            move_one(&mut request.submitted);
+        }
+        for lease in self.leases.values_mut() {
+            let Lease { request, boards, from, until, charged } = lease;
+            [&mut request.submitted, from, until, charged].into_iter().for_each(move_one);
+            for board in boards {
+                self.boards[board.0].calendar.set_end(By::Lease(request.id), *until);
+            }
+        }
+        for Lease { request, charged, .. } in self.bookings.values_mut() {
+            [&mut request.submitted, charged].into_iter().for_each(move_one);
+        }
+        self.usage.clock_set(by);
+    }
+
     /// The leases whose time is over, and the bookings that nobody could be given boards for.
     pub fn over(&self, now: Seconds) -> Vec<RequestId> {
         let all = self.leases.values().chain(self.bookings.values());

@@ -92,6 +92,12 @@ impl Usage {
         }
     }
 
+    /// The clock was set by so many seconds: nothing is forgotten by that.
+    pub(super) fn clock_set(&mut self, by: i64) {
+        let all = self.users.had.values_mut().chain(self.groups.had.values_mut());
+        all.for_each(|had| had.at = had.at.saturating_add_signed(by));
+    }
+
     pub(super) fn forget(&mut self, now: Seconds) {
         self.users.forget(now);
         self.groups.forget(now);

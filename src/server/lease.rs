@@ -182,7 +182,7 @@ impl Server {
         asker: &Asker,
     ) -> Result<RequestInfo, ServerError> {
         let length = whole_seconds(length).map_err(ServerError::Wrong)?;
-        let mut state = self.0.state.lock().await;
+        let mut state = self.looked().await;
         let mut record = state.leased_by(id, asker)?;
         let now = units::now_us() / 1_000_000;
         let was = record.info.until_us.unwrap_or(0) / 1_000_000;

@@ -5,6 +5,8 @@
 //! [`Server::tell_daemons`] the one that has daemons know whose their boards are.
 
 mod audience;
+mod clock;
+mod clock_set;
 mod conflict;
 mod daemons;
 mod error;

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use tokio_util::sync::CancellationToken;
 
+use super::clock::Clock;
 use super::published::Published;
 use super::registry::event;
 use super::state::{Record, State};
@@ -68,8 +69,10 @@ impl Server {
     /// Looks once. Which state it has seen, and how long nothing happens by itself.
     pub(super) async fn pass(&self) -> Result<(u64, Duration), ServerError> {
         let mut state = self.0.state.lock().await;
+        self.heed_clock(&mut state).await?;
         let now_us = units::now_us();
         let now = now_us / 1_000_000;
+        let believed = state.believes_the_clock(now_us);
         // A time in which we were stopped, or the store did not work, is nobody's silence.
         let away = state.looked.map_or(Duration::ZERO, |looked| looked.elapsed());
         if away > AWAY {
@@ -98,7 +101,7 @@ impl Server {
         if now >= state.forgotten + FORGET_S {
             state.lab.forget(now);
             state.forgotten = now;
-            if now >= state.cleared + CLEAR_S {
+            if believed && now >= state.cleared + CLEAR_S {
                 state.cleared = now;
                 let before_us = now_us.saturating_sub(KEPT_S * 1_000_000);
                 if let Err(error) = self.0.store.forget_before(before_us).await {
@@ -270,6 +273,13 @@ pub(super) fn happened(record: &Record, who: &str, what: &str) -> Vec<EventRow> 
 }
 
 impl State {
+    /// Whether what is old by the clock may be forgotten for good.
+    fn believes_the_clock(&mut self, now_us: u64) -> bool {
+        let now = Instant::now();
+        let new = || Clock::new("nothing of the past is forgotten", now_us, now);
+        self.clock.get_or_insert_with(new).is_right(now_us, now)
+    }
+
     /// When something is over, or begins, that is known already.
     fn next_time(&self, now: Seconds) -> Option<Seconds> {
         let seconds = |us: u64| us / 1_000_000;

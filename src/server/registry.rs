@@ -205,9 +205,12 @@ impl Server {
         Ok(())
     }
 
-    /// The state, of which it is known which boards can be used.
+    /// The state, of which it is known which boards can be used; its times are by the clock as it is set now.
     pub(super) async fn looked(&self) -> tokio::sync::MutexGuard<'_, State> {
         let mut state = self.0.state.lock().await;
+        if let Err(error) = self.heed_clock(&mut state).await {
+            tracing::error!("that the clock was set is not heeded yet: {error}");
+        }
         if state.unlooked {
             state.look();
         }

@@ -7,6 +7,8 @@ use std::time::{Duration, Instant};
 use serde::{Deserialize, Serialize};
 
 use super::audience::{Audience, Audiences};
+use super::clock::Clock;
+use super::clock_set::Seen;
 use super::jobs::Jobs;
 use super::resolve::{Index, Place, is_at};
 use crate::model::{
@@ -51,6 +53,10 @@ pub(super) struct State {
     pub(super) view: View,
     /// When that was.
     pub(super) looked: Option<Instant>,
+    /// How the clocks stood at the last look at them, …
+    pub(super) clocks: Option<Seen>,
+    /// … and whether what is old may be removed by them.
+    pub(super) clock: Option<Clock>,
     /// When the scheduler has forgotten last what no longer matters.
     pub(super) forgotten: Seconds,
     /// When the store has.

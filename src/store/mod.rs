@@ -16,8 +16,8 @@ mod users;
 
 use std::path::{Path, PathBuf};
 
-use sqlx::AnyPool;
 use sqlx::any::AnyPoolOptions;
+use sqlx::{AnyConnection, AnyPool, Connection as _};
 
 pub use boards::{BoardRow, EventRow};
 pub use ci::CiRow;
@@ -81,6 +81,12 @@ impl Store {
             .idle_timeout(None)
             .max_lifetime(None)
             .acquire_timeout(PATIENCE);
+        let options = match sqlite {
+            true => {
+                options.after_release(|connection, _| Box::pin(end_lost_transaction(connection)))
+            }
+            false => options,
+        };
         let made = if sqlite { Self::creating(url) } else { url.to_owned() };
         let pool = options.connect(&made).await?;
         if sqlite {
@@ -162,6 +168,18 @@ impl From<StoreError> for Failure {
             | StoreError::Lock { .. } => Self::new(Kind::Infra, error.to_string()),
         }
     }
+}
+
+/// Ends a transaction that SQLite has ended by itself or half of it, as it does on a full disk. sqlx counts it for good, and
+/// makes a savepoint of each later one: behind one that is not committed, all that is confirmed would be lost.
+async fn end_lost_transaction(connection: &mut AnyConnection) -> Result<bool, sqlx::Error> {
+    // What a transaction that was dropped has left to do is done then.
+    connection.ping().await?;
+    if connection.is_in_transaction() {
+        // Mostly there is none, and SQLite says so.
+        let _ = sqlx::query("ROLLBACK").execute(&mut *connection).await;
+    }
+    Ok(true)
 }
 
 /// Whether a URL is SQLite's; the others are PostgreSQL's.

@@ -87,6 +87,26 @@ async fn sqlite_remembers_over_a_restart() {
 }
 
 #[tokio::test]
+async fn after_a_transaction_that_sqlite_has_ended_by_itself_what_is_written_is_committed() {
+    let dir = tempfile::tempdir().unwrap();
+    let url = Store::file_url(&dir.path().join("lava.sqlite"));
+    let store = Store::open(&url).await.unwrap();
+    let row = |id| RequestRow { id, state: "s".into(), ended_us: 0, document: "{}".into() };
+    for id in 1..4 {
+        // As on a full disk.
+        let mut ended = store.pool.begin().await.unwrap();
+        sqlx::query("ROLLBACK").execute(&mut *ended).await.unwrap();
+        assert!(ended.commit().await.is_err());
+        drop(store.pool.begin().await.unwrap());
+        store.add_request(&row(id)).await.unwrap();
+        store.put_requests(&[row(id)], &[event(id)]).await.unwrap();
+        let other = Store::open(&url).await.unwrap();
+        assert_eq!(other.last_request().await.unwrap(), id);
+        assert_eq!(other.board_events("panda01", 9).await.unwrap().len() as u64, id);
+    }
+}
+
+#[tokio::test]
 async fn postgresql_remembers_the_same() {
     let postgres = Postgres::start();
     let store = Store::open(&postgres.url()).await.unwrap();
@@ -136,7 +156,7 @@ const ROWS: &[&[&str]] = &[
 /// A database as the program of a schema has left it.
 async fn of_schema(url: &str, version: i64) {
     Store::open(url).await.unwrap().close().await;
-    let mut session = sqlx::AnyConnection::connect(url).await.unwrap();
+    let mut session = AnyConnection::connect(url).await.unwrap();
     assert!(schema::clear(&mut session).await.is_ok());
     let mut now = 0;
     for (number, rows) in (1..=version).zip(ROWS) {

@@ -47,8 +47,7 @@ impl Lead {
         hold: Hold,
     ) -> Result<Self, Failure> {
         let store = Store::open(database).await?.under(&hold);
-        let token_file = config.daemons.token_file.clone();
-        let login = Login { token_file, ca: config.daemons.ca.clone(), behalf: None };
+        let login = Login::from(&config.daemons);
         let jobs = config.jobs.clone().within(&config.dir);
         let images = Images::open(store.clone(), config.images())?;
         if !database.starts_with("sqlite:") {

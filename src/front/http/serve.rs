@@ -6,7 +6,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use axum::Router;
+use hyper::Request;
+use hyper::body::Incoming;
 use hyper::server::conn::http1;
+use hyper::service::{Service as _, service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
@@ -173,8 +176,7 @@ pub async fn serve(listener: Listener, app: Router, shutdown: CancellationToken)
                     };
                     match began {
                         Ok(Begun::Http(began)) => {
-                            let app = app.layer(axum::Extension(place.clone()));
-                            connection(began, app, shutdown).await;
+                            connection(began, &place, app, shutdown).await;
                         }
                         Ok(Begun::Other(other, stream, address)) => {
                             (other.0)(stream, address, shutdown).await;
@@ -199,18 +201,29 @@ pub async fn serve(listener: Listener, app: Router, shutdown: CancellationToken)
 
 async fn connection(
     (stream, peer, origin): (Socket, Peer, Origin),
+    place: &Place,
     app: Router,
     shutdown: CancellationToken,
 ) {
-    let ending = axum::Extension(Ending(shutdown.clone()));
-    let encrypted = axum::Extension(Encrypted(matches!(stream, Socket::Tls(_))));
-    let app = app.layer(axum::Extension(peer)).layer(axum::Extension(origin)).layer(ending);
-    let app = app.layer(encrypted);
+    // Said of each request instead of in a layer, for which each connection would have all routes of its own.
+    let said = (peer, origin, place.clone(), Ending(shutdown.clone()));
+    let encrypted = Encrypted(matches!(stream, Socket::Tls(_)));
+    let app = TowerToHyperService::new(app);
+    let service = service_fn(move |mut request: Request<Incoming>| {
+        let (peer, origin, place, ending) = said.clone();
+        let of_request = request.extensions_mut();
+        of_request.insert(peer);
+        of_request.insert(origin);
+        of_request.insert(place);
+        of_request.insert(ending);
+        of_request.insert(encrypted);
+        app.call(request)
+    });
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(HEADER_TIMEOUT)
         .max_buf_size(MAX_HEADER)
-        .serve_connection(TokioIo::new(stream), TowerToHyperService::new(app))
+        .serve_connection(TokioIo::new(stream), service)
         .with_upgrades();
     let mut connection = std::pin::pin!(connection);
     let served = tokio::select! {

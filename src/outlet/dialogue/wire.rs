@@ -99,8 +99,7 @@ impl Wire {
 
 async fn attach(url: &str, files: &LoginFiles) -> Result<Wire, String> {
     let mut console: ConsoleRef = url.parse()?;
-    console.login =
-        Login { token_file: files.token_file.clone(), ca: files.ca.clone(), behalf: None };
+    console.login = Login::from(files);
     let options = Options {
         mode: Mode::Exclusive,
         user: Some(USER.to_owned()),

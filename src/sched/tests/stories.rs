@@ -213,6 +213,30 @@ fn a_clock_that_is_set_back_gives_nobody_the_board_of_somebody_else() {
 }
 
 #[test]
+fn a_clock_that_is_set_takes_nobodys_time_and_nobodys_place() {
+    for by in [86_400_i64, -3600] {
+        let mut shelf = Shelf::new(&["panda01 panda", "panda02 panda"]);
+        let later = |at: Seconds| at.saturating_add_signed(by);
+        let hers = shelf.ask("alice", 2 * HOUR, &["panda"], 3 * DAY);
+        let booked = shelf.ask_as("dave", 50, HOUR, &["panda"], 3 * DAY, Some(9 * DAY));
+        shelf.pass(3 * DAY);
+        let both = shelf.ask("bob", HOUR, &["panda", "panda"], 3 * DAY + 10);
+        let late = shelf.ask("carol", 3 * HOUR, &["panda"], 3 * DAY + 20);
+        shelf.lab.clock_set(by);
+        let now = later(3 * DAY + 30);
+        shelf.pass(now);
+        assert_eq!(shelf.has(hers), ["panda01"], "by {by}");
+        assert_eq!(shelf.lab.lease(hers).unwrap().until, later(3 * DAY + 2 * HOUR));
+        assert_eq!(shelf.lab.booking(booked).unwrap().from, 9 * DAY, "by the clock");
+        let order: Vec<_> = shelf.lab.queue(now).iter().map(|(id, _)| *id).collect();
+        assert_eq!(order, [both, late]);
+        // Carol would take longer than bob is to wait.
+        let others = shelf.pass(later(3 * DAY + 2 * HOUR));
+        assert_eq!((shelf.has(both).len(), shelf.has(late).len()), (2, 0), "{others:?}");
+    }
+}
+
+#[test]
 fn who_has_booked_a_board_that_is_not_given_back_in_time_gets_it_then_or_another() {
     let mut shelf = Shelf::new(&["panda01 panda"]);
     let job = shelf.ask("alice", HOUR, &["panda"], 0);

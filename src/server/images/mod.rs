@@ -3,7 +3,6 @@
 //! A file is uploaded first (`upload.rs`) and then given a name; several names may be one file. What has no
 //! name any more goes some time later (`tidy.rs`). None of it needs the lab's lock.
 
-mod clock;
 mod content;
 mod error;
 mod grace;

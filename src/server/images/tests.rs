@@ -5,10 +5,10 @@ use bytes::Bytes;
 use futures_util::stream;
 use sha2::Digest as _;
 
-use super::clock::Clock;
 use super::tidy::UNNAMED;
 use super::*;
 use crate::model::{Rights, UploadInfo, UploadRequest};
+use crate::server::clock::Clock;
 use crate::store::FileRow;
 
 async fn images(dir: &std::path::Path, quota: Option<u64>) -> Images {
@@ -83,7 +83,7 @@ async fn a_file_goes_an_hour_after_its_last_name_and_an_image_when_its_time_is_o
     images.0.store.put_file(&row).await.unwrap();
 
     let from = (now_us(), Instant::now());
-    let mut clock = Clock::new(from.0, from.1);
+    let mut clock = Clock::new("nothing is removed", from.0, from.1);
     let minute = Duration::from_secs(60);
     later(&images, &mut clock, from, minute).await;
     later(&images, &mut clock, from, UNNAMED).await;
@@ -121,7 +121,7 @@ async fn a_name_is_given_only_to_what_stays() {
         let text = format!("file {number}");
         send(&images, "alice", &text).await.unwrap();
         let (us, from) = (now_us(), Instant::now());
-        let mut clock = Clock::new(us, from);
+        let mut clock = Clock::new("nothing is removed", us, from);
         images.tidy_round(&mut clock, us, from).await;
         let label = format!("name{number}");
         let named = name(&images, "alice", &label, &text);
@@ -203,7 +203,7 @@ async fn what_was_left_half_done_goes() {
         std::fs::write(file, "x").unwrap();
     }
     let from = (now_us(), Instant::now());
-    let mut clock = Clock::new(from.0, from.1);
+    let mut clock = Clock::new("nothing is removed", from.0, from.1);
     later(&images, &mut clock, from, Duration::ZERO).await;
     std::fs::write(&stray, "it grows").unwrap();
     later(&images, &mut clock, from, UNNAMED).await;

@@ -6,12 +6,12 @@ use std::time::{Duration, Instant};
 
 use tokio_util::sync::CancellationToken;
 
-use super::clock::Clock;
 use super::grace::Grace;
 use super::parts::Upload;
 use super::{ImageError, Images};
 use crate::model::Sha256;
 use crate::model::units::now_us;
+use crate::server::clock::Clock;
 use crate::store::FileRow;
 
 /// So often it is looked.
@@ -30,7 +30,7 @@ const REMOVAL: Duration = Duration::from_secs(4);
 impl Images {
     /// Tidies up, until `shutdown`.
     pub async fn tidy(&self, shutdown: CancellationToken) {
-        let mut clock = Clock::new(now_us(), Instant::now());
+        let mut clock = Clock::new("no image's time is over", now_us(), Instant::now());
         for number in 0.. {
             let round = async {
                 if number % LIST_EVERY == 0 {

@@ -4,11 +4,12 @@
 use std::collections::{BTreeMap, HashSet};
 use std::io;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio_util::sync::CancellationToken;
 
 use crate::model::units;
+use crate::server::clock::Clock;
 use crate::server::{Server, ServerError};
 
 /// So often it is looked.
@@ -22,7 +23,10 @@ impl Server {
     /// Removes jobs that are kept no longer, until `shutdown`.
     pub async fn tidy_jobs(&self, shutdown: CancellationToken) {
         let (keep, size) = (self.0.config.keep, self.0.config.keep_size);
+        let mut clock = Clock::new("no job is too old", units::now_us(), Instant::now());
         loop {
+            let right = clock.is_right(units::now_us(), Instant::now());
+            let keep = if right { keep } else { Duration::ZERO };
             if let Err(error) = self.tidy_jobs_once(keep, size).await {
                 tracing::warn!("jobs are not tidied up: {error}");
             }

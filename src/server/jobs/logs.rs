@@ -121,15 +121,18 @@ impl JobLog {
     /// # Errors
     /// Why the file cannot be written.
     pub(super) fn append(&self, offset: u64, bytes: &[u8]) -> io::Result<LogHeld> {
-        let mut writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
-        let writer = match &mut *writer {
+        let mut present = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
+        let writer = match &mut *present {
             Some(writer) => writer,
             none => none.insert(Writer::open(&self.path, MAX_LOG)?),
         };
         let known = writer.held.checked_sub(offset).map(|known| known as usize);
         if let Some(new) = known.and_then(|known| bytes.get(known..)).filter(|new| !new.is_empty())
+            && let Err(error) = writer.append(new)
         {
-            writer.append(new)?;
+            // It begins anew with what there is then, and mends the index, of which a part may be missing, too.
+            *present = None;
+            return Err(error);
         }
         let held = writer.held;
         self.held.send_if_modified(|known| std::mem::replace(known, held) != held);

@@ -50,7 +50,7 @@ impl Server {
         let key = (name.clone(), hello.instance.clone());
         // It is heard also while everything waits for a slow database.
         self.0.workers.again(&key, &());
-        let mut state = self.0.state.lock().await;
+        let mut state = self.looked().await;
         let known = state.jobs.workers.get(name);
         let other = |known: &&Worker| known.live && known.instance != hello.instance;
         if known.filter(other).is_some() {
@@ -202,7 +202,7 @@ impl Server {
     }
 
     async fn decide(&self, name: &Name, hello: &WorkerHello) -> Result<Orders, ServerError> {
-        let mut state = self.0.state.lock().await;
+        let mut state = self.looked().await;
         let mut orders = Orders::default();
         let Some(worker) = state.jobs.workers.get(name) else { return Ok(orders) };
         orders.number = worker.number;
@@ -332,7 +332,7 @@ impl Server {
                 Err(held) => return Err(JobError::LogShort { id, held, bytes }.into()),
             }
         }
-        let mut state = self.0.state.lock().await;
+        let mut state = self.looked().await;
         let Some(mut record) = state.jobs.live.get(&id).cloned() else { return Ok(()) };
         record.info.tally = Some(tally(&read));
         let (complete, failure) = verdict(&read, boards, end);

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use super::daemon::Daemon;
 use super::heard::Heard;
+use super::postgres;
 use super::process::{Process, command, program};
 use super::wait::LIMIT;
 
@@ -73,7 +74,23 @@ impl TestLab {
         name: &str,
         args: impl IntoIterator<Item = S>,
     ) -> Daemon {
-        Daemon::start(name, self.program(name).args(args))
+        let mut program = self.program(name);
+        program.args(args);
+        if name == "lava-server" {
+            program.args(self.database());
+        }
+        Daemon::start(name, &mut program)
+    }
+
+    /// The option for the lab's own database, made when it is first asked for, where one is not to be in the server's folder.
+    fn database(&self) -> Option<String> {
+        let dir = PathBuf::from(std::env::var_os(postgres::EVERYWHERE)?);
+        let name = self.dir().file_name().and_then(OsStr::to_str).unwrap();
+        let url = match std::fs::File::create_new(self.path("database")) {
+            Ok(_) => postgres::create(&dir, name),
+            Err(_) => postgres::url_of(&dir, name),
+        };
+        Some(format!("--database={url}"))
     }
 
     /// Runs one of our programs to its end, with `input` on its standard input.

@@ -2,6 +2,7 @@
 
 mod backup;
 mod boards;
+mod certificates;
 mod ci;
 mod hosts;
 mod identity;
@@ -9,6 +10,7 @@ mod images;
 mod interlock;
 mod jobs;
 mod leases;
+mod on_postgres;
 mod pages;
 mod python;
 mod rights;
@@ -41,7 +43,16 @@ impl Server {
     #[track_caller]
     fn again(lab: &TestLab, address: SocketAddr) -> Self {
         let daemon = lab.start("lava-server", ["--listen", &address.to_string()]);
-        Self { daemon, address }
+        Self { daemon, address }.with_the_lab()
+    }
+
+    /// Waits until it has the lab: of PostgreSQL it is free a moment after the end of who had it.
+    #[track_caller]
+    fn with_the_lab(self) -> Self {
+        wait_until(LIMIT, "it has the lab", || {
+            self.ask("GET", "/healthz", &Value::Null).status == 200
+        });
+        self
     }
 
     fn url(&self) -> String {

@@ -9,6 +9,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::client::server::LabServer;
 use crate::client::{Endpoint, Login};
+use crate::config::lab::CertFiles;
 use crate::config::state_dir;
 use crate::dispatch::guard;
 use crate::dispatch::worker::{Scripts, Settings, Worker};
@@ -16,7 +17,7 @@ use crate::model::{Failure, Kind, Name};
 
 /// It asks the server, and is asked by nobody: it works from behind a firewall or NAT. Its token there is one of its
 /// own (lava user token root --worker NAME); it is taken from --token-file, $LAVA_TOKEN, $LAVA_TOKEN_FILE or
-/// ~/.config/lava/token. Jobs outlive it: one that is started in its place goes on with them.
+/// ~/.config/lava/token. It can show a certificate (--cert, --key) instead. Jobs outlive it: one that is started in its place goes on with them.
 #[derive(Debug, Args)]
 pub struct WorkerArgs {
     /// The lava-server. Else: $LAVA_SERVER.
@@ -38,6 +39,12 @@ pub struct WorkerArgs {
     /// images, unless $LAVA_CA names another one.
     #[arg(long, value_name = "FILE")]
     ca: Option<PathBuf>,
+    /// The certificate that it shows to the server instead of a token: a [[certificate]] there says worker = NAME.
+    #[arg(long, value_name = "FILE", requires = "key")]
+    cert: Option<PathBuf>,
+    /// The certificate's key.
+    #[arg(long, value_name = "FILE", requires = "cert")]
+    key: Option<PathBuf>,
     /// A folder of this host, or a file or a device, that jobs may name and read: with file: URLs, with
     /// repositories of this host and with devices for their containers; may be repeated. Without it there is
     /// none.
@@ -79,7 +86,8 @@ impl WorkerArgs {
         // A script asks the server as we do.
         let of_scripts = own_ca.clone().or_else(|| of_jobs.clone());
         let scripts = self.scripts.then(|| Scripts { server: server.to_string(), ca: of_scripts });
-        let login = Login { token_file: self.token_file, ca: self.ca, behalf: None };
+        let cert = self.cert.zip(self.key).map(|(cert, key)| CertFiles { cert, key });
+        let login = Login { token_file: self.token_file, ca: self.ca, cert, behalf: None };
         let settings = Settings {
             server: LabServer::new(server, login),
             name: name.clone(),

@@ -82,11 +82,17 @@ impl Caller {
         self.right(Rights::most)
     }
 
-    /// The worker whose token they have shown.
+    /// The worker whose token or certificate they have shown.
     pub(super) fn worker(&self) -> Option<Name> {
-        let Who::Token { hash } = &self.who else { return None };
         let config = self.access.config();
-        config.token(hash).and_then(|user| user.worker.clone())
+        match &self.who {
+            Who::Token { hash } => config.token(hash).and_then(|user| user.worker.clone()),
+            Who::Certificate { name } => {
+                let user = config.certificates.iter().find(|user| user.name.as_str() == name);
+                user.and_then(|user| user.worker.clone())
+            }
+            _ => None,
+        }
     }
 
     /// The run of a script whose token they have shown.

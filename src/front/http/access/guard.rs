@@ -109,7 +109,7 @@ impl Guard {
         };
         if let Some(worker) = caller.worker() {
             if need != Need::Worker || param(request, "worker").await != worker.as_str() {
-                return Err(only_worker(&worker));
+                return Err(only_worker(&worker, caller.who()));
             }
             request.extensions_mut().insert(caller);
             request.extensions_mut().insert(need);
@@ -265,9 +265,10 @@ fn too_late() -> ApiError {
     ApiError::new(StatusCode::REQUEST_TIMEOUT, Failure::new(Kind::Refused, what))
 }
 
-/// 403: who has a worker's token, and asks for something else.
-fn only_worker(worker: &Name) -> ApiError {
-    let what = format!("this is the token of the worker {worker}, and for nothing else");
+/// 403: who has a worker's token or certificate, and asks for something else.
+fn only_worker(worker: &Name, by: &Who) -> ApiError {
+    let shown = if matches!(by, Who::Certificate { .. }) { "certificate" } else { "token" };
+    let what = format!("this is the {shown} of the worker {worker}, and for nothing else");
     let failure = Failure::new(Kind::Refused, what).hint("lava user token makes others");
     ApiError::new(StatusCode::FORBIDDEN, failure.because(Refusal::Rights))
 }

@@ -346,6 +346,7 @@ mod tests {
             name: "farm".parse().unwrap(),
             rights: rights(Right::Write),
             speaks_for_others: true,
+            worker: None,
         };
         Access::new(AccessConfig {
             tokens: vec![alice],

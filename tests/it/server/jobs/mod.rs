@@ -1,8 +1,10 @@
 //! Jobs: handed in, run by a worker, and what is left of them.
 
 mod boot;
+mod clock;
 mod ends;
 mod faults;
+mod full;
 mod group;
 mod identity;
 mod metrics;
@@ -68,7 +70,7 @@ impl Farm {
     fn server(lab: &TestLab, listen: &str) -> Server {
         let config = lab.path("server.toml").display().to_string();
         let daemon = lab.start("lava-server", ["--config", &config, "--listen", listen]);
-        Server { address: daemon.address("http"), daemon }
+        Server { address: daemon.address("http"), daemon }.with_the_lab()
     }
 
     #[track_caller]

@@ -1,4 +1,5 @@
 //! Whether the clock of this host can be believed, before what is kept until a time is removed for good.
+//! What a clock that was set means to what has not ended is in [`clock_set`](super::clock_set).
 
 use std::time::{Duration, Instant};
 
@@ -15,12 +16,14 @@ pub(super) struct Clock {
     seen: (u64, Instant),
     /// Until then it is not believed.
     held: Instant,
+    /// What follows from that, for the log.
+    what: &'static str,
 }
 
 impl Clock {
     /// One that says so many microseconds since the Unix epoch.
-    pub(super) fn new(now_us: u64, now: Instant) -> Self {
-        Self { seen: (now_us, now), held: now + FIRST }
+    pub(super) fn new(what: &'static str, now_us: u64, now: Instant) -> Self {
+        Self { seen: (now_us, now), held: now + FIRST, what }
     }
 
     /// Looks at it. Whether it can be believed; one that is put back can be again.
@@ -30,10 +33,9 @@ impl Clock {
         let ahead = Duration::from_micros(now_us.saturating_sub(then_us)).saturating_sub(passed);
         if ahead > LEAP {
             self.held = now + HOLD;
+            let (seconds, what) = (ahead.as_secs(), self.what);
             tracing::warn!(
-                "the clock has leapt {} s ahead: no image's time is over for a day; if it is wrong, set it right \
-                 until then",
-                ahead.as_secs()
+                "the clock has leapt {seconds} s ahead: {what} for a day; if it is wrong, set it right until then"
             );
         } else if Duration::from_micros(then_us.saturating_sub(now_us)) > LEAP {
             self.held = self.held.min(now);
@@ -51,7 +53,7 @@ mod tests {
         let (begin, us) = (Instant::now(), |time: Duration| time.as_micros() as u64 + 1_000_000);
         let minutes = |minutes: u64| Duration::from_secs(minutes * 60);
         let year = Duration::from_secs(365 * 24 * 3600);
-        let mut clock = Clock::new(us(minutes(0)), begin);
+        let mut clock = Clock::new("nothing is removed", us(minutes(0)), begin);
         let mut look = |real: Duration, told: Duration| clock.is_right(us(told), begin + real);
         assert!(!look(minutes(1), minutes(1)), "it has only begun");
         assert!(look(minutes(11), minutes(11)));
