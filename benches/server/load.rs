@@ -104,6 +104,54 @@ pub(crate) async fn people(count: usize, seconds: u64) -> Result<()> {
     Ok(())
 }
 
+/// [`PEOPLE`] who follow a request of theirs each; then who has the board gives it back, and each is told.
+pub(crate) async fn followers(count: usize) -> Result<()> {
+    let dir = tempfile::tempdir()?;
+    let server = server(dir.path())?;
+    boards(&server, count).await?;
+    let address = server.address()?;
+    let mut http = Http::to(address).await?;
+    let mut all = JoinSet::new();
+    let (begin, begun) = tokio::sync::watch::channel(None::<Instant>);
+    let ready = std::sync::Arc::new(tokio::sync::Semaphore::new(0));
+    for person in 0..PEOPLE {
+        let body = json!({"spec": "name=panda0000", "for": "1h", "user": format!("u{person}")});
+        let asked = http.json("POST", "/requests", &body).await?;
+        let path = format!("/requests/{}/follow?user=u{person}", asked["id"]);
+        let (begun, ready) = (begun.clone(), ready.clone());
+        all.spawn(async move {
+            let mut http = Http::to(address).await?;
+            http.begin("GET", &path, "").await?;
+            // What is told while others come says nothing.
+            while begun.borrow().is_none() {
+                let told = tokio::time::timeout(Duration::from_millis(500), http.event()).await;
+                if told.is_err() {
+                    ready.add_permits(1);
+                    break;
+                }
+            }
+            let mut begun = begun;
+            let begin = *begun.wait_for(Option::is_some).await?;
+            while let Some(told) = http.event().await? {
+                let told: Value = serde_json::from_str(&told)?;
+                let moved = told["waiting"]["position"].as_u64() != Some(person as u64);
+                if moved {
+                    break;
+                }
+            }
+            let took = begin.map(|begin| begin.elapsed()).unwrap_or_default();
+            anyhow::Ok(Took::from([("a change is told", took)]))
+        });
+    }
+    let _ = ready.acquire_many(PEOPLE as u32).await?;
+    println!("| memory with {PEOPLE} followers | {:.1} MiB |", server.memory());
+    begin.send_replace(Some(Instant::now()));
+    http.ask("DELETE", "/requests/1?user=u0", "").await?;
+    tell(&format!("{PEOPLE} people follow their requests for one board"), all).await?;
+    println!("| memory after that | {:.1} MiB |", server.memory());
+    Ok(())
+}
+
 async fn tell(who: &str, mut all: JoinSet<Result<Took>>) -> Result<()> {
     let mut by: BTreeMap<&str, Vec<Duration>> = BTreeMap::new();
     while let Some(took) = all.join_next().await {

@@ -8,6 +8,7 @@ mod farm;
 mod http;
 mod jobs;
 mod load;
+mod page;
 mod python;
 #[allow(dead_code, reason = "shared with another bench")]
 #[path = "../peers/usage.rs"]
@@ -29,6 +30,9 @@ struct Args {
     /// How long clients ask, in seconds
     #[arg(long, default_value_t = 20)]
     seconds: u64,
+    /// Lines of the log whose page is looked at
+    #[arg(long, default_value_t = 1_000_000)]
+    lines: usize,
     /// How often a job, or a program, is started
     #[arg(long, default_value_t = 11)]
     runs: usize,
@@ -45,6 +49,10 @@ enum Row {
     Poll,
     /// From handing a job in to the first byte of its board, and from one job to the next
     Jobs,
+    /// 1,000 people who follow a request each, and all of it
+    Follow,
+    /// The page of a job with a long log, in Chromium
+    Page,
     /// The Python library and labgrid-client
     Python,
 }
@@ -58,6 +66,8 @@ async fn main() -> Result<()> {
         match row {
             Row::Load => load::clients(args.boards, args.seconds).await?,
             Row::Poll => load::people(args.boards, args.seconds).await?,
+            Row::Follow => load::followers(args.boards).await?,
+            Row::Page => page::page(args.lines, args.runs).await?,
             Row::Jobs => jobs::jobs(args.runs).await?,
             Row::Python => python::python(args.runs)?,
         }
