@@ -37,6 +37,9 @@ use crate::image::{Files, nbd};
 /// the second of these, which is LAVA's.
 const FEEDBACK: [Duration; 2] = [Duration::from_millis(100), Duration::from_secs(1)];
 
+/// Where containers have the files that a job keeps, as in LAVA.
+pub const LAVA_DOWNLOADS: &str = "/lava-downloads";
+
 /// Where a job runs: what the command line says and the files do not.
 #[derive(Debug, Clone, Default)]
 pub struct Settings {
@@ -89,6 +92,8 @@ pub struct Context {
     pub machine: Option<Machine>,
     /// The job is done, and its board is not switched off.
     pub left_on: bool,
+    /// Commands that undo what others have done, in the order in which they are to be run at the job's end.
+    pub undo: Vec<String>,
     /// The containers that were started for the job; they are removed at its end.
     pub containers: Vec<Started>,
     /// The job's place in its group, if it is one of several.
@@ -163,6 +168,8 @@ pub struct Shared {
     pub values: Values,
     /// The TCP port of a model's console.
     pub model_port: Option<String>,
+    /// The names of its other consoles, and their ports.
+    pub model_feedbacks: Vec<(String, String)>,
     /// Exported to the tests beside the job's own variables.
     pub environment: BTreeMap<String, String>,
     /// Facts that the running action adds to its result.
@@ -228,6 +235,7 @@ impl Context {
             aside: None,
             machine: None,
             left_on: false,
+            undo: Vec::new(),
             containers: Vec::new(),
             member: None,
             learned: BTreeMap::new(),
@@ -243,6 +251,14 @@ impl Context {
     /// What the running action's namespace shares.
     pub fn shared(&mut self) -> &mut Shared {
         self.namespaces.entry(self.now.namespace.clone()).or_default()
+    }
+
+    /// These commands are to be run at the job's end, before those of this kind that are there already.
+    pub async fn undo_later(&mut self, commands: &[String]) {
+        if let Some(guard) = &mut self.guard {
+            guard.undo(commands).await;
+        }
+        self.undo.splice(0..0, commands.iter().cloned());
     }
 
     /// There is a container, to be removed at the job's end.
@@ -403,6 +419,18 @@ impl Context {
     /// The folder for the job's own files on this host; removed at its end.
     pub fn scratch(&self) -> PathBuf {
         self.settings.output.join("scratch")
+    }
+
+    /// The folder of the files that the job keeps in a namespace, for `downloads://` and for containers.
+    pub fn downloads(&self, namespace: &str) -> PathBuf {
+        self.scratch().join("downloads").join(namespace)
+    }
+
+    /// The words with which docker gives a container the files that the job keeps, if it keeps any: those of
+    /// another namespace than the running action's, where one is named.
+    pub fn downloads_volume(&self, namespace: Option<&str>) -> Option<String> {
+        let folder = self.downloads(namespace.unwrap_or(&self.now.namespace));
+        folder.is_dir().then(|| format!("--volume={}:{LAVA_DOWNLOADS}", folder.display()))
     }
 
     /// The job's folder under the one that is exported by NFS; removed at its end.

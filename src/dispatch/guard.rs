@@ -69,6 +69,8 @@ enum Word {
     Will(Box<Will>),
     Container(Started),
     Folder(PathBuf),
+    /// Commands that undo what one of the job's has done.
+    Undo(Vec<String>),
     Dismissed,
 }
 
@@ -121,6 +123,11 @@ impl Guard {
         self.tell(&Word::Container(container.clone())).await;
     }
 
+    /// There is something to undo, before what there was already.
+    pub(super) async fn undo(&mut self, commands: &[String]) {
+        self.tell(&Word::Undo(commands.to_owned())).await;
+    }
+
     /// The job has cleaned up.
     pub(super) async fn dismiss(mut self) {
         self.tell(&Word::Dismissed).await;
@@ -154,6 +161,7 @@ pub fn program() -> Option<PathBuf> {
 pub fn guard() -> Result<(), Failure> {
     crate::sys::hold_signals();
     let (mut will, mut containers, mut folders) = (None, Vec::new(), Vec::new());
+    let mut undo = Vec::new();
     for line in std::io::stdin().lock().lines() {
         let Ok(line) = line else { break };
         match serde_json::from_str(&line) {
@@ -166,6 +174,7 @@ pub fn guard() -> Result<(), Failure> {
             }
             Ok(Word::Container(container)) => containers.push(container),
             Ok(Word::Folder(folder)) => folders.push(folder),
+            Ok(Word::Undo(commands)) => drop(undo.splice(0..0, commands)),
             Ok(Word::Dismissed) => return Ok(()),
             Err(error) => {
                 let what = format!("standard input is none of a job's: {error}");
@@ -176,7 +185,7 @@ pub fn guard() -> Result<(), Failure> {
     let Some(will) = will else { return Ok(()) };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(|error| Failure::from_error(Kind::Infra, &error))?;
-    runtime.block_on(execute_will(*will, &containers, &folders))
+    runtime.block_on(execute_will(*will, &undo, &containers, &folders))
 }
 
 /// A mark for this process, which is about to begin anew as one that has it.
@@ -220,6 +229,7 @@ pub async fn sweep() {
 
 async fn execute_will(
     will: Will,
+    undo: &[String],
     containers: &[Started],
     folders: &[PathBuf],
 ) -> Result<(), Failure> {
@@ -250,6 +260,8 @@ async fn execute_will(
     if let Err(error) = power::off(&will.power_off, &asking).await {
         log.error(format!("the board may still be on: {error}"));
     }
+    // Each that fails is told.
+    let _ = power::off(undo, &asking).await;
     for container in containers {
         let (name, words) = (&container.name, container.removal());
         let mut remove = Command::new(&words[0]);

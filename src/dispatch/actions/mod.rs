@@ -1,6 +1,7 @@
 //! The actions, one per file, by LAVA's names.
 
 pub mod boot;
+mod command;
 pub mod deploy;
 mod finalize;
 mod group;
@@ -9,6 +10,7 @@ mod power_off;
 mod read_feedback;
 pub mod test;
 
+pub use command::{Before, Command, undo};
 pub use finalize::{Finalize, tidy};
 pub use group::Group;
 pub use nothing::{NotYet, Nothing};

@@ -14,7 +14,7 @@ use self::loader::LOADERS;
 pub use self::loader::Loader;
 use self::qdl::Qdl;
 use self::values::{
-    address, board_id, connect, connections, filled, limits, names, present, texts,
+    address, board_id, connect, connections, filled, limits, names, present, texts, user_commands,
 };
 use super::job::{Text, none_of};
 use super::menu::Menus;
@@ -42,6 +42,8 @@ pub struct Device {
     pub connection_timeouts: BTreeMap<String, u64>,
     /// Load addresses by boot command or kernel type: `booti`, `image`, …
     pub addresses: BTreeMap<String, Addresses>,
+    /// How large a device tree is made before others are laid over it, in bytes.
+    pub dtb_resize: Option<String>,
     /// Where kernels are loaded by boot loaders that know one address only.
     pub load_address: Option<String>,
     /// The links below `/dev/disk/by-id` of the board's media, by kind (`usb`) and name.
@@ -117,6 +119,19 @@ pub struct Power {
     pub soft_reboot: Vec<String>,
     pub power_on: Vec<String>,
     pub power_off: Vec<String>,
+    /// Before the board gets power, where a job or a method wants it.
+    pub pre_power: Vec<String>,
+    /// Before its system begins.
+    pub pre_os: Vec<String>,
+    /// What jobs may call by these names.
+    pub users: BTreeMap<String, UserCommand>,
+}
+
+/// Commands of the host that a job may call, and what undoes them at its end.
+#[derive(Debug, Clone, Default)]
+pub struct UserCommand {
+    pub run: Vec<String>,
+    pub undo: Vec<String>,
 }
 
 #[derive(Debug, Clone, Default)]
@@ -125,6 +140,7 @@ pub struct Addresses {
     pub ramdisk: String,
     pub dtb: String,
     pub tee: Option<String>,
+    pub dtbo: Option<String>,
 }
 
 impl Device {
@@ -154,6 +170,9 @@ impl Device {
                 soft_reboot: texts(&table, "soft_reboot"),
                 power_on: texts(&table, "power_on"),
                 power_off: texts(&table, "power_off"),
+                pre_power: texts(&table, "pre_power_command"),
+                pre_os: texts(&table, "pre_os_command"),
+                users: user_commands(&table),
             };
         }
         if let Some(table) = present(&top, "timeouts") {
@@ -181,6 +200,7 @@ impl Device {
     fn read_addresses(&mut self, top: &Table<'_>) {
         let Some(table) = present(top, "parameters") else { return };
         self.load_address = filled::<Text>(&table, "load_address").map(|text| text.0);
+        self.dtb_resize = filled::<Text>(&table, "dtb_base_resize").map(|text| text.0);
         self.read_media(&table);
         for kind in ["image", "booti", "uimage", "bootm", "zimage", "bootz"] {
             let Some(table) = present(&table, kind) else { continue };
@@ -190,6 +210,7 @@ impl Device {
                 ramdisk: text("ramdisk").unwrap_or_default(),
                 dtb: text("dtb").unwrap_or_default(),
                 tee: text("tee"),
+                dtbo: text("dtbo"),
             };
             self.addresses.insert(kind.to_owned(), addresses);
         }

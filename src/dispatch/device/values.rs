@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use super::UserCommand;
 use crate::config::{FromNode, Node, Table, Value};
 use crate::dispatch::job::{Limit, Text, Texts};
 
@@ -40,6 +41,20 @@ pub(super) fn connections(commands: &Table<'_>) -> BTreeMap<String, String> {
     let entries = table.as_ref().map(Table::entries).unwrap_or_default();
     let command = |node: &Node| node.get("connect").and_then(Node::as_text).map(ToOwned::to_owned);
     entries.iter().filter_map(|(key, node)| Some((key.name.clone(), command(node)?))).collect()
+}
+
+/// The commands that jobs may call, by their names.
+pub(super) fn user_commands(commands: &Table<'_>) -> BTreeMap<String, UserCommand> {
+    let Some(table) = present(commands, "users") else { return BTreeMap::new() };
+    let read = |name: &str| {
+        let command = present(&table, name)?;
+        let run = texts(&command, "do");
+        if run.is_empty() {
+            command.problem("do", "\"do\" is missing: the command");
+        }
+        Some((name.to_owned(), UserCommand { run, undo: texts(&command, "undo") }))
+    };
+    table.entries().iter().filter_map(|(key, _)| read(&key.name)).collect()
 }
 
 /// What the first of the board's parts is known by.

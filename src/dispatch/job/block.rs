@@ -15,7 +15,7 @@ use crate::model::Name;
 pub struct Block {
     /// Where it stands in the job file, as `actions[1].boot`.
     pub path: String,
-    /// Where its method is named, `to: tftp` or `method: u-boot`; of other blocks, its key.
+    /// Where its method is named, `to: tftp`, `method: u-boot` or a command's `name`; of tests, its key.
     pub place: Place,
     /// Blocks of the same namespace share what they deploy and their connection.
     pub namespace: Option<String>,
@@ -49,6 +49,8 @@ pub enum Kind {
     DockerTest {
         container: Container,
         definitions: Vec<Definition>,
+        /// The namespace whose downloaded files the container has, if not its own.
+        downloads: Option<String>,
     },
     OtherTest {
         what: String,
@@ -160,6 +162,7 @@ fn method<'a>(block: &str, table: &Table<'a>) -> Option<&'a Node> {
     table.node(match block {
         "deploy" => "to",
         "boot" => "method",
+        "command" => "name",
         _ => return None,
     })
 }
@@ -179,13 +182,11 @@ fn kind(block: &str, table: &Table<'_>) -> Kind {
             match others.into_iter().find(|other| table.node(other).is_some()) {
                 Some("monitors") => Kind::Monitors(Monitor::read_all(table)),
                 Some("interactive") => Kind::Interactive(Interactive::read_all(table)),
-                Some("docker") => {
-                    table.node("downloads-namespace");
-                    Kind::DockerTest {
-                        container: Container::read_for_tests(table).unwrap_or_default(),
-                        definitions: Definition::read_all(table),
-                    }
-                }
+                Some("docker") => Kind::DockerTest {
+                    downloads: table.optional("downloads-namespace"),
+                    container: Container::read_for_tests(table).unwrap_or_default(),
+                    definitions: Definition::read_all(table),
+                },
                 Some(what) => Kind::OtherTest { what: what.to_owned() },
                 None => Kind::Test(Definition::read_all(table)),
             }

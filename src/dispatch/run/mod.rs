@@ -91,6 +91,7 @@ pub async fn run(
     let least = FINALIZE_LIMIT.max(Duration::from_secs(longest.unwrap_or(0)));
     let end = Limit { at: Instant::now() + least, of: "the end of the job", time: least };
     let finalize = unwinding(run_step(&pipeline.finalize, context, end, least)).await;
+    actions::undo(context).await;
     actions::tidy(context).await;
     let done = done.and(finalize);
     context.result(CaseResult::job(done.as_ref().err(), begin.elapsed().as_secs_f64()));

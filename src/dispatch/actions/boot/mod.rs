@@ -16,6 +16,7 @@ mod from_media;
 mod fvp;
 mod fvp_words;
 mod installer;
+mod installer_wait;
 mod kexec;
 mod mcu;
 mod menu;
