@@ -66,6 +66,8 @@ pub struct Settings {
     pub pause_on_failure: Option<Duration>,
     /// The board stays on when the job is complete.
     pub leave_on: bool,
+    /// Where the kernel shows this host's USB devices, if it is not `/sys`.
+    pub sysfs: Option<PathBuf>,
 }
 
 /// The context of a running job.
@@ -92,8 +94,6 @@ pub struct Context {
     pub machine: Option<Machine>,
     /// The job is done, and its board is not switched off.
     pub left_on: bool,
-    /// Commands that undo what others have done, in the order in which they are to be run at the job's end.
-    pub undo: Vec<String>,
     /// The containers that were started for the job; they are removed at its end.
     pub containers: Vec<Started>,
     /// The job's place in its group, if it is one of several.
@@ -102,6 +102,8 @@ pub struct Context {
     pub learned: BTreeMap<String, String>,
     /// Those of them that help an action and end with it.
     pub helpers: Vec<String>,
+    /// Commands of this host that undo what others have done; they are run at the job's end, the last one first.
+    pub undo: Vec<Vec<String>>,
     /// The folders that the job has made for itself; they are removed at its end, and nothing else is.
     pub folders: Vec<PathBuf>,
     /// What serves root file systems until the job ends.
@@ -166,6 +168,8 @@ pub struct Shared {
     pub installer: Installer,
     /// What the placeholders of boot commands stand for.
     pub values: Values,
+    /// The board waits for images on USB.
+    pub takes_images: bool,
     /// The TCP port of a model's console.
     pub model_port: Option<String>,
     /// The names of its other consoles, and their ports.
@@ -253,20 +257,23 @@ impl Context {
         self.namespaces.entry(self.now.namespace.clone()).or_default()
     }
 
-    /// These commands are to be run at the job's end, before those of this kind that are there already.
-    pub async fn undo_later(&mut self, commands: &[String]) {
-        if let Some(guard) = &mut self.guard {
-            guard.undo(commands).await;
-        }
-        self.undo.splice(0..0, commands.iter().cloned());
-    }
-
     /// There is a container, to be removed at the job's end.
     pub async fn add_container(&mut self, container: Started) {
         if let Some(guard) = &mut self.guard {
             guard.container(&container).await;
         }
         self.containers.push(container);
+    }
+
+    /// What has been done that this command undoes, to be run at the job's end; once.
+    pub async fn undo_by(&mut self, words: Vec<String>) {
+        if self.undo.contains(&words) {
+            return;
+        }
+        if let Some(guard) = &mut self.guard {
+            guard.undo(&words).await;
+        }
+        self.undo.push(words);
     }
 
     /// Makes a folder of the job's own, which is removed at its end; one that the job has made is kept as it is.
@@ -395,6 +402,18 @@ impl Context {
         self.connect(Session::new(connection, self.log.clone()));
     }
 
+    /// A program's terminal stays open as long as the console, and is read from, so that the program goes on.
+    pub fn keep_beside(&mut self, program: Box<dyn Connection>) {
+        self.consoles.put_beside(&self.now.line, program);
+    }
+
+    /// Ends what [`Context::keep_beside`] has kept.
+    pub fn end_beside(&mut self) {
+        if let Some(session) = self.consoles.any_mut(&self.now.line) {
+            session.end_beside();
+        }
+    }
+
     /// How long the running action may wait for the console.
     pub fn wait(&self) -> Wait {
         let Now { action, deadline, connection, .. } = self.now;
@@ -426,11 +445,11 @@ impl Context {
         self.scratch().join("downloads").join(namespace)
     }
 
-    /// The words with which docker gives a container the files that the job keeps, if it keeps any: those of
+    /// The volume with which docker gives a container the files that the job keeps, if it keeps any: those of
     /// another namespace than the running action's, where one is named.
     pub fn downloads_volume(&self, namespace: Option<&str>) -> Option<String> {
         let folder = self.downloads(namespace.unwrap_or(&self.now.namespace));
-        folder.is_dir().then(|| format!("--volume={}:{LAVA_DOWNLOADS}", folder.display()))
+        folder.is_dir().then(|| format!("{}:{LAVA_DOWNLOADS}", folder.display()))
     }
 
     /// The job's folder under the one that is exported by NFS; removed at its end.

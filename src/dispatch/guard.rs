@@ -47,8 +47,8 @@ const DISMISSED: Duration = Duration::from_secs(2);
 /// How often what a job has started is looked for: a process may start another one meanwhile.
 const ROUNDS: u32 = 20;
 const ROUND: Duration = Duration::from_millis(50);
-/// How long the removal of a container may take.
-const CONTAINER: Duration = Duration::from_secs(30);
+/// How long the removal of a container, or a command that undoes another, may take.
+const CONTAINER: Duration = Duration::from_secs(60);
 
 /// What there is to clean up.
 #[derive(Debug, Serialize, Deserialize)]
@@ -69,7 +69,6 @@ enum Word {
     Will(Box<Will>),
     Container(Started),
     Folder(PathBuf),
-    /// Commands that undo what one of the job's has done.
     Undo(Vec<String>),
     Dismissed,
 }
@@ -118,14 +117,14 @@ impl Guard {
         self.tell(&Word::Folder(folder.to_owned())).await;
     }
 
+    /// There is one more thing that a command of this host undoes.
+    pub(super) async fn undo(&mut self, words: &[String]) {
+        self.tell(&Word::Undo(words.to_owned())).await;
+    }
+
     /// There is one more container.
     pub(super) async fn container(&mut self, container: &Started) {
         self.tell(&Word::Container(container.clone())).await;
-    }
-
-    /// There is something to undo, before what there was already.
-    pub(super) async fn undo(&mut self, commands: &[String]) {
-        self.tell(&Word::Undo(commands.to_owned())).await;
     }
 
     /// The job has cleaned up.
@@ -174,7 +173,7 @@ pub fn guard() -> Result<(), Failure> {
             }
             Ok(Word::Container(container)) => containers.push(container),
             Ok(Word::Folder(folder)) => folders.push(folder),
-            Ok(Word::Undo(commands)) => drop(undo.splice(0..0, commands)),
+            Ok(Word::Undo(words)) => undo.push(words),
             Ok(Word::Dismissed) => return Ok(()),
             Err(error) => {
                 let what = format!("standard input is none of a job's: {error}");
@@ -185,7 +184,7 @@ pub fn guard() -> Result<(), Failure> {
     let Some(will) = will else { return Ok(()) };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(|error| Failure::from_error(Kind::Infra, &error))?;
-    runtime.block_on(execute_will(*will, &undo, &containers, &folders))
+    runtime.block_on(execute_will(*will, &containers, &folders, &undo))
 }
 
 /// A mark for this process, which is about to begin anew as one that has it.
@@ -229,9 +228,9 @@ pub async fn sweep() {
 
 async fn execute_will(
     will: Will,
-    undo: &[String],
     containers: &[Started],
     folders: &[PathBuf],
+    undo: &[Vec<String>],
 ) -> Result<(), Failure> {
     // A full disk or a folder that is gone keeps no board on.
     let log = Log::append(&will.output.join(execute::LOG), Arc::new(Silent));
@@ -260,21 +259,16 @@ async fn execute_will(
     if let Err(error) = power::off(&will.power_off, &asking).await {
         log.error(format!("the board may still be on: {error}"));
     }
-    // Each that fails is told.
-    let _ = power::off(undo, &asking).await;
+    for words in undo.iter().rev() {
+        if let Err(why) = run(words).await {
+            log.error(format!("{:?} failed: {why}", words.join(" ")));
+        }
+    }
     for container in containers {
-        let (name, words) = (&container.name, container.removal());
-        let mut remove = Command::new(&words[0]);
-        remove.args(&words[1..]).stdin(Stdio::null()).stdout(Stdio::null());
-        let removed = timeout(CONTAINER, remove.kill_on_drop(true).output()).await;
-        let why = match removed {
-            Ok(Ok(said)) if said.status.success() => continue,
-            Ok(Ok(said)) => String::from_utf8_lossy(&said.stderr).trim().to_owned(),
-            Ok(Err(error)) => error.to_string(),
-            Err(_) => format!("docker is not done after {} s", CONTAINER.as_secs()),
-        };
-        if !is_no_container(&why) {
-            log.error(format!("the container {name} is still there: {why}"));
+        if let Err(why) = run(&container.removal()).await
+            && !is_no_container(&why)
+        {
+            log.error(format!("the container {} is still there: {why}", container.name));
         }
     }
     for folder in folders {
@@ -287,6 +281,19 @@ async fn execute_will(
     registry::remove(&will.job_id);
     log.info("cleaned up after the dispatcher");
     Ok(())
+}
+
+/// Runs a program, in [`CONTAINER`] at most; else why not.
+async fn run(words: &[String]) -> Result<(), String> {
+    let (program, arguments) = words.split_first().ok_or("there is no program")?;
+    let mut command = Command::new(program);
+    command.args(arguments).stdin(Stdio::null()).stdout(Stdio::null());
+    match timeout(CONTAINER, command.kill_on_drop(true).output()).await {
+        Ok(Ok(said)) if said.status.success() => Ok(()),
+        Ok(Ok(said)) => Err(String::from_utf8_lossy(&said.stderr).trim().to_owned()),
+        Ok(Err(error)) => Err(error.to_string()),
+        Err(_) => Err(format!("{program} is not done after {} s", CONTAINER.as_secs())),
+    }
 }
 
 /// Ends what is in a job's cgroup. A guard that could not leave it still has a board to switch off: then the

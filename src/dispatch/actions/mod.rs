@@ -1,7 +1,7 @@
 //! The actions, one per file, by LAVA's names.
 
+mod before;
 pub mod boot;
-mod command;
 pub mod deploy;
 mod finalize;
 mod group;
@@ -9,10 +9,14 @@ mod nothing;
 mod power_off;
 mod read_feedback;
 pub mod test;
+mod user_command;
+mod waits;
 
-pub use command::{Before, Command, undo};
-pub use finalize::{Finalize, tidy};
+pub use before::Before;
+pub use finalize::{Finalize, tidy, undo};
 pub use group::Group;
-pub use nothing::{NotYet, Nothing};
+pub use nothing::Nothing;
 pub use power_off::PowerOff;
 pub use read_feedback::ReadFeedback;
+pub use user_command::UserCommand;
+pub use waits::WaitUsb;

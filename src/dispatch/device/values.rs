@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 
-use super::UserCommand;
 use crate::config::{FromNode, Node, Table, Value};
 use crate::dispatch::job::{Limit, Text, Texts};
 
@@ -43,18 +42,21 @@ pub(super) fn connections(commands: &Table<'_>) -> BTreeMap<String, String> {
     entries.iter().filter_map(|(key, node)| Some((key.name.clone(), command(node)?))).collect()
 }
 
-/// The commands that jobs may call, by their names.
-pub(super) fn user_commands(commands: &Table<'_>) -> BTreeMap<String, UserCommand> {
-    let Some(table) = present(commands, "users") else { return BTreeMap::new() };
-    let read = |name: &str| {
-        let command = present(&table, name)?;
-        let run = texts(&command, "do");
-        if run.is_empty() {
-            command.problem("do", "\"do\" is missing: the command");
-        }
-        Some((name.to_owned(), UserCommand { run, undo: texts(&command, "undo") }))
+/// The commands of the host that only some methods need, by their names.
+pub(super) fn named_commands(commands: &Table<'_>) -> BTreeMap<String, Vec<String>> {
+    let names = ["pre_os_command", "pre_power_command", "recovery_exit", "recovery_mode"];
+    let there = names.into_iter().filter(|name| commands.node(name).is_some());
+    there.map(|name| (name.to_owned(), texts(commands, name))).collect()
+}
+
+/// The commands that jobs may ask for by name: what does it, and what undoes it.
+pub(super) fn users(commands: &Table<'_>) -> BTreeMap<String, [Vec<String>; 2]> {
+    let Some(users) = present(commands, "users") else { return BTreeMap::new() };
+    let one = |name: &str| {
+        let table = present(&users, name)?;
+        Some((name.to_owned(), ["do", "undo"].map(|key| texts(&table, key))))
     };
-    table.entries().iter().filter_map(|(key, _)| read(&key.name)).collect()
+    users.entries().iter().filter_map(|(key, _)| one(&key.name)).collect()
 }
 
 /// What the first of the board's parts is known by.

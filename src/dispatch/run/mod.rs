@@ -86,12 +86,12 @@ pub async fn run(
     if done.is_ok() && context.settings.leave_on {
         pause::when_up(context, cancelled).await;
     }
+    actions::undo(context).await;
     // A device or a job may give switching off longer.
     let longest = pipeline.finalize.walk().into_iter().map(|step| step.timeout).max();
     let least = FINALIZE_LIMIT.max(Duration::from_secs(longest.unwrap_or(0)));
     let end = Limit { at: Instant::now() + least, of: "the end of the job", time: least };
     let finalize = unwinding(run_step(&pipeline.finalize, context, end, least)).await;
-    actions::undo(context).await;
     actions::tidy(context).await;
     let done = done.and(finalize);
     context.result(CaseResult::job(done.as_ref().err(), begin.elapsed().as_secs_f64()));
@@ -322,10 +322,12 @@ async fn once(
 ) -> Result<(), Error> {
     calls::before(&step.requests, at(step, context, limit.at)).await?;
     step.action.run(at(step, context, limit.at)).await?;
-    for inner in &step.steps {
-        run_step(inner, context, limit, least).await?;
+    if !step.action.skips_steps(at(step, context, limit.at)) {
+        for inner in &step.steps {
+            run_step(inner, context, limit, least).await?;
+        }
+        step.action.finish(at(step, context, limit.at)).await?;
     }
-    step.action.finish(at(step, context, limit.at)).await?;
     calls::after(&step.requests, at(step, context, limit.at)).await
 }
 

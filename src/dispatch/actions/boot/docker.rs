@@ -65,7 +65,8 @@ impl Action for DockerRun {
             let name = format!("lava-docker-{}-{}", context.settings.job_id, context.now.level);
             let command = self.boot.command.as_deref().unwrap_or("bash");
             let mut options = context.device.docker.words();
-            options.extend(context.downloads_volume(self.boot.downloads.as_deref()));
+            let kept = context.downloads_volume(self.boot.downloads.as_deref());
+            options.extend(kept.map(|volume| format!("--volume={volume}")));
             let words = words(options, image, &name, overlay.as_deref(), command);
             context.log.info(format!("host: {}", words.join(" ")));
             context.add_container(Started::here(name)).await;

@@ -9,6 +9,7 @@ use super::append_overlays::{AppendOverlays, overlay_artefacts, run as run_on};
 use super::kept::{self, Kept};
 use super::postprocess::check_names;
 use super::scp;
+use super::usb_disk::RECOVERY;
 use crate::dispatch::action::{Action, Running, Scene};
 use crate::dispatch::ahead::Fetching;
 use crate::dispatch::context::Context;
@@ -19,7 +20,7 @@ use crate::image::{Digest, Fetch, FetchError, Got, Wanted, unpack};
 use crate::sys::{Program, Reach, confined};
 
 #[derive(Debug)]
-pub(super) struct DownloadRetry {
+pub(in crate::dispatch::actions) struct DownloadRetry {
     artefact: Artefact,
     /// The block that keeps it for others, if it is one of those.
     keeps: Option<Deploy>,
@@ -28,7 +29,7 @@ pub(super) struct DownloadRetry {
 }
 
 impl DownloadRetry {
-    pub(super) fn new(artefact: Artefact) -> Self {
+    pub(in crate::dispatch::actions) fn new(artefact: Artefact) -> Self {
         Self { artefact, keeps: None, is_overlay: false }
     }
 
@@ -252,12 +253,12 @@ impl Download {
     }
 
     /// What unpacks the file, when it is not deployed as it comes. The kernel unpacks a ramdisk, and
-    /// the overlay goes beside it.
+    /// the overlay goes beside it; a recovery image is many files.
     fn unpacker(&self) -> Option<&'static [&'static str]> {
         if self.keeps.is_some() && !kept::is_unpacked(&self.artefact) {
             return None;
         }
-        if self.artefact.name == "ramdisk" {
+        if matches!(self.artefact.name.as_str(), "ramdisk" | RECOVERY) {
             return None;
         }
         match self.artefact.compression? {

@@ -49,7 +49,9 @@ impl Kept {
                     place(artefact, deploy.uniquify).ok().map(|path| path.display().to_string())
                 }));
             }
-            Kind::DockerTest { downloads, .. } if is_here(downloads.as_deref()) => {
+            Kind::DockerTest { downloads_namespace, .. }
+                if is_here(downloads_namespace.as_deref()) =>
+            {
                 self.is_open = true;
             }
             Kind::Boot(boot) if boot.method == "docker" && is_here(boot.downloads.as_deref()) => {

@@ -32,8 +32,8 @@ const PROMPT: (&str, &str) = ("docker-test-shell:$ ", r"docker-test-shell:\$ ");
 #[derive(Debug)]
 pub struct DockerTest {
     pub container: Container,
-    /// The namespace whose downloaded files the container has, if not its own.
-    pub downloads: Option<String>,
+    /// Whose downloads it has, if not its own.
+    pub downloads_namespace: Option<String>,
 }
 
 /// `lava-docker-test-set-environment`: what tells the tests of the board.
@@ -44,7 +44,7 @@ struct SetEnvironment;
 #[derive(Debug)]
 struct DockerTestShell {
     container: Container,
-    downloads: Option<String>,
+    downloads_namespace: Option<String>,
     stage: usize,
     /// In a job for several boards it has another name.
     multinode: bool,
@@ -58,7 +58,7 @@ impl Action for DockerTest {
     fn populate(&self, scene: &Scene<'_>) -> Vec<Box<dyn Action>> {
         let shell = DockerTestShell {
             container: self.container.clone(),
-            downloads: self.downloads.clone(),
+            downloads_namespace: self.downloads_namespace.clone(),
             stage: scene.stage(),
             multinode: scene.job.multinode.is_some(),
         };
@@ -117,9 +117,9 @@ impl Action for DockerTestShell {
             let missing = || Error::Bug("there is no overlay".into());
             let folder = overlay_folder("container", context)?.ok_or_else(missing)?;
             let overlay = format!("{}{lava_dir}:{lava_dir}", folder.display());
-            let kept = context.downloads_volume(self.downloads.as_deref());
-            let device = &context.device.docker_test;
-            let words = words(&self.container, device, &id, &name, &overlay, kept);
+            let downloads = context.downloads_volume(self.downloads_namespace.as_deref());
+            let volumes = [overlay].into_iter().chain(downloads).collect::<Vec<_>>();
+            let words = words(&self.container, &context.device.docker_test, &id, &name, &volumes);
             context.log.info(format!("host: {}", words.join(" ")));
             let options = context.device.docker_test.global.clone();
             let container = Started { name, options };
@@ -187,8 +187,7 @@ fn words(
     device: &TestContainer,
     job_id: &str,
     name: &str,
-    overlay: &str,
-    kept: Option<String>,
+    volumes: &[String],
 ) -> Vec<String> {
     let texts = |words: &[&str]| words.iter().map(|word| (*word).to_owned()).collect::<Vec<_>>();
     [
@@ -201,8 +200,8 @@ fn words(
         vec![format!("--name={name}"), format!("--env=PS1={}", PROMPT.0)],
         container.options(job_id),
         texts(&["--volume=/dev/bus/usb:/dev/bus/usb", "--device-cgroup-rule=c 189:* rmw"]),
-        kept.into_iter().collect(),
-        vec![format!("--volume={overlay}"), "--".into(), container.image.clone()],
+        volumes.iter().map(|volume| format!("--volume={volume}")).collect(),
+        vec!["--".into(), container.image.clone()],
         texts(&["bash", "--norc", "-i"]),
     ]
     .concat()
@@ -223,7 +222,7 @@ mod tests {
         let device =
             TestContainer { global: vec!["--context=lab".into()], run: vec!["--memory=1g".into()] };
         assert_eq!(
-            words(&container, &device, "7", "n", "/x/lava-7:/lava-7", None).join(" "),
+            words(&container, &device, "7", "n", &["/x/lava-7:/lava-7".into()]).join(" "),
             "docker --context=lab run --memory=1g --rm --init --interactive --tty --pull=missing --name=n \
              --env=PS1=docker-test-shell:$  --network=container:model-lava-7 --device=/dev/kvm \
              --volume=/dev/bus/usb:/dev/bus/usb --device-cgroup-rule=c 189:* rmw \
