@@ -37,6 +37,9 @@ use crate::image::{Files, nbd};
 /// the second of these, which is LAVA's.
 const FEEDBACK: [Duration; 2] = [Duration::from_millis(100), Duration::from_secs(1)];
 
+/// Where containers have the files that a job keeps, as in LAVA.
+pub const LAVA_DOWNLOADS: &str = "/lava-downloads";
+
 /// Where a job runs: what the command line says and the files do not.
 #[derive(Debug, Clone, Default)]
 pub struct Settings {
@@ -169,6 +172,8 @@ pub struct Shared {
     pub takes_images: bool,
     /// The TCP port of a model's console.
     pub model_port: Option<String>,
+    /// The names of its other consoles, and their ports.
+    pub model_feedbacks: Vec<(String, String)>,
     /// Exported to the tests beside the job's own variables.
     pub environment: BTreeMap<String, String>,
     /// Facts that the running action adds to its result.
@@ -234,11 +239,11 @@ impl Context {
             aside: None,
             machine: None,
             left_on: false,
+            undo: Vec::new(),
             containers: Vec::new(),
             member: None,
             learned: BTreeMap::new(),
             helpers: Vec::new(),
-            undo: Vec::new(),
             folders: Vec::new(),
             nbd_servers: Vec::new(),
             ahead: Ahead::default(),
@@ -433,6 +438,18 @@ impl Context {
     /// The folder for the job's own files on this host; removed at its end.
     pub fn scratch(&self) -> PathBuf {
         self.settings.output.join("scratch")
+    }
+
+    /// The folder of the files that the job keeps in a namespace, for `downloads://` and for containers.
+    pub fn downloads(&self, namespace: &str) -> PathBuf {
+        self.scratch().join("downloads").join(namespace)
+    }
+
+    /// The volume with which docker gives a container the files that the job keeps, if it keeps any: those of
+    /// another namespace than the running action's, where one is named.
+    pub fn downloads_volume(&self, namespace: Option<&str>) -> Option<String> {
+        let folder = self.downloads(namespace.unwrap_or(&self.now.namespace));
+        folder.is_dir().then(|| format!("{}:{LAVA_DOWNLOADS}", folder.display()))
     }
 
     /// The job's folder under the one that is exported by NFS; removed at its end.

@@ -43,6 +43,8 @@ pub enum Level {
     Input,
     /// What the board said.
     Target,
+    /// What another console has said that is only listened to.
+    Feedback,
     Results,
     /// What a test told with `lava-test-event`.
     Event,
@@ -57,6 +59,9 @@ struct Line<'a, M> {
     time: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     offset: Option<u64>,
+    /// Whose feedback it is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    ns: Option<&'a str>,
 }
 
 /// The log file of one job. Every line is written at once, so that a log can be followed and is whole
@@ -148,6 +153,14 @@ impl Log {
         self.text(Level::Target, line);
     }
 
+    /// A line of a console of this name that is only listened to.
+    pub fn feedback(&self, name: &str, line: &str) {
+        let (dt, lvl) = (time_text(now_us()), Level::Feedback);
+        let (mut batch, msg) = (Batch::default(), self.masked(line));
+        batch.add(&Line { dt: &dt, lvl, msg, time: None, offset: None, ns: Some(name) });
+        self.append_batch(&mut batch);
+    }
+
     /// What was typed at the board.
     pub fn input(&self, text: &str) {
         self.text(Level::Input, text);
@@ -182,7 +195,7 @@ impl Log {
     fn write(&self, lvl: Level, msg: impl Serialize) {
         let dt = time_text(now_us());
         let mut batch = Batch::default();
-        batch.add(&Line { dt: &dt, lvl, msg, time: None, offset: None });
+        batch.add(&Line { dt: &dt, lvl, msg, time: None, offset: None, ns: None });
         self.append_batch(&mut batch);
     }
 
@@ -201,7 +214,7 @@ impl Log {
             let (dt, lvl) = (time_text(now_us()), Level::Error);
             let msg = format!("{lost} lines are missing here: the log could not be written");
             let mut told = Batch::default();
-            told.add(&Line { dt: &dt, lvl, msg, time: None, offset: None });
+            told.add(&Line { dt: &dt, lvl, msg, time: None, offset: None, ns: None });
             self.0.lines.fetch_add(files.add(&told), Ordering::Relaxed);
         }
         self.0.lines.fetch_add(more, Ordering::Relaxed);
@@ -347,6 +360,7 @@ impl Lines {
             msg: text,
             time: Some(&self.time.1),
             offset: place.offset,
+            ns: None,
         });
         self.partial.clear();
         Some(())

@@ -168,18 +168,32 @@ impl Step {
     }
 }
 
+/// The boot methods that lead to the console that their block names.
+const CHOOSING: [&str; 9] = [
+    "barebox",
+    "bootloader",
+    "depthcharge",
+    "grub",
+    "grub-efi",
+    "ipxe",
+    "minimal",
+    "new_connection",
+    "u-boot",
+];
+
 /// What a block asks that cannot be done yet.
 fn undone(scene: &Scene<'_>) -> Vec<String> {
     let mut undone = scene.block.map(|block| block.undone.clone()).unwrap_or_default();
-    let console = scene.boot().filter(|boot| boot.method != "new_connection");
+    let console = scene.boot().filter(|boot| !CHOOSING.contains(&boot.method.as_str()));
     let console = console.and_then(|boot| boot.connection.as_ref());
     let command = console.and_then(|name| scene.device.connections.get(name));
     if let Some((name, command)) = console.zip(command)
         && scene.device.connect.as_ref() != Some(command)
     {
         undone.push(format!(
-            "\"connection: {name}\" is not the board's primary console: only \"method: new_connection\" \
-             leads to another one"
+            "\"connection: {name}\" is not the board's primary console, and this method leads to no other: \
+             those that do are {}",
+            CHOOSING.join(", ")
         ));
     }
     undone

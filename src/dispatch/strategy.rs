@@ -26,6 +26,12 @@ pub fn choose(block: &Block, device: &Device) -> Result<Option<Box<dyn Action>>,
         Err(Refusal { key, place: block.place, message })
     };
     match &block.kind {
+        Kind::Deploy(to) if dropped(&to.to).is_some() => {
+            none("deploy", Some("to"), dropped(&to.to).unwrap_or_default())
+        }
+        Kind::Boot(boot) if dropped(&boot.method).is_some() => {
+            none("boot", Some("method"), dropped(&boot.method).unwrap_or_default())
+        }
         Kind::Deploy(to) => match (lacks_deploy(device, to), deploy::deploy(to)) {
             (Some(reason), _) => none("deploy", Some("to"), reason),
             (None, Some(action)) => Ok(Some(action)),
@@ -58,6 +64,29 @@ pub fn choose(block: &Block, device: &Device) -> Result<Option<Box<dyn Action>>,
         Kind::Services(services) => Ok(Some(Box::new(test::Services(services.clone())))),
         Kind::Command { name } => Ok(Some(Box::new(UserCommand { name: name.clone() }))),
     }
+}
+
+/// Of a method that older jobs have: that it is done nowhere any more, and what does the same.
+fn dropped(method: &str) -> Option<String> {
+    let instead = match method {
+        "lxc" => {
+            "LAVA has dropped it in 2026; use \"to: docker\" and \"method: docker\", or \"docker\" in a test block"
+        }
+        "monitor" => {
+            "LAVA has it no more; use \"minimal\", which connects to the board and resets it, before the test"
+        }
+        "secondary_media" => {
+            "LAVA has it no more; use \"u-boot\" with \"commands: sata\", \"usb\" or \"sd\""
+        }
+        "fastboot-nfs" => {
+            "LAVA has it no more; use \"fastboot\", or \"u-boot\" with \"commands: nfs\""
+        }
+        "ser-ctl" => {
+            "LAVA has it no more; use a \"command\" block with one of the device's commands"
+        }
+        _ => return None,
+    };
+    Some(format!("{method}: {instead}"))
 }
 
 /// Why a device cannot be deployed to in this way.

@@ -1,5 +1,6 @@
 //! The actions, one per file, by LAVA's names.
 
+mod before;
 pub mod boot;
 pub mod deploy;
 mod finalize;
@@ -11,6 +12,7 @@ pub mod test;
 mod user_command;
 mod waits;
 
+pub use before::Before;
 pub use finalize::{Finalize, tidy, undo};
 pub use group::Group;
 pub use nothing::Nothing;

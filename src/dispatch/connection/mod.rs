@@ -2,12 +2,14 @@
 
 mod attached;
 mod beside;
+mod feedbacks;
 mod program;
 mod script;
 mod telnet;
 
 pub use attached::Attached;
 pub use beside::Beside;
+pub use feedbacks::Feedbacks;
 pub use program::Program;
 pub use script::{Script, ScriptHandle};
 pub use telnet::Telnet;
@@ -96,7 +98,7 @@ impl Target {
             ["telnet", host, port] if port.parse::<u16>().is_ok() => {
                 Ok(Self::Telnet { address: format!("{host}:{port}") })
             }
-            [url] if url.starts_with("http://") || url.starts_with("unix:") => {
+            [url] if ["http://", "https://", "unix:"].iter().any(|way| url.starts_with(way)) => {
                 Ok(Self::Console { url: (*url).into() })
             }
             ["lava-console" | "telnet", ..] | [] => Err(format!(
@@ -175,8 +177,17 @@ mod tests {
             Target::parse("telnet ser2net.lab 7001"),
             Ok(Target::Telnet { address: "ser2net.lab:7001".into() })
         );
-        let url = "http://127.0.0.1:7100/consoles/panda01";
-        assert_eq!(Target::parse(url), Ok(Target::Console { url: url.into() }));
+        for url in [
+            "http://127.0.0.1:7100/consoles/panda01",
+            "https://lab:7100/consoles/panda01",
+            "unix:/run/lava/serial.sock/consoles/panda01",
+        ] {
+            let target = Target::parse(url).unwrap();
+            assert_eq!(target, Target::Console { url: url.into() });
+            if !url.starts_with("unix:") {
+                assert!(url.parse::<ConsoleRef>().is_ok(), "{url}");
+            }
+        }
         let words = vec!["ssh".to_owned(), "-t".to_owned(), "host".to_owned()];
         assert_eq!(Target::parse("ssh -t host"), Ok(Target::Program { words }));
         for wrong in ["", "telnet host", "lava-console --lab x"] {

@@ -47,6 +47,8 @@ pub struct Device {
     pub connection_timeouts: BTreeMap<String, u64>,
     /// Load addresses by boot command or kernel type: `booti`, `image`, …
     pub addresses: BTreeMap<String, Addresses>,
+    /// How large a device tree is made before others are laid over it, in bytes.
+    pub dtb_resize: Option<String>,
     /// Where kernels are loaded by boot loaders that know one address only.
     pub load_address: Option<String>,
     /// The links below `/dev/disk/by-id` of the board's media, by kind (`usb`) and name.
@@ -140,6 +142,7 @@ pub struct Addresses {
     pub ramdisk: String,
     pub dtb: String,
     pub tee: Option<String>,
+    pub dtbo: Option<String>,
 }
 
 impl Device {
@@ -199,6 +202,7 @@ impl Device {
     fn read_addresses(&mut self, top: &Table<'_>) {
         let Some(table) = present(top, "parameters") else { return };
         self.load_address = filled::<Text>(&table, "load_address").map(|text| text.0);
+        self.dtb_resize = filled::<Text>(&table, "dtb_base_resize").map(|text| text.0);
         self.allows_services = filled(&table, "allow_test_services").unwrap_or(false);
         self.read_media(&table);
         for kind in ["image", "booti", "uimage", "bootm", "zimage", "bootz"] {
@@ -209,6 +213,7 @@ impl Device {
                 ramdisk: text("ramdisk").unwrap_or_default(),
                 dtb: text("dtb").unwrap_or_default(),
                 tee: text("tee"),
+                dtbo: text("dtbo"),
             };
             self.addresses.insert(kind.to_owned(), addresses);
         }

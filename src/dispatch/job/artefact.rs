@@ -15,6 +15,10 @@ pub struct Artefact {
     pub url: String,
     /// HTTP headers to send.
     pub headers: BTreeMap<String, String>,
+    /// It is a tar archive, and the folder with what is in it is deployed.
+    pub archive: bool,
+    /// It comes from its server, whatever the cache has.
+    pub fresh: bool,
     /// How the file at the URL is packed.
     pub compression: Option<Compression>,
     pub checksum: Option<Checksum>,
@@ -97,8 +101,11 @@ impl Artefact {
 
     /// Reads the artefact `name` of a deploy block, if it is there.
     pub fn read(name: &str, block: &Table<'_>) -> Option<Self> {
-        let node = block.node(name)?;
-        let at = block.at().key(name);
+        Self::of(name, block.node(name)?, block.at().key(name))
+    }
+
+    /// Reads an artefact that is called so.
+    pub(super) fn of(name: &str, node: &Node, at: At<'_>) -> Option<Self> {
         let table = Table::new(node, at)?;
         let url = table.required::<String>("url");
         let headers: Option<BTreeMap<String, Text>> = table.optional("headers");
@@ -106,6 +113,8 @@ impl Artefact {
         let artefact = Self {
             name: name.to_owned(),
             url: url.unwrap_or_default(),
+            archive: one_of(&table, "archive", &["tar"]).is_some(),
+            fresh: !table.optional("use_cache").unwrap_or(true),
             headers: headers.into_iter().map(|(key, value)| (key, value.0)).collect(),
             // Jobs that are made of templates leave it empty.
             compression: table
@@ -128,10 +137,8 @@ impl Artefact {
             prefix: table.optional::<Text>("prefix").map(|text| text.0),
             format: one_of(&table, "format", &FORMATS),
         };
-        table.optional::<bool>("use_cache");
         table.optional::<u32>("root_partition");
         table.optional::<String>("path");
-        one_of(&table, "archive", &["tar"]);
         one_of(&table, "overlay_backend", &["auto", "e2fsprogs", "guestfs"]);
         table.finish();
         Some(artefact)

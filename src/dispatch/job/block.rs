@@ -16,7 +16,7 @@ use crate::model::Name;
 pub struct Block {
     /// Where it stands in the job file, as `actions[1].boot`.
     pub path: String,
-    /// Where its method is named, `to: tftp` or `method: u-boot`; of other blocks, its key.
+    /// Where its method is named, `to: tftp`, `method: u-boot` or a command's `name`; of tests, its key.
     pub place: Place,
     /// Blocks of the same namespace share what they deploy and their connection.
     pub namespace: Option<String>,
@@ -161,6 +161,7 @@ fn method<'a>(block: &str, table: &Table<'a>) -> Option<&'a Node> {
     table.node(match block {
         "deploy" => "to",
         "boot" => "method",
+        "command" => "name",
         _ => return None,
     })
 }

@@ -19,6 +19,8 @@ pub struct Boot {
     pub connection: Option<String>,
     /// The shell prompts to wait for, as regular expressions.
     pub prompts: Vec<String>,
+    /// Of GRUB: what an installer says at its end, which nobody logs in to; regular expressions.
+    pub finished: Vec<String>,
     pub auto_login: Option<AutoLogin>,
     /// Replaces the device's own message that says the boot loader is done.
     pub final_message: Option<String>,
@@ -34,6 +36,11 @@ pub struct Boot {
     pub soft_reboot: Vec<String>,
     /// Of `minimal`: whether the board is reset.
     pub reset: bool,
+    /// Of `ipxe`: it fetches its commands as a script.
+    pub use_bootscript: bool,
+    /// Of `minimal`: whether the device's own commands are run before its power and before its system.
+    pub pre_power: bool,
+    pub pre_os: bool,
     /// Of `bootloader`: which one.
     pub bootloader: Option<String>,
     /// The files of a system that is on a medium of the board already.
@@ -46,6 +53,8 @@ pub struct Boot {
     pub container: Option<Container>,
     /// Of `docker` and `kexec`: the program to start.
     pub command: Option<String>,
+    /// Of `docker`: the namespace whose downloaded files the container has, if not its own.
+    pub downloads: Option<String>,
     /// Of `uefi`: the entry of the menu that leads to the shell; empty when there is no menu.
     pub shell_menu: Option<String>,
     /// Of `uefi-menu`: what ends a line, `unix` or `dos`.
@@ -198,9 +207,9 @@ impl Boot {
         for key in ["type", "media"] {
             table.optional::<String>(key);
         }
-        for key in ["use_bootscript", "expect_shell", "pre_power_command", "pre_os_command"] {
-            table.optional::<bool>(key);
-        }
+        // Whoever asks for no shell has no prompts, either.
+        table.optional::<bool>("expect_shell");
+        let flag = |key: &str| table.optional(key).unwrap_or(false);
         let text = |key: &str| table.optional::<Text>(key).map(|text| text.0);
         let only =
             |methods: &[&str], key: &str| methods.contains(&method).then(|| text(key)).flatten();
@@ -214,6 +223,7 @@ impl Boot {
             commands,
             connection: table.optional("connection"),
             prompts: texts(table, "prompts"),
+            finished: texts(table, "boot_finished"),
             auto_login: AutoLogin::read(table),
             final_message,
             kernel_start_message,
@@ -222,6 +232,9 @@ impl Boot {
             kernel_type: one_of(table, "kernel_type", &["image", "zimage", "uimage"]),
             soft_reboot: texts(table, "soft_reboot"),
             reset: table.optional("reset").unwrap_or(true),
+            use_bootscript: flag("use_bootscript"),
+            pre_power: flag("pre_power_command"),
+            pre_os: flag("pre_os_command"),
             bootloader,
             media: Media {
                 kernel: text("kernel"),
@@ -240,6 +253,7 @@ impl Boot {
             },
             container: Container::read(table, "docker"),
             command: only(&["docker", "kexec"], "command"),
+            downloads: only(&["docker", "nodebooter"], "downloads-namespace"),
             shell_menu: only(&["uefi"], "shell_menu"),
             line_separator: only(&["uefi-menu", "uefi"], "line_separator"),
             schroot: only(&["schroot"], "schroot"),

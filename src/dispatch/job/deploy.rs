@@ -33,6 +33,8 @@ pub struct Deploy {
     pub rootfs_image: Option<String>,
     /// Of `downloads`: shell commands for the downloaded files, in a container.
     pub postprocess: Option<(Container, Vec<String>)>,
+    /// Of `downloads`: each file is kept in a folder of its own.
+    pub uniquify: bool,
 }
 
 /// A root file system that a server of the lab's has.
@@ -100,7 +102,7 @@ impl Deploy {
             }
             "qdl" => named(table, &["qcomflash"], &["qcomflash"]),
             "ssh" => named(table, &["firmware", "kernel", "dtb", "rootfs", "modules"], &[]),
-            "overlay" | "docker" => Vec::new(),
+            "overlay" | "docker" | "lxc" => Vec::new(),
             "tmpfs" => [named(table, &["uefi"], &[]), images(table)].concat(),
             _ => images(table),
         };
@@ -127,6 +129,7 @@ impl Deploy {
             container: Container::read(table, if to == "docker" { "image" } else { "docker" }),
             rootfs_image: table.optional("rootfs_image"),
             postprocess: postprocess(table),
+            uniquify: to == "downloads" && table.optional("uniquify").unwrap_or(false),
         }
     }
 
@@ -140,7 +143,20 @@ fn named(table: &Table<'_>, names: &[&str], required: &[&str]) -> Vec<Artefact> 
     for name in required.iter().filter(|name| table.node(name).is_none()) {
         table.problem(name, format!("{name:?} is missing"));
     }
-    names.iter().filter_map(|name| Artefact::read(name, table)).collect()
+    names.iter().flat_map(|name| listed(name, table)).collect()
+}
+
+/// An artefact, or several of a list, which are called `dtbo0`, `dtbo1`, …
+fn listed(name: &str, table: &Table<'_>) -> Vec<Artefact> {
+    let (at, value) = (table.at().key(name), table.node(name).map(|node| &node.value));
+    match value {
+        Some(Value::List(items)) if name == "dtbo" => {
+            let items = items.iter().enumerate();
+            let read = |(i, item)| Artefact::of(&format!("{name}{i}"), item, at.index(i));
+            items.filter_map(read).collect()
+        }
+        _ => Artefact::read(name, table).into_iter().collect(),
+    }
 }
 
 /// The artefacts below `images`, in the order of the job.

@@ -1,4 +1,5 @@
-//! Whom a job tells of its end. A server acts on it; here it is only checked.
+//! Whom a job tells of its end, in LAVA's words. It is checked only: nobody is told by this program, nor by
+//! `lava-server`; who wants to know follows the server's events.
 
 use std::collections::BTreeMap;
 
@@ -11,6 +12,8 @@ const STATUS: &[&str] = &["all", "canceled", "complete", "finished", "incomplete
 /// Notes what is wrong with `notify`.
 pub(super) fn check(top: &Table<'_>) {
     let Some(table) = top.table("notify") else { return };
+    let what = "nobody is told of the job's end here; follow the server's events instead";
+    table.at().note(table.place(), what);
     match table.table("criteria") {
         None if table.node("criteria").is_none() => {
             table.problem("criteria", "\"criteria\" is missing");

@@ -9,28 +9,28 @@ type Key = (&'static str, &'static str, Asks);
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Asks {
     True,
-    False,
     /// Whatever it is, unless it is empty.
     Any,
 }
 
 const NOTED: &[Key] = &[
-    ("boot", "use_bootscript", Asks::True),
-    ("boot", "expect_shell", Asks::False),
-    ("boot", "feedbacks", Asks::Any),
+    ("boot", "kernel-config", Asks::Any),
     ("boot", "kernel-start-message", Asks::Any),
     ("boot", "shutdown-message", Asks::Any),
-    ("deploy", "use_cache", Asks::False),
 ];
 
-const REFUSED: &[Key] = &[
-    ("boot", "pre_power_command", Asks::True),
-    ("boot", "pre_os_command", Asks::True),
-    ("deploy", "archive", Asks::Any),
+/// Each with the reason.
+const REFUSED: &[(Key, &str)] = &[
+    (
+        ("boot", "on_panic", Asks::True),
+        "a kernel is not loaded here for the case of a panic; load it in a test",
+    ),
+    (
+        ("deploy", "authorize", Asks::Any),
+        "the tests bring no ssh key to the board here; have the lab's public key in its image",
+    ),
 ];
 
-/// Archives that are unpacked whether the job says so or not.
-const ARCHIVES: [&str; 3] = ["modules", "nfsrootfs", "overlays"];
 /// What is inside these is not the block's own.
 const FOREIGN: [&str; 4] = ["repository", "parameters", "params", "headers"];
 
@@ -51,24 +51,22 @@ fn walk(block: &str, node: &Node, at: &At<'_>, refused: &mut Vec<String>) {
         Value::Map(entries) => {
             for (key, node) in entries {
                 let (name, at) = (key.name.as_str(), at.key(&key.name));
-                let asked = |keys: &[Key]| {
-                    keys.iter().any(|(of, key, asks)| *of == block && *key == name && asks.by(node))
-                };
-                if asked(NOTED) {
+                let asked = |(of, key, asks): &Key| *of == block && *key == name && asks.by(node);
+                if NOTED.iter().any(asked) {
                     at.note(key.place, "this has no effect yet");
                 }
-                if asked(REFUSED) {
+                if let Some((_, why)) = REFUSED.iter().find(|(key, _)| asked(key)) {
                     let problem = Problem {
                         file: at.file.to_owned(),
                         place: key.place,
                         path: at.path.clone(),
-                        message:
-                            "this cannot be done yet, and without it something else would be tested"
-                                .into(),
+                        message: format!(
+                            "this cannot be done yet, and without it something else would be tested: {why}"
+                        ),
                     };
                     refused.push(problem.to_string());
                 }
-                if !FOREIGN.contains(&name) && !ARCHIVES.contains(&name) {
+                if !FOREIGN.contains(&name) {
                     walk(block, node, &at, refused);
                 }
             }
@@ -81,7 +79,6 @@ impl Asks {
     fn by(self, node: &Node) -> bool {
         match (self, &node.value) {
             (Self::True, value) => *value == Value::Bool(true),
-            (Self::False, value) => *value == Value::Bool(false),
             (Self::Any, Value::Null) => false,
             (Self::Any, Value::List(items)) => !items.is_empty(),
             (Self::Any, _) => true,
@@ -99,14 +96,14 @@ mod tests {
         let problems = Problems::default();
         let at = At::top("job.yaml", &problems);
         let node = crate::yaml::parse(
-            "to: tmpfs\nimages:\n  rootfs: {url: u, archive: tar, use_cache: false}\n\
-             modules: {url: m, archive: tar}\nrepository: {recursive: true}\n",
+            "method: kexec\nkernel: k\non_panic: true\nkernel-config: c\nuse_bootscript: false\n\
+             repository: {on_panic: true}\n",
             &at,
         );
-        let refused = look("deploy", &node.unwrap(), &at);
+        let refused = look("boot", &node.unwrap(), &at);
         assert_eq!(refused.len(), 1, "{refused:?}");
-        assert!(refused[0].starts_with("job.yaml:3:20: images.rootfs.archive: "), "{refused:?}");
+        assert!(refused[0].starts_with("job.yaml:3:1: on_panic: "), "{refused:?}");
         let notes = problems.notes("job.yaml");
-        assert_eq!(notes, ["job.yaml:3:34: images.rootfs.use_cache: this has no effect yet"]);
+        assert_eq!(notes, ["job.yaml:4:1: kernel-config: this has no effect yet"]);
     }
 }

@@ -1,6 +1,7 @@
 //! Real jobs of LAVA's own, and whether we make the same pipelines of them.
 //!
-//! They are not part of the project: `$LAVA_CORPUS` or `../shared/corpus` has them, where it has.
+//! They are not part of the project: `$LAVA_CORPUS` or `../shared/corpus` has them, where it has. Whoever names the
+//! folder wants them compared: then it has to be there.
 
 use std::path::{Path, PathBuf};
 
@@ -50,9 +51,10 @@ const FLOOR: usize = 59;
 const JOBS_FLOOR: usize = 40;
 
 fn corpus(part: &str) -> Option<Vec<PathBuf>> {
-    let folder = std::env::var_os("LAVA_CORPUS").map_or("../shared/corpus".into(), PathBuf::from);
-    let folder = folder.join(part);
+    let named = std::env::var_os("LAVA_CORPUS");
+    let folder = named.clone().map_or("../shared/corpus".into(), PathBuf::from).join(part);
     let Ok(entries) = std::fs::read_dir(&folder) else {
+        assert!(named.is_none(), "$LAVA_CORPUS: there is no folder {}", folder.display());
         eprintln!("no corpus in {}: nothing to compare with", folder.display());
         return None;
     };

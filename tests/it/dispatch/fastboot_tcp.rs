@@ -56,10 +56,9 @@ fn talk(mut client: TcpStream, told: &mpsc::Sender<(String, Vec<u8>)>) -> io::Re
     }
 }
 
-#[test]
-fn the_real_fastboot_flashes_a_board_over_tcp() {
-    needs(Path::new("/usr/bin/fastboot"));
-    let lab = TestLab::new();
+/// A board in fastboot behind a port of this host; each command that it is given is told, with what it was to
+/// take in before.
+pub(super) fn board() -> (u16, mpsc::Receiver<(String, Vec<u8>)>) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = listener.local_addr().unwrap().port();
     let (tell, told) = mpsc::channel();
@@ -69,6 +68,14 @@ fn the_real_fastboot_flashes_a_board_over_tcp() {
             let _ = talk(client, &tell);
         }
     });
+    (port, told)
+}
+
+#[test]
+fn the_real_fastboot_flashes_a_board_over_tcp() {
+    needs(Path::new("/usr/bin/fastboot"));
+    let lab = TestLab::new();
+    let (port, told) = board();
     let (boot, root) = (lab.write("boot.img", "a kernel"), lab.write("rootfs.img", "a root"));
     let mut zip = lab.tool("/usr/bin/python3");
     let zipped = run(zip.args(["-m", "zipfile", "-c", "rootfs.zip", &root]), "", LIMIT);

@@ -486,7 +486,7 @@ actions:
     );
     let missing = job.replace("downloads://out/boot.img", "downloads://../../../job.yaml");
     let done = dispatch(&lab, &missing, device);
-    assert_eq!(done.status.code(), Some(1), "{done:?}");
+    assert_eq!(done.status.code(), Some(2), "{done:?}");
 }
 
 /// A system that a script plays on QEMU's input and output.

@@ -76,6 +76,44 @@ constants:
     assert_eq!(board.end(), Ok(()));
 }
 
+const INSTALLER: &[Line] = &[
+    Say("Welcome to GRUB!\r\nPress enter to boot the selected OS, `c' for a command-line."),
+    Hear("c"),
+    Say("\r\ngrub> "),
+    Hear("boot\n"),
+    Say("\r\nLinux version 6.1.0 (scripted)\r\nInstalling the base system\r\n"),
+    Say("reboot: Restarting system\r\n"),
+];
+
+#[test]
+fn an_installer_behind_grub_is_waited_for_and_the_board_switched_off() {
+    let lab = TestLab::new();
+    let board = Dialogue::start(INSTALLER);
+    let off = lab.path("off").display().to_string();
+    let device = format!(
+        "hostname: d02
+commands: {{connect: telnet 127.0.0.1 {}, hard_reset: 'true', power_off: touch {off}}}
+actions: {{boot: {{methods: {{grub: {{parameters: {{bootloader_prompt: 'grub>'}}}}}}}}}}
+constants:
+  grub: {{interrupt-prompt: for a command-line, interrupt-character: c, interrupt-newline: false}}
+",
+        board.port
+    );
+    let job = format!(
+        "{HEAD}- boot:
+    method: grub
+    commands: [boot]
+    expect_shell: false
+    boot_finished: 'reboot: Restarting system'
+"
+    );
+    let log = complete(&lab, &job, &device);
+    assert!(log.contains("\"case\":\"installer-wait\""), "{log}");
+    assert_eq!(log.matches("\"case\":\"power-off\"").count(), 2, "{log}");
+    assert!(lab.path("off").exists());
+    assert_eq!(board.end(), Ok(()));
+}
+
 const IPXE: &[Line] = &[
     Say("iPXE 1.21.1 (scripted)\r\nPress Ctrl-B for the iPXE command line..."),
     Hear("\x02"),
@@ -94,8 +132,29 @@ const IPXE: &[Line] = &[
 
 #[test]
 fn ipxe_is_called_by_a_control_key_and_boots_over_tftp() {
+    boot_by_ipxe(IPXE, "");
+}
+
+#[test]
+fn ipxe_fetches_its_commands_as_a_script_where_the_job_wants_it() {
+    const SCRIPT: &[Line] = &[
+        Say("iPXE 1.21.1 (scripted)\r\nPress Ctrl-B for the iPXE command line..."),
+        Hear("\x02"),
+        Say("\r\niPXE> "),
+        Hear("dhcp net0\n"),
+        Say("\r\nConfiguring (net0)... ok\r\niPXE> "),
+        Hear("chain tftp://10.0.2.2/7/script.ipxe\n"),
+        Say("\r\nLinux version 6.1.0 (scripted)\r\nlogin: "),
+        Hear("root\n"),
+        Say("\r\n/ # "),
+    ];
+    boot_by_ipxe(SCRIPT, "    use_bootscript: true\n");
+}
+
+/// Runs a job whose boot block has more than the others, on a board that has to hear this.
+fn boot_by_ipxe(script: &'static [Line], more: &str) {
     let lab = TestLab::new();
-    let board = Dialogue::start(IPXE);
+    let board = Dialogue::start(script);
     let device = format!(
         "hostname: x86
 commands: {{connect: telnet 127.0.0.1 {}, hard_reset: 'true', power_off: 'true'}}
@@ -123,7 +182,7 @@ constants:
     commands: ramdisk
     auto_login: {login_prompt: 'login:', username: root}
     prompts: ['/ # ']
-";
+" + more;
     complete(&lab, &job, &device);
     assert_eq!(board.end(), Ok(()));
 }
@@ -289,4 +348,25 @@ commands:
     assert!(results.contains("case: case_a\n  result: pass"), "{results}");
     linux.end().unwrap();
     firmware.end().unwrap();
+}
+
+#[test]
+fn a_boot_leads_to_the_console_that_its_block_names() {
+    let lab = TestLab::new();
+    let other = Dialogue::start(&[Say("linux# ")]);
+    let device = format!(
+        "hostname: board
+actions: {{boot: {{methods: {{minimal: , grub: {{parameters: {{bootloader_prompt: 'grub>'}}}}}}}}}}
+commands:
+  connections:
+    uart0: {{connect: telnet 127.0.0.1 1, tags: [primary]}}
+    uart1: {{connect: telnet 127.0.0.1 {}}}
+",
+        other.port
+    );
+    let job = format!(
+        "{HEAD}- boot: {{method: minimal, reset: false, connection: uart1, prompts: ['linux# ']}}\n"
+    );
+    complete(&lab, &job, &device);
+    other.end().unwrap();
 }

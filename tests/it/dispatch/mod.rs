@@ -1,6 +1,7 @@
 //! `lava-dispatcher`: what it makes of job files, and whole jobs on a scripted board.
 
 mod boards;
+mod commands;
 mod corpus;
 pub(crate) mod definitions;
 pub(crate) mod dialogue;
@@ -12,6 +13,7 @@ pub(crate) mod host_board;
 mod hostile;
 mod isolation;
 mod jobs;
+mod kept;
 mod methods;
 mod multinode;
 mod noise;

@@ -150,15 +150,18 @@ const MODEL: &[Line] = &[Say("Linux version 6.1.0 (scripted)\r\n\r\nroot@fvp:~# 
 fn a_model_runs_in_a_container_that_a_stand_in_plays_and_its_console_is_a_port() {
     let lab = TestLab::new();
     let model = Dialogue::start(MODEL);
+    let secure = Dialogue::start(&[Say("secure world\r\n")]);
     let docker = format!(
         "echo \"$*\" >> {notes}
 case \"$*\" in
 *--version*) echo 'Fast Models [11.8]';;
 inspect*) echo 127.0.0.1;;
-run*) echo 'terminal_0: Listening for serial connection on port {port}'; exec sleep 60;;
+run*) echo 'terminal_1: Listening for serial connection on port {other}'
+  echo 'terminal_0: Listening for serial connection on port {port}'; exec sleep 60;;
 esac",
         notes = lab.path("notes").display(),
-        port = model.port
+        port = model.port,
+        other = secure.port
     );
     stand_in(&lab, "docker", &docker);
     let image = lab.write("bl1.bin", "i");
@@ -175,12 +178,16 @@ actions:
     image: /opt/model/Foundation_Platform
     version_string: 'Fast Models [^\\n]+'
     console_string: 'terminal_0: Listening for serial connection on port (?P<PORT>\\d+)'
+    feedbacks: ['(?P<NAME>terminal_1): Listening for serial connection on port (?P<PORT>\\d+)']
     arguments: [--cores=4, '--data={{BL1}}@0x0']
     prompts: ['root@fvp:~# ']
 "
     );
     let log = complete(&lab, &job, device);
     assert!(log.contains("root@fvp"), "{log}");
+    let feedback = "\"lvl\":\"feedback\",\"msg\":\"secure world\",\"ns\":\"terminal_1\"";
+    assert!(log.contains(feedback), "{log}");
+    secure.end().unwrap();
     let scratch = lab.path("out/scratch");
     let noted = noted(&lab, "notes").replace(&scratch.display().to_string(), "SCRATCH");
     let run = "run --rm --init --pull=never --interactive --tty --name=lava-fvp-7 \
@@ -274,6 +281,45 @@ ssh {options} -p 8022 -tt root@host01
 "
         )
     );
+}
+
+#[test]
+fn an_archive_is_deployed_as_a_folder_and_a_file_of_another_host_comes_by_a_stand_in_for_scp() {
+    let lab = TestLab::new();
+    let place = lab.dir().display().to_string();
+    let notes = lab.path("notes").display().to_string();
+    stand_in(&lab, "flash", &format!("cat \"$1\"/part/one \"$2\" > {notes}"));
+    // It has all of its options, and copies from this host.
+    stand_in(&lab, "scp", "for from do to=$file; file=$from; done; cp \"${to#*:}\" \"$file\"");
+    std::fs::create_dir(lab.path("part")).unwrap();
+    lab.write("part/one", "in the archive, ");
+    lab.write("two", "from elsewhere");
+    let mut tar = lab.tool("tar");
+    tar.args(["-C", &place, "-czf", &format!("{place}/all.tar.gz"), "part"]);
+    assert!(run(&mut tar, "", LIMIT).status.success());
+    let device = "hostname: x15
+actions: {deploy: {methods: {flasher: {commands: ['flash {ALL} {TWO}']}}}}
+";
+    let job = format!(
+        "{HEAD}- deploy:
+    to: flasher
+    images:
+      all: {{url: 'file://{place}/all.tar.gz', compression: gz, archive: tar}}
+      two: {{url: 'scp://lab@files{place}/two', use_cache: false}}
+"
+    );
+    let log = complete(&lab, &job, device);
+    assert_eq!(noted(&lab, "notes"), "in the archive, from elsewhere");
+    assert!(log.contains("\"case\":\"scp-download\""), "{log}");
+    for (url, why) in [
+        ("rclone://files/a", "serve the file by HTTP"),
+        ("lxc:///a", "use downloads:// and docker"),
+        ("scp://files/$(reboot)", "expected scp://"),
+    ] {
+        let job = job.replace(&format!("scp://lab@files{place}/two"), url);
+        let told = String::from_utf8(dispatch(&lab, &job, device).stderr).unwrap();
+        assert!(told.contains(why), "{url}: {told}");
+    }
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! LAVA's own templates of device types, and whether we make dictionaries of all of them.
 //!
-//! They are not part of the project: `$LAVA_TEMPLATES`, or where Debian's lava-server has them.
+//! They are not part of the project: `$LAVA_TEMPLATES`, or where Debian's lava-server has them. Whoever names the
+//! folder wants them rendered: then it has to be there.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -46,14 +47,17 @@ fn problems_of(template: &Path, folder: &Path, job: &Node) -> Vec<String> {
 
 #[test]
 fn lavas_own_device_types_are_understood() {
-    let folder = std::env::var_os("LAVA_TEMPLATES").map_or(INSTALLED.into(), PathBuf::from);
+    let named = std::env::var_os("LAVA_TEMPLATES");
+    let folder = named.clone().map_or(INSTALLED.into(), PathBuf::from);
     let Ok(entries) = std::fs::read_dir(&folder) else {
+        assert!(named.is_none(), "$LAVA_TEMPLATES: there is no folder {}", folder.display());
         eprintln!("no templates in {}: nothing to render", folder.display());
         return;
     };
     let mut templates: Vec<PathBuf> = entries.map(|entry| entry.unwrap().path()).collect();
     templates.retain(|path| path.extension().is_some_and(|extension| extension == "jinja2"));
     templates.sort();
+    assert!(!templates.is_empty(), "there are no templates in {}", folder.display());
     let contexts = contexts();
     let mut wrong = BTreeSet::new();
     let (none, others) = contexts.split_first().unwrap();

@@ -1,6 +1,7 @@
 //! `bootloader-overlay`: fills in what stands for addresses and files in the boot commands.
 
 use std::collections::BTreeMap;
+use std::os::unix::fs::PermissionsExt as _;
 
 use futures_util::future::BoxFuture;
 
@@ -11,6 +12,9 @@ use crate::dispatch::device::{Addresses, Device};
 use crate::dispatch::error::Error;
 use crate::dispatch::job::{Boot, Commands};
 use crate::dispatch::validate::Checks;
+
+/// What iPXE fetches its commands as, in the job's TFTP folder.
+const SCRIPT: &str = "script.ipxe";
 
 #[derive(Debug)]
 pub(super) struct BootloaderOverlay {
@@ -26,6 +30,9 @@ impl Action for BootloaderOverlay {
 
     fn validate<'a>(&'a self, checks: &'a mut Checks) -> BoxFuture<'a, ()> {
         Box::pin(async move {
+            if self.boot.use_bootscript && self.boot.loader() != "ipxe" {
+                checks.fault("\"use_bootscript\": only iPXE fetches its commands as a script");
+            }
             let Some(kind) = self.deployed.as_ref().or(self.boot.kernel_type.as_ref()) else {
                 let commands = self.commands(&checks.device);
                 for placeholder in ["{BOOTX}", "{KERNEL_ADDR}"] {
@@ -48,9 +55,12 @@ impl Action for BootloaderOverlay {
         Box::pin(async move {
             let commands = self.commands(&context.device);
             let values = self.values(context);
-            let filled = values.fill(&commands).map_err(Error::Configuration)?;
+            let mut filled = values.fill(&commands).map_err(Error::Configuration)?;
             for line in &filled {
                 context.log.debug(format!("boot command: {line}"));
+            }
+            if self.boot.use_bootscript {
+                filled = self.as_script(&filled, context).await?;
             }
             let fallback = context.device.loader(self.boot.loader()).final_message;
             let shared = context.shared();
@@ -78,6 +88,23 @@ impl BootloaderOverlay {
         fill_line(&line, context).map(Some)
     }
 
+    /// Has iPXE fetch the commands as a script; what is typed leads there.
+    async fn as_script(
+        &self,
+        commands: &[String],
+        context: &mut Context,
+    ) -> Result<Vec<String>, Error> {
+        let path = context.make_tftp_folder().await?.join(SCRIPT);
+        let failed =
+            |error: std::io::Error| Error::Infrastructure(format!("{}: {error}", path.display()));
+        std::fs::write(&path, script(commands)).map_err(failed)?;
+        // The TFTP server may be another user.
+        let mode = std::fs::Permissions::from_mode(0o644);
+        std::fs::set_permissions(&path, mode).map_err(failed)?;
+        let (server, job) = (&context.settings.dispatcher_ip, &context.settings.job_id);
+        Ok(vec!["dhcp net0".into(), format!("chain tftp://{server}/{job}/{SCRIPT}")])
+    }
+
     fn values(&self, context: &mut Context) -> Values {
         let command = context.shared().boot_command;
         let own = self.boot.kernel_type.as_deref().and_then(boot_command);
@@ -92,8 +119,8 @@ impl BootloaderOverlay {
         let (server, job) =
             (context.settings.dispatcher_ip.clone(), context.settings.job_id.clone());
         let files = context.shared().tftp.clone();
-        let mac = loader.mac;
-        Values { command, addresses, sealed, server, files, mac, cmdline, job }
+        let (mac, room) = (loader.mac, context.device.dtb_resize.clone());
+        Values { command, addresses, sealed, server, files, mac, cmdline, job, room }
     }
 
     /// The boot commands before anything is filled in.
@@ -106,6 +133,10 @@ impl BootloaderOverlay {
             }
         }
     }
+}
+
+fn script(commands: &[String]) -> String {
+    format!("#!ipxe\n\n{}\n", commands.join("\n"))
 }
 
 fn no_type(placeholder: &str) -> String {
@@ -126,14 +157,43 @@ pub struct Values {
     /// The kernel's command line, where the boot loader takes it apart from the commands.
     cmdline: Option<String>,
     job: String,
+    /// How large the device tree becomes before others are laid over it, in bytes.
+    room: Option<String>,
 }
 
 impl Values {
     /// Fills in every line. A line that asks for a file which the job does not deploy is left out.
     fn fill(&self, commands: &[String]) -> Result<Vec<String>, String> {
+        let lines = commands.iter().flat_map(|line| self.overlays(line));
         let filled: Result<Vec<Option<String>>, String> =
-            commands.iter().map(|line| self.line(line)).collect();
+            lines.map(|line| self.line(&line)).collect();
         Ok(filled?.into_iter().flatten().collect())
+    }
+
+    /// The lines that a line stands for: `{APPLY_DTBO_COMMANDS}` for two of each of the job's device tree overlays,
+    /// in its order.
+    fn overlays(&self, line: &str) -> Vec<String> {
+        if line.trim() != "{APPLY_DTBO_COMMANDS}" {
+            return vec![line.to_owned()];
+        }
+        let load = |file| format!("tftp {{DTBO_ADDR}} {file}");
+        let lines = self.trees().into_iter();
+        lines.flat_map(|(_, file)| [load(file), "fdt apply {DTBO_ADDR}".into()]).collect()
+    }
+
+    /// The device tree overlays that the job deploys, in its order, by their names (`dtbo0`).
+    fn trees(&self) -> Vec<(&str, &str)> {
+        let number = |name: &str| -> Option<u32> {
+            match name.strip_prefix("dtbo")? {
+                "" => Some(0),
+                number => number.parse().ok(),
+            }
+        };
+        let files = self.files.iter().map(|(name, file)| (name.as_str(), file.as_str()));
+        let mut trees: Vec<(&str, &str)> =
+            files.filter(|(name, _)| number(name).is_some()).collect();
+        trees.sort_by_key(|(name, _)| number(name));
+        trees
     }
 
     fn line(&self, line: &str) -> Result<Option<String>, String> {
@@ -144,6 +204,15 @@ impl Values {
             }
             _ => line.to_owned(),
         };
+        for (name, file) in self.trees() {
+            line = line.replace(&format!("{{{}}}", name.to_uppercase()), file);
+        }
+        // Those that the job has not.
+        let is_number = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
+        let mut numbered = line.split("{DTBO").skip(1).filter_map(|rest| rest.split_once('}'));
+        if numbered.any(|(number, _)| !number.is_empty() && is_number(number)) {
+            return Ok(None);
+        }
         for (placeholder, value) in self.table() {
             if !line.contains(placeholder) {
                 continue;
@@ -168,6 +237,7 @@ impl Values {
         let file = |name: &str| self.files.get(name).cloned();
         let address = |of: fn(&Addresses) -> &String| self.addresses.as_ref().map(of).cloned();
         let with = |name: &str, address: Option<String>| file(name).and(address);
+        let overlaid = |value: Option<String>| self.trees().first().and(value);
         vec![
             ("{SERVER_IP}", Some(self.server.clone())),
             ("{BOOTX}", self.bootx()),
@@ -175,12 +245,18 @@ impl Values {
             ("{RAMDISK_ADDR}", address(|addresses| &addresses.ramdisk)),
             ("{DTB_ADDR}", address(|addresses| &addresses.dtb)),
             ("{TEE_ADDR}", with("tee", self.addresses.as_ref().and_then(|a| a.tee.clone()))),
+            ("{DTBO_ADDR}", overlaid(self.addresses.as_ref().and_then(|a| a.dtbo.clone()))),
+            ("{DTB_BASE_ADDR}", overlaid(address(|addresses| &addresses.dtb))),
+            ("{DTB_BASE_RESIZE}", overlaid(self.room.clone())),
             ("{KERNEL}", file("kernel")),
             ("{RAMDISK}", file("ramdisk")),
+            ("{INITRD}", file("ramdisk")),
             ("{DTB}", file("dtb")),
             ("{TEE}", file("tee")),
-            ("{DTBO}", file("dtbo")),
+            ("{DTBO}", self.trees().first().map(|(_, file)| (*file).to_owned())),
             ("{PRESEED_CONFIG}", file("preseed")),
+            // The answers are not put into a ramdisk.
+            ("{PRESEED_LOCAL}", None),
             ("{NFSROOTFS}", file("nfsrootfs")),
             ("{NFS_SERVER_IP}", Some(file("nfs_server").unwrap_or_else(|| self.server.clone()))),
             ("{NBDSERVERIP}", Some(self.server.clone())),
@@ -207,7 +283,10 @@ impl Values {
             true => addresses.ramdisk.as_str(),
             false => "-",
         };
-        let line = format!("{command} {} {ramdisk} {}", addresses.kernel, addresses.dtb);
+        // A trusted environment begins the kernel.
+        let tee = addresses.tee.as_ref().filter(|_| self.files.contains_key("tee"));
+        let begin = tee.unwrap_or(&addresses.kernel);
+        let line = format!("{command} {begin} {ramdisk} {}", addresses.dtb);
         Some(line.trim_end().to_owned())
     }
 }
@@ -217,8 +296,13 @@ mod tests {
     use super::*;
 
     fn values(files: &[&str], sealed: bool) -> Values {
-        let addresses =
-            Addresses { kernel: "0x1".into(), ramdisk: "0x2".into(), dtb: "0x3".into(), tee: None };
+        let addresses = Addresses {
+            kernel: "0x1".into(),
+            ramdisk: "0x2".into(),
+            dtb: "0x3".into(),
+            tee: Some("0x4".into()),
+            dtbo: Some("0x5".into()),
+        };
         Values {
             command: Some("booti"),
             addresses: Some(addresses),
@@ -228,6 +312,7 @@ mod tests {
             mac: Some("00:90:05:af:00:7d".into()),
             cmdline: None,
             job: "7".into(),
+            room: Some("1048576".into()),
         }
     }
 
@@ -280,6 +365,12 @@ mod tests {
     }
 
     #[test]
+    fn ipxes_script_has_the_commands_line_by_line() {
+        let lines = ["dhcp net0".to_owned(), "boot".to_owned()];
+        assert_eq!(script(&lines), "#!ipxe\n\ndhcp net0\nboot\n");
+    }
+
+    #[test]
     fn ipxes_commands_know_the_boards_network_interface() {
         let commands = ["set console lava_mac={LAVA_MAC}", "initrd tftp://{SERVER_IP}/{RAMDISK}"];
         let filled =
@@ -297,6 +388,42 @@ mod tests {
         assert_eq!(fill(&loose, &line), [filled]);
         let fit = values(&["fit", "cmdline", "ramdisk"], false);
         assert_eq!(fill(&fit, &line), ["tftpboot 10.0.2.2 7/fit/f 7/cmdline/f "]);
+    }
+
+    #[test]
+    fn device_trees_are_laid_over_the_first_in_the_jobs_order_and_left_out_where_there_are_none() {
+        let lines = [
+            "tftp {DTB_ADDR} {DTB}",
+            "fdt addr {DTB_BASE_ADDR}",
+            "fdt resize {DTB_BASE_RESIZE}",
+            "{APPLY_DTBO_COMMANDS}",
+            "tftp {DTBO_ADDR} {DTBO2}",
+            "{BOOTX}",
+        ];
+        assert_eq!(
+            fill(&values(&["kernel", "dtb", "dtbo10", "dtbo2"], false), &lines),
+            [
+                "tftp 0x3 7/dtb/f",
+                "fdt addr 0x3",
+                "fdt resize 1048576",
+                "tftp 0x5 7/dtbo2/f",
+                "fdt apply 0x5",
+                "tftp 0x5 7/dtbo10/f",
+                "fdt apply 0x5",
+                "tftp 0x5 7/dtbo2/f",
+                "booti 0x1 - 0x3",
+            ]
+        );
+        let plain = fill(&values(&["kernel", "dtb"], false), &lines);
+        assert_eq!(plain, ["tftp 0x3 7/dtb/f", "booti 0x1 - 0x3"]);
+        let one = fill(&values(&["kernel", "dtbo"], false), &["tftp {DTBO_ADDR} {DTBO}"]);
+        assert_eq!(one, ["tftp 0x5 7/dtbo/f"]);
+    }
+
+    #[test]
+    fn a_trusted_environment_is_begun_in_the_place_of_the_kernel() {
+        let filled = fill(&values(&["kernel", "tee", "ramdisk"], true), &["{BOOTX}", "x {INITRD}"]);
+        assert_eq!(filled, ["booti 0x4 0x2 0x3", "x 7/ramdisk/f"]);
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use futures_util::future::BoxFuture;
 
-use crate::dispatch::action::{Action, Running};
+use crate::dispatch::action::{Action, Running, Scene};
 use crate::dispatch::connection;
 use crate::dispatch::context::Context;
 use crate::dispatch::device::Device;
@@ -23,6 +23,14 @@ impl Connect {
     /// `connect-device`.
     pub fn device() -> Self {
         Self { name: "connect-device", console: None }
+    }
+
+    /// `connect-device` of a boot method: to the console that the block names, where it is one of the device's. LAVA
+    /// has words there that name none, such as `serial`.
+    pub(super) fn of(scene: &Scene<'_>) -> Self {
+        let named = scene.boot().and_then(|boot| boot.connection.clone());
+        let console = named.filter(|name| scene.device.connections.contains_key(name));
+        Self { console, ..Self::device() }
     }
 
     /// `connect-device` of `new_connection`: to the console of this name, if it has one.

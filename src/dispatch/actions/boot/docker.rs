@@ -9,7 +9,6 @@ use super::strategies::of;
 use crate::dispatch::action::{Action, Running, Scene};
 use crate::dispatch::connection::Program;
 use crate::dispatch::context::Context;
-use crate::dispatch::device::DockerOptions;
 use crate::dispatch::error::Error;
 use crate::dispatch::host::Started;
 use crate::dispatch::job::{Boot, Container, Kind};
@@ -65,7 +64,10 @@ impl Action for DockerRun {
             let overlay = folder.map(|folder| format!("{}{lava_dir}:{lava_dir}", folder.display()));
             let name = format!("lava-docker-{}-{}", context.settings.job_id, context.now.level);
             let command = self.boot.command.as_deref().unwrap_or("bash");
-            let words = words(&context.device.docker, image, &name, overlay.as_deref(), command);
+            let mut options = context.device.docker.words();
+            let kept = context.downloads_volume(self.boot.downloads.as_deref());
+            options.extend(kept.map(|volume| format!("--volume={volume}")));
+            let words = words(options, image, &name, overlay.as_deref(), command);
             context.log.info(format!("host: {}", words.join(" ")));
             context.add_container(Started::here(name)).await;
             let session = Session::new(Box::new(Program::start(&words)?), context.log.clone());
@@ -78,7 +80,7 @@ impl Action for DockerRun {
 
 /// The words that start the container, within the limits of the device.
 fn words(
-    options: &DockerOptions,
+    options: Vec<String>,
     image: &Container,
     name: &str,
     overlay: Option<&str>,
@@ -90,7 +92,7 @@ fn words(
             .into();
     words.push(if image.local { "--pull=never" } else { "--pull=missing" }.into());
     words.push(format!("--name={name}"));
-    words.extend(options.words());
+    words.extend(options);
     words.extend(overlay.map(|overlay| format!("--volume={overlay}")));
     // What follows is no option, whatever the job calls its image.
     words.extend(["--".to_owned(), image.image.clone()]);
@@ -101,6 +103,7 @@ fn words(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::dispatch::device::DockerOptions;
 
     #[test]
     fn the_container_has_the_devices_limits_and_the_tests() {
@@ -111,7 +114,8 @@ mod tests {
             ..DockerOptions::default()
         };
         let image = Container { image: "archlinux".into(), ..Container::default() };
-        let words = words(&options, &image, "lava-docker-7-2.1", Some("/x/lava-7:/lava-7"), "bash");
+        let words =
+            words(options.words(), &image, "lava-docker-7-2.1", Some("/x/lava-7:/lava-7"), "bash");
         assert_eq!(
             words.join(" "),
             "docker run --rm --init --interactive --tty --hostname lava --pull=missing \

@@ -13,6 +13,7 @@ use super::parts::{Actions, shell};
 use super::reset_device::ResetDevice;
 use super::strategies::of;
 use crate::dispatch::action::{Action, Running, Scene};
+use crate::dispatch::actions::Before;
 use crate::dispatch::context::Context;
 use crate::dispatch::error::Error;
 use crate::dispatch::job::Container;
@@ -32,7 +33,12 @@ pub fn enter_fastboot(scene: &Scene<'_>) -> Actions {
             container,
         })];
     }
-    vec![Box::new(Connect::device()), Box::new(ResetDevice::default())]
+    let reset = Box::new(ResetDevice::default());
+    match scene.boot() {
+        Some(_) => vec![Box::new(Connect::device()), reset],
+        // The board's USB port may have to be the one for fastboot.
+        None => vec![Box::new(Connect::device()), Box::new(Before::power(false)), reset],
+    }
 }
 
 pub(super) fn fastboot_steps(scene: &Scene<'_>) -> Actions {
@@ -51,6 +57,10 @@ pub(super) fn fastboot_steps(scene: &Scene<'_>) -> Actions {
         };
         has_shell |= word == "auto-login";
         steps.push(step);
+    }
+    let has_outlet = !scene.device.commands.hard_reset.is_empty();
+    if has_outlet && container(scene).is_none() {
+        steps.push(Box::new(Before::system(false)));
     }
     if !has_shell {
         steps.extend(shell(boot, scene));

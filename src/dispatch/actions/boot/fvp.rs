@@ -1,6 +1,10 @@
 //! `boot-fvp`: an Arm Fixed Virtual Platform, a model that runs in a container.
 
+use std::collections::BTreeMap;
+use std::time::Duration;
+
 use futures_util::future::BoxFuture;
+use tokio::time::Instant;
 
 use super::expect_shell::ExpectShell;
 use super::fvp_words::{named, run_words, version_words};
@@ -8,14 +12,17 @@ use super::parts::{Actions, login, unpack};
 use super::strategies::of;
 use crate::dispatch::action::{Action, Running, Scene};
 use crate::dispatch::actions::{Group, ReadFeedback};
-use crate::dispatch::connection::{Program, Telnet};
+use crate::dispatch::connection::{Connection, Feedbacks, Program, Telnet};
 use crate::dispatch::context::Context;
 use crate::dispatch::error::Error;
-use crate::dispatch::expect::Patterns;
+use crate::dispatch::expect::{Found, Patterns};
 use crate::dispatch::host::{self, Started};
 use crate::dispatch::job::{Boot, Container, Fvp};
 use crate::dispatch::session::Session;
 use crate::dispatch::validate::Checks;
+
+/// So long after its console a model may take to tell where its others are.
+const OTHERS: Duration = Duration::from_secs(5);
 
 pub(super) fn fvp_steps(scene: &Scene<'_>) -> Actions {
     let boot = of(scene);
@@ -89,6 +96,10 @@ impl Action for Step {
             let fvp = self.fvp();
             checks.pattern("version_string", &fvp.version);
             checks.pattern("console_string", &fvp.console);
+            fvp.feedbacks.iter().for_each(|text| checks.pattern("feedbacks", text));
+            if !fvp.feedbacks.is_empty() && !fvp.use_telnet {
+                checks.fault("\"feedbacks\" are reached by telnet, and \"use_telnet\" is false");
+            }
         })
     }
 
@@ -148,8 +159,7 @@ impl Step {
         context.log.info(format!("host: {}", words.join(" ")));
         context.add_container(Started::here(name)).await;
         let mut session = Session::new(Box::new(Program::start(&words)?), context.log.clone());
-        let console = Patterns::new([self.fvp().console]).map_err(Error::Configuration)?;
-        let found = session.expect(&console, &context.wait()).await?;
+        let found = self.consoles(&mut session, context).await?;
         context.shared().prompts = self.boot.prompts.clone();
         if self.fvp().use_telnet {
             let port = found.groups.iter().skip(1).find(|text| text.parse::<u16>().is_ok());
@@ -163,6 +173,42 @@ impl Step {
         }
         context.connect(session);
         Ok(())
+    }
+
+    /// Waits until the model has told where its console is, and, where the job wants them, its others. Those that
+    /// it does not tell soon after are not there.
+    async fn consoles(&self, session: &mut Session, context: &mut Context) -> Result<Found, Error> {
+        let Fvp { console, feedbacks, .. } = self.fvp();
+        let all = std::iter::once(&console).chain(&feedbacks);
+        let all = Patterns::new(all).map_err(Error::Configuration)?;
+        let mut wait = context.wait();
+        let (mut own, mut others) = (None, BTreeMap::new());
+        while own.is_none() || others.len() < feedbacks.len() {
+            let found = match session.expect(&all, &wait).await {
+                Err(Error::Timeout(_)) if own.is_some() => break,
+                found => found?,
+            };
+            if found.index > 0 {
+                others.insert(found.index, found);
+                continue;
+            }
+            own = Some(found);
+            wait.deadline = wait.deadline.min(Instant::now() + OTHERS);
+        }
+        let mut told = Vec::new();
+        for (index, pattern) in (1..).zip(&feedbacks) {
+            let groups = others.get(&index).map(|found| &found.groups[1..]).unwrap_or_default();
+            let port = groups.iter().find(|text| text.parse::<u16>().is_ok());
+            let name = groups.iter().find(|text| text.parse::<u16>().is_err());
+            match name.cloned().zip(port.cloned()) {
+                Some(other) => told.push(other),
+                None => context.log.warning(format!(
+                    "the model tells no console of {pattern:?}, or no NAME and PORT of it"
+                )),
+            }
+        }
+        context.shared().model_feedbacks = told;
+        own.ok_or_else(|| Error::Bug("the model has told no console".into()))
     }
 
     async fn exec(&self, script: &[String], context: &mut Context) -> Result<(), Error> {
@@ -186,7 +232,15 @@ impl Step {
         let missing = || Error::Bug("the model has told no port".into());
         let port = context.shared().model_port.clone().ok_or_else(missing)?;
         let telnet = Telnet::connect(format!("{address}:{port}")).await?;
-        context.connect_beside(Box::new(telnet));
+        let mut others: Vec<(String, Box<dyn Connection>)> = Vec::new();
+        for (name, port) in std::mem::take(&mut context.shared().model_feedbacks) {
+            match Telnet::connect(format!("{address}:{port}")).await {
+                Ok(other) => others.push((name, Box::new(other))),
+                Err(error) => context.log.warning(format!("{name} is not listened to: {error}")),
+            }
+        }
+        let log = context.log.clone();
+        context.connect_beside(Box::new(Feedbacks::new(Box::new(telnet), others, log)));
         Ok(())
     }
 }

@@ -21,6 +21,7 @@ mod fvp;
 mod fvp_words;
 mod gdb;
 mod installer;
+mod installer_wait;
 mod jlink;
 mod kexec;
 mod mcu;

@@ -11,6 +11,7 @@ use super::from_media::FromMedia;
 use super::fvp::fvp_steps;
 use super::gdb::gdb_steps;
 use super::installer::installer_steps;
+use super::installer_wait::InstallerWait;
 use super::kexec::CallKexec;
 use super::mcu::{cmsis_steps, dfu_steps, jlink_steps, musca_steps, openocd_steps, pyocd_steps};
 use super::menu::{MenuInterrupt, MenuSelector};
@@ -25,7 +26,7 @@ use super::uefi::{uefi_menu_steps, uefi_steps};
 use super::uuu::uuu_steps;
 use super::vm::vm_steps;
 use crate::dispatch::action::{Action, Scene};
-use crate::dispatch::actions::Group;
+use crate::dispatch::actions::{Before, Group, PowerOff};
 use crate::dispatch::job::Boot;
 
 /// The outermost action of a method; `None` for one that we have not.
@@ -83,14 +84,15 @@ pub(super) fn reset(scene: &Scene<'_>) -> Box<dyn Action> {
 /// `bootloader-commands`, for the block's boot loader.
 pub(super) fn commands(boot: &Boot) -> BootloaderCommands {
     // Of `bootloader`, the prompts are the boot loader's own.
-    let leads_to_shell = boot.method != "bootloader" && !boot.prompts.is_empty();
+    let goes_on = !boot.prompts.is_empty() || !boot.finished.is_empty();
+    let leads_to_shell = boot.method != "bootloader" && goes_on;
     BootloaderCommands { loader: boot.loader().to_owned(), leads_to_shell }
 }
 
 /// `reset-connection`: a connection of its own for what follows.
 pub(super) fn reset_connection() -> Box<dyn Action> {
-    Group::once("reset-connection", |_| {
-        vec![Box::new(DisconnectDevice), Box::new(Connect::device())]
+    Group::once("reset-connection", |scene| {
+        vec![Box::new(DisconnectDevice), Box::new(Connect::of(scene))]
     })
 }
 
@@ -105,7 +107,7 @@ fn dialogue(boot: &Boot) -> Actions {
 fn grub_steps(scene: &Scene<'_>) -> Actions {
     let boot = of(scene);
     let mut steps: Actions =
-        vec![Box::new(FromMedia::grub(boot)), overlay(scene), Box::new(Connect::device())];
+        vec![Box::new(FromMedia::grub(boot)), overlay(scene), Box::new(Connect::of(scene))];
     steps.push(reset(scene));
     if boot.method == "grub-efi" {
         steps.push(Box::new(MenuInterrupt { name: "uefi-menu-interrupt", method: "uefi-menu" }));
@@ -118,6 +120,10 @@ fn grub_steps(scene: &Scene<'_>) -> Actions {
     }
     steps.extend(dialogue(boot));
     steps.extend(shell(boot, scene));
+    if boot.prompts.is_empty() && !boot.finished.is_empty() {
+        steps.push(Box::new(InstallerWait { finished: boot.finished.clone() }));
+        steps.push(Box::new(PowerOff));
+    }
     steps
 }
 
@@ -128,7 +134,7 @@ fn ipxe_steps(scene: &Scene<'_>) -> Actions {
         steps.extend(shell(of(scene), scene));
         steps
     });
-    vec![overlay(scene), Box::new(Connect::device()), again]
+    vec![overlay(scene), Box::new(Connect::of(scene)), again]
 }
 
 fn barebox_steps(scene: &Scene<'_>) -> Actions {
@@ -138,7 +144,7 @@ fn barebox_steps(scene: &Scene<'_>) -> Actions {
         steps.extend(shell(of(scene), scene));
         steps
     });
-    vec![overlay(scene), Box::new(Connect::device()), again]
+    vec![overlay(scene), Box::new(Connect::of(scene)), again]
 }
 
 fn bootloader_steps(scene: &Scene<'_>) -> Actions {
@@ -165,7 +171,13 @@ fn depthcharge_steps(scene: &Scene<'_>) -> Actions {
 
 fn minimal_steps(scene: &Scene<'_>) -> Actions {
     let boot = of(scene);
-    let mut steps: Actions = vec![Box::new(Connect::device())];
+    let mut steps: Actions = vec![Box::new(Connect::of(scene))];
+    if boot.pre_power {
+        steps.push(Box::new(Before::power(true)));
+    }
+    if boot.pre_os {
+        steps.push(Box::new(Before::system(true)));
+    }
     if boot.reset {
         steps.push(reset(scene));
     }

@@ -31,7 +31,7 @@ impl Action for UbootAction {
         vec![
             Box::new(FromMedia::uboot(&self.boot)),
             Box::new(BootloaderOverlay { boot: self.boot.clone(), deployed: scene.kernel_type() }),
-            Box::new(Connect::device()),
+            Box::new(Connect::of(scene)),
             Box::new(UbootCommands { boot: self.boot.clone() }),
         ]
     }

@@ -1,104 +1,55 @@
 //! `downloads`: files that later blocks fetch by `downloads://`, after a container has had them.
 
-use std::os::unix::fs::PermissionsExt as _;
-use std::path::{Path, PathBuf};
+use std::io::Write as _;
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::Path;
 
 use futures_util::future::BoxFuture;
 
-use super::parts::{Actions, downloads, overlay};
+use super::download::DownloadRetry;
+use super::kept;
+use super::parts::{Actions, overlay};
 use crate::dispatch::action::{Action, Running, Scene};
-use crate::dispatch::context::Context;
+use crate::dispatch::actions::boot::{Packing, overlay_archive};
+use crate::dispatch::context::{Context, LAVA_DOWNLOADS};
 use crate::dispatch::error::Error;
 use crate::dispatch::host;
 use crate::dispatch::job::{Container, Deploy};
+use crate::dispatch::overlay::environment;
 use crate::dispatch::validate::Checks;
 
-/// The folder with the files, in the container.
-pub(in crate::dispatch::actions) const FOLDER: &str = "/lava-downloads";
+/// The script, in the folder with the files.
 const SCRIPT: &str = "postprocess.sh";
+/// What a container has where this host has it, as LAVA's have: images are often made with QEMU.
 const KVM: &str = "/dev/kvm";
-/// How URLs begin that mean files of these.
-pub(super) const SCHEME: &str = "downloads://";
 
-/// `downloads`: the files come into one folder.
-#[derive(Debug)]
-pub(super) struct Downloads {
-    /// What they are called in the job.
-    names: Vec<String>,
+pub(super) fn downloads_steps(scene: &Scene<'_>) -> Actions {
+    let deploy = scene.deploy();
+    let mut steps = overlay(scene);
+    for artefact in deploy.artefacts.clone() {
+        steps.push(Box::new(DownloadRetry::kept(artefact, deploy.clone())));
+    }
+    if let Some((container, script)) = deploy.postprocess {
+        steps.push(Box::new(Postprocess { container, steps: script }));
+    }
+    steps
 }
 
-impl Downloads {
-    pub(super) fn new(deploy: &Deploy) -> Self {
-        Self { names: names(deploy) }
+/// Notes what is wrong with the names of the files that a block keeps.
+pub(super) fn check_names(deploy: &Deploy, checks: &mut Checks) {
+    if let Some((one, other, path)) = kept::twins(deploy) {
+        let path = path.display();
+        checks.fault(format!(
+            "{one} and {other} would both be kept as {path}: say \"uniquify: true\" for a folder for each"
+        ));
     }
 }
 
-fn names(deploy: &Deploy) -> Vec<String> {
-    deploy.artefacts.iter().map(|artefact| artefact.name.clone()).collect()
-}
-
-impl Action for Downloads {
-    fn name(&self) -> &'static str {
-        "downloads"
-    }
-
-    fn populate(&self, scene: &Scene<'_>) -> Actions {
-        let mut steps = overlay(scene);
-        steps.extend(downloads(scene));
-        if let Some((container, script)) = scene.deploy().postprocess {
-            steps.push(Box::new(Postprocess { names: self.names.clone(), container, script }));
-        }
-        steps
-    }
-
-    fn finish<'a>(&'a self, context: &'a mut Context) -> Running<'a> {
-        Box::pin(async move { gather(&self.names, context).map(drop) })
-    }
-}
-
-/// The folder of a namespace's downloads.
-pub(in crate::dispatch::actions) fn folder(namespace: &str, context: &Context) -> PathBuf {
-    context.scratch().join("downloads").join(namespace)
-}
-
-/// What the URL `downloads://PATH` means: a file of the namespace's downloads, or one that a container has made
-/// there.
-///
-/// # Errors
-/// When there is none.
-pub(super) fn predownloaded(url: &str, context: &Context) -> Result<PathBuf, Error> {
-    let path = url.strip_prefix(SCHEME).unwrap_or(url);
-    let folder = folder(&context.now.namespace, context);
-    // A link in it could lead to a file of this host.
-    let real = folder.join(path).canonicalize().ok().zip(folder.canonicalize().ok());
-    let file = real.filter(|(file, folder)| file.is_file() && file.starts_with(folder));
-    let missing = || Error::Job(format!("{url}: the job has downloaded no such file before"));
-    file.map(|(file, _)| file).ok_or_else(missing)
-}
-
-/// Moves these files that were downloaded into the namespace's folder, where it is not there yet.
-fn gather(names: &[String], context: &mut Context) -> Result<PathBuf, Error> {
-    let folder = folder(&context.now.namespace.clone(), context);
-    let failed =
-        |error: std::io::Error| Error::Infrastructure(format!("{}: {error}", folder.display()));
-    std::fs::create_dir_all(&folder).map_err(failed)?;
-    let files = context.shared().files.iter_mut();
-    for (_, file) in files.filter(|(name, _)| names.contains(name)) {
-        let place = folder.join(file.file_name().unwrap_or_default());
-        if *file != place {
-            std::fs::rename(&*file, &place).map_err(failed)?;
-            *file = place;
-        }
-    }
-    Ok(folder)
-}
-
-/// The job's commands, in a container that has the downloaded files in a folder.
+/// `download-postprocess-docker`: shell commands in a container that has the files.
 #[derive(Debug)]
 struct Postprocess {
-    names: Vec<String>,
     container: Container,
-    script: Vec<String>,
+    steps: Vec<String>,
 }
 
 impl Action for Postprocess {
@@ -109,55 +60,119 @@ impl Action for Postprocess {
     fn validate<'a>(&'a self, checks: &'a mut Checks) -> BoxFuture<'a, ()> {
         Box::pin(async move {
             checks.program("docker");
-            if self.script.is_empty() {
-                checks.fault("\"postprocess\" has no \"steps\"");
+            if self.container.login {
+                checks.fault(
+                    "docker: \"login\" is not done here: have the image on this host, and \"local: true\"",
+                );
+            }
+            if self.steps.is_empty() {
+                checks.fault("postprocess: docker: \"steps\" is missing or empty");
             }
         })
     }
 
     fn run<'a>(&'a self, context: &'a mut Context) -> Running<'a> {
         Box::pin(async move {
-            let folder = gather(&self.names, context)?;
+            let folder = kept::folder(context)?;
+            if let Some(archive) = overlay_archive(Packing::Gzip, context).await? {
+                let name = archive.file_name().unwrap_or_default().to_owned();
+                kept::keep(&archive, Path::new(&name), context)?;
+            }
+            let (job, device) = (context.job.clone(), context.device.clone());
+            let settings = context.settings.clone();
+            let variables = environment(&job, &device, &settings, &context.shared().environment);
             let failed = |error: std::io::Error| {
-                Error::Infrastructure(format!("{}: {error}", folder.display()))
+                Error::Infrastructure(format!("{}/{SCRIPT}: {error}", folder.display()))
             };
-            let script = folder.join(SCRIPT);
-            std::fs::write(&script, self.text(context)).map_err(failed)?;
-            let mode = std::fs::Permissions::from_mode(0o755);
-            std::fs::set_permissions(&script, mode).map_err(failed)?;
-            let name = host::helper_name(context);
-            let words = words(&self.container, &name, &folder, Path::new(KVM).exists());
-            host::run_named(name, &words, context).await.map(drop)
+            write(&folder, &script(&variables, &self.steps)).map_err(failed)?;
+            let id = &settings.job_id;
+            let name = self.container.name(id).unwrap_or_else(|| host::helper_name(context));
+            let has_kvm = Path::new(KVM).exists() && settings.files.place(Path::new(KVM)).is_ok();
+            let words = words(&self.container, id, &name, &folder, has_kvm);
+            match host::run_named(name, &words, context).await {
+                // What the steps do is the job's.
+                Err(Error::Infrastructure(why)) => Err(Error::Job(why)),
+                done => done.map(drop),
+            }
         })
     }
 }
 
-impl Postprocess {
-    fn text(&self, context: &Context) -> String {
-        let mut lines = vec!["#!/bin/sh".to_owned(), "exec 2>&1".into(), "set -ex".into()];
-        let own = [
-            ("LAVA_JOB_ID", context.settings.job_id.clone()),
-            ("LAVA_DISPATCHER_IP", context.settings.dispatcher_ip.clone()),
-        ];
-        let job =
-            context.job.environment.iter().map(|(name, value)| (name.as_str(), value.clone()));
-        for (name, value) in job.chain(own) {
-            lines.push(format!("export {name}='{}'", value.replace('\'', r"'\''")));
-        }
-        lines.extend(self.script.iter().cloned());
-        lines.join("\n") + "\n"
-    }
+/// The script: stops at the first step that fails, and gives what it has made to whose the folder is, who has to
+/// read it and to remove it.
+fn script(variables: &str, steps: &[String]) -> String {
+    let owner = format!("$(stat -c %u:%g {LAVA_DOWNLOADS})");
+    let give = format!("chown -R \"{owner}\" {LAVA_DOWNLOADS} 2>/dev/null || true");
+    let open = format!("chmod -R u+rwX {LAVA_DOWNLOADS} 2>/dev/null || true");
+    let steps = steps.join("\n");
+    format!(
+        "#!/bin/sh\nexec 2>&1\ntrap 'set +x; {give}; {open}' EXIT\nset -ex\n{variables}{steps}\n"
+    )
 }
 
-/// The words that run the script in its container.
-fn words(container: &Container, name: &str, folder: &Path, kvm: bool) -> Vec<String> {
-    let pull = if container.local { "--pull=never" } else { "--pull=missing" };
-    let mut words: Vec<String> =
-        ["docker", "run", "--rm", "--init", pull].map(ToOwned::to_owned).into();
-    words.push(format!("--name={name}"));
-    words.extend(kvm.then(|| format!("--device={KVM}")));
-    words.push(format!("--volume={}:{FOLDER}", folder.display()));
-    words.push(format!("--workdir={FOLDER}"));
-    words.extend(["--".to_owned(), container.image.clone(), format!("{FOLDER}/{SCRIPT}")]);
-    words
+/// Writes the script anew: a link of its name, which a container may have left, is not followed.
+fn write(folder: &Path, text: &str) -> std::io::Result<()> {
+    let path = folder.join(SCRIPT);
+    if path.symlink_metadata().is_ok() {
+        std::fs::remove_file(&path)?;
+    }
+    let mut new = std::fs::OpenOptions::new();
+    new.write(true).create_new(true).mode(0o755).open(path)?.write_all(text.as_bytes())
+}
+
+/// The words that start the container.
+fn words(
+    container: &Container,
+    job_id: &str,
+    name: &str,
+    folder: &Path,
+    has_kvm: bool,
+) -> Vec<String> {
+    let texts = |words: &[&str]| words.iter().map(|word| (*word).to_owned()).collect::<Vec<_>>();
+    let mut options = container.options(job_id);
+    if has_kvm && !container.devices.iter().any(|device| device == KVM) {
+        options.push(format!("--device={KVM}"));
+    }
+    [
+        texts(&["docker", "run", "--rm", "--init"]),
+        texts(&[if container.local { "--pull=never" } else { "--pull=missing" }]),
+        vec![format!("--name={name}")],
+        options,
+        vec![format!("--volume={}:{LAVA_DOWNLOADS}", folder.display())],
+        vec![format!("--workdir={LAVA_DOWNLOADS}"), "--".into(), container.image.clone()],
+        vec![format!("{LAVA_DOWNLOADS}/{SCRIPT}")],
+    ]
+    .concat()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_container_has_the_folder_and_works_in_it() {
+        let container = Container {
+            image: "linaro/kir".into(),
+            local: true,
+            devices: vec!["/dev/loop0".into()],
+            ..Container::default()
+        };
+        let folder = Path::new("/s/downloads/common");
+        assert_eq!(
+            words(&container, "7", "lava-help-7", folder, true).join(" "),
+            "docker run --rm --init --pull=never --name=lava-help-7 --device=/dev/loop0 --device=/dev/kvm \
+             --volume=/s/downloads/common:/lava-downloads --workdir=/lava-downloads -- linaro/kir \
+             /lava-downloads/postprocess.sh"
+        );
+    }
+
+    #[test]
+    fn a_link_of_the_scripts_name_is_not_written_through() {
+        let dir = tempfile::tempdir().unwrap();
+        std::fs::write(dir.path().join("other"), "mine").unwrap();
+        std::os::unix::fs::symlink("other", dir.path().join(SCRIPT)).unwrap();
+        write(dir.path(), "#!/bin/sh\n").unwrap();
+        assert_eq!(std::fs::read(dir.path().join("other")).unwrap(), b"mine");
+        assert_eq!(std::fs::read(dir.path().join(SCRIPT)).unwrap(), b"#!/bin/sh\n");
+    }
 }

@@ -97,7 +97,8 @@ pub(super) async fn place_for_tftp(
     let job = context.settings.job_id.clone();
     for artefact in artefacts {
         let name = &artefact.name;
-        let served = matches!(name.as_str(), "kernel" | "dtb" | "tee" | "dtbo" | PRESEED);
+        let served = matches!(name.as_str(), "kernel" | "dtb" | "tee" | PRESEED);
+        let served = served || name.starts_with("dtbo");
         let Some(file) = context.shared().files.get(name).filter(|_| served).cloned() else {
             continue;
         };

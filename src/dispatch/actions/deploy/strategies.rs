@@ -8,7 +8,6 @@ use super::mcu::{mps_steps, musca_steps};
 use super::nbd::nbd_steps;
 use super::nfs::nfs_steps;
 use super::parts::{Actions, device_env, downloads, overlay};
-use super::postprocess::Downloads;
 use super::qdl::qdl_steps;
 use super::scp_overlay::ssh_steps;
 use super::storage::{storage_steps, ums_steps};
@@ -34,7 +33,7 @@ pub fn deploy(deploy: &Deploy) -> Option<Box<dyn Action>> {
         "ssh" => Group::once("scp-overlay", ssh_steps),
         "overlay" => Group::once("overlay-deploy", overlay_steps),
         "download" => Group::once("download-deploy", downloads),
-        "downloads" => Box::new(Downloads::new(deploy)),
+        "downloads" => Group::once("downloads", super::postprocess::downloads_steps),
         "fastboot" => Group::once("fastboot-deploy", fastboot_steps),
         "flasher" => Group::retry("deploy-flasher-retry", flasher::steps),
         "fvp" => Group::once("fvp-deploy", fvp_steps),

@@ -13,7 +13,7 @@ use super::shell::run_tests;
 use crate::dispatch::action::{Action, Running, Scene};
 use crate::dispatch::actions::ReadFeedback;
 use crate::dispatch::actions::boot::overlay_folder;
-use crate::dispatch::actions::deploy::{CreateOverlay, DOWNLOADS, downloads_folder};
+use crate::dispatch::actions::deploy::CreateOverlay;
 use crate::dispatch::connection::Program;
 use crate::dispatch::context::Context;
 use crate::dispatch::device::{Device, TestContainer};
@@ -117,7 +117,7 @@ impl Action for DockerTestShell {
             let missing = || Error::Bug("there is no overlay".into());
             let folder = overlay_folder("container", context)?.ok_or_else(missing)?;
             let overlay = format!("{}{lava_dir}:{lava_dir}", folder.display());
-            let downloads = self.downloads(context);
+            let downloads = context.downloads_volume(self.downloads_namespace.as_deref());
             let volumes = [overlay].into_iter().chain(downloads).collect::<Vec<_>>();
             let words = words(&self.container, &context.device.docker_test, &id, &name, &volumes);
             context.log.info(format!("host: {}", words.join(" ")));
@@ -137,13 +137,6 @@ impl Action for DockerTestShell {
 }
 
 impl DockerTestShell {
-    /// The folder with what a block `to: downloads` of the namespace has fetched, if one has.
-    fn downloads(&self, context: &Context) -> Option<String> {
-        let namespace = self.downloads_namespace.as_ref().unwrap_or(&context.now.namespace);
-        let folder = downloads_folder(namespace, context);
-        folder.is_dir().then(|| format!("{}:{DOWNLOADS}", folder.display()))
-    }
-
     async fn tests(&self, context: &mut Context) -> Result<(), Error> {
         let prompt = Patterns::new([PROMPT.1]).map_err(Error::Bug)?;
         // The image may have to be fetched first, for which there is all of the action's time.
