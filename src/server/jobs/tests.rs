@@ -1,6 +1,7 @@
 //! Jobs as people, workers and a database that fails meet them; on SQLite and on PostgreSQL.
 
 mod boards;
+mod ci;
 mod life;
 
 use tokio_util::sync::CancellationToken;
@@ -47,6 +48,9 @@ on_both! {
     boards::a_job_that_no_worker_takes_lets_go_of_its_board_and_asks_anew,
     boards::a_job_that_does_not_fit_any_more_when_a_worker_comes_asks_anew,
     boards::the_boards_of_a_worker_that_is_gone_are_kept_until_it_has_ended_its_jobs,
+    boards::a_worker_that_goes_by_a_longer_silence_is_waited_for_as_long,
+    boards::a_job_that_its_worker_has_not_begun_begins_only_while_it_is_its_own,
+    ci::a_user_has_so_many_ci_jobs_and_runs_that_wait_at_most,
 }
 
 /// Somebody who may have every board, and control what is said.
@@ -57,6 +61,7 @@ fn asker(user: &str, on_all: Right) -> Asker {
         on_all: Some(on_all),
         on: Box::new(move |_| Some(on_all)),
         rights,
+        basis: Default::default(),
         job,
     }
 }

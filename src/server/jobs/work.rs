@@ -117,6 +117,7 @@ impl Server {
             }
         }
         let definition = self.0.store.job_definition(id).await?.ok_or(JobError::NoJob(id))?;
+        let definition = self.with_images(job, definition).await?;
         let token = match &self.0.login.token_file {
             Some(file) => Some(tokio::fs::read_to_string(file).await),
             None => None,

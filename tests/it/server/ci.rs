@@ -12,7 +12,7 @@ use crate::common::{Daemon, LIMIT, TestLab, http_as, wait_until};
 
 /// A repository with a script; its folder.
 #[track_caller]
-fn repository(lab: &TestLab, script: &str) -> String {
+pub(super) fn repository(lab: &TestLab, script: &str) -> String {
     lab.write("repository/ci/script.py", script);
     let folder = lab.path("repository").display().to_string();
     let git = |words: &[&str]| {
@@ -27,7 +27,7 @@ fn repository(lab: &TestLab, script: &str) -> String {
 }
 
 #[track_caller]
-fn worker(lab: &TestLab, server: &Server, more: &[&str]) -> Daemon {
+pub(super) fn worker(lab: &TestLab, server: &Server, more: &[&str]) -> Daemon {
     let args = ["worker", "--server", &server.url(), "--name", "farm1", "--scripts"];
     lab.start("lava-dispatcher", [&args[..], more].concat())
 }

@@ -3,6 +3,7 @@
 mod backup;
 mod boards;
 mod ci;
+mod ci_limits;
 mod identity;
 mod images;
 mod interlock;

@@ -12,7 +12,7 @@ use crate::client::{Endpoint, Login};
 use crate::config::state_dir;
 use crate::dispatch::guard;
 use crate::dispatch::worker::{Scripts, Settings, Worker};
-use crate::model::{Failure, Kind, Name};
+use crate::model::{Failure, Kind, Name, units};
 
 /// It asks the server, and is asked by nobody: it works from behind a firewall or NAT. Its token there is one of its
 /// own (lava user token root --worker NAME); it is taken from --token-file, $LAVA_TOKEN, $LAVA_TOKEN_FILE or
@@ -46,6 +46,9 @@ pub struct WorkerArgs {
     /// (Landlock), and may do else what this user may, on sockets of this host, too: let it be a user of its own.
     #[arg(long)]
     scripts: bool,
+    /// How much the files of a script's run may take on the disk: one that takes more is ended.
+    #[arg(long, value_name = "SIZE", default_value = "10GiB", value_parser = units::size)]
+    script_space: u64,
     /// Options of lava-dispatcher run that all of its jobs get, behind --, as in
     /// -- --tftp-dir /srv/tftp --dispatcher-ip 10.0.0.1
     #[arg(last = true, value_name = "OPTION")]
@@ -73,7 +76,8 @@ impl WorkerArgs {
         let dir = absolute(self.dir.unwrap_or_else(|| state_dir().join("worker")))?;
         let server = server(self.server)?;
         let ca = self.ca.clone().or_else(|| std::env::var_os("LAVA_CA").map(PathBuf::from));
-        let scripts = self.scripts.then(|| Scripts { server: server.to_string(), ca });
+        let space = self.script_space;
+        let scripts = self.scripts.then(|| Scripts { server: server.to_string(), ca, space });
         let login = Login { token_file: self.token_file, ca: self.ca, behalf: None };
         let settings = Settings {
             server: LabServer::new(server, login),

@@ -1,10 +1,12 @@
 //! Jobs: handed in, run by a worker, and what is left of them.
 
 mod boot;
+mod cut_off;
 mod ends;
 mod faults;
 mod group;
 mod identity;
+mod images;
 mod run;
 mod takeover;
 mod unplugged;
