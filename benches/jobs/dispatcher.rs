@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use anyhow::{Context as _, Result, bail, ensure};
 
@@ -31,6 +31,7 @@ pub(crate) fn lava() -> Option<PathBuf> {
 #[derive(Debug)]
 pub(crate) struct Running {
     begin: Instant,
+    begun: SystemTime,
     child: Child,
     pub(crate) output: PathBuf,
 }
@@ -40,6 +41,9 @@ pub(crate) struct Running {
 pub(crate) struct Done {
     pub(crate) took: Duration,
     pub(crate) end: Instant,
+    /// By the clock that logs go by.
+    pub(crate) begun: SystemTime,
+    pub(crate) ended: SystemTime,
     pub(crate) success: bool,
     /// The most memory that it had resident, in MB; without what it started.
     pub(crate) memory: f64,
@@ -83,9 +87,9 @@ impl Dispatcher {
         // LAVA's log is what it says.
         let said = std::fs::File::create(dir.join("said"))?;
         command.stdin(Stdio::null()).stdout(said.try_clone()?).stderr(said);
-        let begin = Instant::now();
+        let (begin, begun) = (Instant::now(), SystemTime::now());
         let child = command.spawn().with_context(|| format!("{command:?}"))?;
-        Ok(Running { begin, child, output })
+        Ok(Running { begin, begun, child, output })
     }
 
     /// Runs a job to its end.
@@ -117,9 +121,9 @@ impl Running {
             }
             std::thread::sleep(LOOK);
         };
-        let end = Instant::now();
-        let (took, output) = (end - self.begin, self.output);
-        Ok(Done { took, end, success: status.success(), memory, output })
+        let (end, ended) = (Instant::now(), SystemTime::now());
+        let (took, begun, output) = (end - self.begin, self.begun, self.output);
+        Ok(Done { took, end, begun, ended, success: status.success(), memory, output })
     }
 }
 

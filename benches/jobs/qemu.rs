@@ -1,13 +1,14 @@
-//! A job that boots a QEMU of its own, beside the same QEMU without a job.
+//! A job that boots a QEMU of its own: what it takes outside of the guest, and beside the same QEMU without a job.
 
 use std::io::{Read as _, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use anyhow::{Context as _, Result, bail, ensure};
+use serde_json::Value;
 
-use crate::dispatcher::Dispatcher;
+use crate::dispatcher::{Dispatcher, Done};
 use crate::files;
 use crate::row::ms;
 
@@ -27,7 +28,8 @@ const QEMU: [&str; 12] = [
     "-no-reboot",
 ];
 
-/// The job's time less that of QEMU alone, the job's time, and its memory.
+/// The job's time until QEMU is started and after the guest's last output, its time less that of QEMU alone, and its
+/// memory.
 pub(crate) fn measure(dispatcher: &Dispatcher, dir: &Path) -> Result<Vec<f64>> {
     if let Dispatcher::Lava(_) = dispatcher {
         bail!("LAVA's job for a QEMU needs libguestfs, which is not there");
@@ -94,7 +96,24 @@ actions:
     )?;
     let alone = alone(&kernel, &ramdisk)?;
     let done = dispatcher.run(dir, &[])?.good()?;
-    Ok(vec![ms(done.took) - ms(alone), ms(done.took), done.memory])
+    Ok(vec![outside(&done)?, ms(done.took) - ms(alone), done.memory])
+}
+
+/// How long a job took while there was no guest, or none that said anything more, in ms.
+fn outside(done: &Done) -> Result<f64> {
+    let log = std::fs::read_to_string(done.output.join("output.jsonl"))?;
+    let lines = log.lines().map(serde_json::from_str).collect::<Result<Vec<Value>, _>>()?;
+    let starting =
+        |line: &&Value| line["msg"].as_str().is_some_and(|msg| msg.starts_with("starting: "));
+    let time = |line: Option<&Value>, key: &str| -> Result<SystemTime> {
+        let text =
+            line.and_then(|line| line[key].as_str()).context("the log says nothing of QEMU")?;
+        Ok(text.parse::<jiff::Timestamp>()?.into())
+    };
+    let started = time(lines.iter().find(starting), "dt")?;
+    let last = time(lines.iter().rfind(|line| line["lvl"] == "target"), "time")?;
+    let (before, after) = (started.duration_since(done.begun)?, done.ended.duration_since(last)?);
+    Ok(ms(before) + ms(after))
 }
 
 /// What tests/rig/prepare has made.

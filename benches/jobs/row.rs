@@ -21,7 +21,7 @@ const LOOK: Duration = Duration::from_millis(100);
 pub(crate) enum Row {
     /// A job on a board that takes no time
     Overhead,
-    /// A job on a QEMU of its own, less what QEMU takes without it
+    /// A job on a QEMU of its own
     Qemu,
     /// A board that prints and prints
     Lines,
@@ -57,8 +57,8 @@ impl Row {
                 figure("its memory", "MB", "15 MB"),
             ],
             Self::Qemu => vec![
-                figure("a QEMU job, less what its QEMU takes by itself", "ms", "100 ms"),
-                figure("all of it", "ms", ""),
+                figure("a QEMU job, outside of its guest", "ms", "100 ms"),
+                figure("all of it, less what its QEMU takes by itself", "ms", ""),
                 figure("its memory", "MB", "15 MB"),
             ],
             Self::Lines => vec![

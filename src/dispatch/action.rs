@@ -61,6 +61,12 @@ pub trait Action: Send + Sync {
     /// Begins what can be done before the action's turn, when its block begins.
     fn ahead(&self, _context: &mut Context) {}
 
+    /// Whether the inner steps are not needed, which is known when the action has run; nor is
+    /// [`Action::finish`] then.
+    fn skips_steps(&self, _context: &mut Context) -> bool {
+        false
+    }
+
     /// What is left to do when the inner steps are done.
     fn finish<'a>(&'a self, _context: &'a mut Context) -> Running<'a> {
         Box::pin(async { Ok(()) })

@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 
+use super::connection::Connection;
 use super::session::Session;
 
 /// All of them.
@@ -67,6 +68,15 @@ impl Consoles {
         }
         self.put(namespace, namespace, session);
         None
+    }
+
+    /// Keeps another connection open beside a namespace's.
+    pub(super) fn put_beside(&mut self, namespace: &str, other: Box<dyn Connection>) {
+        if let Some((target, session)) =
+            self.lines.get(namespace).and_then(|target| self.sessions.remove_entry(target))
+        {
+            self.sessions.insert(target, session.beside(other));
+        }
     }
 
     pub(super) fn take(&mut self, namespace: &str) -> Option<Session> {

@@ -65,6 +65,8 @@ pub struct Settings {
     pub pause_on_failure: Option<Duration>,
     /// The board stays on when the job is complete.
     pub leave_on: bool,
+    /// Where the kernel shows this host's USB devices, if it is not `/sys`.
+    pub sysfs: Option<PathBuf>,
 }
 
 /// The context of a running job.
@@ -99,6 +101,8 @@ pub struct Context {
     pub learned: BTreeMap<String, String>,
     /// Those of them that help an action and end with it.
     pub helpers: Vec<String>,
+    /// Commands of this host that undo what others have done; they are run at the job's end, the last one first.
+    pub undo: Vec<Vec<String>>,
     /// The folders that the job has made for itself; they are removed at its end, and nothing else is.
     pub folders: Vec<PathBuf>,
     /// What serves root file systems until the job ends.
@@ -163,6 +167,8 @@ pub struct Shared {
     pub installer: Installer,
     /// What the placeholders of boot commands stand for.
     pub values: Values,
+    /// The board waits for images on USB.
+    pub takes_images: bool,
     /// The TCP port of a model's console.
     pub model_port: Option<String>,
     /// Exported to the tests beside the job's own variables.
@@ -234,6 +240,7 @@ impl Context {
             member: None,
             learned: BTreeMap::new(),
             helpers: Vec::new(),
+            undo: Vec::new(),
             folders: Vec::new(),
             nbd_servers: Vec::new(),
             ahead: Ahead::default(),
@@ -253,6 +260,17 @@ impl Context {
             guard.container(&container).await;
         }
         self.containers.push(container);
+    }
+
+    /// What has been done that this command undoes, to be run at the job's end; once.
+    pub async fn undo_by(&mut self, words: Vec<String>) {
+        if self.undo.contains(&words) {
+            return;
+        }
+        if let Some(guard) = &mut self.guard {
+            guard.undo(&words).await;
+        }
+        self.undo.push(words);
     }
 
     /// Makes a folder of the job's own, which is removed at its end; one that the job has made is kept as it is.
@@ -379,6 +397,18 @@ impl Context {
             Some(before) => Box::new(Beside::new(console, before.into_connection())),
         };
         self.connect(Session::new(connection, self.log.clone()));
+    }
+
+    /// A program's terminal stays open as long as the console, and is read from, so that the program goes on.
+    pub fn keep_beside(&mut self, program: Box<dyn Connection>) {
+        self.consoles.put_beside(&self.now.line, program);
+    }
+
+    /// Ends what [`Context::keep_beside`] has kept.
+    pub fn end_beside(&mut self) {
+        if let Some(session) = self.consoles.any_mut(&self.now.line) {
+            session.end_beside();
+        }
     }
 
     /// How long the running action may wait for the console.

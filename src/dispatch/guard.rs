@@ -52,8 +52,8 @@ const DISMISSED: Duration = Duration::from_secs(2);
 /// How often what a job has started is looked for: a process may start another one meanwhile.
 const ROUNDS: u32 = 20;
 const ROUND: Duration = Duration::from_millis(50);
-/// How long the removal of a container may take.
-const CONTAINER: Duration = Duration::from_secs(30);
+/// How long the removal of a container, or a command that undoes another, may take.
+const CONTAINER: Duration = Duration::from_secs(60);
 
 /// What there is to clean up.
 #[derive(Debug, Serialize, Deserialize)]
@@ -76,6 +76,7 @@ enum Word {
     Will(Box<Will>),
     Container(Started),
     Folder(PathBuf),
+    Undo(Vec<String>),
     Dismissed,
 }
 
@@ -124,6 +125,11 @@ impl Guard {
         self.tell(&Word::Folder(folder.to_owned())).await;
     }
 
+    /// There is one more thing that a command of this host undoes.
+    pub(super) async fn undo(&mut self, words: &[String]) {
+        self.tell(&Word::Undo(words.to_owned())).await;
+    }
+
     /// There is one more container.
     pub(super) async fn container(&mut self, container: &Started) {
         self.tell(&Word::Container(container.clone())).await;
@@ -162,6 +168,7 @@ pub fn program() -> Option<PathBuf> {
 pub fn guard() -> Result<(), Failure> {
     crate::sys::hold_signals();
     let (mut will, mut containers, mut folders) = (None, Vec::new(), Vec::new());
+    let mut undo = Vec::new();
     for line in std::io::stdin().lock().lines() {
         let Ok(line) = line else { break };
         match serde_json::from_str(&line) {
@@ -177,6 +184,7 @@ pub fn guard() -> Result<(), Failure> {
             }
             Ok(Word::Container(container)) => containers.push(container),
             Ok(Word::Folder(folder)) => folders.push(folder),
+            Ok(Word::Undo(words)) => undo.push(words),
             Ok(Word::Dismissed) => return Ok(()),
             Err(error) => {
                 let what = format!("standard input is none of a job's: {error}");
@@ -187,7 +195,7 @@ pub fn guard() -> Result<(), Failure> {
     let Some(will) = will else { return Ok(()) };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(|error| Failure::from_error(Kind::Infra, &error))?;
-    runtime.block_on(execute_will(*will, &containers, &folders))
+    runtime.block_on(execute_will(*will, &containers, &folders, &undo))
 }
 
 /// Has a thread kill the dispatcher, whose child this process is, when it has not ended in time.
@@ -248,6 +256,7 @@ async fn execute_will(
     will: Will,
     containers: &[Started],
     folders: &[PathBuf],
+    undo: &[Vec<String>],
 ) -> Result<(), Failure> {
     // A full disk or a folder that is gone keeps no board on.
     let log = Log::append(&will.output.join(execute::LOG), Arc::new(Silent));
@@ -281,18 +290,26 @@ async fn execute_will(
         }
     };
     let off = async {
+        if let Err(error) = power::off(&will.power_off, &asking).await {
+            log.error(format!("the board may still be on: {error}"));
+        }
+        for words in undo.iter().rev() {
+            if let Err(why) = run(words).await {
+                log.error(format!("{:?} failed: {why}", words.join(" ")));
+            }
+        }
+    };
+    let leave = async {
         tokio::select! {
             biased;
             () = is_others => log.error(
                 "the board may still be on, and somebody else's: nothing was heard of the server for too long",
             ),
-            off = power::off(&will.power_off, &asking) => if let Err(error) = off {
-                log.error(format!("the board may still be on: {error}"));
-            }
+            () = off => {}
         }
     };
     // What a container does to the board is over as soon as the rest.
-    tokio::join!(off, remove_containers(containers, &log));
+    tokio::join!(leave, remove_containers(containers, &log));
     for folder in folders {
         if let Err(error) = std::fs::remove_dir_all(folder)
             && error.kind() != ErrorKind::NotFound
@@ -307,19 +324,24 @@ async fn execute_will(
 
 async fn remove_containers(containers: &[Started], log: &Log) {
     for container in containers {
-        let (name, words) = (&container.name, container.removal());
-        let mut remove = Command::new(&words[0]);
-        remove.args(&words[1..]).stdin(Stdio::null()).stdout(Stdio::null());
-        let removed = timeout(CONTAINER, remove.kill_on_drop(true).output()).await;
-        let why = match removed {
-            Ok(Ok(said)) if said.status.success() => continue,
-            Ok(Ok(said)) => String::from_utf8_lossy(&said.stderr).trim().to_owned(),
-            Ok(Err(error)) => error.to_string(),
-            Err(_) => format!("docker is not done after {} s", CONTAINER.as_secs()),
-        };
-        if !is_no_container(&why) {
-            log.error(format!("the container {name} is still there: {why}"));
+        if let Err(why) = run(&container.removal()).await
+            && !is_no_container(&why)
+        {
+            log.error(format!("the container {} is still there: {why}", container.name));
         }
+    }
+}
+
+/// Runs a program, in [`CONTAINER`] at most; else why not.
+async fn run(words: &[String]) -> Result<(), String> {
+    let (program, arguments) = words.split_first().ok_or("there is no program")?;
+    let mut command = Command::new(program);
+    command.args(arguments).stdin(Stdio::null()).stdout(Stdio::null());
+    match timeout(CONTAINER, command.kill_on_drop(true).output()).await {
+        Ok(Ok(said)) if said.status.success() => Ok(()),
+        Ok(Ok(said)) => Err(String::from_utf8_lossy(&said.stderr).trim().to_owned()),
+        Ok(Err(error)) => Err(error.to_string()),
+        Err(_) => Err(format!("{program} is not done after {} s", CONTAINER.as_secs())),
     }
 }
 

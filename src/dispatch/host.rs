@@ -19,8 +19,9 @@ use crate::sys::Program;
 const MAX_SAID: usize = 32 * 1024;
 /// So much of it is in the message when the program fails, in bytes.
 const MAX_TOLD: usize = 300;
-/// How long the removal of a container may take.
+/// How long the removal of a container may take, and a command that undoes another.
 const REMOVAL: Duration = Duration::from_secs(10);
+const UNDOING: Duration = Duration::from_secs(30);
 
 /// A container that was started for the job.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -88,6 +89,19 @@ pub(super) async fn run_in(
     run_named(name, &words, context).await
 }
 
+/// The words that run a program as [`run_in`] does, for a time when the job is over.
+pub(super) fn words_in(
+    container: Option<&Container>,
+    words: Vec<String>,
+    context: &Context,
+) -> Vec<String> {
+    let Some(container) = container else { return words };
+    let name = format!("lava-undo-{}-{}", context.settings.job_id, words.join("-"));
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || "_.-".contains(c);
+    let name: String = name.chars().map(|c| if is_plain(c) { c } else { '-' }).collect();
+    contained(container, &context.scratch(), &name, words)
+}
+
 /// Runs the words that start a container of this name, which ends with its program.
 ///
 /// # Errors
@@ -113,6 +127,15 @@ pub(super) fn helper_name(context: &Context) -> String {
     static HELPERS: AtomicU32 = AtomicU32::new(0);
     let number = HELPERS.fetch_add(1, Ordering::Relaxed);
     format!("lava-help-{}-{}-{number}", context.settings.job_id, context.now.level)
+}
+
+/// Runs a command that undoes what another has done. That it failed is noted in the log.
+pub(super) async fn undo(words: &[String], context: &mut Context) {
+    match timeout(UNDOING, run(words, context)).await {
+        Ok(Ok(_)) => {}
+        Ok(Err(error)) => context.log.warning(error.to_string()),
+        Err(_) => context.log.warning(format!("{:?} has not ended", words.join(" "))),
+    }
 }
 
 /// Removes the helpers that were left.

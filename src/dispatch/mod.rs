@@ -21,6 +21,7 @@ mod consoles;
 pub mod context;
 pub mod device;
 mod dictionary;
+mod disk;
 pub mod error;
 pub mod execute;
 pub mod expect;

@@ -1,7 +1,7 @@
 //! Which strategy does a block, and why the others do not.
 
 use super::action::Action;
-use super::actions::{boot, deploy, test};
+use super::actions::{UserCommand, boot, deploy, test};
 use super::device::Device;
 use super::job::{Block, Boot, Commands, Deploy, Kind};
 use crate::config::Place;
@@ -51,16 +51,12 @@ pub fn choose(block: &Block, device: &Device) -> Result<Option<Box<dyn Action>>,
         Kind::Test(_) => Ok(Some(Box::new(test::TestRetry))),
         Kind::Monitors(monitors) => Ok(Some(Box::new(test::MonitorRetry(monitors.clone())))),
         Kind::Interactive(all) => Ok(Some(Box::new(test::InteractiveRetry(all.clone())))),
-        Kind::DockerTest { container, .. } => {
-            Ok(Some(Box::new(test::DockerTest { container: container.clone() })))
+        Kind::DockerTest { container, downloads_namespace, .. } => {
+            let (container, downloads_namespace) = (container.clone(), downloads_namespace.clone());
+            Ok(Some(Box::new(test::DockerTest { container, downloads_namespace })))
         }
-        Kind::OtherTest { what } => {
-            let reason = format!("lava-test-shell: the block has {what}, not plain definitions");
-            none("test", None, reason)
-        }
-        Kind::Command { name } => {
-            none("command", None, format!("user command {name:?}: these are not run yet"))
-        }
+        Kind::Services(services) => Ok(Some(Box::new(test::Services(services.clone())))),
+        Kind::Command { name } => Ok(Some(Box::new(UserCommand { name: name.clone() }))),
     }
 }
 

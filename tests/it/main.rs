@@ -32,6 +32,7 @@ mod power;
 mod qemu_group;
 mod qemu_jobs;
 mod qemu_roots;
+mod qemu_shell;
 mod real_adapter;
 mod real_board;
 mod reload;

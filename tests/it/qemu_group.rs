@@ -4,7 +4,7 @@
 use std::path::Path;
 use std::time::Duration;
 
-use crate::common::{TestLab, boot_file, run};
+use crate::common::{TestLab, boot_file, free_udp_port, run};
 
 /// How long a job may take that takes a few seconds on a quiet machine.
 const JOB: Duration = Duration::from_secs(400);
@@ -17,11 +17,6 @@ fn device(lab: &TestLab, name: &str, nic: &str) -> String {
     lab.write(&format!("{name}.yaml"), &device.replace("-nic none", nic))
 }
 
-/// A UDP port of this host that was free a moment ago.
-fn free_port() -> u16 {
-    std::net::UdpSocket::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
-}
-
 #[test]
 fn two_qemu_boards_meet_and_reach_each_other_over_their_network() {
     let lab = TestLab::new();
@@ -29,7 +24,7 @@ fn two_qemu_boards_meet_and_reach_each_other_over_their_network() {
         .replace("KERNEL", &boot_file("Image").display().to_string())
         .replace("RAMDISK", &boot_file("ramdisk.cpio.gz").display().to_string());
     let job = lab.write("job.yaml", &job);
-    let (one, other) = (free_port(), free_port());
+    let (one, other) = (free_udp_port(), free_udp_port());
     let nic = |own: u16, other: u16| {
         format!(
             "-nic socket,model=virtio,udp=127.0.0.1:{other},localaddr=127.0.0.1:{own},mac=52:54:00:00:00:MM"

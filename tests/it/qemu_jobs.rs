@@ -10,7 +10,7 @@ use crate::common::job::{Done, JOB, LOGIN, job_file, shipped, smoke, test};
 use crate::common::{Client, LIMIT, Process, Spy, TestLab, boot_file, needs, signal, wait_until};
 
 /// The images of an arm64 board whose ramdisk takes the overlay, with more words for its kernel.
-fn arm64(append: &str) -> String {
+pub(crate) fn arm64(append: &str) -> String {
     format!(
         r#"      kernel:
         image_arg: -kernel {{kernel}} -append "console=ttyAMA0 {append}"
@@ -27,7 +27,7 @@ fn arm64(append: &str) -> String {
 }
 
 /// The images of an amd64 board, with more words for its kernel.
-fn amd64(append: &str) -> String {
+pub(crate) fn amd64(append: &str) -> String {
     format!(
         r#"      kernel:
         image_arg: -kernel {{kernel}} -append "console=ttyS0 {append}"
@@ -42,7 +42,7 @@ fn amd64(append: &str) -> String {
 }
 
 /// A job with these images and steps of its one test definition.
-fn job(images: &str, steps: &[&str]) -> String {
+pub(crate) fn job(images: &str, steps: &[&str]) -> String {
     let deploy = format!("- deploy:\n    to: tmpfs\n    os: oe\n    images:\n{images}");
     let boot = format!("- boot:\n    method: qemu\n    media: tmpfs\n{LOGIN}");
     job_file(&[&deploy, &boot, &test(&smoke(steps))])
@@ -58,7 +58,7 @@ fn dispatcher(lab: &TestLab, device: &str, job: &str) -> Command {
 
 /// What comes of a job.
 #[track_caller]
-fn done(lab: &TestLab, device: &str, job: &str) -> Done {
+pub(crate) fn done(lab: &TestLab, device: &str, job: &str) -> Done {
     spied(lab, device, &mut dispatcher(lab, device, job))
 }
 
@@ -76,6 +76,11 @@ pub(crate) fn spied(lab: &TestLab, device: &str, dispatcher: &mut Command) -> Do
     done.assert_logged(0, &record);
     // The console goes with the job, whoever looks at it.
     assert!(record.starts_with(&seen), "the spy has seen something else");
+    assert!(
+        record.len() < 4096 || seen.len() * 2 > record.len(),
+        "the spy has seen {} bytes",
+        seen.len()
+    );
     done
 }
 

@@ -20,6 +20,14 @@ impl Action for Finalize {
     }
 }
 
+/// Switches back what was switched for the job, the last first. To be called while its board has power, which what is
+/// switched back may need.
+pub async fn undo(context: &mut Context) {
+    while let Some(words) = context.undo.pop() {
+        host::undo(&words, context).await;
+    }
+}
+
 /// Removes what the job has made on this host. To be called when its board is off: a slow disk or a docker that
 /// hangs must not keep it on.
 pub async fn tidy(context: &mut Context) {

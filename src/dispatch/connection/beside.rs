@@ -45,6 +45,11 @@ impl Connection for Beside {
         self.console.write(bytes)
     }
 
+    fn end_beside(&mut self) {
+        self.other = None;
+        self.console.end_beside();
+    }
+
     fn share(&mut self, shared: bool) -> BoxFuture<'_, Result<(), Error>> {
         self.console.share(shared)
     }

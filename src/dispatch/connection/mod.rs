@@ -58,6 +58,9 @@ pub trait Connection: Send {
     /// Types bytes. Cancel safe only in that a part of them may have been typed.
     fn write(&mut self, bytes: Bytes) -> BoxFuture<'_, Result<(), Error>>;
 
+    /// Ends what is open beside the console, if anything is.
+    fn end_beside(&mut self) {}
+
     /// Lets others type, too, or no longer. Nothing to do where nobody else can be at the console.
     fn share(&mut self, _shared: bool) -> BoxFuture<'_, Result<(), Error>> {
         Box::pin(async { Ok(()) })

@@ -4,17 +4,21 @@
 //! that LAVA knows are left alone here; what is used must be of the right type.
 
 mod exports;
+mod flash;
 mod loader;
 mod qdl;
 mod values;
 
 use std::collections::BTreeMap;
 
+use self::flash::Flash;
+pub use self::flash::{GdbWay, Openocd};
 use self::loader::LOADERS;
 pub use self::loader::Loader;
 use self::qdl::Qdl;
 use self::values::{
-    address, board_id, connect, connections, filled, limits, names, present, texts,
+    address, board_id, connect, connections, filled, limits, named_commands, names, present, texts,
+    users,
 };
 use super::job::{Text, none_of};
 use super::menu::Menus;
@@ -77,6 +81,8 @@ pub struct Device {
     pub docker: DockerOptions,
     /// Of containers that tests run in beside the board.
     pub docker_test: TestContainer,
+    /// What writes its flash.
+    pub flash: Flash,
     /// What USB programs know the board by.
     pub board_id: Option<String>,
     /// Of containers with a model.
@@ -105,6 +111,8 @@ pub struct Device {
     pub results_dir: Option<String>,
     /// The shell on the board, if it is not `/bin/sh`.
     pub shell: Option<String>,
+    /// Its jobs may start containers of their own on this host (`services`).
+    pub allows_services: bool,
 }
 
 /// Where the overlay is on most boards.
@@ -117,6 +125,10 @@ pub struct Power {
     pub soft_reboot: Vec<String>,
     pub power_on: Vec<String>,
     pub power_off: Vec<String>,
+    /// What only some methods need, by the names in the dictionary.
+    pub named: BTreeMap<String, Vec<String>>,
+    /// Commands that jobs may ask for by name, with what undoes each.
+    pub users: BTreeMap<String, [Vec<String>; 2]>,
 }
 
 #[derive(Debug, Clone, Default)]
@@ -154,6 +166,8 @@ impl Device {
                 soft_reboot: texts(&table, "soft_reboot"),
                 power_on: texts(&table, "power_on"),
                 power_off: texts(&table, "power_off"),
+                named: named_commands(&table),
+                users: users(&table),
             };
         }
         if let Some(table) = present(&top, "timeouts") {
@@ -168,6 +182,7 @@ impl Device {
             device.test_character_delay = table.optional("test").unwrap_or(0);
         }
         device.board_id = board_id(&top);
+        device.flash = Flash::read(&top);
         device.flash_order = texts(&top, "flash_cmds_order");
         device.fastboot_serial = filled::<Text>(&top, "fastboot_serial_number").map(|text| text.0);
         device.fastboot_options = texts(&top, "fastboot_options");
@@ -181,6 +196,7 @@ impl Device {
     fn read_addresses(&mut self, top: &Table<'_>) {
         let Some(table) = present(top, "parameters") else { return };
         self.load_address = filled::<Text>(&table, "load_address").map(|text| text.0);
+        self.allows_services = filled(&table, "allow_test_services").unwrap_or(false);
         self.read_media(&table);
         for kind in ["image", "booti", "uimage", "bootm", "zimage", "bootz"] {
             let Some(table) = present(&table, kind) else { continue };

@@ -42,6 +42,23 @@ pub(super) fn connections(commands: &Table<'_>) -> BTreeMap<String, String> {
     entries.iter().filter_map(|(key, node)| Some((key.name.clone(), command(node)?))).collect()
 }
 
+/// The commands of the host that only some methods need, by their names.
+pub(super) fn named_commands(commands: &Table<'_>) -> BTreeMap<String, Vec<String>> {
+    let names = ["pre_os_command", "pre_power_command", "recovery_exit", "recovery_mode"];
+    let there = names.into_iter().filter(|name| commands.node(name).is_some());
+    there.map(|name| (name.to_owned(), texts(commands, name))).collect()
+}
+
+/// The commands that jobs may ask for by name: what does it, and what undoes it.
+pub(super) fn users(commands: &Table<'_>) -> BTreeMap<String, [Vec<String>; 2]> {
+    let Some(users) = present(commands, "users") else { return BTreeMap::new() };
+    let one = |name: &str| {
+        let table = present(&users, name)?;
+        Some((name.to_owned(), ["do", "undo"].map(|key| texts(&table, key))))
+    };
+    users.entries().iter().filter_map(|(key, _)| one(&key.name)).collect()
+}
+
 /// What the first of the board's parts is known by.
 pub(super) fn board_id(top: &Table<'_>) -> Option<String> {
     let Value::List(parts) = &top.node("device_info")?.value else { return None };

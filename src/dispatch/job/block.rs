@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 
 use super::artefact::none_of;
 use super::{
-    Boot, Container, Definition, Deploy, Interactive, Limit, Monitor, Request, Texts, keys, undone,
+    Boot, Container, Definition, Deploy, Interactive, Limit, Monitor, Request, Service, Texts,
+    keys, undone,
 };
 use crate::config::{At, FromNode, Node, Place, Table, Value};
 use crate::dispatch::names;
@@ -37,7 +38,7 @@ pub struct Block {
     pub kind: Kind,
 }
 
-/// What a block does. `Other` is what we have no strategy for.
+/// What a block does.
 #[derive(Debug, Clone)]
 pub enum Kind {
     Deploy(Box<Deploy>),
@@ -48,11 +49,11 @@ pub enum Kind {
     /// Definitions that run in a container of this host.
     DockerTest {
         container: Container,
+        /// Whose downloads it has, if not its own.
+        downloads_namespace: Option<String>,
         definitions: Vec<Definition>,
     },
-    OtherTest {
-        what: String,
-    },
+    Services(Vec<Service>),
     Command {
         name: String,
     },
@@ -73,7 +74,7 @@ impl Block {
                 | Kind::Monitors(_)
                 | Kind::Interactive(_)
                 | Kind::DockerTest { .. }
-                | Kind::OtherTest { .. }
+                | Kind::Services(_)
         )
     }
 
@@ -139,8 +140,8 @@ impl FromNode for Block {
             | Kind::Monitors(_)
             | Kind::Interactive(_)
             | Kind::DockerTest { .. }
+            | Kind::Services(_)
             | Kind::Command { .. } => table.finish(),
-            Kind::OtherTest { .. } => {}
         }
         Some(block)
     }
@@ -179,14 +180,12 @@ fn kind(block: &str, table: &Table<'_>) -> Kind {
             match others.into_iter().find(|other| table.node(other).is_some()) {
                 Some("monitors") => Kind::Monitors(Monitor::read_all(table)),
                 Some("interactive") => Kind::Interactive(Interactive::read_all(table)),
-                Some("docker") => {
-                    table.node("downloads-namespace");
-                    Kind::DockerTest {
-                        container: Container::read_for_tests(table).unwrap_or_default(),
-                        definitions: Definition::read_all(table),
-                    }
-                }
-                Some(what) => Kind::OtherTest { what: what.to_owned() },
+                Some("docker") => Kind::DockerTest {
+                    container: Container::read_for_tests(table).unwrap_or_default(),
+                    downloads_namespace: table.optional("downloads-namespace"),
+                    definitions: Definition::read_all(table),
+                },
+                Some(_) => Kind::Services(Service::read_all(table)),
                 None => Kind::Test(Definition::read_all(table)),
             }
         }

@@ -56,6 +56,10 @@ pub struct Boot {
     pub core_type: Option<String>,
     /// Of `qdl`.
     pub qdl: Qdl,
+    /// Of `gdb`: the container to run it in, where the device has it in one.
+    pub gdb_container: Option<String>,
+    /// Of `uuu`: the commands, each with its protocol.
+    pub uuu: Vec<(String, String)>,
 }
 
 /// How a board gets the overlay by itself.
@@ -158,10 +162,7 @@ impl Boot {
         let commands = match table.node("commands").map(|node| &node.value) {
             Some(Value::Text(name)) => Commands::Named(name.clone()),
             // Of `uuu` each is a table: the program and what it is given.
-            Some(_) if method == "uuu" => {
-                table.optional::<Vec<BTreeMap<String, Text>>>("commands");
-                Commands::List(Vec::new())
-            }
+            Some(_) if method == "uuu" => Commands::List(Vec::new()),
             Some(_) => Commands::List(texts(table, "commands")),
             None => {
                 if NEED_COMMANDS.contains(&method) {
@@ -233,6 +234,8 @@ impl Boot {
             schroot: only(&["schroot"], "schroot"),
             core_type: only(&["jlink"], "coretype"),
             qdl: if method == "qdl" { Qdl::read(table) } else { Qdl::default() },
+            gdb_container: only(&["gdb"], "container"),
+            uuu: if method == "uuu" { uuu(table) } else { Vec::new() },
         }
     }
 }
@@ -319,6 +322,12 @@ impl AutoLogin {
         table.finish();
         Some(login)
     }
+}
+
+fn uuu(table: &Table<'_>) -> Vec<(String, String)> {
+    let commands: Option<Vec<BTreeMap<String, Text>>> = table.optional("commands");
+    let commands = commands.unwrap_or_default().into_iter().flatten();
+    commands.map(|(protocol, line)| (protocol, line.0)).collect()
 }
 
 fn texts(table: &Table<'_>, key: &str) -> Vec<String> {

@@ -74,13 +74,15 @@ pub struct Container {
     pub network_from: Option<String>,
     /// Devices of this host that it has.
     pub devices: Vec<String>,
+    /// Of QEMU: the program in it, if it is not the one of the device dictionary.
+    pub binary: Option<String>,
     /// The image is behind a login.
     pub login: bool,
 }
 
 /// LAVA's keys of a container.
-const CONTAINER_KEYS: [&str; 6] =
-    ["container_name", "devices", "image", "local", "login", "network_from"];
+const CONTAINER_KEYS: [&str; 7] =
+    ["binary", "container_name", "devices", "image", "local", "login", "network_from"];
 
 impl Deploy {
     pub(super) fn read(to: &str, table: &Table<'_>) -> Self {
@@ -91,6 +93,8 @@ impl Deploy {
                 named(table, &["nfsrootfs", "modules"], &["nfsrootfs"])
             }
             "vemsd" => named(table, &["recovery_image"], &["recovery_image"]),
+            "uuu" => images(table).into_iter().map(|image| plain(image, table)).collect(),
+            "usbg-ms" => named(table, &["image"], &["image"]),
             "usb" | "sata" | "sd" | "u-boot-ums" if table.node("images").is_none() => {
                 named(table, &["image"], &["image"])
             }
@@ -149,6 +153,12 @@ fn images(table: &Table<'_>) -> Vec<Artefact> {
     let names = images.entries().iter().map(|(key, _)| key.name.as_str());
     // What is not to be downloaded is a URL for the flashing program only.
     names.filter_map(|name| Artefact::read(name, &images)).filter(|image| image.download).collect()
+}
+
+/// An image of `uuu`, which is sparse only where the job says so.
+fn plain(image: Artefact, table: &Table<'_>) -> Artefact {
+    let node = table.node("images").and_then(|images| images.get(&image.name)?.get("sparse"));
+    Artefact { sparse: node.is_some_and(|node| node.value == Value::Bool(true)), ..image }
 }
 
 fn postprocess(table: &Table<'_>) -> Option<(Container, Vec<String>)> {
@@ -260,6 +270,7 @@ impl Container {
             called: table.optional("container_name"),
             network_from: table.optional("network_from"),
             devices: table.optional::<Texts>("devices").unwrap_or_default().0,
+            binary: table.optional("binary"),
             login: table.node("login").is_some(),
         })
     }

@@ -14,6 +14,7 @@ mod monitors;
 mod multinode;
 mod notify;
 mod protocols;
+mod services;
 mod test;
 mod undone;
 mod values;
@@ -27,6 +28,7 @@ pub use deploy::{ARTEFACTS, Container, Deploy, Iso, PersistentRoot, Tool};
 pub use interactive::{Interactive, Item as InteractiveItem, Line as InteractiveLine};
 pub use monitors::Monitor;
 pub use multinode::{Call, LAVA_START, MULTINODE_TEST, Multinode, Request, Role};
+pub use services::Service;
 pub use test::{Definition, Source};
 pub use values::{Entries, Limit, MaybeText, Text, Texts};
 

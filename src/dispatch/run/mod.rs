@@ -86,6 +86,7 @@ pub async fn run(
     if done.is_ok() && context.settings.leave_on {
         pause::when_up(context, cancelled).await;
     }
+    actions::undo(context).await;
     // A device or a job may give switching off longer.
     let longest = pipeline.finalize.walk().into_iter().map(|step| step.timeout).max();
     let least = FINALIZE_LIMIT.max(Duration::from_secs(longest.unwrap_or(0)));
@@ -321,10 +322,12 @@ async fn once(
 ) -> Result<(), Error> {
     calls::before(&step.requests, at(step, context, limit.at)).await?;
     step.action.run(at(step, context, limit.at)).await?;
-    for inner in &step.steps {
-        run_step(inner, context, limit, least).await?;
+    if !step.action.skips_steps(at(step, context, limit.at)) {
+        for inner in &step.steps {
+            run_step(inner, context, limit, least).await?;
+        }
+        step.action.finish(at(step, context, limit.at)).await?;
     }
-    step.action.finish(at(step, context, limit.at)).await?;
     calls::after(&step.requests, at(step, context, limit.at)).await
 }
 

@@ -11,7 +11,7 @@ use tokio::time::{Instant, timeout, timeout_at};
 
 use self::typing::Typist;
 use self::verdict::{ANSWER, Due, Probe};
-use super::connection::{Connection, Incoming};
+use super::connection::{Beside, Connection, Incoming};
 use super::error::{Error, TimedOut};
 use super::expect::{Found, Patterns, Place, Window};
 use super::log::{Lines, Log};
@@ -119,6 +119,16 @@ impl Session {
     /// Who has taken the console from the job.
     pub fn holder(&self) -> Option<String> {
         self.forced.clone()
+    }
+
+    /// This console with another connection that stays open as long, and is listened to; nothing of it is kept.
+    pub fn beside(self, other: Box<dyn Connection>) -> Self {
+        Self { connection: Box::new(Beside::new(self.connection, other)), ..self }
+    }
+
+    /// Ends what is open beside it.
+    pub fn end_beside(&mut self) {
+        self.connection.end_beside();
     }
 
     /// The connection alone, for another use.

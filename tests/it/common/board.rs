@@ -122,6 +122,11 @@ pub(crate) fn boot_file(name: &str) -> PathBuf {
     needs(&file).to_owned()
 }
 
+/// A UDP port of this host that was free a moment ago.
+pub(crate) fn free_udp_port() -> u16 {
+    std::net::UdpSocket::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+}
+
 /// The UDP port on 127.0.0.1 that a process listens on: snmpd does not tell which it was given.
 pub(crate) fn udp_port(pid: u32) -> Option<u16> {
     let open = std::fs::read_dir(format!("/proc/{pid}/fd")).ok()?;

@@ -32,7 +32,7 @@ mod tree;
 mod wait;
 mod websocket;
 
-pub(crate) use board::{RealBoard, RealPdu, boot_file, rig, udp_port};
+pub(crate) use board::{RealBoard, RealPdu, boot_file, free_udp_port, rig, udp_port};
 pub(crate) use cable::Cable;
 pub(crate) use client::Client;
 pub(crate) use daemon::Daemon;
@@ -45,7 +45,7 @@ pub(crate) use manager::Manager;
 pub(crate) use nfs::NfsServer;
 pub(crate) use pki::Pki;
 pub(crate) use port::Port;
-pub(crate) use process::{Process, needs, program, signal};
+pub(crate) use process::{Process, command, needs, program, signal};
 pub(crate) use spy::Spy;
 pub(crate) use terminal::Terminal;
 pub(crate) use tree::{Tree, UsbAdapter, udev_link};

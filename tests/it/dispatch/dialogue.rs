@@ -180,6 +180,8 @@ pub(super) fn dispatch(lab: &TestLab, job: &str, device: &str) -> Output {
     command.args(["run", &job, "--device", &device, "--job-id", "7"]);
     command.args(["--dispatcher-ip", "10.0.2.2"]);
     command.arg("--output").arg(lab.path("out")).arg("--tftp-dir").arg(&tftp);
+    // A lab has the USB devices that it says.
+    command.arg("--sysfs").arg(lab.path("sys"));
     run(&mut command, "", JOB)
 }
 

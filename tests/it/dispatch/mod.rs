@@ -6,6 +6,8 @@ pub(crate) mod definitions;
 pub(crate) mod dialogue;
 mod downloads;
 mod fastboot_tcp;
+mod flash;
+mod flash_programs;
 pub(crate) mod host_board;
 mod hostile;
 mod isolation;

@@ -275,3 +275,34 @@ ssh {options} -p 8022 -tt root@host01
         )
     );
 }
+
+#[test]
+fn a_chroot_of_a_machine_behind_ssh_is_entered_by_a_stand_ins_schroot() {
+    let lab = TestLab::new();
+    let notes = lab.path("notes").display().to_string();
+    let shell = SHELL.replace(
+        "*lava-test-runner*)",
+        "schroot*) echo \"$line\" >> NOTES; printf '(sid)';;\n  *lava-test-runner*)",
+    );
+    let ssh =
+        format!("case \"$*\" in *-tt*) ;; *) exit;; esac\n{}", shell.replace("NOTES", &notes));
+    stand_in(&lab, "ssh", &ssh);
+    stand_in(&lab, "scp", "true");
+    let device = "hostname: host01
+actions:
+  deploy: {methods: {ssh: {host: host01, user: root}}}
+  boot: {methods: {ssh: , schroot: }}
+";
+    let job = |chroot: &str| {
+        format!(
+            "{HEAD}- deploy: {{to: ssh, os: oe}}
+- boot: {{method: ssh, connection: ssh, prompts: ['board# ']}}
+- boot: {{method: schroot, schroot: {chroot}, prompts: ['\\(sid\\)board# ']}}
+{SMOKE}"
+        )
+    };
+    complete(&lab, &job("sid"), device);
+    assert_eq!(noted(&lab, "notes"), "schroot -c sid\n");
+    let done = dispatch(&lab, &job("'sid; reboot'"), device);
+    assert_eq!(done.status.code(), Some(2), "{done:?}");
+}

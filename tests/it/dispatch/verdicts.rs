@@ -12,7 +12,16 @@ use crate::common::{LIMIT, Process, TestLab, http, run, signal, wait_until};
 
 /// The dispatcher with a job, not started yet.
 fn dispatcher(lab: &TestLab, device: &str, more: &[&str]) -> Command {
-    let job = job(lab, |job| job);
+    dispatcher_of(lab, device, |job| job, more)
+}
+
+fn dispatcher_of(
+    lab: &TestLab,
+    device: &str,
+    change: impl Fn(String) -> String,
+    more: &[&str],
+) -> Command {
+    let job = job(lab, change);
     let mut command = lab.program("lava-dispatcher");
     command.args(["run", &job, "--device", device, "--job-id", "7", "--dispatcher-ip", "10.0.2.2"]);
     let tftp = lab.path("tftp");
@@ -75,7 +84,10 @@ fn a_failed_job_holds_its_board_for_people_until_it_is_told_to_go_on() {
     let serial = lab.start("lava-serial", args);
     let address = serial.address("http");
     let device = scripted_board::device(&lab, &format!("http://{address}/consoles/panda01"));
-    let mut job = Process::spawn(&mut dispatcher(&lab, &device, &["--pause-on-failure", "1h"]));
+    // The command line says for how long, whatever the job says.
+    let debug = |job| format!("{job}{DEBUG}");
+    let mut asks = dispatcher_of(&lab, &device, debug, &["--pause-on-failure", "1h"]);
+    let mut job = Process::spawn(&mut asks);
     wait_until(LIMIT, "the job is paused", || logged(&lab, "paused for 3600 s"));
     wait_until(LIMIT, "anybody may type", || {
         http(address, "GET", "/consoles/panda01", "").json()["holder"].is_null()
@@ -92,6 +104,22 @@ fn a_failed_job_holds_its_board_for_people_until_it_is_told_to_go_on() {
     let mut attach = lab.program("lava");
     let gone = run(attach.args(["attach", "7"]), "", LIMIT);
     assert!(text(&gone.stderr).contains("no job \"7\" is at a console"), "{}", text(&gone.stderr));
+}
+
+/// How a job asks to be held.
+const DEBUG: &str = "debug: {pause_on_failure: {hours: 2}}\n";
+
+#[test]
+fn a_job_says_itself_that_it_wants_to_be_held_when_it_fails() {
+    let lab = TestLab::new();
+    let (_board, device) = ScriptedBoard::start(&lab, Play::Panic);
+    let mut asks = dispatcher_of(&lab, &device, |job| format!("{job}{DEBUG}"), &[]);
+    let mut job = Process::spawn(&mut asks);
+    wait_until(LIMIT, "the job is paused", || logged(&lab, "paused for 7200 s"));
+    assert!(!lab.path("off").exists(), "the board was switched off");
+    signal(job.pid(), Signal::TERM);
+    assert_eq!(job.wait(LIMIT).code(), Some(1));
+    assert!(lab.path("off").exists(), "the board was not switched off");
 }
 
 #[test]

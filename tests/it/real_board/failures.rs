@@ -1,8 +1,12 @@
 //! Boards that do not come to where the job wants them: nobody waits for them to the end of its time.
 
+use std::fs;
+use std::path::{Path, PathBuf};
+
 use super::Bench;
 use super::job::{files, ramdisk_boot};
-use crate::common::job::{boot, job_file, shipped, smoke, test};
+use crate::common::job::{JOB, boot, job_file, shipped, smoke, test};
+use crate::common::wait_until;
 
 #[test]
 fn a_board_that_reboots_or_stands_at_another_prompt_is_told_with_what_was_seen_and_expected() {
@@ -28,6 +32,48 @@ fn a_board_that_reboots_or_stands_at_another_prompt_is_told_with_what_was_seen_a
         "\"board login: root\"",
     ];
     stands.assert_failed(1, "Job", &words);
+}
+
+#[test]
+fn a_board_that_does_not_boot_once_is_booted_again_and_its_tests_run_as_often_as_they_are_to() {
+    let bench = Bench::start().with_power();
+    let again = ramdisk_boot().replacen("method:", "failure_retry: 2\n    method:", 1);
+    let tests = test(&smoke(&["lava-test-case up --result pass"]));
+    let tests = tests.replacen("timeout:", "repeat: 2\n    timeout:", 1);
+    let watcher = bench.attach("mode=spy&user=watcher");
+    let done = std::thread::scope(|scope| {
+        let job = scope.spawn(|| {
+            bench.run(&shipped("qemu-uboot.yaml"), &job_file(&[&files(), &again, &tests]))
+        });
+        // What is deployed is whole when the board begins, and fetched after its boot loader has the network.
+        let begins = || watcher.heard().text().matches("U-Boot 20").count();
+        wait_until(JOB, "the board begins", || begins() == 1);
+        let ramdisk = ramdisk_in(&bench.board.tftp()).unwrap();
+        let aside = ramdisk.with_extension("whole");
+        fs::rename(&ramdisk, &aside).unwrap();
+        fs::write(&ramdisk, "no ramdisk at all\n".repeat(100)).unwrap();
+        wait_until(JOB, "it begins again", || begins() == 2 || job.is_finished());
+        fs::rename(&aside, &ramdisk).unwrap();
+        job.join().unwrap()
+    });
+    done.assert_passed(&["up"]);
+    assert_eq!(watcher.heard().text().matches("U-Boot 20").count(), 2, "{done:?}");
+    let ups = done.results().matches("  case: up\n").count();
+    assert_eq!(ups, 2, "{done:?}");
+    let failed =
+        |line: &serde_json::Value| line["msg"].to_string().contains("Wrong Ramdisk Image Format");
+    assert!(done.log().iter().any(failed), "{done:?}");
+}
+
+/// The ramdisk that a job has deployed somewhere below a folder.
+fn ramdisk_in(folder: &Path) -> Option<PathBuf> {
+    let entries: Vec<_> = fs::read_dir(folder).ok()?.flatten().map(|entry| entry.path()).collect();
+    let own = entries.iter().find(|path| {
+        path.is_file()
+            && path.file_name().is_some_and(|name| name.to_string_lossy().starts_with("ramdisk"))
+    });
+    own.cloned()
+        .or_else(|| entries.iter().filter(|path| path.is_dir()).find_map(|dir| ramdisk_in(dir)))
 }
 
 #[test]

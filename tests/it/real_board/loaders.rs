@@ -3,7 +3,7 @@
 
 use super::Bench;
 use crate::common::job::{LOGIN, boot, deploy, job_file, shipped, smoke, test};
-use crate::common::{LIMIT, NfsServer, boot_file, run};
+use crate::common::{LIMIT, NfsServer, boot_file, free_udp_port, run};
 
 /// A job that deploys, boots by a method with one of the device's lists of commands, and runs tests.
 fn job(deploy: &str, method: &str, commands: &str, steps: &[&str]) -> String {
@@ -194,4 +194,44 @@ fn ipxe_boots_a_root_over_nfs_that_stays_and_has_the_tests_for_as_long_as_the_jo
     bench.spied(&mut dispatcher).assert_passed(&["root", "written"]);
     assert!(root.join("written").exists(), "the root was another one");
     assert!(!root.join("lava-7").exists(), "the tests are still in a root that stays");
+}
+
+#[test]
+fn ipxe_gets_everything_from_the_jobs_own_tftp_server_and_mounts_a_root_of_its_own() {
+    let bench = Bench::of("ipxe").with_power();
+    let server = NfsServer::start(&bench.lab, "exported");
+    let port = free_udp_port();
+    // The board finds the server at a port that needs no privilege.
+    let dictionary = std::fs::read_to_string(server.device(&bench.lab, "x86-ipxe.yaml")).unwrap();
+    let at = dictionary.replace("tftp://{SERVER_IP}/", &format!("tftp://{{SERVER_IP}}:{port}/"));
+    assert_ne!(at, dictionary);
+    let device = bench.lab.write("device.yaml", &at);
+    let files = deploy(
+        "tftp",
+        &[
+            ("kernel", "amd64/Image", ""),
+            (
+                "ramdisk",
+                "amd64/nfs.cpio.gz",
+                ", compression: gz, install_overlay: false, install_modules: false",
+            ),
+            ("nfsrootfs", "amd64/root.tar.gz", ", compression: gz"),
+            ("modules", "amd64/modules.tar.gz", ", compression: gz"),
+        ],
+    );
+    let steps = [
+        "lava-test-case root --shell 'grep \"10.0.2.2:.* / nfs4\" /proc/mounts'",
+        "lava-test-case modules --shell 'test -n \"$(find /lib/modules -name \"overlay.ko*\")\"'",
+        "lava-test-case written --shell touch /written",
+    ];
+    let mut dispatcher = bench.lab.program("lava-dispatcher");
+    let job = bench.lab.write("job.yaml", &job(&files, "ipxe", "nfs", &steps));
+    dispatcher.args(["run", &job, "--device", &device, "--job-id", "7"]);
+    dispatcher.arg("--output").arg(bench.lab.path("output"));
+    dispatcher.arg("--lab").arg(bench.lab.path("lab.toml"));
+    dispatcher.args(["--dispatcher-ip", "10.0.2.2", "--tftp-listen", &format!("127.0.0.1:{port}")]);
+    dispatcher.arg("--nfs-dir").arg(bench.lab.path("exported"));
+    bench.spied(&mut dispatcher).assert_passed(&["root", "modules", "written"]);
+    let left = std::fs::read_dir(bench.lab.path("exported")).unwrap().count();
+    assert_eq!(left, 0, "the root is still there");
 }

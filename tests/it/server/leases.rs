@@ -7,7 +7,7 @@ use rustix::process::Signal;
 use serde_json::{Value, json};
 
 use super::{Rack, Server, lava, text};
-use crate::common::{Heard, LIMIT, Process, TestLab, http, signal, wait_until};
+use crate::common::{Heard, LIMIT, Process, TestLab, http, run, signal, wait_until};
 
 /// Who has leased a board, as its outlet knows.
 fn holder(rack: &Rack, board: &str) -> Value {
@@ -77,6 +77,59 @@ fn boards_go_round_and_their_outlets_know_over_restarts_of_everything() {
     let ended = server.get("/requests/2");
     assert_eq!((&ended["state"], &ended["ending"]), (&"ended".into(), &"taken".into()));
     drop(rack.serial);
+}
+
+#[test]
+fn what_is_reserved_tells_every_way_there_and_one_goes_in_and_gives_it_back() {
+    let lab = TestLab::new();
+    let server = Server::start(&lab);
+    let rack = Rack::with_boards(&lab, &server);
+    let ways = ["address=192.0.2.7", "ssh-port=2222", "ssh-user=debian"];
+    let set: Vec<_> = ways.iter().flat_map(|way| ["--attribute", way]).collect();
+    let (code, _, err) =
+        lava(&lab, &server, "root", &[&["board", "set", "panda01"], &set[..]].concat());
+    assert_eq!(code, 0, "{err}");
+    let mut command = lab.program("lava");
+    command.args(["reserve", "name=panda01", "--for", "1h", "--console", "--release"]);
+    command.env("LAVA_USER", "alice").env("LAVA_SERVER", server.url());
+    let output = run(&mut command, "~$who\n~$status\n", LIMIT);
+    let (out, err) = (text_of(&output.stdout), text_of(&output.stderr));
+    assert!(output.status.success(), "{out}{err}");
+    let page = format!("  {}/ui/boards/panda01\n", server.url());
+    let ways =
+        ["  lava-console panda01\n  ssh -p 2222 debian@192.0.2.7\n  lava reset panda01\n", &page];
+    assert!(out.starts_with("panda01 is yours until 20") && out.contains(&ways.concat()), "{out}");
+    assert!(err.contains("alice") && err.contains("request 1 is over; it had panda01"), "{err}");
+    assert_eq!(server.get("/requests/1")["state"], "ended");
+    wait_until(LIMIT, "its outlet knows", || holder(&rack, "panda01").is_null());
+}
+
+fn text_of(bytes: &[u8]) -> String {
+    String::from_utf8(bytes.to_vec()).unwrap()
+}
+
+#[test]
+fn who_leases_a_board_of_the_servers_has_it_there_or_not_at_all() {
+    let lab = TestLab::new();
+    let server = Server::start(&lab);
+    let rack = Rack::with_boards(&lab, &server);
+    let (code, out, err) = lava(&lab, &server, "alice", &["lease", "panda01", "--for", "1h"]);
+    assert!(code == 0 && out.starts_with("panda01 is yours until 20"), "{out}{err}");
+    assert_eq!(holder(&rack, "panda01"), "alice");
+    let first = server.get("/requests/1")["until_us"].clone();
+    let (code, _, err) = lava(&lab, &server, "bob", &["lease", "panda0*", "--for", "1h"]);
+    assert!(code == 4 && err.contains("panda01: ") && err.contains("is alice's until"), "{err}");
+    assert!(err.contains("lava reserve name=panda01 waits"), "{err}");
+    assert_eq!(server.get("/boards/panda02")["lease"]["holder"], "bob");
+    // Again is longer, and of the same request.
+    let (code, out, err) = lava(&lab, &server, "alice", &["lease", "panda01", "--for", "3h"]);
+    assert_eq!(code, 0, "{out}{err}");
+    let now = server.get("/boards/panda01")["lease"].clone();
+    assert_eq!((&now["id"], now["until_us"].as_u64() > first.as_u64()), (&json!(1), true));
+    let waiting = server.get("/requests").to_string();
+    assert!(!waiting.contains("waiting"), "{waiting}");
+    assert_eq!(lava(&lab, &server, "alice", &["release", "panda01"]).0, 0);
+    wait_until(LIMIT, "its outlet knows", || holder(&rack, "panda01").is_null());
 }
 
 #[test]

@@ -69,7 +69,7 @@ impl Action for WaitQdl {
             let usb = context.device.qdl.usb.clone();
             if usb.is_known() {
                 context.log.waits_for(Some(usb.to_string()));
-                usb.there().await;
+                usb.there(context.settings.sysfs.as_deref()).await;
             }
             Ok(())
         })

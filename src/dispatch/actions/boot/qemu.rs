@@ -1,6 +1,6 @@
 //! `boot-image-retry` and what is in it: a QEMU of the job's own, up to its shell.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use futures_util::future::BoxFuture;
@@ -11,7 +11,8 @@ use crate::dispatch::action::{Action, Running, Scene};
 use crate::dispatch::actions::deploy::extract_nfsrootfs::ROOT;
 use crate::dispatch::context::Context;
 use crate::dispatch::error::Error;
-use crate::dispatch::job::{Artefact, Block, Boot, Kind};
+use crate::dispatch::host::{self, Started};
+use crate::dispatch::job::{Artefact, Block, Boot, Container, Kind};
 use crate::dispatch::qemu::{Machine, Qemu, command, console, trust};
 use crate::dispatch::registry;
 use crate::dispatch::session::Session;
@@ -26,6 +27,9 @@ use crate::model::event::Phase;
 const WATCHED: Duration = Duration::from_millis(500);
 /// The method of a QEMU whose root is on NFS.
 const NFS: &str = "qemu-nfs";
+/// Devices of this host that a QEMU in a container has, where they are.
+const KVM: &str = "/dev/kvm";
+const TUN: &str = "/dev/net/tun";
 /// The artefact that is QEMU's own firmware.
 const FIRMWARE: &str = "uefi";
 
@@ -104,13 +108,13 @@ impl Action for ExecuteQemu {
             let method = &self.boot.method;
             console::check(checks);
             match checks.device.qemu(method).map(|qemu| qemu.command.clone()) {
-                Some(command) if !command.is_empty() => checks.program(&command),
+                Some(command) if !command.is_empty() => match &self.boot.container {
+                    Some(_) => checks.program("docker"),
+                    None => checks.program(&command),
+                },
                 _ => checks.fault(format!(
                     "the device ({file}) has no \"actions: boot: methods: {method}: parameters: command\""
                 )),
-            }
-            if self.boot.container.is_some() {
-                checks.fault("QEMU in a container (\"docker\") is not started yet");
             }
             if method == NFS {
                 if checks.device.qemu(method).is_some_and(|qemu| qemu.append.is_none()) {
@@ -143,7 +147,10 @@ impl Action for ExecuteQemu {
         Box::pin(async move {
             let missing = || Error::Configuration("the device has no qemu".into());
             let qemu = context.device.qemu(&self.boot.method).cloned().ok_or_else(missing)?;
-            let line = self.line(&qemu, context)?;
+            let mut line = self.line(&qemu, context)?;
+            if let Some(container) = &self.boot.container {
+                line = contained(container, line, context).await;
+            }
             if !qemu.trust_jobs {
                 check_disks(&self.images, context)?;
             }
@@ -155,6 +162,49 @@ impl Action for ExecuteQemu {
             Ok(())
         })
     }
+}
+
+/// The words that start QEMU in a container, which sees the job's files by the same names. One that a try before
+/// this has left is removed.
+async fn contained(container: &Container, line: Vec<String>, context: &mut Context) -> Vec<String> {
+    let name = format!("lava-docker-qemu-{}-{}", context.settings.job_id, context.now.level);
+    let started = Started::here(name.clone());
+    if context.containers.contains(&started) {
+        host::remove_container(&started, context).await;
+    } else {
+        context.add_container(started).await;
+    }
+    let mut folders = vec![context.scratch()];
+    folders.extend(context.settings.nfs_dir.clone());
+    let devices = [KVM, TUN].into_iter().filter(|device| Path::new(device).exists());
+    let devices: Vec<&str> = devices.collect();
+    container_words(container, &name, &folders, &devices, &context.settings.job_id, line)
+}
+
+/// Those words; QEMU's input and output are docker's.
+fn container_words(
+    container: &Container,
+    name: &str,
+    folders: &[PathBuf],
+    devices: &[&str],
+    job_id: &str,
+    line: Vec<String>,
+) -> Vec<String> {
+    let pull = if container.local { "--pull=never" } else { "--pull=missing" };
+    let run = ["docker", "run", "--rm", "--init", "--interactive", pull];
+    let mut words: Vec<String> = run.map(ToOwned::to_owned).into();
+    words.push(format!("--name={name}"));
+    words.extend(container.options(job_id));
+    words.extend(devices.iter().map(|device| format!("--device={device}")));
+    for folder in folders.iter().map(|folder| folder.display()) {
+        words.push(format!("--volume={folder}:{folder}"));
+    }
+    words.extend(["--".to_owned(), container.image.clone()]);
+    let mut line = line.into_iter();
+    let program = line.next();
+    words.extend(container.binary.clone().or(program));
+    words.extend(line);
+    words
 }
 
 /// Starts a QEMU behind the board's line; one that runs is killed before.

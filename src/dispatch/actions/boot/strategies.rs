@@ -9,6 +9,7 @@ use super::docker::docker_steps;
 use super::fastboot::fastboot_steps;
 use super::from_media::FromMedia;
 use super::fvp::fvp_steps;
+use super::gdb::gdb_steps;
 use super::installer::installer_steps;
 use super::kexec::CallKexec;
 use super::mcu::{cmsis_steps, dfu_steps, jlink_steps, musca_steps, openocd_steps, pyocd_steps};
@@ -21,6 +22,7 @@ use super::reset_device::ResetDevice;
 use super::ssh::{SchrootLogin, ssh_steps};
 use super::uboot::UbootAction;
 use super::uefi::{uefi_menu_steps, uefi_steps};
+use super::uuu::uuu_steps;
 use crate::dispatch::action::{Action, Scene};
 use crate::dispatch::actions::Group;
 use crate::dispatch::job::Boot;
@@ -52,7 +54,9 @@ pub fn boot(boot: &Boot) -> Option<Box<dyn Action>> {
         "jlink" => Group::retry("boot-jlink-image", jlink_steps),
         "pyocd" => Group::retry("boot-pyocd-image", pyocd_steps),
         "openocd" => Group::retry("boot-openocd-image", openocd_steps),
-        "dfu" => Group::retry("boot-dfu-image", dfu_steps),
+        "dfu" => Group::retry("boot-dfu-retry", dfu_steps),
+        "gdb" => Group::once("boot-gdb", gdb_steps),
+        "uuu" => Group::retry("uuu-boot-retry", uuu_steps),
         "qdl" => Group::retry("boot-qdl-retry", qdl_steps),
         _ => return None,
     })
@@ -82,7 +86,7 @@ pub(super) fn commands(boot: &Boot) -> BootloaderCommands {
 }
 
 /// `reset-connection`: a connection of its own for what follows.
-fn reset_connection() -> Box<dyn Action> {
+pub(super) fn reset_connection() -> Box<dyn Action> {
     Group::once("reset-connection", |_| {
         vec![Box::new(DisconnectDevice), Box::new(Connect::device())]
     })

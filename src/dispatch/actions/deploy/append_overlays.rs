@@ -175,7 +175,10 @@ fn base(artefact: &Artefact) -> String {
 }
 
 /// Runs a program on a file of the job's. Killed when dropped, with what it has started.
-pub(super) async fn run(mut command: Command, file: &Path) -> Result<(), Error> {
+pub(in crate::dispatch::actions) async fn run(
+    mut command: Command,
+    file: &Path,
+) -> Result<(), Error> {
     let name = command.as_std().get_program().to_string_lossy().into_owned();
     command.env("LC_ALL", "C").stdout(Stdio::null()).stderr(Stdio::piped());
     let failed = |error: io::Error| Error::Infrastructure(format!("{name}: {error}"));

@@ -6,6 +6,8 @@ use std::process::Stdio;
 use futures_util::future::BoxFuture;
 
 use super::append_overlays::{AppendOverlays, overlay_artefacts};
+use super::postprocess::{SCHEME, predownloaded};
+use super::usb_disk::RECOVERY;
 use crate::dispatch::action::{Action, Running, Scene};
 use crate::dispatch::ahead::Fetching;
 use crate::dispatch::context::Context;
@@ -16,12 +18,12 @@ use crate::image::{Digest, Fetch, FetchError, Got, Wanted, unpack};
 use crate::sys::{Program, Reach, confined};
 
 #[derive(Debug)]
-pub(super) struct DownloadRetry {
+pub(in crate::dispatch::actions) struct DownloadRetry {
     artefact: Artefact,
 }
 
 impl DownloadRetry {
-    pub(super) fn new(artefact: Artefact) -> Self {
+    pub(in crate::dispatch::actions) fn new(artefact: Artefact) -> Self {
         Self { artefact }
     }
 }
@@ -69,7 +71,10 @@ impl Action for Download {
 
     fn validate<'a>(&'a self, checks: &'a mut Checks) -> BoxFuture<'a, ()> {
         Box::pin(async move {
-            checks.url(&self.artefact.url, &self.artefact.headers).await;
+            // What is downloaded before is not there yet.
+            if !self.is_there() {
+                checks.url(&self.artefact.url, &self.artefact.headers).await;
+            }
             if let Some([name, ..]) = self.unpacker() {
                 checks.program(name);
             }
@@ -85,7 +90,9 @@ impl Action for Download {
 
     fn ahead(&self, context: &mut Context) {
         // What is wrong is told when it has its turn.
-        if let Ok(fetching) = self.fetching(context) {
+        if !self.is_there()
+            && let Ok(fetching) = self.fetching(context)
+        {
             context.ahead.files.begin(fetching);
         }
     }
@@ -94,8 +101,18 @@ impl Action for Download {
         Box::pin(async move {
             let Artefact { name, url, checksum, .. } = &self.artefact;
             let (file, fetching) = self.fetching(context)?;
-            let got = context.ahead.files.end((file.clone(), fetching)).await?;
-            let (size, from) = (got.size, if got.cached { " (from the cache)" } else { "" });
+            let (size, from) = match self.is_there() {
+                true => {
+                    drop(fetching);
+                    let from = predownloaded(url, context)?;
+                    let failed = |error| Error::Infrastructure(format!("{url}: {error}"));
+                    (std::fs::copy(from, &file).map_err(failed)?, "")
+                }
+                false => {
+                    let got = context.ahead.files.end((file.clone(), fetching)).await?;
+                    (got.size, if got.cached { " (from the cache)" } else { "" })
+                }
+            };
             context.log.info(format!("{name}: {size} bytes from {url}{from}"));
             context.fact("size", size.to_string());
             if let Some(Checksum::Md5(expected)) = checksum {
@@ -117,6 +134,11 @@ impl Action for Download {
 }
 
 impl Download {
+    /// Whether an earlier block of the job has downloaded it.
+    fn is_there(&self) -> bool {
+        self.artefact.url.starts_with(SCHEME)
+    }
+
     /// The file, whose folder is made, and what fetches it.
     fn fetching(&self, context: &Context) -> Result<(PathBuf, Fetching<Got>), Error> {
         let Artefact { name, url, headers, checksum, .. } = self.artefact.clone();
@@ -142,9 +164,9 @@ impl Download {
     }
 
     /// What unpacks the file, when it is not deployed as it comes. The kernel unpacks a ramdisk, and
-    /// the overlay goes beside it.
+    /// the overlay goes beside it; a recovery image is many files.
     fn unpacker(&self) -> Option<&'static [&'static str]> {
-        if self.artefact.name == "ramdisk" {
+        if matches!(self.artefact.name.as_str(), "ramdisk" | RECOVERY) {
             return None;
         }
         match self.artefact.compression? {

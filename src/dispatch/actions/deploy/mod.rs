@@ -41,9 +41,14 @@ mod test_overlay;
 mod tftp;
 mod tmpfs;
 mod url_repo;
+mod usb_disk;
+mod usbg;
 mod vexpress;
 
+pub(super) use append_overlays::run as run_on;
 pub(super) use compress_overlay::complete;
+pub(super) use download::DownloadRetry;
 pub(in crate::dispatch) use git_repo::{Wanted as Repository, clone as clone_repository};
 pub(super) use lava_overlay::CreateOverlay;
+pub(super) use postprocess::{FOLDER as DOWNLOADS, folder as downloads_folder};
 pub use strategies::deploy;

@@ -1,15 +1,19 @@
 //! The ways of deploying, by the name of the method: the steps of each, in LAVA's order.
 
+use super::apply_overlay_image::ApplyOverlayImage;
 use super::docker::docker_steps;
+use super::download::DownloadRetry;
 use super::fastboot::fastboot_steps;
 use super::mcu::{mps_steps, musca_steps};
 use super::nbd::nbd_steps;
 use super::nfs::nfs_steps;
 use super::parts::{Actions, device_env, downloads, overlay};
+use super::postprocess::Downloads;
 use super::qdl::qdl_steps;
 use super::scp_overlay::ssh_steps;
 use super::storage::{storage_steps, ums_steps};
 use super::tmpfs::DeployImages;
+use super::usbg::UsbGadget;
 use super::vexpress::vexpress_steps;
 use super::{flasher, installer, qemu_nfs, tftp};
 use crate::dispatch::action::{Action, Scene};
@@ -30,11 +34,12 @@ pub fn deploy(deploy: &Deploy) -> Option<Box<dyn Action>> {
         "ssh" => Group::once("scp-overlay", ssh_steps),
         "overlay" => Group::once("overlay-deploy", overlay_steps),
         "download" => Group::once("download-deploy", downloads),
-        "downloads" => Group::once("downloads", super::postprocess::downloads_steps),
+        "downloads" => Box::new(Downloads::new(deploy)),
         "fastboot" => Group::once("fastboot-deploy", fastboot_steps),
         "flasher" => Group::retry("deploy-flasher-retry", flasher::steps),
         "fvp" => Group::once("fvp-deploy", fvp_steps),
         "avh" => Group::once("deploy-avh", fvp_steps),
+        "usbg-ms" => Box::new(UsbGadget),
         "uuu" => Group::once("uuu-deploy", uuu_steps),
         "docker" => Group::once("deploy-docker", docker_steps),
         "vemsd" => Group::retry("vexpress-fw-deploy-retry", vexpress_steps),
@@ -51,7 +56,16 @@ fn fvp_steps(scene: &Scene<'_>) -> Actions {
 }
 
 fn uuu_steps(scene: &Scene<'_>) -> Actions {
-    [overlay(scene), downloads(scene), device_env(scene)].into_iter().flatten().collect()
+    let mut steps = overlay(scene);
+    for artefact in scene.deploy().artefacts {
+        steps.push(Box::new(DownloadRetry::new(artefact.clone())));
+        if artefact.apply_overlay && scene.has_tests() {
+            let sparse = artefact.sparse;
+            steps.push(Box::new(ApplyOverlayImage { image: Some(artefact), sparse }));
+        }
+    }
+    steps.extend(device_env(scene));
+    steps
 }
 
 fn overlay_steps(scene: &Scene<'_>) -> Actions {

@@ -13,7 +13,7 @@ use super::shell::run_tests;
 use crate::dispatch::action::{Action, Running, Scene};
 use crate::dispatch::actions::ReadFeedback;
 use crate::dispatch::actions::boot::overlay_folder;
-use crate::dispatch::actions::deploy::CreateOverlay;
+use crate::dispatch::actions::deploy::{CreateOverlay, DOWNLOADS, downloads_folder};
 use crate::dispatch::connection::Program;
 use crate::dispatch::context::Context;
 use crate::dispatch::device::{Device, TestContainer};
@@ -32,6 +32,8 @@ const PROMPT: (&str, &str) = ("docker-test-shell:$ ", r"docker-test-shell:\$ ");
 #[derive(Debug)]
 pub struct DockerTest {
     pub container: Container,
+    /// Whose downloads it has, if not its own.
+    pub downloads_namespace: Option<String>,
 }
 
 /// `lava-docker-test-set-environment`: what tells the tests of the board.
@@ -42,6 +44,7 @@ struct SetEnvironment;
 #[derive(Debug)]
 struct DockerTestShell {
     container: Container,
+    downloads_namespace: Option<String>,
     stage: usize,
     /// In a job for several boards it has another name.
     multinode: bool,
@@ -55,6 +58,7 @@ impl Action for DockerTest {
     fn populate(&self, scene: &Scene<'_>) -> Vec<Box<dyn Action>> {
         let shell = DockerTestShell {
             container: self.container.clone(),
+            downloads_namespace: self.downloads_namespace.clone(),
             stage: scene.stage(),
             multinode: scene.job.multinode.is_some(),
         };
@@ -113,7 +117,9 @@ impl Action for DockerTestShell {
             let missing = || Error::Bug("there is no overlay".into());
             let folder = overlay_folder("container", context)?.ok_or_else(missing)?;
             let overlay = format!("{}{lava_dir}:{lava_dir}", folder.display());
-            let words = words(&self.container, &context.device.docker_test, &id, &name, &overlay);
+            let downloads = self.downloads(context);
+            let volumes = [overlay].into_iter().chain(downloads).collect::<Vec<_>>();
+            let words = words(&self.container, &context.device.docker_test, &id, &name, &volumes);
             context.log.info(format!("host: {}", words.join(" ")));
             let options = context.device.docker_test.global.clone();
             let container = Started { name, options };
@@ -131,6 +137,13 @@ impl Action for DockerTestShell {
 }
 
 impl DockerTestShell {
+    /// The folder with what a block `to: downloads` of the namespace has fetched, if one has.
+    fn downloads(&self, context: &Context) -> Option<String> {
+        let namespace = self.downloads_namespace.as_ref().unwrap_or(&context.now.namespace);
+        let folder = downloads_folder(namespace, context);
+        folder.is_dir().then(|| format!("{}:{DOWNLOADS}", folder.display()))
+    }
+
     async fn tests(&self, context: &mut Context) -> Result<(), Error> {
         let prompt = Patterns::new([PROMPT.1]).map_err(Error::Bug)?;
         // The image may have to be fetched first, for which there is all of the action's time.
@@ -181,7 +194,7 @@ fn words(
     device: &TestContainer,
     job_id: &str,
     name: &str,
-    overlay: &str,
+    volumes: &[String],
 ) -> Vec<String> {
     let texts = |words: &[&str]| words.iter().map(|word| (*word).to_owned()).collect::<Vec<_>>();
     [
@@ -194,7 +207,8 @@ fn words(
         vec![format!("--name={name}"), format!("--env=PS1={}", PROMPT.0)],
         container.options(job_id),
         texts(&["--volume=/dev/bus/usb:/dev/bus/usb", "--device-cgroup-rule=c 189:* rmw"]),
-        vec![format!("--volume={overlay}"), "--".into(), container.image.clone()],
+        volumes.iter().map(|volume| format!("--volume={volume}")).collect(),
+        vec!["--".into(), container.image.clone()],
         texts(&["bash", "--norc", "-i"]),
     ]
     .concat()
@@ -215,7 +229,7 @@ mod tests {
         let device =
             TestContainer { global: vec!["--context=lab".into()], run: vec!["--memory=1g".into()] };
         assert_eq!(
-            words(&container, &device, "7", "n", "/x/lava-7:/lava-7").join(" "),
+            words(&container, &device, "7", "n", &["/x/lava-7:/lava-7".into()]).join(" "),
             "docker --context=lab run --memory=1g --rm --init --interactive --tty --pull=missing --name=n \
              --env=PS1=docker-test-shell:$  --network=container:model-lava-7 --device=/dev/kvm \
              --volume=/dev/bus/usb:/dev/bus/usb --device-cgroup-rule=c 189:* rmw \

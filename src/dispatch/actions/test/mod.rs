@@ -9,6 +9,7 @@ mod interactive;
 mod monitor;
 mod pattern;
 mod retry;
+mod services;
 mod shell;
 
 pub use account::Account;
@@ -16,6 +17,8 @@ pub use docker::DockerTest;
 pub use interactive::InteractiveRetry;
 pub use monitor::MonitorRetry;
 pub use retry::TestRetry;
+pub use services::Services;
+pub(super) use services::stop_services;
 
 #[cfg(test)]
 mod tests;

@@ -91,6 +91,9 @@ pub struct RunArgs {
     /// kept until the job is cancelled.
     #[arg(long)]
     leave_on: bool,
+    /// Where the kernel shows this host's USB devices [default: /sys]; a container may have it elsewhere.
+    #[arg(long, value_name = "DIR")]
+    sysfs: Option<PathBuf>,
     /// Begin the job only if nobody has begun it in this output folder: how workers run jobs.
     #[arg(long, hide = true)]
     claim: bool,
@@ -136,6 +139,7 @@ impl RunArgs {
             output,
             pause_on_failure: self.pause_on_failure,
             leave_on: self.leave_on,
+            sysfs: self.sysfs,
         };
         if self.validate {
             for loaded in &all {

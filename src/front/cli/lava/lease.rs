@@ -7,16 +7,27 @@ use futures_util::future::join_all;
 use serde::Serialize;
 
 use super::queue::{ended, lease_of};
+use super::reserve::{sentence, settled};
 use super::several::{Boards, outcome};
 use super::{Context, LabArgs};
 use crate::client::lab::{Board, Lab};
 use crate::client::server::LabServer;
 use crate::client::{Login, control, lease};
-use crate::model::{Failure, Kind, Lease, LeaseRequest, Name, Right, goes_by, units};
+use crate::model::{
+    BoardRequest, Failure, Kind, Lease, LeaseChange, LeaseRequest, Name, RequestState, Right,
+    goes_by, units,
+};
 use crate::wire::attach::Session;
 use crate::wire::request::{OfSession, Text};
 
+/// An outlet is told of a lease of the server's within this time, or when it is there again.
+const READY: Duration = Duration::from_secs(5);
+const LOOK: Duration = Duration::from_millis(50);
+
 /// Leases boards: nobody else switches their power without force, and everybody sees whose they are.
+///
+/// Of a lab with a lava-server they are the server's leases, as those of lava reserve, which waits for its turn;
+/// this takes what is free now.
 ///
 /// Asked again, the lease goes on from now for the new time. It ends by itself, or with lava release.
 /// It is of the whole board; what somebody types at its console is not held up (lava-console --exclusive
@@ -79,6 +90,8 @@ struct Released {
 
 pub(super) async fn lease(args: LeaseArgs, ctx: &Context) -> Result<(), Failure> {
     let boards = args.boards.select(ctx, Right::Write).await?;
+    let names: Vec<String> = boards.iter().map(|board| board.name.to_string()).collect();
+    let server = &server_with(&args.boards.locate(ctx)?, &names).await;
     let request = &LeaseRequest {
         user: Some(ctx.user().to_owned()),
         length: format!("{}ms", args.length.as_millis()),
@@ -86,6 +99,10 @@ pub(super) async fn lease(args: LeaseArgs, ctx: &Context) -> Result<(), Failure>
         reason: args.reason,
     };
     let take = |board: Board| async move {
+        if let Some(server) = server {
+            let taken = take_of(server, &board.name, request, ctx).await;
+            return (board.name, taken);
+        }
         let none = || {
             let what = "it has no outlet, and leases are kept by lava-power";
             Failure::new(Kind::User, what).hint("lava-console --exclusive keeps its console")
@@ -106,6 +123,65 @@ pub(super) async fn lease(args: LeaseArgs, ctx: &Context) -> Result<(), Failure>
         ctx.print(format!("{board} is yours until {until}\n").as_bytes()).await?;
     }
     failed
+}
+
+/// The server whose boards these are: the one that is named, or this host's.
+async fn server_with(lab: &Lab, boards: &[String]) -> Option<LabServer> {
+    match lab {
+        Lab::Server(endpoint) => Some(LabServer::new(endpoint.clone(), Login::default())),
+        Lab::Host(dir) => {
+            let server = LabServer::at(dir)?;
+            for board in boards {
+                server.board(board).await.ok()?;
+            }
+            Some(server)
+        }
+        Lab::File(_) | Lab::For(..) => None,
+    }
+}
+
+/// Leases a board of a server's, now or not at all.
+async fn take_of(
+    server: &LabServer,
+    board: &Name,
+    asked: &LeaseRequest,
+    ctx: &Context,
+) -> Result<Lease, Failure> {
+    let has = server.board(board.as_str()).await?.lease;
+    let mut request = match has.filter(|has| goes_by(&has.lease.holder, ctx.user())) {
+        Some(has) => {
+            let (length, user) = (Some(asked.length.clone()), asked.user.clone());
+            server.change(has.id, "extend", &LeaseChange { length, user, to: None }).await?
+        }
+        None => {
+            let new = BoardRequest {
+                spec: format!("name={board}"),
+                length: asked.length.clone(),
+                reason: asked.reason.clone(),
+                user: asked.user.clone(),
+                patience: Some("1m".into()),
+                ..BoardRequest::default()
+            };
+            settled(server, server.submit(&new).await?).await?
+        }
+    };
+    if request.state != RequestState::Leased {
+        server.release(request.id, ctx.user(), None).await?;
+        let hint = format!("lava reserve name={board} waits for its turn");
+        return Err(Failure::new(Kind::Refused, sentence(&request)).hint(hint));
+    }
+    let until = tokio::time::Instant::now() + READY;
+    while !request.ready && tokio::time::Instant::now() < until {
+        tokio::time::sleep(LOOK).await;
+        request = server.request(request.id).await?;
+    }
+    Ok(Lease {
+        holder: request.user,
+        shared_with: request.shared_with,
+        since_us: request.since_us.unwrap_or(0),
+        until_us: request.until_us.unwrap_or(0),
+        reason: request.reason,
+    })
 }
 
 pub(super) async fn release(args: ReleaseArgs, ctx: &Context) -> Result<(), Failure> {

@@ -157,7 +157,7 @@ pub fn run(args: LavaArgs) -> ExitCode {
         Verb::Group(args) => wait(user::group(args, &ctx)),
         Verb::User(args) => wait(user::user(args, &ctx)),
         Verb::Queue(args) => wait(queue::queue(args, &ctx)),
-        Verb::Reserve(args) => wait(reserve::run(args, &ctx)),
+        Verb::Reserve(args) => return reserve::run(args, &ctx),
         Verb::Share(args) => wait(queue::share(args, &ctx)),
         Verb::Submit(args) => wait(submit::run(args, &ctx)),
         Verb::Unshare(args) => wait(queue::unshare(args, &ctx)),
@@ -165,6 +165,11 @@ pub fn run(args: LavaArgs) -> ExitCode {
         Verb::Serial(args) => wait(serial::run(args, &ctx)),
         Verb::Token(args) => wait(token::run(args, &ctx)),
     };
+    exit(ended)
+}
+
+/// Says what a verb has failed with.
+fn exit(ended: Result<(), Failure>) -> ExitCode {
     match ended {
         // Somebody may have ended what they could not read any more.
         Err(failure) if failure.kind == Kind::Interrupted => last_words::exit(failure),
@@ -199,7 +204,7 @@ impl LabVerb {
 }
 
 /// Runs a verb that talks to daemons.
-fn wait(verb: impl Future<Output = Result<(), Failure>>) -> Result<(), Failure> {
+fn wait<T>(verb: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(|error| Failure::from_error(Kind::Infra, &error))?;
     let ended = runtime.block_on(verb);

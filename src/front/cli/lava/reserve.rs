@@ -1,14 +1,16 @@
 //! `lava reserve`: to have a board like this, as soon as there is one.
 
+use std::process::ExitCode;
 use std::time::Duration;
 
-use clap::Args;
+use clap::{Args, Parser as _};
 use jiff::Timestamp;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::time::Instant;
 
-use super::Context;
 use super::board::ServerArg;
+use super::queue::ended;
+use super::{Context, console, exit, wait as run_to_end};
 use crate::client::server::LabServer;
 use crate::model::{
     BoardInfo, BoardRequest, Ending, Failure, Kind, Name, RequestInfo, RequestState, Waiting, units,
@@ -58,12 +60,55 @@ pub(super) struct ReserveArgs {
     /// Do not wait: lava queue and lava why tell what becomes of it.
     #[arg(long)]
     no_wait: bool,
+    /// Then go to the console, as lava-console does; to those of several boards side by side.
+    #[arg(long, conflicts_with_all = ["no_wait", "start", "json"])]
+    console: bool,
+    /// Give the boards back when one leaves the console.
+    #[arg(long, requires = "console")]
+    release: bool,
     #[command(flatten)]
     server: ServerArg,
 }
 
-pub(super) async fn run(args: ReserveArgs, ctx: &Context) -> Result<(), Failure> {
-    let server = args.server.locate()?;
+/// Runs the verb; everything is already said when it returns.
+pub(super) fn run(args: ReserveArgs, ctx: &Context) -> ExitCode {
+    let (console, release) = (args.console, args.release);
+    let reserved = run_to_end(async {
+        let server = args.server.locate()?;
+        let request = reserve(args, &server, ctx).await?;
+        Ok((server, request))
+    });
+    let (server, request) = match reserved {
+        Ok(reserved) if console => reserved,
+        other => return exit(other.map(|_| ())),
+    };
+    // Whoever leaves it by a signal leaves it, too.
+    let left = console::run(console_of(&server, &request));
+    if release {
+        let given_back = run_to_end(async {
+            let over = server.release(request.id, ctx.user(), None).await?;
+            ctx.note(&format!("request {} {}", over.id, ended(&over))).await;
+            Ok(())
+        });
+        if given_back.is_err() {
+            return exit(given_back);
+        }
+    }
+    left
+}
+
+/// The consoles of what one has.
+fn console_of(server: &LabServer, request: &RequestInfo) -> console::ConsoleArgs {
+    let (boards, url) = (request.boards.iter().map(ToString::to_string), server.url());
+    let words = ["lava-console".into(), "--server".into(), url, "--".into()];
+    console::ConsoleArgs::parse_from(words.into_iter().chain(boards))
+}
+
+async fn reserve(
+    args: ReserveArgs,
+    server: &LabServer,
+    ctx: &Context,
+) -> Result<RequestInfo, Failure> {
     let waits = !args.no_wait && args.start.is_none();
     let specs = specs(&args.words);
     let several = specs.len() > 1;
@@ -87,17 +132,19 @@ pub(super) async fn run(args: ReserveArgs, ctx: &Context) -> Result<(), Failure>
     let request = server.submit(&asked).await?;
     let id = request.id;
     let request = match waits {
-        true => wait(&server, request, ctx).await?,
-        false => settled(&server, request).await?,
+        true => wait(server, request, ctx).await?,
+        false => settled(server, request).await?,
     };
     if args.server.json {
-        return ctx.print_json(&request).await;
+        ctx.print_json(&request).await?;
+        return Ok(request);
     }
     let text = match request.state {
-        RequestState::Leased => connect(&server, &request).await?,
+        RequestState::Leased => connect(server, &request).await?,
         _ => format!("request {id}: {}\n", sentence(&request)),
     };
-    ctx.print(text.as_bytes()).await
+    ctx.print(text.as_bytes()).await?;
+    Ok(request)
 }
 
 /// A description for each board: words belong to one, until there is a `+`.
@@ -206,7 +253,10 @@ async fn turn(
 }
 
 /// What becomes of a request at once.
-async fn settled(server: &LabServer, request: RequestInfo) -> Result<RequestInfo, Failure> {
+pub(super) async fn settled(
+    server: &LabServer,
+    request: RequestInfo,
+) -> Result<RequestInfo, Failure> {
     let mut request = request;
     for _ in 0..20 {
         let why = request.waiting.as_ref().map(|waiting| waiting.why.as_str());
@@ -227,17 +277,28 @@ async fn connect(server: &LabServer, request: &RequestInfo) -> Result<String, Fa
     let are = if names.len() == 1 { "is" } else { "are" };
     let mut text =
         format!("{} {are} yours until {until} (request {})\n", names.join(", "), request.id);
+    let pages = Some(server.url()).filter(|url| url.starts_with("http"));
     for name in &names {
-        let BoardInfo { console_url, outlet_url, .. } = server.board(name).await?;
-        if console_url.is_some() {
-            text.push_str(&format!("  lava-console {name}\n"));
-        }
-        if outlet_url.is_some() {
-            text.push_str(&format!("  lava reset {name}\n"));
-        }
+        let board = server.board(name).await?;
+        let ways = [
+            board.console_url.is_some().then(|| format!("lava-console {name}")),
+            ssh(&board),
+            board.outlet_url.is_some().then(|| format!("lava reset {name}")),
+            board.dictionary.is_some().then(|| format!("lava boot {name} --image …")),
+            pages.as_ref().map(|url| format!("{url}/ui/boards/{name}")),
+        ];
+        ways.iter().flatten().for_each(|way| text.push_str(&format!("  {way}\n")));
     }
     text.push_str(&format!("  lava release {}\n", names.join(" ")));
     Ok(text)
+}
+
+/// How to get to a board's system by SSH, where its attributes say that.
+fn ssh(board: &BoardInfo) -> Option<String> {
+    let attribute = |key| board.attributes.get(key).map(String::as_str);
+    let (address, user) = (attribute("address")?, attribute("ssh-user").unwrap_or("root"));
+    let port = attribute("ssh-port").map(|port| format!("-p {port} ")).unwrap_or_default();
+    Some(format!("ssh {port}{user}@{address}"))
 }
 
 /// Where a request stands, in a sentence.

@@ -5,7 +5,7 @@ use futures_util::future::join_all;
 
 use super::{Context, LabArgs};
 use crate::client::ConsoleRef;
-use crate::client::lab::Board;
+use crate::client::lab::{Board, Lab};
 use crate::model::{Failure, Name, Right};
 
 /// Which boards are meant, and where they are looked up.
@@ -19,6 +19,11 @@ pub(super) struct Boards {
 }
 
 impl Boards {
+    /// The lab that they are in.
+    pub(super) fn locate(&self, ctx: &Context) -> Result<Lab, Failure> {
+        self.lab.locate(ctx)
+    }
+
     /// They themselves, for what needs a right.
     pub(super) async fn select(&self, ctx: &Context, need: Right) -> Result<Vec<Board>, Failure> {
         self.lab.locate(ctx)?.select(&self.boards, need).await

@@ -63,6 +63,8 @@ pub(in super::super) struct Past {
     to: u64,
     /// The first line on the screen.
     top: usize,
+    /// What was scrolled while other lines were read in place of these.
+    owed: isize,
     /// The line that was gone to.
     pub(in super::super) at: Option<u64>,
     first: u64,
@@ -82,6 +84,7 @@ impl Past {
             from: 0,
             to: 0,
             top: usize::MAX,
+            owed: 0,
             at: around,
             first: 0,
             head: u64::MAX,
@@ -116,9 +119,18 @@ impl Past {
 
     /// Moves by so many lines on a screen of so many rows. Gives what is to be read for it.
     pub(in super::super) fn scroll(&mut self, by: isize, rows: usize) -> Option<Want> {
+        if let Some(Want::Before(u64::MAX) | Want::Around(_)) = self.wanted {
+            // From where that will be: these lines go, and before the first there is none.
+            self.owed = self.owed.saturating_add(by);
+            return None;
+        }
+        self.move_by(by, rows);
+        self.more(rows)
+    }
+
+    fn move_by(&mut self, by: isize, rows: usize) {
         self.top = self.top(rows).saturating_add_signed(by);
         self.top = self.top(rows);
-        self.more(rows)
     }
 
     /// Whether the last line of the record is on the screen.
@@ -157,6 +169,8 @@ impl Past {
                 self.lines = page.lines.into();
                 (self.from, self.to) = (page.from, page.to);
                 self.center(rows);
+                let owed = std::mem::take(&mut self.owed);
+                self.move_by(owed, rows);
             }
             // It got no further: there is nothing.
             Want::Before(_) if page.from >= self.from => self.first = self.from,
@@ -189,7 +203,7 @@ impl Past {
 
     /// Reading has failed.
     pub(in super::super) fn failed(&mut self, why: String) {
-        (self.wanted, self.trouble) = (None, Some(why));
+        (self.wanted, self.owed, self.trouble) = (None, 0, Some(why));
     }
 
     /// The place that was found next to where one is.
@@ -234,7 +248,7 @@ impl Past {
     }
 
     fn want(&mut self, want: Want) -> Option<Want> {
-        self.wanted = Some(want);
+        (self.wanted, self.owed) = (Some(want), 0);
         self.wanted
     }
 }
@@ -322,6 +336,19 @@ mod tests {
         let more = past.edge(false);
         read_all(&mut past, more, &record, rows);
         assert_eq!((seen(&past, rows), past.percent(rows)), ((49_980, 49_999), 100));
+    }
+
+    #[test]
+    fn keys_that_come_while_it_reads_count_from_where_it_will_be() {
+        let (rows, record) = (20, whole(50_000));
+        let (mut past, want) = Past::new(None);
+        assert_eq!((past.scroll(-19, rows), past.scroll(-19, rows)), (None, None));
+        read_all(&mut past, Some(want), &record, rows);
+        assert_eq!(seen(&past, rows), (49_942, 49_961));
+        let more = past.go(123_450, rows);
+        assert_eq!(past.scroll(5, rows), None);
+        read_all(&mut past, more, &record, rows);
+        assert_eq!(seen(&past, rows), (12_340, 12_359));
     }
 
     #[test]

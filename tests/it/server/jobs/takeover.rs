@@ -1,47 +1,38 @@
 //! Two servers on one PostgreSQL: one is killed in the middle of jobs, and the other one goes on.
 
-use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
-use std::sync::{Arc, Mutex};
+use std::fs;
+use std::net::{SocketAddr, TcpListener};
+use std::os::fd::{AsFd as _, AsRawFd as _};
+use std::path::Path;
 
+use rustix::io::{FdFlags, fcntl_setfd};
 use serde_json::json;
 
 use super::{Farm, folders, longer};
 use crate::common::postgres::Postgres;
-use crate::common::{LIMIT, TestLab, wait_until};
+use crate::common::{LIMIT, Process, TestLab, command, wait_until};
 use crate::server::Server;
 
-/// The address at which clients find whichever server has the lab.
+/// The address at which clients find whichever server has the lab: HAProxy, as conf/ has it.
 struct Front {
     address: SocketAddr,
-    behind: Arc<Mutex<SocketAddr>>,
+    _haproxy: Process,
 }
 
 impl Front {
-    fn of(server: SocketAddr) -> Self {
+    fn of(lab: &TestLab, servers: [SocketAddr; 2]) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let address = listener.local_addr().unwrap();
-        let behind = Arc::new(Mutex::new(server));
-        let target = behind.clone();
-        std::thread::spawn(move || {
-            for client in listener.incoming() {
-                let server = *target.lock().unwrap();
-                if let (Ok(client), Ok(server)) = (client, TcpStream::connect(server)) {
-                    carry(&client, &server);
-                    carry(&server, &client);
-                }
-            }
-        });
-        Self { address, behind }
+        fcntl_setfd(listener.as_fd(), FdFlags::empty()).unwrap();
+        let example = Path::new(env!("CARGO_MANIFEST_DIR")).join("conf/haproxy.cfg");
+        let config = fs::read_to_string(example).unwrap();
+        let config = config
+            .replace("127.0.0.1:7000", &format!("fd@{}", listener.as_raw_fd()))
+            .replace("127.0.0.1:7001", &servers[0].to_string())
+            .replace("127.0.0.1:7002", &servers[1].to_string());
+        let config = lab.write("haproxy.cfg", &config);
+        let haproxy = Process::spawn(command("haproxy").args(["-db", "-f", &config]));
+        Self { address: listener.local_addr().unwrap(), _haproxy: haproxy }
     }
-}
-
-/// Until one of them ends, or has said all.
-fn carry(from: &TcpStream, to: &TcpStream) {
-    let (mut from, mut to) = (from.try_clone().unwrap(), to.try_clone().unwrap());
-    std::thread::spawn(move || {
-        let whole = std::io::copy(&mut from, &mut to).is_ok();
-        let _ = to.shutdown(if whole { Shutdown::Write } else { Shutdown::Both });
-    });
 }
 
 #[test]
@@ -58,7 +49,7 @@ fn a_server_that_is_killed_in_the_middle_of_jobs_loses_none_and_runs_none_twice(
         lab.start("lava-server", args)
     };
     let (first, second) = (start("first"), start("second"));
-    let front = Front::of(first.address("http"));
+    let front = Front::of(&lab, [first.address("http"), second.address("http")]);
     let mut farm = Farm::of(&lab, Server { daemon: first, address: front.address });
     // Whichever of the boards it gets.
     let on_any = |job: String| job.replace("root@panda01:", "root@panda0[12]:");
@@ -67,7 +58,6 @@ fn a_server_that_is_killed_in_the_middle_of_jobs_loses_none_and_runs_none_twice(
     running.iter().for_each(|job| farm.until_logged(*job, "nap-0"));
 
     farm.server.daemon.kill();
-    *front.behind.lock().unwrap() = second.address("http");
     farm.server.daemon = second;
     let is_ours = |it: &serde_json::Value| it.as_array().is_some_and(|jobs| jobs.len() == 3);
     farm.server.until("the other one has the lab", "/jobs", is_ours);

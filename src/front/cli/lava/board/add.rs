@@ -124,7 +124,13 @@ pub(super) async fn add(args: AddArgs, ctx: &Context) -> Result<(), Failure> {
     args.more.into(&mut description)?;
     let server = args.server.locate()?;
     let board = server.put_board(&args.name, &description, true, ctx.user()).await?;
-    tell(ctx, args.server.json, &board, &added(&board)).await
+    tell(ctx, args.server.json, &board, &added(&board)).await?;
+    if board.console_url.is_none() && board.outlet_url.is_none() {
+        let what = "it has no console and no outlet yet: lava-serial and lava-power announce theirs where their \
+                    files say [server] url, and a board has those of its own name, or what --console and --outlet say";
+        ctx.note(what).await;
+    }
+    Ok(())
 }
 
 pub(super) async fn set(args: SetArgs, ctx: &Context) -> Result<(), Failure> {
