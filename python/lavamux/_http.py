@@ -61,6 +61,24 @@ class _UnixConnection(http.client.HTTPConnection):
         self.sock.connect(self._path)
 
 
+class Way:
+    """Where something of a board's is: at its daemon, and at the server for who is not let in there."""
+
+    def __init__(self, endpoint: "Endpoint", path: str, server: "Optional[Endpoint]", there: str) -> None:
+        self._server, self._there = server, there
+        if server is not None and endpoint.url in server.closed:
+            endpoint, path = server, there
+        self.endpoint, self.path = endpoint, path
+
+    def leads(self, error: LabError) -> bool:
+        """Whether there is another way after this failure; it is taken from now on."""
+        if error.status not in (401, 429) or self._server is None or self.endpoint is self._server:
+            return False
+        self._server.closed.add(self.endpoint.url)
+        self.endpoint, self.path = self._server, self._there
+        return True
+
+
 class Endpoint:
     """Where a daemon is: ``http://HOST:PORT``, ``https://HOST:PORT`` or ``unix:PATH``."""
 
@@ -68,6 +86,8 @@ class Endpoint:
         self.url = url.rstrip("/")
         self.token = token
         self._ca = ca
+        # Daemons that do not know the token, by their URLs.
+        self.closed: "set[str]" = set()
         if not self.url.startswith(("http://", "https://", "unix:")):
             raise WrongUse(f"{url!r} is no daemon's address: write http://HOST:PORT or https://HOST:PORT")
 

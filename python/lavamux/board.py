@@ -6,7 +6,7 @@ from typing import Any, Callable, Dict, List, NamedTuple, Optional, Sequence
 from urllib.parse import quote
 
 from . import _files
-from ._http import Endpoint, WrongUse
+from ._http import Endpoint, LabError, Way, WrongUse
 from .boot import Boot
 from .console import Console, Ran
 
@@ -64,8 +64,7 @@ class Board:
         url = self.info.get("outlet_url")
         if not url:
             raise WrongUse(f"{self.name} has no outlet")
-        endpoint, path = Endpoint.split(url, self._token, self._ca)
-        return Power(endpoint, path, self._user)
+        return Power(self._way(url, "console/outlet"), self._user)
 
     def console(self, *, since: str = "head", exclusive: bool = False) -> Console:
         """Attaches to its console, to be used with ``with``.
@@ -77,8 +76,7 @@ class Board:
         url = self.info.get("console_url")
         if not url:
             raise WrongUse(f"{self.name} has no console")
-        endpoint, path = Endpoint.split(url, self._token, self._ca)
-        return Console(endpoint, path, self._user, since, exclusive, self._check)
+        return Console(self._way(url, "console"), self._user, since, exclusive, self._check)
 
     def run(self, command: str, *, timeout: float = 60.0, check: bool = True) -> Ran:
         """Runs a command at the shell of its console, as :meth:`Console.run` does."""
@@ -154,6 +152,10 @@ class Board:
         with self.console(since=since) as console:
             console.expect(prompt, timeout)
 
+    def _way(self, url: str, there: str) -> Way:
+        endpoint, path = Endpoint.split(url, self._token, self._ca)
+        return Way(endpoint, path, self._server, f"/boards/{quote(self.name)}/{there}")
+
     def __repr__(self) -> str:
         return f"Board({self.name!r})"
 
@@ -161,8 +163,8 @@ class Board:
 class Power:
     """An outlet. What it answers was verified at the PDU, where that can be asked."""
 
-    def __init__(self, endpoint: Endpoint, path: str, user: str) -> None:
-        self._endpoint, self._path, self._user = endpoint, path, user
+    def __init__(self, way: Way, user: str) -> None:
+        self._way, self._user = way, user
 
     def on(self) -> str:
         return self._switch("on")
@@ -175,10 +177,16 @@ class Power:
         return self._switch("cycle")
 
     def status(self) -> str:
-        path = f"{self._path}?user={quote(self._user)}"
-        return str(self._endpoint.ask("GET", path, timeout=OPERATION)["state"])
+        return self._ask("GET", f"?user={quote(self._user)}", None)
 
     def _switch(self, verb: str) -> str:
-        body = {"user": self._user}
-        report = self._endpoint.ask("POST", f"{self._path}/{verb}", body, timeout=OPERATION)
-        return str(report["state"])
+        return self._ask("POST", f"/{verb}", {"user": self._user})
+
+    def _ask(self, method: str, rest: str, body: Optional[Dict[str, Any]]) -> str:
+        while True:
+            try:
+                report = self._way.endpoint.ask(method, self._way.path + rest, body, timeout=OPERATION)
+                return str(report["state"])
+            except LabError as error:
+                if not self._way.leads(error):
+                    raise

@@ -12,7 +12,7 @@ from typing import Any, Callable, Dict, List, NamedTuple, Optional, Type, Union
 from urllib.parse import urlencode
 
 from . import _files
-from ._http import Endpoint, LabError, Refused, Unreachable
+from ._http import LabError, Refused, Unreachable, Way
 from ._text import Text
 from ._websocket import BINARY, TEXT, WebSocket
 
@@ -66,14 +66,13 @@ class Console:
 
     def __init__(
         self,
-        endpoint: Endpoint,
-        path: str,
+        way: Way,
         user: str,
         since: str,
         exclusive: bool,
         check: Optional[Callable[[], None]] = None,
     ) -> None:
-        self._endpoint, self._path, self._since = endpoint, path, since
+        self._way, self._since = way, since
         self._query = {"mode": "exclusive" if exclusive else "rw", "user": user, "stay": "true"}
         self._check = check or (lambda: None)
         self._text = Text()
@@ -162,12 +161,17 @@ class Console:
     def _attach(self) -> None:
         """Attaches, and waits for the first word, which says where the stream begins."""
         query = urlencode({**self._query, "from": self._since})
-        self._socket = WebSocket(self._endpoint, f"{self._path}/attach?{query}")
+        try:
+            self._socket = WebSocket(self._way.endpoint, f"{self._way.path}/attach?{query}")
+        except LabError as error:
+            if not self._way.leads(error):
+                raise
+            self._socket = WebSocket(self._way.endpoint, f"{self._way.path}/attach?{query}")
         self._greeted = False
         end = time.monotonic() + LINGER
         while not self._greeted:
             if not self._take(end - time.monotonic()):
-                raise Unreachable(f"{self._endpoint.url}: the console says nothing")
+                raise Unreachable(f"{self._way.endpoint.url}: the console says nothing")
 
     def _resume(self, error: Unreachable) -> None:
         """Attaches again, at the next byte."""

@@ -13,6 +13,8 @@ pub struct AccessConfig {
     pub runs: Vec<TokenUser>,
     /// By whose names jobs are let in with passes that were made with these keys.
     pub job_keys: Vec<(Name, JobKey)>,
+    /// Of some of these, by their tokens, what who began them can do now: it is the most that they can.
+    pub limits: Vec<(TokenHash, Rights)>,
     pub certificates: Vec<CertificateUser>,
     /// What other users of this host may do on the Unix socket, without a token; its own user and root may
     /// do everything. `None` is: nothing, once there are tokens. Where it is said, nobody comes by TCP
@@ -57,6 +59,23 @@ impl AccessConfig {
     /// What a text says that lets a job in, and who has made it.
     pub fn job_pass(&self, text: &str) -> Option<(&Name, JobPass)> {
         self.job_keys.iter().find_map(|(name, key)| Some((name, key.read(text)?)))
+    }
+
+    /// What a token can do at most, whatever its rights are.
+    pub fn limit(&self, hash: &TokenHash) -> Option<&Rights> {
+        self.limits.iter().find(|(limited, _)| limited == hash).map(|(_, rights)| rights)
+    }
+
+    /// What all that lets somebody of this name in lets them do; `None` when nothing does.
+    pub fn rights_of(&self, user: &str) -> Option<Rights> {
+        let tokens = self.tokens.iter().filter(|it| it.worker.is_none());
+        let tokens = tokens.map(|it| (it.name.as_str(), &it.rights));
+        let certificates = self.certificates.iter().map(|it| (it.name.as_str(), &it.rights));
+        // Which users this host has is not asked: any of them may be meant.
+        let local = self.local.iter().filter(|rights| !rights.is_empty());
+        let theirs = tokens.chain(certificates).chain(local.map(|rights| (user, rights)));
+        let theirs = theirs.filter(|(name, _)| *name == user).map(|(_, rights)| rights.clone());
+        theirs.reduce(|all, more| all.and(&more))
     }
 
     /// Whether nobody has to log in.

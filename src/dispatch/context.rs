@@ -62,6 +62,8 @@ pub struct Settings {
     pub lab: Option<PathBuf>,
     /// The folder that this process has claimed, for others to know whether its guards are still at work.
     pub claimed: Option<PathBuf>,
+    /// The worker's file that tells when its server was heard of last.
+    pub contact: Option<PathBuf>,
     /// How long the board is held for people when the job has failed; else the job says.
     pub pause_on_failure: Option<Duration>,
     /// The board stays on when the job is complete.

@@ -7,6 +7,10 @@
 //! that neither Ctrl-C nor the death of the dispatcher's group reaches it. While there is a guard, it has a lock
 //! that tells others so ([`super::worker::claim::watch`]): a board whose guard is at work is not free.
 //!
+//! The guard of a worker's job also sees to it that the job is over in time when there is no contact with the server
+//! any more ([`CutOff`]): a dispatcher that does not end then it kills, and of a board that may be somebody else's by
+//! then it keeps its hands off.
+//!
 //! What a job has started is known by a variable of its environment ([`MARK`]), which every process
 //! inherits from the one that started it, also one that has left its parent. Where a cgroup is delegated to
 //! us, the job has one in it, which holds those as well that have dropped the variable.
@@ -17,7 +21,7 @@ use std::process::Stdio;
 use std::sync::Arc;
 use std::time::Duration;
 
-use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
+use rustix::process::{Pid, PidfdFlags, Signal, getppid, pidfd_open, pidfd_send_signal};
 use serde::{Deserialize, Serialize};
 use tokio::io::AsyncWriteExt as _;
 use tokio::process::{Child, ChildStdin, Command};
@@ -30,10 +34,11 @@ use super::log::Log;
 use super::power::{self, Asking};
 use super::progress::Silent;
 use super::worker::claim;
+use super::worker::contact::LastContact;
 use super::{execute, registry};
 use crate::dispatch::validate::find_program;
 use crate::model::units::now_us;
-use crate::model::{Failure, Kind};
+use crate::model::{CutOff, Failure, Kind};
 use crate::sys::Cgroup;
 
 /// The variable that all of a job's processes have in their environment: the number of the process that
@@ -60,6 +65,8 @@ struct Will {
     power_off: Vec<String>,
     mark: Option<String>,
     cgroup: Option<PathBuf>,
+    /// What tells when the server of the job was heard of last.
+    contact: Option<PathBuf>,
 }
 
 /// A line of what the guard is told.
@@ -107,6 +114,7 @@ impl Guard {
             power_off: device.commands.power_off.clone(),
             mark: own_mark(),
             cgroup: own_cgroup().map(|cgroup| cgroup.folder().to_owned()),
+            contact: settings.contact.clone(),
         };
         guard.tell(&Word::Will(Box::new(will))).await;
         Ok(guard)
@@ -169,6 +177,9 @@ pub fn guard() -> Result<(), Failure> {
                 if let Some(Err(error)) = told.cgroup.clone().map(|own| Cgroup::at(own).leave()) {
                     tracing::debug!(%error, "the guard is in the job's cgroup");
                 }
+                if let Some(contact) = &told.contact {
+                    end_in_time(contact);
+                }
                 will = Some(told);
             }
             Ok(Word::Container(container)) => containers.push(container),
@@ -185,6 +196,21 @@ pub fn guard() -> Result<(), Failure> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(|error| Failure::from_error(Kind::Infra, &error))?;
     runtime.block_on(execute_will(*will, &containers, &folders, &undo))
+}
+
+/// Has a thread kill the dispatcher, whose child this process is, when it has not ended in time.
+fn end_in_time(contact: &Path) {
+    let Some(dispatcher) = getppid() else { return };
+    // Who has died before that has left us to another parent.
+    let Ok(process) = pidfd_open(dispatcher, PidfdFlags::empty()) else { return };
+    if getppid() != Some(dispatcher) {
+        return;
+    }
+    let mut contact = LastContact::in_file(contact);
+    std::thread::spawn(move || {
+        contact.wait_until(CutOff::kills);
+        let _ = pidfd_send_signal(process, Signal::KILL);
+    });
 }
 
 /// A mark for this process, which is about to begin anew as one that has it.
@@ -256,21 +282,34 @@ async fn execute_will(
     };
     let limit = power::COMMAND_LIMIT;
     let asking = Asking { log: &log, settings: &settings, board: &will.hostname, limit };
-    if let Err(error) = power::off(&will.power_off, &asking).await {
-        log.error(format!("the board may still be on: {error}"));
-    }
-    for words in undo.iter().rev() {
-        if let Err(why) = run(words).await {
-            log.error(format!("{:?} failed: {why}", words.join(" ")));
+    let mut contact = will.contact.as_deref().map(LastContact::in_file);
+    let is_others = async {
+        match &mut contact {
+            Some(contact) => contact.until(CutOff::lets_go).await,
+            None => std::future::pending().await,
         }
-    }
-    for container in containers {
-        if let Err(why) = run(&container.removal()).await
-            && !is_no_container(&why)
-        {
-            log.error(format!("the container {} is still there: {why}", container.name));
+    };
+    let off = async {
+        if let Err(error) = power::off(&will.power_off, &asking).await {
+            log.error(format!("the board may still be on: {error}"));
         }
-    }
+        for words in undo.iter().rev() {
+            if let Err(why) = run(words).await {
+                log.error(format!("{:?} failed: {why}", words.join(" ")));
+            }
+        }
+    };
+    let leave = async {
+        tokio::select! {
+            biased;
+            () = is_others => log.error(
+                "the board may still be on, and somebody else's: nothing was heard of the server for too long",
+            ),
+            () = off => {}
+        }
+    };
+    // What a container does to the board is over as soon as the rest.
+    tokio::join!(leave, remove_containers(containers, &log));
     for folder in folders {
         if let Err(error) = std::fs::remove_dir_all(folder)
             && error.kind() != ErrorKind::NotFound
@@ -281,6 +320,16 @@ async fn execute_will(
     registry::remove(&will.job_id);
     log.info("cleaned up after the dispatcher");
     Ok(())
+}
+
+async fn remove_containers(containers: &[Started], log: &Log) {
+    for container in containers {
+        if let Err(why) = run(&container.removal()).await
+            && !is_no_container(&why)
+        {
+            log.error(format!("the container {} is still there: {why}", container.name));
+        }
+    }
 }
 
 /// Runs a program, in [`CONTAINER`] at most; else why not.

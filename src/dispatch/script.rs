@@ -5,6 +5,7 @@
 mod library;
 mod python;
 mod results;
+mod space;
 
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
@@ -17,6 +18,7 @@ use tokio_util::sync::CancellationToken;
 
 use self::python::Python;
 use self::results::Told;
+use self::space::{Printed, is_full};
 use super::actions::deploy::{Repository, clone_repository};
 use super::context::Settings;
 use super::device::Device;
@@ -28,7 +30,7 @@ use super::progress::Silent;
 use super::results::CaseResult;
 use crate::image::Files;
 use crate::model::{Failure, Kind, WorkScript};
-use crate::sys::{Program, Reach, confined, has_fences};
+use crate::sys::{Program, Reach, confined, has_fences, limit_files};
 
 /// How a script's name ends that is for Python.
 const PYTHON: &str = ".py";
@@ -64,6 +66,10 @@ pub struct Script {
     pub ca: Option<PathBuf>,
     /// The files of this host that it may read beside programs.
     pub files: Vec<PathBuf>,
+    /// What tells its guard when the server was heard of last.
+    pub contact: Option<PathBuf>,
+    /// How much the files of the run may take, in bytes.
+    pub space: u64,
 }
 
 impl Script {
@@ -88,6 +94,7 @@ impl Script {
             job_id: self.job_id.clone(),
             output: self.output.clone(),
             claimed: Some(self.output.clone()),
+            contact: self.contact.clone(),
             ..Settings::default()
         };
         let guard = Guard::start(&settings, &Device::default()).await;
@@ -97,6 +104,7 @@ impl Script {
             biased;
             () = cancelled.cancelled() => Err(Error::Cancelled),
             done = self.steps(&log) => done,
+            full = is_full(&self.output, self.space) => Err(full),
             () = sleep(limit) => Err(Error::Timeout(Box::new(TimedOut {
                 action: self.work.script.clone(),
                 seconds: limit.as_secs(),
@@ -143,7 +151,8 @@ impl Script {
         log.info(format!("running {script} {}", self.work.args.join(" ")));
         let program = Program::spawn(command);
         let program = program.map_err(|error| Error::Job(format!("{script}: {error}")))?;
-        let said = |line: &str| log.said(line);
+        let printed = Printed::nothing();
+        let said = |line: &str| printed.line(line, log);
         let mut ended = std::pin::pin!(program.telling(&said));
         let ended = loop {
             tokio::select! {
@@ -152,6 +161,7 @@ impl Script {
             }
         };
         told.look(log);
+        printed.end(log);
         let status = ended.map_err(failed)?.status;
         match (status.success(), status.code()) {
             (true, _) => Ok(()),
@@ -183,6 +193,7 @@ impl Script {
             Some(python) => confined(&python.program, &reach),
             None => confined(&path, &reach),
         };
+        limit_files(&mut command, self.space);
         if python.is_some() {
             command.arg(&path);
         }

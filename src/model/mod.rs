@@ -4,6 +4,7 @@ mod behalf;
 mod board;
 mod boot;
 mod ci;
+mod cut_off;
 pub mod event;
 pub mod failure;
 pub mod glob;
@@ -36,6 +37,7 @@ pub use board::{
 };
 pub use boot::{BootRequest, BootState};
 pub use ci::{CiInfo, CiJob, CiRun, ScriptResult, WorkScript};
+pub use cut_off::{CutOff, LONGEST_GONE};
 pub use event::{Event, What};
 pub use failure::{Failure, Kind, Refusal};
 pub use glob::Glob;

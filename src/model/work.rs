@@ -11,7 +11,7 @@ use super::{Name, WorkScript};
 
 /// The version of these words. It goes up when something is to be understood in another way than before, and
 /// is told in each greeting.
-pub const PROTOCOL: u32 = 1;
+pub const PROTOCOL: u32 = 2;
 
 /// Where files of the server's are in a job definition: its worker knows where that is.
 pub const LAB_SERVER: &str = "http://lava-server.invalid";
@@ -38,6 +38,13 @@ pub struct WorkerHello {
     /// It runs scripts, too.
     #[serde(default)]
     pub scripts: bool,
+    /// Those of them that were never begun: they are when the answer says that they are still its own.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub unsure: Vec<u64>,
+    /// What a server has told it last of how long it may be silent: by that it goes until it hears otherwise. 0 is
+    /// nothing yet.
+    #[serde(default)]
+    pub gone_s: u64,
     /// Those of them that it ends already as it was told to: it need not be told again.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub canceling: BTreeSet<u64>,
@@ -56,6 +63,9 @@ pub struct WorkerOrders {
     /// To begin. One that it has already goes on as it is.
     #[serde(default)]
     pub start: Vec<Work>,
+    /// Of those that it has and is unsure of, the ones to begin.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub begin: Vec<u64>,
     /// To end in good order, and to be told of.
     #[serde(default)]
     pub cancel: Vec<u64>,
@@ -65,7 +75,7 @@ pub struct WorkerOrders {
     /// The number of the newest greeting: the next one's is higher.
     #[serde(default)]
     pub number: u64,
-    /// After so long a silence, in seconds, the server gives up what the worker has.
+    /// After so long a silence, in seconds, the server gives up what the worker has: [`super::CutOff`].
     #[serde(default)]
     pub gone_s: u64,
 }

@@ -36,6 +36,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
 use tokio::sync::{Mutex, watch};
 
 use crate::client::Login;
@@ -47,7 +48,7 @@ use crate::store::Store;
 pub use error::ServerError;
 use heard::Heard;
 pub use images::{ImageError, Images};
-pub use jobs::{JobError, JobList, boot};
+pub use jobs::{JobError, JobList, RunToken, boot};
 use jobs::{Logs, WorkerKey};
 pub use overview::{JobStanding, Overview};
 use published::{Interest, Published};
@@ -79,6 +80,8 @@ struct Inner {
     views: Views,
     said: Said,
     state: Mutex<State>,
+    /// Who changes CI jobs has it.
+    ci: Mutex<()>,
     /// What there was at a change of this number.
     overview: std::sync::Mutex<Option<(u64, Arc<Overview>)>>,
     /// Goes up by one with each change.
@@ -108,10 +111,25 @@ pub struct Asker {
     pub on_all: Option<Right>,
     /// What they may do on a board.
     pub on: OnBoard,
-    /// The same, to be given to a script of theirs.
+    /// The same, to be given to a script of theirs, …
     pub rights: Rights,
+    /// … and what it hangs on.
+    pub basis: Basis,
     /// The run of a script that asks in their name.
     pub job: Option<u64>,
+}
+
+/// What somebody's rights hang on, for what goes on in their name when they have asked.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Basis {
+    /// On their name: they can do what is let in by it now.
+    #[default]
+    Name,
+    /// On nobody having to log in.
+    Open,
+    /// On nothing that is known here: this host is theirs, or it was said by who may speak for others.
+    Given,
 }
 
 /// Somebody who is to use another's boards.
@@ -173,6 +191,7 @@ impl Server {
             said: Said::default(),
             config,
             state: Mutex::new(state),
+            ci: Mutex::default(),
             overview: std::sync::Mutex::default(),
             changes: watch::Sender::new(0),
             published: watch::Sender::default(),

@@ -12,6 +12,7 @@ fn alice(user: &str) -> Asker {
         on_all: Some(Right::Control),
         on: Box::new(|_| Some(Right::Control)),
         rights: Rights::default(),
+        basis: Default::default(),
         job: None,
     }
 }
@@ -209,6 +210,7 @@ async fn who_may_have_some_boards_gets_none_of_the_others() {
         on_all: None,
         on: Box::new(move |name| (name == right).then_some(Right::Write)),
         rights: Rights::default(),
+        basis: Default::default(),
         job: None,
     };
     assert!(server.submit(ask("panda", "1h"), &bob("other")).await.is_err());

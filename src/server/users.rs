@@ -1,5 +1,7 @@
 //! Who is let in: users and groups with their rights, and tokens.
 
+use std::collections::BTreeMap;
+
 use super::{Server, ServerError};
 use crate::config::TokenUser;
 use crate::model::{
@@ -159,6 +161,19 @@ impl Server {
         Ok(self.0.store.remove_token(&found.hash).await?)
     }
 
+    /// What each user may, also one that has no token now.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub async fn user_rights(&self) -> Result<BTreeMap<Name, Rights>, ServerError> {
+        let groups = self.groups().await?;
+        let rights = |row: &UserRow| {
+            let (name, of_user) = user(row)?;
+            Ok((name, with_groups(of_user, &groups)))
+        };
+        self.0.store.users().await?.iter().map(rights).collect()
+    }
+
     /// The tokens that let in now, and what they let do; `None` when there are no users.
     ///
     /// # Errors
@@ -190,13 +205,17 @@ impl Server {
                 continue;
             }
             let (name, of_user) = user(row)?;
-            let of_groups = groups.iter().filter(|group| of_user.groups.contains(&group.name));
-            let rights = of_groups.fold(of_user.rights, |all, group| all.and(&group.rights));
-            let rights = rights.at_most(right);
+            let rights = with_groups(of_user, &groups).at_most(right);
             all.push(TokenUser { name, hash, rights, speaks_for_others: false, worker, job: None });
         }
         Ok(Some(all))
     }
+}
+
+/// A user's own rights, and those of the groups.
+fn with_groups(user: UserDescription, groups: &[GroupInfo]) -> Rights {
+    let of_groups = groups.iter().filter(|group| user.groups.contains(&group.name));
+    of_groups.fold(user.rights, |all, group| all.and(&group.rights))
 }
 
 /// A token of these random bytes, and what is kept of it.

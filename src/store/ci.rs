@@ -21,6 +21,15 @@ impl Store {
         rows.iter().map(ci).collect()
     }
 
+    pub async fn ci_job(&self, name: &str) -> Result<Option<CiRow>, StoreError> {
+        let sql = "SELECT name, document FROM ci_jobs WHERE name = $1";
+        let row = sqlx::query(sql).bind(name).fetch_optional(&self.pool).await?;
+        let ci = |row: &sqlx::any::AnyRow| {
+            Ok(CiRow { name: row.try_get(0)?, document: row.try_get(1)? })
+        };
+        row.as_ref().map(ci).transpose()
+    }
+
     /// Writes one, new or changed.
     pub async fn put_ci_job(&self, ci: &CiRow) -> Result<(), StoreError> {
         self.trust.check()?;

@@ -9,7 +9,7 @@ use std::io::{self, Read as _, Write as _};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::Pid;
 
 use crate::model::{Failure, Kind};
 
@@ -32,6 +32,7 @@ pub struct Claim {
 pub(super) enum Life {
     /// There never was one.
     None,
+    /// As long as it does, the number is its own; for a moment it is not known.
     Lives(Option<Pid>),
     /// It has ended, and its guard cleans up after it: its board is not free yet.
     Guarded,
@@ -108,14 +109,6 @@ pub(super) fn life(output: &Path) -> Life {
         (false, Some(_)) => Life::Ended,
         // It has taken the file, and not yet written into it.
         (false, None) => Life::None,
-    }
-}
-
-/// Sends a signal to the process of an output folder, if it lives.
-pub(super) fn signal(output: &Path, signal: Signal) {
-    // As long as the lock is held, the number is that process's.
-    if let Life::Lives(Some(process)) = life(output) {
-        let _ = kill_process(process, signal);
     }
 }
 

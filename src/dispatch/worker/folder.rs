@@ -9,6 +9,7 @@ use std::io::{self, Read as _, Seek as _, SeekFrom, Write as _};
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
+use super::removal;
 use crate::dispatch::execute::LOG;
 use crate::model::{Failure, Kind, Name, Work, job};
 
@@ -49,7 +50,7 @@ impl JobFolder {
             dir.join(JOBS).join(work.id.to_string()),
         );
         if new.exists() {
-            std::fs::remove_dir_all(&new)?;
+            removal::remove(&new)?;
         }
         // One that could not be removed, or is no job's.
         if path.exists() {
@@ -209,28 +210,24 @@ impl Unreadable {
     }
 
     /// Keeps it where no job is looked for, and tells so.
-    ///
-    /// # Errors
-    /// When it cannot be moved.
-    pub(super) fn set_aside(&self, dir: &Path) -> Result<(), Failure> {
+    pub(super) fn set_aside(&self, dir: &Path) {
         let name = self.path.file_name().unwrap_or_default().to_string_lossy();
         let to = dir.join(ASIDE).join(format!("{name}-{}", crate::model::units::now_us()));
         let made = DirBuilder::new().recursive(true).mode(0o700).create(dir.join(ASIDE));
-        made.and_then(|()| std::fs::rename(&self.path, &to)).map_err(|error| {
-            Failure::new(Kind::Infra, format!("{}: {error}", self.path.display()))
-        })?;
-        tracing::error!(
-            "the folder of the job {name} cannot be understood ({}): it is kept as {}",
-            self.why,
-            to.display()
-        );
-        Ok(())
+        match made.and_then(|()| std::fs::rename(&self.path, &to)) {
+            Ok(()) => tracing::error!(
+                "the folder of the job {name} cannot be understood ({}): it is kept as {}",
+                self.why,
+                to.display()
+            ),
+            Err(error) => tracing::error!("{} is still there: {error}", self.path.display()),
+        }
     }
 }
 
 /// Removes a folder that has lost its name already; the next worker tries again.
 fn remove(path: &Path) {
-    if let Err(error) = std::fs::remove_dir_all(path) {
+    if let Err(error) = removal::remove(path) {
         tracing::error!("{} is still there: {error}", path.display());
     }
 }
@@ -307,7 +304,7 @@ mod tests {
         std::fs::write(folder.path().join(WORK), "{\"id\":8,").unwrap();
         let (known, unreadable) = ids();
         assert!(known.is_empty() && folder.path().exists());
-        unreadable[0].set_aside(dir.path()).unwrap();
+        unreadable[0].set_aside(dir.path());
         assert!(ids().1.is_empty());
         let kept = std::fs::read_dir(dir.path().join(ASIDE)).unwrap().next().unwrap().unwrap();
         assert!(kept.file_name().to_string_lossy().starts_with("8-"));

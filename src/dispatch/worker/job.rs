@@ -1,27 +1,22 @@
 //! One job on its worker: its process, its log on the way to the server, its end.
 
-use std::collections::BTreeMap;
-use std::fs::File;
-use std::io::{self, Read as _, Seek as _, SeekFrom};
+use std::io;
 use std::path::Path;
 use std::process::{ExitStatus, Stdio};
 use std::time::Duration;
 
-use rustix::process::Signal;
+use rustix::process::Pid;
 use tokio::process::{Child, Command};
-use tokio::time::Instant;
 
-use super::claim::{Life, life, signal};
+use super::claim::{Claim, Life, life};
+use super::ending::EndOf;
 use super::folder::JobFolder;
-use super::{AGAIN, Orders, Scripts, Settings};
-use crate::model::{Failure, Kind, Name, WorkEnd, WorkFailure};
+use super::telling::Telling;
+use super::{Orders, Scripts, Settings, Shared, contact};
+use crate::model::{CutOff, WorkFailure};
 
 /// So often it is looked what is new in the log, and whether the process still lives.
-const LOOK: Duration = Duration::from_millis(100);
-/// So much of a log is sent at once, in bytes.
-const PIECE: u64 = 1 << 20;
-/// A process that was told to end may take so long to switch its boards off.
-const TO_END: Duration = Duration::from_secs(300);
+pub(super) const LOOK: Duration = Duration::from_millis(100);
 /// So much is told of what a process has said of its failure, in bytes.
 const SAID: usize = 4096;
 
@@ -31,61 +26,39 @@ enum Process {
     /// One that somebody else has started, or the guard of one that has ended, so where that is known.
     Adopted(Option<ExitStatus>),
     Ended(Option<ExitStatus>),
-    /// It could not be started.
+    /// It was not started, and will not be: why.
     Never(String),
 }
 
-/// What is known of a job that is looked after.
-struct Job<'a> {
-    settings: &'a Settings,
+/// A job's process, and its folder.
+struct Running<'a> {
     folder: &'a JobFolder,
     process: Process,
-    /// How much of each board's log the server has.
-    held: BTreeMap<Name, u64>,
-    /// These logs are longer than it takes.
-    full: Vec<Name>,
-    /// When it was told to end.
-    told: Option<Instant>,
+    /// Nobody else begins it.
+    _claim: Option<Claim>,
 }
 
 /// Runs a job, or goes on with one that runs, until the server has all of it, or wants it no more. Cancel
 /// safe: the process goes on.
-pub(super) async fn see_through(settings: &Settings, folder: &JobFolder, orders: &Orders) {
-    let (held, full) = (BTreeMap::new(), Vec::new());
-    let process = begin(settings, folder);
-    let mut job = Job { settings, folder, process, held, full, told: None };
-    let mut pause = LOOK;
-    loop {
-        let (cancelled, dropped) = (orders.cancel.is_cancelled(), orders.drop.is_cancelled());
+pub(super) async fn see_through(shared: &Shared, folder: &JobFolder, orders: &Orders) {
+    let settings = &shared.settings;
+    let mut running = Running::new(settings, folder, orders).await;
+    let mut telling = Telling::new(&settings.server, &settings.name, folder);
+    // That it ends when it is to waits for nothing that is being sent.
+    let telling_on = async {
         tokio::select! {
-            () = job.ended() => {}
-            () = tokio::time::sleep(pause) => {}
-            () = orders.cancel.cancelled(), if !cancelled => {}
-            () = orders.drop.cancelled(), if !dropped => {}
+            () = telling.as_it_comes() => {}
+            () = orders.drop.cancelled() => std::future::pending().await,
         }
-        if orders.cancel.is_cancelled() || orders.drop.is_cancelled() {
-            job.tell_to_end();
-        }
-        let over = matches!(job.process, Process::Ended(_) | Process::Never(_));
-        if orders.drop.is_cancelled() {
-            if over {
-                break;
-            }
-            continue;
-        }
-        let sent = match job.send().await {
-            Ok(()) if over => job.tell_end().await.map(|()| true),
-            Ok(()) => Ok(false),
-            Err(failure) => Err(failure),
-        };
-        pause = match sent {
-            Ok(true) => break,
-            Ok(false) => LOOK,
-            Err(failure) => {
-                tracing::debug!(job = folder.id(), "not sent: {failure}");
-                (pause * 2).clamp(AGAIN[0], AGAIN[1])
-            }
-        };
+    };
+    tokio::select! {
+        () = running.see_out(shared, orders) => {}
+        () = telling_on => {}
+    }
+    let failure = running.failure();
+    tokio::select! {
+        () = telling.finish(&failure) => {}
+        () = orders.drop.cancelled() => {}
     }
     tracing::info!(job = folder.id(), "is over");
     let folder = folder.clone();
@@ -114,11 +87,12 @@ fn begin(settings: &Settings, folder: &JobFolder) -> Process {
     }
     let mut command = Command::new(&settings.program);
     command.args(folder.words()).current_dir(folder.path());
+    command.arg("--contact").arg(settings.dir.join(contact::FILE));
     match (folder.is_script(), &settings.scripts) {
         (false, _) => command.args(&settings.options),
-        (true, Some(Scripts { server, ca })) => {
+        (true, Some(Scripts { server, ca, space })) => {
             let ca = ca.iter().flat_map(|ca| [Path::new("--ca"), ca]);
-            command.args(["--server", server]).args(ca)
+            command.args(["--server", server, "--space", &space.to_string()]).args(ca)
         }
         (true, None) => return Process::Never("this worker runs no scripts".into()),
     };
@@ -139,13 +113,61 @@ fn begin(settings: &Settings, folder: &JobFolder) -> Process {
     }
 }
 
-impl Job<'_> {
-    /// Waits until the process has ended; for ever when that is known already. Cancel safe.
+impl<'a> Running<'a> {
+    /// The process of a job. One that never was is begun when the server says that the job is still ours; when it is
+    /// to end, nobody begins it any more.
+    async fn new(settings: &Settings, folder: &'a JobFolder, orders: &Orders) -> Self {
+        tokio::select! {
+            biased;
+            () = orders.drop.cancelled() => {}
+            () = orders.cancel.cancelled() => {}
+            () = orders.begin.cancelled() => {
+                return Self { folder, process: begin(settings, folder), _claim: None };
+            }
+        }
+        // The worker before us may have started one that comes only now: one of the two has the claim.
+        let claim = Claim::take(&folder.output()).await.ok();
+        let process = match claim {
+            Some(_) => Process::Never("it was to end before it began".into()),
+            None => begin(settings, folder),
+        };
+        Self { folder, process, _claim: claim }
+    }
+
+    /// Waits until the process has ended, and has it end when the orders say so: in good order, and after a while it
+    /// is killed, and its guard cleans up.
+    async fn see_out(&mut self, shared: &Shared, orders: &Orders) {
+        tokio::select! {
+            () = self.ended() => return,
+            () = orders.cancel.cancelled() => {}
+            () = orders.drop.cancelled() => {}
+        }
+        let mut end = EndOf::begin();
+        loop {
+            end.press(self.number(), shared.contacts.left(CutOff::kills).is_zero());
+            tokio::select! {
+                () = self.ended() => return,
+                () = tokio::time::sleep(LOOK) => {}
+            }
+        }
+    }
+
+    /// The number of the process. One that we have started is known before it claims its folder, and also if it
+    /// never does.
+    fn number(&self) -> Option<Pid> {
+        match (life(&self.folder.output()), &self.process) {
+            (Life::Lives(Some(number)), _) => Some(number),
+            (Life::None, Process::Child(child)) => Pid::from_raw(child.id()?.try_into().ok()?),
+            _ => None,
+        }
+    }
+
+    /// Waits until the process has ended. Cancel safe.
     async fn ended(&mut self) {
         let output = self.folder.output();
         loop {
             match &mut self.process {
-                Process::Ended(_) | Process::Never(_) => return std::future::pending().await,
+                Process::Ended(_) | Process::Never(_) => return,
                 Process::Child(child) => {
                     let status = child.wait().await.ok();
                     self.process = match life(&output) {
@@ -154,9 +176,6 @@ impl Job<'_> {
                         Life::Guarded => Process::Adopted(status),
                         Life::None | Life::Ended => Process::Ended(status),
                     };
-                    if let Process::Ended(_) = self.process {
-                        return;
-                    }
                 }
                 Process::Adopted(status) => {
                     if !matches!(life(&output), Life::Lives(_) | Life::Guarded) {
@@ -169,83 +188,15 @@ impl Job<'_> {
         }
     }
 
-    /// Has the process end in good order; after a while it is killed, and its guard cleans up.
-    fn tell_to_end(&mut self) {
-        let output = self.folder.output();
-        match self.told {
-            None => {
-                // A process that has just begun claims its folder in a moment, and is told then.
-                if matches!(life(&output), Life::None) && matches!(self.process, Process::Child(_))
-                {
-                    return;
-                }
-                signal(&output, Signal::TERM);
-                self.told = Some(Instant::now());
-            }
-            Some(told) if told.elapsed() >= TO_END => {
-                signal(&output, Signal::KILL);
-            }
-            Some(_) => {}
-        }
-    }
-
-    /// Sends what the server does not have yet.
-    async fn send(&mut self) -> Result<(), Failure> {
-        let (worker, id) = (&self.settings.name, self.folder.id());
-        for board in &self.folder.logs() {
-            loop {
-                let known = self.held.get(board).copied();
-                let bytes = match known {
-                    // The server says where to go on.
-                    None => Vec::new(),
-                    Some(held) => {
-                        let log = self.folder.log(board);
-                        blocking(move || piece(&log, held)).await.map_err(|e| unreadable(&e))?
-                    }
-                };
-                if known.is_some() && (bytes.is_empty() || self.full.contains(board)) {
-                    break;
-                }
-                let from = known.unwrap_or(0);
-                let answer = self.settings.server.send_log(worker, id, board, from, bytes).await;
-                let answer = match answer {
-                    Err(failure) => {
-                        self.held.remove(board);
-                        return Err(failure);
-                    }
-                    Ok(answer) => answer,
-                };
-                self.held.insert(board.clone(), answer.held);
-                if answer.full {
-                    self.full.push(board.clone());
-                }
-            }
-        }
-        Ok(())
-    }
-
-    /// Tells the server that the job has ended.
-    async fn tell_end(&mut self) -> Result<(), Failure> {
-        let length =
-            |board: &Name| std::fs::metadata(self.folder.log(board)).map_or(0, |meta| meta.len());
-        let logs = self.folder.logs();
-        let logs = logs.iter().map(|board| (board.to_string(), length(board))).collect();
-        let end = WorkEnd { logs, failure: Some(self.failure()) };
-        let told = self.settings.server.end_work(&self.settings.name, self.folder.id(), &end).await;
-        if told.is_err() {
-            self.held.clear();
-        }
-        told
-    }
-
     /// What went wrong, should the log not tell.
     fn failure(&self) -> WorkFailure {
+        let said = || self.folder.said(SAID);
         let (class, how) = match &self.process {
             Process::Never(why) => ("Infrastructure", why.clone()),
             Process::Ended(Some(status)) => match status.code() {
-                Some(2) => ("Configuration", self.folder.said(SAID)),
-                Some(130) => ("Canceled", self.folder.said(SAID)),
-                Some(_) => ("Infrastructure", self.folder.said(SAID)),
+                Some(2) => ("Configuration", said()),
+                Some(130) => ("Canceled", said()),
+                Some(_) => ("Infrastructure", said()),
                 None => ("Infrastructure", format!("its dispatcher was killed: {status}")),
             },
             _ => ("Infrastructure", "its dispatcher was killed".to_owned()),
@@ -256,19 +207,67 @@ impl Job<'_> {
     }
 }
 
-/// What there is of a log from an offset on, so much at most.
-fn piece(log: &Path, offset: u64) -> io::Result<Vec<u8>> {
-    let mut bytes = Vec::new();
-    let mut file = match File::open(log) {
-        Ok(file) => file,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(bytes),
-        Err(error) => return Err(error),
-    };
-    file.seek(SeekFrom::Start(offset))?;
-    file.take(PIECE).read_to_end(&mut bytes)?;
-    Ok(bytes)
-}
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt as _;
+    use std::sync::Arc;
 
-fn unreadable(error: &io::Error) -> Failure {
-    Failure::new(Kind::Infra, format!("the job's log cannot be read: {error}"))
+    use super::super::contact::Contacts;
+    use super::*;
+    use crate::client::Login;
+    use crate::client::server::LabServer;
+    use crate::model::Work;
+
+    /// A worker whose dispatcher is this shell script, and whose server is nowhere.
+    fn shared(dir: &Path, script: &str) -> Shared {
+        let program = dir.join("dispatcher");
+        std::fs::write(&program, format!("#!/bin/sh\ncd {}\n{script}\n", dir.display())).unwrap();
+        std::fs::set_permissions(&program, std::fs::Permissions::from_mode(0o755)).unwrap();
+        let server = LabServer::new("http://127.0.0.1:1".parse().unwrap(), Login::default());
+        let (files, options) = (Vec::new(), Vec::new());
+        let (name, slots, scripts) = ("farm1".parse().unwrap(), 1, None);
+        let settings =
+            Settings { server, name, slots, dir: dir.to_owned(), program, files, scripts, options };
+        let contacts = Arc::new(Contacts::open(dir).unwrap());
+        Shared { settings, jobs: Default::default(), contacts, room: Default::default() }
+    }
+
+    fn folder(dir: &Path) -> JobFolder {
+        let (definition, boards) = ("job_name: a\n".into(), Vec::new());
+        let work = Work { id: 7, definition, boards, token: None, script: None, leave_on: false };
+        JobFolder::make(dir, &work).unwrap()
+    }
+
+    #[tokio::test]
+    async fn a_process_that_never_takes_its_folder_is_ended_as_any() {
+        let dir = tempfile::tempdir().unwrap();
+        let shared = shared(dir.path(), "touch begun; exec sleep 1000");
+        let (folder, orders) = (folder(dir.path()), Orders::default());
+        orders.begin.cancel();
+        let story = async {
+            while !dir.path().join("begun").exists() {
+                tokio::time::sleep(LOOK).await;
+            }
+            orders.drop.cancel();
+        };
+        let over = async { tokio::join!(see_through(&shared, &folder, &orders), story) };
+        tokio::time::timeout(Duration::from_secs(30), over).await.expect("it is ended");
+        assert!(!folder.path().exists());
+    }
+
+    #[tokio::test]
+    async fn a_job_that_was_never_begun_is_not_when_it_is_nobodys_any_more() {
+        let dir = tempfile::tempdir().unwrap();
+        let shared = shared(dir.path(), "touch begun");
+        let (folder, orders) = (folder(dir.path()), Orders::default());
+        let story = async {
+            for _ in 0..10 {
+                tokio::time::sleep(LOOK).await;
+                assert!(!dir.path().join("begun").exists(), "nobody has said that it is ours");
+            }
+            orders.drop.cancel();
+        };
+        tokio::join!(see_through(&shared, &folder, &orders), story);
+        assert!(!folder.path().exists() && !dir.path().join("begun").exists());
+    }
 }

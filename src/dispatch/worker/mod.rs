@@ -4,10 +4,18 @@
 //! which is all that its process needs and all that it leaves; what the worker knows of its jobs is these
 //! folders. So the jobs go on when it is ended or killed, and the next one finds them: whether the process of
 //! a folder lives is told by the lock that it has on its [`claim`].
+//!
+//! A job that it finds and that was never begun it begins only when the server has said that it is still its own, and
+//! what becomes of jobs when the server is not heard of is said by [`CutOff`], counted from the last [`contact`], also
+//! by a worker that is started anew, and by the jobs themselves.
 
 pub mod claim;
+pub mod contact;
+mod ending;
 mod folder;
 mod job;
+mod removal;
+mod telling;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
@@ -18,17 +26,18 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use rustix::process::Signal;
 use tokio::sync::Notify;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use self::claim::Life;
+use self::contact::{Contacts, now_ms};
+use self::ending::EndOf;
 use self::folder::{JobFolder, Unreadable};
 use crate::client::server::LabServer;
 use crate::model::{
-    Failure, Kind, LAB_SERVER, Name, PROTOCOL, Work, WorkEnd, WorkFailure, WorkerHello,
+    CutOff, Failure, Kind, LAB_SERVER, Name, PROTOCOL, Work, WorkEnd, WorkFailure, WorkerHello,
     WorkerOrders, units,
 };
 
@@ -36,19 +45,15 @@ use crate::model::{
 const NOTHING_NEW: Duration = Duration::from_secs(1);
 /// So often it is tried to begin a job, with a pause of 5 s, before the server is told that it is not possible.
 const BEGINNINGS: u32 = 12;
-/// What runs in a folder that nobody understands has so long to end, and so often it is looked at.
-const UNREADABLE: (Duration, Duration) = (Duration::from_secs(300), Duration::from_millis(100));
 /// Says whose the folder is, and which of the workers of its name this one is.
 const LOCK: &str = "lock";
 /// So long is waited after a failure before the server is asked again: a little more each time.
 const AGAIN: [Duration; 2] = [Duration::from_millis(200), Duration::from_secs(5)];
 /// A server that answers at once again and again is not asked more often than this.
 const AT_MOST_EVERY: Duration = Duration::from_millis(20);
-/// As long as the server has not said how long a worker may be silent.
-const GONE: Duration = Duration::from_secs(150);
-/// Of the time after which the server gives up a silent worker's jobs, the worker ends them itself after
-/// four fifths.
-const GIVE_UP: (u32, u32) = (4, 5);
+/// A server of these words says of the jobs that it is asked for whether they are to begin; one of an older version
+/// only which are not.
+const SAYS_WHAT_BEGINS: u32 = 2;
 
 /// What a worker is told by its command line.
 #[derive(Debug)]
@@ -75,6 +80,8 @@ pub struct Settings {
 pub struct Scripts {
     pub server: String,
     pub ca: Option<PathBuf>,
+    /// How much the files of each may take, in bytes.
+    pub space: u64,
 }
 
 /// What the tasks of a worker share.
@@ -82,6 +89,7 @@ pub struct Scripts {
 struct Shared {
     settings: Settings,
     jobs: Mutex<BTreeMap<u64, Orders>>,
+    contacts: Arc<Contacts>,
     /// There is room again.
     room: Notify,
 }
@@ -89,6 +97,8 @@ struct Shared {
 /// What a job's task is told.
 #[derive(Debug, Clone, Default)]
 struct Orders {
+    /// It is ours.
+    begin: CancellationToken,
     /// End it in good order.
     cancel: CancellationToken,
     /// It is not ours any more.
@@ -125,8 +135,9 @@ impl Worker {
             }
         }
         let instance = instance(&lock, &path).map_err(infra)?;
+        let contacts = Arc::new(Contacts::open(&settings.dir).map_err(infra)?);
         let (jobs, room) = (Mutex::default(), Notify::new());
-        let shared = Arc::new(Shared { settings, jobs, room });
+        let shared = Arc::new(Shared { settings, jobs, contacts, room });
         Ok(Self { shared, instance, _lock: lock })
     }
 
@@ -138,30 +149,39 @@ impl Worker {
     pub async fn run(self, shutdown: &CancellationToken) -> Result<(), Failure> {
         let tasks = TaskTracker::new();
         let (folders, unreadable) = JobFolder::all(&self.shared.settings.dir)?;
-        for folder in &unreadable {
-            end(folder).await;
-            folder.set_aside(&self.shared.settings.dir)?;
+        for folder in unreadable {
+            let (dir, shutdown) = (self.shared.settings.dir.clone(), shutdown.clone());
+            tasks.spawn(async move {
+                tokio::select! {
+                    () = end(&folder) => folder.set_aside(&dir),
+                    () = shutdown.cancelled() => {}
+                }
+            });
         }
         for folder in folders {
             tracing::info!(job = folder.id(), "it was here already");
-            self.take(folder, &tasks, shutdown);
+            let is_new = claim::life(&folder.output()) == Life::None;
+            self.take(folder, is_new, &tasks, shutdown);
         }
         let (mut number, mut pause) = (0, AGAIN[0]);
-        let (mut heard, mut gone) = (Instant::now(), Some(GONE));
-        let (mut silent, mut vain) = (false, BTreeMap::new());
+        let (mut silent, mut vain, mut cut_off) = (false, BTreeMap::new(), false);
         while !shutdown.is_cancelled() {
             number = units::now_us().max(number + 1);
             let hello = self.hello(number);
-            let begun = Instant::now();
-            let give_up = gone.map(|gone| heard + gone * GIVE_UP.0 / GIVE_UP.1);
+            let (begun, begun_ms) = (Instant::now(), now_ms());
+            let left = self.shared.contacts.left(CutOff::ends);
+            let give_up = (!cut_off).then(|| begun + left);
             let answered = tokio::select! {
                 () = shutdown.cancelled() => break,
                 () = self.shared.room.notified() => continue,
                 answered = self.shared.settings.server.poll(&self.shared.settings.name, &hello) => answered,
                 () = until(give_up) => {
-                    tracing::error!("nothing is heard of the server: its jobs are ended");
-                    self.cancel_all();
-                    gone = None;
+                    // It is not that time by this clock while the host sleeps.
+                    if self.shared.contacts.left(CutOff::ends).is_zero() {
+                        tracing::error!("nothing is heard of the server: its jobs are ended");
+                        self.cancel_all();
+                        cut_off = true;
+                    }
                     continue;
                 }
             };
@@ -170,10 +190,11 @@ impl Worker {
                     if std::mem::take(&mut silent) {
                         tracing::info!("the server answers again");
                     }
-                    (heard, pause) = (begun, AGAIN[0]);
-                    gone = Some(Duration::from_secs(orders.gone_s)).filter(|gone| !gone.is_zero());
+                    (cut_off, pause) = (false, AGAIN[0]);
+                    self.note(begun_ms, orders.gone_s).await;
                     number = number.max(orders.number);
-                    let least = match self.obey(orders, &mut vain, &tasks, shutdown).await {
+                    let obeyed = self.obey(orders, &hello.unsure, &mut vain, &tasks, shutdown);
+                    let least = match obeyed.await {
                         Obeyed::News => AT_MOST_EVERY,
                         Obeyed::NoNews => NOTHING_NEW,
                         Obeyed::InVain => AGAIN[1],
@@ -211,15 +232,27 @@ impl Worker {
             slots: self.shared.settings.slots,
             jobs: self.shared.those(|_| true),
             scripts: self.shared.settings.scripts.is_some(),
+            unsure: self.shared.those(|orders| !orders.begin.is_cancelled()),
+            gone_s: self.shared.contacts.gone_s(),
             canceling: self.shared.those(|orders| orders.cancel.is_cancelled()),
             dropping: self.shared.those(|orders| orders.drop.is_cancelled()),
         }
     }
 
-    /// Does what the server says. `vain` has how often a job could not be begun.
+    /// A greeting of that moment was answered.
+    async fn note(&self, at_ms: u64, gone_s: u64) {
+        let contacts = self.shared.contacts.clone();
+        if let Err(error) = job::blocking(move || contacts.note(at_ms, gone_s)).await {
+            tracing::error!("its jobs may end as if the server were gone: {error}");
+        }
+    }
+
+    /// Does what the server says. `unsure` are the jobs of which it was asked whether they are to begin; `vain` has
+    /// how often a job could not be begun.
     async fn obey(
         &self,
         orders: WorkerOrders,
+        unsure: &[u64],
         vain: &mut BTreeMap<u64, u32>,
         tasks: &TaskTracker,
         shutdown: &CancellationToken,
@@ -227,7 +260,9 @@ impl Worker {
         let mut obeyed = Obeyed::NoNews;
         for work in orders.start {
             let id = work.id;
-            if self.shared.jobs().contains_key(&id) {
+            // An answer that has come too late is no word any more.
+            let late = self.shared.contacts.left(CutOff::ends).is_zero();
+            if late || self.shared.jobs().contains_key(&id) {
                 continue;
             }
             let dir = self.shared.settings.dir.clone();
@@ -237,7 +272,7 @@ impl Worker {
                 Ok(folder) => {
                     tracing::info!(job = id, "begins");
                     vain.remove(&id);
-                    self.take(folder, tasks, shutdown);
+                    self.take(folder, false, tasks, shutdown);
                     obeyed = obeyed.max(Obeyed::News);
                 }
                 // The server hands it over again.
@@ -262,8 +297,16 @@ impl Worker {
                 }
             }
         };
+        let ended = [&orders.cancel[..], &orders.drop].concat();
         tell(orders.cancel, |orders| &orders.cancel);
         tell(orders.drop, |orders| &orders.drop);
+        let begin = match orders.protocol >= SAYS_WHAT_BEGINS {
+            true => orders.begin,
+            false => unsure.iter().copied().filter(|id| !ended.contains(id)).collect(),
+        };
+        if !self.shared.contacts.left(CutOff::ends).is_zero() {
+            tell(begin, |orders| &orders.begin);
+        }
         obeyed
     }
 
@@ -282,14 +325,23 @@ impl Worker {
         self.shared.jobs().values().for_each(|orders| orders.cancel.cancel());
     }
 
-    /// Has a task look after a job until it is told and forgotten.
-    fn take(&self, folder: JobFolder, tasks: &TaskTracker, shutdown: &CancellationToken) {
+    /// Has a task look after a job until it is told and forgotten. One that is `unsure` begins when the server says so.
+    fn take(
+        &self,
+        folder: JobFolder,
+        unsure: bool,
+        tasks: &TaskTracker,
+        shutdown: &CancellationToken,
+    ) {
         let (id, orders) = (folder.id(), Orders::default());
+        if !unsure {
+            orders.begin.cancel();
+        }
         self.shared.jobs().insert(id, orders.clone());
         let (shared, shutdown) = (self.shared.clone(), shutdown.clone());
         tasks.spawn(async move {
             tokio::select! {
-                () = job::see_through(&shared.settings, &folder, &orders) => {
+                () = job::see_through(&shared, &folder, &orders) => {
                     shared.jobs().remove(&id);
                     shared.room.notify_one();
                 }
@@ -322,13 +374,14 @@ impl Shared {
 
 /// Ends what may still run in a folder that nobody understands.
 async fn end(folder: &Unreadable) {
-    let (output, begun) = (folder.output(), Instant::now());
-    claim::signal(&output, Signal::TERM);
-    while matches!(claim::life(&output), Life::Lives(_) | Life::Guarded) {
-        if begun.elapsed() > UNREADABLE.0 {
-            claim::signal(&output, Signal::KILL);
+    let (output, mut end) = (folder.output(), EndOf::begin());
+    loop {
+        match claim::life(&output) {
+            Life::Lives(number) => end.press(number, false),
+            Life::Guarded => {}
+            Life::None | Life::Ended => return,
         }
-        tokio::time::sleep(UNREADABLE.1).await;
+        tokio::time::sleep(job::LOOK).await;
     }
 }
 

@@ -21,7 +21,8 @@ async fn images(dir: &std::path::Path, quota: Option<u64>) -> Images {
 
 fn asker(user: &str) -> Asker {
     let on = Box::new(|_: &str| Some(Right::Write));
-    Asker { user: user.into(), on_all: None, on, rights: Rights::default(), job: None }
+    let (rights, basis) = (Rights::default(), Default::default());
+    Asker { user: user.into(), on_all: None, on, rights, basis, job: None }
 }
 
 fn hash_of(text: &str) -> Sha256 {

@@ -3,8 +3,6 @@
 //! A job is in hand from the moment at which a worker may have been told of it. Then only its end gives its boards
 //! back; before, they can go back at any time, and the job asks anew.
 
-use std::time::Duration;
-
 use super::{Jobs, Record, Worker};
 use crate::model::{Ending, JobState, Name, RequestState, units};
 use crate::sched::{Seconds, Spec};
@@ -168,9 +166,4 @@ impl Jobs {
     pub(super) fn live_workers(&self) -> impl Iterator<Item = (&Name, &Worker)> {
         self.workers.iter().filter(|(_, worker)| worker.live)
     }
-}
-
-/// So long after a worker is gone the boards of its jobs are kept: it ends them by itself, and their guards clean up.
-pub(super) fn kept_for(gone: Duration) -> Duration {
-    gone * 2
 }

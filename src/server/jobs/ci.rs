@@ -12,7 +12,7 @@ use crate::model::{
     CiInfo, CiJob, JobInfo, JobState, Name, Right, Rights, TOKEN_BYTES, TokenHash, Work,
     WorkScript, token_of, units,
 };
-use crate::server::{Asker, Server, ServerError};
+use crate::server::{Asker, Basis, Server, ServerError};
 use crate::store::{CiRow, StoreError};
 
 /// So long a run may take when nothing else is said, and at most, in seconds.
@@ -22,8 +22,11 @@ const MAX_LIMIT_S: u64 = 7 * 24 * 3600;
 const MAX_TEXT: usize = 4096;
 /// So many words a script is given at most.
 const MAX_ARGS: usize = 256;
-/// So many CI jobs there are at most.
+/// So many CI jobs there are at most, and so many of a user.
 const MAX_CI: usize = 10_000;
+const MAX_CI_OF_ONE: usize = 200;
+/// So many runs of a user may wait for a worker at a time.
+const MAX_WAITING: usize = 200;
 
 /// What a job is that runs a script.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -31,10 +34,18 @@ pub(super) struct Script {
     /// Of the token that it has, once a worker has it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     token: Option<TokenHash>,
-    /// What who began it may.
+    /// What who began it could do then, …
     rights: Rights,
-    /// Who began it is one of the server's own users, and the token is nobody's without them.
-    of_user: bool,
+    /// … and what that hangs on: it can do no more than they can now.
+    #[serde(default)]
+    basis: Basis,
+}
+
+/// The token of a run.
+#[derive(Debug)]
+pub struct RunToken {
+    pub token: TokenUser,
+    pub basis: Basis,
 }
 
 impl Server {
@@ -45,9 +56,8 @@ impl Server {
     /// # Errors
     /// When there is none of that name.
     pub async fn ci_job(&self, name: &str) -> Result<CiInfo, ServerError> {
-        let all = self.ci_jobs().await?;
-        let found = all.into_iter().find(|ci| ci.name.as_str() == name);
-        found.ok_or_else(|| JobError::NoCi(name.to_owned()).into())
+        let row = self.0.store.ci_job(name).await?;
+        info(&row.ok_or_else(|| JobError::NoCi(name.to_owned()))?)
     }
 
     /// Adds a CI job, or says anew what it is.
@@ -61,13 +71,22 @@ impl Server {
         asker: &Asker,
     ) -> Result<CiInfo, ServerError> {
         check(&job)?;
-        // One after the other.
-        let _state = self.0.state.lock().await;
+        // One after the other, beside all else.
+        let _turn = self.0.ci.lock().await;
         let all = self.ci_jobs().await?;
         let known = all.iter().find(|ci| ci.name == name);
         known.map_or(Ok(()), |ci| owned(ci, asker))?;
-        if known.is_none() && all.len() >= MAX_CI {
-            return Err(ServerError::Wrong(format!("there are {MAX_CI} CI jobs already")));
+        if known.is_none() {
+            let theirs = all.iter().filter(|ci| ci.user == asker.user).count();
+            let (of_all, of_them) = ("there are".to_owned(), format!("{} has", asker.user));
+            for (whose, count, most) in
+                [(of_all, all.len(), MAX_CI), (of_them, theirs, MAX_CI_OF_ONE)]
+            {
+                if count >= most {
+                    let what = format!("{whose} {most} CI jobs already, which is the most");
+                    return Err(ServerError::Wrong(what));
+                }
+            }
         }
         let user = known.map_or_else(|| asker.user.clone(), |ci| ci.user.clone());
         let ci = CiInfo { name, user, job };
@@ -150,13 +169,22 @@ impl Server {
         (record.info.ci, record.info.resubmit_of) = (Some(script.ci.clone()), resubmit_of);
         // It waits for no board, only for a worker.
         record.info.state = JobState::Scheduled;
-        let of_user = self.0.store.users().await?.iter().any(|it| it.name == asker.user);
-        record.script = Some(Script { token: None, rights: asker.rights.clone(), of_user });
+        let (rights, basis) = (asker.rights.clone(), asker.basis);
+        record.script = Some(Script { token: None, rights, basis });
         let definition = serde_json::to_string_pretty(&script).unwrap_or_default();
         let mut state = self.looked().await;
-        let theirs = state.jobs.live.values().filter(|it| it.info.user == asker.user);
-        if theirs.count() >= MAX_LIVE {
+        let theirs = || state.jobs.live.values().filter(|it| it.info.user == asker.user);
+        if theirs().count() >= MAX_LIVE {
             let what = format!("{} has {MAX_LIVE} jobs already that have not ended", asker.user);
+            return Err(ServerError::Wrong(what));
+        }
+        if theirs().filter(|it| it.script.is_some() && it.info.worker.is_none()).count()
+            >= MAX_WAITING
+        {
+            let what = format!(
+                "{} has {MAX_WAITING} runs already that wait for a worker; lava job cancel ends them",
+                asker.user
+            );
             return Err(ServerError::Wrong(what));
         }
         let id = state.jobs.last_id + 1;
@@ -191,27 +219,22 @@ impl Server {
         Ok(Work { id, definition, boards: Vec::new(), token: Some(token), script, leave_on: false })
     }
 
-    /// The tokens of the scripts that run. That of somebody who is no user any more lets in no more.
-    ///
-    /// # Errors
-    /// When the store cannot be read.
-    pub async fn run_tokens(&self) -> Result<Vec<TokenUser>, ServerError> {
-        let users = self.0.store.users().await?;
+    /// The tokens of the scripts that run.
+    pub async fn run_tokens(&self) -> Vec<RunToken> {
         let state = self.0.state.lock().await;
         let runs = state.jobs.live.values().filter_map(|record| {
             let script = record.script.as_ref()?;
-            let user = &record.info.user;
-            let is_known = !script.of_user || users.iter().any(|it| it.name == *user);
-            Some(TokenUser {
-                name: user.parse().ok()?,
-                hash: script.token.filter(|_| is_known)?,
+            let token = TokenUser {
+                name: record.info.user.parse().ok()?,
+                hash: script.token?,
                 rights: script.rights.clone(),
                 speaks_for_others: false,
                 worker: None,
                 job: Some(record.info.id),
-            })
+            };
+            Some(RunToken { token, basis: script.basis })
         });
-        Ok(runs.collect())
+        runs.collect()
     }
 }
 

@@ -38,7 +38,9 @@ pub enum JobError {
     NotYourCi { name: Name, user: String },
     #[error("the log of job {id}: {error}")]
     Log { id: u64, error: std::io::Error },
-    #[error("job {id} cannot be let in at its boards' daemons: the file of the token, or of the key: {error}")]
+    #[error(
+        "job {id} cannot be let in at its boards' daemons: the file of the token, or of the key: {error}"
+    )]
     Token { id: u64, error: std::io::Error },
 }
 

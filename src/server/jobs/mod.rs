@@ -8,8 +8,8 @@
 //! A job's boards are its own from the moment at which a worker is told of it until that worker has said that
 //! it is over: whatever would end the lease before (its time, its holder, force) tells the job to end instead, and the
 //! lease and the claims at the boards' daemons go on until then ([`boards`]). Of a worker that is silent for
-//! `worker_gone` the jobs are lost, and it ends them by itself; their boards are free when it was silent for twice as
-//! long. Before a job is handed over its lease is nobody's loss: the job's time begins then, and where it does not fit
+//! `worker_gone` the jobs are lost, and it ends them by itself; their boards are free when the last of them has to be
+//! dead ([`crate::model::CutOff`] says by when). Before a job is handed over its lease is nobody's loss: the job's time begins then, and where it does not fit
 //! any more, or no worker is there, the boards go back and the job asks for boards anew, with the age that it has.
 
 mod boards;
@@ -22,6 +22,7 @@ mod logs;
 mod pass;
 mod read;
 mod rest;
+mod stored;
 mod submit;
 #[cfg(test)]
 mod tests;
@@ -51,6 +52,7 @@ pub(super) type WorkerKey = (Name, String);
 /// What jobs are called at consoles and outlets begins so.
 pub(super) const JOB_NAMES: &str = "job:";
 
+pub use ci::RunToken;
 pub use error::JobError;
 pub(super) use health::check as check_health_check;
 pub(super) use logs::Logs;
@@ -98,9 +100,15 @@ pub(super) struct Record {
     /// Which of the workers of its worker's name has it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) instance: Option<String>,
+    /// By how long a silence, in seconds, that worker goes for all that is known.
+    #[serde(default)]
+    pub(super) gone_s: u64,
     /// It runs a script.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     script: Option<ci::Script>,
+    /// It takes images from the store.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    stored: Option<stored::Stored>,
     /// It boots a board of somebody's lease.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) boot: Option<boot::Boot>,

@@ -2,11 +2,10 @@
 
 use std::time::Duration;
 
-use super::boards::kept_for;
 use super::workers::infrastructure;
 use super::{Jobs, Record, WorkerKey};
 use crate::model::{
-    Ending, Failure, JobBoard, JobHealth, JobState, RequestInfo, RequestState, WorkFailure,
+    CutOff, Ending, Failure, JobBoard, JobHealth, JobState, RequestInfo, RequestState, WorkFailure,
 };
 use crate::sched::Seconds;
 use crate::server::heard::Heard;
@@ -60,7 +59,8 @@ impl Server {
             }
             let what =
                 format!("nothing was heard of its worker {} for {} s", worker.0, gone.as_secs());
-            let left = kept_for(gone).saturating_sub(silence);
+            let counts_by = Duration::from_secs(record.gone_s).max(gone);
+            let left = CutOff::of(counts_by).frees().saturating_sub(silence);
             if left.is_zero() {
                 let health = record.ended(JobHealth::Incomplete);
                 let failure = infrastructure(what);

@@ -58,8 +58,9 @@ impl Server {
         asker: &Asker,
         resubmit_of: Option<u64>,
     ) -> Result<JobInfo, ServerError> {
-        let wanted = read(definition, file).map_err(JobError::Definition)?;
-        self.try_out(definition, file, &wanted, asker).await?;
+        let tried = self.with_urls(definition).await?;
+        let wanted = read(&tried, file).map_err(JobError::Definition)?;
+        self.try_out(&tried, file, &wanted, asker).await?;
         let mut state = self.looked().await;
         let theirs = state.jobs.live.values().filter(|it| it.info.user == asker.user);
         if theirs.count() >= MAX_LIVE {
@@ -351,7 +352,9 @@ pub(super) fn new(wanted: Wanted, user: String) -> Record {
         wants: worker,
         viewers,
         instance: None,
+        gone_s: 0,
         script: None,
+        stored: None,
         boot: None,
     }
 }

@@ -2,6 +2,7 @@
 
 mod boards;
 mod boots;
+mod ci;
 mod life;
 
 use tokio_util::sync::CancellationToken;
@@ -52,6 +53,9 @@ on_both! {
     boots::a_lease_of_two_boards_ends_with_the_last_of_its_boots,
     boots::a_boot_is_as_far_as_its_log_has_said_and_never_less,
     boards::the_boards_of_a_worker_that_is_gone_are_kept_until_it_has_ended_its_jobs,
+    boards::a_worker_that_goes_by_a_longer_silence_is_waited_for_as_long,
+    boards::a_job_that_its_worker_has_not_begun_begins_only_while_it_is_its_own,
+    ci::a_user_has_so_many_ci_jobs_and_runs_that_wait_at_most,
 }
 
 /// Somebody who may have every board, and control what is said.
@@ -62,6 +66,7 @@ fn asker(user: &str, on_all: Right) -> Asker {
         on_all: Some(on_all),
         on: Box::new(move |_| Some(on_all)),
         rights,
+        basis: Default::default(),
         job,
     }
 }

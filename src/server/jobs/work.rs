@@ -123,6 +123,7 @@ impl Server {
             }
         }
         let definition = self.0.store.job_definition(id).await?.ok_or(JobError::NoJob(id))?;
+        let definition = self.with_images(job, definition).await?;
         let token = self.token(job, &parts).await.map_err(|error| JobError::Token { id, error })?;
         let (folder, templates) = (self.0.logs.scratch(), self.0.config.templates.clone());
         let boards = tokio::task::spawn_blocking({

@@ -10,8 +10,8 @@ use super::logs::JobLog;
 use super::{JobError, Record, Worker, WorkerKey};
 use crate::dispatch::record::Outcome;
 use crate::model::{
-    BootState, JobHealth, JobState, Kind, LogHeld, Name, PROTOCOL, Tally, WorkEnd, WorkFailure,
-    WorkerHello, WorkerInfo, WorkerOrders, units,
+    BootState, JobHealth, JobState, Kind, LONGEST_GONE, LogHeld, Name, PROTOCOL, Tally, WorkEnd,
+    WorkFailure, WorkerHello, WorkerInfo, WorkerOrders, units,
 };
 use crate::server::state::State;
 use crate::server::{Server, ServerError};
@@ -32,6 +32,7 @@ const MAX_NAMED: usize = 10_000;
 #[derive(Debug, Default)]
 struct Orders {
     start: Vec<Record>,
+    begin: Vec<u64>,
     cancel: Vec<u64>,
     drop: Vec<u64>,
     /// Of the newest greeting.
@@ -78,16 +79,26 @@ impl Server {
             let Some(record) = state.jobs.live.get(id).filter(|it| it.is_on(name, hello)) else {
                 continue;
             };
-            if record.info.started_us.is_none() {
+            let gone_s = self.gone_s(hello);
+            if record.info.started_us.is_none() || record.gone_s != gone_s {
                 let mut record = record.clone();
-                record.info.started_us = Some(units::now_us());
-                if record.info.state != JobState::Canceling {
-                    record.info.state = JobState::Running;
+                record.gone_s = gone_s;
+                if record.info.started_us.is_none() {
+                    record.info.started_us = Some(units::now_us());
+                    if record.info.state != JobState::Canceling {
+                        record.info.state = JobState::Running;
+                    }
                 }
                 self.put_job(&mut state, record).await?;
             }
         }
         self.miss(&mut state, name, hello).await
+    }
+
+    /// How long a worker may be silent, in whole seconds: what it goes by until it has our answer, or what that says.
+    fn gone_s(&self, hello: &WorkerHello) -> u64 {
+        let ours = self.0.config.worker_gone.as_millis().div_ceil(1000) as u64;
+        hello.gone_s.min(LONGEST_GONE.as_secs()).max(ours)
     }
 
     /// Ends what a worker was to run and does not know of.
@@ -130,9 +141,9 @@ impl Server {
         name: &Name,
         hello: &WorkerHello,
     ) -> Result<Option<WorkerOrders>, ServerError> {
-        let Orders { start, cancel, drop, number, late } = self.decide(name, hello).await?;
+        let Orders { start, begin, cancel, drop, number, late } = self.decide(name, hello).await?;
         let mut orders = self.no_orders(number);
-        (orders.cancel, orders.drop) = (cancel, drop);
+        (orders.begin, orders.cancel, orders.drop) = (begin, cancel, drop);
         for record in start {
             let id = record.info.id;
             match self.work(&record).await {
@@ -155,8 +166,9 @@ impl Server {
                 }
             }
         }
-        let WorkerOrders { start, cancel, drop, .. } = &orders;
-        let some = late || !start.is_empty() || !cancel.is_empty() || !drop.is_empty();
+        let WorkerOrders { start, begin, cancel, drop, .. } = &orders;
+        let none = start.is_empty() && begin.is_empty() && cancel.is_empty() && drop.is_empty();
+        let some = late || !none;
         Ok(some.then_some(orders))
     }
 
@@ -226,6 +238,9 @@ impl Server {
             if gone { orders.drop.push(id) } else { orders.cancel.push(id) }
         }
         let own = state.jobs.of(name).filter(|it| it.is_on(name, hello));
+        let still = own.filter(|it| it.info.state != JobState::Canceling).map(|it| it.info.id);
+        orders.begin.extend(still.filter(|id| hello.unsure.contains(id)));
+        let own = state.jobs.of(name).filter(|it| it.is_on(name, hello));
         let own = own.filter(|it| !hello.jobs.contains(&it.info.id));
         let own = own.filter(|it| it.info.state == JobState::Scheduled);
         orders.start.extend(own.take(MAX_AT_ONCE).cloned());
@@ -243,6 +258,7 @@ impl Server {
             }
             record.info.worker = Some(name.clone());
             record.instance = Some(hello.instance.clone());
+            record.gone_s = self.gone_s(hello);
             self.put_job(&mut state, record.clone()).await?;
             tracing::info!(job = record.info.id, worker = name.as_str(), "handed over");
             orders.start.push(record);

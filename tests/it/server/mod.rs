@@ -4,6 +4,7 @@ mod backup;
 mod boards;
 mod certificates;
 mod ci;
+mod ci_limits;
 mod hosts;
 mod identity;
 mod images;

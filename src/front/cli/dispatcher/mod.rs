@@ -22,12 +22,14 @@ pub use watch::watcher;
 pub use worker::WorkerArgs;
 
 use std::io::Write as _;
+use std::path::PathBuf;
 
 use clap::{Parser, Subcommand, ValueEnum};
 use tokio_util::sync::CancellationToken;
 
 use crate::dispatch::guard;
-use crate::model::{Failure, Kind};
+use crate::dispatch::worker::contact::LastContact;
+use crate::model::{CutOff, Failure, Kind};
 
 /// Runs LAVA jobs on a board: only a console and an outlet are needed.
 ///
@@ -104,13 +106,17 @@ impl DispatcherArgs {
             Verb::Pipeline(args) => args.run(),
             Verb::Render(args) => args.run(),
             Verb::Run(args) => {
-                let done = args.run(cancelled).await;
+                let contact = args.contact.clone();
+                let run = async |cancelled: &CancellationToken| args.run(cancelled).await;
+                let done = while_in_contact(contact, cancelled, run).await;
                 // A flasher may have left a daemon behind.
                 guard::sweep().await;
                 done
             }
             Verb::Script(args) => {
-                let done = args.run(cancelled).await;
+                let contact = args.contact.clone();
+                let run = async |cancelled: &CancellationToken| args.run(cancelled).await;
+                let done = while_in_contact(contact, cancelled, run).await;
                 guard::sweep().await;
                 done
             }
@@ -119,6 +125,27 @@ impl DispatcherArgs {
             Verb::Worker(args) => args.run(cancelled).await,
             Verb::Guard => guard::guard(),
         }
+    }
+}
+
+/// Runs a job, and has it end in time when there is no contact any more with the server that it is of.
+async fn while_in_contact(
+    contact: Option<PathBuf>,
+    cancelled: &CancellationToken,
+    run: impl AsyncFnOnce(&CancellationToken) -> Result<(), Failure>,
+) -> Result<(), Failure> {
+    let own = cancelled.child_token();
+    let Some(contact) = contact else { return run(&own).await };
+    let ends = async {
+        LastContact::in_file(&contact).until(CutOff::ends).await;
+        tell(&["nothing is heard of the server any more: the job ends".to_owned()]);
+        own.cancel();
+        std::future::pending().await
+    };
+    tokio::select! {
+        biased;
+        done = ends => done,
+        done = run(&own) => done,
     }
 }
 

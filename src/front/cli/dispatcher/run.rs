@@ -97,6 +97,9 @@ pub struct RunArgs {
     /// Begin the job only if nobody has begun it in this output folder: how workers run jobs.
     #[arg(long, hide = true)]
     claim: bool,
+    /// By this file of its worker's the job ends in time when there is no contact with the server.
+    #[arg(long, hide = true, value_name = "FILE")]
+    pub(super) contact: Option<PathBuf>,
     #[command(flatten)]
     reports: ReportArgs,
 }
@@ -132,6 +135,7 @@ impl RunArgs {
             },
             lab: self.lab.as_deref().map(absolute).transpose()?,
             claimed: self.claim.then(|| output.clone()),
+            contact: self.contact.as_deref().map(absolute).transpose()?,
             output,
             pause_on_failure: self.pause_on_failure,
             leave_on: self.leave_on,

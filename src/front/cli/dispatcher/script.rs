@@ -28,6 +28,11 @@ pub struct ScriptArgs {
     files: Vec<PathBuf>,
     #[arg(long, conflicts_with = "files")]
     no_files: bool,
+    #[arg(long, value_name = "FILE")]
+    pub(super) contact: Option<PathBuf>,
+    /// How much its files may take, in bytes.
+    #[arg(long, value_name = "BYTES")]
+    space: u64,
 }
 
 impl ScriptArgs {
@@ -49,6 +54,8 @@ impl ScriptArgs {
             server: self.server,
             ca: self.ca.as_deref().map(absolute).transpose()?,
             files: self.files,
+            contact: self.contact,
+            space: self.space,
         };
         script.run(cancelled).await
     }

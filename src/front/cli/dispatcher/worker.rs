@@ -13,7 +13,7 @@ use crate::config::lab::CertFiles;
 use crate::config::state_dir;
 use crate::dispatch::guard;
 use crate::dispatch::worker::{Scripts, Settings, Worker};
-use crate::model::{Failure, Kind, Name};
+use crate::model::{Failure, Kind, Name, units};
 
 /// It asks the server, and is asked by nobody: it works from behind a firewall or NAT. Its token there is one of its
 /// own (lava user token root --worker NAME); it is taken from --token-file, $LAVA_TOKEN, $LAVA_TOKEN_FILE or
@@ -54,6 +54,9 @@ pub struct WorkerArgs {
     /// (Landlock), and may do else what this user may, on sockets of this host, too: let it be a user of its own.
     #[arg(long)]
     scripts: bool,
+    /// How much the files of a script's run may take on the disk: one that takes more is ended.
+    #[arg(long, value_name = "SIZE", default_value = "10GiB", value_parser = units::size)]
+    script_space: u64,
     /// Options of lava-dispatcher run that all of its jobs get, behind --, as in
     /// -- --tftp-dir /srv/tftp --dispatcher-ip 10.0.0.1
     #[arg(last = true, value_name = "OPTION")]
@@ -85,7 +88,8 @@ impl WorkerArgs {
         let of_jobs = of_jobs.map(|file| absolute(file.into())).transpose()?;
         // A script asks the server as we do.
         let of_scripts = own_ca.clone().or_else(|| of_jobs.clone());
-        let scripts = self.scripts.then(|| Scripts { server: server.to_string(), ca: of_scripts });
+        let (ca, space) = (of_scripts, self.script_space);
+        let scripts = self.scripts.then(|| Scripts { server: server.to_string(), ca, space });
         let cert = self.cert.zip(self.key).map(|(cert, key)| CertFiles { cert, key });
         let login = Login { token_file: self.token_file, ca: self.ca, cert, behalf: None };
         let settings = Settings {

@@ -8,6 +8,7 @@ use tokio::sync::watch;
 use super::Access;
 use crate::config::AccessConfig;
 use crate::model::{Behalf, Failure, Kind, Name, Right, Rights, TokenHash, units, user_text};
+use crate::server::Basis;
 use crate::sys::user_name;
 
 /// Who somebody is. What they may is looked up each time.
@@ -132,6 +133,15 @@ impl Caller {
         }
     }
 
+    /// What their rights hang on.
+    pub fn basis(&self) -> Basis {
+        match &self.who {
+            Who::Owner | Who::For { .. } => Basis::Given,
+            _ if self.is_stranger() => Basis::Open,
+            _ => Basis::Name,
+        }
+    }
+
     /// Whether they are let in only as long as nobody has to log in.
     pub fn is_stranger(&self) -> bool {
         matches!(self.who, Who::Anyone | Who::Local { .. }) && self.access.is_open()
@@ -185,14 +195,16 @@ impl Caller {
         let rights = match &self.who {
             Who::Anyone | Who::Owner => return Ok(None),
             Who::Local { .. } => config.local.clone(),
-            Who::Token { hash } => config.token(hash).map(|user| user.rights.clone()),
+            Who::Token { hash } if config.limit(hash).is_none() => {
+                config.token(hash).map(|user| user.rights.clone())
+            }
             Who::Job { .. } => rights_of_job(&config, &self.who),
             Who::Certificate { name } => {
                 let user = config.certificates.iter().find(|user| user.name.as_str() == name);
                 user.map(|user| user.rights.clone())
             }
             // What two may has no patterns: it is told of the one thing.
-            Who::For { .. } => {
+            Who::For { .. } | Who::Token { .. } => {
                 let only = self.on(console.as_str()).zip(console.as_str().parse().ok());
                 only.map(|(right, pattern)| Rights::of(pattern, right))
             }
@@ -227,8 +239,11 @@ fn right_of(
             Some(rights) => of(rights),
             None => config.is_open().then_some(Right::Control),
         },
-        Who::Token { hash } => config.token(hash).and_then(|user| of(&user.rights)),
         Who::Job { .. } => rights_of_job(config, who).and_then(|rights| of(&rights)),
+        Who::Token { hash } => {
+            let own = config.token(hash).and_then(|user| of(&user.rights));
+            config.limit(hash).map_or(own, |limit| own.min(of(limit)))
+        }
         Who::Certificate { name } => {
             let user = config.certificates.iter().find(|user| user.name.as_str() == name);
             user.and_then(|user| of(&user.rights))

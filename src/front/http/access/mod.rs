@@ -147,14 +147,8 @@ impl Access {
         if config.is_open() {
             return None;
         }
-        let tokens = config.tokens.iter().map(|it| (it.name.as_str(), &it.rights));
-        let certificates = config.certificates.iter().map(|it| (it.name.as_str(), &it.rights));
-        // Which users this host has is not asked: any of them may be meant.
-        let local = config.local.iter().filter(|rights| !rights.is_empty());
-        let theirs = tokens.chain(certificates).chain(local.map(|rights| (user, rights)));
-        let theirs = theirs.filter(|(name, _)| *name == user).map(|(_, rights)| rights.clone());
         let access = self.clone();
-        Some(theirs.reduce(|all, more| all.and(&more)).map(|rights| {
+        Some(config.rights_of(user).map(|rights| {
             move |board: &str| rights.on_board(board, access.kind_of(board).as_deref())
         }))
     }

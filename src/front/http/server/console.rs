@@ -16,6 +16,7 @@ use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse as _, Response};
 use hyper_util::rt::TokioIo;
 use serde::Deserialize;
+use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use utoipa::ToSchema;
 
@@ -43,6 +44,26 @@ pub(super) struct Switch {
     _session: Option<u64>,
 }
 
+/// Who speaks with a console through us, and until when.
+#[derive(Debug)]
+pub(super) struct Through {
+    caller: Caller,
+    peer: String,
+    ending: CancellationToken,
+    tasks: TaskTracker,
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for Through {
+    type Rejection = Response;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Response> {
+        type All = (By, Extension<Peer>, Extension<Ending>, Extension<TaskTracker>);
+        let (Extension(caller), Extension(Peer(peer)), Extension(Ending(ending)), Extension(tasks)) =
+            All::from_request_parts(parts, state).await?;
+        Ok(Self { caller, peer, ending, tasks })
+    }
+}
+
 /// The screen of a board's console: a WebSocket as `lava-serial` has it at `/consoles/{name}/screen`.
 #[utoipa::path(get, path = "/boards/{name}/console/screen", params(("name" = String, Path)), responses(
     (status = 101, description = "a WebSocket"),
@@ -52,20 +73,43 @@ pub(super) struct Switch {
 pub(super) async fn screen(
     State(server): State<Server>,
     Path(name): Path<String>,
-    Extension(caller): By,
-    Extension(Peer(peer)): Extension<Peer>,
-    Extension(Ending(ending)): Extension<Ending>,
-    Extension(tasks): Extension<TaskTracker>,
+    through: Through,
+    request: Request,
+) -> Result<Response, ApiError> {
+    carry(&server, &name, "screen", through, request).await
+}
+
+/// A board's console for programs: a WebSocket as `lava-serial` has it at `/consoles/{name}/attach`.
+#[utoipa::path(get, path = "/boards/{name}/console/attach", params(("name" = String, Path)), responses(
+    (status = 101, description = "a WebSocket"),
+    (status = 404, body = ErrorBody, description = "no such board, or it has no console"),
+    (status = 502, body = ErrorBody, description = "lava-serial does not answer"),
+))]
+pub(super) async fn attach(
+    State(server): State<Server>,
+    Path(name): Path<String>,
+    through: Through,
+    request: Request,
+) -> Result<Response, ApiError> {
+    carry(&server, &name, "attach", through, request).await
+}
+
+/// Carries a WebSocket to a board's console, on behalf of the caller, until their rights change.
+async fn carry(
+    server: &Server,
+    name: &str,
+    what: &str,
+    Through { caller, peer, ending, tasks }: Through,
     mut request: Request,
 ) -> Result<Response, ApiError> {
-    let console = part(&server, &name, DaemonKind::Serial, &caller, &peer).await?;
+    let console = part(server, name, DaemonKind::Serial, &caller, &peer).await?;
     let mut headers = HeaderMap::new();
     for header in [CONNECTION, UPGRADE, SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_VERSION] {
         if let Some(value) = request.headers().get(&header) {
             headers.insert(header, value.clone());
         }
     }
-    let path = format!("/screen?{}", request.uri().query().unwrap_or_default());
+    let path = format!("/{what}?{}", request.uri().query().unwrap_or_default());
     let mut daemon = tunnel::open(&console, &path, headers).await.map_err(answered)?;
     let mut response = Response::new(Sent::empty());
     *response.status_mut() = StatusCode::SWITCHING_PROTOCOLS;

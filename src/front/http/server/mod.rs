@@ -37,7 +37,7 @@ use super::{ApiError, refuse_foreign_pages, to_the_end};
 use crate::config::AccessConfig;
 use crate::front::web;
 use crate::model::{Failure, Kind, Refusal, Right, Rights};
-use crate::server::{Asker, Images, JobError, Server, ServerError};
+use crate::server::{Asker, Basis, Images, JobError, RunToken, Server, ServerError};
 
 pub use openapi::openapi;
 pub use standby::standby_router;
@@ -70,6 +70,7 @@ pub fn router(server: Server, images: Images, doors: Doors, tasks: TaskTracker) 
         .route("/boards/{name}/boot", post(jobs::boot::boot))
         .route("/jobs/{id}/images/{sha256}", get(jobs::boot::image))
         .route("/boards/{name}/console/screen", get(console::screen))
+        .route("/boards/{name}/console/attach", get(console::attach))
         .route("/boards/{name}/console/lines", get(console::lines))
         .route("/boards/{name}/console/offset", get(console::offset))
         .route("/boards/{name}/console/events", get(console::events))
@@ -173,7 +174,21 @@ impl Doors {
             config.local = Some(Rights::default());
         }
         config.tokens.extend(tokens.into_iter().flatten());
-        config.runs = server.run_tokens().await?;
+        let users = server.user_rights().await?;
+        for RunToken { token, basis } in server.run_tokens().await {
+            if basis == Basis::Given || config.is_open() {
+                config.runs.push(token);
+                continue;
+            }
+            // What they can do now; of who is not let in any more it is nothing.
+            let own = users.get(&token.name).filter(|_| basis == Basis::Name);
+            let others = config.rights_of(token.name.as_str()).filter(|_| basis == Basis::Name);
+            let now = own.cloned().into_iter().chain(others).reduce(|all, more| all.and(&more));
+            if let Some(now) = now {
+                config.limits.push((token.hash, now));
+                config.runs.push(token);
+            }
+        }
         self.learn(server).await;
         self.access.set(config.clone());
         Ok(config)
@@ -236,7 +251,8 @@ fn asker(caller: &Caller, said: Option<String>) -> Result<Asker, ApiError> {
 fn asking(caller: &Caller, user: String) -> Asker {
     let asking = caller.clone();
     let on = Box::new(move |board: &str| asking.on(board));
-    Asker { user, on_all: caller.on_all(), on, rights: caller.rights(), job: caller.job() }
+    let (on_all, rights) = (caller.on_all(), caller.rights());
+    Asker { user, on_all, on, rights, basis: caller.basis(), job: caller.job() }
 }
 
 /// The same for what anybody may do without a name.

@@ -29,6 +29,7 @@ pub fn openapi() -> utoipa::openapi::OpenApi {
             boards::maintenance,
             boards::history,
             console::screen,
+            console::attach,
             console::lines,
             console::offset,
             console::events,

@@ -24,9 +24,10 @@ pub(super) const TABLE: &[Row] = &[
     ("GET", "/boards/{name}/history", Need::Named(Right::See)),
     ("POST", "/boards/{name}/check", Need::Named(Right::Control)),
     ("POST", "/boards/{name}/boot", Need::Named(Right::Write)),
-    // Whose boot it is for shows its pass.
+    // Whose job it is for shows its pass.
     ("GET", "/jobs/{id}/images/{sha256}", Need::Nothing),
     ("GET", "/boards/{name}/console/screen", Need::Named(Right::Spy)),
+    ("GET", "/boards/{name}/console/attach", Need::Named(Right::Spy)),
     ("GET", "/boards/{name}/console/lines", Need::Named(Right::Spy)),
     ("GET", "/boards/{name}/console/offset", Need::Named(Right::Spy)),
     ("GET", "/boards/{name}/console/events", Need::Named(Right::Spy)),

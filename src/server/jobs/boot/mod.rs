@@ -58,7 +58,7 @@ impl Server {
         };
         let device = self.device(&name, &description).await?;
         let ssh = SshPlace::of(&description.attributes);
-        let pass = pass().map_err(|error| Failure::from_error(Kind::Infra, &error));
+        let pass = new_pass().map_err(|error| Failure::from_error(Kind::Infra, &error));
         let pass = pass.map_err(JobError::Definition)?;
         let define = |id| {
             let kind = description.kind.as_str();
@@ -88,11 +88,13 @@ impl Server {
         Ok(info)
     }
 
-    /// Whether who shows a pass may have a file for a boot that has not ended.
+    /// Whether who shows a pass may have a file for a job that has not ended.
     pub async fn may_fetch(&self, id: u64, file: &Sha256, pass: &str) -> bool {
         let state = self.0.state.lock().await;
-        let boot = state.jobs.live.get(&id).and_then(|record| record.boot.as_ref());
-        boot.is_some_and(|boot| boot.is_let_in(pass) && boot.files.contains(file))
+        let Some(record) = state.jobs.live.get(&id) else { return false };
+        let boot = record.boot.as_ref().map(|boot| (&boot.pass, &boot.files));
+        let own = boot.or(record.stored.as_ref().map(|stored| (&stored.pass, &stored.files)));
+        own.is_some_and(|(own, files)| is_pass(own, pass) && files.contains(file))
     }
 
     /// Has a lease end as soon as the boots have that workers have in hand on its boards. Whether there is one.
@@ -207,16 +209,14 @@ impl State {
     }
 }
 
-impl Boot {
-    /// In a time that tells nothing of where two differ.
-    fn is_let_in(&self, pass: &str) -> bool {
-        let differ = self.pass.bytes().zip(pass.bytes()).fold(0, |all, (a, b)| all | (a ^ b));
-        differ == 0 && self.pass.len() == pass.len()
-    }
+/// In a time that tells nothing of where two differ.
+fn is_pass(own: &str, shown: &str) -> bool {
+    let differ = own.bytes().zip(shown.bytes()).fold(0, |all, (a, b)| all | (a ^ b));
+    differ == 0 && own.len() == shown.len()
 }
 
 /// 244 random bits.
-fn pass() -> std::io::Result<String> {
+pub(super) fn new_pass() -> std::io::Result<String> {
     let one = || std::fs::read_to_string("/proc/sys/kernel/random/uuid");
     Ok(format!("{}-{}", one()?.trim(), one()?.trim()))
 }

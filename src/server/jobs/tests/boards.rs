@@ -181,3 +181,45 @@ pub(super) async fn the_boards_of_a_worker_that_is_gone_are_kept_until_it_has_en
     );
     assert_eq!(state_of(&server, request).await, RequestState::Ended);
 }
+
+pub(super) async fn a_worker_that_goes_by_a_longer_silence_is_waited_for_as_long(server: Server) {
+    let gone = server.0.config.worker_gone;
+    let id = running(&server, "farm1").await;
+    let request = until(&server, id, |_| true).await.request;
+    // It has not heard yet that the time is a shorter one now.
+    let slow = WorkerHello { gone_s: 2 * gone.as_secs(), ..hello("a", 3, &[id]) };
+    greet(&server, "farm1", &slow).await;
+    let row = server.0.store.job(id).await.unwrap().unwrap();
+    assert_eq!(
+        super::super::record(&row).unwrap().gone_s,
+        2 * gone.as_secs(),
+        "nor do we forget it"
+    );
+    server.0.workers.quiet_for(gone * 7 / 2);
+    server.pass().await.unwrap();
+    assert_eq!(until(&server, id, |_| true).await.state, JobState::Canceling);
+    assert_eq!(state_of(&server, request).await, RequestState::Leased);
+    server.0.workers.quiet_for(gone * 4);
+    server.pass().await.unwrap();
+    until(&server, id, JobInfo::has_ended).await;
+    assert_eq!(state_of(&server, request).await, RequestState::Ended);
+}
+
+pub(super) async fn a_job_that_its_worker_has_not_begun_begins_only_while_it_is_its_own(
+    server: Server,
+) {
+    let id = running(&server, "farm1").await;
+    let none = Vec::<u64>::new;
+    let unsure = |number| WorkerHello { unsure: vec![id], ..hello("a", number, &[id]) };
+    let orders = greet(&server, "farm1", &unsure(3)).await;
+    assert_eq!((orders.begin, orders.cancel), (vec![id], none()));
+    server.cancel_job(id, &asker("alice", Right::Write)).await.unwrap();
+    let orders = greet(&server, "farm1", &unsure(4)).await;
+    assert_eq!((orders.begin, orders.cancel), (none(), vec![id]));
+    // The answer before was lost with the worker that has heard it, and nothing is said so soon again.
+    let orders = greet(&server, "farm1", &unsure(5)).await;
+    assert_eq!((orders.begin, orders.cancel), (none(), none()));
+    ends(&server, "farm1", id).await;
+    let orders = greet(&server, "farm1", &unsure(6)).await;
+    assert_eq!((orders.begin, orders.drop), (none(), vec![id]));
+}

@@ -2,11 +2,13 @@
 
 mod boot;
 mod clock;
+mod cut_off;
 mod ends;
 mod faults;
 mod full;
 mod group;
 mod identity;
+mod images;
 mod metrics;
 mod passes;
 mod run;

@@ -14,22 +14,27 @@ use crate::server::Server;
 /// A server with the board `docker01`, and a worker.
 pub(super) struct Yard {
     pub(super) server: Server,
-    _worker: Daemon,
+    pub(super) worker: Daemon,
 }
 
 impl Yard {
     /// The board has these lines more in its dictionary, and the worker these options.
     #[track_caller]
     fn start(lab: &TestLab, dictionary: &str, options: &[&str]) -> Self {
+        Self::of(lab, Server::start(lab), dictionary, options)
+    }
+
+    /// The same of a server that runs.
+    #[track_caller]
+    pub(super) fn of(lab: &TestLab, server: Server, dictionary: &str, options: &[&str]) -> Self {
         host_board(lab);
-        let server = Server::start(lab);
         add_board(&server, dictionary);
-        let _worker = Self::worker(lab, &server.url(), options);
-        Self { server, _worker }
+        let worker = Self::worker(lab, &server.url(), options);
+        Self { server, worker }
     }
 
     #[track_caller]
-    fn worker(lab: &TestLab, server: &str, options: &[&str]) -> Daemon {
+    pub(super) fn worker(lab: &TestLab, server: &str, options: &[&str]) -> Daemon {
         let mut worker = lab.program("lava-dispatcher");
         let args = ["worker", "--server", server, "--name", "farm1"];
         worker.args([&args[..], options].concat()).env("PATH", path(lab));
@@ -37,7 +42,7 @@ impl Yard {
     }
 
     #[track_caller]
-    fn submit(&self, definition: &str) -> u64 {
+    pub(super) fn submit(&self, definition: &str) -> u64 {
         let asked = json!({"definition": definition, "user": "alice"});
         let answer = self.server.ask("POST", "/jobs", &asked);
         assert_eq!(answer.status, 200, "{}", answer.text());
@@ -45,7 +50,7 @@ impl Yard {
     }
 
     #[track_caller]
-    fn ended(&self, job: u64) -> Value {
+    pub(super) fn ended(&self, job: u64) -> Value {
         let mut last = Value::Null;
         wait_until(JOB, "the job ends", || {
             last = self.server.get(&format!("/jobs/{job}"));

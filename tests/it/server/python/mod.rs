@@ -318,11 +318,16 @@ pub(super) struct Board {
 
 impl Board {
     pub(super) fn start(lab: &TestLab, server: &Server) -> Self {
+        Self::with(lab, server, "", "")
+    }
+
+    /// With more lines for both daemons, and for `lava-power`.
+    pub(super) fn with(lab: &TestLab, server: &Server, access: &str, of_power: &str) -> Self {
         needs(Path::new("/bin/busybox"));
         let script = lab.write("board.sh", include_str!("board.sh"));
         let off = lab.write("off.sh", "kill -9 \"$(cat \"$1\")\"\n");
         let common = format!(
-            "[server]\nurl = {:?}\nhost = \"farm1\"\n[http]\nlisten = \"127.0.0.1:0\"\n",
+            "{access}[server]\nurl = {:?}\nhost = \"farm1\"\n[http]\nlisten = \"127.0.0.1:0\"\n",
             server.url()
         );
         let capture = format!("[capture]\ndir = {:?}\n", lab.path("captures"));
@@ -343,7 +348,7 @@ impl Board {
                  console = \"http://{at}/consoles/{name}\"\n"
             )
         });
-        let power = format!("{common}{}", outlets.collect::<String>());
+        let power = format!("{common}{of_power}{}", outlets.collect::<String>());
         let power = lab.write("power.toml", &power);
         let daemons = [serial, lab.start("lava-power", ["--config", &power])];
         for (name, kind) in [("panda01", "panda"), ("beagle01", "beagle")] {

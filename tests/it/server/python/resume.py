@@ -9,7 +9,7 @@ import threading
 import time
 
 from lavamux import NotSeen, Unreachable
-from lavamux._http import Endpoint
+from lavamux._http import Endpoint, Way
 from lavamux.console import Console
 
 
@@ -38,7 +38,8 @@ class Serial:
         self.process.wait()
 
     def attach(self, since="head"):
-        return Console(Endpoint("http://" + self.address), "/consoles/c", "alice", since, False)
+        way = Way(Endpoint("http://" + self.address), "/consoles/c", None, "")
+        return Console(way, "alice", since, False)
 
 
 def later(serial):

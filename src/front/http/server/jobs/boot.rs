@@ -4,8 +4,9 @@ use axum::extract::{Path, State};
 use axum::http::HeaderMap;
 use axum::response::Response;
 use axum::{Extension, Json};
+use serde::Deserialize;
 
-use super::super::super::ApiError;
+use super::super::super::{ApiError, Params};
 use super::super::images::content::respond;
 use super::super::{Answer, Body, By, asker, check, read};
 use super::{none, number};
@@ -68,23 +69,33 @@ async fn source(images: &Images, what: &str) -> Result<(Source, Option<ImageInfo
     }
 }
 
-/// A file of the image store for a boot that has not ended. The header `x-lava-pass` has what its job was given.
+/// What lets one in, for who shows it in a URL.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(in crate::front::http::server) struct Shown {
+    pass: Option<String>,
+}
+
+/// A file of the image store for a job that has not ended. The header `x-lava-pass`, or `pass`, has what it was given.
 #[utoipa::path(get, path = "/jobs/{id}/images/{sha256}", params(
     ("id" = u64, Path),
     ("sha256" = String, Path),
-    ("x-lava-pass" = String, Header),
+    ("x-lava-pass" = Option<String>, Header),
+    ("pass" = Option<String>, Query),
 ), responses(
     (status = 200, body = Vec<u8>, content_type = "application/octet-stream"),
     (status = 206, body = Vec<u8>, content_type = "application/octet-stream"),
-    (status = 404, body = ErrorBody, description = "no such boot, not of it, or another pass"),
+    (status = 404, body = ErrorBody, description = "no such job, not of it, or another pass"),
 ))]
 pub(in crate::front::http::server) async fn image(
     State(server): State<Server>,
     Extension(images): Extension<Images>,
     Path((id, sha256)): Path<(String, String)>,
+    Params(Shown { pass }): Params<Shown>,
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
-    let pass = headers.get(PASS).and_then(|pass| pass.to_str().ok()).unwrap_or_default();
+    let header = headers.get(PASS).and_then(|pass| pass.to_str().ok());
+    let pass = header.or(pass.as_deref()).unwrap_or_default();
     let file: Sha256 = sha256.parse().map_err(|_| none(&id))?;
     if !server.may_fetch(number(&id)?, &file, pass).await {
         return Err(none(&id));
