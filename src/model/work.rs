@@ -39,8 +39,8 @@ pub struct WorkerHello {
     #[serde(default)]
     pub scripts: bool,
     /// Those of them that were never begun: they are when the answer says that they are still its own.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub unsure: Vec<u64>,
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub unsure: BTreeSet<u64>,
     /// What a server has told it last of how long it may be silent: by that it goes until it hears otherwise. 0 is
     /// nothing yet.
     #[serde(default)]

@@ -225,10 +225,19 @@ mod tests {
         std::fs::set_permissions(&program, std::fs::Permissions::from_mode(0o755)).unwrap();
         let server = LabServer::new("http://127.0.0.1:1".parse().unwrap(), Login::default());
         let (files, options) = (Vec::new(), Vec::new());
-        let (name, slots, scripts) = ("farm1".parse().unwrap(), 1, None);
-        let settings =
-            Settings { server, name, slots, dir: dir.to_owned(), program, files, scripts, options };
-        let contacts = Arc::new(Contacts::open(dir).unwrap());
+        let (name, slots, dir) = ("farm1".parse().unwrap(), 1, dir.to_owned());
+        let settings = Settings {
+            server,
+            name,
+            slots,
+            dir: dir.clone(),
+            program,
+            files,
+            scripts: None,
+            options,
+            ca: None,
+        };
+        let contacts = Arc::new(Contacts::open(&dir).unwrap());
         Shared { settings, jobs: Default::default(), contacts, room: Default::default() }
     }
 

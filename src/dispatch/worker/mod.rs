@@ -252,7 +252,7 @@ impl Worker {
     async fn obey(
         &self,
         orders: WorkerOrders,
-        unsure: &[u64],
+        unsure: &BTreeSet<u64>,
         vain: &mut BTreeMap<u64, u32>,
         tasks: &TaskTracker,
         shutdown: &CancellationToken,

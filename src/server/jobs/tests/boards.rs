@@ -210,7 +210,7 @@ pub(super) async fn a_job_that_its_worker_has_not_begun_begins_only_while_it_is_
 ) {
     let id = running(&server, "farm1").await;
     let none = Vec::<u64>::new;
-    let unsure = |number| WorkerHello { unsure: vec![id], ..hello("a", number, &[id]) };
+    let unsure = |number| WorkerHello { unsure: [id].into(), ..hello("a", number, &[id]) };
     let orders = greet(&server, "farm1", &unsure(3)).await;
     assert_eq!((orders.begin, orders.cancel), (vec![id], none()));
     server.cancel_job(id, &asker("alice", Right::Write)).await.unwrap();

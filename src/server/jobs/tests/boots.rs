@@ -29,7 +29,7 @@ async fn booting_on(server: &Server, boards: &[&str], number: u64) -> (u64, u64)
 async fn boot(server: &Server, board: &str) -> u64 {
     let url = "http://127.0.0.1:1/Image";
     let asked = BootRequest { image: url.into(), ramdisk: Some(url.into()), ..Default::default() };
-    let file = |part| BootFile { part, source: Source::Url(url.into()) };
+    let file = |part| BootFile { part, source: Source::Url(url.into()), image: None };
     let files = [file("image"), file("ramdisk")];
     let alice = asker("alice", Right::Write);
     let id = server.boot_board(board, &asked, &files, &alice).await.unwrap().id;
