@@ -138,6 +138,7 @@ impl<'a> Running<'a> {
     /// is killed, and its guard cleans up.
     async fn see_out(&mut self, shared: &Shared, orders: &Orders) {
         tokio::select! {
+            biased;
             () = self.ended() => return,
             () = orders.cancel.cancelled() => {}
             () = orders.drop.cancelled() => {}
@@ -155,6 +156,10 @@ impl<'a> Running<'a> {
     /// The number of the process. One that we have started is known before it claims its folder, and also if it
     /// never does.
     fn number(&self) -> Option<Pid> {
+        // The claim on what was never begun is our own.
+        if let Process::Never(_) | Process::Ended(_) = self.process {
+            return None;
+        }
         match (life(&self.folder.output()), &self.process) {
             (Life::Lives(Some(number)), _) => Some(number),
             (Life::None, Process::Child(child)) => Pid::from_raw(child.id()?.try_into().ok()?),

@@ -69,8 +69,8 @@ pub(super) struct Jobs {
     tokens: BTreeMap<u64, String>,
     /// When each board's health was last asked for by a job, in microseconds since the epoch.
     pub(super) checked_us: BTreeMap<Name, u64>,
-    /// When a worker was told last to end or to forget a job.
-    pub(super) told: BTreeMap<(WorkerKey, u64), Instant>,
+    /// When a worker was told last to end a job, or (`true`) to forget it.
+    pub(super) told: BTreeMap<(WorkerKey, u64, bool), Instant>,
     /// The last that have ended, for those who follow the lab.
     pub(super) ended: VecDeque<(u64, Arc<JobStanding>)>,
     /// Why a job cannot be handed over at the moment.

@@ -231,10 +231,11 @@ impl Server {
             let (gone, id) = (record.is_none(), *id);
             // It says what it has heard; one of an older version does not, and is told again after a while.
             let heard = if gone { &hello.dropping } else { &hello.canceling };
-            if !over || heard.contains(&id) || state.jobs.told.contains_key(&(key.clone(), id)) {
+            let what = (key.clone(), id, gone);
+            if !over || heard.contains(&id) || state.jobs.told.contains_key(&what) {
                 continue;
             }
-            state.jobs.told.insert((key.clone(), id), now);
+            state.jobs.told.insert(what, now);
             if gone { orders.drop.push(id) } else { orders.cancel.push(id) }
         }
         let own = state.jobs.of(name).filter(|it| it.is_on(name, hello));

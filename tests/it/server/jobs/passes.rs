@@ -1,5 +1,7 @@
 //! What a job may at the daemons of its boards: use those, and nothing else.
 
+use std::os::unix::fs::PermissionsExt as _;
+
 use lavamux::model::TokenHash;
 use serde_json::{Value, json};
 
@@ -13,8 +15,10 @@ const DEVICE: &str = include_str!("../../../../conf/devices/demo.yaml");
 fn a_job_is_let_in_at_its_own_board_and_at_no_other() {
     let lab = TestLab::new();
     let key = "0123456789abcdef".repeat(4);
-    lab.write("jobs.key", &key);
-    lab.write("daemons.token", "lava_lab");
+    for (name, text) in [("jobs.key", key.as_str()), ("daemons.token", "lava_lab")] {
+        let file = lab.write(name, text);
+        std::fs::set_permissions(file, std::fs::Permissions::from_mode(0o600)).unwrap();
+    }
     let types = concat!(env!("CARGO_MANIFEST_DIR"), "/conf/device-types");
     let config = lab.write(
         "server.toml",
