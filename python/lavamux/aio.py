@@ -189,7 +189,7 @@ class AsyncJob:
     async def wait(self, timeout: Optional[float] = None) -> "AsyncJob":
         """As :meth:`lavamux.Job.wait`. Cancelled, it waits no more, and the job goes on."""
         looks = self.sync._looks(timeout)
-        while (pause := await _in_thread(lambda: next(looks, None))) is not None:
+        while (pause := await in_thread(lambda: next(looks, None))) is not None:
             await asyncio.sleep(pause)
         return self
 

@@ -178,8 +178,8 @@ impl Walled {
     /// Adds the board, put together from what is announced.
     #[track_caller]
     fn add_board(&self) {
-        let dictionary =
-            "hostname: panda01\ndevice_type: panda\nactions: {boot: {methods: {minimal: }}}\n";
+        let dictionary = "hostname: panda01\ndevice_type: panda\ncommands: {connect: lava-console panda01, hard_reset: lava \
+             power cycle panda01, power_off: lava power off panda01}\nactions: {boot: {methods: {minimal: }}}\n";
         let dictionary = self.lab.write("panda01.yaml", dictionary);
         let add = ["board", "add", "panda01", "--type", "panda", "--dictionary", &dictionary];
         let (code, out, err) = self.lava(&self.root, &add);
@@ -254,7 +254,9 @@ fn a_person_reserves_a_board_is_at_its_console_and_switches_it() {
     let (code, _, err) = walled.lava(&walled.alice, &["release", "panda01"]);
     assert_eq!(code, 0, "{err}");
     wait_until(LIMIT, "both daemons know that it is over", || {
-        walled.lava(&walled.bob, &["reset", "panda01"]).0 == 0
+        // What she has typed stands against it for ten minutes.
+        let (_, _, err) = walled.lava(&walled.bob, &["reset", "panda01"]);
+        err.contains("typed") && !err.contains("leased")
     });
 }
 

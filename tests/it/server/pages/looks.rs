@@ -53,7 +53,7 @@ const CONTRAST: &str = r"(() => {
     wrong.push(...judge(it, getComputedStyle(it).color, node.data));
   }
   for (const it of document.querySelectorAll('input, select, textarea')) {
-    if (!it.checkVisibility() || it.disabled) continue;
+    if (!it.checkVisibility() || it.disabled || !faint(it)) continue;
     wrong.push(...judge(it, getComputedStyle(it).color, `input ${it.name || it.id}`));
     if (it.placeholder) wrong.push(...judge(it, getComputedStyle(it, '::placeholder').color, `placeholder ${it.placeholder}`));
   }
@@ -216,9 +216,9 @@ fn what_opens_on_a_phone_fits_it_too() {
         page.go(&format!("{}/ui/jobs", farm.server.url()));
         loaded(&page, "document.querySelector('.entry')");
         page.click("#help");
-        page.expect("the keys are told", "document.getElementById('keys').open");
+        page.expect("the keys are told", "document.getElementById('shortcuts').open");
         look("keys");
-        page.click("#keys button");
+        page.click("#shortcuts button");
         page.click(".submit summary");
         page.expect("one can hand in a job", "document.querySelector('.submit').open");
         look("submit");
@@ -246,11 +246,11 @@ fn all(page: &Page) -> Vec<String> {
 /// What the dialog says that there is, as it is shown.
 fn told(page: &Page) -> Vec<String> {
     page.key("?", 0);
-    page.expect("the keys are told", "document.getElementById('keys').open");
-    let shown = "[...document.querySelectorAll('#keys dt')].filter((it) => it.checkVisibility()).flatMap((it) => [...it.querySelectorAll('kbd')].map((key) => key.textContent))";
+    page.expect("the keys are told", "document.getElementById('shortcuts').open");
+    let shown = "[...document.querySelectorAll('#shortcuts dt')].filter((it) => it.checkVisibility()).flatMap((it) => [...it.querySelectorAll('kbd')].map((key) => key.textContent))";
     let keys = serde_json::from_value(page.eval(shown)).unwrap();
-    page.click("#keys button");
-    page.expect("they are not any more", "!document.getElementById('keys').open");
+    page.click("#shortcuts button");
+    page.expect("they are not any more", "!document.getElementById('shortcuts').open");
     page.eval("document.activeElement.blur()");
     keys
 }
@@ -273,8 +273,8 @@ fn every_key_does_what_it_is_said_to() {
             page.go("about:blank");
             page.go(&url);
             loaded(&page, is);
-            page.expect("its script hears keys", "(document.body.dispatchEvent(new KeyboardEvent('keydown', { key: '?', bubbles: true })), document.getElementById('keys').open)");
-            page.eval("document.getElementById('keys').close()");
+            page.expect("its script hears keys", "(document.body.dispatchEvent(new KeyboardEvent('keydown', { key: '?', bubbles: true })), document.getElementById('shortcuts').open)");
+            page.eval("document.getElementById('shortcuts').close()");
             page.eval("document.activeElement.blur()");
         };
         fresh();

@@ -30,8 +30,8 @@ function key(name) {
 // Of the keys those are told that do something on this page.
 function tell() {
   const here = { rows: rows().length > 0 || find("view"), open: rows().some(link), look: find("filter") ?? find("grep") };
-  for (const it of find("keys").querySelectorAll("[data-for]")) it.hidden = !here[it.dataset.for];
-  find("keys").showModal();
+  for (const it of find("shortcuts").querySelectorAll("[data-for]")) it.hidden = !here[it.dataset.for];
+  find("shortcuts").showModal();
   return true;
 }
 
