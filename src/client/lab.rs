@@ -292,7 +292,7 @@ fn entry(entry: BoardEntry) -> Result<Board, Failure> {
         let login = Login {
             token_file: login.token_file.clone().or(host.token_file),
             ca: login.ca.clone().or(host.ca),
-            cert: login.cert.clone().or(host.cert),
+            cert: login.cert.clone().or(host.cert).map(Box::new),
             behalf: None,
         };
         Ok(Some(Resource { login, ..resource }))

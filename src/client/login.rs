@@ -31,7 +31,7 @@ pub struct Login {
     pub token_file: Option<PathBuf>,
     pub ca: Option<PathBuf>,
     /// The certificate that we show to a daemon that asks for one.
-    pub cert: Option<CertFiles>,
+    pub cert: Option<Box<CertFiles>>,
     /// For whom we ask, if not for ourselves.
     pub behalf: Option<Arc<Behalf>>,
 }
@@ -39,7 +39,7 @@ pub struct Login {
 impl From<&LoginFiles> for Login {
     fn from(files: &LoginFiles) -> Self {
         let LoginFiles { token_file, ca, cert } = files.clone();
-        Self { token_file, ca, cert, behalf: None }
+        Self { token_file, ca, cert: cert.map(Box::new), behalf: None }
     }
 }
 
@@ -106,9 +106,9 @@ impl Login {
         let host = host.trim_start_matches('[').trim_end_matches(']').to_owned();
         let name = ServerName::try_from(host).map_err(io::Error::other)?;
         let config = match (self.ca.clone().or_else(lab_ca), &self.cert) {
-            (Some(file), cert) => with_roots(roots_of(&file)?, cert.as_ref())?,
+            (Some(file), cert) => with_roots(roots_of(&file)?, cert.as_deref())?,
             (None, None) => system_tls()?,
-            (None, cert) => with_roots(system_roots(), cert.as_ref())?,
+            (None, cert) => with_roots(system_roots(), cert.as_deref())?,
         };
         TlsConnector::from(config).connect(name, stream).await
     }

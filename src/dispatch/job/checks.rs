@@ -9,6 +9,8 @@ use crate::model::Name;
 
 /// The names of namespaces that LAVA keeps for itself.
 const RESERVED: [&str; 2] = ["common", "docker-test-shell"];
+/// The namespace of blocks that name none.
+const COMMON: &str = "common";
 
 /// The variables that LAVA's templates of devices take from a job's context. A lab may have more.
 const VARIABLES: &[&str] = &[
@@ -251,6 +253,14 @@ fn namespaces(blocks: &[Written<'_>]) {
             let near = near.map(|near| format!("; did you mean {near:?}?")).unwrap_or_default();
             let what = format!("no block has the namespace {name:?}{near}");
             block.at.key("connection-namespace").problem(place, what);
+        }
+        // It is a folder of this host.
+        if let Some((place, name)) = of(block, "downloads-namespace")
+            && !named.contains(&name)
+            && name != COMMON
+        {
+            let what = format!("no block has the namespace {name:?}");
+            block.at.key("downloads-namespace").problem(place, what);
         }
     }
 }

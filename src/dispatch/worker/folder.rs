@@ -204,6 +204,11 @@ impl JobFolder {
 }
 
 impl Unreadable {
+    /// Of which job it is, by its name.
+    pub(super) fn id(&self) -> Option<u64> {
+        self.path.file_name()?.to_str()?.parse().ok()
+    }
+
     /// The output folder of what may still run there.
     pub(super) fn output(&self) -> PathBuf {
         self.path.join(OUTPUT)

@@ -13,7 +13,7 @@ use super::ending::EndOf;
 use super::folder::JobFolder;
 use super::telling::Telling;
 use super::{Orders, Scripts, Settings, Shared, contact};
-use crate::model::{CutOff, WorkFailure};
+use crate::model::{CutOff, Kind, WorkFailure};
 
 /// So often it is looked what is new in the log, and whether the process still lives.
 pub(super) const LOOK: Duration = Duration::from_millis(100);
@@ -126,10 +126,10 @@ impl<'a> Running<'a> {
             }
         }
         // The worker before us may have started one that comes only now: one of the two has the claim.
-        let claim = Claim::take(&folder.output()).await.ok();
-        let process = match claim {
-            Some(_) => Process::Never("it was to end before it began".into()),
-            None => begin(settings, folder),
+        let (process, claim) = match Claim::take(&folder.output()).await {
+            Ok(claim) => (Process::Never("it was to end before it began".into()), Some(claim)),
+            Err(failure) if failure.kind == Kind::Refused => (begin(settings, folder), None),
+            Err(failure) => (Process::Never(failure.to_string()), None),
         };
         Self { folder, process, _claim: claim }
     }

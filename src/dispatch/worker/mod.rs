@@ -150,12 +150,22 @@ impl Worker {
         let tasks = TaskTracker::new();
         let (folders, unreadable) = JobFolder::all(&self.shared.settings.dir)?;
         for folder in unreadable {
-            let (dir, shutdown) = (self.shared.settings.dir.clone(), shutdown.clone());
+            let (shared, shutdown) = (self.shared.clone(), shutdown.clone());
+            // The server hears of it as of any that runs: its boards are not free before it is over.
+            if let Some(id) = folder.id() {
+                let orders = Orders::default();
+                orders.begin.cancel();
+                shared.jobs().insert(id, orders);
+            }
             tasks.spawn(async move {
                 tokio::select! {
-                    () = end(&folder) => folder.set_aside(&dir),
-                    () = shutdown.cancelled() => {}
+                    () = end(&folder) => folder.set_aside(&shared.settings.dir),
+                    () = shutdown.cancelled() => return,
                 }
+                if let Some(id) = folder.id() {
+                    shared.jobs().remove(&id);
+                }
+                shared.room.notify_one();
             });
         }
         for folder in folders {

@@ -107,30 +107,6 @@ pub(super) fn jlink(line: &str) -> Option<String> {
     words.find_map(value)
 }
 
-/// The protocols of `uuu`'s commands that a job may use: those that talk to the board.
-const PROTOCOLS: [&str; 9] = ["bcu", "CFG", "FB", "FBK", "SDP", "SDPS", "SDPU", "SDPV", "uuu"];
-/// The options of `uuu` and `bcu` that a job may give.
-const USB_OPTIONS: [&str; 6] = ["-V", "-b", "-f", "-hold", "-keep", "-v"];
-
-/// Why a command for `uuu` is refused, if it is.
-pub(super) fn uuu(protocol: &str, line: &str) -> Option<String> {
-    if !PROTOCOLS.contains(&protocol) {
-        return Some(format!("{protocol:?} is none of {}", PROTOCOLS.join(", ")));
-    }
-    let Some(words) = shlex::split(line) else {
-        return Some(format!("{line:?} has a quotation mark that is not closed"));
-    };
-    // What is said to the board is said to nobody else.
-    let to_board = !matches!(protocol, "uuu" | "bcu");
-    words.iter().find_map(|word| match word.starts_with('-') {
-        true if !to_board && !USB_OPTIONS.contains(&word.as_str()) => {
-            Some(format!("{word:?} is none of {}", USB_OPTIONS.join(", ")))
-        }
-        _ if to_board && protocol == "FBK" && !word.contains("..") => None,
-        _ => value(word),
-    })
-}
-
 /// A file of this host is named by its placeholder only.
 fn value(word: &str) -> Option<String> {
     let outside = word.replace(['{', '}'], "");
@@ -157,14 +133,6 @@ mod tests {
         }
         for line in ["loadfile {test}", "sleep 1000", "r0", "w4 0x40, 0x1", "LoadFile {test} 0x0"] {
             assert_eq!(jlink(line), None, "{line}");
-        }
-        assert_eq!(uuu("uuu", "-b sd_all {boot} {system}"), None);
-        assert_eq!(uuu("SDPS", "boot -f {boot}"), None);
-        assert_eq!(uuu("FBK", "ucmd mount -t proc proc /proc"), None);
-        for (protocol, line) in
-            [("SHELL", "id"), ("uuu", "/tmp/script"), ("uuu", "-s"), ("FB", "flash boot ../x")]
-        {
-            assert!(uuu(protocol, line).is_some(), "{protocol}: {line}");
         }
         for line in ["savebin /tmp/x 0 10", "loadfile /etc/shadow", "exec ProjectFile=x", "r\nq"] {
             assert!(jlink(line).is_some(), "{line}");

@@ -75,7 +75,7 @@ impl Action for BootQemuImage {
 pub(super) fn images(scene: &Scene<'_>) -> Vec<Artefact> {
     let blocks = scene.job.blocks.iter().filter(|block| block.namespace() == scene.namespace());
     let images = blocks.filter_map(|block| match &block.kind {
-        Kind::Deploy(deploy) => Some(deploy.artefacts.clone()),
+        Kind::Deploy(deploy) if deploy.to != "downloads" => Some(deploy.artefacts.clone()),
         _ => None,
     });
     images.flatten().collect()

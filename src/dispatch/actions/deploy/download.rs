@@ -176,7 +176,10 @@ impl Action for Download {
                 true => extract(&file, name).await?,
                 false => file,
             };
-            context.shared().files.insert(name.clone(), file);
+            // What is kept is had by downloads:// alone: a container may be at it meanwhile.
+            if self.keeps.is_none() {
+                context.shared().files.insert(name.clone(), file);
+            }
             Ok(())
         })
     }

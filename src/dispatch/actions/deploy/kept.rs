@@ -111,7 +111,9 @@ pub(super) fn place(artefact: &Artefact, uniquify: bool) -> Result<PathBuf, Stri
         Some((unpacked, _)) if is_unpacked(artefact) => unpacked,
         _ => base,
     };
-    if matches!(base, "" | "." | "..") || base.chars().any(char::is_control) {
+    // It comes to stand in command lines.
+    let may_be = |c: char| c.is_ascii_alphanumeric() || "-_.:+~@=,%".contains(c);
+    if !base.chars().all(may_be) || base.is_empty() || base.starts_with(['.', '-']) {
         return Err(format!("{url:?} ends with no name that {name} could be kept by"));
     }
     Ok(if uniquify { Path::new(name).join(base) } else { base.into() })

@@ -176,7 +176,29 @@ async fn extract(context: &mut Context) -> Result<(), Error> {
         tar.arg("--directory").arg(&folder);
         tar
     };
-    run(unpacker, &file).await
+    run(unpacker, &file).await?;
+    match link_in(&folder).map_err(failed)? {
+        Some(link) => Err(Error::Job(format!(
+            "the recovery image has a link in it, which FAT has not: {}",
+            link.display()
+        ))),
+        None => Ok(()),
+    }
+}
+
+/// A link somewhere in a folder: it could lead to any file of this host.
+fn link_in(folder: &std::path::Path) -> std::io::Result<Option<PathBuf>> {
+    for entry in std::fs::read_dir(folder)? {
+        let (path, kind) = entry.and_then(|entry| Ok((entry.path(), entry.file_type()?)))?;
+        let found = match kind.is_dir() {
+            true => link_in(&path)?,
+            false => (!kind.is_file()).then_some(path),
+        };
+        if found.is_some() {
+            return Ok(found);
+        }
+    }
+    Ok(None)
 }
 
 /// What is at the top of a folder, in the order of the names.

@@ -90,7 +90,7 @@ impl WorkerArgs {
         let of_scripts = own_ca.clone().or_else(|| of_jobs.clone());
         let (ca, space) = (of_scripts, self.script_space);
         let scripts = self.scripts.then(|| Scripts { server: server.to_string(), ca, space });
-        let cert = self.cert.zip(self.key).map(|(cert, key)| CertFiles { cert, key });
+        let cert = self.cert.zip(self.key).map(|(cert, key)| Box::new(CertFiles { cert, key }));
         let login = Login { token_file: self.token_file, ca: self.ca, cert, behalf: None };
         let settings = Settings {
             server: LabServer::new(server, login),
