@@ -300,7 +300,7 @@ fn a_worker_runs_jobs_and_python_scripts_have_boards() {
                       with board.console() as console:\n        \
                           console.sendline('root')\n        \
                           console.expect('# $')\n    \
-                      print(board.run('echo $((40 + 2))').output)\n\
+                      print(board.run('echo $((40 + 2))').output.strip())\n\
                   print('free', 'lease' not in lab.board('panda01').info)\n";
     let mut python = walled.lab.tool("python3");
     python.args(["-c", script, &walled.url(), &walled.alice]);
