@@ -276,8 +276,9 @@ mod tests {
             Want::After(from) => (from, (from + chunk).min(head)),
             Want::Around(at) => (at.saturating_sub(chunk), (at + chunk).min(head)),
         };
-        let held =
-            |from: u64, to: u64| (from.div_ceil(LINE)..to / LINE).filter(|n| record[*n as usize]);
+        // What is in the middle of a line belongs to what is read next.
+        (from, to) = (from.next_multiple_of(LINE), to / LINE * LINE);
+        let held = |from: u64, to: u64| (from / LINE..to / LINE).filter(|n| record[*n as usize]);
         let mut lines: Vec<u64> = held(from, to).collect();
         if lines.is_empty() {
             // A hole is passed over.
@@ -291,8 +292,6 @@ mod tests {
                 lines = held(next, to).collect();
             }
         }
-        // What is in the middle of a line belongs to what is read next.
-        let (from, to) = (from.next_multiple_of(LINE), to / LINE * LINE);
         let line = |number: u64| Line {
             offset: number * LINE,
             end: (number + 1) * LINE,

@@ -104,7 +104,12 @@ fn used(page: &Page) {
         "the console is there",
         "document.getElementById('link').textContent === 'connected' && document.querySelector('.row')",
     );
-    page.expect_text("panda02 login:");
+    // Its first boot is on the screen as well.
+    page.expect(
+        "it has started again",
+        "document.getElementById('terminal').innerText
+            .split('virtual boot loader')[2]?.includes('panda02 login:')",
+    );
     page.type_text("zebra");
     page.expect_text("zebra");
 }
