@@ -29,7 +29,7 @@ pub struct Watch {
 }
 
 /// A folder that is watched, and what matters in it.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, PartialEq)]
 struct Folder {
     /// Any device there is: their names begin with "tty", or it has nothing else.
     every: Option<&'static str>,
@@ -84,22 +84,40 @@ impl Watch {
 
     /// Watches what is there to be watched now.
     fn arm(&mut self) {
-        let Some(inotify) = &self.inotify else { return };
+        let mut folders = self.folders();
+        loop {
+            self.watch(&folders);
+            // What came before its folder was watched has told nobody.
+            let now = self.folders();
+            if now == folders {
+                return;
+            }
+            folders = now;
+        }
+    }
+
+    /// The folders that matter now, and what in them does.
+    fn folders(&self) -> BTreeMap<PathBuf, Folder> {
         let mut folders: BTreeMap<PathBuf, Folder> = BTreeMap::new();
         let serial = self.roots.dev.join("serial");
         for (dir, every) in [
             (self.roots.dev.clone(), Some("tty")),
             (serial.join("by-id"), Some("")),
             (serial.join("by-path"), Some("")),
-            (serial, Some("by-")),
+            (serial.clone(), Some("by-")),
         ] {
             folders.insert(dir, Folder { every, names: BTreeSet::new() });
         }
-        for path in self.paths.iter().chain([&self.roots.dev.join("serial")]) {
+        for path in self.paths.iter().chain([&serial]) {
             for (dir, name) in points(path) {
                 folders.entry(dir).or_default().names.insert(name);
             }
         }
+        folders
+    }
+
+    fn watch(&mut self, folders: &BTreeMap<PathBuf, Folder>) {
+        let Some(inotify) = &self.inotify else { return };
         let mask = WatchMask::CREATE
             | WatchMask::DELETE
             | WatchMask::MOVE
@@ -112,7 +130,7 @@ impl Watch {
             if let Ok(watch) = watches.add(dir, mask) {
                 let all = self.watched.entry(watch).or_default();
                 all.every = all.every.or(folder.every);
-                all.names.extend(folder.names);
+                all.names.extend(folder.names.iter().cloned());
             }
         }
         for gone in before.into_keys().filter(|watch| !self.watched.contains_key(watch)) {
@@ -161,4 +179,32 @@ fn points(path: &Path) -> Vec<(PathBuf, OsString)> {
         path = path.parent().unwrap_or(Path::new("/")).join(target);
     }
     points
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Folders that come one within the other, faster than one is watched after the other.
+    #[tokio::test]
+    async fn a_folder_that_comes_while_the_one_above_it_is_looked_at_is_watched() {
+        let dir = tempfile::tempdir().unwrap();
+        let roots = Roots { sys: dir.path().join("sys"), dev: dir.path().join("dev") };
+        std::fs::create_dir(&roots.dev).unwrap();
+        let mut watch = Watch::new(roots);
+        for round in 0..100 {
+            let folder = dir.path().join(format!("{round}/a/b/c/d/e/f/g"));
+            watch.set_paths(vec![folder.join("tty")]);
+            let made = folder.clone();
+            let maker = std::thread::spawn(move || std::fs::create_dir_all(made).unwrap());
+            let told = async {
+                while !watch.watched.values().any(|it| it.names.contains(OsStr::new("tty"))) {
+                    watch.changed().await;
+                }
+            };
+            let limit = Duration::from_secs(20);
+            tokio::time::timeout(limit, told).await.unwrap_or_else(|_| panic!("round {round}"));
+            maker.join().unwrap();
+        }
+    }
 }

@@ -74,10 +74,10 @@ fn who_hangs_up_during_a_restart_costs_nobody_else_anything() {
     let mut stays = Client::raw(service.raw);
     let goes = std::net::TcpStream::connect(service.raw).unwrap();
     let alice = WebSocket::attach(service.http, "panda01", "user=alice");
+    wait_until(LIMIT, "all are there", || service.events("panda01", "attach").len() == 3);
     board.write_all(b"before\n").unwrap();
     stays.expect("before");
     alice.heard().find(LIMIT, 0, b"before").unwrap();
-    wait_until(LIMIT, "both are there", || service.events("panda01", "attach").len() == 3);
 
     Service::stop(serial);
     assert!(service.manager.stored().len() > 5, "{:?}", service.manager.stored());
@@ -140,6 +140,7 @@ fn a_start_that_fails_costs_nothing() {
     let serial = service.start();
     let mut board = service.board();
     let mut client = Client::raw(service.raw);
+    wait_until(LIMIT, "the client is there", || !service.events("panda01", "attach").is_empty());
     board.write_all(b"before\n").unwrap();
     client.expect("before");
     Service::stop(serial);

@@ -106,7 +106,9 @@ fn a_command_under_way_is_told_to_who_sends_another_one() {
     let lab = TestLab::new();
     // A PDU that says nothing for as long as it has time.
     let silent = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
-    let pdus = super::PDUS.replace("127.0.0.1:9", &silent.local_addr().unwrap().to_string());
+    let pdus = super::PDUS
+        .replace("127.0.0.1:9", &silent.local_addr().unwrap().to_string())
+        .replace("timeout = \"200ms\"", "timeout = \"3s\"");
     let power = Power::start(&lab, &("[powerman]\nlisten = \"127.0.0.1:0\"\n".to_owned() + &pdus));
     let mut stream = TcpStream::connect(power.daemon.address("powerman")).unwrap();
     stream.set_read_timeout(Some(LIMIT)).unwrap();
