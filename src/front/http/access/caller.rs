@@ -136,7 +136,7 @@ impl Caller {
     /// What their rights hang on.
     pub fn basis(&self) -> Basis {
         match &self.who {
-            Who::Owner | Who::For { .. } => Basis::Given,
+            Who::Owner => Basis::Given,
             _ if self.is_stranger() => Basis::Open,
             _ => Basis::Name,
         }
@@ -144,7 +144,11 @@ impl Caller {
 
     /// Whether they are let in only as long as nobody has to log in.
     pub fn is_stranger(&self) -> bool {
-        matches!(self.who, Who::Anyone | Who::Local { .. }) && self.access.is_open()
+        let who = match &self.who {
+            Who::For { speaker, .. } => &**speaker,
+            who => who,
+        };
+        matches!(who, Who::Anyone | Who::Local { .. }) && self.access.is_open()
     }
 
     /// The name that they have proved to be theirs.
