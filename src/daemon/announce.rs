@@ -47,13 +47,7 @@ impl Announcer {
         };
         let url = match (&config.here, http) {
             (Some(here), _) => here.clone(),
-            (None, Some((http, address))) => {
-                let scheme = if http.tls.is_some() { "https" } else { "http" };
-                match address.ip().is_unspecified() {
-                    true => format!("{scheme}://{host}:{}", address.port()),
-                    false => format!("{scheme}://{address}"),
-                }
-            }
+            (None, Some(http)) => at(http, Some(&host)).remove(0),
             (None, None) => format!("unix:{}", socket.display()),
         };
         let login = Login::from(&config.login);
@@ -114,6 +108,40 @@ impl Announcer {
             }
         }
     }
+}
+
+/// Where clients may find a daemon's consoles or outlets, as `http://farm1:7100/consoles`: first of all where it is
+/// announced.
+pub(super) fn found_at(
+    config: Option<&AnnounceConfig>,
+    kind: DaemonKind,
+    http: Option<(&HttpListen, SocketAddr)>,
+    socket: &Path,
+) -> Vec<String> {
+    let host = config.and_then(|config| config.host.clone()).or_else(|| own_name().ok());
+    let here = config.and_then(|config| config.here.clone());
+    let listens = http.into_iter().flat_map(|http| at(http, host.as_ref()));
+    let all = here.into_iter().chain(listens).chain([format!("unix:{}", socket.display())]);
+    all.map(|url| kind.place(&url)).collect()
+}
+
+/// The URLs of a listener, the one for everybody first; a listener at all addresses is known by the host's name.
+fn at((http, address): (&HttpListen, SocketAddr), host: Option<&Name>) -> Vec<String> {
+    let (scheme, port) = (if http.tls.is_some() { "https" } else { "http" }, address.port());
+    let at = |host: &str| format!("{scheme}://{host}:{port}");
+    let ip = address.ip();
+    let mut all = match host.filter(|_| ip.is_unspecified()) {
+        Some(host) => vec![at(host.as_str())],
+        None => vec![format!("{scheme}://{address}")],
+    };
+    if ip.is_unspecified() {
+        all.push(at("127.0.0.1"));
+    }
+    if ip.is_unspecified() || ip.is_loopback() {
+        all.push(at("localhost"));
+    }
+    all.extend(http.names.iter().map(|name| at(name.as_str())));
+    all
 }
 
 /// What this host calls itself, up to the first dot.

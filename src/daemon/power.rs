@@ -17,7 +17,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use self::fronts::Fronts;
-use super::announce::{Announcer, Served};
+use super::announce::{Announcer, Served, found_at};
 use super::{RuntimeSocket, SHUTDOWN_LIMIT, Safety, bind, permit, runtime_dir};
 use crate::client::{ConsoleRef, Http, Login};
 use crate::config::power::PowerConfig;
@@ -42,6 +42,8 @@ pub struct PowerDaemon {
     tls: Tls,
     fronts: Fronts,
     socket: (RuntimeSocket, UnixListener),
+    /// Where clients find our outlets.
+    places: Vec<String>,
     /// Tells a server what is here.
     announcer: Option<Announcer>,
     /// What is read again on SIGHUP.
@@ -77,13 +79,15 @@ impl PowerDaemon {
         let tls = Tls::new(TlsConfig::of(config.http.as_ref())?);
         let fronts = Fronts::bind(&config).await?;
         let socket = RuntimeSocket::bind(&runtime_dir(), "power")?;
-        let announcer = config.server.as_ref().map(|server| {
-            let bound = http.as_ref().and_then(|listener| listener.local_addr().ok());
-            let at = config.http.as_ref().zip(bound);
-            Announcer::new(server, DaemonKind::Power, at, socket.0.path())
-        });
-        let announcer = announcer.transpose()?;
-        Ok(Self { config, http, tls, fronts, socket, announcer, files: None })
+        let bound = http.as_ref().and_then(|listener| listener.local_addr().ok());
+        let (at, path) = (config.http.as_ref().zip(bound), socket.0.path());
+        let places = found_at(config.server.as_ref(), DaemonKind::Power, at, path);
+        let announcer = config
+            .server
+            .as_ref()
+            .map(|server| Announcer::new(server, DaemonKind::Power, at, path))
+            .transpose()?;
+        Ok(Self { config, http, tls, fronts, socket, places, announcer, files: None })
     }
 
     /// Reads rights and certificates again from these files on SIGHUP.
@@ -113,8 +117,8 @@ impl PowerDaemon {
 
     /// Serves until `shutdown`; `ready` is called when clients are served.
     pub async fn run(self, shutdown: CancellationToken, ready: impl FnOnce()) {
-        let access = Access::new(self.config.access.clone());
         let (address, config) = (self.http_address(), self.config.clone());
+        let access = Access::new(config.access.clone()).at(self.places);
         let reload = self.files.map(|(paths, hangups)| {
             let (access, tls) = (access.clone(), self.tls.clone());
             Reload { paths, hangups, config, address, access, tls }

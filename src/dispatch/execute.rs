@@ -8,6 +8,7 @@ use tokio_util::sync::CancellationToken;
 use super::context::{Context, Settings};
 use super::error::Error;
 use super::guard::Guard;
+use super::job::Job;
 use super::load::Loaded;
 use super::log::Log;
 use super::multinode::Member;
@@ -81,7 +82,8 @@ pub async fn execute_as(
     };
     std::fs::create_dir_all(&output).map_err(on_output)?;
     let tftp = serve_tftp(&settings).await?;
-    let secrets: Vec<String> = loaded.job.secrets.values().cloned().collect();
+    let Job { secrets, passes, .. } = &*loaded.job;
+    let secrets: Vec<String> = secrets.values().chain(passes).cloned().collect();
     let log = Log::create(&output.join(LOG), &secrets, progress.clone())?;
     if let Some(tftp) = &tftp {
         log.info(format!("files are served by TFTP at {}", tftp.address()));

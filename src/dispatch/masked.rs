@@ -8,6 +8,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD_NO_PAD, URL_SAFE_NO_PAD};
 
 use crate::config::{At, Node, Problems, Value};
+use crate::model::image_passes;
 
 const MASK: &str = "[MASKED]";
 /// A line of a secret of several is masked by itself from so many bytes on: a closing brace is everywhere.
@@ -60,16 +61,26 @@ impl std::fmt::Debug for Masks {
     }
 }
 
-/// A text in which nothing is left of what a job definition has in its `secrets`.
+/// A text in which nothing is left of what a job definition has in its `secrets`, nor of the passes in it.
 pub fn masked(text: &str, definition: &str) -> String {
     let problems = Problems::default();
     let node = crate::yaml::parse(definition, &At::top("job", &problems));
     let secrets = node.as_ref().and_then(|node| node.get("secrets"));
-    let Some(Value::Map(secrets)) = secrets.map(|secrets| &secrets.value) else {
-        return text.to_owned();
-    };
-    let values: Vec<String> = secrets.iter().filter_map(|(_, value)| plain(value)).collect();
+    let mut values = node.as_ref().map(passes).unwrap_or_default();
+    if let Some(Value::Map(secrets)) = secrets.map(|secrets| &secrets.value) {
+        values.extend(secrets.iter().filter_map(|(_, value)| plain(value)));
+    }
     Masks::new(values.iter().map(String::as_str)).mask(text).into_owned()
+}
+
+/// The passes with which a job gets images of its server's, which stand in the URLs of those.
+pub fn passes(node: &Node) -> BTreeSet<String> {
+    match &node.value {
+        Value::Text(text) => image_passes(text).map(|(_, pass)| pass.to_owned()).collect(),
+        Value::List(nodes) => nodes.iter().flat_map(passes).collect(),
+        Value::Map(entries) => entries.iter().flat_map(|(_, node)| passes(node)).collect(),
+        _ => BTreeSet::new(),
+    }
 }
 
 /// Adds the forms in which a secret is printed.
@@ -146,6 +157,16 @@ mod tests {
         assert_eq!(masked("x token-4711 y tok", job), "x [MASKED] y [MASKED]");
         assert_eq!(masked(job, job), "job_name: a\nsecrets:\n  a: [MASKED]\n  b: [MASKED]\n");
         assert_eq!(masked("as it is", "not: [yaml"), "as it is");
+    }
+
+    #[test]
+    fn nothing_is_left_of_the_pass_for_a_jobs_images() {
+        let url = format!("http://lab:7300/jobs/7/images/{}", "0123456789abcdef".repeat(4));
+        let job = format!(
+            "job_name: a\nactions:\n- boot: {{commands: [x, wget {url}?pass=4f8a-7e y]}}\n"
+        );
+        let said = format!("+ wget {url}?pass=4f8a-7e y");
+        assert_eq!(masked(&said, &job), format!("+ wget {url}?pass=[MASKED] y"));
     }
 
     #[test]

@@ -78,6 +78,7 @@ mod tests {
             timeouts: read(timeouts, Timeouts::from_node),
             environment: Default::default(),
             secrets: Default::default(),
+            passes: Default::default(),
             multinode: None,
             nbd_port: None,
             debug: Default::default(),

@@ -86,6 +86,26 @@ impl BoardDescription {
     }
 }
 
+/// In one line for people: `panda, tags hdmi usb, arch=armv7, console farm1/panda01`.
+impl fmt::Display for BoardDescription {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.kind.as_str())?;
+        let words = |words: &mut dyn Iterator<Item = String>| words.collect::<Vec<_>>().join(" ");
+        let lists = [
+            ("tags ", words(&mut self.tags.iter().cloned())),
+            ("", words(&mut self.attributes.iter().map(|(key, value)| format!("{key}={value}")))),
+            ("console ", self.console.clone().unwrap_or_default()),
+            ("outlet ", self.outlet.clone().unwrap_or_default()),
+            ("worker ", self.worker.as_ref().map(Name::to_string).unwrap_or_default()),
+            ("MAC ", words(&mut self.mac.iter().map(Mac::to_string))),
+            ("identity ", self.identity.clone().unwrap_or_default()),
+        ];
+        lists.iter().filter(|(_, text)| !text.is_empty()).try_for_each(|(called, text)| {
+            write!(f, ", {called}{}", text.replace(char::is_control, " "))
+        })
+    }
+}
+
 /// A board as a server tells of it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct BoardInfo {
@@ -195,7 +215,16 @@ pub struct BoardRecord {
     pub who: String,
     /// `added`, `changed`, `removed`, `health`, `identity`, `leased`, `released`.
     pub what: String,
+    /// Of `added` and `changed` the description, a JSON document; of others a text.
     pub detail: String,
+}
+
+impl BoardRecord {
+    /// The detail for people.
+    pub fn told(&self) -> String {
+        let described = serde_json::from_str::<BoardDescription>(&self.detail);
+        described.map_or_else(|_| self.detail.clone(), |description| description.to_string())
+    }
 }
 
 /// A board's new health.
@@ -396,5 +425,19 @@ impl DaemonKind {
             Self::Serial => "serial",
             Self::Power => "power",
         }
+    }
+
+    /// What the last part but one of its things' URLs is.
+    pub fn collection(self) -> &'static str {
+        match self {
+            Self::Serial => "consoles",
+            Self::Power => "outlets",
+        }
+    }
+
+    /// Where the things are of a daemon that is found at a URL: theirs have a `/` and their names behind it.
+    pub fn place(self, url: &str) -> String {
+        let separator = if url.starts_with("unix:") { ":" } else { "" };
+        format!("{url}{separator}/{}", self.collection())
     }
 }

@@ -5,6 +5,8 @@ use utoipa::ToSchema;
 
 use super::{BootState, Name};
 
+/// What jobs are called at consoles and outlets begins so: `job:7`, and `job:7.1` of one with several boards.
+pub const JOB_NAMES: &str = "job:";
 /// What the log of a script's run is called.
 pub const SCRIPT: &str = "script";
 

@@ -1,5 +1,7 @@
 //! What lets a job in at the consoles and outlets of its boards, and nowhere else: a text that only who has a key can
-//! have made, of which job it is, for which of them, and until when. A daemon checks it with the key alone.
+//! have made, of which job it is, for which of them, and until when. They stand in it as URLs, which say of which
+//! daemon they are, and whether consoles or outlets: another daemon may have some of the same names. A daemon checks it
+//! with the key, and with where it is itself.
 
 use sha2::{Digest as _, Sha256};
 
@@ -8,7 +10,7 @@ use super::{Name, TokenHash};
 
 /// What every pass begins with.
 const PREFIX: &str = "lava_job_";
-/// The longest pass that is looked at, in bytes.
+/// The longest pass that is made and looked at, in bytes: it is a header of each request.
 const MAX_PASS: usize = 8192;
 /// The shortest secret, in bytes: 16 random bytes in hexadecimal digits.
 const SHORTEST_SECRET: usize = 32;
@@ -23,8 +25,8 @@ pub struct JobPass {
     pub job: u64,
     /// In seconds since the Unix epoch.
     pub until_s: u64,
-    /// As their daemons call them.
-    pub things: Vec<Name>,
+    /// The consoles and outlets, as `http://farm1:7100/consoles/panda01`.
+    pub things: Vec<String>,
 }
 
 impl JobKey {
@@ -41,10 +43,22 @@ impl JobKey {
     }
 
     /// A pass, which is a word everywhere.
-    pub fn issue(&self, pass: &JobPass) -> String {
-        let things = pass.things.iter().map(|name| format!(" {name}")).collect::<String>();
-        let said = hex(format!("{} {}{things}", pass.job, pass.until_s).as_bytes());
-        format!("{PREFIX}{said}_{}", self.digits(&said))
+    ///
+    /// # Errors
+    /// When it would be longer than anybody reads it.
+    pub fn issue(&self, pass: &JobPass) -> Result<String, String> {
+        let things = pass.things.iter().map(|url| format!("\n{url}")).collect::<String>();
+        let said = hex(format!("{}\n{}{things}", pass.job, pass.until_s).as_bytes());
+        let text = format!("{PREFIX}{said}_{}", self.digits(&said));
+        match text.len() <= MAX_PASS {
+            true => Ok(text),
+            false => Err(format!(
+                "the pass for its {} consoles and outlets has {} bytes, and {MAX_PASS} is the most: give the job \
+                 fewer boards, or their daemons shorter URLs",
+                pass.things.len(),
+                text.len()
+            )),
+        }
     }
 
     /// What a text says, if it was issued with this key; whether it counts still is not looked at.
@@ -58,10 +72,9 @@ impl JobKey {
         let digit = |pair: &[u8]| u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok();
         let said = said.as_bytes().chunks(2).map(digit).collect::<Option<Vec<u8>>>()?;
         let said = String::from_utf8(said).ok()?;
-        let mut words = said.split(' ');
+        let mut words = said.split('\n');
         let (job, until_s) = (words.next()?.parse().ok()?, words.next()?.parse().ok()?);
-        let things = words.map(|name| name.parse().ok()).collect::<Option<Vec<Name>>>()?;
-        Some(JobPass { job, until_s, things })
+        Some(JobPass { job, until_s, things: words.map(str::to_owned).collect() })
     }
 
     fn digits(&self, said: &str) -> String {
@@ -79,6 +92,17 @@ impl std::fmt::Debug for JobKey {
     }
 }
 
+impl JobPass {
+    /// The names of the things that it is for at a daemon whose things are there, as `http://farm1:7100/consoles`.
+    pub fn names_at(&self, places: &[String]) -> Vec<Name> {
+        let here = |url: &String| {
+            let (place, name) = url.rsplit_once('/')?;
+            places.iter().any(|own| own == place).then(|| name.parse().ok()).flatten()
+        };
+        self.things.iter().filter_map(here).collect()
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -90,13 +114,13 @@ mod tests {
     }
 
     fn pass() -> JobPass {
-        let things = ["panda01", "pdu-1.3"].map(|name| name.parse::<Name>().unwrap()).into();
-        JobPass { job: 7, until_s: 1000, things }
+        let things = ["http://farm1:7100/consoles/tty0", "unix:/run/p.sock:/outlets/pdu-1.3"];
+        JobPass { job: 7, until_s: 1000, things: things.map(str::to_owned).into() }
     }
 
     #[test]
     fn a_pass_is_read_with_its_key_alone_and_not_changed_by_anybody() {
-        let text = key('a').issue(&pass());
+        let text = key('a').issue(&pass()).unwrap();
         assert!(text.bytes().all(|c| c.is_ascii_alphanumeric() || c == b'_'), "{text}");
         assert_eq!(key('a').read(&text), Some(pass()));
         assert_eq!(key('b').read(&text), None);
@@ -104,6 +128,31 @@ mod tests {
         let other = text.replacen("_37", "_38", 1);
         assert!(other != text && key('a').read(&other).is_none());
         assert!(JobKey::of(" too short\n").is_err());
+    }
+
+    #[test]
+    fn a_pass_is_for_things_of_one_daemon_and_of_one_kind() {
+        let names = |place: &str| pass().names_at(&[place.to_owned()]);
+        assert_eq!(names("http://farm1:7100/consoles"), ["tty0".parse::<Name>().unwrap()]);
+        assert_eq!(names("unix:/run/p.sock:/outlets"), ["pdu-1.3".parse::<Name>().unwrap()]);
+        for other in
+            ["http://farm2:7100/consoles", "http://farm1:7100/outlets", "http://farm1:7100"]
+        {
+            assert!(names(other).is_empty(), "{other}");
+        }
+        assert!(pass().names_at(&[]).is_empty());
+    }
+
+    #[test]
+    fn a_pass_that_nobody_would_read_is_not_made() {
+        let things = |count| {
+            let url = |at| format!("http://farm1.example:7100/consoles/board-{at}");
+            JobPass { things: (0..count).map(url).collect(), ..pass() }
+        };
+        let long = things(60);
+        assert_eq!(key('a').read(&key('a').issue(&long).unwrap()), Some(long));
+        let told = key('a').issue(&things(120)).unwrap_err();
+        assert!(told.starts_with("the pass for its 120 consoles and outlets has "), "{told}");
     }
 
     proptest! {

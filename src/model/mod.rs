@@ -43,7 +43,7 @@ pub use failure::{Failure, Kind, Refusal};
 pub use glob::Glob;
 pub use health::{Health, Mismatch, Seen, Sight};
 pub use image::{ImageInfo, NewImage, NewVm, Sha256, UploadInfo, UploadRequest, VmArch, VmImage};
-pub use job::{JobBoard, JobHealth, JobInfo, JobState, JobSubmit, Tally};
+pub use job::{JOB_NAMES, JobBoard, JobHealth, JobInfo, JobState, JobSubmit, Tally};
 pub use job_key::{JobKey, JobPass};
 pub use keys::{Keys, Step};
 pub use lease::{Lease, LeaseRequest, is_holder, is_same};
@@ -67,6 +67,6 @@ pub use user::{
     GroupInfo, NewToken, TokenInfo, TokenRequest, UserChange, UserDescription, UserInfo,
 };
 pub use work::{
-    LAB_SERVER, LogHeld, PROTOCOL, Work, WorkBoard, WorkEnd, WorkFailure, WorkerHello, WorkerInfo,
-    WorkerOrders,
+    IMAGE_PASS, IMAGE_SCHEME, LAB_SERVER, LogHeld, PROTOCOL, Work, WorkBoard, WorkEnd, WorkFailure,
+    WorkerHello, WorkerInfo, WorkerOrders, image_passes, image_url,
 };

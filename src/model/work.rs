@@ -7,7 +7,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::{Name, WorkScript};
+use super::{Name, Sha256, WorkScript};
 
 /// The version of these words. It goes up when something is to be understood in another way than before, and
 /// is told in each greeting.
@@ -15,6 +15,32 @@ pub const PROTOCOL: u32 = 2;
 
 /// Where files of the server's are in a job definition: its worker knows where that is.
 pub const LAB_SERVER: &str = "http://lava-server.invalid";
+
+/// What stands before the name of an image of the server's in a job.
+pub const IMAGE_SCHEME: &str = "lava-image:";
+/// The header that has the pass for a job's images.
+pub const IMAGE_PASS: &str = "x-lava-pass";
+/// What stands before it in a URL.
+const IN_URL: &str = "?pass=";
+
+/// The URL of a file of the image store for a job: with the pass in it, since it may be asked for by anything, also by
+/// what a board runs. [`image_passes`] finds it again.
+pub fn image_url(job: u64, file: &Sha256, pass: &str) -> String {
+    format!("{LAB_SERVER}/jobs/{job}/images/{file}{IN_URL}{pass}")
+}
+
+/// The passes in a text that has URLs of [`image_url`], each with where its URL ends without it.
+pub fn image_passes(text: &str) -> impl Iterator<Item = (usize, &str)> {
+    text.match_indices(IN_URL).filter_map(|(at, _)| {
+        let before = &text[..at];
+        let (rest, file) = before.rsplit_once('/')?;
+        let is_image = file.parse::<Sha256>().is_ok() && rest.ends_with("/images");
+        let pass = &text[at + IN_URL.len()..];
+        let is_pass = |c: char| c.is_ascii_hexdigit() || c == '-';
+        let pass = &pass[..pass.find(|c| !is_pass(c)).unwrap_or(pass.len())];
+        (is_image && !pass.is_empty()).then_some((at, pass))
+    })
+}
 
 /// A worker's greeting: that it lives, and what it has. The answer comes when there is something to do, or
 /// after a while.
@@ -164,5 +190,29 @@ pub struct WorkerInfo {
 impl fmt::Debug for Work {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Work").field("id", &self.id).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_pass_for_images_is_found_in_whatever_stands_around_it() {
+        let file: Sha256 = "0123456789abcdef".repeat(4).parse().unwrap();
+        let url = image_url(7, &file, "4f8a-7e");
+        let found = |text: &str| -> Vec<String> {
+            image_passes(text).map(|(at, pass)| format!("{} {pass}", &text[..at])).collect()
+        };
+        let plain = url.strip_suffix("?pass=4f8a-7e").unwrap();
+        assert_eq!(found(&url), [format!("{plain} 4f8a-7e")]);
+        let twice = format!("a: \"{url}\"\nb: 'wget {url}; x'\n");
+        assert_eq!(found(&twice).len(), 2);
+        assert!(found(&twice).iter().all(|found| found.ends_with("4f8a-7e")));
+        for other in
+            ["http://host/a?pass=1", "?pass=1", "http://host/jobs/7/images/x?pass=1", plain]
+        {
+            assert!(found(other).is_empty(), "{other}");
+        }
     }
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::heard::Heard;
-use super::resolve::{collection, is_at, same_things};
+use super::resolve::{is_at, same_things};
 use super::state::{Board, Daemon, State};
 use super::{ANNOUNCE_S, STALE, Server, ServerError};
 use crate::client::Endpoint;
@@ -142,8 +142,7 @@ impl Server {
             let said = &daemon.announcement;
             let names = said.consoles.iter().chain(said.outlets.iter().map(|outlet| &outlet.name));
             all.extend(names.map(|name| {
-                let separator = if said.url.starts_with("unix:") { ":" } else { "" };
-                let url = format!("{}{separator}/{}/{name}", said.url, collection(kind));
+                let url = format!("{}/{name}", kind.place(&said.url));
                 let board = owners.get(&url).map(|name| (*name).clone());
                 let (host, name) = (said.host.clone(), name.clone());
                 Announcee { host, name, url, live: daemon.live, board }

@@ -128,7 +128,7 @@ pub enum Basis {
     Name,
     /// On nobody having to log in.
     Open,
-    /// On nothing that is known here: this host is theirs, or it was said by who may speak for others.
+    /// On nothing that is known here: this host is theirs.
     Given,
 }
 

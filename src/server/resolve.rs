@@ -116,9 +116,8 @@ impl Thing {
             DaemonKind::Serial => None,
             DaemonKind::Power => said.outlets.get(self.at)?.lease.clone(),
         };
-        let separator = if self.url.starts_with("unix:") { ":" } else { "" };
         Some(Place {
-            url: format!("{}{separator}/{}/{name}", self.url, collection(said.kind)),
+            url: format!("{}/{name}", said.kind.place(&self.url)),
             daemon: format!("lava-{} on {}", said.kind.as_str(), said.host),
             live: daemon.live,
             lease,
@@ -143,7 +142,7 @@ pub(super) fn same_things(one: &Announcement, other: &Announcement) -> bool {
 pub(super) fn check(kind: DaemonKind, part: &str) -> Result<(), String> {
     if is_url(part) {
         let resource: Resource = part.parse()?;
-        let collection = collection(kind);
+        let collection = kind.collection();
         return match resource.path.rsplit('/').nth(1) {
             Some(last) if last == collection => Ok(()),
             _ => Err(format!(
@@ -177,12 +176,5 @@ pub(super) fn part_name(kind: DaemonKind) -> &'static str {
     match kind {
         DaemonKind::Serial => "console",
         DaemonKind::Power => "outlet",
-    }
-}
-
-pub(super) fn collection(kind: DaemonKind) -> &'static str {
-    match kind {
-        DaemonKind::Serial => "consoles",
-        DaemonKind::Power => "outlets",
     }
 }

@@ -1,10 +1,9 @@
 //! Who else uses what somebody has leased, and whose it is from now on.
 
-use super::jobs::JOB_NAMES;
 use super::lease::check;
 use super::state::Record;
 use super::{Asker, JobError, Recipient, Server, ServerError, TheirRights};
-use crate::model::{Name, RequestInfo, Right, units};
+use crate::model::{JOB_NAMES, Name, RequestInfo, Right, units};
 
 /// A lease is shared with so many people at most.
 const MAX_SHARED: usize = 16;

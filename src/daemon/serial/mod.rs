@@ -26,7 +26,7 @@ use self::hotplug::{Happened, Hotplug};
 use self::plan::{Plan, Started};
 pub use self::replace::{Left, left, serve, understands};
 use self::serving::{Lives, Serving};
-use super::announce::{Announcer, Served};
+use super::announce::{Announcer, Served, found_at};
 use super::fd_store::Stored;
 use super::page_key::page_key;
 use super::{RuntimeSocket, runtime_dir};
@@ -54,6 +54,8 @@ pub struct Serial {
     clients: Vec<HandedClient>,
     stored: Stored,
     hangups: Option<Signal>,
+    /// Where clients find our consoles.
+    places: Vec<String>,
     /// Tells a server what is here.
     announcer: Option<Announcer>,
 }
@@ -97,13 +99,26 @@ impl Serial {
             Some(socket) => socket,
             None => RuntimeSocket::bind(&runtime_dir(), "serial")?,
         };
-        let announcer = config.server.as_ref().map(|server| {
-            let bound = plan.http.as_ref().and_then(|listener| listener.local_addr().ok());
-            let at = config.http.as_ref().zip(bound);
-            Announcer::new(server, DaemonKind::Serial, at, socket.0.path())
-        });
-        let announcer = announcer.transpose()?;
-        Ok(Self { config, hotplug, plan, socket, consoles, clients, stored, hangups, announcer })
+        let bound = plan.http.as_ref().and_then(|listener| listener.local_addr().ok());
+        let (at, path) = (config.http.as_ref().zip(bound), socket.0.path());
+        let places = found_at(config.server.as_ref(), DaemonKind::Serial, at, path);
+        let announcer = config
+            .server
+            .as_ref()
+            .map(|server| Announcer::new(server, DaemonKind::Serial, at, path))
+            .transpose()?;
+        Ok(Self {
+            config,
+            hotplug,
+            plan,
+            socket,
+            consoles,
+            clients,
+            stored,
+            hangups,
+            places,
+            announcer,
+        })
     }
 
     /// What is said when it is ready: `http=127.0.0.1:7100 panda01.raw=127.0.0.1:7101 …`.
@@ -158,7 +173,7 @@ impl Serial {
         let roster = Arc::<Roster>::default();
         let (clients, roster_served) = (lives.clients.clone(), roster.clone());
         let pages = Pages::new(|| page_key(&runtime_dir()));
-        let access = Access::with_pages(self.plan.access.clone(), pages);
+        let access = Access::with_pages(self.plan.access.clone(), pages).at(self.places);
         let outlets = Outlets::default();
         let app = router(
             roster.clone(),

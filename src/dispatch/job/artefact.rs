@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::Text;
 use super::values::file_names;
 use crate::config::{At, FromNode, Node, Table, Value};
-use crate::model::Name;
+use crate::model::{IMAGE_PASS, Name, image_passes};
 
 /// One file to download.
 #[derive(Debug, Clone, Default)]
@@ -110,12 +110,14 @@ impl Artefact {
         let url = table.required::<String>("url");
         let headers: Option<BTreeMap<String, Text>> = table.optional("headers");
         let headers = headers.unwrap_or_default();
+        let (url, pass) = without_pass(url.unwrap_or_default());
+        let headers = headers.into_iter().map(|(key, value)| (key, value.0));
         let artefact = Self {
             name: name.to_owned(),
-            url: url.unwrap_or_default(),
+            url,
             archive: one_of(&table, "archive", &["tar"]).is_some(),
             fresh: !table.optional("use_cache").unwrap_or(true),
-            headers: headers.into_iter().map(|(key, value)| (key, value.0)).collect(),
+            headers: headers.chain(pass).collect(),
             // Jobs that are made of templates leave it empty.
             compression: table
                 .node("compression")
@@ -164,6 +166,15 @@ impl Overlay {
         }
         overlays
     }
+}
+
+/// A URL without the pass that may stand in it, and the header that has the pass then: nobody logs those.
+fn without_pass(mut url: String) -> (String, Option<(String, String)>) {
+    let found = image_passes(&url).next().filter(|(_, pass)| url.ends_with(pass));
+    let Some((end, pass)) = found else { return (url, None) };
+    let header = (IMAGE_PASS.to_owned(), pass.to_owned());
+    url.truncate(end);
+    (url, Some(header))
 }
 
 /// A text that must be one of a few.

@@ -32,10 +32,11 @@ pub use services::Service;
 pub use test::{Definition, Source};
 pub use values::{Entries, Limit, MaybeText, Text, Texts};
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use self::protocols::Protocols;
+use super::masked::passes;
 use super::names;
 use crate::config::{At, FromNode, Node, Table, Value};
 use crate::model::Name;
@@ -52,6 +53,8 @@ pub struct Job {
     pub environment: BTreeMap<String, String>,
     /// Written into the test shell's `secrets`; never logged.
     pub secrets: BTreeMap<String, String>,
+    /// What gets it images of its server's; never logged.
+    pub passes: BTreeSet<String>,
     /// The group of boards that it is for, if it is for several.
     pub multinode: Option<Multinode>,
     /// The port of `protocols: lava-xnbd`; `None` for a free one.
@@ -119,6 +122,7 @@ impl Job {
             timeouts: timeouts.unwrap_or_default(),
             environment: texts(top.optional("environment")),
             secrets: texts(top.optional("secrets")),
+            passes: passes(node),
             multinode: protocols.multinode,
             nbd_port: protocols.nbd_port,
             debug: top.optional("debug").unwrap_or_default(),

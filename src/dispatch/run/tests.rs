@@ -125,6 +125,7 @@ fn empty_job() -> super::super::job::Job {
         timeouts: Default::default(),
         environment: BTreeMap::new(),
         secrets: BTreeMap::new(),
+        passes: Default::default(),
         multinode: None,
         nbd_port: None,
         debug: Default::default(),

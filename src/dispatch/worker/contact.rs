@@ -79,11 +79,13 @@ impl Contacts {
     /// A greeting of that moment was answered.
     ///
     /// # Errors
-    /// When it cannot be written: then the jobs count from the contact before.
+    /// When it cannot be written: then we count from the contact before, as the jobs do, and so does the server, which
+    /// is told what we go by.
     pub(super) fn note(&self, at_ms: u64, gone_s: u64) -> io::Result<()> {
         let contact = Contact { at_ms, gone_s };
-        *self.last() = contact.clone();
-        self.write(&contact)
+        self.write(&contact)?;
+        *self.last() = contact;
+        Ok(())
     }
 
     /// What the server has said last of how long a worker may be silent, in seconds.
@@ -202,6 +204,19 @@ mod tests {
         }
         let mut none = LastContact::in_file(&dir.path().join("none"));
         assert_eq!(none.left(CutOff::ends), Duration::MAX);
+    }
+
+    #[test]
+    fn a_contact_that_could_not_be_written_counts_for_the_worker_no_more_than_for_its_jobs() {
+        let dir = tempfile::tempdir().unwrap();
+        let worker = Contacts::open(dir.path()).unwrap();
+        worker.note(now_ms() - 9_000, 10).unwrap();
+        let file = File::open(dir.path().join(FILE)).unwrap();
+        let worker = Contacts { file, ..worker };
+        assert!(worker.note(now_ms(), 3600).is_err(), "the file is not open for writing");
+        assert_eq!((worker.gone_s(), worker.left(CutOff::ends)), (10, Duration::ZERO));
+        let mut job = LastContact::in_file(&dir.path().join(FILE));
+        assert_eq!(job.left(CutOff::ends), Duration::ZERO);
     }
 
     #[test]

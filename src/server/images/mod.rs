@@ -120,9 +120,11 @@ impl Images {
         self.check_owner(before.as_ref(), asker)?;
         let file = (&new.sha256, size);
         self.check_quota(&mut gate, &asker.user, file, Some(name.as_str())).await?;
-        let vm = match &new.vm {
-            Some(said) => Some(self.disk(&name, said, file).await?),
-            None => None,
+        let vm = match (&new.vm, before) {
+            (Some(said), _) => json!(self.disk(&name, said, file).await?).to_string(),
+            // The same file stays what it is: its name is only kept for longer, or has another note.
+            (None, Some(before)) if before.sha256 == new.sha256.as_str() => before.vm,
+            (None, _) => String::new(),
         };
         let made_us = now_us();
         let keep_s = new.keep_s.unwrap_or(self.0.config.keep.as_secs());
@@ -139,7 +141,7 @@ impl Images {
             note,
             made_us,
             until_us,
-            vm: vm.map(|vm| json!(vm).to_string()).unwrap_or_default(),
+            vm,
         };
         self.0.store.put_image(&row).await?;
         gate.renew(&row.sha256);

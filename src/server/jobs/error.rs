@@ -39,7 +39,7 @@ pub enum JobError {
     #[error("the log of job {id}: {error}")]
     Log { id: u64, error: std::io::Error },
     #[error(
-        "job {id} cannot be let in at its boards' daemons: the file of the token, or of the key: {error}"
+        "job {id} cannot be let in at its boards' daemons (by the file of the token, or of the key): {error}"
     )]
     Token { id: u64, error: std::io::Error },
 }

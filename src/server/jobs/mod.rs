@@ -39,7 +39,7 @@ use super::overview::JobStanding;
 use super::state::State;
 use super::{Server, ServerError};
 use crate::dispatch::record::short;
-use crate::model::{Ending, JobHealth, JobInfo, JobState, Name, WorkFailure, units};
+use crate::model::{Ending, JOB_NAMES, JobHealth, JobInfo, JobState, Name, WorkFailure, units};
 use crate::store::{JobRow, StoreError};
 
 /// The longest class of an error and the longest message of a job, in bytes: every list of jobs has them.
@@ -49,8 +49,6 @@ const MAX_MESSAGE: usize = 4096;
 const ENDED: usize = 1000;
 /// A worker's name, and which of that name it is.
 pub(super) type WorkerKey = (Name, String);
-/// What jobs are called at consoles and outlets begins so.
-pub(super) const JOB_NAMES: &str = "job:";
 
 pub use ci::RunToken;
 pub use error::JobError;

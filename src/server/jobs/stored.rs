@@ -1,15 +1,13 @@
 //! Images of the store in job definitions: `lava-image:NAME` stands where a URL does. Its worker has no right to look at
-//! images, so the job gets a pass: who shows it gets those files, as long as the job lives.
+//! images, so the job gets a pass: who shows it gets those files, as long as the job lives. It stands in the URLs, for a
+//! board may ask for them, too; the dispatcher shows it in a header, and masks it in what it logs.
 
 use serde::{Deserialize, Serialize};
 
 use super::boot::new_pass;
 use super::{JobError, Record};
-use crate::model::{LAB_SERVER, Sha256};
+use crate::model::{IMAGE_SCHEME, Sha256, image_url};
 use crate::server::{Server, ServerError};
-
-/// What stands before the name of an image.
-const SCHEME: &str = "lava-image:";
 
 /// What a job takes from the image store.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -36,7 +34,7 @@ impl Server {
         job: &Record,
         definition: String,
     ) -> Result<String, ServerError> {
-        if !definition.contains(SCHEME) {
+        if !definition.contains(IMAGE_SCHEME) {
             return Ok(definition);
         }
         let id = job.info.id;
@@ -57,7 +55,7 @@ impl Server {
         pass: &str,
     ) -> Result<(String, Vec<Sha256>), ServerError> {
         let (mut text, mut files, mut rest) = (String::new(), Vec::new(), definition);
-        while let Some((before, after)) = rest.split_once(SCHEME) {
+        while let Some((before, after)) = rest.split_once(IMAGE_SCHEME) {
             let is_name = |c: char| c.is_ascii_alphanumeric() || "._-".contains(c);
             let end = after.find(|c| !is_name(c)).unwrap_or(after.len());
             let name = &after[..end];
@@ -65,11 +63,11 @@ impl Server {
             let file = image.and_then(|image| image.sha256.parse::<Sha256>().ok());
             let file = file.ok_or_else(|| {
                 ServerError::Wrong(format!(
-                    "{SCHEME}{name}: there is no such image (lava image list)"
+                    "{IMAGE_SCHEME}{name}: there is no such image (lava image list)"
                 ))
             })?;
             text += before;
-            text += &format!("{LAB_SERVER}/jobs/{id}/images/{file}?pass={pass}");
+            text += &image_url(id, &file, pass);
             files.push(file);
             rest = &after[end..];
         }

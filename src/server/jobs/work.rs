@@ -11,13 +11,13 @@ use crate::dispatch::device::Device;
 use crate::dispatch::load::{BoardFile, context, load_as};
 use crate::dispatch::render;
 use crate::model::{
-    BoardDescription, Failure, JobKey, JobPass, Kind, Name, Work, WorkBoard, units,
+    BoardDescription, CutOff, Failure, JobKey, JobPass, Kind, Name, Work, WorkBoard, units,
 };
 use crate::sched::Spec;
 use crate::server::{Asker, Server, ServerError};
 
-/// A pass of a job counts so much longer than its time, in seconds: clocks differ, and its end takes some.
-const LONGER_S: u64 = 3600;
+/// A pass of a job counts so much longer than the job can last, in seconds: clocks differ.
+const CLOCKS_S: u64 = 300;
 
 /// A board with where its parts are.
 #[derive(Debug, Clone)]
@@ -151,12 +151,14 @@ impl Server {
         };
         let key = JobKey::of(&tokio::fs::read_to_string(file).await?).map_err(io::Error::other)?;
         let urls = parts.iter().flat_map(|part| [&part.console, &part.outlet]).flatten();
-        let mut things: Vec<Name> =
-            urls.filter_map(|url| url.rsplit('/').next()?.parse().ok()).collect();
+        let mut things: Vec<String> = urls.cloned().collect();
         things.sort();
         things.dedup();
-        let until_s = units::now_us() / 1_000_000 + job.length_s + LONGER_S;
-        Ok(Some(key.issue(&JobPass { job: job.info.id, until_s, things })))
+        // Daemons end it sooner, with the job's lease; this is for those that have forgotten that.
+        let frees = CutOff::of(self.0.config.worker_gone).frees();
+        let until_s = units::now_us() / 1_000_000 + job.length_s + frees.as_secs() + CLOCKS_S;
+        let pass = key.issue(&JobPass { job: job.info.id, until_s, things });
+        pass.map(Some).map_err(io::Error::other)
     }
 }
 

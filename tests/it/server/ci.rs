@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use super::python::Board;
 use super::{Server, lava};
 use crate::common::job::JOB;
-use crate::common::{Daemon, LIMIT, TestLab, http_as, wait_until};
+use crate::common::{Daemon, LIMIT, TestLab, wait_until};
 
 /// A repository with a script; its folder.
 #[track_caller]
@@ -30,6 +30,44 @@ pub(super) fn repository(lab: &TestLab, script: &str) -> String {
 pub(super) fn worker(lab: &TestLab, server: &Server, more: &[&str]) -> Daemon {
     let args = ["worker", "--server", &server.url(), "--name", "farm1", "--scripts"];
     lab.start("lava-dispatcher", [&args[..], more].concat())
+}
+
+/// What an administrator says on the server's host; what is printed.
+#[track_caller]
+pub(super) fn here(lab: &TestLab, args: &[&str]) -> String {
+    let output = lab.run("lava", args, "");
+    assert!(output.status.success(), "{output:?}");
+    String::from_utf8(output.stdout).unwrap().trim().to_owned()
+}
+
+/// A lab in which everybody logs in: alice may use the board panda01, and not beagle01, and a worker runs scripts.
+pub(super) struct Closed {
+    pub(super) server: Server,
+    /// Her token.
+    pub(super) alice: String,
+    /// A CI job of the script.
+    pub(super) ci: Value,
+    _worker: Daemon,
+}
+
+impl Closed {
+    #[track_caller]
+    pub(super) fn start(lab: &TestLab, script: &str) -> Self {
+        let server = Server::start(lab);
+        for (board, kind) in [("panda01", "panda"), ("beagle01", "beagle")] {
+            let added = server.ask("PUT", &format!("/boards/{board}"), &json!({"type": kind}));
+            assert_eq!(added.status, 200, "{}", added.text());
+        }
+        here(lab, &["user", "add", "root", "--control", "*"]);
+        let alice = here(lab, &["user", "add", "alice", "--write", "panda*", "--see", "*"]);
+        let token = here(lab, &["user", "token", "root", "--worker", "farm1"]);
+        let token = lab.write("token", &token);
+        std::fs::set_permissions(&token, Permissions::from_mode(0o600)).unwrap();
+        let repository = repository(lab, script);
+        let _worker = worker(lab, &server, &["--files", &repository, "--token-file", &token]);
+        let ci = json!({"git": format!("file://{repository}"), "script": "ci/script.py"});
+        Self { server, alice, ci, _worker }
+    }
 }
 
 #[test]
@@ -80,54 +118,37 @@ fn a_script_is_checked_out_has_boards_and_tells_results_and_its_leases_end_with_
 #[test]
 fn a_script_may_what_its_user_may_and_its_token_dies_with_it() {
     let lab = TestLab::new();
-    let server = Server::start(&lab);
-    for (board, kind) in [("panda01", "panda"), ("beagle01", "beagle")] {
-        let added = server.ask("PUT", &format!("/boards/{board}"), &json!({"type": kind}));
-        assert_eq!(added.status, 200, "{}", added.text());
-    }
-    let here = |args: &[&str]| {
-        let output = lab.run("lava", args, "");
-        assert!(output.status.success(), "{output:?}");
-        String::from_utf8(output.stdout).unwrap().trim().to_owned()
-    };
-    here(&["user", "add", "root", "--control", "*"]);
-    let alice = here(&["user", "add", "alice", "--write", "panda*", "--see", "*"]);
-    let eve = here(&["user", "add", "eve", "--see", "*"]);
-    let token = lab.write("token", &here(&["user", "token", "root", "--worker", "farm1"]));
-    std::fs::set_permissions(&token, Permissions::from_mode(0o600)).unwrap();
-    let repository = repository(&lab, include_str!("ci_rights.py"));
-    let _worker = worker(&lab, &server, &["--files", &repository, "--token-file", &token]);
-
+    let closed = Closed::start(&lab, include_str!("ci_rights.py"));
+    let (alice, ci) = (&closed.alice, &closed.ci);
+    let eve = &here(&lab, &["user", "add", "eve", "--see", "*"]);
     let ask = |token: &str, method: &str, path: &str, body: &Value| {
-        let body = if body.is_null() { String::new() } else { body.to_string() };
-        http_as(server.address, Some(token), method, path, &body)
+        closed.server.ask_as(token, method, path, body)
     };
-    let ci = json!({"git": format!("file://{repository}"), "script": "ci/script.py"});
-    assert_eq!(ask(&eve, "PUT", "/ci/rights", &ci).status, 403);
-    assert_eq!(ask(&alice, "PUT", "/ci/rights", &ci).status, 200);
+    assert_eq!(ask(eve, "PUT", "/ci/rights", ci).status, 403);
+    assert_eq!(ask(alice, "PUT", "/ci/rights", ci).status, 200);
     for wrong in [
         json!({"git": "https://a:b@host/r", "script": "a"}),
         json!({"git": "https://host/r", "script": "../a"}),
         json!({"git": "--upload-pack=id", "script": "a"}),
     ] {
-        assert_eq!(ask(&alice, "PUT", "/ci/wrong", &wrong).status, 400, "{wrong}");
+        assert_eq!(ask(alice, "PUT", "/ci/wrong", &wrong).status, 400, "{wrong}");
     }
-    assert_eq!(ask(&eve, "POST", "/ci/rights/run", &json!({})).status, 403);
+    assert_eq!(ask(eve, "POST", "/ci/rights/run", &json!({})).status, 403);
     let run = |args: Value| {
-        let answer = ask(&alice, "POST", "/ci/rights/run", &args);
+        let answer = ask(alice, "POST", "/ci/rights/run", &args);
         assert_eq!(answer.status, 200, "{}", answer.text());
         format!("/jobs/{}", answer.json()["id"])
     };
     let ended = |job: &str| {
         let mut last = Value::Null;
         wait_until(JOB, "the run ends", || {
-            last = ask(&alice, "GET", job, &Value::Null).json();
+            last = ask(alice, "GET", job, &Value::Null).json();
             last["state"] == "finished"
         });
         last
     };
     let log = |job: &str| {
-        let text = ask(&alice, "GET", &format!("{job}/log"), &Value::Null).text();
+        let text = ask(alice, "GET", &format!("{job}/log"), &Value::Null).text();
         let whole = text.split_inclusive('\n').filter(|line| line.ends_with('\n'));
         let lines = whole.map(|line| serde_json::from_str::<Value>(line).unwrap());
         lines.filter_map(|line| Some(line["msg"].as_str()?.to_owned())).collect::<Vec<_>>()
@@ -151,16 +172,16 @@ fn a_script_may_what_its_user_may_and_its_token_dies_with_it() {
         ask(&token, "GET", "/boards", &Value::Null).status == 401
     });
     wait_until(LIMIT, "its lease and its request have ended", || {
-        ask(&alice, "GET", "/requests", &Value::Null).json() == json!([])
+        ask(alice, "GET", "/requests", &Value::Null).json() == json!([])
     });
 
     // One that is ended while it runs.
     let job = run(json!({"args": ["sleep"]}));
     wait_until(JOB, "it sleeps", || log(&job).iter().any(|line| line == "sleeps"));
-    assert_eq!(ask(&eve, "POST", &format!("{job}/cancel"), &json!({})).status, 403);
-    assert_eq!(ask(&alice, "POST", &format!("{job}/cancel"), &json!({})).status, 200);
+    assert_eq!(ask(eve, "POST", &format!("{job}/cancel"), &json!({})).status, 403);
+    assert_eq!(ask(alice, "POST", &format!("{job}/cancel"), &json!({})).status, 200);
     assert_eq!(ended(&job)["health"], "canceled");
     wait_until(LIMIT, "its lease has ended, too", || {
-        ask(&alice, "GET", "/leases", &Value::Null).json() == json!([])
+        ask(alice, "GET", "/leases", &Value::Null).json() == json!([])
     });
 }

@@ -5,11 +5,11 @@ use std::os::unix::fs::PermissionsExt as _;
 
 use serde_json::{Value, json};
 
-use super::ci::{repository, worker};
+use super::ci::{Closed, here, repository, worker};
 use super::python::Board;
 use super::{Server, text};
 use crate::common::job::JOB;
-use crate::common::{Daemon, LIMIT, TestLab, http_as, program, wait_until};
+use crate::common::{Daemon, LIMIT, TestLab, http_with, program, wait_until};
 use crate::rights::{token, user};
 
 const SLEEPS: &str = r#"
@@ -40,32 +40,16 @@ for number in range(300):
 #[test]
 fn a_run_can_do_no_more_than_who_has_begun_it_can_now() {
     let lab = TestLab::new();
-    let server = Server::start(&lab);
-    for (board, kind) in [("panda01", "panda"), ("beagle01", "beagle")] {
-        let added = server.ask("PUT", &format!("/boards/{board}"), &json!({"type": kind}));
-        assert_eq!(added.status, 200, "{}", added.text());
-    }
-    let here = |args: &[&str]| {
-        let output = lab.run("lava", args, "");
-        assert!(output.status.success(), "{output:?}");
-        String::from_utf8(output.stdout).unwrap().trim().to_owned()
-    };
-    here(&["user", "add", "root", "--control", "*"]);
-    let alice = here(&["user", "add", "alice", "--write", "panda*", "--see", "*"]);
-    let token = lab.write("token", &here(&["user", "token", "root", "--worker", "farm1"]));
-    std::fs::set_permissions(&token, Permissions::from_mode(0o600)).unwrap();
-    let repository = repository(&lab, SLEEPS);
-    let _worker = worker(&lab, &server, &["--files", &repository, "--token-file", &token]);
+    let closed = Closed::start(&lab, SLEEPS);
+    let (alice, ci) = (&closed.alice, &closed.ci);
     let ask = |token: &str, method: &str, path: &str, body: &Value| {
-        let body = if body.is_null() { String::new() } else { body.to_string() };
-        http_as(server.address, Some(token), method, path, &body)
+        closed.server.ask_as(token, method, path, body)
     };
-    let ci = json!({"git": format!("file://{repository}"), "script": "ci/script.py"});
-    assert_eq!(ask(&alice, "PUT", "/ci/sleeps", &ci).status, 200);
-    assert_eq!(ask(&alice, "POST", "/ci/sleeps/run", &json!({})).status, 200);
+    assert_eq!(ask(alice, "PUT", "/ci/sleeps", ci).status, 200);
+    assert_eq!(ask(alice, "POST", "/ci/sleeps/run", &json!({})).status, 200);
     let mut token = String::new();
     wait_until(JOB, "the script has told its token", || {
-        let log = ask(&alice, "GET", "/jobs/1/log", &Value::Null).text();
+        let log = ask(alice, "GET", "/jobs/1/log", &Value::Null).text();
         let lines = log.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
         let mut said = lines.filter_map(|line| line["msg"].as_str().map(str::to_owned));
         let told = said.find_map(|line| Some(line.strip_prefix("token ")?.chars().rev().collect()));
@@ -74,17 +58,64 @@ fn a_run_can_do_no_more_than_who_has_begun_it_can_now() {
     let wants = |spec: &str| ask(&token, "POST", "/requests", &json!({"spec": spec, "for": "5m"}));
     assert_eq!(wants("panda").status, 200);
     // Less than before, from the moment at which it is said.
-    here(&["user", "add", "alice", "--see", "*"]);
+    here(&lab, &["user", "add", "alice", "--see", "*"]);
     let refused = wants("panda");
     assert_eq!(refused.status, 403, "{}", refused.text());
     assert_eq!(ask(&token, "GET", "/boards/panda01", &Value::Null).status, 200);
     // More than before: the run has what it was given.
-    here(&["user", "add", "alice", "--write", "*"]);
+    here(&lab, &["user", "add", "alice", "--write", "*"]);
     assert_eq!(wants("panda").status, 200);
     let waits = wants("beagle").json();
     assert_eq!(waits["waiting"]["never"], true, "{waits}");
-    here(&["user", "remove", "alice"]);
+    here(&lab, &["user", "remove", "alice"]);
     assert_eq!(ask(&token, "GET", "/boards/panda01", &Value::Null).status, 401);
+}
+
+#[test]
+fn a_run_begun_on_somebodys_behalf_has_their_rights_as_they_are_now() {
+    let lab = TestLab::new();
+    let door = user("door", "control = \"*\"\nspeaks_for_others = true");
+    let config = lab.write("server.toml", &door);
+    let daemon = lab.start("lava-server", ["--config", &config, "--listen", "127.0.0.1:0"]);
+    let server = Server { address: daemon.address("http"), daemon };
+    let alone = format!("authorization: Bearer {}\r\n", token("door"));
+    let ask = |headers: &str, method: &str, path: &str, body: &Value| {
+        let body = if body.is_null() { String::new() } else { body.to_string() };
+        http_with(server.address, method, path, headers, &body)
+    };
+    // As lava-ssh asks, whatever it lets them do.
+    let on_behalf = |name: &str| {
+        let behalf = json!({"user": name, "rights": [["*", "control"]]});
+        format!("{alone}lava-for: {behalf}\r\n")
+    };
+    assert_eq!(ask(&alone, "PUT", "/boards/panda01", &json!({"type": "panda"})).status, 200);
+    let ci = json!({"git": "https://host/r.git", "script": "a.py"});
+    assert_eq!(ask(&on_behalf("alice"), "PUT", "/ci/smoke", &ci).status, 200);
+    let begin = || ask(&on_behalf("alice"), "POST", "/ci/smoke/run", &json!({}));
+    // What somebody may who is not known here cannot be looked up when it goes on without them.
+    let refused = begin();
+    assert_eq!(refused.status, 403, "{}", refused.text());
+    assert!(refused.text().contains("the server knows no alice"), "{}", refused.text());
+    here(&lab, &["user", "add", "alice", "--write", "panda*"]);
+    let begun = begin();
+    assert_eq!(begun.status, 200, "{}", begun.text());
+
+    let hello = json!({"instance": "a", "number": 1, "slots": 1, "jobs": [], "scripts": true});
+    let mut work = Value::Null;
+    wait_until(LIMIT, "a worker has it", || {
+        work = ask(&alone, "POST", "/workers/farm1/poll", &hello).json()["start"][0].clone();
+        work["id"] == 1
+    });
+    let run = format!("authorization: Bearer {}\r\n", text(&work["token"]));
+    let wants = || ask(&run, "POST", "/requests", &json!({"spec": "panda", "for": "5m"}));
+    wait_until(LIMIT, "its token lets in", || wants().status == 200);
+    here(&lab, &["user", "add", "alice", "--see", "*"]);
+    assert_eq!(wants().status, 403);
+    assert_eq!(ask(&run, "GET", "/boards/panda01", &Value::Null).status, 200);
+    assert_eq!(ask(&on_behalf("alice"), "POST", "/jobs/1/resubmit", &json!({})).status, 200);
+    here(&lab, &["user", "remove", "alice"]);
+    assert_eq!(ask(&run, "GET", "/boards/panda01", &Value::Null).status, 401);
+    assert_eq!(ask(&on_behalf("alice"), "POST", "/jobs/1/resubmit", &json!({})).status, 403);
 }
 
 const USES: &str = r##"

@@ -24,7 +24,7 @@ use std::net::SocketAddr;
 
 use serde_json::Value;
 
-use crate::common::{Answer, Daemon, LIMIT, TestLab, http, run, wait_until};
+use crate::common::{Answer, Daemon, LIMIT, TestLab, http, http_as, run, wait_until};
 
 /// A running lava-server.
 struct Server {
@@ -63,6 +63,12 @@ impl Server {
     fn ask(&self, method: &str, path: &str, body: &Value) -> Answer {
         let body = if body.is_null() { String::new() } else { body.to_string() };
         http(self.address, method, path, &body)
+    }
+
+    /// The same with a token.
+    fn ask_as(&self, token: &str, method: &str, path: &str, body: &Value) -> Answer {
+        let body = if body.is_null() { String::new() } else { body.to_string() };
+        http_as(self.address, Some(token), method, path, &body)
     }
 
     fn get(&self, path: &str) -> Value {

@@ -109,6 +109,12 @@ impl Browser {
 impl Wire {
     #[track_caller]
     fn ask(&self, session: Option<&str>, method: &str, params: &Value) -> Value {
+        let answer = self.try_ask(session, method, params);
+        answer.unwrap_or_else(|error| panic!("{method}: {error}"))
+    }
+
+    /// The same, or the error that the browser answers.
+    fn try_ask(&self, session: Option<&str>, method: &str, params: &Value) -> Result<Value, Value> {
         let id = self.commands.get() + 1;
         self.commands.set(id);
         let mut command = json!({ "id": id, "method": method, "params": params });
@@ -121,8 +127,10 @@ impl Wire {
             let Message::Text(text) = socket.read().unwrap() else { continue };
             let mut said: Value = serde_json::from_str(&text).unwrap();
             if said["id"] == id {
-                assert!(said["error"].is_null(), "{method}: {said}");
-                return said["result"].take();
+                return match said["error"].take() {
+                    Value::Null => Ok(said["result"].take()),
+                    error => Err(error),
+                };
             }
             match said["method"].as_str() {
                 Some("Runtime.exceptionThrown") => {
@@ -171,10 +179,16 @@ impl Page {
     /// What an expression of JavaScript gives.
     #[track_caller]
     pub(crate) fn eval(&self, script: &str) -> Value {
+        self.try_eval(script).unwrap_or_else(|error| panic!("{script}: {error}"))
+    }
+
+    /// The same, or why the browser has not evaluated it: the page may have been left meanwhile.
+    #[track_caller]
+    fn try_eval(&self, script: &str) -> Result<Value, Value> {
         let params = json!({ "expression": script, "returnByValue": true, "awaitPromise": true });
-        let mut result = self.ask("Runtime.evaluate", &params);
+        let mut result = self.wire.try_ask(Some(&self.session), "Runtime.evaluate", &params)?;
         assert!(result["exceptionDetails"].is_null(), "{script}: {}", result["exceptionDetails"]);
-        result["result"]["value"].take()
+        Ok(result["result"]["value"].take())
     }
 
     /// Waits until an expression is true.
@@ -184,7 +198,8 @@ impl Page {
         // Pages that come and go have no value for a moment.
         let script =
             format!("(() => {{ try {{ return Boolean({script}) }} catch {{ return false }} }})()");
-        while self.eval(&script) != json!(true) {
+        // A page that goes just now answers nothing; the one after it does.
+        while self.try_eval(&script) != Ok(json!(true)) {
             if begin.elapsed() > LIMIT {
                 let text = self.eval("document.body.innerText");
                 let errors = self.errors();

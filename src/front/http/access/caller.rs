@@ -1,13 +1,16 @@
 //! Who is at the other end, and what they may.
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
 
 use super::Access;
 use crate::config::AccessConfig;
-use crate::model::{Behalf, Failure, Kind, Name, Right, Rights, TokenHash, units, user_text};
+use crate::model::{
+    Behalf, Failure, JOB_NAMES, Kind, Lease, Name, Right, Rights, TokenHash, units, user_text,
+};
 use crate::server::Basis;
 use crate::sys::user_name;
 
@@ -24,8 +27,8 @@ pub enum Who {
     Local { uid: u32 },
     /// Who has shown the token of this hash.
     Token { hash: TokenHash },
-    /// A job, by a pass that the server of this name has made for it, for these things, and until then, in seconds since
-    /// the Unix epoch.
+    /// A job, by a pass that the server of this name has made for it, for these things of ours, and until then, in
+    /// seconds since the Unix epoch, if it has them so long.
     Job { server: Name, job: u64, until_s: u64, things: Vec<Name> },
     /// Who has shown a certificate of this name.
     Certificate { name: String },
@@ -118,7 +121,7 @@ impl Caller {
             Who::Token { hash } => {
                 config.token(hash).map(|user| user.rights.clone()).unwrap_or_default()
             }
-            Who::Job { .. } => rights_of_job(&config, &self.who).unwrap_or_default(),
+            Who::Job { .. } => self.of_job(&config).unwrap_or_default(),
             Who::Certificate { name } => {
                 let user = config.certificates.iter().find(|user| user.name.as_str() == name);
                 user.map(|user| user.rights.clone()).unwrap_or_default()
@@ -136,7 +139,7 @@ impl Caller {
     /// What their rights hang on.
     pub fn basis(&self) -> Basis {
         match &self.who {
-            Who::Owner | Who::For { .. } => Basis::Given,
+            Who::Owner => Basis::Given,
             _ if self.is_stranger() => Basis::Open,
             _ => Basis::Name,
         }
@@ -144,7 +147,11 @@ impl Caller {
 
     /// Whether they are let in only as long as nobody has to log in.
     pub fn is_stranger(&self) -> bool {
-        matches!(self.who, Who::Anyone | Who::Local { .. }) && self.access.is_open()
+        let who = match &self.who {
+            Who::For { speaker, .. } => &**speaker,
+            who => who,
+        };
+        matches!(who, Who::Anyone | Who::Local { .. }) && self.access.is_open()
     }
 
     /// The name that they have proved to be theirs.
@@ -198,7 +205,7 @@ impl Caller {
             Who::Token { hash } if config.limit(hash).is_none() => {
                 config.token(hash).map(|user| user.rights.clone())
             }
-            Who::Job { .. } => rights_of_job(&config, &self.who),
+            Who::Job { .. } => self.of_job(&config),
             Who::Certificate { name } => {
                 let user = config.certificates.iter().find(|user| user.name.as_str() == name);
                 user.map(|user| user.rights.clone())
@@ -221,8 +228,36 @@ impl Caller {
         Standing { caller: self.clone(), console, config }
     }
 
+    /// This is the lease of a console or outlet from now on, or it has none any more. Jobs whose passes count no more by
+    /// it are let go.
+    pub fn tell_lease(&self, thing: &Name, lease: Option<&Lease>) {
+        let Access(access) = &self.access;
+        if access.jobs.leased(thing, lease, Instant::now()) {
+            access.config.send_modify(|_| {});
+        }
+    }
+
     fn right(&self, of: impl Fn(&Rights) -> Option<Right>) -> Option<Right> {
-        right_of(&self.access.config(), &self.who, &of)
+        let config = self.access.config();
+        match &self.who {
+            Who::Job { .. } => self.of_job(&config).and_then(|rights| of(&rights)),
+            who => right_of(&config, who, &of),
+        }
+    }
+
+    /// What a job may: use its boards, as long as it has them, until its pass is over or its server is none any more.
+    fn of_job(&self, config: &AccessConfig) -> Option<Rights> {
+        let Who::Job { server, job, until_s, things } = &self.who else { return None };
+        let counts = config.job_keys.iter().any(|(name, _)| name == server);
+        if !counts || *until_s <= units::now_us() / 1_000_000 {
+            return None;
+        }
+        let (jobs, now) = (&self.access.0.jobs, Instant::now());
+        let mut rights = Rights::default();
+        for thing in things.iter().filter(|thing| !jobs.is_over(*job, thing, now)) {
+            thing.as_str().parse().into_iter().for_each(|thing| rights.grant(thing, Right::Write));
+        }
+        Some(rights)
     }
 }
 
@@ -239,7 +274,6 @@ fn right_of(
             Some(rights) => of(rights),
             None => config.is_open().then_some(Right::Control),
         },
-        Who::Job { .. } => rights_of_job(config, who).and_then(|rights| of(&rights)),
         Who::Token { hash } => {
             let own = config.token(hash).and_then(|user| of(&user.rights));
             config.limit(hash).map_or(own, |limit| own.min(of(limit)))
@@ -251,27 +285,14 @@ fn right_of(
         Who::For { speaker, behalf } if speaks(config, speaker) => {
             right_of(config, speaker, of).min(of(&behalf.rights))
         }
-        Who::For { .. } => None,
+        // A job asks for nobody, and what it may itself the leases tell, too: `Caller::of_job`.
+        Who::For { .. } | Who::Job { .. } => None,
     }
-}
-
-/// What a job may: use its boards, until its pass is over or its server is none any more.
-fn rights_of_job(config: &AccessConfig, who: &Who) -> Option<Rights> {
-    let Who::Job { server, until_s, things, .. } = who else { return None };
-    let counts = config.job_keys.iter().any(|(name, _)| name == server);
-    if !counts || *until_s <= units::now_us() / 1_000_000 {
-        return None;
-    }
-    let mut rights = Rights::default();
-    for thing in things {
-        thing.as_str().parse().into_iter().for_each(|thing| rights.grant(thing, Right::Write));
-    }
-    Some(rights)
 }
 
 /// What a job is called, which may say which of its several boards it is at: `job:7.1`.
 fn job_name(job: u64, said: Option<String>) -> String {
-    let own = format!("job:{job}");
+    let own = format!("{JOB_NAMES}{job}");
     let is_own = |said: &String| said.strip_prefix(&own).is_some_and(|rest| rest.starts_with('.'));
     said.filter(is_own).unwrap_or(own)
 }

@@ -5,6 +5,7 @@
 
 mod caller;
 mod guard;
+mod jobs;
 #[cfg(test)]
 pub(in crate::front) mod table;
 
@@ -17,6 +18,7 @@ use std::time::Instant;
 use axum::http::StatusCode;
 use tokio::sync::watch;
 
+use self::jobs::Jobs;
 use super::ApiError;
 use crate::config::AccessConfig;
 use crate::front::attempts::{Attempts, Verdict, network};
@@ -37,6 +39,9 @@ struct Inner {
     pages: Option<Pages>,
     /// The types of boards, by their names, where they are known.
     kinds: RwLock<HashMap<String, String>>,
+    /// Where our consoles or outlets are for clients, as `http://farm1:7100/consoles`: jobs' passes are for those.
+    places: OnceLock<Vec<String>>,
+    jobs: Jobs,
 }
 
 /// Where a connection is from, and what that says of who it is; an extension of every request.
@@ -103,7 +108,17 @@ impl Access {
     fn with(config: AccessConfig, pages: Option<Pages>) -> Self {
         let config = watch::Sender::new(Arc::new(config));
         let (attempts, kinds) = (Mutex::default(), RwLock::default());
-        Self(Arc::new(Inner { config, attempts, pages, kinds }))
+        let (places, jobs) = (OnceLock::new(), Jobs::default());
+        Self(Arc::new(Inner { config, attempts, pages, kinds, places, jobs }))
+    }
+
+    /// The same for a daemon whose consoles or outlets clients find at these places. Without any, no job is let in by a
+    /// pass.
+    #[must_use]
+    pub fn at(self, places: Vec<String>) -> Self {
+        // It is said once, at the start.
+        let _ = self.0.places.set(places);
+        self
     }
 
     /// From now on this counts, for those who are attached already, too.
@@ -207,7 +222,14 @@ impl Access {
             && let Some((server, pass)) = config.job_pass(token)
             && pass.until_s > units::now_us() / 1_000_000
         {
-            let JobPass { job, until_s, things } = pass;
+            let places = self.0.places.get().map_or(&[][..], Vec::as_slice);
+            let things = pass.names_at(places);
+            let JobPass { job, until_s, things: all } = pass;
+            if things.is_empty() {
+                let (all, here) = (all.join(", "), places.first().map_or("", String::as_str));
+                let what = format!("this is the pass of job {job} for {all}, and not for {here}/…");
+                return Err(unknown(&what));
+            }
             return Ok(self.caller(Who::Job { server: server.clone(), job, until_s, things }));
         }
         let (token, login) = match shown {

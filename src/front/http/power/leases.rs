@@ -89,7 +89,9 @@ pub(super) async fn take(
     let length = units::duration(&asked.length).map_err(wrong)?;
     let who = named(&caller, asked.user.take());
     let who = who.ok_or_else(|| wrong("a lease is somebody's: whose?".into()))?;
-    Ok(Json(power.take_lease(&name, who, asked, length).await?))
+    let lease = power.take_lease(&name, who, asked, length).await?;
+    name.parse().into_iter().for_each(|name: Name| caller.tell_lease(&name, Some(&lease)));
+    Ok(Json(lease))
 }
 
 /// Ends the caller's lease, or by force somebody else's, and tells whose it was.
@@ -122,7 +124,9 @@ pub(super) async fn release(
         return Err(missing(&caller, caller.on(&name), Right::Control, &name));
     }
     let who = caller.user(user, || peer.host());
-    Ok(Json(power.end_lease(&name, &who, reason.as_deref()).await?))
+    let ended = power.end_lease(&name, &who, reason.as_deref()).await?;
+    name.parse().into_iter().for_each(|name: Name| caller.tell_lease(&name, None));
+    Ok(Json(ended))
 }
 
 /// The name of who asks, by which they are known the next time, too: not an address.

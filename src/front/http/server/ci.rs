@@ -4,7 +4,7 @@ use axum::extract::{Path, State};
 use axum::{Extension, Json};
 
 use super::super::{ApiError, Params};
-use super::{Answer, Asking, Body, By, asker, need, read};
+use super::{Answer, Asking, Body, By, Doors, asker, need, read};
 use crate::client::ErrorBody;
 use crate::front::http::access::{Caller, only_run};
 use crate::model::{CiInfo, CiJob, CiRun, Failure, JobInfo, Kind, Name, Right};
@@ -95,11 +95,13 @@ pub(super) async fn remove(
 ))]
 pub(super) async fn run(
     State(server): State<Server>,
+    Extension(doors): Extension<Doors>,
     Path(name): Path<String>,
     Extension(caller): By,
     body: Body,
 ) -> Answer<JobInfo> {
     need(&caller, Right::Write)?;
+    doors.check_lasting(&server, &caller).await?;
     let CiRun { args, user } = read(body, r#"{"args":["--fast"]}"#)?;
     Ok(Json(server.run_ci(&name, args, &asker(&caller, user)?).await?))
 }

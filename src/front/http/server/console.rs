@@ -45,22 +45,20 @@ pub(super) struct Switch {
 }
 
 /// Who speaks with a console through us, and until when.
-#[derive(Debug)]
 pub(super) struct Through {
-    caller: Caller,
-    peer: String,
+    question: Question,
     ending: CancellationToken,
     tasks: TaskTracker,
 }
 
-impl<S: Send + Sync> FromRequestParts<S> for Through {
+impl FromRequestParts<Server> for Through {
     type Rejection = Response;
 
-    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Response> {
-        type All = (By, Extension<Peer>, Extension<Ending>, Extension<TaskTracker>);
-        let (Extension(caller), Extension(Peer(peer)), Extension(Ending(ending)), Extension(tasks)) =
-            All::from_request_parts(parts, state).await?;
-        Ok(Self { caller, peer, ending, tasks })
+    async fn from_request_parts(parts: &mut Parts, server: &Server) -> Result<Self, Response> {
+        type All = (Question, Extension<Ending>, Extension<TaskTracker>);
+        let (question, Extension(Ending(ending)), Extension(tasks)) =
+            All::from_request_parts(parts, server).await?;
+        Ok(Self { question, ending, tasks })
     }
 }
 
@@ -70,13 +68,8 @@ impl<S: Send + Sync> FromRequestParts<S> for Through {
     (status = 404, body = ErrorBody, description = "no such board, or it has no console"),
     (status = 502, body = ErrorBody, description = "lava-serial does not answer"),
 ))]
-pub(super) async fn screen(
-    State(server): State<Server>,
-    Path(name): Path<String>,
-    through: Through,
-    request: Request,
-) -> Result<Response, ApiError> {
-    carry(&server, &name, "screen", through, request).await
+pub(super) async fn screen(through: Through, request: Request) -> Result<Response, ApiError> {
+    through.carry("screen", request).await
 }
 
 /// A board's console for programs: a WebSocket as `lava-serial` has it at `/consoles/{name}/attach`.
@@ -85,57 +78,51 @@ pub(super) async fn screen(
     (status = 404, body = ErrorBody, description = "no such board, or it has no console"),
     (status = 502, body = ErrorBody, description = "lava-serial does not answer"),
 ))]
-pub(super) async fn attach(
-    State(server): State<Server>,
-    Path(name): Path<String>,
-    through: Through,
-    request: Request,
-) -> Result<Response, ApiError> {
-    carry(&server, &name, "attach", through, request).await
+pub(super) async fn attach(through: Through, request: Request) -> Result<Response, ApiError> {
+    through.carry("attach", request).await
 }
 
-/// Carries a WebSocket to a board's console, on behalf of the caller, until their rights change.
-async fn carry(
-    server: &Server,
-    name: &str,
-    what: &str,
-    Through { caller, peer, ending, tasks }: Through,
-    mut request: Request,
-) -> Result<Response, ApiError> {
-    let console = part(server, name, DaemonKind::Serial, &caller, &peer).await?;
-    let mut headers = HeaderMap::new();
-    for header in [CONNECTION, UPGRADE, SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_VERSION] {
-        if let Some(value) = request.headers().get(&header) {
-            headers.insert(header, value.clone());
+impl Through {
+    /// Carries a WebSocket to a board's console, on behalf of the caller, until their rights change.
+    async fn carry(self, what: &str, mut request: Request) -> Result<Response, ApiError> {
+        let Self { question, ending, tasks } = self;
+        let console = question.part(DaemonKind::Serial).await?;
+        let Question { name, query, caller, .. } = question;
+        let mut headers = HeaderMap::new();
+        for header in [CONNECTION, UPGRADE, SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_VERSION] {
+            if let Some(value) = request.headers().get(&header) {
+                headers.insert(header, value.clone());
+            }
         }
+        let path = format!("/{what}?{}", query.unwrap_or_default());
+        let mut daemon = tunnel::open(&console, &path, headers).await.map_err(answered)?;
+        let mut response = Response::new(Sent::empty());
+        *response.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
+        for header in [CONNECTION, UPGRADE, SEC_WEBSOCKET_ACCEPT] {
+            if let Some(value) = daemon.headers.get(&header) {
+                response.headers_mut().insert(header, value.clone());
+            }
+        }
+        let browser = hyper::upgrade::on(&mut request);
+        let board =
+            name.parse::<Name>().map_err(|error| Failure::from_error(Kind::User, &error))?;
+        tasks.spawn(async move {
+            let right = caller.on(board.as_str());
+            let mut standing = caller.standing(board);
+            let carried = async {
+                let mut browser = TokioIo::new(browser.await.map_err(std::io::Error::other)?);
+                tokio::io::copy_bidirectional(&mut browser, &mut daemon.stream).await
+            };
+            // Who may something else from now on comes again, and is told so.
+            let changed = async { while standing.changed().await == right {} };
+            tokio::select! {
+                _ = carried => {}
+                () = changed => {}
+                () = ending.cancelled() => {}
+            }
+        });
+        Ok(response)
     }
-    let path = format!("/{what}?{}", request.uri().query().unwrap_or_default());
-    let mut daemon = tunnel::open(&console, &path, headers).await.map_err(answered)?;
-    let mut response = Response::new(Sent::empty());
-    *response.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
-    for header in [CONNECTION, UPGRADE, SEC_WEBSOCKET_ACCEPT] {
-        if let Some(value) = daemon.headers.get(&header) {
-            response.headers_mut().insert(header, value.clone());
-        }
-    }
-    let browser = hyper::upgrade::on(&mut request);
-    let board = name.parse::<Name>().map_err(|error| Failure::from_error(Kind::User, &error))?;
-    tasks.spawn(async move {
-        let right = caller.on(board.as_str());
-        let mut standing = caller.standing(board);
-        let carried = async {
-            let mut browser = TokioIo::new(browser.await.map_err(std::io::Error::other)?);
-            tokio::io::copy_bidirectional(&mut browser, &mut daemon.stream).await
-        };
-        // Who may something else from now on comes again, and is told so.
-        let changed = async { while standing.changed().await == right {} };
-        tokio::select! {
-            _ = carried => {}
-            () = changed => {}
-            () = ending.cancelled() => {}
-        }
-    });
-    Ok(response)
 }
 
 /// What a board has printed, line by line, as `lava-serial` tells it at `/consoles/{name}/lines`.
@@ -171,13 +158,8 @@ pub(super) async fn events(question: Question) -> Result<Response, ApiError> {
     (status = 404, body = ErrorBody, description = "no such board, or it has no outlet"),
     (status = 502, body = ErrorBody, description = "lava-power or the PDU does not answer"),
 ))]
-pub(super) async fn status(
-    State(server): State<Server>,
-    Path(name): Path<String>,
-    Extension(caller): By,
-    Extension(Peer(peer)): Extension<Peer>,
-) -> Result<Json<Report>, ApiError> {
-    let outlet = part(&server, &name, DaemonKind::Power, &caller, &peer).await?;
+pub(super) async fn status(question: Question) -> Result<Json<Report>, ApiError> {
+    let outlet = question.part(DaemonKind::Power).await?;
     let report = outlet::operate(&outlet, Verb::Status, &PowerRequest::default()).await;
     Ok(Json(report.map_err(answered)?))
 }
@@ -229,7 +211,7 @@ pub(super) async fn switch(
     Ok(Json(report.map_err(answered)?))
 }
 
-/// What is asked of a board's console as it is.
+/// What is asked of a board's console or outlet as it is.
 pub(super) struct Question {
     server: Server,
     name: String,
@@ -250,11 +232,15 @@ impl FromRequestParts<Server> for Question {
 }
 
 impl Question {
+    /// The board's console or outlet.
+    async fn part(&self, kind: DaemonKind) -> Result<Resource, ApiError> {
+        part(&self.server, &self.name, kind, &self.caller, &self.peer).await
+    }
+
     /// Asks the console for it, and gives the answer as it is.
     async fn pass(self, what: &str) -> Result<Response, ApiError> {
-        let Self { server, name, query, caller, peer } = self;
-        let console = part(&server, &name, DaemonKind::Serial, &caller, &peer).await?;
-        let path = format!("{}/{what}?{}", console.path, query.unwrap_or_default());
+        let console = self.part(DaemonKind::Serial).await?;
+        let path = format!("{}/{what}?{}", console.path, self.query.unwrap_or_default());
         let answer = console.http().get_bytes(&path).await.map_err(answered)?;
         Ok(([(CONTENT_TYPE, "application/json")], answer).into_response())
     }

@@ -19,6 +19,7 @@ mod standby;
 mod ui;
 mod users;
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use axum::body::Bytes;
@@ -32,11 +33,11 @@ use serde::de::DeserializeOwned;
 use tokio::sync::Mutex;
 use tokio_util::task::TaskTracker;
 
-use super::access::{Access, Caller, Guard, Pages, guard};
+use super::access::{Access, Caller, Guard, Pages, Who, guard};
 use super::{ApiError, refuse_foreign_pages, to_the_end};
 use crate::config::AccessConfig;
 use crate::front::web;
-use crate::model::{Failure, Kind, Refusal, Right, Rights};
+use crate::model::{Failure, Kind, Name, Refusal, Right, Rights};
 use crate::server::{Asker, Basis, Images, JobError, RunToken, Server, ServerError};
 
 pub use openapi::openapi;
@@ -181,9 +182,7 @@ impl Doors {
                 continue;
             }
             // What they can do now; of who is not let in any more it is nothing.
-            let own = users.get(&token.name).filter(|_| basis == Basis::Name);
-            let others = config.rights_of(token.name.as_str()).filter(|_| basis == Basis::Name);
-            let now = own.cloned().into_iter().chain(others).reduce(|all, more| all.and(&more));
+            let now = rights_now(&users, &config, &token.name).filter(|_| basis == Basis::Name);
             if let Some(now) = now {
                 config.limits.push((token.hash, now));
                 config.runs.push(token);
@@ -193,6 +192,39 @@ impl Doors {
         self.access.set(config.clone());
         Ok(config)
     }
+
+    /// Looks whether a caller may begin what goes on in their name when they are gone. What they may then is looked up
+    /// here: what another one has said who asks for them is nothing that could be looked up.
+    ///
+    /// # Errors
+    /// 403 when somebody asks for them, and nobody of that name is let in here.
+    async fn check_lasting(&self, server: &Server, caller: &Caller) -> Result<(), ApiError> {
+        let Who::For { behalf, .. } = caller.who() else { return Ok(()) };
+        let known = || async {
+            let users = server.user_rights().await?;
+            Ok::<_, ServerError>(rights_now(&users, &self.config, &behalf.user).is_some())
+        };
+        if self.access.is_open() || known().await? {
+            return Ok(());
+        }
+        let user = &behalf.user;
+        let what = format!(
+            "a run goes on with the rights that its user has then, and the server knows no {user}"
+        );
+        let failure = Failure::new(Kind::Refused, what).because(Refusal::Rights);
+        let failure = failure.hint(format!("lava user add {user} --write 'panda*' says them"));
+        Err(ApiError::new(StatusCode::FORBIDDEN, failure))
+    }
+}
+
+/// What somebody of a name may now, by all that lets them in; `None` when nothing does.
+fn rights_now(
+    users: &BTreeMap<Name, Rights>,
+    config: &AccessConfig,
+    name: &Name,
+) -> Option<Rights> {
+    let (own, others) = (users.get(name).cloned(), config.rights_of(name.as_str()));
+    own.into_iter().chain(others).reduce(|all, more| all.and(&more))
 }
 
 type Answer<T> = Result<Json<T>, ApiError>;

@@ -121,15 +121,18 @@ export class Past {
     return rows[0].at === this.top ? rows.slice(0, Math.min(this.begun, own)) : [];
   }
 
-  // Asks for lines of the record, one question at a time. An answer that does not fit any more is dropped.
+  // Asks for lines of the record, one question at a time. An answer that does not fit any more is dropped, and what is
+  // missing now is asked for: who looked for it meanwhile was told that a question is under way.
   async load(query, fits, take) {
     if (this.loading) return false;
     this.loading = true;
     const cols = this.cols;
+    let dropped = false;
     try {
       const got = await ask(`${consolePath}/lines?${new URLSearchParams({ ...query, cols })}`);
       this.failed = false;
-      if (this.cols !== cols || !fits()) return false;
+      dropped = this.cols !== cols || !fits();
+      if (dropped) return false;
       const taken = take(got);
       this.tell();
       return taken;
@@ -140,6 +143,7 @@ export class Past {
       return false;
     } finally {
       this.loading = false;
+      if (dropped) this.fill();
     }
   }
 

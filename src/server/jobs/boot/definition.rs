@@ -2,11 +2,10 @@
 
 use serde_json::{Value, json};
 
-use super::PASS;
 use crate::dispatch::device::Device;
 use crate::dispatch::vm::{METHOD, Vm};
 use crate::model::{
-    BootRequest, Failure, ImageInfo, Kind, LAB_SERVER, Name, Sha256, SshPlace, VmImage,
+    BootRequest, Failure, IMAGE_PASS, ImageInfo, Kind, LAB_SERVER, Name, Sha256, SshPlace, VmImage,
 };
 
 /// What most shells have at the end of what they print, and what busybox asks its terminal behind it.
@@ -188,7 +187,7 @@ fn file(about: &About<'_>, file: &BootFile) -> Value {
         Source::Stored(hash) => json!({
             "url": format!("{LAB_SERVER}/jobs/{}/images/{hash}", about.id),
             "sha256sum": hash.as_str(),
-            "headers": {PASS: about.pass},
+            "headers": {IMAGE_PASS: about.pass},
         }),
     }
 }

@@ -22,8 +22,6 @@ mod progress;
 pub use definition::{BootFile, Source};
 pub(super) use progress::Progress;
 
-/// The header that has the pass.
-pub const PASS: &str = "x-lava-pass";
 /// What a definition is called in messages.
 const FILE: &str = "the boot";
 
@@ -68,7 +66,7 @@ impl Server {
         let text = define(0).map_err(JobError::Definition)?;
         let mut wanted = read(&text, FILE).map_err(JobError::Definition)?;
         wanted.specs = vec![format!("name={name}")];
-        self.try_out(&text, FILE, &wanted, asker).await?;
+        self.try_out(&self.with_urls(&text).await?, FILE, &wanted, asker).await?;
         // What was so a moment ago may not be so any more.
         let mut state = self.looked().await;
         let request = state.bootable(&name, asker)?;
@@ -92,9 +90,11 @@ impl Server {
     pub async fn may_fetch(&self, id: u64, file: &Sha256, pass: &str) -> bool {
         let state = self.0.state.lock().await;
         let Some(record) = state.jobs.live.get(&id) else { return false };
+        // A boot whose words name images has both.
         let boot = record.boot.as_ref().map(|boot| (&boot.pass, &boot.files));
-        let own = boot.or(record.stored.as_ref().map(|stored| (&stored.pass, &stored.files)));
-        own.is_some_and(|(own, files)| is_pass(own, pass) && files.contains(file))
+        let stored = record.stored.as_ref().map(|stored| (&stored.pass, &stored.files));
+        let mut own = boot.into_iter().chain(stored);
+        own.any(|(own, files)| is_pass(own, pass) && files.contains(file))
     }
 
     /// Has a lease end as soon as the boots have that workers have in hand on its boards. Whether there is one.

@@ -4,8 +4,8 @@ use serde_json::{Value, json};
 
 use super::{Farm, folders};
 use crate::common::job::JOB;
-use crate::common::{LIMIT, TestLab, boot_file, http, http_as, run, wait_until};
-use crate::server::{lava, text};
+use crate::common::{LIMIT, TestLab, boot_file, http, http_as, http_with, run, wait_until};
+use crate::server::{Server, lava, text};
 
 const KEY: &str = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIE alice@lab";
 
@@ -102,4 +102,53 @@ fn a_qemu_that_was_booted_is_kept_until_its_lease_ends() {
     // The board is hers until it is off.
     server.until("it is free", "/boards/qemu01", |board| board["lease"].is_null());
     wait_until(LIMIT, "the worker has forgotten it", || folders(&lab).is_empty());
+}
+
+#[test]
+fn a_boots_words_may_name_images_and_what_asks_for_them_gets_them() {
+    let lab = TestLab::new();
+    let server = Server::start(&lab);
+    let device = crate::common::job::shipped("qemu-arm64.yaml");
+    let add = ["board", "add", "qemu01", "--type", "qemu", "--dictionary", &device];
+    assert_eq!(lava(&lab, &server, "root", &add).0, 0);
+    for name in ["linux", "rootfs"] {
+        let file = lab.write(name, &format!("this is {name}"));
+        let put = lava(&lab, &server, "alice", &["image", "put", &file, "--name", name]);
+        assert_eq!(put.0, 0, "{}", put.2);
+    }
+    let asked = json!({"spec": "name=qemu01", "for": "1h", "user": "alice"});
+    let id = server.ask("POST", "/requests", &asked).json()["id"].clone();
+    server.until("it is hers", &format!("/requests/{id}"), |it| it["ready"] == true);
+    let boot = |append: &str| {
+        let asked = json!({"image": "lava-image:linux", "append": append, "user": "alice"});
+        server.ask("POST", "/boards/qemu01/boot", &asked)
+    };
+    let refused = boot("live=lava-image:nosuch");
+    assert_eq!(refused.status, 400);
+    assert!(refused.text().contains("there is no such image"), "{}", refused.text());
+    let begun = boot("console=ttyAMA0 live=lava-image:rootfs quiet");
+    assert_eq!(begun.status, 200, "{}", begun.text());
+    let hello = json!({"instance": "a", "number": 1, "slots": 1, "jobs": []});
+    let mut work = Value::Null;
+    wait_until(LIMIT, "a worker has it", || {
+        work = server.ask("POST", "/workers/farm1/poll", &hello).json()["start"][0].clone();
+        work["id"] == begun.json()["id"]
+    });
+    let definition = text(&work["definition"]);
+    // What it boots it asks for with a header, and the board for what is in its words with a URL.
+    let live = definition.split("live=http://lava-server.invalid").nth(1).unwrap();
+    let live = live.split_whitespace().next().unwrap();
+    let got = server.ask("GET", live, &Value::Null);
+    assert_eq!((got.status, got.text()), (200, "this is rootfs".into()), "{live}");
+    let (path, _) = live.split_once('?').unwrap();
+    assert_eq!(server.ask("GET", path, &Value::Null).status, 404);
+    // YAML may put a long text on a line of its own.
+    let words: Vec<&str> =
+        definition.split(|c: char| c.is_whitespace() || "'\"".contains(c)).collect();
+    let behind = words.iter().position(|word| *word == "x-lava-pass:").unwrap() + 1;
+    let pass = words[behind..].iter().find(|word| word.len() > 64).unwrap();
+    let image = words.iter().find_map(|word| word.strip_prefix("http://lava-server.invalid"));
+    let (image, header) = (image.unwrap(), format!("x-lava-pass: {pass}\r\n"));
+    let got = http_with(server.address, "GET", image, &header, "");
+    assert_eq!((got.status, got.text()), (200, "this is linux".into()), "{definition}");
 }

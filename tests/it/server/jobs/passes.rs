@@ -6,7 +6,7 @@ use lavamux::model::TokenHash;
 use serde_json::{Value, json};
 
 use super::super::Server;
-use crate::common::{LIMIT, TestLab, http_as, http_with, wait_until};
+use crate::common::{LIMIT, TestLab, WebSocket, http_as, http_with, wait_until};
 
 const JOB: &str = include_str!("../../../../conf/jobs/demo.yaml");
 const DEVICE: &str = include_str!("../../../../conf/devices/demo.yaml");
@@ -39,7 +39,8 @@ fn a_job_is_let_in_at_its_own_board_and_at_no_other() {
         boards.map(|name| format!("[[console]]\nname = {name:?}\nport = \"sim:uart\"\n"));
     let capture = format!("[capture]\ndir = {:?}\n", lab.path("captures"));
     let serial = lab.write("serial.toml", &format!("{let_in}{capture}{}", consoles.concat()));
-    let outlets = [("panda01", 1), ("panda02", 2)].map(|(name, port)| {
+    // Its outlet has another name than its console; the name of that another board's has.
+    let outlets = [("feed1", 1), ("panda01", 2)].map(|(name, port)| {
         format!("[[outlet]]\nname = {name:?}\npdu = \"rack1\"\nport = {port}\n")
     });
     let pdu = "[[pdu]]\nname = \"rack1\"\ndriver = \"sim\"\n";
@@ -47,12 +48,18 @@ fn a_job_is_let_in_at_its_own_board_and_at_no_other() {
     let serial = lab.start("lava-serial", ["--config", &serial]);
     let power = lab.start("lava-power", ["--config", &power]);
     let (serial, power) = (serial.address("http"), power.address("http"));
-    for name in boards {
+    // Another host has a console of the same name.
+    let elsewhere = format!("[capture]\ndir = {:?}\n", lab.path("elsewhere"));
+    let elsewhere =
+        lab.write("elsewhere.toml", &format!("{let_in}{elsewhere}{}", consoles.concat()));
+    let elsewhere = lab.start("lava-serial", ["--config", &elsewhere]);
+    let elsewhere = elsewhere.address("http");
+    for (name, outlet) in boards.into_iter().zip(["feed1", "panda01"]) {
         let board = json!({
             "type": "lavamux-virtual",
             "dictionary": DEVICE.replace("panda01", name),
             "console": format!("http://{serial}/consoles/{name}"),
-            "outlet": format!("http://{power}/outlets/{name}"),
+            "outlet": format!("http://{power}/outlets/{outlet}"),
         });
         assert_eq!(server.ask("PUT", &format!("/boards/{name}"), &board).status, 200);
     }
@@ -74,25 +81,31 @@ fn a_job_is_let_in_at_its_own_board_and_at_no_other() {
     assert!(!work.to_string().contains("lava_lab"), "{work}");
 
     // It types and switches there, as the job, though the board is leased.
-    let on_console = |name: &str| {
+    let note = |daemon, name: &str| {
         let body = json!({"text": "x", "user": "job:1"}).to_string();
         let path = format!("/consoles/{name}/note");
-        http_as(serial, Some(&pass), "POST", &path, &body)
+        http_as(daemon, Some(&pass), "POST", &path, &body)
     };
+    let on_console = |name: &str| note(serial, name);
     let noted = on_console("panda01");
     assert_eq!(noted.status, 200, "{}", noted.text());
     let switch = |name: &str, user: &str| {
         let body = json!({"user": user}).to_string();
         http_as(power, Some(&pass), "POST", &format!("/outlets/{name}/on"), &body)
     };
-    let switched = switch("panda01", "job:1");
+    let switched = switch("feed1", "job:1");
     assert_eq!(switched.status, 200, "{}", switched.text());
     // Whatever it says, it is that job.
-    assert_eq!(switch("panda01", "job:2").status, 200);
-    let told = http_as(power, Some("lava_lab"), "GET", "/outlets/panda01/history", "").text();
+    assert_eq!(switch("feed1", "job:2").status, 200);
+    let told = http_as(power, Some("lava_lab"), "GET", "/outlets/feed1/history", "").text();
     assert!(told.contains("lab (job:1)") && !told.contains("job:2"), "{told}");
-    // The other board is not there for it, nor does it ask for anybody else.
-    assert_eq!((on_console("panda02").status, switch("panda02", "job:1").status), (404, 404));
+    // The other board is not there for it, though its outlet is called as its own console is, nor is what another host
+    // has of these names; and it asks for nobody else.
+    assert_eq!((on_console("panda02").status, switch("panda01", "job:1").status), (404, 404));
+    let refused = note(elsewhere, "panda01");
+    assert_eq!(refused.status, 401, "{}", refused.text());
+    let why = format!("this is the pass of job 1 for http://{serial}/consoles/panda01");
+    assert!(refused.text().contains(&why), "{}", refused.text());
     let list = http_as(serial, Some(&pass), "GET", "/consoles", "").text();
     assert!(list.contains("panda01") && !list.contains("panda02"), "{list}");
     let force = json!({"reason": "mine", "user": "job:1"}).to_string();
@@ -102,4 +115,18 @@ fn a_job_is_let_in_at_its_own_board_and_at_no_other() {
     assert_eq!(http_with(power, "GET", "/outlets", &header, "").status, 403);
     let changed = pass.replacen("lava_job_3", "lava_job_4", 1);
     assert_eq!(http_as(power, Some(&changed), "GET", "/outlets", "").status, 401);
+
+    // It is over with the job: somebody else has the board, and the pass shows nothing of it.
+    let watching = WebSocket::attach_as(serial, Some(&pass), "panda01", "mode=spy&user=job:1");
+    let bobs = json!({"spec": "name=panda01", "for": "1h", "user": "bob"});
+    let bobs = format!("/requests/{}", server.ask("POST", "/requests", &bobs).json()["id"]);
+    assert_eq!(server.ask("POST", "/jobs/1/cancel", &json!({"user": "alice"})).status, 200);
+    assert_eq!(note(serial, "panda01").status, 200, "it has the board until it is over");
+    let hello = json!({"instance": "a", "number": 2, "slots": 1, "jobs": [1]});
+    assert_eq!(server.ask("POST", "/workers/farm1/poll", &hello).status, 200);
+    let ended = server.ask("POST", "/workers/farm1/jobs/1/end", &json!({"logs": {}}));
+    assert_eq!(ended.status, 200, "{}", ended.text());
+    server.until("it is bob's", &bobs, |it| it["ready"] == true);
+    assert_eq!((note(serial, "panda01").status, switch("feed1", "job:1").status), (404, 404));
+    wait_until(LIMIT, "who came by it is let go", || watching.heard().ended());
 }

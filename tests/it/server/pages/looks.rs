@@ -256,6 +256,34 @@ fn told(page: &Page) -> Vec<String> {
 }
 
 #[test]
+fn who_is_at_a_row_stays_there_when_it_changes() {
+    let lab = TestLab::new();
+    let (farm, _) = furnished(&lab);
+    let browser = Browser::start(&lab);
+    let page = browser.open(&farm.server.url());
+    page.expect("its script is there", "document.getElementById('user')");
+    page.eval("localStorage.setItem('lava-user', 'alice')");
+    for path in ["/ui/boards", "/ui/queue"] {
+        page.go("about:blank");
+        page.go(&format!("{}{path}", farm.server.url()));
+        loaded(&page, "document.querySelector('.entry')");
+        page.expect("its script hears keys", "(document.body.dispatchEvent(new KeyboardEvent('keydown', { key: 'j', bubbles: true })), document.activeElement !== document.body)");
+        page.key("g", 0);
+        page.key("j", 0);
+        let before = at(&page);
+        assert_eq!(before, all(&page)[1], "{path}");
+        // Each row is another one for what the server tells next, and the last one is the first now.
+        page.eval("(() => { for (const row of document.querySelectorAll('.entry')) row.dataset.old = 'yes' })()");
+        page.eval("(() => { const list = document.querySelector('.entry').parentElement; list.append(list.firstElementChild) })()");
+        page.eval("import('/web/live.js').then((live) => live.refresh())");
+        page.expect("all of it is new", "!document.querySelector('.entry[data-old]')");
+        assert_eq!(at(&page), before, "{path}");
+        assert_eq!(all(&page)[1], before, "{path}");
+    }
+    assert_eq!(page.errors(), [""; 0]);
+}
+
+#[test]
 fn every_key_does_what_it_is_said_to() {
     let lab = TestLab::new();
     let (farm, job) = furnished(&lab);

@@ -81,6 +81,11 @@ fn a_page_shows_everybody_what_is_theirs_to_see_and_all_of_it_as_text() {
         );
         assert!(!page.contains("<img") && !page.contains("<script>"), "{path}: {page}");
     }
+    // A board's description is no document there.
+    let page = get(&server, &root, "/ui/boards/panda01").text();
+    let added =
+        "panda, tags hdmi, note=&#60;script&#62;, console http://127.0.0.1:1/consoles/panda01";
+    assert!(page.contains("<b>added</b>") && page.contains(added), "{page}");
     let page = get(&server, &root, "/ui/jobs/%3Cscript%3E");
     assert!(page.status == 404 && !page.text().contains("<script>"), "{}", page.text());
 

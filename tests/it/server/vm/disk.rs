@@ -1,6 +1,6 @@
 //! Disks of virtual machines in the image store.
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::Lab;
 use crate::common::{LIMIT, TestLab, run};
@@ -50,6 +50,23 @@ fn the_disk_of_a_machine_is_a_qcow2_that_stands_by_itself() {
         assert!(words.join(" ").contains("x86_64 2.0 GiB 2.0 GiB alice"), "{machines}");
         assert!(!machines.contains("text"), "{machines}");
     }
+
+    // Its page marks it; and what is only kept for longer stays what it is.
+    let page = server.ask("GET", "/ui/images", &Value::Null).text();
+    let row = |name: &str| {
+        let from = page.find(&format!("id=\"image-{name}\"")).unwrap();
+        page[from..].split("</tr>").next().unwrap().to_owned()
+    };
+    assert!(row("whole").contains(">VM x86_64<") && !row("text").contains(">VM "), "{page}");
+    let keep = json!({"sha256": image["sha256"], "keep_s": 3600, "user": "alice"});
+    let kept = server.ask("PUT", "/images/whole", &keep).json();
+    assert_eq!((&kept["vm"], &kept["sha256"]), (&told, &image["sha256"]), "{kept}");
+    // Another file is another image.
+    let text = server.get("/images/text")["sha256"].clone();
+    let keep = json!({"sha256": text, "user": "alice"});
+    let other = server.ask("PUT", "/images/whole", &keep).json();
+    assert_eq!((&other["vm"], &other["sha256"]), (&Value::Null, &text), "{other}");
+    assert_eq!(put("whole", &vm).0, 0);
 
     // What a board cannot boot is said before there is a job.
     let put = ["image", "put", &path("whole"), "--name", "arm", "--vm", "aarch64"];

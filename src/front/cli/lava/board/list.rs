@@ -111,7 +111,7 @@ pub(super) async fn history(args: HistoryArgs, ctx: &Context) -> Result<(), Fail
     }
     let line = |record: &crate::model::BoardRecord| {
         let time = units::time_text(record.time_us);
-        format!("{time}  {:10}  {:12}  {}\n", record.what, record.who, record.detail)
+        format!("{time}  {:10}  {:12}  {}\n", record.what, record.who, record.told())
     };
     ctx.print(records.iter().map(line).collect::<String>().as_bytes()).await
 }

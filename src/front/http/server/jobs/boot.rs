@@ -11,8 +11,10 @@ use super::super::images::content::respond;
 use super::super::{Answer, Body, By, asker, check, read};
 use super::{none, number};
 use crate::client::ErrorBody;
-use crate::model::{BootRequest, Failure, ImageInfo, JobInfo, Kind, Sha256};
-use crate::server::boot::{BootFile, PASS, Source};
+use crate::model::{
+    BootRequest, Failure, IMAGE_PASS, IMAGE_SCHEME, ImageInfo, JobInfo, Kind, Sha256,
+};
+use crate::server::boot::{BootFile, Source};
 use crate::server::{Images, Server};
 
 /// No name, URL or option is longer than this, in bytes.
@@ -51,8 +53,9 @@ pub(in crate::front::http::server) async fn boot(
     Ok(Json(server.boot_board(&name, &asked, &files, &asker).await?))
 }
 
-/// An image, with what its name says of it, or a URL that is no file of the worker's.
+/// An image, as `NAME` or as jobs name it, with what its name says of it; or a URL that is no file of the worker's.
 async fn source(images: &Images, what: &str) -> Result<(Source, Option<ImageInfo>), ApiError> {
+    let what = what.strip_prefix(IMAGE_SCHEME).unwrap_or(what);
     match what.split_once("://") {
         None => {
             let (sha256, _) = images.find(what).await?;
@@ -94,7 +97,7 @@ pub(in crate::front::http::server) async fn image(
     Params(Shown { pass }): Params<Shown>,
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
-    let header = headers.get(PASS).and_then(|pass| pass.to_str().ok());
+    let header = headers.get(IMAGE_PASS).and_then(|pass| pass.to_str().ok());
     let pass = header.or(pass.as_deref()).unwrap_or_default();
     let file: Sha256 = sha256.parse().map_err(|_| none(&id))?;
     if !server.may_fetch(number(&id)?, &file, pass).await {

@@ -16,7 +16,7 @@ use serde::Deserialize;
 
 use super::super::{ApiError, Params};
 use super::seen::seen_job;
-use super::{Answer, Asking, Body, By, MAX_USER, asker, check, read, whoever};
+use super::{Answer, Asking, Body, By, Doors, MAX_USER, asker, check, read, whoever};
 use crate::client::ErrorBody;
 use crate::front::http::access::Caller;
 use crate::model::{Failure, JobInfo, JobSubmit, Kind, LeaseChange, Refusal};
@@ -165,12 +165,16 @@ pub(in crate::front::http::server) async fn cancel(
 ))]
 pub(in crate::front::http::server) async fn resubmit(
     State(server): State<Server>,
+    Extension(doors): Extension<Doors>,
     Path(id): Path<String>,
     Extension(caller): By,
     body: Body,
 ) -> Answer<JobInfo> {
     let LeaseChange { user, .. } = read(body, r#"{"user":"alice"}"#)?;
     let job = whole(&server, &id, user.clone(), &caller).await?;
+    if job.ci.is_some() {
+        doors.check_lasting(&server, &caller).await?;
+    }
     Ok(Json(server.resubmit_job(job.id, &asker(&caller, user)?).await?))
 }
 

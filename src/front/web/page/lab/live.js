@@ -58,10 +58,19 @@ function replace(part, now) {
   part.replaceWith(document.adoptNode(now));
   // What somebody has opened or shut stays so.
   now.querySelectorAll("details").forEach((it, at) => { if (at < open.length) it.open = open[at]; });
-  const same = focused?.getAttribute("href") ?? focused?.dataset.ask;
-  if (!same) return;
-  const found = now.querySelector(`[href="${CSS.escape(same)}"], [data-ask="${CSS.escape(same)}"]`);
-  (found ?? now.querySelector("[tabindex]"))?.focus({ preventScroll: true });
+  if (!focused) return;
+  const same = focused.getAttribute("href") ?? focused.dataset.ask;
+  const found = same && now.querySelector(`[href="${CSS.escape(same)}"], [data-ask="${CSS.escape(same)}"]`);
+  const row = focused.closest(".entry")?.id;
+  const own = row && now.id !== row ? now.querySelector(`#${CSS.escape(row)}`) : now;
+  (found || own?.querySelector("[tabindex]"))?.focus({ preventScroll: true });
+}
+
+// Puts a row where it belongs. Who is at it stays there.
+function move(list, row, at) {
+  const focused = row.contains(document.activeElement) ? document.activeElement : null;
+  list.insertBefore(row, at);
+  focused?.focus({ preventScroll: true });
 }
 
 function rows(list, now, only) {
@@ -86,12 +95,13 @@ function all(list, now) {
     if (!row) {
       row = document.adoptNode(fresh);
     } else if (!row.isEqualNode(fresh) && !isTypedIn(row)) {
-      if (row === at) at = at.nextElementSibling;
+      const here = row === at;
       replace(row, fresh);
       row = fresh;
+      if (here) at = row;
     }
     if (row === at) at = at.nextElementSibling;
-    else list.insertBefore(row, at);
+    else move(list, row, at);
   }
   for (const gone of known.values()) gone.remove();
 }
