@@ -5,7 +5,7 @@
 use super::dialogue::Line::{Hear, Reset, Say};
 use super::dialogue::{Dialogue, HEAD, Line, complete, dispatch, noted, stand_in};
 use super::flash::usb_device;
-use crate::common::TestLab;
+use crate::common::{LIMIT, TestLab, run};
 
 /// A stand-in that notes what it is given, and does more.
 fn noting(lab: &TestLab, program: &str, more: &str) {
@@ -198,6 +198,49 @@ relay off
 "
         )
     );
+}
+
+#[test]
+fn a_path_makes_no_words_of_its_own() {
+    let lab = TestLab::new();
+    for program in ["pyocd", "openocd", "flash"] {
+        noting(
+            &lab,
+            program,
+            &format!("for word; do echo \"<$word>\"; done >> {}", lab.path("words").display()),
+        );
+    }
+    let image = lab.write("one.hex", "1");
+    let methods = "{pyocd: {parameters: {command: pyocd}},
+    openocd: {parameters: {command: openocd, options: {command: ['program {ZEPHYR} verify']}}}}";
+    let board = Dialogue::start(&[]);
+    let device = device(&lab, board.port, methods)
+        .replace("{image: }", "{image: , flasher: {commands: ['flash {ZEPHYR}']}}");
+    let images =
+        format!("images: {{zephyr: {{url: 'file://{image}', image_arg: '-a 0 {{zephyr}}'}}}}");
+    let job = format!(
+        "{HEAD}- deploy: {{to: tmpfs, {images}}}
+- boot: {{method: pyocd}}
+- boot: {{method: openocd}}
+- deploy: {{to: flasher, {images}}}
+"
+    );
+    let (job, device) = (lab.write("job.yaml", &job), lab.write("device.yaml", &device));
+    let path = format!("{}:{}", lab.path("bin").display(), std::env::var("PATH").unwrap());
+    let mut command = lab.program("lava-dispatcher");
+    command.env("PATH", path).args(["run", &job, "--device", &device]);
+    command.args(["--output", "Bob's [exit] job", "--sysfs"]).arg(lab.path("sys"));
+    let done = run(&mut command, "", LIMIT);
+    assert_eq!(done.status.code(), Some(0), "{done:?}");
+    let words = noted(&lab, "words");
+    let folder = lab.dir().canonicalize().unwrap().display().to_string();
+    let file = |folder: &str| format!("{folder}/scratch/common-zephyr/one.hex");
+    let plain = file(&format!("{folder}/Bob's [exit] job"));
+    let tcl = file(&format!("{folder}/Bob\\'s\\ \\[exit\\]\\ job"));
+    for given in [format!("<0>\n<{plain}>\n"), format!("<program {tcl} verify>\n")] {
+        assert!(words.contains(&given), "no {given} in\n{words}");
+    }
+    assert!(words.ends_with(&format!("<{plain}>\n")), "{words}");
 }
 
 const DFU: &[Line] = &[

@@ -3,7 +3,7 @@
 use futures_util::future::BoxFuture;
 
 use super::flash_parts::{
-    board_id, check, check_files, check_image_args, command, files, filled, words,
+    board_id, check, check_files, check_image_args, command, files, filled_words, words,
 };
 use crate::dispatch::action::{Action, Running};
 use crate::dispatch::context::Context;
@@ -48,7 +48,7 @@ impl Action for FlashPyocd {
             let files = files(&self.files, context)?;
             for (artefact, (_, file)) in self.files.iter().zip(&files) {
                 let image = match &artefact.image_arg {
-                    Some(image_arg) => words(&[filled(image_arg, &files, ToOwned::to_owned)]),
+                    Some(image_arg) => filled_words(image_arg, &files, ToOwned::to_owned),
                     None => vec![file.display().to_string()],
                 };
                 host::run(&[base.clone(), image].concat(), context).await?;

@@ -11,7 +11,7 @@ use super::bootloader_interrupt::BootloaderInterrupt;
 use super::bootloader_overlay::BootloaderOverlay;
 use super::connect_device::Connect;
 use super::disconnect_device::DisconnectDevice;
-use super::flash_parts::{files, filled};
+use super::flash_parts::{files, filled_words};
 use super::parts::Actions;
 use super::qemu::images;
 use super::reset_device::ResetDevice;
@@ -164,8 +164,7 @@ impl Uuu {
     async fn write(&self, context: &mut Context) -> Result<(), Error> {
         let files = files(&self.files, context)?;
         for (protocol, line) in &self.boot.uuu {
-            let line = filled(line, &files, ToOwned::to_owned);
-            let rest = shlex::split(&line).unwrap_or_default();
+            let rest = filled_words(line, &files, ToOwned::to_owned);
             if protocol == SWITCHES {
                 self.switch(rest, context).await?;
                 continue;
