@@ -347,6 +347,38 @@ relay off
     );
 }
 
+#[test]
+fn a_gdb_in_a_container_that_has_failed_leaves_its_name_to_the_next_try() {
+    let lab = TestLab::new();
+    // Of the first try there is a container, though its client has ended.
+    let there = lab.path("there").display().to_string();
+    let script = format!(
+        "case $1 in rm) rm {there}; exit;; run) ;; *) exit;; esac
+[ ! -e {there} ] || {{ echo 'Conflict. The container name is already in use'; exit 125; }}
+touch {there}
+[ -e {there}.tried ] || {{ touch {there}.tried; exit 1; }}
+printf '(gdb) '
+while read line; do case $line in continue) exec sleep 60;; esac; printf '(gdb) '; done"
+    );
+    noting(&lab, "docker", &script);
+    let image = lab.write("zephyr.elf", "i");
+    let board = Dialogue::start(&SHELL[1..]);
+    let methods = "{gdb: {parameters: {command: gdb-multiarch, wait_before_continue: 0},
+    zephyr: {docker: {use: true, container: gdb}, arguments: ['{ZEPHYR}'], commands: ['load {ZEPHYR}']}}}";
+    let device = device(&lab, board.port, methods);
+    let job = format!(
+        "{HEAD}- deploy: {{to: tmpfs, images: {{zephyr: {{url: 'file://{image}'}}}}}}
+- boot: {{method: gdb, commands: zephyr, failure_retry: 2}}
+{HELP}"
+    );
+    complete(&lab, &job, &device);
+    assert_eq!(board.end(), Ok(()));
+    let noted = notes(&lab);
+    let steps: Vec<&str> = noted.lines().filter_map(|line| line.strip_prefix("docker ")).collect();
+    let verbs: Vec<&str> = steps.iter().filter_map(|line| line.split(' ').next()).collect();
+    assert_eq!(verbs, ["run", "rm", "run", "rm"], "{noted}");
+}
+
 const UBOOT: &[Line] = &[
     Say("U-Boot 2023.01 (scripted)\r\nHit any key to stop autoboot: 2"),
     Hear(" \n"),
@@ -488,6 +520,44 @@ actions:
     assert_eq!(done.status.code(), Some(2), "{done:?}");
     let said = String::from_utf8(done.stderr).unwrap();
     assert!(said.contains("does not let jobs start containers of their own"), "{said}");
+}
+
+#[test]
+fn services_are_taken_down_each_also_when_another_cannot_be() {
+    let lab = TestLab::new();
+    // The one that is taken down first cannot be, the first time.
+    let failed = lab.path("failed").display().to_string();
+    let fails = format!(
+        "case \"$*\" in *service-dns*down) [ -e {failed} ] || {{ touch {failed}; exit 1; }};; esac"
+    );
+    noting(&lab, "docker", &fails);
+    lab.write("srv/compose.yaml", "services: {}");
+    let place = lab.dir().display().to_string();
+    let mut tar = lab.tool("tar");
+    assert!(tar.args(["-czf", "srv.tar.gz", "-C", "srv", "."]).status().unwrap().success());
+    let device = "hostname: board
+commands: {power_off: 'true'}
+parameters: {allow_test_services: true}
+actions: {deploy: {methods: {image: }}, boot: {methods: {minimal: }}}
+";
+    let service = |name: &str| {
+        format!(
+            "{{name: {name}, from: url, repository: 'file://{place}/srv.tar.gz', path: compose.yaml}}"
+        )
+    };
+    let job = format!(
+        "{HEAD}- test:\n    services: [{}, {}]\n- command: {{name: stop_test_services}}\n",
+        service("web"),
+        service("dns")
+    );
+    let done = dispatch(&lab, &job, device);
+    assert_eq!(done.status.code(), Some(3), "{done:?}");
+    let noted = notes(&lab);
+    let down = noted.lines().filter(|line| line.ends_with(" down"));
+    let down: Vec<&str> = down.filter_map(|line| line.split("-test-service-").nth(1)).collect();
+    let named = |name: &str| down.iter().filter(|line| line.starts_with(name)).count();
+    // The one that could not be is tried again at the job's end.
+    assert_eq!((down.len(), named("dns"), named("web")), (3, 2, 1), "{noted}");
 }
 
 #[test]

@@ -209,6 +209,44 @@ fn a_guard_switches_the_board_off_though_the_jobs_folder_is_gone() {
 }
 
 #[test]
+fn a_container_that_docker_hangs_with_keeps_no_other_of_a_killed_job() {
+    let lab = TestLab::new();
+    let notes = lab.path("notes");
+    // The model's container cannot be removed as long as the flasher's is there.
+    let docker = format!(
+        "echo \"$*\" >> {notes}
+case $1 in
+--version | inspect) ;;
+run) exec sleep 1000;;
+rm) case $3 in lava-help-*) echo gone >> {notes}; exit;; esac
+    while ! grep -q gone {notes}; do sleep 0.05; done; echo went >> {notes};;
+esac",
+        notes = notes.display()
+    );
+    stand_in(&lab, "docker", &docker);
+    let image = lab.write("boot.img", "b");
+    let device = "hostname: d
+actions: {deploy: {methods: {docker: , fastboot: }}, boot: {methods: {docker: }}}
+";
+    let job = format!(
+        "{HEAD}- deploy: {{to: docker, image: archlinux, os: archlinux}}
+- boot: {{method: docker, command: bash}}
+- deploy: {{to: fastboot, docker: {{image: tools}}, images: {{boot: {{url: 'file://{image}'}}}}}}
+"
+    );
+    let (job, device) = (lab.write("job.yaml", &job), lab.write("device.yaml", device));
+    let mut command = lab.program("lava-dispatcher");
+    let path = format!("{}:{}", lab.path("bin").display(), std::env::var("PATH").unwrap());
+    command.env("PATH", path).args(["run", &job, "--device", &device, "--output", "out"]);
+    command.stdout(std::process::Stdio::null());
+    let mut dispatcher = Process::spawn(&mut command);
+    wait_until(LIMIT, "both have begun", || text(&notes).matches("run ").count() == 2);
+    signal(dispatcher.pid(), Signal::KILL);
+    dispatcher.wait(LIMIT);
+    wait_until(LIMIT, "both are gone", || text(&notes).contains("went\n"));
+}
+
+#[test]
 fn a_container_has_the_jobs_folder_by_its_whole_path_and_is_removed_when_it_is_cut_short() {
     let lab = TestLab::new();
     let notes = lab.path("notes").display().to_string();

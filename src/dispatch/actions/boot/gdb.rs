@@ -16,7 +16,7 @@ use crate::dispatch::context::Context;
 use crate::dispatch::device::{Device, GdbWay};
 use crate::dispatch::error::Error;
 use crate::dispatch::expect::Patterns;
-use crate::dispatch::host::Started;
+use crate::dispatch::host::{self, Started};
 use crate::dispatch::job::{Artefact, Boot, Commands};
 use crate::dispatch::session::Session;
 use crate::dispatch::validate::Checks;
@@ -138,7 +138,7 @@ impl Action for BootGdb {
             let (line, container) = self.line(&way, &program, &files, context);
             context.log.info(format!("host: {}", line.join(" ")));
             if let Some(name) = container {
-                context.add_container(Started::here(name)).await;
+                host::add_container(Started::here(name), context).await;
             }
             let prompt = Patterns::new([PROMPT]).map_err(Error::Bug)?;
             let wait = context.wait();

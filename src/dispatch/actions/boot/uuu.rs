@@ -22,6 +22,7 @@ use crate::dispatch::context::Context;
 use crate::dispatch::error::Error;
 use crate::dispatch::host;
 use crate::dispatch::job::{Artefact, Boot, Commands, Container};
+use crate::dispatch::undo::Undo;
 use crate::dispatch::validate::Checks;
 
 /// The image with which it is tried whether the board waits for one.
@@ -197,7 +198,7 @@ impl Uuu {
         for back in uuu.bcu_cleanup.iter().rev().map(String::as_str).chain(["deinit"]) {
             let words = line(shlex::split(back).unwrap_or_default());
             let words = host::words_in(container.as_ref(), words, context);
-            context.undo_by(words).await;
+            context.undo_by(Undo::Program(words)).await;
         }
         self.run_in(line(rest), context).await.map(drop)
     }

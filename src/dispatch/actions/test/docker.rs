@@ -123,7 +123,7 @@ impl Action for DockerTestShell {
             context.log.info(format!("host: {}", words.join(" ")));
             let options = context.device.docker_test.global.clone();
             let container = Started { name, options };
-            context.add_container(container.clone()).await;
+            host::add_container(container.clone(), context).await;
             let program = Program::start(&words)?;
             context.enter_container(Session::new(Box::new(program), context.log.clone()));
             let done = self.tests(context).await;
