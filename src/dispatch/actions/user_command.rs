@@ -52,7 +52,7 @@ impl UserCommand {
                 "hard_reset" => power.hard_reset.clone(),
                 "power_on" => power.power_on.clone(),
                 "power_off" => power.power_off.clone(),
-                _ => power.named.get(name).cloned().unwrap_or_default(),
+                _ => power.of(name),
             };
             return self.there(Meaning { commands, ..Meaning::default() }, device);
         }

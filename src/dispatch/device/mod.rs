@@ -136,6 +136,13 @@ pub struct Power {
     pub users: BTreeMap<String, [Vec<String>; 2]>,
 }
 
+impl Power {
+    /// The commands of this name that only some methods need; perhaps none.
+    pub fn of(&self, name: &str) -> Vec<String> {
+        self.named.get(name).cloned().unwrap_or_default()
+    }
+}
+
 #[derive(Debug, Clone, Default)]
 pub struct Addresses {
     pub kernel: String,

@@ -38,8 +38,7 @@ impl Action for EnterDfu {
     fn validate<'a>(&'a self, checks: &'a mut Checks) -> BoxFuture<'a, ()> {
         Box::pin(async move {
             if checks.device.flash.dfu.enter.is_empty() {
-                let file = checks.device.file.clone();
-                checks.fault(format!("the device ({file}) has no \"{COMMANDS}\""));
+                checks.lacks(COMMANDS);
             }
         })
     }

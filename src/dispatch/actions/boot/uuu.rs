@@ -106,9 +106,7 @@ impl Action for Corrupt {
     fn validate<'a>(&'a self, checks: &'a mut Checks) -> BoxFuture<'a, ()> {
         Box::pin(async move {
             if checks.device.flash.uuu.corrupt.is_empty() {
-                let file = checks.device.file.clone();
-                let key = "actions: boot: methods: uuu: options: corrupt_boot_media_command";
-                checks.fault(format!("the device ({file}) has no \"{key}\""));
+                checks.lacks("actions: boot: methods: uuu: options: corrupt_boot_media_command");
             }
         })
     }

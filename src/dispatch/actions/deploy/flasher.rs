@@ -31,9 +31,7 @@ impl Action for Flasher {
         Box::pin(async move {
             let commands = checks.device.flasher.clone();
             if commands.is_empty() {
-                let file = checks.device.file.clone();
-                let key = "actions: deploy: methods: flasher: commands";
-                checks.fault(format!("the device ({file}) has no \"{key}\""));
+                checks.lacks("actions: deploy: methods: flasher: commands");
             }
             for command in &commands {
                 match shlex::split(command).as_deref() {

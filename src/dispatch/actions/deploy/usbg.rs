@@ -32,12 +32,7 @@ impl Action for UsbGadget {
             for (key, words) in [("enable", &flash.usbg_enable), ("disable", &flash.usbg_disable)] {
                 match words.first() {
                     Some(program) => checks.program(program),
-                    None => {
-                        let file = checks.device.file.clone();
-                        checks.fault(format!(
-                            "the device ({file}) has no \"actions: deploy: methods: usbg-ms: {key}\""
-                        ));
-                    }
+                    None => checks.lacks(&format!("actions: deploy: methods: usbg-ms: {key}")),
                 }
             }
         })

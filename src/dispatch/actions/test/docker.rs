@@ -101,12 +101,7 @@ impl Action for DockerTestShell {
 
     fn validate<'a>(&'a self, checks: &'a mut Checks) -> BoxFuture<'a, ()> {
         Box::pin(async move {
-            checks.program("docker");
-            if self.container.login {
-                checks.fault(
-                    "docker: \"login\" is not done here: have the image on this host, and \"local: true\"",
-                );
-            }
+            checks.docker(&self.container);
         })
     }
 
