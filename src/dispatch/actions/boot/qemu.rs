@@ -227,7 +227,7 @@ pub(super) fn check_words(
     context: &[(String, String)],
     checks: &mut Checks,
 ) {
-    if checks.device.qemu(method).is_some_and(|qemu| qemu.trust_jobs) {
+    if checks.device.trusts_jobs(method) {
         return;
     }
     let key = format!("actions: boot: methods: {method}: parameters: trust_jobs: true");
