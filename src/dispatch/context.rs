@@ -31,6 +31,7 @@ use super::qemu::Machine;
 use super::results::{CaseResult, Results};
 use super::serve::Served;
 use super::session::{Session, Wait};
+use super::undo::Undo;
 use crate::image::{Files, nbd};
 
 /// Another console has said what it had to say after so much silence, and is not listened to for longer than
@@ -72,6 +73,13 @@ pub struct Settings {
     pub sysfs: Option<PathBuf>,
 }
 
+impl Settings {
+    /// The folder for the job's own files on this host; removed at its end.
+    pub fn scratch(&self) -> PathBuf {
+        self.output.join("scratch")
+    }
+}
+
 /// The context of a running job.
 pub struct Context {
     pub job: Arc<Job>,
@@ -104,8 +112,8 @@ pub struct Context {
     pub learned: BTreeMap<String, String>,
     /// Those of them that help an action and end with it.
     pub helpers: Vec<String>,
-    /// Commands of this host that undo what others have done; they are run at the job's end, the last one first.
-    pub undo: Vec<Vec<String>>,
+    /// What undoes what was done on this host; it is run at the job's end, the last first.
+    pub undo: Vec<Undo>,
     /// The folders that the job has made for itself; they are removed at its end, and nothing else is.
     pub folders: Vec<PathBuf>,
     /// What serves root file systems until the job ends.
@@ -259,23 +267,23 @@ impl Context {
         self.namespaces.entry(self.now.namespace.clone()).or_default()
     }
 
-    /// There is a container, to be removed at the job's end.
-    pub async fn add_container(&mut self, container: Started) {
+    /// There is a container, to be removed at the job's end ([`super::host::add_container`]).
+    pub async fn note_container(&mut self, container: Started) {
         if let Some(guard) = &mut self.guard {
             guard.container(&container).await;
         }
         self.containers.push(container);
     }
 
-    /// What has been done that this command undoes, to be run at the job's end; once.
-    pub async fn undo_by(&mut self, words: Vec<String>) {
-        if self.undo.contains(&words) {
+    /// What is about to be done is undone by this, at the job's end; once.
+    pub async fn undo_by(&mut self, undo: Undo) {
+        if self.undo.contains(&undo) {
             return;
         }
         if let Some(guard) = &mut self.guard {
-            guard.undo(&words).await;
+            guard.undo(&undo).await;
         }
-        self.undo.push(words);
+        self.undo.push(undo);
     }
 
     /// Makes a folder of the job's own, which is removed at its end; one that the job has made is kept as it is.
@@ -439,7 +447,7 @@ impl Context {
 
     /// The folder for the job's own files on this host; removed at its end.
     pub fn scratch(&self) -> PathBuf {
-        self.settings.output.join("scratch")
+        self.settings.scratch()
     }
 
     /// The folder of the files that the job keeps in a namespace, for `downloads://` and for containers.

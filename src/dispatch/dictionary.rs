@@ -203,8 +203,19 @@ const BOOT_METHODS: &[&str] = &[
     "vm",
 ];
 
-const VM_PARAMETERS: &[&str] =
-    &["arch", "command", "cpus", "disk", "line", "memory", "options", "provider", "restrict"];
+const VM_PARAMETERS: &[&str] = &[
+    "arch",
+    "command",
+    "cpus",
+    "disk",
+    "line",
+    "memory",
+    "options",
+    "provider",
+    "restrict",
+    "ssh",
+    "trust_jobs",
+];
 
 const UBOOT_PARAMETERS: &[&str] = &[
     "boot_message",

@@ -2,8 +2,9 @@
 //!
 //! Each job has a guard: a process of this program's own that waits for the end of a pipe. While the job
 //! lives, the pipe tells it what there is to clean up; at the job's end it is dismissed. When the pipe ends
-//! without that, whatever of, the guard kills all that the job has started, switches the board off with
-//! the device's own commands, and removes the job's containers and files. It has its own process group, so
+//! without that, whatever of, the guard kills all that the job has started, undoes what is to be undone while
+//! the board has power, switches the board off with the device's own commands, and removes the job's
+//! containers and files. It has its own process group, so
 //! that neither Ctrl-C nor the death of the dispatcher's group reaches it. While there is a guard, it has a lock
 //! that tells others so ([`super::worker::claim::watch`]): a board whose guard is at work is not free.
 //!
@@ -29,10 +30,11 @@ use tokio::time::timeout;
 
 use super::context::Settings;
 use super::device::Device;
-use super::host::{Started, is_no_container};
+use super::host::{Started, remove_containers};
 use super::log::Log;
 use super::power::{self, Asking};
 use super::progress::Silent;
+use super::undo::{self, Undo};
 use super::worker::claim;
 use super::worker::contact::LastContact;
 use super::{execute, registry};
@@ -52,8 +54,6 @@ const DISMISSED: Duration = Duration::from_secs(2);
 /// How often what a job has started is looked for: a process may start another one meanwhile.
 const ROUNDS: u32 = 20;
 const ROUND: Duration = Duration::from_millis(50);
-/// How long the removal of a container, or a command that undoes another, may take.
-const CONTAINER: Duration = Duration::from_secs(60);
 
 /// What there is to clean up.
 #[derive(Debug, Serialize, Deserialize)]
@@ -76,7 +76,7 @@ enum Word {
     Will(Box<Will>),
     Container(Started),
     Folder(PathBuf),
-    Undo(Vec<String>),
+    Undo(Undo),
     Dismissed,
 }
 
@@ -125,9 +125,9 @@ impl Guard {
         self.tell(&Word::Folder(folder.to_owned())).await;
     }
 
-    /// There is one more thing that a command of this host undoes.
-    pub(super) async fn undo(&mut self, words: &[String]) {
-        self.tell(&Word::Undo(words.to_owned())).await;
+    /// There is one more thing to be undone.
+    pub(super) async fn undo(&mut self, undo: &Undo) {
+        self.tell(&Word::Undo(undo.clone())).await;
     }
 
     /// There is one more container.
@@ -184,7 +184,7 @@ pub fn guard() -> Result<(), Failure> {
             }
             Ok(Word::Container(container)) => containers.push(container),
             Ok(Word::Folder(folder)) => folders.push(folder),
-            Ok(Word::Undo(words)) => undo.push(words),
+            Ok(Word::Undo(one)) => undo.push(one),
             Ok(Word::Dismissed) => return Ok(()),
             Err(error) => {
                 let what = format!("standard input is none of a job's: {error}");
@@ -256,7 +256,7 @@ async fn execute_will(
     will: Will,
     containers: &[Started],
     folders: &[PathBuf],
-    undo: &[Vec<String>],
+    undo: &[Undo],
 ) -> Result<(), Failure> {
     // A full disk or a folder that is gone keeps no board on.
     let log = Log::append(&will.output.join(execute::LOG), Arc::new(Silent));
@@ -290,13 +290,9 @@ async fn execute_will(
         }
     };
     let off = async {
+        undo::all(undo, &asking).await;
         if let Err(error) = power::off(&will.power_off, &asking).await {
             log.error(format!("the board may still be on: {error}"));
-        }
-        for words in undo.iter().rev() {
-            if let Err(why) = run(words).await {
-                log.error(format!("{:?} failed: {why}", words.join(" ")));
-            }
         }
     };
     let leave = async {
@@ -309,7 +305,7 @@ async fn execute_will(
         }
     };
     // What a container does to the board is over as soon as the rest.
-    tokio::join!(leave, remove_containers(containers, &log));
+    tokio::join!(leave, remove_containers(containers, &settings, &log));
     for folder in folders {
         if let Err(error) = std::fs::remove_dir_all(folder)
             && error.kind() != ErrorKind::NotFound
@@ -320,29 +316,6 @@ async fn execute_will(
     registry::remove(&will.job_id);
     log.info("cleaned up after the dispatcher");
     Ok(())
-}
-
-async fn remove_containers(containers: &[Started], log: &Log) {
-    for container in containers {
-        if let Err(why) = run(&container.removal()).await
-            && !is_no_container(&why)
-        {
-            log.error(format!("the container {} is still there: {why}", container.name));
-        }
-    }
-}
-
-/// Runs a program, in [`CONTAINER`] at most; else why not.
-async fn run(words: &[String]) -> Result<(), String> {
-    let (program, arguments) = words.split_first().ok_or("there is no program")?;
-    let mut command = Command::new(program);
-    command.args(arguments).stdin(Stdio::null()).stdout(Stdio::null());
-    match timeout(CONTAINER, command.kill_on_drop(true).output()).await {
-        Ok(Ok(said)) if said.status.success() => Ok(()),
-        Ok(Ok(said)) => Err(String::from_utf8_lossy(&said.stderr).trim().to_owned()),
-        Ok(Err(error)) => Err(error.to_string()),
-        Err(_) => Err(format!("{program} is not done after {} s", CONTAINER.as_secs())),
-    }
 }
 
 /// Ends what is in a job's cgroup. A guard that could not leave it still has a board to switch off: then the

@@ -5,13 +5,15 @@ use std::process::Stdio;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
+use futures_util::future::join_all;
 use serde::{Deserialize, Serialize};
 use tokio::process::Command;
 use tokio::time::timeout;
 
-use super::context::Context;
+use super::context::{Context, Settings};
 use super::error::Error;
 use super::job::Container;
+use super::log::Log;
 use super::power::user;
 use crate::sys::Program;
 
@@ -19,9 +21,8 @@ use crate::sys::Program;
 const MAX_SAID: usize = 32 * 1024;
 /// So much of it is in the message when the program fails, in bytes.
 const MAX_TOLD: usize = 300;
-/// How long the removal of a container may take, and a command that undoes another.
-const REMOVAL: Duration = Duration::from_secs(10);
-const UNDOING: Duration = Duration::from_secs(30);
+/// How long the removal of a container may take.
+const REMOVAL: Duration = Duration::from_secs(30);
 
 /// A container that was started for the job.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -50,18 +51,29 @@ impl Started {
 /// # Errors
 /// [`Error::Infrastructure`] when it cannot be started or fails, with what it said last.
 pub(super) async fn run(words: &[String], context: &mut Context) -> Result<String, Error> {
+    run_as(words, &context.settings, &context.log).await
+}
+
+/// The same for the job that runs with these settings, also when it is over.
+///
+/// # Errors
+/// As [`run`].
+pub(super) async fn run_as(
+    words: &[String],
+    settings: &Settings,
+    log: &Log,
+) -> Result<String, Error> {
     let shown = words.join(" ");
     let failed = |what: &dyn std::fmt::Display| Error::Infrastructure(format!("{shown:?}: {what}"));
     let Some((program, arguments)) = words.split_first() else {
         return Err(failed(&"there is no program"));
     };
-    context.log.info(format!("host: {shown}"));
+    log.info(format!("host: {shown}"));
     let mut command = Command::new(program);
-    command.args(arguments).env("LAVA_USER", user(&context.settings.job_id));
-    command.env("TMPDIR", context.scratch());
+    command.args(arguments).env("LAVA_USER", user(&settings.job_id));
+    command.env("TMPDIR", settings.scratch());
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let program = Program::spawn(command).map_err(|error| failed(&error))?.keeping(MAX_SAID);
-    let log = &context.log;
     let ended = program.telling(&|line| log.debug(format!("host: {line}"))).await;
     let ended = ended.map_err(|error| failed(&error))?;
     if ended.status.success() {
@@ -113,7 +125,7 @@ pub(super) async fn run_named(
 ) -> Result<String, Error> {
     // One that a try before this has left may hold the board's USB interface.
     remove_helpers(context).await;
-    context.add_container(Started::here(name.clone())).await;
+    add_container(Started::here(name.clone()), context).await;
     context.helpers.push(name.clone());
     let said = run(words, context).await?;
     // It has removed itself.
@@ -129,38 +141,44 @@ pub(super) fn helper_name(context: &Context) -> String {
     format!("lava-help-{}-{}-{number}", context.settings.job_id, context.now.level)
 }
 
-/// Runs a command that undoes what another has done. That it failed is noted in the log.
-pub(super) async fn undo(words: &[String], context: &mut Context) {
-    match timeout(UNDOING, run(words, context)).await {
-        Ok(Ok(_)) => {}
-        Ok(Err(error)) => context.log.warning(error.to_string()),
-        Err(_) => context.log.warning(format!("{:?} has not ended", words.join(" "))),
+/// A container is about to be started, and is removed at the job's end. One of that name that a try before this has
+/// left is removed first.
+pub(super) async fn add_container(container: Started, context: &mut Context) {
+    if context.containers.contains(&container) {
+        remove_container(&container, &context.settings, &context.log).await;
+    } else {
+        context.note_container(container).await;
     }
 }
 
 /// Removes the helpers that were left.
 async fn remove_helpers(context: &mut Context) {
-    for name in std::mem::take(&mut context.helpers) {
-        context.containers.retain(|container| container.name != name);
-        remove_container(&Started::here(name), context).await;
-    }
+    let helpers: Vec<_> = context.helpers.drain(..).map(Started::here).collect();
+    context.containers.retain(|container| !helpers.contains(container));
+    remove_containers(&helpers, &context.settings, &context.log).await;
 }
 
-/// Removes a container, whatever runs in it. That it is still there is noted in the log.
-pub(super) async fn remove_container(container: &Started, context: &mut Context) {
+/// Removes containers side by side, whatever runs in them: a docker that hangs with one keeps no other. Which are still
+/// there is noted in the log.
+pub(super) async fn remove_containers(containers: &[Started], settings: &Settings, log: &Log) {
+    let each = containers.iter().map(|container| remove_container(container, settings, log));
+    join_all(each).await;
+}
+
+async fn remove_container(container: &Started, settings: &Settings, log: &Log) {
     let name = &container.name;
-    match timeout(REMOVAL, run(&container.removal(), context)).await {
+    match timeout(REMOVAL, run_as(&container.removal(), settings, log)).await {
         Ok(Ok(_)) => {}
         // It had come to its end, and was started with `--rm`.
         Ok(Err(error)) if is_no_container(&error.to_string()) => {}
-        Ok(Err(error)) => context.log.warning(error.to_string()),
-        Err(_) => context.log.warning(format!("the container {name} is still there")),
+        Ok(Err(error)) => log.warning(error.to_string()),
+        Err(_) => log.warning(format!("the container {name} is still there")),
     }
 }
 
 /// Whether docker says that there is no such container, or that it goes by itself: one that was started with
 /// `--rm` does when its client has hung up.
-pub(super) fn is_no_container(said: &str) -> bool {
+fn is_no_container(said: &str) -> bool {
     let said = said.to_ascii_lowercase();
     said.contains("no such container")
         || (said.contains("removal of container") && said.contains("is already in progress"))

@@ -60,6 +60,7 @@ mod suite;
 mod target;
 pub mod timeline;
 pub mod timeout;
+mod undo;
 mod usb;
 pub mod validate;
 pub mod vm;

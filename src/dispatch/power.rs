@@ -164,7 +164,11 @@ impl<'a> Asking<'a> {
     }
 }
 
-async fn run_one(command: &str, asking: &Asking<'_>) -> Result<(), Error> {
+/// Runs one command.
+///
+/// # Errors
+/// As [`run`]. Cancel safe: a program is killed.
+pub(super) async fn run_one(command: &str, asking: &Asking<'_>) -> Result<(), Error> {
     let Asking { log, settings, board, limit } = *asking;
     let parsed = PowerCommand::parse(command).map_err(Error::Configuration)?;
     log.info(format!("power: {command}"));

@@ -109,6 +109,18 @@ mod tests {
     }
 
     #[test]
+    fn what_is_set_before_a_template_is_known_to_what_it_extends() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("vm01.jinja2");
+        let own = "{% extends 'vm-x86.jinja2' %}\n{% set hostname = 'vm01' %}\n";
+        std::fs::write(&file, format!("{{% set vm_ssh = \"farm1:2201\" %}}{own}")).unwrap();
+        let text = render(&file, &[conf("device-types")], None).unwrap();
+        assert!(text.contains("\n          ssh: \"farm1:2201\"\n"), "{text}");
+        std::fs::write(&file, own).unwrap();
+        assert!(!render(&file, &[conf("device-types")], None).unwrap().contains("ssh:"));
+    }
+
+    #[test]
     fn the_job_says_which_machine_qemu_is() {
         let machine = |job: &str| dictionary("devices/qemu01.jinja2", job);
         let amd64 = machine("{}");

@@ -13,7 +13,7 @@ use super::context::Settings;
 use super::device::Device;
 use super::error::Error;
 use super::expect::Patterns;
-use super::job::Job;
+use super::job::{Container, Job};
 use super::lab;
 use super::pipeline::Pipeline;
 use super::power::{PowerCommand, own_outlet};
@@ -54,6 +54,11 @@ impl Checks {
     /// Notes something that is wrong with the action that is being checked.
     pub fn fault(&mut self, message: impl AsRef<str>) {
         self.note(message.as_ref().to_owned(), Kind::Config, false);
+    }
+
+    /// Notes that the device dictionary has not what the action needs.
+    pub fn lacks(&mut self, key: &str) {
+        self.fault(format!("the device ({}) has no \"{key}\"", self.device.file));
     }
 
     fn note(&mut self, message: String, kind: Kind, once: bool) {
@@ -116,6 +121,16 @@ impl Checks {
         if find_program(name).is_none() {
             let what = format!("the program {name:?} is not on this host");
             self.note(what, Kind::Config, true);
+        }
+    }
+
+    /// A container of the job's must be one that docker starts here.
+    pub fn docker(&mut self, container: &Container) {
+        self.program("docker");
+        if container.login {
+            self.fault(
+                "docker: \"login\" is not done here: have the image on this host, and \"local: true\"",
+            );
         }
     }
 

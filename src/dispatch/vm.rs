@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use crate::config::Table;
 use crate::dispatch::device::values::{filled, present, texts};
-use crate::dispatch::job::Text;
+use crate::dispatch::job::{SshServer, Text};
 use crate::model::VmArch;
 
 /// Who makes machines, by their names; the first is taken where none is said.
@@ -29,6 +29,10 @@ pub struct Vm {
     pub disk: Option<u32>,
     /// The machine gets onto no network: who is let in comes by its SSH.
     pub restrict: bool,
+    /// Where its SSH server is to be found, if it is: there the worker listens for it. No job says that.
+    pub ssh: Option<SshServer>,
+    /// Whether jobs may put anything into the dictionary by their context, which can run anything on this host.
+    pub trust_jobs: bool,
     /// The Unix socket where the `lava-serial` that has the board's console finds the serial line. Without it
     /// the job serves the console, on this host.
     pub line: Option<PathBuf>,
@@ -66,6 +70,14 @@ impl Vm {
             cpus: at_least_one("cpus", 1),
             disk: filled(&table, "disk"),
             restrict: filled(&table, "restrict").unwrap_or(true),
+            ssh: text("ssh").and_then(|place| {
+                let server = SshServer::of(&place);
+                if server.is_none() {
+                    table.problem("ssh", format!("{place:?} is no HOST:PORT"));
+                }
+                server
+            }),
+            trust_jobs: filled(&table, "trust_jobs").unwrap_or(false),
             line: text("line").map(PathBuf::from),
         })
     }

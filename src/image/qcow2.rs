@@ -50,6 +50,20 @@ pub enum Qcow2Error {
     Size(u64),
 }
 
+/// Why a file with this head goes on in another one, if it does; `None` of what is no qcow2, or is cut off before that.
+pub fn elsewhere(head: &[u8]) -> Option<Qcow2Error> {
+    let long = |at| head.get(at..at + 8)?.try_into().ok().map(u64::from_be_bytes);
+    if !head.starts_with(MAGIC) {
+        return None;
+    }
+    if long(8).is_some_and(|below| below != 0) {
+        return Some(Qcow2Error::Backed);
+    }
+    // Version 2 has no features.
+    let features = long(72).filter(|_| head[4..8] != 2u32.to_be_bytes());
+    features.is_some_and(|features| features & EXTERNAL_DATA != 0).then_some(Qcow2Error::External)
+}
+
 impl Disk {
     /// Reads the head of a file, of which these are the first [`HEAD`] bytes, or all that there are.
     ///
@@ -61,18 +75,18 @@ impl Disk {
         if !head.starts_with(MAGIC) {
             return Err(Qcow2Error::Other);
         }
-        let fields = (short(4), long(8), long(24), short(32));
-        let (Some(version), Some(below), Some(size), Some(crypt)) = fields else {
+        let fields = (short(4), long(24), short(32));
+        let (Some(version), Some(size), Some(crypt)) = fields else {
             return Err(Qcow2Error::Other);
         };
         if !matches!(version, 2 | 3) {
             return Err(Qcow2Error::Version(version));
         }
-        if below != 0 {
-            return Err(Qcow2Error::Backed);
+        if let Some(why) = elsewhere(head) {
+            return Err(why);
         }
-        if version == 3 && long(72).ok_or(Qcow2Error::Other)? & EXTERNAL_DATA != 0 {
-            return Err(Qcow2Error::External);
+        if version == 3 && head.len() < 80 {
+            return Err(Qcow2Error::Other);
         }
         if crypt != 0 {
             return Err(Qcow2Error::Encrypted);

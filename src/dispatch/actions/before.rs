@@ -4,7 +4,6 @@ use futures_util::future::BoxFuture;
 
 use crate::dispatch::action::{Action, Running};
 use crate::dispatch::context::Context;
-use crate::dispatch::device::Device;
 use crate::dispatch::power;
 use crate::dispatch::validate::Checks;
 
@@ -29,12 +28,6 @@ impl Before {
     }
 }
 
-impl Before {
-    fn commands(&self, device: &Device) -> Vec<String> {
-        device.commands.named.get(self.key).cloned().unwrap_or_default()
-    }
-}
-
 impl Action for Before {
     fn name(&self) -> &'static str {
         self.name
@@ -46,10 +39,9 @@ impl Action for Before {
 
     fn validate<'a>(&'a self, checks: &'a mut Checks) -> BoxFuture<'a, ()> {
         Box::pin(async move {
-            let commands = self.commands(&checks.device);
+            let commands = checks.device.commands.of(self.key);
             if self.asked && commands.is_empty() {
-                let (file, key) = (checks.device.file.clone(), self.key);
-                checks.fault(format!("the device ({file}) has no \"commands: {key}\""));
+                checks.lacks(&format!("commands: {}", self.key));
             }
             for command in &commands {
                 checks.power(command).await;
@@ -59,7 +51,7 @@ impl Action for Before {
 
     fn run<'a>(&'a self, context: &'a mut Context) -> Running<'a> {
         Box::pin(async move {
-            let commands = self.commands(&context.device);
+            let commands = context.device.commands.of(self.key);
             power::run(&commands, context).await
         })
     }

@@ -5,7 +5,8 @@ use std::io::ErrorKind;
 use crate::dispatch::action::{Action, Scene};
 use crate::dispatch::actions::{PowerOff, ReadFeedback};
 use crate::dispatch::context::Context;
-use crate::dispatch::host;
+use crate::dispatch::power::Asking;
+use crate::dispatch::{host, undo};
 
 #[derive(Debug)]
 pub struct Finalize;
@@ -20,12 +21,11 @@ impl Action for Finalize {
     }
 }
 
-/// Switches back what was switched for the job, the last first. To be called while its board has power, which what is
-/// switched back may need.
+/// Switches back what was switched for the job. To be called while its board has power, which what is switched back
+/// may need.
 pub async fn undo(context: &mut Context) {
-    while let Some(words) = context.undo.pop() {
-        host::undo(&words, context).await;
-    }
+    let undo = std::mem::take(&mut context.undo);
+    undo::all(&undo, &Asking::of(context)).await;
 }
 
 /// Removes what the job has made on this host. To be called when its board is off: a slow disk or a docker that
@@ -33,9 +33,8 @@ pub async fn undo(context: &mut Context) {
 pub async fn tidy(context: &mut Context) {
     // A client that was hung up on leaves its container behind.
     context.helpers.clear();
-    for container in std::mem::take(&mut context.containers) {
-        host::remove_container(&container, context).await;
-    }
+    let containers = std::mem::take(&mut context.containers);
+    host::remove_containers(&containers, &context.settings, &context.log).await;
     for folder in std::mem::take(&mut context.folders) {
         let shown = folder.display().to_string();
         let removed = tokio::task::spawn_blocking(move || std::fs::remove_dir_all(folder)).await;

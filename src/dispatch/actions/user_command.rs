@@ -8,6 +8,7 @@ use crate::dispatch::device::Device;
 use crate::dispatch::error::Error;
 use crate::dispatch::job::none_of;
 use crate::dispatch::power;
+use crate::dispatch::undo::Undo;
 use crate::dispatch::validate::Checks;
 
 /// The device's own commands that any job may ask for.
@@ -51,7 +52,7 @@ impl UserCommand {
                 "hard_reset" => power.hard_reset.clone(),
                 "power_on" => power.power_on.clone(),
                 "power_off" => power.power_off.clone(),
-                _ => power.named.get(name).cloned().unwrap_or_default(),
+                _ => power.of(name),
             };
             return self.there(Meaning { commands, ..Meaning::default() }, device);
         }
@@ -108,9 +109,8 @@ impl Action for UserCommand {
             let Meaning { commands, undo } =
                 self.meaning(&context.device).map_err(Error::Configuration)?;
             // Whatever becomes of it: what it has half done is undone, too. The last is run first.
-            for line in undo.iter().rev() {
-                let words = shlex::split(line).unwrap_or_default();
-                context.undo_by(words).await;
+            for line in undo.into_iter().rev() {
+                context.undo_by(Undo::Command(line)).await;
             }
             power::run(&commands, context).await
         })

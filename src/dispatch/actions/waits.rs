@@ -107,8 +107,7 @@ impl Action for WaitUsb {
     fn validate<'a>(&'a self, checks: &'a mut Checks) -> BoxFuture<'a, ()> {
         Box::pin(async move {
             if let Some(key) = self.missing(&checks.device) {
-                let file = checks.device.file.clone();
-                checks.fault(format!("the device ({file}) has no \"{key}\""));
+                checks.lacks(key);
             }
         })
     }

@@ -25,7 +25,7 @@ use super::menu::Menus;
 pub use super::peers::{DockerOptions, Ssh, TestContainer};
 use super::qemu::{Guest, Qemu};
 use super::target::Target;
-use super::vm::Vm;
+use super::vm::{self, Vm};
 use crate::config::{At, Node, Table, Value};
 use crate::image::uimage;
 
@@ -134,6 +134,13 @@ pub struct Power {
     pub named: BTreeMap<String, Vec<String>>,
     /// Commands that jobs may ask for by name, with what undoes each.
     pub users: BTreeMap<String, [Vec<String>; 2]>,
+}
+
+impl Power {
+    /// The commands of this name that only some methods need; perhaps none.
+    pub fn of(&self, name: &str) -> Vec<String> {
+        self.named.get(name).cloned().unwrap_or_default()
+    }
 }
 
 #[derive(Debug, Clone, Default)]
@@ -345,6 +352,14 @@ impl Device {
     /// The QEMU of a boot method.
     pub fn qemu(&self, method: &str) -> Option<&Qemu> {
         self.qemu.get(method)
+    }
+
+    /// Whether jobs may choose the whole command line of a method's QEMU, which can run anything on this host.
+    pub fn trusts_jobs(&self, method: &str) -> bool {
+        match method {
+            vm::METHOD => self.vm.as_ref().is_some_and(|vm| vm.trust_jobs),
+            _ => self.qemu(method).is_some_and(|qemu| qemu.trust_jobs),
+        }
     }
 
     /// The menus of a boot method; none at all, if the device has none.

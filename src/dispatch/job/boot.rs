@@ -282,6 +282,13 @@ const NEED_COMMANDS: [&str; 10] = [
 ];
 
 impl SshServer {
+    /// One as `HOST:PORT`.
+    pub fn of(place: &str) -> Option<Self> {
+        let (host, port) = place.rsplit_once(':')?;
+        let port = port.parse().ok().filter(|port| *port > 0)?;
+        (!host.is_empty()).then(|| Self { host: host.to_owned(), port })
+    }
+
     fn read(block: &Table<'_>) -> Option<Self> {
         let table = block.table("wait_ssh")?;
         let host = table.required::<Text>("host").map(|text| text.0).unwrap_or_default();

@@ -8,6 +8,8 @@ use std::fs::File;
 use std::io::{self, Read as _};
 use std::path::Path;
 
+use crate::image::qcow2;
+
 /// Options without a value.
 const FLAGS: &[&str] = &[
     "S",
@@ -146,12 +148,9 @@ pub fn refused_text(text: &str) -> Option<String> {
 /// What reading says.
 pub fn refused_disk(file: &Path) -> io::Result<Option<&'static str>> {
     let mut head = Vec::new();
-    File::open(file)?.take(80).read_to_end(&mut head)?;
-    let number = |at: usize| head.get(at..at + 8).is_some_and(|bytes| bytes != [0; 8]);
-    // docs/interop/qcow2.rst: the backing file's name is at bytes 8 to 15; bit 2 of the features from byte 72
-    // on is an external data file. docs/interop/qed_spec.rst: bit 0 of the features from byte 16 on.
-    let qcow2 = head.starts_with(b"QFI\xfb")
-        && (number(8) || head.get(79).is_some_and(|byte| byte & 4 != 0));
+    File::open(file)?.take(qcow2::HEAD as u64).read_to_end(&mut head)?;
+    let qcow2 = qcow2::elsewhere(&head).is_some();
+    // docs/interop/qed_spec.rst: bit 0 of the features from byte 16 on.
     let qed = head.starts_with(b"QED\0") && head.get(16).is_some_and(|byte| byte & 1 != 0);
     let vmdk = [&b"KDMV"[..], b"COWD", b"# Disk"].iter().any(|magic| head.starts_with(magic));
     Ok((qcow2 || qed || vmdk)

@@ -3,6 +3,8 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
+use serde_json::json;
+
 use super::read::Wanted;
 use super::submit::no_board;
 use super::{JobError, Record};
@@ -11,7 +13,8 @@ use crate::dispatch::device::Device;
 use crate::dispatch::load::{BoardFile, context, load_as};
 use crate::dispatch::render;
 use crate::model::{
-    BoardDescription, CutOff, Failure, JobKey, JobPass, Kind, Name, Work, WorkBoard, units,
+    BoardDescription, CutOff, Failure, JobKey, JobPass, Kind, Name, SshPlace, Work, WorkBoard,
+    units,
 };
 use crate::sched::Spec;
 use crate::server::{Asker, Server, ServerError};
@@ -214,13 +217,23 @@ impl Part {
     fn file(&self, folder: &Path) -> Result<PathBuf, Failure> {
         let own = self.description.dictionary.as_deref();
         let (ending, text) = match own {
-            Some(text) if text.contains("{%") || text.contains("{{") => ("jinja2", text.to_owned()),
+            Some(text) if text.contains("{%") || text.contains("{{") => {
+                ("jinja2", self.ssh() + text)
+            }
             Some(text) => ("yaml", text.to_owned()),
-            None => ("jinja2", self.plain()),
+            None => ("jinja2", self.ssh() + &self.plain()),
         };
         let file = folder.join(format!("{}.{ending}", self.name));
         write(&file, &text)?;
         Ok(file)
+    }
+
+    /// What tells a template where the board's SSH server is to be found, as its attributes have it: a virtual machine's
+    /// worker listens there, and a job's context could say something else.
+    fn ssh(&self) -> String {
+        let place = SshPlace::of(&self.description.attributes);
+        let place = place.map(|SshPlace { host, port, .. }| json!(format!("{host}:{port}")));
+        place.map(|place| format!("{{% set vm_ssh = {place} %}}")).unwrap_or_default()
     }
 
     /// The dictionary of a board that has none: what its type says, and its name.

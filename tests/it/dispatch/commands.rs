@@ -1,7 +1,7 @@
 //! `command:` blocks and the device's own commands before power and system, with a stand-in for the lab's relays.
 
 use super::dialogue::{HEAD, complete, dispatch, noted, stand_in};
-use crate::common::{LIMIT, Process, TestLab, signal, wait_until};
+use crate::common::{LIMIT, Process, TestLab, http, signal, wait_until};
 
 const DEVICE: &str = "hostname: b2260
 actions:
@@ -63,8 +63,28 @@ fn a_command_that_fails_ends_the_job_and_is_undone_and_what_cannot_be_undone_is_
 }
 
 #[test]
-fn the_guard_of_a_killed_job_undoes_its_commands() {
+fn what_undoes_a_command_is_a_power_command_too() {
     let lab = lab("");
+    stand_in(&lab, "lava", &format!("echo \"lava $*\" >> {}", lab.path("notes").display()));
+    let config = "[http]\nlisten = \"127.0.0.1:0\"\n[[pdu]]\nname = \"rack\"\ndriver = \"sim\"\n\
+                  [[outlet]]\nname = \"lamp\"\npdu = \"rack\"\nport = 1\n";
+    let power = lab.start("lava-power", ["--config", &lab.write("power.toml", config)]);
+    let device = DEVICE.replace(
+        "{do: relay light on, undo: [relay light off, relay light dim]}",
+        "{do: lava power on lamp, undo: lava power off lamp}",
+    );
+    let log = complete(&lab, &call(&["light"]), &device);
+    assert_eq!(noted(&lab, "notes"), "8 off\n", "{log}");
+    let outlet = http(power.address("http"), "GET", "/outlets/lamp", "").json();
+    assert_eq!(outlet["state"], "off", "{log}");
+    assert_eq!(log.matches("lamp is off").count(), 1, "{log}");
+}
+
+#[test]
+fn the_guard_of_a_killed_job_undoes_its_commands_as_the_job_and_while_the_board_has_power() {
+    let lab = lab("");
+    let notes = lab.path("notes").display().to_string();
+    stand_in(&lab, "relay", &format!("echo \"$LAVA_USER $*\" >> {notes}"));
     let image = lab.write("boot.img", "b");
     let job = format!(
         "{}- deploy: {{to: flasher, images: {{boot: {{url: 'file://{image}'}}}}}}\n",
@@ -73,14 +93,16 @@ fn the_guard_of_a_killed_job_undoes_its_commands() {
     let (job, device) = (lab.write("job.yaml", &job), lab.write("device.yaml", DEVICE));
     let mut command = lab.program("lava-dispatcher");
     let path = format!("{}:{}", lab.path("bin").display(), std::env::var("PATH").unwrap());
-    command.env("PATH", path).args(["run", &job, "--device", &device, "--output", "out"]);
+    command.env("PATH", path).env_remove("LAVA_USER");
+    command.args(["run", &job, "--device", &device, "--output", "out", "--job-id", "7"]);
     command.stdout(std::process::Stdio::null());
     let mut dispatcher = Process::spawn(&mut command);
     wait_until(LIMIT, "it is flashed", || noted(&lab, "notes").ends_with("flash\n"));
     signal(dispatcher.pid(), rustix::process::Signal::KILL);
     dispatcher.wait(LIMIT);
-    let end = "8 off\nboot sd\nlight off\nlight dim\n";
-    wait_until(LIMIT, "all is undone", || noted(&lab, "notes").ends_with(end));
+    let end = "job:7 boot sd\njob:7 light off\njob:7 light dim\njob:7 8 off\n";
+    let undone = || noted(&lab, "notes").ends_with(end);
+    wait_until(LIMIT, "all is undone, and the board is off", undone);
 }
 
 #[test]

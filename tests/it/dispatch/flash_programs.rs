@@ -1,20 +1,20 @@
 //! Jobs whose boards are written by programs of the host: J-Link Commander, pyOCD, OpenOCD, dfu-util, gdb, uuu and
-//! bcu, docker compose, a USB gadget, a lab's own commands. Stand-ins for all of these note what they are given; none
-//! of them is the real program, and no board is a real one.
+//! bcu. Stand-ins for all of these note what they are given; none of them is the real program, and no board is a
+//! real one.
 
 use super::dialogue::Line::{Hear, Reset, Say};
 use super::dialogue::{Dialogue, HEAD, Line, complete, dispatch, noted, stand_in};
 use super::flash::usb_device;
-use crate::common::TestLab;
+use crate::common::{LIMIT, TestLab, run};
 
 /// A stand-in that notes what it is given, and does more.
-fn noting(lab: &TestLab, program: &str, more: &str) {
+pub(super) fn noting(lab: &TestLab, program: &str, more: &str) {
     let notes = lab.path("notes").display().to_string();
     stand_in(lab, program, &format!("echo \"{program} $*\" >> {notes}\n{more}"));
 }
 
 /// What the stand-ins have noted, without the folder of the job.
-fn notes(lab: &TestLab) -> String {
+pub(super) fn notes(lab: &TestLab) -> String {
     let scratch = lab.path("out/scratch").display().to_string();
     noted(lab, "notes").replace(&scratch, "SCRATCH")
 }
@@ -200,6 +200,49 @@ relay off
     );
 }
 
+#[test]
+fn a_path_makes_no_words_of_its_own() {
+    let lab = TestLab::new();
+    for program in ["pyocd", "openocd", "flash"] {
+        noting(
+            &lab,
+            program,
+            &format!("for word; do echo \"<$word>\"; done >> {}", lab.path("words").display()),
+        );
+    }
+    let image = lab.write("one.hex", "1");
+    let methods = "{pyocd: {parameters: {command: pyocd}},
+    openocd: {parameters: {command: openocd, options: {command: ['program {ZEPHYR} verify']}}}}";
+    let board = Dialogue::start(&[]);
+    let device = device(&lab, board.port, methods)
+        .replace("{image: }", "{image: , flasher: {commands: ['flash {ZEPHYR}']}}");
+    let images =
+        format!("images: {{zephyr: {{url: 'file://{image}', image_arg: '-a 0 {{zephyr}}'}}}}");
+    let job = format!(
+        "{HEAD}- deploy: {{to: tmpfs, {images}}}
+- boot: {{method: pyocd}}
+- boot: {{method: openocd}}
+- deploy: {{to: flasher, {images}}}
+"
+    );
+    let (job, device) = (lab.write("job.yaml", &job), lab.write("device.yaml", &device));
+    let path = format!("{}:{}", lab.path("bin").display(), std::env::var("PATH").unwrap());
+    let mut command = lab.program("lava-dispatcher");
+    command.env("PATH", path).args(["run", &job, "--device", &device]);
+    command.args(["--output", "Bob's [exit] job", "--sysfs"]).arg(lab.path("sys"));
+    let done = run(&mut command, "", LIMIT);
+    assert_eq!(done.status.code(), Some(0), "{done:?}");
+    let words = noted(&lab, "words");
+    let folder = lab.dir().canonicalize().unwrap().display().to_string();
+    let file = |folder: &str| format!("{folder}/scratch/common-zephyr/one.hex");
+    let plain = file(&format!("{folder}/Bob's [exit] job"));
+    let tcl = file(&format!("{folder}/Bob\\'s\\ \\[exit\\]\\ job"));
+    for given in [format!("<0>\n<{plain}>\n"), format!("<program {tcl} verify>\n")] {
+        assert!(words.contains(&given), "no {given} in\n{words}");
+    }
+    assert!(words.ends_with(&format!("<{plain}>\n")), "{words}");
+}
+
 const DFU: &[Line] = &[
     Reset,
     Say("U-Boot 2023.01 (scripted)\r\nHit any key to stop autoboot: 2"),
@@ -304,6 +347,38 @@ relay off
     );
 }
 
+#[test]
+fn a_gdb_in_a_container_that_has_failed_leaves_its_name_to_the_next_try() {
+    let lab = TestLab::new();
+    // Of the first try there is a container, though its client has ended.
+    let there = lab.path("there").display().to_string();
+    let script = format!(
+        "case $1 in rm) rm {there}; exit;; run) ;; *) exit;; esac
+[ ! -e {there} ] || {{ echo 'Conflict. The container name is already in use'; exit 125; }}
+touch {there}
+[ -e {there}.tried ] || {{ touch {there}.tried; exit 1; }}
+printf '(gdb) '
+while read line; do case $line in continue) exec sleep 60;; esac; printf '(gdb) '; done"
+    );
+    noting(&lab, "docker", &script);
+    let image = lab.write("zephyr.elf", "i");
+    let board = Dialogue::start(&SHELL[1..]);
+    let methods = "{gdb: {parameters: {command: gdb-multiarch, wait_before_continue: 0},
+    zephyr: {docker: {use: true, container: gdb}, arguments: ['{ZEPHYR}'], commands: ['load {ZEPHYR}']}}}";
+    let device = device(&lab, board.port, methods);
+    let job = format!(
+        "{HEAD}- deploy: {{to: tmpfs, images: {{zephyr: {{url: 'file://{image}'}}}}}}
+- boot: {{method: gdb, commands: zephyr, failure_retry: 2}}
+{HELP}"
+    );
+    complete(&lab, &job, &device);
+    assert_eq!(board.end(), Ok(()));
+    let noted = notes(&lab);
+    let steps: Vec<&str> = noted.lines().filter_map(|line| line.strip_prefix("docker ")).collect();
+    let verbs: Vec<&str> = steps.iter().filter_map(|line| line.split(' ').next()).collect();
+    assert_eq!(verbs, ["run", "rm", "run", "rm"], "{noted}");
+}
+
 const UBOOT: &[Line] = &[
     Say("U-Boot 2023.01 (scripted)\r\nHit any key to stop autoboot: 2"),
     Hear(" \n"),
@@ -355,166 +430,4 @@ relay off
 "
         )
     );
-}
-
-#[test]
-fn an_image_becomes_a_usb_disk_and_commands_of_the_lab_are_undone_at_the_end() {
-    let lab = TestLab::new();
-    noting(&lab, "laacli", "");
-    noting(&lab, "mux", "");
-    noting(&lab, "relay", "");
-    let image = lab.write("disk.img", "d");
-    let device = "hostname: rpi4
-commands:
-  power_off: relay off
-  pre_os_command: relay otg off
-  users:
-    usb: {do: [mux usb on, mux led on], undo: mux usb off}
-actions:
-  deploy: {methods: {usbg-ms: {disable: [laacli, usbg-ms, 'off'], enable: [laacli, usbg-ms, 'on', '{IMAGE}']}}}
-  boot: {methods: {minimal: }}
-";
-    let job = format!(
-        "{HEAD}- deploy: {{to: usbg-ms, image: {{url: 'file://{image}'}}}}
-- command: {{name: usb}}
-- command: {{name: pre_os_command}}
-- command: {{name: usbg_ms_commands_disable}}
-"
-    );
-    complete(&lab, &job, device);
-    assert_eq!(
-        notes(&lab),
-        "laacli usbg-ms off
-laacli usbg-ms on SCRATCH/common-image/disk.img
-mux usb on
-mux led on
-relay otg off
-laacli usbg-ms off
-mux usb off
-laacli usbg-ms off
-relay off
-"
-    );
-    let wrong = job.replace("name: usb}", "name: ubs}");
-    let done = dispatch(&lab, &wrong, device);
-    let said = String::from_utf8(done.stderr).unwrap();
-    assert!(
-        said.contains("\"ubs\" is none of usb, ") && said.contains("did you mean \"usb\""),
-        "{said}"
-    );
-}
-
-#[test]
-fn docker_compose_starts_services_for_the_tests_and_ends_them_when_the_job_says_so() {
-    let lab = TestLab::new();
-    noting(&lab, "docker", "");
-    lab.write("srv/compose.yaml", "services: {}");
-    let place = lab.dir().display().to_string();
-    let mut tar = lab.tool("tar");
-    assert!(tar.args(["-czf", "srv.tar.gz", "-C", "srv", "."]).status().unwrap().success());
-    let device = |allowed: &str| {
-        format!(
-            "hostname: board
-commands: {{power_off: 'true'}}
-parameters: {{{allowed}}}
-actions:
-  deploy: {{methods: {{image: }}}}
-  boot: {{methods: {{minimal: }}}}
-"
-        )
-    };
-    let job = format!(
-        "{HEAD}- test:
-    services:
-    - {{name: iperf, from: url, repository: 'file://{place}/srv.tar.gz', path: compose.yaml, service: server}}
-    - {{name: dns, from: url, repository: 'file://{place}/srv.tar.gz', path: compose.yaml}}
-- command: {{name: stop_test_services}}
-"
-    );
-    complete(&lab, &job, &device("allow_test_services: true"));
-    let compose = |number: u32, name: &str| {
-        format!(
-            "docker compose --project-name lava-7-1-{number}-1-test-service-{name} \
-             --file SCRATCH/service-{name}/compose.yaml"
-        )
-    };
-    let (one, two) = (compose(1, "iperf"), compose(2, "dns"));
-    let expected = format!("{one} up --detach server\n{two} up --detach\n{two} down\n{one} down\n");
-    assert_eq!(notes(&lab), expected);
-    let done = dispatch(&lab, &job, &device(""));
-    assert_eq!(done.status.code(), Some(2), "{done:?}");
-    let said = String::from_utf8(done.stderr).unwrap();
-    assert!(said.contains("does not let jobs start containers of their own"), "{said}");
-}
-
-#[test]
-fn downloads_are_worked_on_in_a_container_and_deployed_from_there() {
-    let lab = TestLab::new();
-    // In place of the container: the script's last line, in the folder that the container would have.
-    let docker = "for word in \"$@\"; do case $word in --volume=*) folder=${word#--volume=}; folder=${folder%:*};; esac; done
-cd $folder && tail -n 1 postprocess.sh | sh";
-    noting(&lab, "docker", docker);
-    noting(
-        &lab,
-        "flash",
-        "cat $2 >> LAB/written".replace("LAB", &lab.dir().display().to_string()).as_str(),
-    );
-    let image = lab.write("kernel.bin", "a kernel");
-    let device = "hostname: board
-commands: {power_off: 'true'}
-actions:
-  deploy: {methods: {flasher: {commands: ['flash it {BOOT}']}}}
-  boot: {methods: {minimal: }}
-";
-    let job = format!(
-        "{HEAD}- deploy:
-    to: downloads
-    images: {{kernel: {{url: 'file://{image}'}}}}
-    postprocess:
-      docker: {{image: tools, local: true, steps: ['mkdir -p out; cat kernel.bin > out/boot.img']}}
-- deploy: {{to: flasher, images: {{boot: {{url: 'downloads://out/boot.img'}}}}}}
-"
-    );
-    complete(&lab, &job, device);
-    assert_eq!(noted(&lab, "written"), "a kernel");
-    let noted = notes(&lab);
-    assert!(
-        noted.contains(
-            ":/lava-downloads --workdir=/lava-downloads -- tools /lava-downloads/postprocess.sh\n"
-        ),
-        "{noted}"
-    );
-    let missing = job.replace("downloads://out/boot.img", "downloads://../../../job.yaml");
-    let done = dispatch(&lab, &missing, device);
-    assert_eq!(done.status.code(), Some(2), "{done:?}");
-}
-
-/// A system that a script plays on QEMU's input and output.
-const SYSTEM: &str = "case $1 in run) ;; *) exit;; esac
-printf 'Linux version 6.1.0 (scripted)\\n/ # '
-while read line; do printf '/ # '; done";
-
-#[test]
-fn a_qemu_runs_in_a_container_that_has_the_jobs_files_and_is_removed() {
-    let lab = TestLab::new();
-    noting(&lab, "docker", SYSTEM);
-    let image = lab.write("Image", "a kernel");
-    let device = "hostname: qemu01
-actions:
-  deploy: {methods: {image: }}
-  boot: {methods: {qemu: {parameters: {command: qemu-system-none, options: [-m 64, -nographic]}}}}
-";
-    let job = format!(
-        "{HEAD}- deploy: {{to: tmpfs, images: {{kernel: {{url: 'file://{image}', image_arg: '-kernel {{kernel}}'}}}}}}
-- boot: {{method: qemu, docker: {{image: 'qemu:8', local: true, binary: /opt/qemu}}, prompts: ['/ # ']}}
-"
-    );
-    complete(&lab, &job, device);
-    let noted = notes(&lab);
-    let run = "docker run --rm --init --interactive --pull=never --name=lava-docker-qemu-7-2.1.1 ";
-    assert!(noted.starts_with(run), "{noted}");
-    let rest = " --volume=SCRATCH:SCRATCH -- qemu:8 /opt/qemu -m 64 -nographic";
-    assert!(noted.contains(rest), "{noted}");
-    assert!(noted.contains(" -kernel SCRATCH/common-kernel/Image"), "{noted}");
-    assert!(noted.ends_with("docker rm --force lava-docker-qemu-7-2.1.1\n"), "{noted}");
 }

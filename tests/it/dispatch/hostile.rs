@@ -137,6 +137,50 @@ actions:
 }
 
 #[test]
+fn a_job_says_neither_what_a_virtual_machine_is_given_nor_where_this_host_listens_for_it() {
+    let lab = TestLab::new();
+    stand_in(&lab, "qemu", "exit 1");
+    let image = lab.write("disk.qcow2", "d");
+    let job = |context: &str, ssh: &str| {
+        format!(
+            "{}- deploy: {{to: tmpfs, images: {{disk: {{url: 'file://{image}'}}}}}}
+- boot: {{method: vm{ssh}}}
+",
+            HEAD.replace("actions:\n", &format!("context: {{{context}}}\nactions:\n"))
+        )
+    };
+    let device = |more: &str| {
+        format!(
+            "hostname: vm01
+actions:
+  deploy: {{methods: {{image: }}}}
+  boot: {{methods: {{vm: {{parameters: {{command: qemu{more}}}}}}}}}
+"
+        )
+    };
+    let said = |job: &str, device: &str| {
+        let done = dispatch(&lab, job, device);
+        assert!(!done.status.success());
+        String::from_utf8_lossy(&done.stderr).into_owned()
+    };
+    let everywhere = ", wait_ssh: {host: 0.0.0.0, port: 2222}";
+    for (context, ssh, more, why) in [
+        ("", everywhere, "", "has no \"actions: boot: methods: vm: parameters: ssh\""),
+        ("", everywhere, ", ssh: '127.0.0.1:2201'", "this machine is at 127.0.0.1:2201"),
+        ("cpu: max -virtfs local", "", "", "-virtfs: a job may not say this option"),
+        ("line: /run/x", "", "", "context: line: a job may not say this of a virtual machine"),
+    ] {
+        let refused = said(&job(context, ssh), &device(more));
+        assert!(refused.contains(why), "no {why:?} in\n{refused}");
+    }
+    // The same machine may be told, and be waited for where the device says that it is; what is deployed is no disk.
+    let own = ", wait_ssh: {host: 127.0.0.1, port: 2201}";
+    let trusting = device(", trust_jobs: true, ssh: '127.0.0.1:2201'");
+    let told = said(&job("cpu: max -virtfs local, line: /run/x", own), &trusting);
+    assert!(told.contains("the disk: it is no qcow2 disk"), "{told}");
+}
+
+#[test]
 fn what_a_flasher_leaves_in_the_background_ends_with_the_job_and_nobody_waits_for_it() {
     let lab = TestLab::new();
     let (pid, mode) = (lab.path("pid"), lab.path("mode"));
@@ -206,6 +250,44 @@ fn a_guard_switches_the_board_off_though_the_jobs_folder_is_gone() {
     signal(dispatcher.pid(), Signal::KILL);
     dispatcher.wait(LIMIT);
     wait_until(LIMIT, "the board is off", || text(&notes).ends_with("relay 1 off\nrelay 2 off\n"));
+}
+
+#[test]
+fn a_container_that_docker_hangs_with_keeps_no_other_of_a_killed_job() {
+    let lab = TestLab::new();
+    let notes = lab.path("notes");
+    // The model's container cannot be removed as long as the flasher's is there.
+    let docker = format!(
+        "echo \"$*\" >> {notes}
+case $1 in
+--version | inspect) ;;
+run) exec sleep 1000;;
+rm) case $3 in lava-help-*) echo gone >> {notes}; exit;; esac
+    while ! grep -q gone {notes}; do sleep 0.05; done; echo went >> {notes};;
+esac",
+        notes = notes.display()
+    );
+    stand_in(&lab, "docker", &docker);
+    let image = lab.write("boot.img", "b");
+    let device = "hostname: d
+actions: {deploy: {methods: {docker: , fastboot: }}, boot: {methods: {docker: }}}
+";
+    let job = format!(
+        "{HEAD}- deploy: {{to: docker, image: archlinux, os: archlinux}}
+- boot: {{method: docker, command: bash}}
+- deploy: {{to: fastboot, docker: {{image: tools}}, images: {{boot: {{url: 'file://{image}'}}}}}}
+"
+    );
+    let (job, device) = (lab.write("job.yaml", &job), lab.write("device.yaml", device));
+    let mut command = lab.program("lava-dispatcher");
+    let path = format!("{}:{}", lab.path("bin").display(), std::env::var("PATH").unwrap());
+    command.env("PATH", path).args(["run", &job, "--device", &device, "--output", "out"]);
+    command.stdout(std::process::Stdio::null());
+    let mut dispatcher = Process::spawn(&mut command);
+    wait_until(LIMIT, "both have begun", || text(&notes).matches("run ").count() == 2);
+    signal(dispatcher.pid(), Signal::KILL);
+    dispatcher.wait(LIMIT);
+    wait_until(LIMIT, "both are gone", || text(&notes).contains("went\n"));
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! `lava-dispatcher`: what it makes of job files, and whole jobs on a scripted board.
 
+mod beside_board;
 mod boards;
 mod commands;
 mod corpus;

@@ -1,9 +1,10 @@
 //! No byte is lost, whoever dies or sleeps.
 
 use std::io::Read;
-use std::net::TcpStream;
+use std::net::{SocketAddr, TcpStream};
 
 use rustix::net::sockopt::set_socket_recv_buffer_size;
+use rustix::net::{AddressFamily, SocketType, connect, socket};
 use rustix::process::Signal;
 
 use super::{Bench, PRINTING, PROMPT};
@@ -49,8 +50,7 @@ fn after_kill_9_the_record_holds_all_that_anybody_was_shown() {
 fn stopped_clients_cost_nobody_anything_and_later_get_every_byte() {
     let mut bench = Bench::start();
     // One that is a bare socket, and a `lava-console` that somebody stopped with Ctrl-Z.
-    let mut stopped = TcpStream::connect(bench.raw).unwrap();
-    set_socket_recv_buffer_size(&stopped, 4096).unwrap();
+    let mut stopped = connect_narrow(bench.raw);
     let script = bench.script();
     signal(script.pid(), Signal::STOP);
     let reader = bench.attach("from=0&user=alice");
@@ -77,6 +77,15 @@ fn stopped_clients_cost_nobody_anything_and_later_get_every_byte() {
     signal(script.pid(), Signal::CONT);
     wait_until(LIMIT, "the script has it all", || script.heard().len() >= capture.len());
     same("the script", &script.heard().bytes(), &capture);
+}
+
+/// A connection with a small receive buffer. It is so from its beginning: one that shrinks later drops what the window
+/// before had room for, and the sender, whose retransmission timer backs off, says nothing more for minutes.
+fn connect_narrow(address: SocketAddr) -> TcpStream {
+    let socket = socket(AddressFamily::INET, SocketType::STREAM, None).unwrap();
+    set_socket_recv_buffer_size(&socket, 4096).unwrap();
+    connect(&socket, &address).unwrap();
+    socket.into()
 }
 
 /// Fails with the first difference, instead of printing megabytes.

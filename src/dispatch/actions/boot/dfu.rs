@@ -6,7 +6,7 @@ use std::time::Duration;
 use futures_util::future::BoxFuture;
 
 use super::flash_parts::{
-    board_id, check, check_files, check_image_args, command, files, filled, words,
+    board_id, check, check_files, check_image_args, command, files, filled_words, words,
 };
 use crate::dispatch::action::{Action, Running};
 use crate::dispatch::context::Context;
@@ -38,8 +38,7 @@ impl Action for EnterDfu {
     fn validate<'a>(&'a self, checks: &'a mut Checks) -> BoxFuture<'a, ()> {
         Box::pin(async move {
             if checks.device.flash.dfu.enter.is_empty() {
-                let file = checks.device.file.clone();
-                checks.fault(format!("the device ({file}) has no \"{COMMANDS}\""));
+                checks.lacks(COMMANDS);
             }
         })
     }
@@ -112,7 +111,7 @@ impl Action for FlashDfu {
             for (i, artefact) in self.files.iter().enumerate() {
                 let image_arg = artefact.image_arg.clone().unwrap_or_default();
                 let mut line = base.clone();
-                line.extend(words(&[filled(&image_arg, &files, ToOwned::to_owned)]));
+                line.extend(filled_words(&image_arg, &files, ToOwned::to_owned));
                 if i == last && dfu.resets {
                     line.push("--reset".into());
                 }

@@ -10,7 +10,7 @@ use crate::dispatch::action::{Action, Running, Scene};
 use crate::dispatch::connection::Program;
 use crate::dispatch::context::Context;
 use crate::dispatch::error::Error;
-use crate::dispatch::host::Started;
+use crate::dispatch::host::{self, Started};
 use crate::dispatch::job::{Boot, Container, Kind};
 use crate::dispatch::session::Session;
 use crate::dispatch::validate::Checks;
@@ -69,7 +69,7 @@ impl Action for DockerRun {
             options.extend(kept.map(|volume| format!("--volume={volume}")));
             let words = words(options, image, &name, overlay.as_deref(), command);
             context.log.info(format!("host: {}", words.join(" ")));
-            context.add_container(Started::here(name)).await;
+            host::add_container(Started::here(name), context).await;
             let session = Session::new(Box::new(Program::start(&words)?), context.log.clone());
             context.connect(session);
             context.shared().prompts = self.boot.prompts.clone();

@@ -134,9 +134,7 @@ impl Action for UbootEnterFastboot {
     fn validate<'a>(&'a self, checks: &'a mut Checks) -> BoxFuture<'a, ()> {
         Box::pin(async move {
             if checks.device.uboot_fastboot.is_empty() {
-                let key = "actions: deploy: methods: u-boot: parameters: fastboot: commands";
-                let file = checks.device.file.clone();
-                checks.fault(format!("the device ({file}) has no \"{key}\""));
+                checks.lacks("actions: deploy: methods: u-boot: parameters: fastboot: commands");
             }
         })
     }

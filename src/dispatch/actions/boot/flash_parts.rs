@@ -49,6 +49,16 @@ pub(super) fn words(options: &[String]) -> Vec<String> {
     options.iter().flat_map(|option| shlex::split(option).unwrap_or_default()).collect()
 }
 
+/// The words of a text, with the files' paths in them as in [`filled`]: whatever is in a path, it makes no words of its own.
+pub(super) fn filled_words(
+    text: &str,
+    files: &[(String, PathBuf)],
+    name: impl Fn(&str) -> String,
+) -> Vec<String> {
+    let words = shlex::split(text).unwrap_or_default();
+    words.iter().map(|word| filled(word, files, &name)).collect()
+}
+
 /// The program of a method must be known, and on this host; and the board known by a name.
 pub(super) fn check(method: &str, command: Option<&str>, checks: &mut Checks) {
     let file = checks.device.file.clone();
@@ -109,4 +119,22 @@ pub(super) fn command(command: Option<&String>) -> Result<String, Error> {
 
 pub(super) fn board_id(context: &Context) -> Result<String, Error> {
     context.device.flash.board_id(&context.device.file).map_err(Error::Configuration)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_path_is_a_part_of_one_word_whatever_is_in_it() {
+        let files = [("rom".to_owned(), PathBuf::from("/out of 'it'/a --upload b"))];
+        assert_eq!(
+            filled_words("--alt 'the rom' -D {rom}", &files, ToOwned::to_owned),
+            ["--alt", "the rom", "-D", "/out of 'it'/a --upload b"]
+        );
+        assert_eq!(
+            filled_words("-f={ROM}", &files, str::to_uppercase),
+            ["-f=/out of 'it'/a --upload b"]
+        );
+    }
 }

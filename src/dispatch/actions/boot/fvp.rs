@@ -157,7 +157,7 @@ impl Step {
         let options = context.device.fvp.words();
         let words = run_words(&container, &self.fvp(), &arguments, &name, &folder, &options);
         context.log.info(format!("host: {}", words.join(" ")));
-        context.add_container(Started::here(name)).await;
+        host::add_container(Started::here(name), context).await;
         let mut session = Session::new(Box::new(Program::start(&words)?), context.log.clone());
         let found = self.consoles(&mut session, context).await?;
         context.shared().prompts = self.boot.prompts.clone();

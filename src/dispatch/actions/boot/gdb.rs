@@ -5,7 +5,7 @@
 use futures_util::future::BoxFuture;
 
 use super::connect_device::Connect;
-use super::flash_parts::{files, filled, words};
+use super::flash_parts::{files, filled, filled_words};
 use super::parts::Actions;
 use super::qemu::images;
 use super::strategies::{of, reset};
@@ -16,7 +16,7 @@ use crate::dispatch::context::Context;
 use crate::dispatch::device::{Device, GdbWay};
 use crate::dispatch::error::Error;
 use crate::dispatch::expect::Patterns;
-use crate::dispatch::host::Started;
+use crate::dispatch::host::{self, Started};
 use crate::dispatch::job::{Artefact, Boot, Commands};
 use crate::dispatch::session::Session;
 use crate::dispatch::validate::Checks;
@@ -70,10 +70,9 @@ impl BootGdb {
         files: &[(String, std::path::PathBuf)],
         context: &Context,
     ) -> (Vec<String>, Option<String>) {
-        let arguments: Vec<String> =
-            way.arguments.iter().map(|text| filled(text, files, str::to_uppercase)).collect();
+        let arguments = way.arguments.iter();
         let mut line = vec![program.to_owned()];
-        line.extend(words(&arguments));
+        line.extend(arguments.flat_map(|text| filled_words(text, files, str::to_uppercase)));
         let Some(image) = self.image(way) else { return (line, None) };
         let name = format!("lava-{}-{}", context.settings.job_id, context.now.level);
         let folder = context.scratch().display().to_string();
@@ -139,7 +138,7 @@ impl Action for BootGdb {
             let (line, container) = self.line(&way, &program, &files, context);
             context.log.info(format!("host: {}", line.join(" ")));
             if let Some(name) = container {
-                context.add_container(Started::here(name)).await;
+                host::add_container(Started::here(name), context).await;
             }
             let prompt = Patterns::new([PROMPT]).map_err(Error::Bug)?;
             let wait = context.wait();

@@ -1,5 +1,7 @@
 //! `flash-openocd`: `OpenOCD` writes the images, by the dictionary's or the job's script.
 
+use std::path::{Path, PathBuf};
+
 use futures_util::future::BoxFuture;
 
 use super::flash_parts::{check, check_files, check_words, command, files, filled};
@@ -37,7 +39,7 @@ impl Action for FlashOpenocd {
 
     fn run<'a>(&'a self, context: &'a mut Context) -> Running<'a> {
         Box::pin(async move {
-            let openocd = context.device.flash.openocd.clone();
+            let mut openocd = context.device.flash.openocd.clone();
             let files = files(&self.files, context)?;
             let own = files.iter().find(|(name, _)| name == SCRIPT);
             let own = own.map(|(_, file)| file.display().to_string());
@@ -51,13 +53,30 @@ impl Action for FlashOpenocd {
                     Some(file.display().to_string())
                 }
             };
+            // A path is a word of the command that it is put into.
+            let quoted: Vec<(String, PathBuf)> =
+                files.iter().map(|(name, file)| (name.clone(), tcl_word(file).into())).collect();
+            for command in &mut openocd.commands {
+                *command = filled(command, &quoted, str::to_uppercase);
+            }
             let line = line(&command(openocd.command.as_ref())?, &openocd, own, selection);
-            // The scripts are no place for files.
             let line: Vec<String> =
                 line.iter().map(|word| filled(word, &files, str::to_uppercase)).collect();
             host::run(&line, context).await.map(drop)
         })
     }
+}
+
+/// A path as a word of Tcl, which `OpenOCD`'s commands are (Tcl(n), rule 9: a character behind a backslash is itself).
+fn tcl_word(path: &Path) -> String {
+    let is_plain = |c: char| c.is_alphanumeric() || "/._-+:=@%,".contains(c);
+    let escaped = path.display().to_string();
+    let escaped = escaped.chars().map(|c| match c {
+        '\n' => "\\n".to_owned(),
+        c if is_plain(c) => c.to_string(),
+        c => format!("\\{c}"),
+    });
+    escaped.collect()
 }
 
 /// `OpenOCD` with all of its options, in LAVA's order.
@@ -78,4 +97,15 @@ fn line(
     line.extend(each("-s", &openocd.searches));
     line.extend(each("-c", &openocd.commands));
     line
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_path_is_one_word_of_a_command_and_runs_nothing() {
+        assert_eq!(tcl_word(Path::new("/srv/job/one.hex")), "/srv/job/one.hex");
+        assert_eq!(tcl_word(Path::new("/a b/[exit]$x;")), "/a\\ b/\\[exit\\]\\$x\\;");
+    }
 }

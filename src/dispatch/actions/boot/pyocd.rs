@@ -3,11 +3,10 @@
 use futures_util::future::BoxFuture;
 
 use super::flash_parts::{
-    board_id, check, check_files, check_image_args, command, files, filled, words,
+    board_id, check, check_files, check_image_args, command, files, filled_words, words,
 };
 use crate::dispatch::action::{Action, Running};
 use crate::dispatch::context::Context;
-use crate::dispatch::device::Device;
 use crate::dispatch::host;
 use crate::dispatch::job::Artefact;
 use crate::dispatch::power;
@@ -15,6 +14,8 @@ use crate::dispatch::validate::Checks;
 
 /// An older program of pyOCD's, which has another option for the board.
 const FLASHTOOL: &str = "pyocd-flashtool";
+/// Commands of the host that the board needs behind the writing.
+const PRE_OS: &str = "pre_os_command";
 
 #[derive(Debug)]
 pub(super) struct FlashPyocd {
@@ -31,7 +32,7 @@ impl Action for FlashPyocd {
             check("pyocd", checks.device.flash.pyocd.command.clone().as_deref(), checks);
             check_files(&self.files, checks);
             check_image_args("pyocd", &self.files, checks);
-            for command in pre_os(&checks.device) {
+            for command in checks.device.commands.of(PRE_OS) {
                 checks.power(&command).await;
             }
         })
@@ -48,18 +49,13 @@ impl Action for FlashPyocd {
             let files = files(&self.files, context)?;
             for (artefact, (_, file)) in self.files.iter().zip(&files) {
                 let image = match &artefact.image_arg {
-                    Some(image_arg) => words(&[filled(image_arg, &files, ToOwned::to_owned)]),
+                    Some(image_arg) => filled_words(image_arg, &files, ToOwned::to_owned),
                     None => vec![file.display().to_string()],
                 };
                 host::run(&[base.clone(), image].concat(), context).await?;
             }
-            let commands = pre_os(&context.device);
+            let commands = context.device.commands.of(PRE_OS);
             power::run(&commands, context).await
         })
     }
-}
-
-/// Commands of the host that the board needs behind the writing.
-fn pre_os(device: &Device) -> Vec<String> {
-    device.commands.named.get("pre_os_command").cloned().unwrap_or_default()
 }

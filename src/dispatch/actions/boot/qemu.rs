@@ -166,16 +166,10 @@ impl Action for ExecuteQemu {
     }
 }
 
-/// The words that start QEMU in a container, which sees the job's files by the same names. One that a try before
-/// this has left is removed.
+/// The words that start QEMU in a container, which sees the job's files by the same names.
 async fn contained(container: &Container, line: Vec<String>, context: &mut Context) -> Vec<String> {
     let name = format!("lava-docker-qemu-{}-{}", context.settings.job_id, context.now.level);
-    let started = Started::here(name.clone());
-    if context.containers.contains(&started) {
-        host::remove_container(&started, context).await;
-    } else {
-        context.add_container(started).await;
-    }
+    host::add_container(Started::here(name.clone()), context).await;
     let mut folders = vec![context.scratch()];
     folders.extend(context.settings.nfs_dir.clone());
     let devices = [KVM, TUN].into_iter().filter(|device| Path::new(device).exists());
@@ -233,7 +227,7 @@ pub(super) fn check_words(
     context: &[(String, String)],
     checks: &mut Checks,
 ) {
-    if checks.device.qemu(method).is_some_and(|qemu| qemu.trust_jobs) {
+    if checks.device.trusts_jobs(method) {
         return;
     }
     let key = format!("actions: boot: methods: {method}: parameters: trust_jobs: true");

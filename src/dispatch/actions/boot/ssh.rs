@@ -70,9 +70,7 @@ impl Action for ScpDeploy {
                 checks.program(program);
             }
             if checks.device.ssh.host.is_empty() {
-                let file = checks.device.file.clone();
-                let key = "actions: deploy: methods: ssh: host";
-                checks.fault(format!("the device ({file}) has no \"{key}\""));
+                checks.lacks("actions: deploy: methods: ssh: host");
             }
         })
     }

@@ -29,9 +29,8 @@ impl Action for WaitDevicePath {
     fn validate<'a>(&'a self, checks: &'a mut Checks) -> BoxFuture<'a, ()> {
         Box::pin(async move {
             if checks.device.loader("u-boot").ums_disk.is_none() {
-                let file = checks.device.file.clone();
-                let key = "actions: boot: methods: u-boot: parameters: uboot_mass_storage_device";
-                checks.fault(format!("the device ({file}) has no \"{key}\""));
+                checks
+                    .lacks("actions: boot: methods: u-boot: parameters: uboot_mass_storage_device");
             }
         })
     }

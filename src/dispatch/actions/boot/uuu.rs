@@ -11,7 +11,7 @@ use super::bootloader_interrupt::BootloaderInterrupt;
 use super::bootloader_overlay::BootloaderOverlay;
 use super::connect_device::Connect;
 use super::disconnect_device::DisconnectDevice;
-use super::flash_parts::{files, filled};
+use super::flash_parts::{files, filled_words};
 use super::parts::Actions;
 use super::qemu::images;
 use super::reset_device::ResetDevice;
@@ -22,6 +22,7 @@ use crate::dispatch::context::Context;
 use crate::dispatch::error::Error;
 use crate::dispatch::host;
 use crate::dispatch::job::{Artefact, Boot, Commands, Container};
+use crate::dispatch::undo::Undo;
 use crate::dispatch::validate::Checks;
 
 /// The image with which it is tried whether the board waits for one.
@@ -105,9 +106,7 @@ impl Action for Corrupt {
     fn validate<'a>(&'a self, checks: &'a mut Checks) -> BoxFuture<'a, ()> {
         Box::pin(async move {
             if checks.device.flash.uuu.corrupt.is_empty() {
-                let file = checks.device.file.clone();
-                let key = "actions: boot: methods: uuu: options: corrupt_boot_media_command";
-                checks.fault(format!("the device ({file}) has no \"{key}\""));
+                checks.lacks("actions: boot: methods: uuu: options: corrupt_boot_media_command");
             }
         })
     }
@@ -164,8 +163,7 @@ impl Uuu {
     async fn write(&self, context: &mut Context) -> Result<(), Error> {
         let files = files(&self.files, context)?;
         for (protocol, line) in &self.boot.uuu {
-            let line = filled(line, &files, ToOwned::to_owned);
-            let rest = shlex::split(&line).unwrap_or_default();
+            let rest = filled_words(line, &files, ToOwned::to_owned);
             if protocol == SWITCHES {
                 self.switch(rest, context).await?;
                 continue;
@@ -198,7 +196,7 @@ impl Uuu {
         for back in uuu.bcu_cleanup.iter().rev().map(String::as_str).chain(["deinit"]) {
             let words = line(shlex::split(back).unwrap_or_default());
             let words = host::words_in(container.as_ref(), words, context);
-            context.undo_by(words).await;
+            context.undo_by(Undo::Program(words)).await;
         }
         self.run_in(line(rest), context).await.map(drop)
     }

@@ -12,8 +12,9 @@ use super::strategies::of;
 use crate::dispatch::action::{Action, Running, Scene};
 use crate::dispatch::context::Context;
 use crate::dispatch::error::Error;
-use crate::dispatch::job::Boot;
+use crate::dispatch::job::{Boot, SshServer};
 use crate::dispatch::validate::Checks;
+use crate::dispatch::vm::Vm;
 
 /// The artefact that is the machine's disk.
 const DISK: &str = "disk";
@@ -22,7 +23,8 @@ const DISK: &str = "disk";
 pub(super) fn vm_steps(scene: &Scene<'_>) -> Actions {
     let boot = of(scene);
     let deployed = super::qemu::images(scene).iter().any(|image| image.name == DISK);
-    let mut steps: Actions = vec![Box::new(StartVm { boot: boot.clone(), deployed })];
+    let context = scene.job.context.clone();
+    let mut steps: Actions = vec![Box::new(StartVm { boot: boot.clone(), context, deployed })];
     steps.extend(shell(boot, scene));
     steps
 }
@@ -31,8 +33,28 @@ pub(super) fn vm_steps(scene: &Scene<'_>) -> Actions {
 #[derive(Debug)]
 struct StartVm {
     boot: Boot,
+    /// What the job may have put into the device's template.
+    context: Vec<(String, String)>,
     /// The job deploys its disk.
     deployed: bool,
+}
+
+impl StartVm {
+    /// The worker listens for the machine's SSH server where the dictionary says, and the job may wait for it there.
+    fn check_ssh(&self, vm: &Vm, checks: &mut Checks) {
+        let Some(asked) = &self.boot.wait_ssh else { return };
+        let file = checks.device.file.clone();
+        match &vm.ssh {
+            Some(own) if own == asked => {}
+            Some(SshServer { host, port }) => checks.fault(format!(
+                "wait_ssh: the SSH server of this machine is at {host}:{port}, as the device ({file}) says"
+            )),
+            None => checks.fault(format!(
+                "wait_ssh: the device ({file}) has no \"actions: boot: methods: vm: parameters: ssh\", \
+                 HOST:PORT, where its SSH server is to be found"
+            )),
+        }
+    }
 }
 
 impl Action for StartVm {
@@ -50,13 +72,11 @@ impl Action for StartVm {
                 checks.fault(format!("the job deploys no {DISK:?} (\"to: tmpfs\", \"images\")"));
             }
             match checks.device.vm.clone() {
-                Some(vm) => provider(&vm).check(&vm, checks).await,
-                None => {
-                    let file = checks.device.file.clone();
-                    checks.fault(format!(
-                        "the device ({file}) has no \"actions: boot: methods: vm: parameters\""
-                    ));
+                Some(vm) => {
+                    self.check_ssh(&vm, checks);
+                    provider(&vm).check(&vm, &self.context, checks).await;
                 }
+                None => checks.lacks("actions: boot: methods: vm: parameters"),
             }
         })
     }
@@ -72,7 +92,7 @@ impl Action for StartVm {
                 false => context.device.hostname.clone(),
             };
             let keys = self.boot.ssh_keys.clone();
-            let wanted = Wanted { vm, image, name, keys, ssh: self.boot.wait_ssh.clone() };
+            let wanted = Wanted { vm, image, name, keys, ssh: self.boot.wait_ssh.is_some() };
             context.shared().prompts = self.boot.prompts.clone();
             provider(&wanted.vm).start(&wanted, context).await
         })

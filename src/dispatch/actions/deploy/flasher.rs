@@ -31,9 +31,7 @@ impl Action for Flasher {
         Box::pin(async move {
             let commands = checks.device.flasher.clone();
             if commands.is_empty() {
-                let file = checks.device.file.clone();
-                let key = "actions: deploy: methods: flasher: commands";
-                checks.fault(format!("the device ({file}) has no \"{key}\""));
+                checks.lacks("actions: deploy: methods: flasher: commands");
             }
             for command in &commands {
                 match shlex::split(command).as_deref() {
@@ -48,13 +46,15 @@ impl Action for Flasher {
 
     fn finish<'a>(&'a self, context: &'a mut Context) -> Running<'a> {
         Box::pin(async move {
-            let mut values = device_values(&context.device);
-            for (name, file) in context.shared().files.clone() {
-                values.push((format!("{{{}}}", name.to_uppercase()), file.display().to_string()));
-            }
+            let commands = device_values(&context.device);
+            let files = context.shared().files.iter();
+            let files: Vec<(String, String)> = files
+                .map(|(name, file)| {
+                    (format!("{{{}}}", name.to_uppercase()), file.display().to_string())
+                })
+                .collect();
             for command in context.device.flasher.clone() {
-                let command = filled(&command, &values);
-                let words = shlex::split(&command).unwrap_or_default();
+                let words = words(&command, &commands, &files);
                 if words.is_empty() {
                     return Err(Error::Configuration(format!("{command:?} is no command")));
                 }
@@ -77,6 +77,12 @@ fn device_values(device: &Device) -> Vec<(String, String)> {
     values.map(|(name, commands)| (name.to_owned(), commands.join(" && "))).into()
 }
 
+/// The words of a command. The device's own commands are words of it; a path makes none, whatever is in it.
+fn words(command: &str, commands: &[(String, String)], files: &[(String, String)]) -> Vec<String> {
+    let words = shlex::split(&filled(command, commands)).unwrap_or_default();
+    words.iter().map(|word| filled(word, files)).collect()
+}
+
 fn filled(command: &str, values: &[(String, String)]) -> String {
     values.iter().fold(command.to_owned(), |line, (name, value)| line.replace(name, value))
 }
@@ -89,9 +95,13 @@ mod tests {
     fn a_flashing_program_is_given_the_files_and_the_devices_commands() {
         let mut device = Device::default();
         device.commands.power_on = vec!["relay 8 on".into()];
-        let mut values = device_values(&device);
-        values.push(("{KERNEL}".into(), "/srv/job/uImage".into()));
-        let filled = filled("flash.sh --on '{POWER_ON_COMMAND}' {KERNEL}", &values);
-        assert_eq!(filled, "flash.sh --on 'relay 8 on' /srv/job/uImage");
+        let (commands, files) =
+            (device_values(&device), [("{KERNEL}".into(), "/a job's/uImage".into())]);
+        let words = |command: &str| words(command, &commands, &files);
+        assert_eq!(
+            words("flash.sh --on '{POWER_ON_COMMAND}' {KERNEL}"),
+            ["flash.sh", "--on", "relay 8 on", "/a job's/uImage"]
+        );
+        assert_eq!(words("{POWER_ON_COMMAND}"), ["relay", "8", "on"]);
     }
 }

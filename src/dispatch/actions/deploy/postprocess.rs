@@ -59,12 +59,7 @@ impl Action for Postprocess {
 
     fn validate<'a>(&'a self, checks: &'a mut Checks) -> BoxFuture<'a, ()> {
         Box::pin(async move {
-            checks.program("docker");
-            if self.container.login {
-                checks.fault(
-                    "docker: \"login\" is not done here: have the image on this host, and \"local: true\"",
-                );
-            }
+            checks.docker(&self.container);
             if self.steps.is_empty() {
                 checks.fault("postprocess: docker: \"steps\" is missing or empty");
             }

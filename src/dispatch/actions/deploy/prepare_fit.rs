@@ -26,9 +26,7 @@ impl Action for PrepareFit {
         Box::pin(async move {
             checks.program("mkimage");
             if checks.device.mkimage_arch.is_none() {
-                let file = checks.device.file.clone();
-                let key = "actions: deploy: parameters: mkimage_arch";
-                checks.fault(format!("the device ({file}) has no \"{key}\""));
+                checks.lacks("actions: deploy: parameters: mkimage_arch");
             }
         })
     }

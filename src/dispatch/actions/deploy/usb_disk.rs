@@ -90,9 +90,7 @@ impl Action for UsbDisk {
             match &self.what {
                 What::Extract => ["tar", "unzip"].iter().for_each(|name| checks.program(name)),
                 What::Reboot if checks.device.flash.mps.reboot_string.is_none() => {
-                    let file = checks.device.file.clone();
-                    let key = "actions: deploy: methods: mps: parameters: reboot-string";
-                    checks.fault(format!("the device ({file}) has no \"{key}\""));
+                    checks.lacks("actions: deploy: methods: mps: parameters: reboot-string");
                 }
                 _ => {
                     Disk::check(checks);

@@ -7,6 +7,7 @@ use crate::dispatch::action::{Action, Running, Scene};
 use crate::dispatch::context::Context;
 use crate::dispatch::error::Error;
 use crate::dispatch::host;
+use crate::dispatch::undo::Undo;
 use crate::dispatch::validate::Checks;
 
 /// The artefact, and what stands for its path.
@@ -31,12 +32,7 @@ impl Action for UsbGadget {
             for (key, words) in [("enable", &flash.usbg_enable), ("disable", &flash.usbg_disable)] {
                 match words.first() {
                     Some(program) => checks.program(program),
-                    None => {
-                        let file = checks.device.file.clone();
-                        checks.fault(format!(
-                            "the device ({file}) has no \"actions: deploy: methods: usbg-ms: {key}\""
-                        ));
-                    }
+                    None => checks.lacks(&format!("actions: deploy: methods: usbg-ms: {key}")),
                 }
             }
         })
@@ -51,7 +47,7 @@ impl Action for UsbGadget {
             if let Err(error) = host::run(&flash.usbg_disable, context).await {
                 context.log.debug(error.to_string());
             }
-            context.undo_by(flash.usbg_disable).await;
+            context.undo_by(Undo::Program(flash.usbg_disable)).await;
             let image = image.display().to_string();
             let words: Vec<String> =
                 flash.usbg_enable.iter().map(|word| word.replace(PLACEHOLDER, &image)).collect();

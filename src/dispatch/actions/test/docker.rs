@@ -101,12 +101,7 @@ impl Action for DockerTestShell {
 
     fn validate<'a>(&'a self, checks: &'a mut Checks) -> BoxFuture<'a, ()> {
         Box::pin(async move {
-            checks.program("docker");
-            if self.container.login {
-                checks.fault(
-                    "docker: \"login\" is not done here: have the image on this host, and \"local: true\"",
-                );
-            }
+            checks.docker(&self.container);
         })
     }
 
@@ -123,7 +118,7 @@ impl Action for DockerTestShell {
             context.log.info(format!("host: {}", words.join(" ")));
             let options = context.device.docker_test.global.clone();
             let container = Started { name, options };
-            context.add_container(container.clone()).await;
+            host::add_container(container.clone(), context).await;
             let program = Program::start(&words)?;
             context.enter_container(Session::new(Box::new(program), context.log.clone()));
             let done = self.tests(context).await;

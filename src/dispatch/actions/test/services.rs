@@ -11,6 +11,8 @@ use crate::dispatch::context::Context;
 use crate::dispatch::error::Error;
 use crate::dispatch::host;
 use crate::dispatch::job::{Artefact, Service, Source};
+use crate::dispatch::power::Asking;
+use crate::dispatch::undo::Undo;
 use crate::dispatch::validate::Checks;
 use crate::image::{tree, unpack};
 
@@ -104,7 +106,7 @@ impl Action for Start {
             let words = |rest: &[&str]| -> Vec<String> {
                 base.iter().cloned().chain(rest.iter().map(|word| (*word).to_owned())).collect()
             };
-            context.undo_by(words(&["down"])).await;
+            context.undo_by(Undo::Program(words(&["down"]))).await;
             let mut up = words(&["up", "--detach"]);
             up.extend(only.clone());
             host::run(&up, context).await.map(drop)
@@ -148,16 +150,26 @@ impl Start {
     }
 }
 
-/// Ends the services that the job has started.
+/// Ends the services that the job has started, each of them, the last first. One that cannot be ended is tried again at
+/// the job's end.
 pub(in crate::dispatch::actions) async fn stop_services(
     context: &mut Context,
 ) -> Result<(), Error> {
-    let is_service = |words: &Vec<String>| words.iter().any(|word| word.contains(PROJECT));
-    let (services, rest) = std::mem::take(&mut context.undo).into_iter().partition(is_service);
-    context.undo = rest;
-    let services: Vec<Vec<String>> = services;
-    for words in services.into_iter().rev() {
-        host::run(&words, context).await?;
+    let is_service = |undo: &&Undo| match undo {
+        Undo::Program(words) => words.iter().any(|word| word.contains(PROJECT)),
+        Undo::Command(_) => false,
+    };
+    let services: Vec<Undo> = context.undo.iter().filter(is_service).rev().cloned().collect();
+    let mut failed = None;
+    for service in services {
+        let done = service.run(&Asking::of(context)).await;
+        match done {
+            Ok(()) => context.undo.retain(|undo| *undo != service),
+            Err(error) => {
+                context.log.error(error.to_string());
+                failed = failed.or(Some(error));
+            }
+        }
     }
-    Ok(())
+    failed.map_or(Ok(()), Err)
 }

@@ -9,7 +9,6 @@ use futures_util::future::BoxFuture;
 use super::qemu::QemuProvider;
 use crate::dispatch::action::Running;
 use crate::dispatch::context::Context;
-use crate::dispatch::job::SshServer;
 use crate::dispatch::validate::Checks;
 use crate::dispatch::vm::Vm;
 
@@ -24,14 +23,19 @@ pub(super) struct Wanted {
     pub name: String,
     /// Who may log in to it by SSH: public keys.
     pub keys: Vec<String>,
-    /// Where its SSH server is to be found, if it is.
-    pub ssh: Option<SshServer>,
+    /// Its SSH server is to be found, where the device dictionary says.
+    pub ssh: bool,
 }
 
 /// Makes machines.
 pub(super) trait Provider: Sync {
-    /// Notes what is not there that it needs.
-    fn check<'a>(&'a self, vm: &'a Vm, checks: &'a mut Checks) -> BoxFuture<'a, ()>;
+    /// Notes what is not there that it needs, and what a job may not have put into the dictionary by its context.
+    fn check<'a>(
+        &'a self,
+        vm: &'a Vm,
+        context: &'a [(String, String)],
+        checks: &'a mut Checks,
+    ) -> BoxFuture<'a, ()>;
 
     /// Makes the machine anew, in place of one that runs, and starts it. Its console is the running action's
     /// connection then, and what there is of it ends with the job's context.

@@ -14,10 +14,10 @@ use super::seed::seed;
 use crate::dispatch::action::Running;
 use crate::dispatch::context::Context;
 use crate::dispatch::error::Error;
-use crate::dispatch::job::SshServer;
+use crate::dispatch::job::{SshServer, is_context_variable};
 use crate::dispatch::qemu::{Qemu, command, console};
 use crate::dispatch::validate::Checks;
-use crate::dispatch::vm::Vm;
+use crate::dispatch::vm::{METHOD, Vm};
 use crate::image::qcow2::{self, Disk};
 
 /// What is wrong with its options QEMU says at once.
@@ -28,9 +28,21 @@ const GIB: u64 = 1 << 30;
 pub(super) struct QemuProvider;
 
 impl Provider for QemuProvider {
-    fn check<'a>(&'a self, vm: &'a Vm, checks: &'a mut Checks) -> BoxFuture<'a, ()> {
+    fn check<'a>(
+        &'a self,
+        vm: &'a Vm,
+        context: &'a [(String, String)],
+        checks: &'a mut Checks,
+    ) -> BoxFuture<'a, ()> {
         Box::pin(async move {
             checks.program(&vm.command);
+            qemu::check_words(METHOD, &[], context, checks);
+            // What else its template takes is the lab's: its socket on this host, its network, its SSH's place.
+            let own = context.iter().filter(|(key, _)| !is_context_variable(key));
+            for (key, _) in own.filter(|_| !vm.trust_jobs) {
+                checks
+                    .fault(format!("context: {key}: a job may not say this of a virtual machine"));
+            }
             for option in &vm.options {
                 if let Err(why) = command::words(option) {
                     checks.fault(format!("methods: vm: options: {why}"));
@@ -57,7 +69,7 @@ impl Provider for QemuProvider {
             make_disk(image, at_least, &disk)?;
             let failed = |error| Error::Infrastructure(format!("{}: {error}", cd.display()));
             std::fs::write(&cd, seed(&instance, name, keys)).map_err(failed)?;
-            let forward = match ssh {
+            let forward = match vm.ssh.as_ref().filter(|_| *ssh) {
                 Some(server) => Some((address(server).await?, server.port)),
                 None => None,
             };
@@ -83,7 +95,7 @@ async fn address(server: &SshServer) -> Result<Ipv4Addr, Error> {
     let SshServer { host, port } = server;
     let failed = |why: String| {
         Error::Configuration(format!(
-            "no place for the machine's SSH: {host:?}, the board's attribute \"address\", {why}"
+            "no place for the machine's SSH: {host:?}, as the device dictionary says, {why}"
         ))
     };
     let mut found =
@@ -133,6 +145,8 @@ mod tests {
             cpus: 2,
             disk: None,
             restrict: true,
+            ssh: None,
+            trust_jobs: false,
             line: None,
         };
         let paths = [&PathBuf::from("/a,b/vm.qcow2"), &PathBuf::from("/a,b/seed.iso")];
