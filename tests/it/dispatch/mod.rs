@@ -1,5 +1,6 @@
 //! `lava-dispatcher`: what it makes of job files, and whole jobs on a scripted board.
 
+mod avh;
 mod boards;
 mod commands;
 mod corpus;
@@ -16,8 +17,10 @@ mod jobs;
 mod kept;
 mod methods;
 mod multinode;
+mod nodebooter;
 mod noise;
 mod pipeline;
+mod played_avh;
 mod records;
 mod scripted_board;
 mod stand_ins;
