@@ -26,3 +26,4 @@ mod scripted_board;
 mod stand_ins;
 mod templates;
 mod verdicts;
+mod zmodem;
