@@ -16,6 +16,7 @@ use self::aside::Aside;
 use super::actions::boot::Values;
 use super::actions::test::Account;
 use super::ahead::Ahead;
+use super::avh::{self, AvhPackage, Rented};
 use super::connection::{Beside, Connection};
 use super::consoles::Consoles;
 use super::device::Device;
@@ -112,6 +113,8 @@ pub struct Context {
     pub learned: BTreeMap<String, String>,
     /// Those of them that help an action and end with it.
     pub helpers: Vec<String>,
+    /// What the job has at Arm's service.
+    pub rented: Vec<Rented>,
     /// What undoes what was done on this host; it is run at the job's end, the last first.
     pub undo: Vec<Undo>,
     /// The folders that the job has made for itself; they are removed at its end, and nothing else is.
@@ -180,6 +183,11 @@ pub struct Shared {
     pub values: Values,
     /// The board waits for images on USB.
     pub takes_images: bool,
+    /// What is deployed to Arm's service, and the names of what was made of it there.
+    pub avh: Option<AvhPackage>,
+    pub avh_rented: Vec<String>,
+    /// The container of a network boot server.
+    pub nodebooter: Option<Started>,
     /// The TCP port of a model's console.
     pub model_port: Option<String>,
     /// The names of its other consoles, and their ports.
@@ -249,6 +257,7 @@ impl Context {
             aside: None,
             machine: None,
             left_on: false,
+            rented: Vec::new(),
             undo: Vec::new(),
             containers: Vec::new(),
             member: None,
@@ -273,6 +282,24 @@ impl Context {
             guard.container(&container).await;
         }
         self.containers.push(container);
+    }
+
+    /// There is, or is going to be, something of the job's at Arm's service; what is known of it under the same
+    /// name before is forgotten.
+    pub async fn rent(&mut self, rented: &Rented) {
+        if let Some(guard) = &mut self.guard {
+            guard.rented(rented).await;
+        }
+        self.rented.retain(|known| known.name != rented.name);
+        self.rented.push(rented.clone());
+    }
+
+    /// Deletes what there is at Arm's service under this name. That it may still be there is noted in the log.
+    pub async fn give_back(&mut self, name: &str) {
+        let (back, kept) =
+            std::mem::take(&mut self.rented).into_iter().partition(|r| r.name == name);
+        self.rented = kept;
+        avh::give_back(back, &self.log).await;
     }
 
     /// What is about to be done is undone by this, at the job's end; once.

@@ -215,6 +215,13 @@ impl Window {
         self.searched = 0;
     }
 
+    /// What is held, which is somebody else's from now on.
+    pub fn take(&mut self) -> Vec<u8> {
+        let held = self.held.clone();
+        self.forget();
+        held
+    }
+
     /// Whether anything is held that is seen on a screen: more than spaces, line ends and what controls
     /// a terminal.
     pub fn has_text(&self) -> bool {

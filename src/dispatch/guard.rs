@@ -28,6 +28,7 @@ use tokio::io::AsyncWriteExt as _;
 use tokio::process::{Child, ChildStdin, Command};
 use tokio::time::timeout;
 
+use super::avh::{self, Rented};
 use super::context::Settings;
 use super::device::Device;
 use super::host::{Started, remove_containers};
@@ -77,6 +78,7 @@ enum Word {
     Container(Started),
     Folder(PathBuf),
     Undo(Undo),
+    Rented(Box<Rented>),
     Dismissed,
 }
 
@@ -130,6 +132,11 @@ impl Guard {
         self.tell(&Word::Undo(undo.clone())).await;
     }
 
+    /// There is, or is going to be, something of the job's at Arm's service.
+    pub(super) async fn rented(&mut self, rented: &Rented) {
+        self.tell(&Word::Rented(Box::new(rented.clone()))).await;
+    }
+
     /// There is one more container.
     pub(super) async fn container(&mut self, container: &Started) {
         self.tell(&Word::Container(container.clone())).await;
@@ -168,7 +175,7 @@ pub fn program() -> Option<PathBuf> {
 pub fn guard() -> Result<(), Failure> {
     crate::sys::hold_signals();
     let (mut will, mut containers, mut folders) = (None, Vec::new(), Vec::new());
-    let mut undo = Vec::new();
+    let (mut undo, mut all_rented) = (Vec::new(), Vec::<Rented>::new());
     for line in std::io::stdin().lock().lines() {
         let Ok(line) = line else { break };
         match serde_json::from_str(&line) {
@@ -185,6 +192,10 @@ pub fn guard() -> Result<(), Failure> {
             Ok(Word::Container(container)) => containers.push(container),
             Ok(Word::Folder(folder)) => folders.push(folder),
             Ok(Word::Undo(one)) => undo.push(one),
+            Ok(Word::Rented(rented)) => {
+                all_rented.retain(|known| known.name != rented.name);
+                all_rented.push(*rented);
+            }
             Ok(Word::Dismissed) => return Ok(()),
             Err(error) => {
                 let what = format!("standard input is none of a job's: {error}");
@@ -195,7 +206,7 @@ pub fn guard() -> Result<(), Failure> {
     let Some(will) = will else { return Ok(()) };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(|error| Failure::from_error(Kind::Infra, &error))?;
-    runtime.block_on(execute_will(*will, &containers, &folders, &undo))
+    runtime.block_on(execute_will(*will, &containers, &folders, &undo, all_rented))
 }
 
 /// Has a thread kill the dispatcher, whose child this process is, when it has not ended in time.
@@ -257,6 +268,7 @@ async fn execute_will(
     containers: &[Started],
     folders: &[PathBuf],
     undo: &[Undo],
+    rented: Vec<Rented>,
 ) -> Result<(), Failure> {
     // A full disk or a folder that is gone keeps no board on.
     let log = Log::append(&will.output.join(execute::LOG), Arc::new(Silent));
@@ -305,7 +317,11 @@ async fn execute_will(
         }
     };
     // What a container does to the board is over as soon as the rest.
-    tokio::join!(leave, remove_containers(containers, &settings, &log));
+    tokio::join!(
+        leave,
+        remove_containers(containers, &settings, &log),
+        avh::give_back(rented, &log)
+    );
     for folder in folders {
         if let Err(error) = std::fs::remove_dir_all(folder)
             && error.kind() != ErrorKind::NotFound

@@ -8,7 +8,7 @@
 //! says of its troubles and for reboots (a board may be a [`qemu`] of the job's own); what
 //! the test shell of the [`overlay`] says there is understood by [`signals`], and [`ledger`] knows which of it
 //! came whole. Boards of one job tell each other what [`multinode`] carries. A [`guard`] cleans up after a job
-//! that was killed. What comes of it goes to the [`log`] with its [`index`], the [`results`] and whoever watches
+//! that was killed, and gives back what it has at Arm's service (`avh`). What comes of it goes to the [`log`] with its [`index`], the [`results`] and whoever watches
 //! the [`progress`]; a [`record`] is what is left of a job. A [`worker`]
 //! runs those that a server has for it, and a [`script`] is a job without a pipeline.
 
@@ -16,6 +16,7 @@ pub mod action;
 pub mod actions;
 pub mod ahead;
 mod aside;
+mod avh;
 pub mod connection;
 mod consoles;
 pub mod context;
@@ -39,6 +40,7 @@ pub mod masked;
 mod menu;
 pub mod multinode;
 mod names;
+mod nodebooter;
 pub mod overlay;
 mod peers;
 pub mod pipeline;

@@ -25,6 +25,10 @@ const MAX_COMPLAINT: usize = 1024;
 /// that was not there before.
 const MAX_SAID: usize = 16 << 20;
 const SECTOR: u64 = 512;
+/// More entries no table of partitions has: the usual is 128.
+const MAX_ENTRIES: u64 = 1024;
+/// Nor larger ones, in bytes.
+const MAX_ENTRY: u64 = 4096;
 
 /// Why a file system could not be made or changed.
 #[derive(Debug, thiserror::Error)]
@@ -37,8 +41,8 @@ pub enum ExtError {
     Full(PathBuf),
     #[error("{path:?} cannot be a path in a file system image")]
     Path { path: String },
-    #[error("{}: there is no partition {number}", path.display())]
-    Partition { path: PathBuf, number: u32 },
+    #[error("{}: there is no partition {index}; the first is 0", path.display())]
+    Partition { path: PathBuf, index: u32 },
     #[error("{}: {error}", path.display())]
     File { path: PathBuf, error: std::io::Error },
 }
@@ -62,16 +66,16 @@ pub async fn make(path: &Path, size: u64, uuid: &str) -> Result<(), ExtError> {
     }
 }
 
-/// Puts entries into the file system in a file, or in one of its partitions (counted from 1). A file
-/// or link that is there already is replaced.
+/// Puts entries into the file system in a file, or in one of its partitions: those that there are, counted from 0
+/// as LAVA does. A file or link that is there already is replaced.
 ///
 /// # Errors
 /// What the program says, or that there is no room.
 pub async fn add(path: &Path, partition: Option<u32>, entries: &[Entry]) -> Result<(), ExtError> {
     let script = script(entries)?;
     let mut image = path.as_os_str().to_owned();
-    if let Some(number) = partition {
-        let begin = partition_begin(path, number)?;
+    if let Some(index) = partition {
+        let begin = partition_begin(path, index)?;
         image.push(format!("?offset={begin}"));
     }
     let failed = |error| ExtError::Program { program: "debugfs", error };
@@ -132,11 +136,11 @@ fn quoted(path: &str) -> Result<String, ExtError> {
     }
 }
 
-/// Where a primary partition of an MBR, or a partition of a GPT, begins, in bytes.
-fn partition_begin(path: &Path, number: u32) -> Result<u64, ExtError> {
+/// Where a primary partition of an MBR, or a partition of a GPT, begins, in bytes. Entries of the table that have
+/// none do not count.
+fn partition_begin(path: &Path, index: u32) -> Result<u64, ExtError> {
     let on_file = |error| ExtError::File { path: path.to_owned(), error };
-    let none = || ExtError::Partition { path: path.to_owned(), number };
-    let index = u64::from(number.checked_sub(1).ok_or_else(none)?);
+    let none = || ExtError::Partition { path: path.to_owned(), index };
     let mut file = OpenOptions::new().read(true).open(path).map_err(on_file)?;
     let mut at = |offset: u64, length: usize| -> Result<Vec<u8>, ExtError> {
         let mut bytes = vec![0; length];
@@ -146,23 +150,25 @@ fn partition_begin(path: &Path, number: u32) -> Result<u64, ExtError> {
     };
     let number = |bytes: &[u8]| bytes.iter().rev().fold(0, |all, byte| all << 8 | u64::from(*byte));
     let header = at(SECTOR, 92)?;
-    let begin = if header.starts_with(b"EFI PART") {
+    let begins: Vec<u64> = if header.starts_with(b"EFI PART") {
         let (table, count, size) =
             (number(&header[72..80]), number(&header[80..84]), number(&header[84..88]));
-        if index >= count || size < 128 {
+        if count > MAX_ENTRIES || !(128..=MAX_ENTRY).contains(&size) {
             return Err(none());
         }
-        let offset = table.checked_mul(SECTOR).and_then(|table| table.checked_add(index * size));
-        number(&at(offset.ok_or_else(none)?, 48)?[32..40])
+        let offset = table.checked_mul(SECTOR).ok_or_else(none)?;
+        let entries = at(offset, usize::try_from(count * size).map_err(|_| none())?)?;
+        let size = usize::try_from(size).map_err(|_| none())?;
+        entries.chunks_exact(size).map(|entry| number(&entry[32..40])).collect()
     } else {
         let table = at(446, 66)?;
-        if index > 3 || table[64..] != [0x55, 0xaa] {
+        if table[64..] != [0x55, 0xaa] {
             return Err(none());
         }
-        let entry = &table[index as usize * 16..][..16];
-        number(&entry[8..12])
+        table[..64].chunks_exact(16).map(|entry| number(&entry[8..12])).collect()
     };
-    begin.checked_mul(SECTOR).filter(|begin| *begin > 0).ok_or_else(none)
+    let begin = begins.into_iter().filter(|begin| *begin > 0).nth(index as usize);
+    begin.and_then(|begin| begin.checked_mul(SECTOR)).ok_or_else(none)
 }
 
 /// One of the programs, for an image that is there.
@@ -232,22 +238,37 @@ mod tests {
         let told = add(&image, None, &large).await.unwrap_err().to_string();
         assert!(told.contains("magic number") || told.contains("not open"), "{told}");
         let told = add(&image, Some(1), &large).await.unwrap_err().to_string();
-        assert!(told.ends_with("there is no partition 1"), "{told}");
+        assert!(told.ends_with("there is no partition 1; the first is 0"), "{told}");
     }
 
+    /// The second of two partitions is the file system; as LAVA's jobs have it, that is number 1.
     #[tokio::test]
     async fn a_partition_is_found_in_its_table() {
         let dir = tempfile::tempdir().unwrap();
         let (part, disk) = (dir.path().join("part"), dir.path().join("disk"));
         make(&part, 1 << 20, UUID).await.unwrap();
-        let mut bytes = vec![0; 2 << 20];
-        bytes[446 + 16 + 8..][..4].copy_from_slice(&2048_u32.to_le_bytes());
-        bytes[510..512].copy_from_slice(&[0x55, 0xaa]);
-        bytes[1 << 20..].copy_from_slice(&std::fs::read(&part).unwrap());
-        std::fs::write(&disk, &bytes).unwrap();
-        add(&disk, Some(2), &entries(dir.path(), "x\n")).await.unwrap();
-        std::fs::write(&part, &std::fs::read(&disk).unwrap()[1 << 20..]).unwrap();
-        assert_eq!(asked(&part, "cat \"/lava-7/a b/run.sh\"").await, "x\n");
+        let mut mbr = vec![0; 2 << 20];
+        mbr[510..512].copy_from_slice(&[0x55, 0xaa]);
+        let mut gpt = mbr.clone();
+        for (at, begin) in [(446, 64_u32), (446 + 2 * 16, 2048)] {
+            mbr[at + 8..][..4].copy_from_slice(&begin.to_le_bytes());
+        }
+        gpt[512..520].copy_from_slice(b"EFI PART");
+        for (at, value) in [(72, 2), (80, 128), (84, 128)] {
+            gpt[512 + at..][..4].copy_from_slice(&u32::to_le_bytes(value));
+        }
+        for (entry, begin) in [(1, 64_u64), (2, 2048)] {
+            gpt[1024 + entry * 128 + 32..][..8].copy_from_slice(&begin.to_le_bytes());
+        }
+        for (mut bytes, said) in [(mbr, "mbr\n"), (gpt, "gpt\n")] {
+            bytes[1 << 20..].copy_from_slice(&std::fs::read(&part).unwrap());
+            std::fs::write(&disk, &bytes).unwrap();
+            add(&disk, Some(1), &entries(dir.path(), said)).await.unwrap();
+            std::fs::write(&part, &std::fs::read(&disk).unwrap()[1 << 20..]).unwrap();
+            assert_eq!(asked(&part, "cat \"/lava-7/a b/run.sh\"").await, said);
+            let none = add(&disk, Some(2), &entries(dir.path(), said)).await.unwrap_err();
+            assert!(matches!(none, ExtError::Partition { index: 2, .. }), "{none}");
+        }
     }
 
     #[test]

@@ -4,6 +4,7 @@ use std::io::ErrorKind;
 
 use crate::dispatch::action::{Action, Scene};
 use crate::dispatch::actions::{PowerOff, ReadFeedback};
+use crate::dispatch::avh;
 use crate::dispatch::context::Context;
 use crate::dispatch::power::Asking;
 use crate::dispatch::{host, undo};
@@ -31,6 +32,7 @@ pub async fn undo(context: &mut Context) {
 /// Removes what the job has made on this host. To be called when its board is off: a slow disk or a docker that
 /// hangs must not keep it on.
 pub async fn tidy(context: &mut Context) {
+    avh::give_back(std::mem::take(&mut context.rented), &context.log).await;
     // A client that was hung up on leaves its container behind.
     context.helpers.clear();
     let containers = std::mem::take(&mut context.containers);

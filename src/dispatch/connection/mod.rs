@@ -6,6 +6,7 @@ mod feedbacks;
 mod program;
 mod script;
 mod telnet;
+mod web_socket;
 
 pub use attached::Attached;
 pub use beside::Beside;
@@ -13,6 +14,7 @@ pub use feedbacks::Feedbacks;
 pub use program::Program;
 pub use script::{Script, ScriptHandle};
 pub use telnet::Telnet;
+pub use web_socket::WebSocket;
 
 use std::time::Duration;
 

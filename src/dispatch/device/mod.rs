@@ -20,8 +20,10 @@ use self::values::{
     address, board_id, connect, connections, filled, limits, named_commands, names, present, texts,
     users,
 };
+use super::avh::AvhOptions;
 use super::job::{Text, none_of};
 use super::menu::Menus;
+use super::nodebooter::Nodebooter;
 pub use super::peers::{DockerOptions, Ssh, TestContainer};
 use super::qemu::{Guest, Qemu};
 use super::target::Target;
@@ -92,6 +94,10 @@ pub struct Device {
     pub board_id: Option<String>,
     /// Of containers with a model.
     pub fvp: DockerOptions,
+    /// Arm's service.
+    pub avh: AvhOptions,
+    /// The network boot server in a container.
+    pub nodebooter: Nodebooter,
     /// Commands of the host that flash images.
     pub flasher: Vec<String>,
     /// The board gets into fastboot by its U-Boot.
@@ -282,6 +288,9 @@ impl Device {
         if let Some(flasher) = present(&methods, "flasher") {
             self.flasher = texts(&flasher, "commands");
         }
+        if let Some(avh) = present(&methods, "avh") {
+            self.avh = AvhOptions::read(&avh, "options");
+        }
         if let Some(ssh) = present(&methods, "ssh") {
             self.ssh = Ssh::read(&ssh);
         }
@@ -318,6 +327,9 @@ impl Device {
             self.qemu.extend(Qemu::read(&methods, name).map(|qemu| (name.to_owned(), qemu)));
         }
         self.vm = Vm::read(&methods);
+        if let Some(nodebooter) = present(&methods, "nodebooter") {
+            self.nodebooter = Nodebooter::read(&nodebooter);
+        }
         if methods.node("fastboot").is_some_and(|node| matches!(node.value, Value::List(_))) {
             self.fastboot_sequence = texts(&methods, "fastboot");
         }

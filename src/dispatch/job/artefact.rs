@@ -34,8 +34,10 @@ pub struct Artefact {
     pub apply_overlay: bool,
     /// What else goes into this file system image or archive.
     pub overlays: Vec<Overlay>,
-    /// The partition of an image that the overlay goes into.
+    /// The partition of an image that the overlay goes into, counted from 0.
     pub partition: Option<u32>,
+    /// Of a package for Arm's service: the file in it with that partition.
+    pub storage_file: Option<String>,
     /// The image is in Android's sparse format.
     pub sparse: bool,
     /// Of `mps`: what the file is called on the board.
@@ -131,6 +133,7 @@ impl Artefact {
             apply_overlay: table.optional("apply-overlay").unwrap_or(false),
             overlays: Overlay::read_all(&table),
             partition: table.optional("partition").or_else(|| table.optional("root_partition")),
+            storage_file: table.optional("storage_file"),
             sparse: table.optional("sparse").unwrap_or(true),
             rename: table.optional("rename"),
             reboot: one_of(&table, "reboot", &REBOOTS),

@@ -65,6 +65,8 @@ pub struct Boot {
     pub core_type: Option<String>,
     /// Of `qdl`.
     pub qdl: Qdl,
+    /// Of `avh`: the kernel's command lines, `normal` and `restore`.
+    pub bootargs: BTreeMap<String, String>,
     /// Of `gdb`: the container to run it in, where the device has it in one.
     pub gdb_container: Option<String>,
     /// Of `uuu`: the commands, each with its protocol.
@@ -89,7 +91,7 @@ pub struct Transfer {
     pub download_command: String,
     /// The file's name is put behind it.
     pub unpack_command: String,
-    /// `zmodem` when it is sent over the console.
+    /// How it gets there: LAVA knows `http`, `nfs` and `zmodem`.
     pub method: Option<String>,
 }
 
@@ -259,6 +261,7 @@ impl Boot {
             schroot: only(&["schroot"], "schroot"),
             core_type: only(&["jlink"], "coretype"),
             qdl: if method == "qdl" { Qdl::read(table) } else { Qdl::default() },
+            bootargs: if method == "avh" { bootargs(table) } else { BTreeMap::new() },
             gdb_container: only(&["gdb"], "container"),
             uuu: if method == "uuu" { uuu(table) } else { Vec::new() },
             wait_ssh: SshServer::read(table),
@@ -301,7 +304,7 @@ impl SshServer {
 impl Transfer {
     fn read(block: &Table<'_>) -> Option<Self> {
         let table = block.table("transfer_overlay")?;
-        let method: Option<String> = table.optional("transfer_method");
+        let method = one_of(&table, "transfer_method", &["http", "nfs", "zmodem"]);
         let text = |key: &str| match method {
             None => table.required::<String>(key).unwrap_or_default(),
             Some(_) => table.optional::<String>(key).unwrap_or_default(),
@@ -366,6 +369,12 @@ impl AutoLogin {
         table.finish();
         Some(login)
     }
+}
+
+fn bootargs(table: &Table<'_>) -> BTreeMap<String, String> {
+    let arguments: Option<BTreeMap<String, Text>> = table.optional("bootargs");
+    let arguments = arguments.unwrap_or_default().into_iter();
+    arguments.map(|(kind, words)| (kind, words.0)).filter(|(_, words)| !words.is_empty()).collect()
 }
 
 fn uuu(table: &Table<'_>) -> Vec<(String, String)> {

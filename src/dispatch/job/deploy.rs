@@ -3,6 +3,7 @@
 use super::values::file_names;
 use super::{Artefact, Text, Texts};
 use crate::config::{Table, Value};
+use crate::dispatch::avh::AvhOptions;
 
 /// The artefacts of a TFTP deployment, in the order in which they are downloaded.
 pub const ARTEFACTS: [&str; 8] =
@@ -33,6 +34,8 @@ pub struct Deploy {
     pub rootfs_image: Option<String>,
     /// Of `downloads`: shell commands for the downloaded files, in a container.
     pub postprocess: Option<(Container, Vec<String>)>,
+    /// Of `avh`.
+    pub avh: AvhOptions,
     /// Of `downloads`: each file is kept in a folder of its own.
     pub uniquify: bool,
 }
@@ -103,6 +106,7 @@ impl Deploy {
             "qdl" => named(table, &["qcomflash"], &["qcomflash"]),
             "ssh" => named(table, &["firmware", "kernel", "dtb", "rootfs", "modules"], &[]),
             "overlay" | "docker" | "lxc" => Vec::new(),
+            "avh" if table.node("fw_package").is_some() => named(table, &["fw_package"], &[]),
             "tmpfs" => [named(table, &["uefi"], &[]), images(table)].concat(),
             _ => images(table),
         };
@@ -129,6 +133,7 @@ impl Deploy {
             container: Container::read(table, if to == "docker" { "image" } else { "docker" }),
             rootfs_image: table.optional("rootfs_image"),
             postprocess: postprocess(table),
+            avh: if to == "avh" { avh(table) } else { AvhOptions::default() },
             uniquify: to == "downloads" && table.optional("uniquify").unwrap_or(false),
         }
     }
@@ -175,6 +180,12 @@ fn images(table: &Table<'_>) -> Vec<Artefact> {
 fn plain(image: Artefact, table: &Table<'_>) -> Artefact {
     let node = table.node("images").and_then(|images| images.get(&image.name)?.get("sparse"));
     Artefact { sparse: node.is_some_and(|node| node.value == Value::Bool(true)), ..image }
+}
+
+/// A job of an older LAVA calls them `avh`.
+fn avh(table: &Table<'_>) -> AvhOptions {
+    let key = if table.node("avh").is_some() { "avh" } else { "options" };
+    AvhOptions::read(table, key)
 }
 
 fn postprocess(table: &Table<'_>) -> Option<(Container, Vec<String>)> {

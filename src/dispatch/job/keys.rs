@@ -28,7 +28,7 @@ const DEPLOY: &[&str] = &["authorize", "enable", "os", "to"];
 
 /// LAVA's deploy methods.
 pub(super) const DEPLOYS: &[Method] = &[
-    ("avh", &["avh", "images", "options"]),
+    ("avh", &["avh", "fw_package", "images", "options", "uniquify"]),
     ("docker", &["image"]),
     ("download", &["images"]),
     ("downloads", &["images", "postprocess", "uniquify"]),
@@ -105,7 +105,7 @@ pub(super) const BOOTS: &[Method] = &[
     ("monitor", &[]),
     ("musca", &[]),
     ("new_connection", &["connection", "transfer_overlay"]),
-    ("nodebooter", &["command", "downloads-namespace"]),
+    ("nodebooter", &["command", "docker", "downloads-namespace", "transfer_overlay"]),
     ("openocd", &[]),
     ("pyocd", &[]),
     ("qdl", &["debug", "docker", "firehose_program", "patch", "path", "rawprogram", "storage"]),

@@ -1,8 +1,11 @@
 //! A job's conversation with the board's console: expect, type, and log every line.
 
 mod elsewhere;
+mod transfer;
 mod typing;
 mod verdict;
+
+pub use self::transfer::SENDER;
 
 use std::time::Duration;
 

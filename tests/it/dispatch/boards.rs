@@ -219,7 +219,7 @@ constants:
         board.port, board.reset
     );
     let job = format!(
-        "{HEAD}- deploy: {{to: u-boot-ums, os: oe, image: {{url: 'file://{image}', root_partition: 1}}}}
+        "{HEAD}- deploy: {{to: u-boot-ums, os: oe, image: {{url: 'file://{image}', root_partition: 0}}}}
 - boot: {{method: u-boot, commands: ums, prompts: ['/ # ']}}
 {SMOKE}"
     );
@@ -278,7 +278,7 @@ actions:
     to: {to}
     os: oe
     device: stick
-    image: {{url: 'file://{image}', root_partition: 1}}
+    image: {{url: 'file://{image}', root_partition: 0}}
     download: {{tool: wget, prompt: 'wget', options: '-O - {{DOWNLOAD_URL}}'}}
 - boot: {{method: minimal, soft_reboot: [reboot], prompts: ['/ # ']}}
 {SMOKE}"

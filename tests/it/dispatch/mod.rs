@@ -1,5 +1,6 @@
 //! `lava-dispatcher`: what it makes of job files, and whole jobs on a scripted board.
 
+mod avh;
 mod beside_board;
 mod boards;
 mod commands;
@@ -17,10 +18,13 @@ mod jobs;
 mod kept;
 mod methods;
 mod multinode;
+mod nodebooter;
 mod noise;
 mod pipeline;
+mod played_avh;
 mod records;
 mod scripted_board;
 mod stand_ins;
 mod templates;
 mod verdicts;
+mod zmodem;

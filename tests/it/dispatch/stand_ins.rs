@@ -65,7 +65,9 @@ fn the_tests_get_into_sparse_images_and_partitions_that_a_stand_in_flashes() {
     tool("img2simg system.raw system.img");
     // A disk whose second partition is a file system.
     let mut disk = vec![0; 1 << 20];
-    disk[446 + 16 + 8..][..4].copy_from_slice(&2048_u32.to_le_bytes());
+    for (entry, begin) in [(0, 64_u32), (1, 2048)] {
+        disk[446 + 16 * entry + 8..][..4].copy_from_slice(&begin.to_le_bytes());
+    }
     disk[510..512].copy_from_slice(&[0x55, 0xaa]);
     disk.extend(std::fs::read(lab.path("system.raw")).unwrap());
     std::fs::write(lab.path("disk.img"), disk).unwrap();
@@ -88,7 +90,7 @@ actions:
     to: fastboot
     images:
       system: {{url: 'file://{place}/system.img', apply-overlay: true}}
-      disk: {{url: 'file://{place}/disk.img', apply-overlay: true, sparse: false, root_partition: 2}}
+      disk: {{url: 'file://{place}/disk.img', apply-overlay: true, sparse: false, root_partition: 1}}
 - boot: {{method: fastboot, prompts: ['# ']}}
 {SMOKE}"
     );

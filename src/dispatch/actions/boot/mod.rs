@@ -1,6 +1,7 @@
 //! Booting a board and getting to its shell.
 
 mod auto_login;
+mod avh;
 mod bootloader_commands;
 mod bootloader_interrupt;
 mod bootloader_overlay;
@@ -26,6 +27,7 @@ mod jlink;
 mod kexec;
 mod mcu;
 mod menu;
+mod nodebooter;
 mod openocd;
 mod overlay_drive;
 mod overlay_files;

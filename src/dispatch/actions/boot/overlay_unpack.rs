@@ -1,5 +1,6 @@
-//! `overlay-unpack`: the booted system fetches the overlay and unpacks it.
+//! `overlay-unpack`: the booted system fetches the overlay, or takes it over its console, and unpacks it.
 
+use std::path::Path;
 use std::time::Duration;
 
 use futures_util::future::BoxFuture;
@@ -11,10 +12,15 @@ use crate::dispatch::error::Error;
 use crate::dispatch::expect::Patterns;
 use crate::dispatch::job::Transfer;
 use crate::dispatch::serve::Served;
+use crate::dispatch::session::{SENDER, Session, Wait};
 use crate::dispatch::validate::Checks;
 
 /// Where a board has no room for the tests, none of them will be there to run.
 const FULL: &str = "No space left on device";
+
+/// What takes a file by ZMODEM on the board, and how it begins: with a header that says so (ZRINIT).
+const RZ: &str = "rz";
+const RECEIVER: &str = r"\*\*\x18B01";
 
 #[derive(Debug)]
 pub(super) struct OverlayUnpack {
@@ -25,6 +31,79 @@ impl OverlayUnpack {
     fn packing(&self) -> Packing {
         Packing::of(&self.transfer.unpack_command)
     }
+
+    /// Whether it goes over the console.
+    fn is_zmodem(&self) -> bool {
+        self.transfer.method.as_deref() == Some("zmodem")
+    }
+
+    /// What the board types to fetch it, and what serves that.
+    async fn by_http(&self, archive: &Path, context: &mut Context) -> Result<(), Error> {
+        let host = context.settings.dispatcher_ip.clone();
+        let served = Served::new(archive, &host).await.map_err(|error| {
+            Error::Infrastructure(format!("the overlay cannot be served: {error}"))
+        })?;
+        let mut shell = Shell::of(context)?;
+        let line = format!("{} {}", self.transfer.download_command, served.url(&host));
+        tokio::select! {
+            done = shell.run(&line) => done,
+            () = served.serve() => Err(Error::Bug("the overlay is not served any more".into())),
+        }
+    }
+
+    /// The board's `rz` takes it; LAVA's worker goes around its own console for that, and so needs to know the UART.
+    async fn by_zmodem(&self, archive: &Path, context: &mut Context) -> Result<(), Error> {
+        let shell = Shell::of(context)?;
+        let prompts = patterns(&shell.texts)?;
+        let either = Patterns::new([RECEIVER]).and_then(|p| p.and(&shell.texts));
+        let either = either.map_err(Error::Configuration)?;
+        shell.session.send_line(RZ, shell.delay).await?;
+        let found = shell.session.expect(&either, &shell.wait).await?;
+        if found.index > 0 {
+            let what =
+                format!("the board has no {RZ} (Debian: lrzsz): it said {:?}", found.before.trim());
+            return Err(Error::Job(shell.session.told(&what, &prompts, &shell.wait)));
+        }
+        shell.session.send_file(archive).await?;
+        shell.session.expect(&prompts, &shell.wait).await.map(drop)
+    }
+}
+
+/// The board's shell, at its prompt.
+struct Shell<'a> {
+    session: &'a mut Session,
+    /// The prompts.
+    texts: Vec<String>,
+    delay: Duration,
+    wait: Wait,
+}
+
+impl<'a> Shell<'a> {
+    fn of(context: &'a mut Context) -> Result<Self, Error> {
+        let texts = context.shared().prompts.clone();
+        let delay = Duration::from_millis(context.device.boot_character_delay);
+        let wait = context.wait();
+        let session = context.session()?;
+        session.forget();
+        Ok(Self { session, texts, delay, wait })
+    }
+
+    async fn run(&mut self, line: &str) -> Result<(), Error> {
+        let prompts = patterns(&self.texts)?;
+        self.session.send_line(line, self.delay).await?;
+        let found = self.session.expect(&prompts, &self.wait).await?;
+        match found.before.contains(FULL) {
+            false => Ok(()),
+            true => {
+                let what = format!("the board said {FULL:?} to {line:?}");
+                Err(Error::Job(self.session.told(&what, &prompts, &self.wait)))
+            }
+        }
+    }
+}
+
+fn patterns(texts: &[String]) -> Result<Patterns, Error> {
+    Patterns::new(texts).map_err(Error::Configuration)
 }
 
 impl Action for OverlayUnpack {
@@ -38,13 +117,16 @@ impl Action for OverlayUnpack {
             if self.packing() == Packing::Zstd {
                 checks.program("zstd");
             }
-            if self.transfer.method.as_deref().is_some_and(|method| method != "http") {
-                checks.fault("cannot be run yet: \"transfer_method\" of \"transfer_overlay\"");
+            if self.is_zmodem() {
+                checks.program(SENDER);
             }
-            for (key, command) in [
-                ("download_command", &self.transfer.download_command),
-                ("unpack_command", &self.transfer.unpack_command),
-            ] {
+            if self.transfer.method.as_deref() == Some("nfs") {
+                checks.fault("cannot be run: \"transfer_method: nfs\"; use http or zmodem");
+            }
+            let download = ("download_command", &self.transfer.download_command);
+            let unpack = ("unpack_command", &self.transfer.unpack_command);
+            let needed = if self.is_zmodem() { vec![unpack] } else { vec![download, unpack] };
+            for (key, command) in needed {
                 if command.is_empty() {
                     checks.fault(format!("\"transfer_overlay\" has no \"{key}\""));
                 }
@@ -58,36 +140,13 @@ impl Action for OverlayUnpack {
             let archive = super::overlay_files::archive(self.packing(), context)
                 .await?
                 .ok_or_else(missing)?;
-            let host = context.settings.dispatcher_ip.clone();
-            let served = Served::new(&archive, &host).await.map_err(|error| {
-                Error::Infrastructure(format!("the overlay cannot be served: {error}"))
-            })?;
-            let name = archive.file_name().unwrap_or_default().to_string_lossy().into_owned();
-            let lines = [
-                format!("{} {}", self.transfer.download_command, served.url(&host)),
-                format!("{} {name}", self.transfer.unpack_command),
-            ];
-            let prompts = context.shared().prompts.clone();
-            let prompts = Patterns::new(&prompts).map_err(Error::Configuration)?;
-            let delay = Duration::from_millis(context.device.boot_character_delay);
-            let wait = context.wait();
-            let session = context.session()?;
-            session.forget();
-            let dialogue = async {
-                for line in &lines {
-                    session.send_line(line, delay).await?;
-                    let found = session.expect(&prompts, &wait).await?;
-                    if found.before.contains(FULL) {
-                        let what = format!("the board said {FULL:?} to {line:?}");
-                        return Err(Error::Job(session.told(&what, &prompts, &wait)));
-                    }
-                }
-                Ok(())
-            };
-            tokio::select! {
-                done = dialogue => done,
-                () = served.serve() => Err(Error::Bug("the overlay is not served any more".into())),
+            match self.is_zmodem() {
+                true => self.by_zmodem(&archive, context).await?,
+                false => self.by_http(&archive, context).await?,
             }
+            let name = archive.file_name().unwrap_or_default().to_string_lossy().into_owned();
+            let line = format!("{} {name}", self.transfer.unpack_command);
+            Shell::of(context)?.run(&line).await
         })
     }
 }

@@ -1,5 +1,6 @@
 //! The ways of booting, by the name of the method: the steps of each, in LAVA's order.
 
+use super::avh::avh_steps;
 use super::bootloader_commands::BootloaderCommands;
 use super::bootloader_interrupt::BootloaderInterrupt;
 use super::bootloader_overlay::BootloaderOverlay;
@@ -15,6 +16,7 @@ use super::installer_wait::InstallerWait;
 use super::kexec::CallKexec;
 use super::mcu::{cmsis_steps, dfu_steps, jlink_steps, musca_steps, openocd_steps, pyocd_steps};
 use super::menu::{MenuInterrupt, MenuSelector};
+use super::nodebooter::nodebooter_steps;
 use super::parts::{Actions, shell};
 use super::qdl::qdl_steps;
 use super::qemu::qemu_steps;
@@ -50,6 +52,8 @@ pub fn boot(boot: &Boot) -> Option<Box<dyn Action>> {
         "docker" => Group::retry("boot-docker", docker_steps),
         "fastboot" => Group::retry("fastboot-boot", fastboot_steps),
         "fvp" => Group::retry("boot-fvp", fvp_steps),
+        "avh" => Group::retry("boot-avh", avh_steps),
+        "nodebooter" => Group::retry("boot-nodebooter", nodebooter_steps),
         "recovery" => Group::once("recovery-boot", recovery_steps),
         "musca" => Group::retry("musca-boot", musca_steps),
         "cmsis-dap" => Group::retry("boot-cmsis-retry", cmsis_steps),

@@ -3,6 +3,7 @@
 mod append_overlays;
 mod apply_overlay;
 mod apply_overlay_image;
+mod avh;
 mod bzr_repo;
 mod compress_overlay;
 mod compress_ramdisk;

@@ -1,6 +1,7 @@
 //! The ways of deploying, by the name of the method: the steps of each, in LAVA's order.
 
 use super::apply_overlay_image::ApplyOverlayImage;
+use super::avh::avh_steps;
 use super::docker::docker_steps;
 use super::download::DownloadRetry;
 use super::fastboot::fastboot_steps;
@@ -37,7 +38,7 @@ pub fn deploy(deploy: &Deploy) -> Option<Box<dyn Action>> {
         "fastboot" => Group::once("fastboot-deploy", fastboot_steps),
         "flasher" => Group::retry("deploy-flasher-retry", flasher::steps),
         "fvp" => Group::once("fvp-deploy", fvp_steps),
-        "avh" => Group::once("deploy-avh", fvp_steps),
+        "avh" => Group::retry("deploy-avh-retry", avh_steps),
         "usbg-ms" => Box::new(UsbGadget),
         "uuu" => Group::once("uuu-deploy", uuu_steps),
         "docker" => Group::once("deploy-docker", docker_steps),
