@@ -117,7 +117,7 @@ mod tests {
         let text = render(&file, &[conf("device-types")], None).unwrap();
         assert!(text.contains("\n          ssh: \"farm1:2201\"\n"), "{text}");
         std::fs::write(&file, own).unwrap();
-        assert!(!render(&file, &[conf("device-types")], None).unwrap().contains("ssh:"));
+        assert!(!render(&file, &[conf("device-types")], None).unwrap().contains("  ssh: "));
     }
 
     #[test]
