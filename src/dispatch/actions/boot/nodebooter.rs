@@ -108,7 +108,12 @@ impl Action for RunNodebooter {
             let image = self.boot.container.clone().ok_or_else(missing)?;
             // One that a try before this has left.
             if let Some(before) = context.shared().nodebooter.take() {
-                host::remove_container(&before, context).await;
+                host::remove_containers(
+                    std::slice::from_ref(&before),
+                    &context.settings,
+                    &context.log,
+                )
+                .await;
                 context.containers.retain(|container| *container != before);
             }
             let home = context.device.nodebooter.home.clone();
@@ -140,7 +145,7 @@ impl Action for RunNodebooter {
             let number = host::run(&words, context).await?;
             let number = number.split_whitespace().last().unwrap_or(NAME).to_owned();
             let container = Started::here(&number);
-            context.add_container(container.clone()).await;
+            host::add_container(container.clone(), context).await;
             context.shared().nodebooter = Some(container);
             host::run(&["docker", "start", &number].map(ToOwned::to_owned), context).await.map(drop)
         })
