@@ -175,9 +175,14 @@ impl Avh {
         Secret::new(format!("wss://{}/console/{info}", self.service.authority()))
     }
 
-    /// The numbers of the instances of this name.
-    pub async fn instances_called(&self, name: &str) -> Result<Vec<String>, AvhError> {
-        let path = format!("/v1/instances?name={}", percent_encoded(name));
+    /// The numbers of a project's instances of this name.
+    pub async fn instances_called(
+        &self,
+        name: &str,
+        project: &str,
+    ) -> Result<Vec<String>, AvhError> {
+        let (name_in_path, project) = (percent_encoded(name), percent_encoded(project));
+        let path = format!("/v1/projects/{project}/instances?name={name_in_path}");
         Ok(called(name, self.get("looking for an instance", &path).await?))
     }
 

@@ -100,6 +100,11 @@ impl Service {
         self.tls || host == "localhost" || is_here(host)
     }
 
+    /// Whether it is `https://` or `wss://`.
+    pub fn is_tls(&self) -> bool {
+        self.tls
+    }
+
     /// `HOST:PORT`.
     pub fn authority(&self) -> String {
         format!("{}:{}", self.host, self.port)

@@ -1,7 +1,9 @@
 //! Boards that are models at Arm's service: what a device and a job say of them, and what is there of a job's.
 
+use std::io::{self, Read as _};
 use std::time::Duration;
 
+use futures_util::future::join_all;
 use serde::{Deserialize, Serialize};
 use tokio::time::{sleep, timeout};
 
@@ -23,7 +25,7 @@ pub(super) const TOKEN: &str = "avh_api_token";
 pub(super) const ASKING: (u32, Duration) = (3, Duration::from_secs(1));
 pub(super) const MAKING: (u32, Duration) = (6, Duration::from_secs(5));
 
-/// How long all of that may take at a job's end.
+/// How long all of that may take for one package, also at a job's end.
 const GIVING_BACK: Duration = Duration::from_secs(60);
 
 /// What a device dictionary says, or a job in its place.
@@ -41,7 +43,6 @@ pub struct AvhPackage {
     /// The number of the project.
     pub project: String,
     pub model: String,
-    pub name: String,
     pub version: String,
     pub file: std::path::PathBuf,
 }
@@ -95,6 +96,37 @@ impl AvhOptions {
     pub fn model(&self) -> Option<&str> {
         self.model.as_deref()
     }
+
+    /// Whether a job may speak with the service at this URL, where these are the device's. Without TLS a job would
+    /// reach what else listens on this host.
+    ///
+    /// # Errors
+    /// Why not.
+    pub(super) fn allows(&self, place: &AvhPlace) -> Result<(), String> {
+        if place.service.is_tls() || self.endpoint.as_ref() == Some(&place.url) {
+            return Ok(());
+        }
+        Err("\"api_endpoint\": a job's own is to be https://; for another one, the device's dictionary has to name it \
+             (\"actions: deploy: methods: avh: options: api_endpoint\")"
+            .into())
+    }
+
+    /// Whether a console that this service tells is one of its own, where these are the device's.
+    ///
+    /// # Errors
+    /// Why not, without the URL: there is a key in it.
+    pub(super) fn allows_console(&self, place: &AvhPlace, url: &Secret) -> Result<(), String> {
+        let console = Service::parse(url.expose()).map_err(|why| format!("its URL: {why}"))?;
+        let is_devices = self.endpoint.as_ref() == Some(&place.url);
+        if console.is_tls() || (is_devices && console.authority() == place.service.authority()) {
+            return Ok(());
+        }
+        Err(format!(
+            "{} is no place for it: it is to be wss://, or to be at the endpoint that the device's dictionary names \
+             (\"actions: deploy: methods: avh: options: api_endpoint\")",
+            console.authority()
+        ))
+    }
 }
 
 impl AvhPlace {
@@ -123,13 +155,17 @@ impl Rented {
         }
     }
 
-    /// Deletes what there is.
+    /// Deletes what there is, in [`GIVING_BACK`] at most.
     ///
     /// # Errors
     /// What may still be there, and why.
-    pub async fn give_back(&self) -> Result<(), String> {
-        let place = AvhPlace::new(&self.url, &self.token).map_err(|why| self.left(&why))?;
-        self.delete(&place).await.map_err(|error| self.left(&error))
+    pub(super) async fn give_back(&self) -> Result<(), String> {
+        let deleting = async {
+            let place = AvhPlace::new(&self.url, &self.token).map_err(|why| self.left(&why))?;
+            self.delete(&place).await.map_err(|error| self.left(&error))
+        };
+        let done = timeout(GIVING_BACK, deleting).await;
+        done.unwrap_or_else(|_| Err(self.left(&"it takes too long")))
     }
 
     async fn delete(&self, place: &AvhPlace) -> Result<(), AvhError> {
@@ -139,7 +175,7 @@ impl Rented {
             patiently(MAKING, || avh.delete_instance(id)).await?;
         }
         // What was asked for when we were cut off has no number here, nor has what was asked for twice.
-        for id in patiently(MAKING, || avh.instances_called(name)).await? {
+        for id in patiently(MAKING, || avh.instances_called(name, project)).await? {
             if instance.as_ref() != Some(&id) {
                 patiently(MAKING, || avh.delete_instance(&id)).await?;
             }
@@ -161,16 +197,27 @@ impl Rented {
     }
 }
 
-/// Deletes what a job has at the service. That it may still be there is noted in the log.
+/// Deletes what a job has at the service, at its end. That it may still be there is noted in the log.
 pub(super) async fn give_back(rented: Vec<Rented>, log: &Log) {
-    for one in rented {
-        let Rented { name, .. } = &one;
-        let given = timeout(GIVING_BACK, one.give_back()).await;
-        match given.unwrap_or_else(|_| Err(one.left(&"it takes too long"))) {
-            Ok(()) => log.info(format!("{name} is deleted")),
-            Err(why) => log.error(why),
-        }
+    join_all(rented.iter().map(|one| give_one_back(one, log))).await;
+}
+
+async fn give_one_back(rented: &Rented, log: &Log) {
+    match rented.give_back().await {
+        Ok(()) => log.info(format!("{} is deleted", rented.name)),
+        Err(why) => log.error(why),
     }
+}
+
+/// A name for what a job has at the service, that nothing else there has: all that there is of this name is deleted.
+///
+/// # Errors
+/// The system has no random numbers.
+pub(super) fn new_name(model: &str, version: &str, job_id: &str) -> io::Result<String> {
+    let mut bytes = [0; 8];
+    std::fs::File::open("/dev/urandom")?.read_exact(&mut bytes)?;
+    let random = u64::from_ne_bytes(bytes);
+    Ok(format!("lava-avh-{model}-{version}-{job_id}-{random:016x}"))
 }
 
 /// Without the token.
@@ -206,6 +253,36 @@ impl From<AvhError> for Error {
         match error.is_forbidden() {
             true => Self::Job(format!("{error}; is the job's secret {TOKEN:?} right?")),
             false => Self::Infrastructure(error.to_string()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_listens_on_this_host_without_tls_is_for_the_device_to_name() {
+        let here = "http://127.0.0.1:8080/api";
+        let place = |url: &str| AvhPlace::new(url, "token").unwrap();
+        let device = AvhOptions { endpoint: Some(here.into()), ..AvhOptions::default() };
+        let other = AvhOptions::default();
+        assert_eq!(device.allows(&place(here)), Ok(()));
+        assert!(device.allows(&place("http://127.0.0.1:8081/api")).is_err());
+        assert!(other.allows(&place(here)).unwrap_err().contains("api_endpoint"));
+        assert_eq!(other.allows(&place("https://avh.example/api")), Ok(()));
+        let console = |options: &AvhOptions, at: &str, url: &str| {
+            options.allows_console(&place(at), &Secret::new(url))
+        };
+        assert_eq!(console(&other, "https://avh.example", "wss://c.example/console/key"), Ok(()));
+        assert_eq!(console(&device, here, "ws://127.0.0.1:8080/console/key"), Ok(()));
+        for (at, url) in [
+            (here, "ws://127.0.0.1:8081/key"),
+            ("https://avh.example", "ws://127.0.0.1:8080/key"),
+            ("https://avh.example", "ws://avh.example/key"),
+        ] {
+            let told = console(&device, at, url).unwrap_err();
+            assert!(!told.contains("key"), "{told}");
         }
     }
 }

@@ -16,7 +16,7 @@ use self::aside::Aside;
 use super::actions::boot::Values;
 use super::actions::test::Account;
 use super::ahead::Ahead;
-use super::avh::{self, AvhPackage, Rented};
+use super::avh::{AvhPackage, Rented};
 use super::connection::{Beside, Connection};
 use super::consoles::Consoles;
 use super::device::Device;
@@ -294,12 +294,18 @@ impl Context {
         self.rented.push(rented.clone());
     }
 
-    /// Deletes what there is at Arm's service under this name. That it may still be there is noted in the log.
+    /// Deletes what there is at Arm's service under this name. What may still be there, also when this is cut off, is
+    /// tried again at the job's end.
     pub async fn give_back(&mut self, name: &str) {
-        let (back, kept) =
-            std::mem::take(&mut self.rented).into_iter().partition(|r| r.name == name);
-        self.rented = kept;
-        avh::give_back(back, &self.log).await;
+        let Some(rented) = self.rented.iter().find(|known| known.name == name) else { return };
+        let done = rented.give_back().await;
+        match done {
+            Ok(()) => {
+                self.log.info(format!("{name} is deleted"));
+                self.rented.retain(|known| known.name != name);
+            }
+            Err(why) => self.log.debug(format!("tried again at the job's end: {why}")),
+        }
     }
 
     /// What is about to be done is undone by this, at the job's end; once.

@@ -32,11 +32,15 @@ pub async fn undo(context: &mut Context) {
 /// Removes what the job has made on this host. To be called when its board is off: a slow disk or a docker that
 /// hangs must not keep it on.
 pub async fn tidy(context: &mut Context) {
-    avh::give_back(std::mem::take(&mut context.rented), &context.log).await;
     // A client that was hung up on leaves its container behind.
     context.helpers.clear();
     let containers = std::mem::take(&mut context.containers);
-    host::remove_containers(&containers, &context.settings, &context.log).await;
+    let rented = context.rented.clone();
+    tokio::join!(
+        host::remove_containers(&containers, &context.settings, &context.log),
+        avh::give_back(rented, &context.log)
+    );
+    context.rented.clear();
     for folder in std::mem::take(&mut context.folders) {
         let shown = folder.display().to_string();
         let removed = tokio::task::spawn_blocking(move || std::fs::remove_dir_all(folder)).await;

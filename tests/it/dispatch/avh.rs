@@ -163,7 +163,7 @@ fn a_job_runs_on_a_model_of_a_played_service_and_leaves_nothing_there() {
             "console KEY",
             "POST /v1/auth/login",
             "DELETE /v1/instances/instance-1",
-            "GET /v1/instances?name=NAME",
+            "GET /v1/projects/p-1/instances?name=NAME",
             "DELETE /v2/images/image-1",
             "GET /v1/images?project=p-1",
         ]
@@ -191,7 +191,8 @@ fn a_job_runs_on_a_model_of_a_played_service_and_leaves_nothing_there() {
     let script = lab.write("plist.py", "import json, plistlib\nprint(json.dumps(plistlib.load(open('unpacked/Info.plist', 'rb'))))");
     let info: serde_json::Value =
         serde_json::from_str(&tool(&lab, &format!("python3 {script}"))).unwrap();
-    let unique = name.rsplit_once('-').unwrap().0;
+    let unique = info["UniqueIdentifier"].as_str().unwrap();
+    assert!(unique.starts_with("lava-avh-imx93-1.1-7-"), "{unique}");
     let expected = json!({"Type": "iot", "UniqueIdentifier": unique, "DeviceIdentifier": "imx93",
         "Version": "1.1", "Build": "7"});
     assert_eq!(info, expected);
@@ -223,7 +224,11 @@ fn a_package_that_is_one_already_gets_the_tests_and_the_model_tells_which_consol
     assert_eq!(done.status.code(), Some(0), "{done:?}\n{}", log(&lab));
     assert_eq!(board.end(), Ok(()));
     assert!(avh.asked().contains(&"console KEY".to_owned()), "{:?}", avh.asked());
-    assert_eq!(avh.created()["name"], "fw-package-1.0-0");
+    // Another job's may have the same package, and what is called like this job's is deleted.
+    let created = avh.created();
+    let name = created["name"].as_str().unwrap();
+    let random = name.strip_prefix("lava-avh-kronos-1.1-7-").unwrap_or_default();
+    assert!(random.len() == 16 && random.chars().all(|c| c.is_ascii_hexdigit()), "{name}");
     std::fs::write(lab.path("package.zip"), avh.uploaded().1).unwrap();
     std::fs::create_dir(lab.path("unpacked")).unwrap();
     tool(&lab, "unzip -q package.zip -d unpacked");
@@ -261,6 +266,7 @@ fn what_the_service_does_not_want_is_told_and_what_there_is_of_the_job_is_delete
         (Mood::Good, "wrong", "imx93", "is the job's secret \"avh_api_token\" right?"),
         (Mood::Good, TOKEN, "rpi5", "\"rpi5\" is no model of"),
         (Mood::Broken, TOKEN, "imx93", "the instance has failed: the model has crashed"),
+        (Mood::Crooked, TOKEN, "imx93", "it is to be wss://"),
     ] {
         let lab = TestLab::new();
         let board = Dialogue::start(MUTE);
@@ -273,6 +279,23 @@ fn what_the_service_does_not_want_is_told_and_what_there_is_of_the_job_is_delete
         assert_eq!(avh.rented(), (0, 0), "{:?}", avh.asked());
         assert_secret(&lab, &done.stderr);
     }
+}
+
+#[test]
+fn what_was_not_deleted_between_two_tries_is_deleted_at_the_jobs_end() {
+    let lab = TestLab::new();
+    let board = Dialogue::start(MUTE);
+    let avh = Avh::start(&lab, Mood::Sticky, board.port);
+    let twice = "    method: avh\n    failure_retry: 2\n";
+    let job = job(TOKEN, &images(&lab)).replace("    method: avh\n", twice);
+    let done = run(&mut dispatcher(&lab, "run", &job, &device(&avh)), "", LIMIT);
+    assert_eq!(done.status.code(), Some(1), "{done:?}");
+    let asked = avh.asked();
+    let created = asked.iter().filter(|asked| *asked == "POST /v1/instances").count();
+    assert_eq!((created, avh.rented()), (2, (0, 0)), "{asked:?}\n{}", log(&lab));
+    assert!(log(&lab).contains("tried again at the job's end"), "{}", log(&lab));
+    assert!(!log(&lab).contains("\"lvl\":\"error\",\"msg\":\"lava-avh-"), "{}", log(&lab));
+    assert_secret(&lab, &done.stderr);
 }
 
 #[test]
@@ -329,6 +352,11 @@ actions: {deploy: {methods: {avh: }}, boot: {methods: {avh: }}}
             "project: Default Project",
             "api_endpoint: 'http://avh.example/api'",
             "avh.example is on another host: expected https://",
+        ),
+        (
+            "project: Default Project",
+            "api_endpoint: 'http://localhost:1/api'",
+            "the device's dictionary has to name it",
         ),
     ] {
         let said = validated(&whole.replace(from, to));

@@ -93,18 +93,25 @@ fn job(lab: &TestLab) -> String {
     )
 }
 
-/// `docker`, which notes its words and sees the job's files.
-fn docker(lab: &TestLab) {
+/// `docker`, which notes its words, sees the job's files, and speaks of more than the container that it creates.
+fn docker(lab: &TestLab, last: &str) {
     let notes = lab.path("notes").display().to_string();
     let script = format!(
         "echo \"$*\" >> {notes}
 case $1 in
 create)
   for word in \"$@\"; do
-    case $word in --volume=*:/home/lava/downloads) folder=${{word#--volume=}}; folder=${{folder%%:*}};; esac
+    case $word in
+    --volume=*:/home/lava/downloads) folder=${{word#--volume=}}; folder=${{folder%%:*}};;
+    --cidfile=*) number=${{word#--cidfile=}};;
+    esac
   done
+  test ! -e $number || exit 125
   cat $folder/common-boot/boot.cpio >> {notes}; echo >> {notes}
-  echo 0123456789abcdef;;
+  echo \"Unable to find image 'nodebooter:2' locally\" >&2
+  printf 0123456789abcdef > $number
+  echo 0123456789abcdef
+  {last};;
 esac"
     );
     stand_in(lab, "docker", &script);
@@ -113,7 +120,7 @@ esac"
 #[test]
 fn a_boot_server_in_a_container_that_a_stand_in_plays_is_told_of_the_board_and_its_files() {
     let lab = TestLab::new();
-    docker(&lab);
+    docker(&lab, "exit 0");
     let board = Dialogue::start(BOARD);
     let (api, told) = api("201 Created");
     let log = complete(&lab, &job(&lab), &device(&lab, api, board.port));
@@ -153,7 +160,8 @@ fn a_boot_server_in_a_container_that_a_stand_in_plays_is_told_of_the_board_and_i
     let noted = noted.replace(&scratch.display().to_string(), "SCRATCH");
     assert_eq!(
         noted,
-        "create --privileged --rm --interactive --tty --network=host --pull=never --name=nodebooter \
+        "create --privileged --rm --interactive --tty --network=host --pull=never \
+         --cidfile=SCRATCH/nodebooter.cid --name=nodebooter \
          --volume=HOME/docker_mount:/home/shared --volume=HOME/tftpboot:/var/lib/tftpboot \
          --volume=HOME/dhcpd/etc/dhcp:/etc/dhcp --volume=HOME/dhcpd/var/lib/dhcp:/var/lib/dhcp \
          --volume=HOME/dhcpd/var/db:/var/db --volume=HOME/logs:/var/log --volume=HOME/docker_shm:/dev/shm \
@@ -172,7 +180,7 @@ rm --force 0123456789abcdef
 #[test]
 fn what_the_boot_server_does_not_take_and_what_it_lacks_is_told() {
     let lab = TestLab::new();
-    docker(&lab);
+    docker(&lab, "exit 0");
     let (api, _told) = api("400 Bad Request");
     let device = device(&lab, api, 1);
     let said =
@@ -184,4 +192,17 @@ fn what_the_boot_server_does_not_take_and_what_it_lacks_is_told() {
     assert!(told.contains("nodebooter: parameters: trust_jobs: true"), "{told}");
     let told = said(&job(&lab), &device.replace("DUT_IFACE: enp3s0, ", ""));
     assert!(told.contains("has no \"environment: DUT_IFACE\""), "{told}");
+}
+
+#[test]
+fn what_a_boot_server_is_created_in_goes_also_when_that_was_cut_off() {
+    let lab = TestLab::new();
+    docker(&lab, "exec sleep 60");
+    let (api, _told) = api("201 Created");
+    let job = job(&lab)
+        .replace("method: nodebooter\n", "method: nodebooter\n    timeout: {seconds: 3}\n");
+    let done = dispatch(&lab, &job, &device(&lab, api, 1));
+    assert!(!done.status.success(), "{done:?}");
+    let noted = noted(&lab, "notes");
+    assert!(noted.ends_with("\na system\nrm --force 0123456789abcdef\n"), "{noted}");
 }

@@ -35,6 +35,10 @@ pub(super) enum Mood {
     Broken,
     /// It makes an instance, and does not tell.
     Silent,
+    /// It says that the console is somewhere else on this host, without TLS.
+    Crooked,
+    /// The instance gets into its error state, and the first of them is not deleted when it is asked for once.
+    Sticky,
 }
 
 /// The service, which ends with the test's process.
@@ -170,7 +174,7 @@ async fn answer(State(seen): State<Seen>, request: Request) -> Response {
         match path.as_str() {
             "/v1/auth/login" => log_in(&body),
             _ if token != format!("Bearer {SESSION}") => (401, json!({"error": "log in first"})),
-            _ => all.answer(&parts.method, &path, body),
+            _ => all.answer(&parts.method, &path, &body),
         }
     };
     if status == 0 {
@@ -193,7 +197,7 @@ fn log_in(body: &[u8]) -> (u16, Value) {
 }
 
 impl All {
-    fn answer(&mut self, method: &Method, path: &str, body: Bytes) -> (u16, Value) {
+    fn answer(&mut self, method: &Method, path: &str, body: &Bytes) -> (u16, Value) {
         let words: Vec<&str> = path.split('/').skip(1).collect();
         match (method.as_str(), words.as_slice()) {
             ("GET", ["v1", "models"]) => {
@@ -207,13 +211,14 @@ impl All {
             ),
             ("POST", ["v1", "images"]) => {
                 self.uploaded = body.to_vec();
-                let (id, name) = ("image-1", field(&self.uploaded, "name"));
+                let id = format!("image-{}", self.count("POST /v1/images"));
+                let name = field(&self.uploaded, "name");
                 self.images.push(json!({"id": id, "name": name}));
                 (200, json!({"status": "active", "id": id, "name": name}))
             }
             ("POST", ["v1", "instances"]) => {
-                self.created = serde_json::from_slice(&body).unwrap_or_default();
-                let id = "instance-1";
+                self.created = serde_json::from_slice(body).unwrap_or_default();
+                let id = format!("instance-{}", self.count("POST /v1/instances"));
                 self.instances.push(json!({"id": id, "name": self.created["name"]}));
                 let status = if self.mood == Mood::Silent { 0 } else { 200 };
                 (status, json!({"id": id, "state": "creating"}))
@@ -223,25 +228,44 @@ impl All {
                 match (self.looks, self.mood) {
                     (1, _) => (200, json!("creating")),
                     (2, _) => (503, json!({"error": "busy", "errorID": "Busy"})),
-                    (_, Mood::Broken) => (200, json!("error")),
+                    (_, Mood::Broken | Mood::Sticky) => (200, json!("error")),
                     _ => (200, json!("on")),
                 }
             }
             ("GET", ["v1", "instances", _, "console"]) => {
-                (200, json!({"url": format!("wss://localhost:{}/console/{KEY}", self.port)}))
+                let (scheme, port) = match self.mood {
+                    Mood::Crooked => ("ws", self.board),
+                    _ => ("wss", self.port),
+                };
+                (200, json!({"url": format!("{scheme}://localhost:{port}/console/{KEY}")}))
             }
             ("GET", ["v1", "instances", _]) => {
                 let consoles = json!([{"name": "Safety Island", "info": "other"},
                     {"name": "Primary Compute Non-Secure", "info": KEY}]);
                 (200, json!({"error": "the model has crashed", "consoles": consoles}))
             }
-            // Not narrowed down, so that who asks has to look.
-            ("GET", ["v1", "instances"]) => (200, json!(self.with_others(&self.instances))),
+            // Not narrowed down to a name, so that who asks has to look.
+            ("GET", ["v1", "projects", "p-1", "instances"]) => {
+                (200, json!(self.with_others(&self.instances)))
+            }
             ("GET", ["v1", "images"]) => (200, json!(self.with_others(&self.images))),
+            ("DELETE", ["v1", "instances", _]) if self.sticks() => {
+                (403, json!({"error": "not now"}))
+            }
             ("DELETE", ["v1", "instances", id]) => (delete(&mut self.instances, id), Value::Null),
             ("DELETE", ["v2", "images", id]) => (delete(&mut self.images, id), Value::Null),
             _ => (404, json!({"error": "there is no such thing", "errorID": "NotFound"})),
         }
+    }
+
+    /// Whether this is the first time that an instance is to be deleted, and it is not.
+    fn sticks(&self) -> bool {
+        self.mood == Mood::Sticky && self.count("DELETE /v1/instances") == 1
+    }
+
+    /// How many questions there were that begin like this, with the one that is answered.
+    fn count(&self, begin: &str) -> usize {
+        self.asked.iter().filter(|asked| asked.starts_with(begin)).count()
     }
 
     /// With one that is none of the job's.

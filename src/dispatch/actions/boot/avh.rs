@@ -1,7 +1,6 @@
 //! `boot-avh`: a model at Arm's service as the board. LAVA starts a container with `websocat` for its console; here the
 //! dispatcher speaks WebSocket itself, so that nobody sees the console's key among a program's words.
 
-use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use futures_util::future::BoxFuture;
@@ -14,7 +13,7 @@ use super::strategies::of;
 use crate::client::avh::{Avh, BootOptions, NewInstance};
 use crate::config::Secret;
 use crate::dispatch::action::{Action, Running, Scene};
-use crate::dispatch::avh::{ASKING, AvhPackage, MAKING, Rented, patiently};
+use crate::dispatch::avh::{ASKING, AvhPackage, MAKING, Rented, new_name, patiently};
 use crate::dispatch::connection::WebSocket;
 use crate::dispatch::context::Context;
 use crate::dispatch::error::Error;
@@ -27,9 +26,6 @@ use crate::dispatch::validate::Checks;
 const CONSOLES: [(&str, &str); 1] = [("kronos", "Primary Compute Non-Secure")];
 /// How long it takes until an instance's state is asked for again: at first, and at most.
 const LOOKING: [Duration; 2] = [Duration::from_millis(250), Duration::from_secs(3)];
-
-/// A package may be booted several times, and all that there is of one of them is found by its name.
-static INSTANCES: AtomicU32 = AtomicU32::new(0);
 
 pub(super) fn avh_steps(scene: &Scene<'_>) -> Actions {
     let boot = of(scene);
@@ -79,15 +75,20 @@ impl Action for CallAvh {
             let missing = || Error::Job("no block before this one deploys \"to: avh\"".into());
             let package = context.shared().avh.clone().ok_or_else(missing)?;
             // What a try before this one has left.
-            let before = std::mem::take(&mut context.shared().avh_rented);
-            for name in before {
+            for name in context.shared().avh_rented.clone() {
                 context.give_back(&name).await;
             }
-            let number = INSTANCES.fetch_add(1, Ordering::Relaxed);
-            let rented = Rented::of(&package, format!("{}-{number}", package.name));
+            // What is still there is tried again at the job's end.
+            context.shared().avh_rented.clear();
+            // A package may be booted several times, and all that there is of one of them is found by its name.
+            let name = new_name(&package.model, &package.version, &context.settings.job_id)
+                .map_err(|error| Error::Infrastructure(format!("/dev/urandom: {error}")))?;
+            let rented = Rented::of(&package, name);
             context.shared().avh_rented.push(rented.name.clone());
             let avh = package.place.log_in().await?;
             let url = self.rent(&avh, &package, rented, context).await?;
+            let allowed = context.device.avh.allows_console(&package.place, &url);
+            allowed.map_err(|why| Error::Job(format!("the console: {why}")))?;
             let console = WebSocket::open(&url).await?;
             context.connect(Session::new(Box::new(console), context.log.clone()));
             context.shared().prompts = self.boot.prompts.clone();

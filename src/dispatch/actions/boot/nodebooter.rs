@@ -18,6 +18,7 @@ use crate::dispatch::device::Device;
 use crate::dispatch::error::Error;
 use crate::dispatch::host::{self, Started};
 use crate::dispatch::job::Boot;
+use crate::dispatch::undo::Undo;
 use crate::dispatch::validate::Checks;
 
 /// The container's name, and what begins in it.
@@ -25,6 +26,11 @@ const NAME: &str = "nodebooter";
 const INIT: &str = "/usr/sbin/init";
 /// Where it has the job's files.
 const DOWNLOADS: &str = "/home/lava/downloads";
+/// The file in the job's folder where docker writes the container's number, until it is read.
+const NUMBER_FILE: &str = "nodebooter.cid";
+/// Removes the container whose number is in a file, if there is one, and the file.
+const REMOVE: &str =
+    "if [ -s \"$1\" ]; then docker rm --force \"$(cat \"$1\")\" || exit; fi; rm -f \"$1\"";
 /// Its folders on this host, and where it has them.
 const VOLUMES: [(&str, &str); 9] = [
     ("docker_mount", "/home/shared"),
@@ -58,6 +64,12 @@ pub(super) fn nodebooter_steps(scene: &Scene<'_>) -> Actions {
     steps.extend(login(boot));
     steps.extend(unpack(boot));
     steps
+}
+
+/// The words that remove the container of a `docker create` that was cut off.
+fn removal_by(number_file: &Path) -> Vec<String> {
+    let file = number_file.display().to_string();
+    ["sh", "-c", REMOVE, "sh", &file].map(ToOwned::to_owned).into()
 }
 
 /// A variable of the device's `environment`.
@@ -132,6 +144,12 @@ impl Action for RunNodebooter {
                 ["--privileged", "--rm", "--interactive", "--tty", "--network=host", pull];
             let words = ["docker", "create"].into_iter().chain(options);
             let mut words: Vec<String> = words.map(ToOwned::to_owned).collect();
+            let number_file = context.make_scratch().await?.join(NUMBER_FILE);
+            // A try before this that was cut off may have left it, which docker does not take.
+            let removal = removal_by(&number_file);
+            host::run(&removal, context).await?;
+            context.undo_by(Undo::Program(removal)).await;
+            words.push(format!("--cidfile={}", number_file.display()));
             words.push(format!("--name={NAME}"));
             let own = VOLUMES.iter().map(|(folder, to)| (home.join(folder), *to));
             let more =
@@ -142,10 +160,21 @@ impl Action for RunNodebooter {
             // What follows is no option, whatever the job calls its image.
             words.extend(["--".to_owned(), image.image.clone(), INIT.to_owned()]);
             // There is one of this name at a time, which may be another job's: ours is known by its number.
-            let number = host::run(&words, context).await?;
-            let number = number.split_whitespace().last().unwrap_or(NAME).to_owned();
+            // What docker says has more words than that, as when it pulls the image.
+            host::run(&words, context).await?;
+            let unread = |error: std::io::Error| {
+                Error::Infrastructure(format!("{}: {error}", number_file.display()))
+            };
+            let number = std::fs::read_to_string(&number_file).map_err(unread)?.trim().to_owned();
+            if number.is_empty() {
+                let what =
+                    format!("docker has not written its container to {}", number_file.display());
+                return Err(Error::Infrastructure(what));
+            }
             let container = Started::here(&number);
             host::add_container(container.clone(), context).await;
+            // It is known now.
+            std::fs::remove_file(&number_file).map_err(unread)?;
             context.shared().nodebooter = Some(container);
             host::run(&["docker", "start", &number].map(ToOwned::to_owned), context).await.map(drop)
         })

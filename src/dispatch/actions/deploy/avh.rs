@@ -12,7 +12,7 @@ use super::download::DownloadRetry;
 use super::parts::{Actions, overlay};
 use crate::client::avh::Avh;
 use crate::dispatch::action::{Action, Running, Scene};
-use crate::dispatch::avh::{ASKING, AvhOptions, AvhPackage, AvhPlace, TOKEN, patiently};
+use crate::dispatch::avh::{ASKING, AvhOptions, AvhPackage, AvhPlace, TOKEN, new_name, patiently};
 use crate::dispatch::context::Context;
 use crate::dispatch::error::Error;
 use crate::dispatch::job::{Artefact, Deploy};
@@ -28,15 +28,18 @@ const INFO: &str = "Info.plist";
 /// What `deploy-avh-retry` tries.
 pub(super) fn avh_steps(scene: &Scene<'_>) -> Actions {
     let deploy = scene.deploy();
-    let options = deploy.avh.or(&scene.device.avh);
+    let of_device = scene.device.avh.clone();
+    let options = deploy.avh.or(&of_device);
     let token = scene.job.secrets.get(TOKEN).cloned();
     let tests = scene.has_tests();
-    vec![Box::new(AvhDeploy { deploy, options, token, tests })]
+    vec![Box::new(AvhDeploy { deploy, options, of_device, token, tests })]
 }
 
 struct AvhDeploy {
     deploy: Deploy,
     options: AvhOptions,
+    /// What the device's dictionary says of them.
+    of_device: AvhOptions,
     token: Option<String>,
     /// Tests run on what is deployed.
     tests: bool,
@@ -107,23 +110,18 @@ impl Action for AvhDeploy {
             let model = self.model(&avh).await?;
             let project = self.project(&avh).await?;
             let (version, build) = (context.now.level.clone(), context.settings.job_id.clone());
-            let (name, file) = match self.deploy.artefact(PACKAGE) {
-                Some(_) => {
-                    let file = downloaded(PACKAGE, context)?;
-                    let name = file.file_stem().unwrap_or_default().to_string_lossy().into_owned();
-                    (name, file)
-                }
+            let name = new_name(&model, &version, &build)
+                .map_err(|error| Error::Infrastructure(format!("/dev/urandom: {error}")))?;
+            let file = match self.deploy.artefact(PACKAGE) {
+                Some(_) => downloaded(PACKAGE, context)?,
                 None => {
-                    let random = random(context);
-                    let name = format!("lava-avh-{model}-{version}-{build}-{random}");
                     let info = info(&name, &model, &version, &build);
-                    let file = pack(&name, &info, context).await?;
-                    (name, file)
+                    pack(&name, &info, context).await?
                 }
             };
             context.log.info(format!("the firmware package is {}", file.display()));
             context.fact("package", &name);
-            context.shared().avh = Some(AvhPackage { place, project, model, name, version, file });
+            context.shared().avh = Some(AvhPackage { place, project, model, version, file });
             Ok(())
         })
     }
@@ -133,7 +131,9 @@ impl AvhDeploy {
     fn place(&self) -> Result<AvhPlace, Error> {
         let none = || Error::Configuration(format!("the job has no secret {TOKEN:?}"));
         let token = self.token.as_deref().filter(|token| !token.is_empty()).ok_or_else(none)?;
-        AvhPlace::new(self.options.endpoint(), token).map_err(Error::Configuration)
+        let place = AvhPlace::new(self.options.endpoint(), token).map_err(Error::Configuration)?;
+        self.of_device.allows(&place).map_err(Error::Configuration)?;
+        Ok(place)
     }
 
     /// The model, which has to be one of the service's.
@@ -165,13 +165,6 @@ impl AvhDeploy {
 fn downloaded(name: &str, context: &mut Context) -> Result<PathBuf, Error> {
     let file = context.shared().files.get(name).cloned();
     file.ok_or_else(|| Error::Bug(format!("{name} was not downloaded")))
-}
-
-/// Five characters that no other package of this job has by chance.
-fn random(context: &Context) -> String {
-    use std::hash::{BuildHasher as _, RandomState};
-    let number = RandomState::new().hash_one((&context.settings.job_id, &context.now.level));
-    format!("{:05x}", number & 0xf_ffff)
 }
 
 /// What a package says of itself: a property list.
