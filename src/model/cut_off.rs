@@ -10,6 +10,7 @@
 //! | 4/5 `gone` | the worker, and each job's own process, also when no worker lives | the job is told to end: it switches its board off, and ends |
 //! | `gone` | the server | the worker is gone, and its jobs are lost |
 //! | 8/5 `gone` | the worker, and each job's guard, also when no worker lives | what has not ended is killed; the guard ends all that the job has started, and switches the board off |
+//! | 7/4 `gone` | the guard | whatever it undoes of what the job did on its host, it switches the board off now |
 //! | 19/10 `gone` | the guard | whatever it is doing, it touches the board no more |
 //! | 2 `gone` | the server | the boards are free |
 
@@ -49,6 +50,11 @@ impl CutOff {
         self.gone * 8 / 5
     }
 
+    /// The time that is left is for switching boards off.
+    pub fn hurries(self) -> Duration {
+        self.gone * 7 / 4
+    }
+
     /// Boards are left as they are.
     pub fn lets_go(self) -> Duration {
         self.gone * 19 / 10
@@ -69,7 +75,8 @@ mod tests {
         for gone in [2, 3, 150, u64::MAX] {
             let all = CutOff::of_seconds(gone);
             assert!(all.ends() < all.gone && all.gone < all.kills(), "{gone}");
-            assert!(all.kills() < all.lets_go() && all.lets_go() < all.frees(), "{gone}");
+            assert!(all.kills() < all.hurries() && all.hurries() < all.lets_go(), "{gone}");
+            assert!(all.lets_go() < all.frees(), "{gone}");
         }
         assert_eq!(CutOff::of_seconds(0), CutOff::of(Duration::from_secs(150)));
     }

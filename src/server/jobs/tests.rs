@@ -5,6 +5,8 @@ mod boots;
 mod ci;
 mod life;
 
+use std::path::Path;
+
 use tokio_util::sync::CancellationToken;
 
 use crate::client::Login;
@@ -58,6 +60,29 @@ on_both! {
     ci::a_user_has_so_many_ci_jobs_and_runs_that_wait_at_most,
 }
 
+#[tokio::test]
+async fn a_job_whose_pass_would_be_read_by_nobody_ends_with_that_reason() {
+    let dir = tempfile::tempdir().unwrap();
+    let url = Store::file_url(&dir.path().join("lava.sqlite"));
+    let keyed = |dir: &Path, config: &mut JobsConfig| {
+        let file = dir.join("key");
+        std::fs::write(&file, "0123456789abcdef".repeat(2)).unwrap();
+        config.key_file = Some(file);
+    };
+    let story = async |server: Server| {
+        let console = Some(format!("http://{}:7100/consoles/panda01", "farm1.".repeat(700)));
+        let far = BoardDescription { console, ..board() };
+        server.put_board(name("panda01"), far, false, "root").await.unwrap();
+        let id = submit(&server, JOB).await.id;
+        until(&server, id, |job| job.state == JobState::Scheduled).await;
+        assert!(greet(&server, "farm1", &hello("a", 1, &[])).await.start.is_empty());
+        let job = until(&server, id, |job| job.state == JobState::Finished).await;
+        let told = job.error_msg.unwrap();
+        assert!(told.starts_with("the pass for its 1 consoles and outlets has "), "{told}");
+    };
+    with_jobs(&url, keyed, story).await;
+}
+
 /// Somebody who may have every board, and control what is said.
 fn asker(user: &str, on_all: Right) -> Asker {
     let (rights, job) = (Rights::default(), None);
@@ -82,11 +107,22 @@ fn hello(instance: &str, number: u64, jobs: &[u64]) -> WorkerHello {
 
 /// A lab of one board in a database of its own, with the loop beside the story.
 async fn with_lab<F: Future<Output = ()>>(url: &str, story: impl FnOnce(Server) -> F) {
+    with_jobs(url, |_, _| {}, story).await;
+}
+
+/// The same where jobs are configured in another way, with files in a folder.
+async fn with_jobs<F: Future<Output = ()>>(
+    url: &str,
+    configure: impl FnOnce(&Path, &mut JobsConfig),
+    story: impl FnOnce(Server) -> F,
+) {
     let dir = tempfile::tempdir().unwrap();
+    let mut config = JobsConfig::at(dir.path());
+    configure(dir.path(), &mut config);
     let store = Store::open(url).await.unwrap();
     // What lets us in at the boards' daemons: a file that is not there yet.
     let login = Login { token_file: Some(dir.path().join("jobs/token")), ..Login::default() };
-    let server = Server::load(store, login, JobsConfig::at(dir.path())).await.unwrap();
+    let server = Server::load(store, login, config).await.unwrap();
     server.put_board(name("panda01"), board(), false, "root").await.unwrap();
     write_token(&server, "hunter2");
     let shutdown = CancellationToken::new();

@@ -21,6 +21,8 @@ use crate::server::{Asker, Server, ServerError};
 
 /// A pass of a job counts so much longer than the job can last, in seconds: clocks differ.
 const CLOCKS_S: u64 = 300;
+/// A boot lasts as long as its lease, which may be extended: 14 days at most, in seconds.
+const LONGEST_BOOT_S: u64 = 14 * 24 * 3600;
 
 /// A board with where its parts are.
 #[derive(Debug, Clone)]
@@ -127,7 +129,7 @@ impl Server {
         }
         let definition = self.0.store.job_definition(id).await?.ok_or(JobError::NoJob(id))?;
         let definition = self.with_images(job, definition).await?;
-        let token = self.token(job, &parts).await.map_err(|error| JobError::Token { id, error })?;
+        let token = self.token(job, &parts).await?;
         let (folder, templates) = (self.0.logs.scratch(), self.0.config.templates.clone());
         let boards = tokio::task::spawn_blocking({
             let definition = definition.clone();
@@ -147,21 +149,26 @@ impl Server {
 impl Server {
     /// What lets a job in at the daemons of its boards: a pass for them alone, or where there is no key to make one with
     /// our own token.
-    async fn token(&self, job: &Record, parts: &[Part]) -> io::Result<Option<String>> {
+    async fn token(&self, job: &Record, parts: &[Part]) -> Result<Option<String>, JobError> {
+        let failed = |error| JobError::Token { id: job.info.id, error };
         let Some(file) = &self.0.config.key_file else {
             let Some(file) = &self.0.login.token_file else { return Ok(None) };
-            return Ok(Some(tokio::fs::read_to_string(file).await?.trim().to_owned()));
+            let text = tokio::fs::read_to_string(file).await.map_err(failed)?;
+            return Ok(Some(text.trim().to_owned()));
         };
-        let key = JobKey::of(&tokio::fs::read_to_string(file).await?).map_err(io::Error::other)?;
+        let text = tokio::fs::read_to_string(file).await.map_err(failed)?;
+        let key = JobKey::of(&text).map_err(|why| failed(io::Error::other(why)))?;
         let urls = parts.iter().flat_map(|part| [&part.console, &part.outlet]).flatten();
         let mut things: Vec<String> = urls.cloned().collect();
         things.sort();
         things.dedup();
         // Daemons end it sooner, with the job's lease; this is for those that have forgotten that.
         let frees = CutOff::of(self.0.config.worker_gone).frees();
-        let until_s = units::now_us() / 1_000_000 + job.length_s + frees.as_secs() + CLOCKS_S;
+        let length_s = if job.boot.is_some() { LONGEST_BOOT_S } else { job.length_s };
+        let until_s = units::now_us() / 1_000_000 + length_s + frees.as_secs() + CLOCKS_S;
         let pass = key.issue(&JobPass { job: job.info.id, until_s, things });
-        pass.map(Some).map_err(io::Error::other)
+        // The next try would come to the same.
+        pass.map(Some).map_err(|why| JobError::Definition(Failure::new(Kind::User, why)))
     }
 }
 

@@ -1,7 +1,7 @@
 //! Who is at the other end, and what they may.
 
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
@@ -13,6 +13,9 @@ use crate::model::{
 };
 use crate::server::Basis;
 use crate::sys::user_name;
+
+/// How often, at least, it is looked whether a job's pass is over: by the clock, which may be set.
+const LOOK: Duration = Duration::from_secs(600);
 
 /// Who somebody is. What they may is looked up each time.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -228,13 +231,30 @@ impl Caller {
         Standing { caller: self.clone(), console, config }
     }
 
-    /// This is the lease of a console or outlet from now on, or it has none any more. Jobs whose passes count no more by
-    /// it are let go.
-    pub fn tell_lease(&self, thing: &Name, lease: Option<&Lease>) {
+    /// This is the lease of a console or outlet from now on. Jobs whose passes count no more by it are let go.
+    pub fn tell_lease(&self, thing: &Name, lease: &Lease) {
         let Access(access) = &self.access;
         if access.jobs.leased(thing, lease, Instant::now()) {
             access.config.send_modify(|_| {});
         }
+    }
+
+    /// This lease is over, and there is no other one.
+    pub fn tell_end(&self, thing: &Name, lease: &Lease) {
+        let Access(access) = &self.access;
+        if access.jobs.ended(thing, lease, Instant::now()) {
+            access.config.send_modify(|_| {});
+        }
+    }
+
+    /// How long a job's pass counts for a thing, as far as is known now; `None` when it does not, or is none.
+    fn left_of_job(&self, thing: &Name) -> Option<Duration> {
+        let Who::Job { job, until_s, .. } = &self.who else { return None };
+        self.on(thing.as_str())?;
+        let left_us = until_s.saturating_mul(1_000_000).saturating_sub(units::now_us());
+        let until = self.access.0.jobs.until(*job, thing);
+        let lease = until.map(|until| until.saturating_duration_since(Instant::now()));
+        Some(lease.into_iter().fold(Duration::from_micros(left_us), Duration::min))
     }
 
     fn right(&self, of: impl Fn(&Rights) -> Option<Right>) -> Option<Right> {
@@ -328,9 +348,19 @@ impl Standing {
     /// Waits until the rights may be others, and gives the present one; the first time it does not wait.
     /// Cancel safe.
     pub async fn changed(&mut self) -> Option<Right> {
-        if self.config.changed().await.is_err() {
-            // It lives as long as the caller, which is here.
-            std::future::pending::<()>().await;
+        let over = async {
+            match self.caller.left_of_job(&self.console) {
+                // A clock may be set.
+                Some(left) => tokio::time::sleep(left.min(LOOK)).await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            changed = self.config.changed() => if changed.is_err() {
+                // It lives as long as the caller, which is here.
+                std::future::pending::<()>().await;
+            },
+            () = over => {}
         }
         self.caller.on(self.console.as_str())
     }

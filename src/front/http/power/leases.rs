@@ -90,7 +90,7 @@ pub(super) async fn take(
     let who = named(&caller, asked.user.take());
     let who = who.ok_or_else(|| wrong("a lease is somebody's: whose?".into()))?;
     let lease = power.take_lease(&name, who, asked, length).await?;
-    name.parse().into_iter().for_each(|name: Name| caller.tell_lease(&name, Some(&lease)));
+    name.parse().into_iter().for_each(|name: Name| caller.tell_lease(&name, &lease));
     Ok(Json(lease))
 }
 
@@ -125,7 +125,9 @@ pub(super) async fn release(
     }
     let who = caller.user(user, || peer.host());
     let ended = power.end_lease(&name, &who, reason.as_deref()).await?;
-    name.parse().into_iter().for_each(|name: Name| caller.tell_lease(&name, None));
+    if let (Some(lease), Ok(name)) = (&ended, name.parse()) {
+        caller.tell_end(&name, lease);
+    }
     Ok(Json(ended))
 }
 

@@ -76,7 +76,7 @@ pub(super) async fn take(
     let until_us = units::now_us().saturating_add(length.as_micros() as u64);
     let lease = Lease { holder, shared_with, since_us, until_us, reason };
     console.set_lease(Some(lease.clone()));
-    caller.tell_lease(console.name(), Some(&lease));
+    caller.tell_lease(console.name(), &lease);
     Ok(Json(lease))
 }
 
@@ -97,7 +97,9 @@ pub(super) async fn release(
     let lease = console.lease();
     refuse_others(lease.as_ref(), &who)?;
     console.set_lease(None);
-    consoles.caller().tell_lease(console.name(), None);
+    if let Some(lease) = &lease {
+        consoles.caller().tell_end(console.name(), lease);
+    }
     Ok(Json(lease))
 }
 

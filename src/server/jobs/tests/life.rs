@@ -101,7 +101,7 @@ pub(super) async fn a_job_that_cannot_be_handed_over_now_is_handed_over_later(se
     assert_eq!((job.state, job.worker), (JobState::Scheduled, Some(name("farm1"))));
     let why = job.waiting.unwrap();
     assert!(
-        why.starts_with(&format!("job {id} cannot be let in at its boards' daemons: ")),
+        why.starts_with(&format!("job {id} cannot be let in at its boards' daemons (by the file ")),
         "{why}"
     );
     write_token(&server, "hunter3");
