@@ -294,15 +294,17 @@ async fn execute_will(
     };
     let limit = power::COMMAND_LIMIT;
     let asking = Asking { log: &log, settings: &settings, board: &will.hostname, limit };
-    let mut contact = will.contact.as_deref().map(LastContact::in_file);
-    let is_others = async {
-        match &mut contact {
-            Some(contact) => contact.until(CutOff::lets_go).await,
-            None => std::future::pending().await,
-        }
+    let until = async |of| match will.contact.as_deref().map(LastContact::in_file) {
+        Some(mut contact) => contact.until(of).await,
+        None => std::future::pending().await,
     };
+    let is_others = until(CutOff::lets_go);
     let off = async {
-        undo::all(undo, &asking).await;
+        tokio::select! {
+            biased;
+            () = undo::all(undo, &asking) => {}
+            () = until(CutOff::hurries) => log.warning("there is no time to undo the rest"),
+        }
         if let Err(error) = power::off(&will.power_off, &asking).await {
             log.error(format!("the board may still be on: {error}"));
         }

@@ -153,9 +153,11 @@ pub(super) async fn add_container(container: Started, context: &mut Context) {
 
 /// Removes the helpers that were left.
 async fn remove_helpers(context: &mut Context) {
-    let helpers: Vec<_> = context.helpers.drain(..).map(Started::here).collect();
-    context.containers.retain(|container| !helpers.contains(container));
+    let helpers: Vec<_> = context.helpers.iter().cloned().map(Started::here).collect();
     remove_containers(&helpers, &context.settings, &context.log).await;
+    // Not before: one that is cut off here is tried again at the job's end.
+    context.helpers.clear();
+    context.containers.retain(|container| !helpers.contains(container));
 }
 
 /// Removes containers side by side, whatever runs in them: a docker that hangs with one keeps no other. Which are still

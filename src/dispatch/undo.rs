@@ -13,7 +13,7 @@ use super::host;
 use super::power::{self, Asking};
 
 /// How long one of them may take.
-const LIMIT: Duration = Duration::from_secs(30);
+const LIMIT: Duration = Duration::from_secs(60);
 
 /// One thing to be undone.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -168,6 +168,12 @@ actions:
         ("", everywhere, "", "has no \"actions: boot: methods: vm: parameters: ssh\""),
         ("", everywhere, ", ssh: '127.0.0.1:2201'", "this machine is at 127.0.0.1:2201"),
         ("cpu: max -virtfs local", "", "", "-virtfs: a job may not say this option"),
+        (
+            "cpu: max -nic user,hostfwd=tcp::2222-:22",
+            "",
+            "",
+            "a job may give a virtual machine no options",
+        ),
         ("line: /run/x", "", "", "context: line: a job may not say this of a virtual machine"),
     ] {
         let refused = said(&job(context, ssh), &device(more));

@@ -8,6 +8,9 @@ use crate::dispatch::error::Error;
 use crate::dispatch::expect::Patterns;
 use crate::dispatch::watch::Stage;
 
+/// The shell of a UEFI firmware, which takes a carriage return for the end of a line, and no line feed alone.
+const UEFI: &str = "uefi";
+
 #[derive(Debug)]
 pub(super) struct BootloaderCommands {
     /// As `u-boot`.
@@ -43,7 +46,10 @@ impl Action for BootloaderCommands {
             context.session()?.watch().enter(stage);
             for (i, command) in commands.iter().enumerate() {
                 let session = context.session()?;
-                session.send_line(command, delay).await?;
+                match self.loader == UEFI {
+                    true => session.type_text(&format!("{command}\r\n"), delay).await?,
+                    false => session.send_line(command, delay).await?,
+                }
                 let Some(wanted) = (if i + 1 == count { last.as_ref() } else { Some(&prompts) })
                 else {
                     return Ok(());

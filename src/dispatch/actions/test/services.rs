@@ -11,7 +11,6 @@ use crate::dispatch::context::Context;
 use crate::dispatch::error::Error;
 use crate::dispatch::host;
 use crate::dispatch::job::{Artefact, Service, Source};
-use crate::dispatch::power::Asking;
 use crate::dispatch::undo::Undo;
 use crate::dispatch::validate::Checks;
 use crate::image::{tree, unpack};
@@ -155,16 +154,19 @@ impl Start {
 pub(in crate::dispatch::actions) async fn stop_services(
     context: &mut Context,
 ) -> Result<(), Error> {
-    let is_service = |undo: &&Undo| match undo {
-        Undo::Program(words) => words.iter().any(|word| word.contains(PROJECT)),
-        Undo::Command(_) => false,
+    let service = |undo: &Undo| match undo {
+        Undo::Program(words) if words.iter().any(|word| word.contains(PROJECT)) => {
+            Some(words.clone())
+        }
+        _ => None,
     };
-    let services: Vec<Undo> = context.undo.iter().filter(is_service).rev().cloned().collect();
+    let services: Vec<_> = context.undo.iter().filter_map(service).rev().collect();
     let mut failed = None;
     for service in services {
-        let done = service.run(&Asking::of(context)).await;
+        // For as long as the action has: services may be slow to end.
+        let done = host::run(&service, context).await;
         match done {
-            Ok(()) => context.undo.retain(|undo| *undo != service),
+            Ok(_) => context.undo.retain(|undo| *undo != Undo::Program(service.clone())),
             Err(error) => {
                 context.log.error(error.to_string());
                 failed = failed.or(Some(error));

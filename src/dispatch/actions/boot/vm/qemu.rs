@@ -43,6 +43,14 @@ impl Provider for QemuProvider {
                 checks
                     .fault(format!("context: {key}: a job may not say this of a virtual machine"));
             }
+            // A word of a value could be an option, and be the machine's way onto a network of the worker's.
+            for (key, value) in context.iter().filter(|_| !vm.trust_jobs) {
+                if has_option(value) {
+                    checks.fault(format!(
+                        "context: {key}: {value:?}: a job may give a virtual machine no options (\"-…\")"
+                    ));
+                }
+            }
             for option in &vm.options {
                 if let Err(why) = command::words(option) {
                     checks.fault(format!("methods: vm: options: {why}"));
@@ -77,6 +85,12 @@ impl Provider for QemuProvider {
             qemu::start(&words, context).await?.survives(WATCHED).await
         })
     }
+}
+
+/// Whether a value becomes more than a part of one word, and that an option, once a shell's rules have split it.
+fn has_option(value: &str) -> bool {
+    let divides = |c: char| c.is_whitespace() || "'\"\\".contains(c);
+    value.split(divides).any(|word| word.starts_with('-'))
 }
 
 /// Makes the disk that takes what is written.
