@@ -170,7 +170,7 @@ async fn answer(State(seen): State<Seen>, request: Request) -> Response {
         match path.as_str() {
             "/v1/auth/login" => log_in(&body),
             _ if token != format!("Bearer {SESSION}") => (401, json!({"error": "log in first"})),
-            _ => all.answer(&parts.method, &path, body),
+            _ => all.answer(&parts.method, &path, &body),
         }
     };
     if status == 0 {
@@ -193,7 +193,7 @@ fn log_in(body: &[u8]) -> (u16, Value) {
 }
 
 impl All {
-    fn answer(&mut self, method: &Method, path: &str, body: Bytes) -> (u16, Value) {
+    fn answer(&mut self, method: &Method, path: &str, body: &[u8]) -> (u16, Value) {
         let words: Vec<&str> = path.split('/').skip(1).collect();
         match (method.as_str(), words.as_slice()) {
             ("GET", ["v1", "models"]) => {
@@ -212,7 +212,7 @@ impl All {
                 (200, json!({"status": "active", "id": id, "name": name}))
             }
             ("POST", ["v1", "instances"]) => {
-                self.created = serde_json::from_slice(&body).unwrap_or_default();
+                self.created = serde_json::from_slice(body).unwrap_or_default();
                 let id = "instance-1";
                 self.instances.push(json!({"id": id, "name": self.created["name"]}));
                 let status = if self.mood == Mood::Silent { 0 } else { 200 };
