@@ -61,7 +61,7 @@ on_both! {
 }
 
 #[tokio::test]
-async fn a_job_whose_pass_would_be_read_by_nobody_ends_with_that_reason() {
+async fn a_job_whose_pass_would_be_read_by_nobody_is_not_tried_again() {
     let dir = tempfile::tempdir().unwrap();
     let url = Store::file_url(&dir.path().join("lava.sqlite"));
     let keyed = |dir: &Path, config: &mut JobsConfig| {
@@ -74,11 +74,13 @@ async fn a_job_whose_pass_would_be_read_by_nobody_ends_with_that_reason() {
         let far = BoardDescription { console, ..board() };
         server.put_board(name("panda01"), far, false, "root").await.unwrap();
         let id = submit(&server, JOB).await.id;
-        until(&server, id, |job| job.state == JobState::Scheduled).await;
-        assert!(greet(&server, "farm1", &hello("a", 1, &[])).await.start.is_empty());
-        let job = until(&server, id, |job| job.state == JobState::Finished).await;
-        let told = job.error_msg.unwrap();
-        assert!(told.starts_with("the pass for its 1 consoles and outlets has "), "{told}");
+        // Its console is nowhere, and so is not told of the lease.
+        until(&server, id, |job| job.state == JobState::Scheduling).await;
+        let record = server.0.state.lock().await.jobs.live[&id].clone();
+        let error = server.work(&record).await.unwrap_err();
+        assert!(!error.may_pass(), "the job ends");
+        let told = error.to_string();
+        assert!(told.contains("the pass for its 1 consoles and outlets has "), "{told}");
     };
     with_jobs(&url, keyed, story).await;
 }

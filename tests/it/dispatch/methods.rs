@@ -240,6 +240,53 @@ actions:
     assert_eq!(board.end(), Ok(()));
 }
 
+const SHELL: &[Line] = &[
+    Say("UEFI Interactive Shell v2.2 (scripted)\r\n"),
+    Say("Press ESC in 5 seconds to skip startup.nsh or any other key to continue.\r\n"),
+    Hear(" "),
+    Say("\r\nShell> "),
+    Hear("fs2:\r\0\n"),
+    Say("\r\nFS2:\\> Shell> "),
+    Hear("7/kernel/Image console=ttyAMA0 initrd=7/ramdisk/ramdisk.cpio\r\0\n"),
+    Say("\r\nEFI stub: Booting Linux Kernel...\r\nLinux version 6.1.0 (scripted)\r\n/ # "),
+    Hear("\n"),
+    Say("\r\n/ # "),
+    Hear("export SHELL=/bin/sh\n"),
+    Say("\r\n/ # "),
+    Hear(". /lava-7/environment\n"),
+    Say("\r\n/ # "),
+    Hear("/lava-7/bin/lava-test-runner /lava-7/0\n"),
+    Say("\r\n<LAVA_TEST_RUNNER EXIT>\r\n/ # "),
+];
+
+#[test]
+fn the_shell_of_a_firmware_is_called_and_boots_a_kernel() {
+    let lab = TestLab::new();
+    let board = Dialogue::start(SHELL);
+    let device = format!(
+        "hostname: juno
+commands: {{connect: telnet 127.0.0.1 {}, hard_reset: 'true', power_off: 'true'}}
+actions:
+  deploy: {{methods: {{tftp: }}}}
+  boot:
+    methods:
+      uefi:
+        parameters: {{bootloader_prompt: Shell>, shell_interrupt_prompt: any other key to continue,
+          shell_interrupt_string: ' ', menu_prompt: 'Start:'}}
+        ramdisk:
+          commands:
+          - 'fs2:'
+          - '{{KERNEL}} console=ttyAMA0 initrd={{RAMDISK}}'
+",
+        board.port
+    );
+    let job = tftp(&lab)
+        + "- boot: {method: uefi, commands: ramdisk, shell_menu: '', prompts: ['/ # ']}\n"
+        + SMOKE;
+    complete(&lab, &job, &device);
+    assert_eq!(board.end(), Ok(()));
+}
+
 const LOADER: &[Line] = &[
     Say("U-Boot 2023.01 (scripted)\r\nHit any key to stop autoboot:  2 "),
     Hear(" \n"),
