@@ -82,7 +82,7 @@ async fn a_job_whose_pass_would_be_read_by_nobody_is_not_tried_again() {
         let told = error.to_string();
         assert!(told.contains("the pass for its 1 consoles and outlets has "), "{told}");
     };
-    with_jobs(&url, keyed, story).await;
+    Box::pin(with_jobs(&url, keyed, story)).await;
 }
 
 /// Somebody who may have every board, and control what is said.
