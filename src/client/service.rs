@@ -5,14 +5,8 @@ use std::io;
 use std::path::Path;
 use std::time::Duration;
 
-use bytes::Bytes;
-use futures_util::{StreamExt as _, TryStreamExt as _};
-use http_body_util::combinators::UnsyncBoxBody;
-use http_body_util::{BodyExt as _, Full, Limited, StreamBody};
-use hyper::body::Frame;
-use hyper::header::{AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE, HOST, HeaderValue};
-use hyper::{Method, Request, Uri};
-use hyper_util::rt::TokioIo;
+use reqwest::multipart::{self, Part};
+use reqwest::{Body, Client, Method, RequestBuilder, Url};
 use rustls::pki_types::ServerName;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -33,26 +27,17 @@ const ANSWERING: Duration = Duration::from_secs(60);
 const MAX_ANSWER: usize = 16 * 1024 * 1024;
 /// So much of an answer that is no JSON is told, in characters.
 const MAX_TOLD: usize = 200;
-/// What is between the parts of a form; nothing of a form's values has it.
-const BOUNDARY: &str = "lavamux-6f5aa0a66d2c4d5f9f0f1d2c3b4a5968";
-
-type Sent = UnsyncBoxBody<Bytes, io::Error>;
-
 /// Where a service is: `https://HOST[:PORT][/PATH]`, or `http://` on this host.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Service {
-    host: String,
-    port: u16,
-    tls: bool,
-    /// Without a slash at its end.
-    path: String,
+    url: Url,
 }
 
 /// What a service has answered.
 #[derive(Debug)]
 pub struct Answer {
     pub status: u16,
-    body: Bytes,
+    body: Vec<u8>,
 }
 
 /// A form with one file, as a browser sends it (RFC 7578).
@@ -70,54 +55,50 @@ impl Service {
     /// # Errors
     /// What is wrong with it, without the URL: there may be a key in it.
     pub fn parse(url: &str) -> Result<Self, String> {
-        let uri: Uri = url.parse().map_err(|error| format!("no URL: {error}"))?;
-        let tls = match uri.scheme_str() {
-            Some("https" | "wss") => true,
-            Some("http" | "ws") => false,
-            _ => return Err("expected https://HOST".into()),
-        };
-        let authority = uri.authority().ok_or("expected https://HOST")?;
-        if authority.as_str().contains('@') {
+        let url = Url::parse(url).map_err(|error| format!("no URL: {error}"))?;
+        if !matches!(url.scheme(), "https" | "http" | "wss" | "ws") || !url.has_host() {
+            return Err("expected https://HOST".into());
+        }
+        if !url.username().is_empty() || url.password().is_some() {
             return Err("a login in a URL is not used; expected https://HOST".into());
         }
-        let service = Self {
-            host: authority.host().to_owned(),
-            port: authority.port_u16().unwrap_or(if tls { 443 } else { 80 }),
-            tls,
-            path: uri.path().trim_end_matches('/').to_owned(),
-        };
-        match service.is_private() {
+        let service = Self { url };
+        match service.is_tls() || service.is_here() {
             true => Ok(service),
-            false => Err(format!("{} is on another host: expected https://", service.host)),
+            false => Err(format!("{} is on another host: expected https://", service.host())),
         }
     }
 
-    /// Whether nobody reads along.
-    fn is_private(&self) -> bool {
-        let host = self.bare_host();
-        let is_here =
+    /// Whether it is on this host.
+    fn is_here(&self) -> bool {
+        let is_loopback =
             |host: &str| host.parse::<std::net::IpAddr>().is_ok_and(|ip| ip.is_loopback());
-        self.tls || host == "localhost" || is_here(host)
+        self.host() == "localhost" || is_loopback(self.host())
     }
 
     /// Whether it is `https://` or `wss://`.
     pub fn is_tls(&self) -> bool {
-        self.tls
+        matches!(self.url.scheme(), "https" | "wss")
     }
 
     /// `HOST:PORT`.
     pub fn authority(&self) -> String {
-        format!("{}:{}", self.host, self.port)
+        format!("{}:{}", self.url.host_str().unwrap_or_default(), self.port())
     }
 
-    fn bare_host(&self) -> &str {
-        self.host.trim_start_matches('[').trim_end_matches(']')
+    /// An IPv6 address is without its brackets.
+    fn host(&self) -> &str {
+        self.url.host_str().unwrap_or_default().trim_start_matches('[').trim_end_matches(']')
+    }
+
+    fn port(&self) -> u16 {
+        self.url.port_or_known_default().unwrap_or_default()
     }
 
     /// # Errors
     /// Why there is no answer. So for all of the verbs here.
     pub async fn get(&self, path: &str, token: Option<&Secret>) -> Result<Answer, String> {
-        self.plain(Method::GET, path, token, None).await
+        self.question(Method::GET, path, token, |question| question.timeout(ANSWERING)).await
     }
 
     pub async fn post(
@@ -126,12 +107,12 @@ impl Service {
         token: Option<&Secret>,
         body: &impl Serialize,
     ) -> Result<Answer, String> {
-        let body = serde_json::to_vec(body).map_err(|error| error.to_string())?;
-        self.plain(Method::POST, path, token, Some(body)).await
+        let with_body = |question: RequestBuilder| question.timeout(ANSWERING).json(body);
+        self.question(Method::POST, path, token, with_body).await
     }
 
     pub async fn delete(&self, path: &str, token: Option<&Secret>) -> Result<Answer, String> {
-        self.plain(Method::DELETE, path, token, None).await
+        self.question(Method::DELETE, path, token, |question| question.timeout(ANSWERING)).await
     }
 
     /// Sends a form with a file, which may be large.
@@ -144,84 +125,72 @@ impl Service {
         let on_file = |error: io::Error| format!("{}: {error}", form.file.display());
         let file = File::open(form.file).await.map_err(on_file)?;
         let length = file.metadata().await.map_err(on_file)?.len();
-        let (head, tail) = form.around();
-        let length = length + (head.len() + tail.len()) as u64;
-        let once = |text: String| futures_util::stream::iter([Ok(Bytes::from(text))]);
-        let parts = once(head).chain(ReaderStream::new(file)).chain(once(tail));
-        let body = StreamBody::new(parts.map_ok(Frame::data)).boxed_unsync();
-        let kind = format!("multipart/form-data; boundary={BOUNDARY}");
-        self.exchange(Method::POST, path, token, Some((&kind, length)), body).await
+        let name = form.file.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        let part = Part::stream_with_length(Body::wrap_stream(ReaderStream::new(file)), length);
+        let part = part.file_name(name).mime_str("application/octet-stream");
+        let part = part.map_err(|error| error.to_string())?;
+        let sent = form.fields.iter().fold(multipart::Form::new(), |sent, (field, value)| {
+            sent.text((*field).to_owned(), (*value).to_owned())
+        });
+        let sent = sent.part(form.field.to_owned(), part);
+        self.question(Method::POST, path, token, |question| question.multipart(sent)).await
     }
 
-    async fn plain(
+    async fn question(
         &self,
         method: Method,
         path: &str,
         token: Option<&Secret>,
-        body: Option<Vec<u8>>,
+        with: impl FnOnce(RequestBuilder) -> RequestBuilder,
     ) -> Result<Answer, String> {
-        let kind = body.as_ref().map(|body| ("application/json", body.len() as u64));
-        let body = Full::new(Bytes::from(body.unwrap_or_default()));
-        let body = body.map_err(|never| match never {}).boxed_unsync();
-        let exchange = self.exchange(method, path, token, kind, body);
-        tokio::time::timeout(ANSWERING, exchange).await.unwrap_or_else(|_| {
-            let seconds = ANSWERING.as_secs();
-            Err(format!("{} did not answer within {seconds} s", self.authority()))
-        })
-    }
-
-    async fn exchange(
-        &self,
-        method: Method,
-        path: &str,
-        token: Option<&Secret>,
-        kind: Option<(&str, u64)>,
-        body: Sent,
-    ) -> Result<Answer, String> {
-        let broken = |error: &(dyn std::error::Error + 'static)| {
-            format!("the connection to {} broke: {}", self.authority(), chain(error))
+        let broken = |error: reqwest::Error| match error.is_timeout() {
+            true => {
+                format!("{} did not answer within {} s", self.authority(), ANSWERING.as_secs())
+            }
+            false => format!("{}: {}", self.authority(), chain(&error.without_url())),
         };
-        let stream = TokioIo::new(self.connect().await?);
-        let shaken = hyper::client::conn::http1::handshake(stream).await;
-        let (mut sender, connection) = shaken.map_err(|error| broken(&error))?;
-        let path = format!("{}{path}", self.path);
-        let mut request =
-            Request::builder().method(method).uri(&path).header(HOST, self.authority());
+        let url = format!("{}{path}", self.url.as_str().trim_end_matches('/'));
+        let mut question = self.client()?.request(method, url);
         if let Some(token) = token {
-            let value = HeaderValue::from_str(&format!("Bearer {}", token.expose()));
-            let mut value = value.map_err(|_| "the token is no word of letters".to_owned())?;
-            value.set_sensitive(true);
-            request = request.header(AUTHORIZATION, value);
+            question = question.bearer_auth(token.expose());
         }
-        if let Some((kind, length)) = kind {
-            request = request.header(CONTENT_TYPE, kind).header(CONTENT_LENGTH, length);
+        let mut answer = with(question).send().await.map_err(broken)?;
+        let mut body = Vec::new();
+        while let Some(piece) = answer.chunk().await.map_err(broken)? {
+            if body.len() + piece.len() > MAX_ANSWER {
+                return Err(format!("{}: an answer of more than 16 MiB", self.authority()));
+            }
+            body.extend_from_slice(&piece);
         }
-        let request = request.body(body).map_err(|error| error.to_string())?;
-        // The connection is driven beside the exchange, so that no task outlives the question.
-        let asking = async {
-            let answer = sender.send_request(request).await.map_err(|error| broken(&error))?;
-            let status = answer.status().as_u16();
-            let body = Limited::new(answer.into_body(), MAX_ANSWER).collect().await;
-            let body = body.map_err(|error| format!("{}: {error}", self.authority()))?;
-            Ok(Answer { status, body: body.to_bytes() })
-        };
-        let mut asking = std::pin::pin!(asking);
-        tokio::select! {
-            answer = &mut asking => answer,
-            _ = connection => asking.await,
+        Ok(Answer { status: answer.status().as_u16(), body })
+    }
+
+    /// One for each question: no connection, and so no task, outlives it.
+    fn client(&self) -> Result<Client, String> {
+        let none = |error: &(dyn std::error::Error + 'static)| format!("no HTTP: {}", chain(error));
+        let mut client = Client::builder()
+            .connect_timeout(CONNECTING)
+            .redirect(reqwest::redirect::Policy::none())
+            .pool_max_idle_per_host(0)
+            .http1_only();
+        let tls = lab_and_system_tls().map_err(|error| none(&error))?;
+        client = client.tls_backend_preconfigured(tls.as_ref().clone());
+        if self.is_here() {
+            // Whatever proxy there is for the web, it is not the way to this host.
+            client = client.no_proxy();
         }
+        client.build().map_err(|error| none(&error))
     }
 
     /// Connects, with TLS where it is to be; known are whom this host and `$LAVA_CA` know.
     pub(super) async fn connect(&self) -> Result<Box<dyn Stream>, String> {
         let connecting = async {
-            let stream = TcpStream::connect((self.bare_host(), self.port)).await?;
+            let stream = TcpStream::connect((self.host(), self.port())).await?;
             stream.set_nodelay(true)?;
-            if !self.tls {
+            if !self.is_tls() {
                 return Ok(Box::new(stream) as Box<dyn Stream>);
             }
-            let name =
-                ServerName::try_from(self.bare_host().to_owned()).map_err(io::Error::other)?;
+            let name = ServerName::try_from(self.host().to_owned()).map_err(io::Error::other)?;
             let stream = TlsConnector::from(lab_and_system_tls()?).connect(name, stream).await?;
             Ok(Box::new(stream) as Box<dyn Stream>)
         };
@@ -229,25 +198,6 @@ impl Service {
         let connected = connected.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()));
         connected
             .map_err(|error: io::Error| format!("cannot connect to {}: {error}", self.authority()))
-    }
-}
-
-impl Form<'_> {
-    /// What is in front of the file, and what is behind it.
-    fn around(&self) -> (String, String) {
-        let mut head = String::new();
-        let begin =
-            |name: &str| format!("--{BOUNDARY}\r\nContent-Disposition: form-data; name=\"{name}\"");
-        for (name, value) in self.fields {
-            head += &format!("{}\r\n\r\n{value}\r\n", begin(name));
-        }
-        let name = self.file.file_name().unwrap_or_default().to_string_lossy();
-        let name: String = name.chars().filter(|c| !"\"\\\r\n".contains(*c)).collect();
-        head += &format!(
-            "{}; filename=\"{name}\"\r\nContent-Type: application/octet-stream\r\n\r\n",
-            begin(self.field)
-        );
-        (head, format!("\r\n--{BOUNDARY}--\r\n"))
     }
 }
 
@@ -281,7 +231,7 @@ mod tests {
     #[test]
     fn a_token_goes_to_other_hosts_only_by_tls() {
         let arm = Service::parse("https://app.avh.arm.com/api/").unwrap();
-        assert_eq!((arm.authority().as_str(), arm.path.as_str()), ("app.avh.arm.com:443", "/api"));
+        assert_eq!((arm.authority().as_str(), arm.url.path()), ("app.avh.arm.com:443", "/api/"));
         assert_eq!(
             Service::parse("wss://[::1]:8443/console?key=1").unwrap().authority(),
             "[::1]:8443"

@@ -3,9 +3,7 @@
 mod aside;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::io::ErrorKind;
 use std::net::SocketAddr;
-use std::os::unix::fs::DirBuilderExt as _;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,14 +14,14 @@ use self::aside::Aside;
 use super::actions::boot::Values;
 use super::actions::test::Account;
 use super::ahead::Ahead;
-use super::avh::{AvhPackage, Rented};
+use super::avh::AvhPackage;
 use super::connection::{Beside, Connection};
 use super::consoles::Consoles;
 use super::device::Device;
 use super::error::Error;
-use super::guard::Guard;
 use super::host::Started;
 use super::job::{Compression, Job};
+use super::leavings::Leavings;
 use super::log::Log;
 use super::multinode::Member;
 use super::overlay::{Overlay, TestRun};
@@ -32,7 +30,6 @@ use super::qemu::Machine;
 use super::results::{CaseResult, Results};
 use super::serve::Served;
 use super::session::{Session, Wait};
-use super::undo::Undo;
 use crate::image::{Files, nbd};
 
 /// Another console has said what it had to say after so much silence, and is not listened to for longer than
@@ -105,26 +102,16 @@ pub struct Context {
     pub machine: Option<Machine>,
     /// The job is done, and its board is not switched off.
     pub left_on: bool,
-    /// The containers that were started for the job; they are removed at its end.
-    pub containers: Vec<Started>,
+    /// What of the job is to be cleaned up at its end.
+    pub leavings: Leavings,
     /// The job's place in its group, if it is one of several.
     pub member: Option<Member>,
     /// What requests to the group have learned, by the names that the job gives it.
     pub learned: BTreeMap<String, String>,
-    /// Those of them that help an action and end with it.
-    pub helpers: Vec<String>,
-    /// What the job has at Arm's service.
-    pub rented: Vec<Rented>,
-    /// What undoes what was done on this host; it is run at the job's end, the last first.
-    pub undo: Vec<Undo>,
-    /// The folders that the job has made for itself; they are removed at its end, and nothing else is.
-    pub folders: Vec<PathBuf>,
     /// What serves root file systems until the job ends.
     pub nbd_servers: Vec<nbd::Server>,
     /// What is fetched before its turn.
     pub ahead: Ahead,
-    /// Who cleans up when this process is killed.
-    pub guard: Option<Guard>,
     /// Where to post events of the job, once it is attached.
     pub timeline: Option<super::timeline::Timeline>,
 }
@@ -257,16 +244,11 @@ impl Context {
             aside: None,
             machine: None,
             left_on: false,
-            rented: Vec::new(),
-            undo: Vec::new(),
-            containers: Vec::new(),
+            leavings: Leavings::default(),
             member: None,
             learned: BTreeMap::new(),
-            helpers: Vec::new(),
-            folders: Vec::new(),
             nbd_servers: Vec::new(),
             ahead: Ahead::default(),
-            guard: None,
             timeline: None,
         }
     }
@@ -276,91 +258,22 @@ impl Context {
         self.namespaces.entry(self.now.namespace.clone()).or_default()
     }
 
-    /// There is a container, to be removed at the job's end ([`super::host::add_container`]).
-    pub async fn note_container(&mut self, container: Started) {
-        if let Some(guard) = &mut self.guard {
-            guard.container(&container).await;
-        }
-        self.containers.push(container);
-    }
-
-    /// There is, or is going to be, something of the job's at Arm's service; what is known of it under the same
-    /// name before is forgotten.
-    pub async fn rent(&mut self, rented: &Rented) {
-        if let Some(guard) = &mut self.guard {
-            guard.rented(rented).await;
-        }
-        self.rented.retain(|known| known.name != rented.name);
-        self.rented.push(rented.clone());
-    }
-
-    /// Deletes what there is at Arm's service under this name. What may still be there, also when this is cut off, is
-    /// tried again at the job's end.
-    pub async fn give_back(&mut self, name: &str) {
-        let Some(rented) = self.rented.iter().find(|known| known.name == name) else { return };
-        let done = rented.give_back().await;
-        match done {
-            Ok(()) => {
-                self.log.info(format!("{name} is deleted"));
-                self.rented.retain(|known| known.name != name);
-            }
-            Err(why) => self.log.debug(format!("tried again at the job's end: {why}")),
-        }
-    }
-
-    /// What is about to be done is undone by this, at the job's end; once.
-    pub async fn undo_by(&mut self, undo: Undo) {
-        if self.undo.contains(&undo) {
-            return;
-        }
-        if let Some(guard) = &mut self.guard {
-            guard.undo(&undo).await;
-        }
-        self.undo.push(undo);
-    }
-
-    /// Makes a folder of the job's own, which is removed at its end; one that the job has made is kept as it is.
-    ///
-    /// # Errors
-    /// [`Error::Infrastructure`] when it cannot be made, also because there is one that is somebody else's:
-    /// nothing in that is touched.
-    pub async fn make_folder(&mut self, folder: PathBuf, mode: u32) -> Result<PathBuf, Error> {
-        if self.folders.contains(&folder) {
-            return Ok(folder);
-        }
-        std::fs::DirBuilder::new().mode(mode).create(&folder).map_err(|error| {
-            let shown = folder.display();
-            Error::Infrastructure(match error.kind() {
-                ErrorKind::AlreadyExists => format!(
-                    "{shown} is there already, and the job has not made it: another job may use it; if none \
-                     does, remove it, or choose other folders or another id (--output, --job-id)"
-                ),
-                _ => format!("cannot make {shown}: {error} (see --output, --tftp-dir and --nfs-dir)"),
-            })
-        })?;
-        if let Some(guard) = &mut self.guard {
-            guard.folder(&folder).await;
-        }
-        self.folders.push(folder.clone());
-        Ok(folder)
-    }
-
     /// Makes the folder for the job's own files, if it is not there. Nobody else reads it: there are the
     /// job's secrets in it.
     ///
     /// # Errors
-    /// As [`Context::make_folder`].
+    /// As [`Leavings::make_folder`].
     pub async fn make_scratch(&mut self) -> Result<PathBuf, Error> {
-        self.make_folder(self.scratch(), 0o700).await
+        self.leavings.make_folder(self.scratch(), 0o700).await
     }
 
     /// Makes the job's folder under the TFTP folder, if it is not there. The TFTP server, which may be another
     /// user, reads it.
     ///
     /// # Errors
-    /// As [`Context::make_folder`].
+    /// As [`Leavings::make_folder`].
     pub async fn make_tftp_folder(&mut self) -> Result<PathBuf, Error> {
-        self.make_folder(self.tftp_folder(), 0o755).await
+        self.leavings.make_folder(self.tftp_folder(), 0o755).await
     }
 
     /// A fact for the running action's result.

@@ -93,13 +93,13 @@ pub async fn execute_as(
     let mut context = Context::new(job, device, Arc::new(settings), log, progress);
     context.member = member;
     match Guard::start(&context.settings, &context.device).await {
-        Ok(guard) => context.guard = Some(guard),
+        Ok(guard) => context.leavings.guard = Some(guard),
         Err(why) => context.log.warning(format!(
             "nobody switches the board off should this program be killed: its guard cannot be started: {why}"
         )),
     }
     if let Err(error) = context.make_scratch().await {
-        if let Some(guard) = context.guard.take() {
+        if let Some(guard) = context.leavings.guard.take() {
             guard.dismiss().await;
         }
         return Err(error.into_failure());
@@ -112,7 +112,7 @@ pub async fn execute_as(
     if let Some(machine) = context.machine.take() {
         machine.close().await;
     }
-    if let Some(guard) = context.guard.take() {
+    if let Some(guard) = context.leavings.guard.take() {
         guard.dismiss().await;
     }
     context.log.finish().await?;

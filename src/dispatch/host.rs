@@ -126,11 +126,11 @@ pub(super) async fn run_named(
     // One that a try before this has left may hold the board's USB interface.
     remove_helpers(context).await;
     add_container(Started::here(name.clone()), context).await;
-    context.helpers.push(name.clone());
+    context.leavings.helpers.push(name.clone());
     let said = run(words, context).await?;
     // It has removed itself.
-    context.helpers.retain(|helper| *helper != name);
-    context.containers.retain(|container| container.name != name);
+    context.leavings.helpers.retain(|helper| *helper != name);
+    context.leavings.containers.retain(|container| container.name != name);
     Ok(said)
 }
 
@@ -144,20 +144,20 @@ pub(super) fn helper_name(context: &Context) -> String {
 /// A container is about to be started, and is removed at the job's end. One of that name that a try before this has
 /// left is removed first.
 pub(super) async fn add_container(container: Started, context: &mut Context) {
-    if context.containers.contains(&container) {
+    if context.leavings.containers.contains(&container) {
         remove_container(&container, &context.settings, &context.log).await;
     } else {
-        context.note_container(container).await;
+        context.leavings.note_container(container).await;
     }
 }
 
 /// Removes the helpers that were left.
 async fn remove_helpers(context: &mut Context) {
-    let helpers: Vec<_> = context.helpers.iter().cloned().map(Started::here).collect();
+    let helpers: Vec<_> = context.leavings.helpers.iter().cloned().map(Started::here).collect();
     remove_containers(&helpers, &context.settings, &context.log).await;
     // Not before: one that is cut off here is tried again at the job's end.
-    context.helpers.clear();
-    context.containers.retain(|container| !helpers.contains(container));
+    context.leavings.helpers.clear();
+    context.leavings.containers.retain(|container| !helpers.contains(container));
 }
 
 /// Removes containers side by side, whatever runs in them: a docker that hangs with one keeps no other. Which are still

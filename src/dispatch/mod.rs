@@ -33,6 +33,7 @@ pub mod index;
 pub mod job;
 pub mod kernel;
 mod lab;
+pub mod leavings;
 pub mod ledger;
 pub mod load;
 pub mod log;

@@ -25,7 +25,7 @@ impl Action for Finalize {
 /// Switches back what was switched for the job. To be called while its board has power, which what is switched back
 /// may need.
 pub async fn undo(context: &mut Context) {
-    let undo = std::mem::take(&mut context.undo);
+    let undo = std::mem::take(&mut context.leavings.undo);
     undo::all(&undo, &Asking::of(context)).await;
 }
 
@@ -33,15 +33,15 @@ pub async fn undo(context: &mut Context) {
 /// hangs must not keep it on.
 pub async fn tidy(context: &mut Context) {
     // A client that was hung up on leaves its container behind.
-    context.helpers.clear();
-    let containers = std::mem::take(&mut context.containers);
-    let rented = context.rented.clone();
+    context.leavings.helpers.clear();
+    let containers = std::mem::take(&mut context.leavings.containers);
+    let rented = context.leavings.rented.clone();
     tokio::join!(
         host::remove_containers(&containers, &context.settings, &context.log),
         avh::give_back(rented, &context.log)
     );
-    context.rented.clear();
-    for folder in std::mem::take(&mut context.folders) {
+    context.leavings.rented.clear();
+    for folder in std::mem::take(&mut context.leavings.folders) {
         let shown = folder.display().to_string();
         let removed = tokio::task::spawn_blocking(move || std::fs::remove_dir_all(folder)).await;
         match removed {

@@ -110,7 +110,7 @@ impl Action for UserCommand {
                 self.meaning(&context.device).map_err(Error::Configuration)?;
             // Whatever becomes of it: what it has half done is undone, too. The last is run first.
             for line in undo.into_iter().rev() {
-                context.undo_by(Undo::Command(line)).await;
+                context.leavings.undo_by(Undo::Command(line)).await;
             }
             power::run(&commands, context).await
         })

@@ -76,7 +76,7 @@ impl Action for CallAvh {
             let package = context.shared().avh.clone().ok_or_else(missing)?;
             // What a try before this one has left.
             for name in context.shared().avh_rented.clone() {
-                context.give_back(&name).await;
+                context.leavings.give_back(&name, &context.log).await;
             }
             // What is still there is tried again at the job's end.
             context.shared().avh_rented.clear();
@@ -108,12 +108,12 @@ impl CallAvh {
     ) -> Result<Secret, Error> {
         let AvhPackage { model, project, version, file, .. } = package;
         let name = rented.name.clone();
-        context.rent(&rented).await;
+        context.leavings.rent(&rented).await;
         context.log.info(format!("uploading {} as {name}", file.display()));
         let image = patiently(MAKING, || avh.upload(&name, project, file)).await?;
         context.log.info(format!("the image is {image}"));
         rented.image = Some(image.clone());
-        context.rent(&rented).await;
+        context.leavings.rent(&rented).await;
         let arguments = &self.boot.bootargs;
         let options = BootOptions {
             normal: arguments.get("normal").map(String::as_str),
@@ -134,7 +134,7 @@ impl CallAvh {
         context.log.info(format!("the instance is {instance}"));
         context.fact("instance", &instance);
         rented.instance = Some(instance.clone());
-        context.rent(&rented).await;
+        context.leavings.rent(&rented).await;
         until_on(avh, &instance, &context.log).await?;
         console(avh, model, &instance).await
     }

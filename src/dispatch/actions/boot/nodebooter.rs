@@ -126,7 +126,7 @@ impl Action for RunNodebooter {
                     &context.log,
                 )
                 .await;
-                context.containers.retain(|container| *container != before);
+                context.leavings.containers.retain(|container| *container != before);
             }
             let home = context.device.nodebooter.home.clone();
             let failed = |error: std::io::Error| {
@@ -148,7 +148,7 @@ impl Action for RunNodebooter {
             // A try before this that was cut off may have left it, which docker does not take.
             let removal = removal_by(&number_file);
             host::run(&removal, context).await?;
-            context.undo_by(Undo::Program(removal)).await;
+            context.leavings.undo_by(Undo::Program(removal)).await;
             words.push(format!("--cidfile={}", number_file.display()));
             words.push(format!("--name={NAME}"));
             let own = VOLUMES.iter().map(|(folder, to)| (home.join(folder), *to));

@@ -196,7 +196,7 @@ impl Uuu {
         for back in uuu.bcu_cleanup.iter().rev().map(String::as_str).chain(["deinit"]) {
             let words = line(shlex::split(back).unwrap_or_default());
             let words = host::words_in(container.as_ref(), words, context);
-            context.undo_by(Undo::Program(words)).await;
+            context.leavings.undo_by(Undo::Program(words)).await;
         }
         self.run_in(line(rest), context).await.map(drop)
     }

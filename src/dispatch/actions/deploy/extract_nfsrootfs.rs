@@ -70,7 +70,7 @@ impl Action for ExtractNfsRootfs {
             let missing = || Error::Configuration("--nfs-dir DIR is missing".into());
             let own = context.nfs_folder().ok_or_else(missing)?;
             // Programs in it take on their owner's rights.
-            let own = context.make_folder(own, 0o700).await?;
+            let own = context.leavings.make_folder(own, 0o700).await?;
             let folder = make(&own).map_err(|error| {
                 Error::Infrastructure(format!("{} (see --nfs-dir): {error}", own.display()))
             })?;

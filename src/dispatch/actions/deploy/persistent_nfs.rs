@@ -59,7 +59,7 @@ impl Action for PersistentNfs {
                 let outside = || Error::Configuration(format!("{lava_dir} leads out of {path}"));
                 let own = tree::inside(&root, &lava_dir).ok_or_else(outside)?;
                 // What the job adds to a root that stays goes with the job.
-                context.make_folder(own, 0o755).await?;
+                context.leavings.make_folder(own, 0o755).await?;
                 context.shared().nfs_root = Some(root);
             }
             Ok(())

@@ -47,7 +47,7 @@ impl Action for UsbGadget {
             if let Err(error) = host::run(&flash.usbg_disable, context).await {
                 context.log.debug(error.to_string());
             }
-            context.undo_by(Undo::Program(flash.usbg_disable)).await;
+            context.leavings.undo_by(Undo::Program(flash.usbg_disable)).await;
             let image = image.display().to_string();
             let words: Vec<String> =
                 flash.usbg_enable.iter().map(|word| word.replace(PLACEHOLDER, &image)).collect();

@@ -124,7 +124,7 @@ impl Action for DockerTestShell {
             let done = self.tests(context).await;
             context.leave_container();
             if host::run(&container.removal(), context).await.is_ok() {
-                context.containers.retain(|other| *other != container);
+                context.leavings.containers.retain(|other| *other != container);
             }
             done
         })

@@ -105,7 +105,7 @@ impl Action for Start {
             let words = |rest: &[&str]| -> Vec<String> {
                 base.iter().cloned().chain(rest.iter().map(|word| (*word).to_owned())).collect()
             };
-            context.undo_by(Undo::Program(words(&["down"]))).await;
+            context.leavings.undo_by(Undo::Program(words(&["down"]))).await;
             let mut up = words(&["up", "--detach"]);
             up.extend(only.clone());
             host::run(&up, context).await.map(drop)
@@ -160,13 +160,13 @@ pub(in crate::dispatch::actions) async fn stop_services(
         }
         _ => None,
     };
-    let services: Vec<_> = context.undo.iter().filter_map(service).rev().collect();
+    let services: Vec<_> = context.leavings.undo.iter().filter_map(service).rev().collect();
     let mut failed = None;
     for service in services {
         // For as long as the action has: services may be slow to end.
         let done = host::run(&service, context).await;
         match done {
-            Ok(_) => context.undo.retain(|undo| *undo != Undo::Program(service.clone())),
+            Ok(_) => context.leavings.undo.retain(|undo| *undo != Undo::Program(service.clone())),
             Err(error) => {
                 context.log.error(error.to_string());
                 failed = failed.or(Some(error));
