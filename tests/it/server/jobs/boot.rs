@@ -85,7 +85,9 @@ fn a_qemu_that_was_booted_is_kept_until_its_lease_ends() {
         assert_eq!(code, 0, "{err}");
     }
     let id = lease(&farm, "alice", "qemu01");
-    let asked = json!({"image": "linux", "ramdisk": "rootfs", "append": "console=ttyAMA0", "login": "root", "user": "alice"});
+    // An image may be anywhere.
+    let ramdisk = format!("{}/images/rootfs/content", server.url());
+    let asked = json!({"image": "linux", "ramdisk": ramdisk, "append": "console=ttyAMA0", "login": "root", "user": "alice"});
     let begun = server.ask("POST", "/boards/qemu01/boot", &asked);
     assert_eq!(begun.status, 200, "{}", begun.text());
     assert_eq!(text(&begun.json()["boot"]), "queued");
