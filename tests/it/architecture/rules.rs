@@ -29,7 +29,7 @@ const OWNERS: &[(&str, &[&str])] = &[
     ("ratatui", &["front/tui"]),
     ("regex", &["dispatch", "wire/expect.rs", "wire/pattern"]),
     ("regex_syntax", &["wire/pattern"]),
-    ("reqwest", &["image", "outlet/http"]),
+    ("reqwest", &["client/service.rs", "image", "outlet/http"]),
     ("rumqttc", &["outlet/mqtt"]),
     ("russh", &["front/ssh"]),
     ("sd_notify", &["daemon"]),
