@@ -338,7 +338,8 @@ impl Context {
     }
 
     /// The running action's connection is this one from now on, and may be others' as well.
-    pub fn connect_to(&mut self, target: &str, session: Session) {
+    pub fn connect_to(&mut self, target: &str, mut session: Session) {
+        session.set_silences(self.device.silences);
         self.consoles.put(&self.now.line, target, session);
     }
 
