@@ -307,11 +307,13 @@ impl Context {
             let Some(session) = self.consoles.other_mut(&namespace, &self.now.line) else {
                 continue;
             };
+            session.set_beside(true);
             // A console that breaks now is told to who needs it.
             if let Err(error) = session.drain(FEEDBACK[0], FEEDBACK[1]).await {
                 self.log.debug(error.to_string());
             }
             session.flush();
+            session.set_beside(false);
         }
     }
 

@@ -2,7 +2,8 @@
 //!
 //! `{"dt":"2026-…","lvl":"target","msg":"Starting kernel …","time":"2026-…","offset":4711}`. `dt` and
 //! `lvl` and `msg` are LAVA's. A line of the console also has its own time and the offset of its
-//! first byte in the console's stream, where the connection has offsets. Beside it is an [`index`].
+//! first byte in the console's stream, where the connection has offsets; `ns` says whose console it is, where
+//! it is not that of the namespace `common`. Beside it is an [`index`].
 
 mod files;
 
@@ -59,7 +60,7 @@ struct Line<'a, M> {
     time: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     offset: Option<u64>,
-    /// Whose feedback it is.
+    /// The namespace, or the name, of the console that it is from.
     #[serde(skip_serializing_if = "Option::is_none")]
     ns: Option<&'a str>,
 }
@@ -279,6 +280,10 @@ impl std::fmt::Debug for Inner {
 /// there.
 #[derive(Debug, Default)]
 pub struct Lines {
+    /// Of the console, if that is not the only one of most jobs.
+    namespace: Option<String>,
+    /// Another console's action listens: what is said is beside the point.
+    beside: bool,
     partial: Vec<u8>,
     /// The place of the first byte of `partial`.
     place: Option<Place>,
@@ -293,10 +298,23 @@ pub struct Lines {
     time: (u64, String),
 }
 
+/// The namespace of jobs that name none.
+const ONLY: &str = "common";
+
 /// Of so many lines it is known where they are in the log: more than come in one piece.
 const LOGGED: usize = 16 * 1024;
 
 impl Lines {
+    /// Says whose console it is.
+    pub fn of(&mut self, namespace: &str) {
+        self.namespace = (namespace != ONLY).then(|| namespace.to_owned());
+    }
+
+    /// What is said from now on is a test's feedback, in LAVA's word, or no longer.
+    pub fn set_beside(&mut self, beside: bool) {
+        self.beside = beside;
+    }
+
     pub fn push(&mut self, place: Place, bytes: &[u8], log: &Log) {
         self.is_now();
         let mut at = 0;
@@ -356,11 +374,11 @@ impl Lines {
         remember(&mut self.time, place.time_us);
         self.batch.add(&Line {
             dt: &self.now.1,
-            lvl: Level::Target,
+            lvl: if self.beside { Level::Feedback } else { Level::Target },
             msg: text,
             time: Some(&self.time.1),
             offset: place.offset,
-            ns: None,
+            ns: self.namespace.as_deref(),
         });
         self.partial.clear();
         Some(())

@@ -107,6 +107,21 @@ impl Session {
         }
     }
 
+    /// How long the board may be silent where that tells of a dead one.
+    pub fn set_silences(&mut self, silences: Silences) {
+        self.silences = silences;
+    }
+
+    /// Says in whose namespace it is, for the log.
+    pub fn set_namespace(&mut self, namespace: &str) {
+        self.lines.of(namespace);
+    }
+
+    /// See [`Lines::set_beside`].
+    pub fn set_beside(&mut self, beside: bool) {
+        self.lines.set_beside(beside);
+    }
+
     /// What is known of the board, from all that it has said.
     pub fn watch(&mut self) -> &mut Watch {
         &mut self.watch
