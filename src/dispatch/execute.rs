@@ -92,7 +92,7 @@ pub async fn execute_as(
     let (job, device) = (loaded.job.clone(), loaded.device.clone());
     let mut context = Context::new(job, device, Arc::new(settings), log, progress);
     context.member = member;
-    match Guard::start(&context.settings, &context.device).await {
+    match Guard::start(&context.settings, &context.device, secrets).await {
         Ok(guard) => context.leavings.guard = Some(guard),
         Err(why) => context.log.warning(format!(
             "nobody switches the board off should this program be killed: its guard cannot be started: {why}"

@@ -18,6 +18,7 @@ use std::time::Duration;
 use serde::Serialize;
 
 use self::files::{Files, MAX_WAITING};
+use super::error::Error;
 use super::expect::Place;
 use super::index;
 use super::masked::Masks;
@@ -107,14 +108,19 @@ impl Log {
     ///
     /// # Errors
     /// [`Kind::Infra`] when it cannot be opened.
-    pub fn append(path: &Path, progress: Arc<dyn Progress>) -> Result<Self, Failure> {
+    pub fn append(
+        path: &Path,
+        secrets: &[String],
+        progress: Arc<dyn Progress>,
+    ) -> Result<Self, Failure> {
         let log = File::options().append(true).create(true).open(path).map_err(|error| {
             Failure::new(Kind::Infra, format!("cannot open {}: {error}", path.display()))
         })?;
         let (waiting, lost) = (Vec::new(), 0);
         let files = Mutex::new(Files { log, waiting, lost, index: None });
         let lines = AtomicU64::new(0);
-        let (masks, waiting) = (Masks::default(), Mutex::default());
+        let masks = Masks::new(secrets.iter().map(String::as_str));
+        let waiting = Mutex::default();
         Ok(Self(Arc::new(Inner { files, lines, masks, progress, waiting })))
     }
 
@@ -178,6 +184,11 @@ impl Log {
         for text in texts.chain(extra.values_mut()).chain([case]) {
             *text = self.masked(text).into_owned();
         }
+    }
+
+    /// The same error without the secrets: it is told in more places than the log.
+    pub fn masked_error(&self, error: Error) -> Error {
+        error.with_texts(|text| self.masked(text).into_owned())
     }
 
     /// How many lines the log has: the number of the next one, from 0.
