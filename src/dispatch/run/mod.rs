@@ -275,7 +275,6 @@ async fn tries(
                 context.log.warning(format!(
                     "{name}: try {attempt} of {of} failed, trying again: {error}"
                 ));
-                step.action.cleanup(at(step, context, limit.at));
                 context.forget_lost_console();
                 failed = step.repeat.then_some(error).or(failed);
                 tokio::time::sleep(pause).await;
