@@ -228,6 +228,33 @@ fn signals_that_a_script_prints_itself_count_between_those_of_the_helpers() {
 }
 
 #[test]
+fn a_definition_that_asks_git_for_its_history_has_all_of_it() {
+    let lab = TestLab::new();
+    host_board(&lab);
+    lab.write(
+        "repo/t.yaml",
+        "metadata: {format: Lava-Test Test Definition 1.0, name: t}\n\
+         run: {steps: ['lava-test-case commits-$(git rev-list --count HEAD) --result pass']}\n",
+    );
+    let who = ["-c", "user.name=t", "-c", "user.email=t@example.com"];
+    let commit = [&["git"][..], &who, &["commit", "-q", "--allow-empty", "-m", "x"]].concat();
+    for words in [&["git", "init", "-q"][..], &["git", "add", "."], &commit, &commit] {
+        made(&lab, "repo", words);
+    }
+    let job = format!(
+        "device_type: docker\n{HEAD}{}- test:
+    definitions:
+    - {{name: t, from: git, repository: 'file://{}', path: t.yaml}}
+",
+        blocks(""),
+        lab.path("repo").display(),
+    );
+    complete(&lab, &job, &device("docker01"));
+    let results = super::dialogue::noted(&lab, "out/results.yaml");
+    assert!(results.contains("case: commits-2\n"), "{results}");
+}
+
+#[test]
 fn a_test_that_raises_ends_the_job() {
     let lab = TestLab::new();
     host_board(&lab);

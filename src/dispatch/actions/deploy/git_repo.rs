@@ -84,7 +84,9 @@ impl GitRepo {
                 shallow: shallow.unwrap_or(true) && revision.is_none(),
             };
             clone(&repository, wanted, &to, &files).await.map_err(Error::Infrastructure)?;
-            if wanted.shallow && shallow.is_none() && history != Some(false) && asks(&to, &path) {
+            let may_deepen = shallow.is_none() && history != Some(false);
+            // A repository of this host comes whole, and so does one with a single commit.
+            if may_deepen && to.join(".git/shallow").exists() && asks(&to, &path) {
                 let words = ["fetch", "--quiet", "--unshallow", "--tags"];
                 git(&words, Some(&to), is_local(&repository), &files)
                     .await
