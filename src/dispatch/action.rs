@@ -71,9 +71,6 @@ pub trait Action: Send + Sync {
     fn finish<'a>(&'a self, _context: &'a mut Context) -> Running<'a> {
         Box::pin(async { Ok(()) })
     }
-
-    /// Undoes what a failed try has done, before the next one.
-    fn cleanup(&self, _context: &mut Context) {}
 }
 
 /// What a pipeline is built from: the job, the device, and the block whose actions are made.

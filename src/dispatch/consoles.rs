@@ -55,7 +55,8 @@ impl Consoles {
         there
     }
 
-    pub(super) fn put(&mut self, namespace: &str, target: &str, session: Session) {
+    pub(super) fn put(&mut self, namespace: &str, target: &str, mut session: Session) {
+        session.set_namespace(namespace);
         self.sessions.insert(target.to_owned(), session);
         self.lines.insert(namespace.to_owned(), target.to_owned());
         self.last = Some(target.to_owned());

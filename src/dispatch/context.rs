@@ -307,11 +307,13 @@ impl Context {
             let Some(session) = self.consoles.other_mut(&namespace, &self.now.line) else {
                 continue;
             };
+            session.set_beside(true);
             // A console that breaks now is told to who needs it.
             if let Err(error) = session.drain(FEEDBACK[0], FEEDBACK[1]).await {
                 self.log.debug(error.to_string());
             }
             session.flush();
+            session.set_beside(false);
         }
     }
 
@@ -338,7 +340,8 @@ impl Context {
     }
 
     /// The running action's connection is this one from now on, and may be others' as well.
-    pub fn connect_to(&mut self, target: &str, session: Session) {
+    pub fn connect_to(&mut self, target: &str, mut session: Session) {
+        session.set_silences(self.device.silences);
         self.consoles.put(&self.now.line, target, session);
     }
 

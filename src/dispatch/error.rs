@@ -90,6 +90,28 @@ impl Error {
         }
     }
 
+    /// The same error with other texts: `change` gets each that a board, a program or a job file has a part in.
+    #[must_use]
+    pub fn with_texts(mut self, change: impl Fn(&str) -> String) -> Self {
+        match &mut self {
+            Self::Infrastructure(text)
+            | Self::Job(text)
+            | Self::Dead(text)
+            | Self::Test(text)
+            | Self::Configuration(text)
+            | Self::Group(text)
+            | Self::MultinodeTimeout(text)
+            | Self::Bug(text) => *text = change(text),
+            Self::Timeout(over) => {
+                for text in [&mut over.waited_for, &mut over.seen].into_iter().flatten() {
+                    *text = change(text);
+                }
+            }
+            Self::Cancelled => {}
+        }
+        self
+    }
+
     pub fn is_worth_a_retry(&self) -> bool {
         !matches!(
             self,

@@ -1,6 +1,6 @@
 //! Running a loaded job from its first action to the files that tell of it.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use tokio_util::sync::CancellationToken;
@@ -86,13 +86,13 @@ pub async fn execute_as(
     let secrets: Vec<String> = secrets.values().chain(passes).cloned().collect();
     let log = Log::create(&output.join(LOG), &secrets, progress.clone())?;
     if let Some(tftp) = &tftp {
-        log.info(format!("files are served by TFTP at {}", tftp.address()));
+        log.info(format!("files are served by TFTP at {}", tftp.server.address()));
     }
     tell_of_limits(&log);
     let (job, device) = (loaded.job.clone(), loaded.device.clone());
     let mut context = Context::new(job, device, Arc::new(settings), log, progress);
     context.member = member;
-    match Guard::start(&context.settings, &context.device).await {
+    match Guard::start(&context.settings, &context.device, secrets).await {
         Ok(guard) => context.leavings.guard = Some(guard),
         Err(why) => context.log.warning(format!(
             "nobody switches the board off should this program be killed: its guard cannot be started: {why}"
@@ -148,19 +148,37 @@ fn tell_of_limits(log: &Log) {
     }
 }
 
+/// Our own TFTP server. The folder that was made for it goes with it, once it is empty.
+#[derive(Debug)]
+pub struct TftpServer {
+    server: tftp::Server,
+    made: Option<PathBuf>,
+}
+
+impl Drop for TftpServer {
+    fn drop(&mut self) {
+        if let Some(made) = &self.made {
+            // What a job could not remove, or somebody has put there, stays.
+            let _ = std::fs::remove_dir(made);
+        }
+    }
+}
+
 /// Our own TFTP server, where one is wanted; its folder is made.
 ///
 /// # Errors
 /// When it cannot be had at its address.
-pub async fn serve_tftp(settings: &Settings) -> Result<Option<tftp::Server>, Failure> {
+pub async fn serve_tftp(settings: &Settings) -> Result<Option<TftpServer>, Failure> {
     let Some(address) = settings.tftp_listen else { return Ok(None) };
     let failed = |error: std::io::Error| {
         Failure::new(Kind::Infra, format!("no TFTP server at {address}: {error}"))
             .hint("a port from 1024 on needs no privilege")
     };
-    std::fs::create_dir_all(&settings.tftp_dir).map_err(failed)?;
-    let server = tftp::Server::start(address, settings.tftp_dir.clone()).await;
-    server.map(Some).map_err(failed)
+    let folder = settings.tftp_dir.clone();
+    let made = (!folder.exists()).then(|| folder.clone());
+    std::fs::create_dir_all(&folder).map_err(failed)?;
+    let server = tftp::Server::start(address, folder).await.map_err(failed)?;
+    Ok(Some(TftpServer { server, made }))
 }
 
 fn write_results(path: &Path, results: &[CaseResult]) -> Result<(), Failure> {
@@ -169,4 +187,25 @@ fn write_results(path: &Path, results: &[CaseResult]) -> Result<(), Failure> {
     };
     let text = crate::yaml::to_string(&results).map_err(failed)?;
     std::fs::write(path, text).map_err(|error| failed(error.to_string()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_folder_that_was_made_for_the_tftp_server_goes_with_it_when_it_is_empty() {
+        let dir = tempfile::tempdir().unwrap();
+        let tftp_dir = dir.path().join("out/tftp");
+        let tftp_listen = Some("127.0.0.1:0".parse().unwrap());
+        let settings = Settings { tftp_dir: tftp_dir.clone(), tftp_listen, ..Settings::default() };
+        let server = serve_tftp(&settings).await.unwrap();
+        assert!(tftp_dir.is_dir());
+        drop(server);
+        assert!(!tftp_dir.exists());
+        let server = serve_tftp(&settings).await.unwrap();
+        std::fs::write(tftp_dir.join("mine"), "").unwrap();
+        drop(server);
+        assert!(tftp_dir.join("mine").exists());
+    }
 }

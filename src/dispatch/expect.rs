@@ -14,7 +14,8 @@ use super::python;
 
 /// The longest match in bytes that is surely found when it comes in pieces.
 pub const MAX_MATCH: usize = 4096;
-/// The most bytes that are kept without a match; older ones are let go after they were searched.
+/// The most bytes that are kept without a match; of more the older ones are let go. Who waits for something has
+/// searched them by then, since that is done with each piece.
 pub const MAX_HELD: usize = 1024 * 1024;
 /// Where a pattern is too much work for all that is held, it is looked for in so many bytes at the end.
 const TAIL: usize = 256;
@@ -204,7 +205,6 @@ impl Window {
         self.pieces.push_back((self.held.len(), place));
         self.held.extend_from_slice(bytes);
         if self.held.len() > MAX_HELD {
-            // Nobody may be looking for anything.
             self.consume(self.held.len() - MAX_HELD / 2);
         }
     }

@@ -57,7 +57,7 @@ const ROUNDS: u32 = 20;
 const ROUND: Duration = Duration::from_millis(50);
 
 /// What there is to clean up.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Serialize, Deserialize)]
 struct Will {
     job_id: String,
     output: PathBuf,
@@ -66,12 +66,14 @@ struct Will {
     power_off: Vec<String>,
     mark: Option<String>,
     cgroup: Option<PathBuf>,
+    /// What is never logged.
+    secrets: Vec<String>,
     /// What tells when the server of the job was heard of last.
     contact: Option<PathBuf>,
 }
 
 /// A line of what the guard is told.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 enum Word {
     Will(Box<Will>),
@@ -94,7 +96,11 @@ impl Guard {
     ///
     /// # Errors
     /// Why there is none. Then a killed job leaves its board as it is.
-    pub(super) async fn start(settings: &Settings, device: &Device) -> Result<Self, String> {
+    pub(super) async fn start(
+        settings: &Settings,
+        device: &Device,
+        secrets: Vec<String>,
+    ) -> Result<Self, String> {
         let program = program().ok_or_else(|| format!("there is no {PROGRAM}"))?;
         let shown = program.display().to_string();
         let mut command = Command::new(program);
@@ -116,6 +122,7 @@ impl Guard {
             power_off: device.commands.power_off.clone(),
             mark: own_mark(),
             cgroup: own_cgroup().map(|cgroup| cgroup.folder().to_owned()),
+            secrets,
             contact: settings.contact.clone(),
         };
         guard.tell(&Word::Will(Box::new(will))).await;
@@ -271,8 +278,8 @@ async fn execute_will(
     rented: Vec<Rented>,
 ) -> Result<(), Failure> {
     // A full disk or a folder that is gone keeps no board on.
-    let log = Log::append(&will.output.join(execute::LOG), Arc::new(Silent));
-    let log = log.or_else(|_| Log::append(Path::new("/dev/null"), Arc::new(Silent)))?;
+    let open = |path: &Path| Log::append(path, &will.secrets, Arc::new(Silent));
+    let log = open(&will.output.join(execute::LOG)).or_else(|_| open(Path::new("/dev/null")))?;
     log.error(
         "the job's dispatcher was killed: what it has started is ended, and the board switched off",
     );

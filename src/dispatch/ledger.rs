@@ -4,8 +4,12 @@
 //! have `sha256sum` numbers its signals and vouches for each with a checksum. One that did not come
 //! whole holds back those after it: they may belong to what it began. At the end it is asked for
 //! again. From a board that vouches for nothing, signals count as they come.
+//!
+//! Tests print signals of their own, too, past the helpers: nobody vouches for them. Such a one counts
+//! in its place once it is known to be none of the numbered ones, whose second line may be what is
+//! missing. Each number that has to be said again accounts for one of them, if one came in its place.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 
 use super::signals;
 
@@ -24,6 +28,17 @@ pub struct Heard<T> {
     pub with: T,
 }
 
+/// A signal that nobody vouched for: the test's own, or a numbered one whose other line did not come.
+#[derive(Debug)]
+struct Loose<T> {
+    signal: Heard<T>,
+    /// The numbers between which it came; the second when it is known.
+    after: u64,
+    until: Option<u64>,
+    /// The number of a line that came after it, and does not vouch for it.
+    doubted: Option<u64>,
+}
+
 /// The account of one run of a test shell.
 #[derive(Debug)]
 pub struct Ledger<T> {
@@ -33,6 +48,12 @@ pub struct Ledger<T> {
     next: u64,
     /// Heard, and not vouched for yet.
     pending: Option<Heard<T>>,
+    /// Those that nobody vouched for, as they came.
+    loose: VecDeque<Loose<T>>,
+    /// The highest number that was vouched for.
+    last: u64,
+    /// The board has ended, and says again what it is asked for.
+    asking: bool,
     /// The last one that counted before the board was known to number them.
     unnumbered: Option<String>,
     held: BTreeMap<u64, Heard<T>>,
@@ -53,6 +74,9 @@ impl<T> Default for Ledger<T> {
             numbered: false,
             next: 1,
             pending: None,
+            loose: VecDeque::new(),
+            last: 0,
+            asking: false,
             unnumbered: None,
             held: BTreeMap::new(),
             known: BTreeMap::new(),
@@ -65,37 +89,42 @@ impl<T> Default for Ledger<T> {
 }
 
 impl<T> Ledger<T> {
-    /// A signal was heard. Gives it back when it counts at once.
-    pub fn heard(&mut self, signal: Heard<T>) -> Option<Heard<T>> {
+    /// A signal was heard. Gives those that count now.
+    pub fn heard(&mut self, signal: Heard<T>) -> Vec<Heard<T>> {
         if !self.numbered {
             self.unnumbered = Some(signal.text.clone());
-            return Some(signal);
+            return vec![signal];
         }
-        // The line that vouched for the last one did not come: it will be asked for.
-        self.damaged += u64::from(self.pending.is_some());
-        self.pending = Some(signal);
-        None
+        if let Some(before) = self.pending.replace(signal) {
+            self.loosen(before, None);
+        }
+        if self.loose.len() >= MAX_HELD { self.give_up() } else { Vec::new() }
     }
 
-    /// The board vouches for its signal `number`; 0 is one that it could not keep. Gives those that count
-    /// now, in their order.
-    pub fn vouched(&mut self, number: u64, sum: &str) -> Vec<Heard<T>> {
+    /// The board vouches for its signal `number`; 0 is one that it could not keep. `at_once` says that
+    /// nothing came between the two. Gives those that count now, in their order.
+    pub fn vouched(&mut self, number: u64, sum: &str, at_once: bool) -> Vec<Heard<T>> {
         self.numbered = true;
         self.total = self.total.filter(|total| *total >= number);
         if let Some(text) = self.unnumbered.take()
             && signals::check(number, &text) == sum
         {
             self.next = self.next.max(number + 1);
+            self.last = self.last.max(number);
             return Vec::new();
         }
         let Some(signal) = self.pending.take() else { return Vec::new() };
         if signals::check(number, &signal.text) != sum {
             self.damaged += 1;
+            // The two lines of a signal are one write, so what stands right before is the damaged one.
+            if !at_once && number > 0 {
+                self.loosen(signal, Some(number));
+            }
             return Vec::new();
         }
         if number == 0 {
             // A board whose disk is full: it will not say this again.
-            return vec![signal];
+            return self.after_loose(signal);
         }
         if number > self.next + MAX_HELD as u64 {
             return Vec::new();
@@ -104,7 +133,7 @@ impl<T> Ledger<T> {
             // A board that can not write gives each signal the same number.
             let other = before != sum;
             self.renumbered += u64::from(other);
-            return if other { vec![signal] } else { Vec::new() };
+            return if other { self.after_loose(signal) } else { Vec::new() };
         }
         if number < self.next {
             return Vec::new();
@@ -113,10 +142,23 @@ impl<T> Ledger<T> {
         if self.known.len() > MAX_HELD {
             self.known.pop_first();
         }
+        if self.asking {
+            self.account_for(number, &signal.text);
+        } else {
+            self.bound(number);
+        }
         // The end of the job is not held back by what is missing before it.
         let ends_all = signal.name == signals::RAISE;
         self.held.insert(number, signal);
         if ends_all || self.held.len() >= MAX_HELD { self.give_up() } else { self.counting() }
+    }
+
+    /// The board has ended: what comes from now on is what it is asked for.
+    pub fn asks_again(&mut self) {
+        if let Some(signal) = self.pending.take() {
+            self.loosen(signal, None);
+        }
+        self.asking = true;
     }
 
     /// The board says how many signals it has given: none when it begins, all of them at its end. Tells
@@ -165,124 +207,109 @@ impl<T> Ledger<T> {
             self.lost += span.saturating_sub(self.held.len() as u64);
             self.next = self.next.max(last + 1);
         }
-        std::mem::take(&mut self.held).into_values().collect()
+        if let Some(signal) = self.pending.take() {
+            self.loosen(signal, None);
+        }
+        let mut loose = std::mem::take(&mut self.loose).into_iter().peekable();
+        let mut counting = Vec::new();
+        let mut until = |number: u64, counting: &mut Vec<Heard<T>>| {
+            while let Some(next) = loose.next_if(|loose| loose.after < number) {
+                // What is known to have come damaged does not count.
+                counting.extend(next.doubted.is_none().then_some(next.signal));
+            }
+        };
+        for (number, signal) in std::mem::take(&mut self.held) {
+            until(number, &mut counting);
+            counting.push(signal);
+        }
+        until(u64::MAX, &mut counting);
+        counting
+    }
+
+    /// Those of the test's own that have come by now, and this one behind them: the board will say none
+    /// of them again.
+    fn after_loose(&mut self, signal: Heard<T>) -> Vec<Heard<T>> {
+        let (next, all) = (self.next, std::mem::take(&mut self.loose));
+        let (now, later): (VecDeque<_>, VecDeque<_>) =
+            all.into_iter().partition(|loose| loose.after < next && loose.doubted.is_none());
+        self.loose = later;
+        now.into_iter().map(|loose| loose.signal).chain([signal]).collect()
+    }
+
+    /// Keeps a signal that nobody has vouched for.
+    fn loosen(&mut self, signal: Heard<T>, doubted: Option<u64>) {
+        if self.asking {
+            self.damaged += 1;
+        } else {
+            self.loose.push_back(Loose { signal, after: self.last, until: None, doubted });
+        }
+    }
+
+    /// Whoever came before `number` and was not vouched for has its place before it.
+    fn bound(&mut self, number: u64) {
+        for loose in self.loose.iter_mut().rev().take_while(|loose| loose.until.is_none()) {
+            if loose.after < number {
+                loose.until = Some(number);
+                // One of the numbers between may be its own.
+                self.damaged += u64::from(loose.doubted.is_none() && loose.after + 1 < number);
+            }
+        }
+        self.last = self.last.max(number);
+    }
+
+    /// A signal was said again. What came of it at first does not count.
+    fn account_for(&mut self, number: u64, text: &str) {
+        let near = |loose: &Loose<T>| {
+            loose.after < number && loose.until.is_none_or(|until| number < until)
+        };
+        let likeness = |loose: &Loose<T>| {
+            let exact = loose.signal.text == text;
+            (exact, loose.doubted == Some(number), alike(&loose.signal.text, text))
+        };
+        let places = self.loose.iter().enumerate().filter(|(_, loose)| near(loose));
+        let most = places.max_by_key(|(_, loose)| likeness(loose)).map(|(place, _)| place);
+        if let Some(place) = most {
+            self.loose.remove(place);
+        }
     }
 
     fn counting(&mut self) -> Vec<Heard<T>> {
         let mut counting = Vec::new();
-        while let Some(signal) = self.held.remove(&self.next) {
+        loop {
+            let next = self.next;
+            let ends_run =
+                self.held.get(&next).is_some_and(|signal| signal.name == signals::END_RUN);
+            // What a run has printed belongs to it, also when its end came late.
+            let all = ends_run && !self.is_missing_behind(next);
+            let settled = |loose: &Loose<T>| match loose.until {
+                Some(until) if until <= next => true,
+                _ => all && loose.after < next,
+            };
+            while let Some(loose) = self.loose.pop_front_if(|loose| settled(loose)) {
+                counting.push(loose.signal);
+            }
+            let Some(signal) = self.held.remove(&next) else { return counting };
             counting.push(signal);
             self.next += 1;
         }
-        counting
     }
+
+    /// Whether a number is not here that what came before `number` may be behind it.
+    fn is_missing_behind(&self, number: u64) -> bool {
+        let until = self.loose.iter().take_while(|loose| loose.after < number).last();
+        let known = until.and_then(|loose| loose.until).or(self.total.map(|total| total + 1));
+        known.is_none_or(|known| (number + 1..known).any(|number| !self.held.contains_key(&number)))
+    }
+}
+
+/// How many bytes two texts have in common at their beginnings and their ends.
+fn alike(one: &str, other: &str) -> usize {
+    let same =
+        |pairs: &mut dyn Iterator<Item = (u8, u8)>| pairs.take_while(|(a, b)| a == b).count();
+    let beginning = same(&mut one.bytes().zip(other.bytes()));
+    let end = same(&mut one.bytes().rev().zip(other.bytes().rev()));
+    (beginning + end).min(one.len()).min(other.len())
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use proptest::prelude::*;
-
-    fn heard(text: &str) -> Heard<()> {
-        let (name, arguments) = text[13..text.len() - 1].split_once(' ').unwrap();
-        let (name, arguments) = (name.to_owned(), arguments.to_owned());
-        Heard { text: text.to_owned(), name, arguments, with: () }
-    }
-
-    fn case(number: u64) -> String {
-        format!("<LAVA_SIGNAL_TESTCASE TEST_CASE_ID=c{number} RESULT=pass>")
-    }
-
-    fn vouch(ledger: &mut Ledger<()>, number: u64) -> Vec<String> {
-        let counting = ledger.vouched(number, &signals::check(number, &case(number)));
-        counting.into_iter().map(|signal| signal.text).collect()
-    }
-
-    #[test]
-    fn without_numbers_signals_count_as_they_come() {
-        let mut ledger = Ledger::default();
-        assert!(ledger.heard(heard(&case(1))).is_some());
-        assert_eq!(ledger.missing(), None);
-    }
-
-    #[test]
-    fn a_damaged_signal_holds_back_the_next_ones_until_it_is_said_again() {
-        let mut ledger = Ledger::default();
-        ledger.total(0, &signals::check(0, "TOTAL"));
-        ledger.heard(heard(&case(1).replace("pass", "pas")));
-        assert_eq!(vouch(&mut ledger, 1), [""; 0]);
-        ledger.heard(heard(&case(2)));
-        assert_eq!(vouch(&mut ledger, 2), [""; 0]);
-        assert_eq!((ledger.missing(), ledger.damaged()), (Some(vec![1]), 1));
-        ledger.total(3, &signals::check(3, "TOTAL"));
-        assert_eq!(ledger.missing(), Some(vec![1, 3]));
-        ledger.heard(heard(&case(1)));
-        assert_eq!(vouch(&mut ledger, 1), [case(1), case(2)]);
-        ledger.heard(heard(&case(3)));
-        assert_eq!(vouch(&mut ledger, 3), [case(3)]);
-        assert_eq!(ledger.missing(), None);
-    }
-
-    #[test]
-    fn a_board_that_cannot_write_loses_no_signal() {
-        let mut ledger = Ledger::default();
-        ledger.total(0, &signals::check(0, "TOTAL"));
-        let mut vouched = |number: u64, text: &str| {
-            ledger.heard(heard(text));
-            ledger.vouched(number, &signals::check(number, text)).len()
-        };
-        assert_eq!(vouched(1, &case(1)), 1);
-        // Said again it is the same, but another one with its number is another.
-        assert_eq!(vouched(1, &case(1)), 0);
-        assert_eq!(vouched(1, &case(2)), 1);
-        // What could not be kept has no number.
-        assert_eq!((vouched(0, &case(3)), vouched(0, &case(4))), (1, 1));
-        assert_eq!(ledger.renumbered(), 1);
-    }
-
-    #[test]
-    fn what_is_given_up_is_counted() {
-        let mut ledger = Ledger::default();
-        ledger.total(0, &signals::check(0, "TOTAL"));
-        ledger.heard(heard(&case(4)));
-        ledger.vouched(4, &signals::check(4, &case(4)));
-        assert_eq!((ledger.give_up().len(), ledger.lost()), (1, 3));
-    }
-
-    #[test]
-    fn the_end_of_the_job_is_not_held_back() {
-        let mut ledger = Ledger::default();
-        ledger.total(0, &signals::check(0, "TOTAL"));
-        let raise = "<LAVA_SIGNAL_TESTRAISE no more>";
-        ledger.heard(heard(raise));
-        assert_eq!(ledger.vouched(5, &signals::check(5, raise)).len(), 1);
-    }
-
-    proptest! {
-        #[test]
-        fn whatever_is_lost_each_signal_counts_once_and_in_order(
-            lost in proptest::collection::vec(0_u8..4, 1..60),
-        ) {
-            let total = lost.len() as u64;
-            let mut ledger = Ledger::default();
-            ledger.total(0, &signals::check(0, "TOTAL"));
-            let mut counted = Vec::new();
-            for (number, lost) in (1..).zip(&lost) {
-                if lost & 1 == 0 {
-                    ledger.heard(heard(&case(number)));
-                }
-                if lost & 2 == 0 {
-                    counted.extend(vouch(&mut ledger, number));
-                }
-            }
-            ledger.total(total, &signals::check(total, "TOTAL"));
-            while let Some(missing) = ledger.missing() {
-                for number in missing {
-                    ledger.heard(heard(&case(number)));
-                    counted.extend(vouch(&mut ledger, number));
-                }
-            }
-            prop_assert_eq!(counted, (1..=total).map(case).collect::<Vec<_>>());
-        }
-    }
-}
+mod tests;

@@ -2,7 +2,8 @@
 //!
 //! `{"dt":"2026-…","lvl":"target","msg":"Starting kernel …","time":"2026-…","offset":4711}`. `dt` and
 //! `lvl` and `msg` are LAVA's. A line of the console also has its own time and the offset of its
-//! first byte in the console's stream, where the connection has offsets. Beside it is an [`index`].
+//! first byte in the console's stream, where the connection has offsets; `ns` says whose console it is, where
+//! it is not that of the namespace `common`. Beside it is an [`index`].
 
 mod files;
 
@@ -17,6 +18,7 @@ use std::time::Duration;
 use serde::Serialize;
 
 use self::files::{Files, MAX_WAITING};
+use super::error::Error;
 use super::expect::Place;
 use super::index;
 use super::masked::Masks;
@@ -59,7 +61,7 @@ struct Line<'a, M> {
     time: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     offset: Option<u64>,
-    /// Whose feedback it is.
+    /// The namespace, or the name, of the console that it is from.
     #[serde(skip_serializing_if = "Option::is_none")]
     ns: Option<&'a str>,
 }
@@ -106,14 +108,19 @@ impl Log {
     ///
     /// # Errors
     /// [`Kind::Infra`] when it cannot be opened.
-    pub fn append(path: &Path, progress: Arc<dyn Progress>) -> Result<Self, Failure> {
+    pub fn append(
+        path: &Path,
+        secrets: &[String],
+        progress: Arc<dyn Progress>,
+    ) -> Result<Self, Failure> {
         let log = File::options().append(true).create(true).open(path).map_err(|error| {
             Failure::new(Kind::Infra, format!("cannot open {}: {error}", path.display()))
         })?;
         let (waiting, lost) = (Vec::new(), 0);
         let files = Mutex::new(Files { log, waiting, lost, index: None });
         let lines = AtomicU64::new(0);
-        let (masks, waiting) = (Masks::default(), Mutex::default());
+        let masks = Masks::new(secrets.iter().map(String::as_str));
+        let waiting = Mutex::default();
         Ok(Self(Arc::new(Inner { files, lines, masks, progress, waiting })))
     }
 
@@ -177,6 +184,11 @@ impl Log {
         for text in texts.chain(extra.values_mut()).chain([case]) {
             *text = self.masked(text).into_owned();
         }
+    }
+
+    /// The same error without the secrets: it is told in more places than the log.
+    pub fn masked_error(&self, error: Error) -> Error {
+        error.with_texts(|text| self.masked(text).into_owned())
     }
 
     /// How many lines the log has: the number of the next one, from 0.
@@ -279,6 +291,10 @@ impl std::fmt::Debug for Inner {
 /// there.
 #[derive(Debug, Default)]
 pub struct Lines {
+    /// Of the console, if that is not the only one of most jobs.
+    namespace: Option<String>,
+    /// Another console's action listens: what is said is beside the point.
+    beside: bool,
     partial: Vec<u8>,
     /// The place of the first byte of `partial`.
     place: Option<Place>,
@@ -293,10 +309,23 @@ pub struct Lines {
     time: (u64, String),
 }
 
+/// The namespace of jobs that name none.
+const ONLY: &str = "common";
+
 /// Of so many lines it is known where they are in the log: more than come in one piece.
 const LOGGED: usize = 16 * 1024;
 
 impl Lines {
+    /// Says whose console it is.
+    pub fn of(&mut self, namespace: &str) {
+        self.namespace = (namespace != ONLY).then(|| namespace.to_owned());
+    }
+
+    /// What is said from now on is a test's feedback, in LAVA's word, or no longer.
+    pub fn set_beside(&mut self, beside: bool) {
+        self.beside = beside;
+    }
+
     pub fn push(&mut self, place: Place, bytes: &[u8], log: &Log) {
         self.is_now();
         let mut at = 0;
@@ -356,11 +385,11 @@ impl Lines {
         remember(&mut self.time, place.time_us);
         self.batch.add(&Line {
             dt: &self.now.1,
-            lvl: Level::Target,
+            lvl: if self.beside { Level::Feedback } else { Level::Target },
             msg: text,
             time: Some(&self.time.1),
             offset: place.offset,
-            ns: None,
+            ns: self.namespace.as_deref(),
         });
         self.partial.clear();
         Some(())

@@ -97,7 +97,7 @@ impl Script {
             contact: self.contact.clone(),
             ..Settings::default()
         };
-        let guard = Guard::start(&settings, &Device::default()).await;
+        let guard = Guard::start(&settings, &Device::default(), secrets).await;
         let guard = guard.inspect_err(|why| log.warning(format!("it has no guard: {why}"))).ok();
         let (begun, limit) = (Instant::now(), Duration::from_secs(self.work.limit_s));
         let done = tokio::select! {

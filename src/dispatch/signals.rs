@@ -73,6 +73,8 @@ pub const PATTERNS: [&str; 6] = [
     r"<LAVA_MULTI_NODE (\d{1,9}) ([0-9a-f]{8}|-)> <LAVA_(DATA|SEND|SYNC|WAIT|WAIT_ALL) ([^<>]+)>",
 ];
 
+/// The signal with which a definition ends.
+pub const END_RUN: &str = "ENDRUN";
 /// The signal that ends the job.
 pub const RAISE: &str = "TESTRAISE";
 
@@ -97,7 +99,7 @@ pub fn parse(name: &str, arguments: &str) -> Result<Signal, String> {
     };
     Ok(match name {
         "STARTRUN" => run().map(|(run, uuid)| Signal::StartRun { run, uuid })?,
-        "ENDRUN" => run().map(|(run, uuid)| Signal::EndRun { run, uuid })?,
+        END_RUN => run().map(|(run, uuid)| Signal::EndRun { run, uuid })?,
         "STARTTC" => Signal::StartCase { case: first().ok_or_else(|| wrong("needs a case"))? },
         "ENDTC" => Signal::EndCase { case: first().ok_or_else(|| wrong("needs a case"))? },
         "TESTCASE" => Signal::Case(case(&words).map_err(|why| wrong(&why))?),

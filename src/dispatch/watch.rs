@@ -27,9 +27,12 @@ const ROUNDS: usize = 3;
 /// So many banners are kept; a boot has a handful.
 const BANNERS: usize = 32;
 
+/// A kernel that prints what is below this level, and it says its name above it (`KERN_INFO` is 6).
+const LOUD: u32 = 7;
+
 /// What a line has to have to be looked at more closely.
 static SIGNS: LazyLock<Option<BytesRegex>> = LazyLock::new(|| {
-    let signs = r"cut here \]|Unhandled fault|BUG|Oops|WARNING:|invalid opcode:|Kernel panic|Internal error: |Unable to handle kernel |---\[ end |Rebooting in |U-Boot |barebox 2|SeaBIOS \(version|BL[12]: v|OpenSBI v|coreboot-|UEFI firmware \(version|Linux version [0-9]|Restarting system| quiet";
+    let signs = r"cut here \]|Unhandled fault|BUG|Oops|WARNING:|invalid opcode:|Kernel panic|Internal error: |Unable to handle kernel |---\[ end |Rebooting in |U-Boot |barebox 2|SeaBIOS \(version|BL[12]: v|OpenSBI v|coreboot-|UEFI firmware \(version|Linux version [0-9]|Restarting system|quiet|loglevel=|console=|bootargs";
     BytesRegex::new(signs).ok()
 });
 /// The banners of boot loaders.
@@ -53,6 +56,18 @@ pub enum Stage {
     /// What the job watches or drives by itself runs, and may begin as often as it likes: only a kernel that
     /// has panicked for good is judged.
     Tested,
+}
+
+/// What is known of the arguments that the next kernel is given.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Arguments {
+    /// They were not seen, or not all of them.
+    #[default]
+    Unknown,
+    /// They were typed or printed, and have the kernel print what it does.
+    Loud,
+    /// They have it say little or nothing.
+    Quiet,
 }
 
 /// What a sign tells.
@@ -93,7 +108,7 @@ pub struct Watch {
     banners: Vec<String>,
     kernels: usize,
     restarts: usize,
-    quiet: bool,
+    arguments: Arguments,
     messages: Messages,
     alarm: Option<Alarm>,
     tail: VecDeque<String>,
@@ -111,7 +126,7 @@ impl Default for Watch {
             banners: Vec::new(),
             kernels: 0,
             restarts: 0,
-            quiet: false,
+            arguments: Arguments::Unknown,
             messages: Messages::default(),
             alarm: None,
             tail: VecDeque::new(),
@@ -242,7 +257,7 @@ impl Watch {
             alarm.is_over |= !system;
             alarm.began_again = true;
         }
-        self.quiet |= line.contains(" quiet") && line.contains('=');
+        self.typed(line);
     }
 
     /// Whether the line is a beginning that is none of a boot which goes on.
@@ -291,9 +306,28 @@ impl Watch {
         self.stage = stage;
         self.line.clear();
         self.banners.clear();
-        (self.begin, self.alarm, self.kernels, self.quiet) = (None, None, 0, false);
+        (self.begin, self.alarm, self.kernels) = (None, None, 0);
+        self.arguments = Arguments::Unknown;
         (self.reset, self.restarts) = (None, 0);
         self.messages = Messages::default();
+    }
+
+    /// A line that the job types, or that the board prints: the kernel's arguments may be in it. What was once
+    /// told to be quiet stays so; what is in variables is not known.
+    pub fn typed(&mut self, line: &str) {
+        let words = || line.split([' ', '\'', '"', ';', '=', ',']);
+        let levels = line.split("loglevel=").skip(1);
+        let level = |text: &str| text.chars().next().and_then(|digit| digit.to_digit(10));
+        let low = levels.filter_map(level).any(|level| level < LOUD);
+        if self.arguments == Arguments::Quiet || self.kernels > 0 {
+            return;
+        }
+        if low || words().any(|word| word.trim() == "quiet") {
+            self.arguments = Arguments::Quiet;
+        } else if words().any(|word| word.starts_with("console") || word.starts_with("bootargs")) {
+            let all = !line.contains('$') && line.contains('=');
+            self.arguments = if all { Arguments::Loud } else { Arguments::Unknown };
+        }
     }
 
     /// The board is further now; an alarm before this still counts.
@@ -344,9 +378,9 @@ impl Watch {
         self.kernels > 0
     }
 
-    /// Whether the kernel was told to say nothing, as far as the console shows it.
-    pub fn is_quiet(&self) -> bool {
-        self.quiet
+    /// What the kernel was told of what to print, as far as the console shows it.
+    pub fn arguments(&self) -> Arguments {
+        self.arguments
     }
 
     /// The line that has no end yet.

@@ -41,8 +41,9 @@ impl Context {
 
     /// A container's terminal is the console until [`Context::leave_container`]. The board's stays open, and
     /// what it says is in the log; a reboot, which such tests may cause, is no alarm.
-    pub fn enter_container(&mut self, console: Session) {
+    pub fn enter_container(&mut self, mut console: Session) {
         let line = self.now.line.clone();
+        console.set_namespace(&line);
         let mut board = self.consoles.replace(&line, console);
         if let Some(board) = &mut board {
             board.watch().enter(Stage::Unjudged);

@@ -7,6 +7,7 @@ mod exports;
 mod flash;
 mod loader;
 mod qdl;
+mod silences;
 pub(super) mod values;
 
 use std::collections::BTreeMap;
@@ -16,6 +17,7 @@ pub use self::flash::{GdbWay, Openocd};
 use self::loader::LOADERS;
 pub use self::loader::Loader;
 use self::qdl::Qdl;
+pub use self::silences::Silences;
 use self::values::{
     address, board_id, connect, connections, filled, limits, named_commands, names, present, texts,
     users,
@@ -114,6 +116,7 @@ pub struct Device {
     /// How often a boot is tried when the job does not say.
     pub boot_retry: Option<u32>,
     pub failure_retry: Option<u32>,
+    pub silences: Silences,
     /// What the board's tests may know of it.
     pub target: Target,
     /// The variables that its tests get, in their order.
@@ -263,6 +266,7 @@ impl Device {
         }
         self.boot_retry = filled(&table, "boot_retry");
         self.failure_retry = filled(&table, "failure_retry");
+        self.silences = Silences::read(&table);
         for loader in LOADERS {
             let Some(table) = present(&table, loader) else { continue };
             self.loaders.insert(loader.to_owned(), Loader::of_constants(&table));
@@ -402,7 +406,7 @@ mod tests {
         let device = read(include_str!("../../../conf/devices/qemu-uboot.yaml")).unwrap();
         assert_eq!(device.connect.as_deref(), Some("lava-console panda01"));
         assert_eq!(device.loader("u-boot").prompts, ["=> "]);
-        assert_eq!(device.loader("u-boot").commands["ramdisk"].len(), 9);
+        assert_eq!(device.loader("u-boot").commands["ramdisk"].len(), 10);
         assert_eq!(device.loader("u-boot").interrupt_character, " ");
         assert_eq!(device.addresses["booti"].kernel, "0x40400000");
         assert_eq!(device.action_timeouts["power-off"], 10);

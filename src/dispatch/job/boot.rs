@@ -26,6 +26,8 @@ pub struct Boot {
     pub final_message: Option<String>,
     /// Replaces the device's own message that says the kernel has started.
     pub kernel_start_message: Option<String>,
+    /// What a system says that goes down for `soft_reboot`: the boot begins behind it.
+    pub shutdown_message: Option<String>,
     /// What the kernel says of its troubles is of no interest.
     pub ignore_kernel_messages: bool,
     /// The overlay is fetched by the booted board itself.
@@ -195,10 +197,9 @@ impl Boot {
         };
         let parameters = table.table("parameters");
         let message = |key: &str| parameters.as_ref().and_then(|table| table.optional(key));
-        let (final_message, kernel_start_message) =
-            (message("bootloader-final-message"), message("kernel-start-message"));
+        let [final_message, kernel_start_message, shutdown_message] =
+            ["bootloader-final-message", "kernel-start-message", "shutdown-message"].map(message);
         if let Some(parameters) = parameters {
-            parameters.optional::<Text>("shutdown-message");
             if method == "ssh" {
                 for key in ["hostID", "host_key"] {
                     parameters.optional::<Text>(key);
@@ -229,6 +230,7 @@ impl Boot {
             auto_login: AutoLogin::read(table),
             final_message,
             kernel_start_message,
+            shutdown_message,
             ignore_kernel_messages: table.optional("ignore_kernel_messages").unwrap_or(false),
             transfer_overlay: Transfer::read(table),
             kernel_type: one_of(table, "kernel_type", &["image", "zimage", "uimage"]),

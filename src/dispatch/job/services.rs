@@ -38,8 +38,8 @@ impl Service {
         }
         let text = |key: &str| table.optional::<Text>(key).map(|text| text.0);
         let (branch, revision) = (text("branch"), text("revision"));
-        let shallow = table.optional("shallow").unwrap_or(true) && revision.is_none();
-        let history = table.optional("history").unwrap_or(true);
+        let shallow = Some(table.optional("shallow").unwrap_or(true) && revision.is_none());
+        let history = Some(table.optional("history").unwrap_or(true));
         let recursive = table.optional("recursive").unwrap_or(false);
         let repository: String = table.required("repository").unwrap_or_default();
         let from: String = table.required("from").unwrap_or_default();

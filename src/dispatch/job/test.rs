@@ -32,11 +32,12 @@ pub enum Source {
         repository: String,
         branch: Option<String>,
         revision: Option<String>,
-        /// The clone's own folder goes to the board as well.
-        history: bool,
+        /// Whether the clone's own folder goes to the board as well; if the job does not say, it does for who asks
+        /// git.
+        history: Option<bool>,
         recursive: bool,
-        /// Only the tip is fetched.
-        shallow: bool,
+        /// Whether only the tip is fetched; if the job does not say, it is all for who asks git.
+        shallow: Option<bool>,
     },
     /// Written in the job file itself.
     Inline(Box<Node>),
@@ -149,9 +150,9 @@ impl Source {
         let branch = table.optional("branch");
         let revision = table.optional::<Text>("revision").map(|text| text.0);
         // LAVA's own default is the whole history; few tests look at it, and it is large.
-        let history = table.optional("history").unwrap_or(false);
+        let history = table.optional("history");
         let recursive = table.optional("recursive").unwrap_or(false);
-        let shallow = table.optional("shallow").unwrap_or(true);
+        let shallow = table.optional("shallow");
         let strip = table.optional("strip-components");
         let repository = repository?;
         match (from?, &repository.value) {

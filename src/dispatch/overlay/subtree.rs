@@ -2,10 +2,10 @@
 //!
 //! Collections of test definitions are large, and a board unpacks its ramdisk into memory. A small
 //! repository goes there whole. Of a large one the definition's own folder does, and every path that
-//! its steps and files name. Where something names a path that cannot be known here, the whole
-//! repository goes.
+//! its steps, its parameters and its files name. Where something names a path that cannot be known here, the
+//! whole repository goes.
 
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::path::{Component, Path, PathBuf};
 
 use super::{DefinitionFile, OWN_FOLDERS};
@@ -16,16 +16,41 @@ const SMALL: u64 = 4 * 1024 * 1024;
 const MAX_TEXT: u64 = 256 * 1024;
 /// What tells that a script looks for the repository's root itself.
 const ROOT_SEEKERS: [&str; 2] = ["show-toplevel", "../$"];
+/// What of git looks at the history, or for the root, of the repository that a script is in.
+const OF_HISTORY: [&str; 14] = [
+    "archive",
+    "blame",
+    "cat-file",
+    "describe",
+    "diff",
+    "log",
+    "ls-files",
+    "ls-tree",
+    "name-rev",
+    "rev-list",
+    "rev-parse",
+    "shortlog",
+    "show",
+    "tag",
+];
+/// Folders that these lead to are no repository's.
+const ELSEWHERE: [&str; 4] = ["HOME", "OLDPWD", "PWD", "TMPDIR"];
 
 /// The folders that are needed, relative to the repository; `""` alone is the whole of it.
-pub fn needed(repository: &Path, definition: &str, file: &DefinitionFile) -> Vec<String> {
+/// `parameters` are the job's.
+pub fn needed(
+    repository: &Path,
+    definition: &str,
+    file: &DefinitionFile,
+    parameters: &BTreeMap<String, String>,
+) -> Vec<String> {
     let whole = vec![String::new()];
     let own = Path::new(definition.trim_start_matches('/')).parent();
     let Some(own) = own.and_then(|own| normal(Path::new(""), own)) else { return whole };
     if own.as_os_str().is_empty() || size(repository) <= SMALL || !is_there(repository, &own) {
         return whole;
     }
-    let folders = closure(repository, &own, file);
+    let folders = closure(repository, &own, file, parameters);
     folders.map_or(whole, |folders| {
         let inside_another = |folder: &Path| {
             folders.iter().any(|other| other != folder && folder.starts_with(other))
@@ -35,9 +60,14 @@ pub fn needed(repository: &Path, definition: &str, file: &DefinitionFile) -> Vec
     })
 }
 
-/// Whether a definition asks git for the root of its repository.
+/// Whether a definition asks git for something of its repository.
 pub fn asks_for_history(repository: &Path, definition: &str, file: &DefinitionFile) -> bool {
-    let asks = |text: &str| text.contains(ROOT_SEEKERS[0]);
+    let asks = |text: &str| {
+        let mut words = text.split(|c: char| !(c.is_ascii_alphanumeric() || c == '-')).peekable();
+        std::iter::from_fn(|| words.next().map(|word| (word, words.peek().copied()))).any(
+            |(word, next)| word == "git" && next.is_some_and(|next| OF_HISTORY.contains(&next)),
+        )
+    };
     let own = Path::new(definition.trim_start_matches('/')).parent();
     let Some(own) = own.and_then(|own| normal(Path::new(""), own)) else { return false };
     let steps = file.install_steps.iter().chain(&file.run_steps);
@@ -49,11 +79,35 @@ pub fn asks_for_history(repository: &Path, definition: &str, file: &DefinitionFi
 }
 
 /// The definition's folder and all that are named from it; `None` when that cannot be known.
-fn closure(repository: &Path, own: &Path, file: &DefinitionFile) -> Option<BTreeSet<PathBuf>> {
+fn closure(
+    repository: &Path,
+    own: &Path,
+    file: &DefinitionFile,
+    parameters: &BTreeMap<String, String>,
+) -> Option<BTreeSet<PathBuf>> {
     let mut folders = BTreeSet::new();
     let mut todo = VecDeque::from([own.to_owned()]);
-    for step in file.install_steps.iter().chain(&file.run_steps) {
+    let steps = || file.install_steps.iter().chain(&file.run_steps);
+    let is_known = |variable: &str| {
+        let set = format!("{variable}=");
+        file.parameters.contains_key(variable)
+            || parameters.contains_key(variable)
+            || ELSEWHERE.contains(&variable)
+            || steps().any(|step| step.contains(&set))
+    };
+    for step in steps() {
+        if entered(step).into_iter().any(|variable| !is_known(variable)) {
+            return None;
+        }
         todo.extend(named(step, Path::new(""), own, repository)?);
+    }
+    for value in file.parameters.values().chain(parameters.values()) {
+        todo.extend(named(value, Path::new(""), own, repository)?);
+        // A folder's name alone is a path here.
+        let alone = Path::new(value.trim());
+        let paths = [Path::new(""), own].into_iter().filter_map(|base| normal(base, alone));
+        let there = paths.filter(|path| !path.as_os_str().is_empty() && is_there(repository, path));
+        todo.extend(there.filter(|path| repository.join(path).is_dir()));
     }
     while let Some(folder) = todo.pop_front() {
         if folder.as_os_str().is_empty() {
@@ -76,6 +130,29 @@ fn closure(repository: &Path, own: &Path, file: &DefinitionFile) -> Option<BTree
         }
     }
     Some(folders)
+}
+
+/// The variables whose folders a line goes to, or runs something of: `cd $NAME`, `"${NAME}/run.sh"`.
+fn entered(line: &str) -> Vec<&str> {
+    let is_name = |c: char| c.is_ascii_alphanumeric() || c == '_';
+    let mut found = Vec::new();
+    for (at, _) in line.match_indices('$') {
+        let rest = line[at + 1..].strip_prefix('{').unwrap_or(&line[at + 1..]);
+        let end = rest.find(|c| !is_name(c)).unwrap_or(rest.len());
+        let (name, after) = rest.split_at(end);
+        let before = line[..at].trim_end_matches('"').trim_end_matches(' ');
+        let goes = ["cd", "pushd", ".", "source"].iter().any(|verb| {
+            before
+                .strip_suffix(verb)
+                .is_some_and(|rest| !rest.ends_with(|c| is_name(c) || c == '.'))
+        });
+        let begins = before.is_empty() || before.ends_with([';', '&', '|']);
+        let runs = begins && after.trim_start_matches(['}', '"']).starts_with('/');
+        if (goes || runs) && name.starts_with(|c: char| !c.is_ascii_digit()) {
+            found.push(name);
+        }
+    }
+    found
 }
 
 /// The folders that a text names, if it stands in the folder `at` or the definition's `own`; `None`
@@ -204,6 +281,45 @@ mod tests {
     }
 
     const LARGE: usize = SMALL as usize + 1;
+
+    /// What is needed without parameters of the job's.
+    fn needed(repository: &Path, definition: &str, file: &DefinitionFile) -> Vec<String> {
+        super::needed(repository, definition, file, &BTreeMap::new())
+    }
+
+    #[test]
+    fn what_parameters_name_is_needed_and_for_an_unknown_variable_all_is() {
+        let files = [("a/t.yaml", ""), ("b/x/run.sh", ""), ("suite/run.sh", ""), ("c/y", "")];
+        let repository = repository(&files, LARGE);
+        let table = |name: &str, value: &str| BTreeMap::from([(name.to_owned(), value.to_owned())]);
+        let file = DefinitionFile {
+            parameters: table("TEST_DIR", "b/x"),
+            ..steps(&["cd $TEST_DIR", "cd \"${HOME}\"", "D=c; cd $D", "cd \"$SUITE\" && ./run.sh"])
+        };
+        let of =
+            |name, value| super::needed(repository.path(), "a/t.yaml", &file, &table(name, value));
+        assert_eq!(of("SUITE", "suite"), ["a", "b/x", "suite"]);
+        assert_eq!(of("OTHER", "suite"), [""]);
+        for step in ["cd $DIR", ". ${LIB}/x.sh", "x; \"$TOP/run.sh\"", "make && cd \"$DIR\""] {
+            assert_eq!(needed(repository.path(), "a/t.yaml", &steps(&[step])), [""], "{step}");
+        }
+        for step in ["abcd $DIR", "echo $DIR/x", "./t.sh -o $OUT", "cd $1"] {
+            assert_eq!(needed(repository.path(), "a/t.yaml", &steps(&[step])), ["a"], "{step}");
+        }
+    }
+
+    #[test]
+    fn what_asks_git_for_something_of_its_repository_gets_its_history() {
+        let repository = repository(&[("a/t.yaml", "")], 10);
+        let asks = |step: &str| asks_for_history(repository.path(), "a/t.yaml", &steps(&[step]));
+        for step in ["v=$(git describe --tags)", "git log -1", "cd `git rev-parse --show-toplevel`"]
+        {
+            assert!(asks(step), "{step}");
+        }
+        for step in ["git clone https://x/y", "apt-get install git tar", "digit log"] {
+            assert!(!asks(step), "{step}");
+        }
+    }
 
     #[test]
     fn of_a_large_repository_only_what_is_named_goes_to_the_board() {

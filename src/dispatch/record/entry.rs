@@ -35,6 +35,9 @@ pub struct Entry {
     /// Where in the console's stream it is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub offset: Option<u64>,
+    /// The namespace of its console, where that is not `common`, or the console's name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ns: Option<String>,
     /// The level and name of the actions that were under way, outermost first.
     #[serde(skip)]
     pub actions: Arc<Vec<(String, String)>>,

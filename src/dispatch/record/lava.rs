@@ -72,10 +72,14 @@ pub fn log_line(entry: &Entry) -> String {
     match (&entry.msg, entry.lvl.as_str()) {
         (Value::Object(map), "results") => flow(&Value::Object(result(map)), &mut line),
         // Of what a board says LAVA leaves out the escape characters.
-        (Value::String(text), "target") if text.contains(ESC) => {
+        (Value::String(text), "target" | "feedback") if text.contains(ESC) => {
             flow(&json!(text.replace(ESC, "")), &mut line);
         }
         (msg, _) => flow(msg, &mut line),
+    }
+    if let Some(namespace) = &entry.ns {
+        line.push_str(", \"ns\": ");
+        scalar(&json!(namespace), &mut line);
     }
     line.push_str("}\n");
     line

@@ -5,7 +5,7 @@ use super::*;
 /// A log as a job leaves it, killed in the middle of its last line.
 const LOG: &str = r#"{"dt":"2026-11-21T10:00:00.000Z","lvl":"info","msg":"start: 3.1 lava-test-shell (timeout 00:01:00) [common]"}
 {"dt":"2026-11-21T10:00:01.500Z","lvl":"target","msg":"<LAVA_SIGNAL_STARTTC a&b>","time":"2026-11-21T10:00:01.000Z","offset":7}
-{"dt":"2026-11-21T10:00:03.500Z","lvl":"target","msg":"odd \u007f \u009b <\"'>","time":"2026-11-21T10:00:03.250Z","offset":9}
+{"dt":"2026-11-21T10:00:03.500Z","lvl":"target","msg":"odd \u007f \u009b <\"'>","time":"2026-11-21T10:00:03.250Z","offset":9,"ns":"m4"}
 {"dt":"2026-11-21T10:00:03.600Z","lvl":"results","msg":{"definition":"0_smoke","case":"a&b","result":"fail","measurement":4.5,"units":"s","starttc":1,"endtc":2,"start_offset":7}}
 {"dt":"2026-11-21T10:00:03.700Z","lvl":"results","msg":{"definition":"0_smoke","case":"c #1","result":"skip","set":"net"}}
 {"dt":"2026-11-21T10:00:03.800Z","lvl":"results","msg":{"definition":"0_smoke","case":"d","result":"unknown"}}
@@ -74,8 +74,10 @@ fn the_log_is_lavas_line_for_line() {
     assert_eq!(lines.len(), 10);
     assert_eq!(
         lines[2],
-        r#"- {"dt": "2026-11-21T10:00:03.500000", "lvl": "target", "msg": "odd \u007f \u009b <\"'>"}"#
+        r#"- {"dt": "2026-11-21T10:00:03.500000", "lvl": "target", "msg": "odd \u007f \u009b <\"'>", "ns": "m4"}"#
     );
+    let again = serde_json::to_string(&entries()[2]).unwrap();
+    assert!(again.ends_with(r#""offset":9,"ns":"m4"}"#), "{again}");
     assert!(
         lines[7].contains(r#""duration": "4.00""#) && lines[7].contains(r#""level": "3.1""#),
         "{}",

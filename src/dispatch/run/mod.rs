@@ -258,6 +258,7 @@ async fn tries(
         context.progress.begin(&step.level, step.action.name(), attempt);
         let tried = warned(step, context, limit, least).await;
         let done = tried.unwrap_or_else(|_| Err(timed_out(step.action.name(), begin, context)));
+        let done = done.map_err(|error| context.log.masked_error(error));
         if done.is_err() {
             cut_off(context);
         }
@@ -274,7 +275,6 @@ async fn tries(
                 context.log.warning(format!(
                     "{name}: try {attempt} of {of} failed, trying again: {error}"
                 ));
-                step.action.cleanup(at(step, context, limit.at));
                 context.forget_lost_console();
                 failed = step.repeat.then_some(error).or(failed);
                 tokio::time::sleep(pause).await;

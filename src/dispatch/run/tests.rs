@@ -32,7 +32,6 @@ struct Fake {
     name: &'static str,
     runs: AtomicU32,
     script: Script,
-    cleanups: Arc<AtomicU32>,
 }
 
 impl Action for Fake {
@@ -52,15 +51,11 @@ impl Action for Fake {
             result
         })
     }
-
-    fn cleanup(&self, _context: &mut Context) {
-        self.cleanups.fetch_add(1, Ordering::Relaxed);
-    }
 }
 
 fn step(level: &str, name: &'static str, limits: (u32, u64), script: Script) -> Step {
     let (tries, timeout) = limits;
-    let action = Fake { name, runs: AtomicU32::new(0), script, cleanups: Arc::default() };
+    let action = Fake { name, runs: AtomicU32::new(0), script };
     Step {
         level: level.into(),
         action: Box::new(action),

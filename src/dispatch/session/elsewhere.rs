@@ -3,22 +3,18 @@
 
 use std::time::Duration;
 
-/// A board that stands at a shell's or a boot loader's prompt and says nothing for this time will say nothing
-/// more.
-const PROMPT: Duration = Duration::from_secs(10);
-/// The same at a login, which may be shown before the system has all come up.
-const LOGIN: Duration = Duration::from_secs(30);
+use crate::dispatch::device::Silences;
 
 /// How long a board may be silent behind this beginning of a line, if that looks like a prompt.
-pub(super) fn patience(line: &str) -> Option<Duration> {
+pub(super) fn patience(line: &str, silences: &Silences) -> Option<Duration> {
     let prompt = line.trim_end_matches(' ');
     if prompt.ends_with("login:") || prompt.ends_with("assword:") {
-        return Some(LOGIN);
+        return silences.login;
     }
     // Not the bars and rows that tell how far something has come: "####", "===> ".
     let is_shell = prompt.ends_with(['#', '$', '>'])
         && !["##", "$$", ">>", "==>", "->"].iter().any(|bar| prompt.ends_with(bar));
-    (is_shell && line.len() == prompt.len() + 1).then_some(PROMPT)
+    (is_shell && line.len() == prompt.len() + 1).then_some(silences.prompt).flatten()
 }
 
 #[cfg(test)]
@@ -27,11 +23,15 @@ mod tests {
 
     #[test]
     fn prompts_are_known_from_what_tells_how_far_something_has_come() {
+        let silences = Silences::default();
+        let never = Silences { prompt: None, login: None, ..silences };
+        let waits = |line: &str| patience(line, &silences);
+        assert_eq!((patience("=> ", &never), patience("login: ", &never)), (None, None));
         for line in ["board# ", "root@board:~# ", "/ # ", "$ ", "=> ", "u-boot=> ", "grub> "] {
-            assert_eq!(patience(line), Some(PROMPT), "{line:?}");
+            assert_eq!(waits(line), silences.prompt, "{line:?}");
         }
         for line in ["board login: ", "Password: ", "debian login:"] {
-            assert_eq!(patience(line), Some(LOGIN), "{line:?}");
+            assert_eq!(waits(line), silences.login, "{line:?}");
         }
         for line in [
             "",
@@ -44,7 +44,7 @@ mod tests {
             "[    1.0] eth0: link up",
             "Hit any key to stop autoboot:  0 ",
         ] {
-            assert_eq!(patience(line), None, "{line:?}");
+            assert_eq!(waits(line), None, "{line:?}");
         }
     }
 }

@@ -15,6 +15,7 @@ use tokio::time::{Instant, timeout, timeout_at};
 use self::typing::Typist;
 use self::verdict::{ANSWER, Due, Probe};
 use super::connection::{Beside, Connection, Incoming};
+use super::device::Silences;
 use super::error::{Error, TimedOut};
 use super::expect::{Found, Patterns, Place, Window};
 use super::log::{Lines, Log};
@@ -55,6 +56,9 @@ pub struct Session {
     heard: Instant,
     /// What has come of the last line is logged.
     paused: bool,
+    silences: Silences,
+    /// When the board had spoken last before it was told that its kernel says nothing.
+    silence_told: Option<Instant>,
 }
 
 /// How long a wait may last, and who waits.
@@ -98,7 +102,24 @@ impl Session {
             probe: Probe::default(),
             heard: Instant::now(),
             paused: true,
+            silences: Silences::default(),
+            silence_told: None,
         }
+    }
+
+    /// How long the board may be silent where that tells of a dead one.
+    pub fn set_silences(&mut self, silences: Silences) {
+        self.silences = silences;
+    }
+
+    /// Says in whose namespace it is, for the log.
+    pub fn set_namespace(&mut self, namespace: &str) {
+        self.lines.of(namespace);
+    }
+
+    /// See [`Lines::set_beside`].
+    pub fn set_beside(&mut self, beside: bool) {
+        self.lines.set_beside(beside);
     }
 
     /// What is known of the board, from all that it has said.
@@ -197,7 +218,9 @@ impl Session {
                 }
                 (Err(_), Some((at, Due::Probe))) if at <= limit => self.probe().await?,
                 (Err(_), Some((at, Due::Silent))) if at <= limit => {
-                    return Err(self.silent(patterns, wait));
+                    if let Some(silent) = self.silent(patterns, wait) {
+                        return Err(silent);
+                    }
                 }
                 (Err(_), Some((at, Due::Elsewhere))) if at <= limit => {
                     return Err(self.elsewhere(patterns, wait));

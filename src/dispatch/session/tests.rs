@@ -222,6 +222,7 @@ async fn a_board_that_has_rebooted_waits_in_its_boot_loader_or_says_nothing() {
 async fn a_kernel_that_says_nothing_is_not_waited_for_to_the_end() {
     let (mut session, mut board, _dir) = booting();
     session.watch().enter(Stage::Loader);
+    board.say("=> setenv bootargs console=ttyAMA0\r\n=> booti\r\n").await;
     board.say("\r\nStarting kernel ...\r\n\r\n").await;
     let begin = Instant::now();
     let error = login(&mut session).await.unwrap_err();
@@ -240,6 +241,41 @@ async fn a_kernel_that_was_told_to_be_quiet_has_all_of_its_time() {
     board.say("=> setenv bootargs 'console=ttyAMA0 quiet'\r\n").await;
     board.say("=> booti\r\nStarting kernel ...\r\n\r\n").await;
     assert!(matches!(login(&mut session).await, Err(Error::Timeout(over)) if over.seconds == 120));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_kernel_of_which_nobody_has_seen_what_it_was_told_has_all_of_its_time() {
+    for said in ["=> run bootcmd\r\n", "=> setenv bootargs ${args} console=ttyS0\r\n"] {
+        let (mut session, mut board, dir) = booting();
+        session.watch().enter(Stage::Loader);
+        board.say(&format!("{said}EFI stub: Exiting boot services...\r\n")).await;
+        let done = login(&mut session).await;
+        assert!(matches!(&done, Err(Error::Timeout(over)) if over.seconds == 120), "{done:?}");
+        let log = std::fs::read_to_string(dir.path().join("log")).unwrap();
+        assert_eq!(log.matches("the kernel says nothing: 30 s").count(), 1, "{log}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_the_job_types_counts_also_on_a_board_that_does_not_echo() {
+    let (mut session, mut board, _dir) = booting();
+    session.watch().enter(Stage::Loader);
+    session.send_line("setenv bootargs console=ttyAMA0 loglevel=8", Duration::ZERO).await.unwrap();
+    board.say("Starting kernel ...\r\n\r\n").await;
+    assert!(matches!(login(&mut session).await, Err(Error::Dead(_))));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_board_whose_silences_are_none_has_all_of_its_time() {
+    for prompt in ["=> setenv bootargs console=ttyS0\r\nStarting kernel ...\r\n", "board login: "] {
+        let (mut session, mut board, _dir) = booting();
+        session.set_silences(Silences { kernel: None, prompt: None, login: None });
+        session.watch().enter(Stage::Loader);
+        board.say(prompt).await;
+        let shell = Patterns::new(["board# "]).unwrap();
+        let done = session.expect(&shell, &wait(120)).await;
+        assert!(matches!(&done, Err(Error::Timeout(over)) if over.seconds == 120), "{done:?}");
+    }
 }
 
 #[tokio::test(start_paused = true)]

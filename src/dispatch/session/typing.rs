@@ -153,6 +153,7 @@ impl Session {
     /// As [`Session::type_bytes`].
     pub async fn send_line(&mut self, line: &str, delay: Duration) -> Result<(), Error> {
         self.log.input(line);
+        self.watch.typed(line);
         let typist = &mut self.typist;
         if typist.piece == 0 {
             typist.piece = if delay.is_zero() { FIRST } else { 1 };

@@ -9,7 +9,7 @@ use super::{Session, Wait, elsewhere};
 use crate::dispatch::error::Error;
 use crate::dispatch::expect::{Found, Patterns};
 use crate::dispatch::kernel;
-use crate::dispatch::watch::{Alarm, Stage, Trouble};
+use crate::dispatch::watch::{Alarm, Arguments, Stage, Trouble};
 
 /// After a panic a board has said all when it is quiet for the first of these; it has the second to say
 /// it, so that the trace is in the log.
@@ -27,8 +27,6 @@ const PROBES: u32 = 8;
 const ANSWERED: usize = 256;
 /// A kernel that was watched, has panicked for good and says nothing more for this time is dead.
 const DEAD_QUIET: Duration = Duration::from_secs(5);
-/// A kernel that is not told to be quiet and says nothing for this time has no console or never ran.
-const KERNEL_SILENCE: Duration = Duration::from_secs(30);
 /// A board that was not reset may be at a prompt when it says nothing for this time. So may one that was,
 /// when the reset had no effect; but it may also be slow to begin.
 const NUDGE: Duration = Duration::from_secs(2);
@@ -151,19 +149,22 @@ impl Session {
         let judged = matches!(self.watch.stage(), Stage::Booting | Stage::Loader);
         // Who has taken the console sees to the board.
         if judged && self.forced.is_none() {
-            let patience = elsewhere::patience(&self.watch.partial());
+            let patience = elsewhere::patience(&self.watch.partial(), &self.silences);
             if let Some(patience) = patience {
                 return Some((self.heard + patience, Due::Elsewhere));
             }
         }
+        // One that was told to be quiet, or may have been, is waited for as any.
         let handed_over = self.watch.stage() == Stage::Loader
             && !self.watch.has_kernel()
-            && !self.watch.is_quiet()
+            && self.watch.arguments() != Arguments::Quiet
+            && self.silence_told != Some(self.heard)
             && self
                 .watch
                 .last_line()
                 .is_some_and(|line| HANDED_OVER.iter().any(|w| line.contains(w)));
-        handed_over.then(|| (self.heard + KERNEL_SILENCE, Due::Silent))
+        let silence = self.silences.kernel.filter(|_| handed_over)?;
+        Some((self.heard + silence, Due::Silent))
     }
 
     /// Types a line end at a system that may be dead.
@@ -218,19 +219,26 @@ impl Session {
         Error::Dead(self.told(&format!("{what}{at}: {line:?}"), patterns, wait))
     }
 
-    pub(super) fn silent(&self, patterns: &Patterns, wait: &Wait) -> Error {
+    /// The failure that silence is of a kernel that was told to speak. Of another one it is told, once.
+    pub(super) fn silent(&mut self, patterns: &Patterns, wait: &Wait) -> Option<Error> {
         let line = self.watch.last_line().unwrap_or_default();
-        let seconds = KERNEL_SILENCE.as_secs();
+        let seconds = self.silences.kernel.unwrap_or_default().as_secs();
         let what = format!(
             "the kernel says nothing: {seconds} s of silence after {line:?}; most often its device tree or \
              its console= is another board's, or it was loaded over something else"
         );
-        Error::Dead(self.told(&what, patterns, wait))
+        if self.watch.arguments() == Arguments::Loud {
+            return Some(Error::Dead(self.told(&what, patterns, wait)));
+        }
+        self.silence_told = Some(self.heard);
+        self.log
+            .warning(format!("{what}; it is waited for, since it may have been told to be quiet"));
+        None
     }
 
     pub(super) fn elsewhere(&self, patterns: &Patterns, wait: &Wait) -> Error {
         let line = self.watch.partial();
-        let seconds = elsewhere::patience(&line).unwrap_or_default().as_secs();
+        let seconds = elsewhere::patience(&line, &self.silences).unwrap_or_default().as_secs();
         let what = format!(
             "the board stands at {:?} and says nothing more for {seconds} s",
             kernel::cut(&line)

@@ -89,6 +89,20 @@ fn a_quiet_kernel_that_reboots_again_and_again_is_known_by_its_last_words() {
 }
 
 #[test]
+fn what_a_kernel_is_told_of_what_to_print_is_known_from_the_lines_before_it() {
+    for (said, arguments) in [
+        ("=> run bootcmd\r\n", Arguments::Unknown),
+        ("=> setenv bootargs console=ttyS0 root=/dev/ram0\r\n", Arguments::Loud),
+        ("grub> linux (tftp)/vmlinuz console=ttyS0,115200\r\n", Arguments::Loud),
+        ("append: root=/dev/mmcblk0p2 console=ttyS0 loglevel=3\r\n", Arguments::Quiet),
+        ("=> setenv opts quiet\r\n=> setenv bootargs console=ttyS0\r\n", Arguments::Quiet),
+        ("=> setenv con console=ttyS0\r\n=> setenv bootargs $con $more\r\n", Arguments::Unknown),
+    ] {
+        assert_eq!(watch(Stage::Loader, said).arguments(), arguments, "{said:?}");
+    }
+}
+
+#[test]
 fn what_a_system_prints_of_its_log_is_no_new_boot_and_what_came_before_a_reset_is_nothing() {
     assert_eq!(trouble(Stage::System, &LINUX.repeat(9)), None);
     assert_eq!(trouble(Stage::Unjudged, &format!("{PANIC}{BOOT}")), None);

@@ -167,6 +167,7 @@ actions: {{boot: {{methods: {{minimal: }}}}}}
 - boot:
     method: minimal
     soft_reboot: [sync, reboot]
+    parameters: {{shutdown-message: going down for reboot}}
     auto_login: {{login_prompt: 'login:', username: root}}
     prompts: ['/ # ']
 "

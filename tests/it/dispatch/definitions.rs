@@ -187,6 +187,74 @@ fn a_definition_that_is_not_where_it_should_be_is_told_with_what_was_looked_for(
 }
 
 #[test]
+fn signals_that_a_script_prints_itself_count_between_those_of_the_helpers() {
+    let lab = TestLab::new();
+    host_board(&lab);
+    let raw = |case: &str| {
+        format!("\"printf '<LAVA_SIGNAL_%s TEST_CASE_ID={case} RESULT=pass>\\\\n' TESTCASE\"")
+    };
+    let job = format!(
+        "device_type: docker\n{HEAD}{}- test:
+    definitions:
+    - name: mixed
+      from: inline
+      path: mixed.yaml
+      repository:
+        metadata: {{format: Lava-Test Test Definition 1.0, name: mixed}}
+        run:
+          steps:
+          - lava-test-case first --result pass
+          - {}
+          - {}
+          - lava-test-case second --shell true
+          - {}
+",
+        blocks(""),
+        raw("own-1"),
+        raw("own-2"),
+        raw("own-3"),
+    );
+    let log = complete(&lab, &job, &device("docker01"));
+    assert!(log.contains("<LAVA_CHECK 1 "), "the board has no sha256sum: {log}");
+    assert!(!log.contains("came damaged"), "{log}");
+    let results = super::dialogue::noted(&lab, "out/results.yaml");
+    let of = "- definition: 0_mixed\n  case: ";
+    let cases = results.split(of).skip(1).filter_map(|rest| rest.lines().next());
+    assert_eq!(
+        cases.collect::<Vec<_>>(),
+        ["first", "own-1", "own-2", "second", "own-3"],
+        "{results}"
+    );
+}
+
+#[test]
+fn a_definition_that_asks_git_for_its_history_has_all_of_it() {
+    let lab = TestLab::new();
+    host_board(&lab);
+    lab.write(
+        "repo/t.yaml",
+        "metadata: {format: Lava-Test Test Definition 1.0, name: t}\n\
+         run: {steps: ['lava-test-case commits-$(git rev-list --count HEAD) --result pass']}\n",
+    );
+    let who = ["-c", "user.name=t", "-c", "user.email=t@example.com"];
+    let commit = [&["git"][..], &who, &["commit", "-q", "--allow-empty", "-m", "x"]].concat();
+    for words in [&["git", "init", "-q"][..], &["git", "add", "."], &commit, &commit] {
+        made(&lab, "repo", words);
+    }
+    let job = format!(
+        "device_type: docker\n{HEAD}{}- test:
+    definitions:
+    - {{name: t, from: git, repository: 'file://{}', path: t.yaml}}
+",
+        blocks(""),
+        lab.path("repo").display(),
+    );
+    complete(&lab, &job, &device("docker01"));
+    let results = super::dialogue::noted(&lab, "out/results.yaml");
+    assert!(results.contains("case: commits-2\n"), "{results}");
+}
+
+#[test]
 fn a_test_that_raises_ends_the_job() {
     let lab = TestLab::new();
     host_board(&lab);

@@ -38,6 +38,8 @@ pub(super) enum Line {
     Say(&'static str),
     /// Exactly this must be typed.
     Hear(&'static str),
+    /// A line of which this is the beginning must be typed.
+    Begin(&'static str),
     /// A line of which this is the beginning must be typed; what follows is a URL that gives an
     /// archive.
     Fetch(&'static str),
@@ -129,6 +131,7 @@ fn play(
     let mut kept = Vec::new();
     for step in script {
         match step {
+            Line::Begin(beginning) => drop(typed_line(&mut line, beginning)?),
             Line::Fetch(beginning) => {
                 let url = typed_line(&mut line, beginning)?;
                 let file = fetch(&url)?;

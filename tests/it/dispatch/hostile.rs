@@ -259,6 +259,27 @@ fn a_guard_switches_the_board_off_though_the_jobs_folder_is_gone() {
 }
 
 #[test]
+fn what_a_guard_logs_has_no_secret_of_the_job_in_it() {
+    let lab = TestLab::new();
+    let notes = lab.path("notes");
+    stand_in(&lab, "flash", &format!("echo flashing > {}; sleep 1000", notes.display()));
+    stand_in(&lab, "relay", "echo 'hunter2 is not let in' >&2; exit 1");
+    let job = flash(&lab).replace("actions:\n", "secrets: {token: hunter2}\nactions:\n");
+    let (job, device) = (lab.write("job.yaml", &job), lab.write("device.yaml", FLASHER));
+    let mut command = lab.program("lava-dispatcher");
+    let path = format!("{}:{}", lab.path("bin").display(), std::env::var("PATH").unwrap());
+    command.env("PATH", path).args(["run", &job, "--device", &device, "--output", "out"]);
+    command.stdout(std::process::Stdio::null());
+    let mut dispatcher = Process::spawn(&mut command);
+    wait_until(LIMIT, "it is flashed", || text(&notes) == "flashing\n");
+    signal(dispatcher.pid(), Signal::KILL);
+    dispatcher.wait(LIMIT);
+    let log = || text(&lab.path("out/output.jsonl"));
+    wait_until(LIMIT, "the guard is done", || log().contains("cleaned up after the dispatcher"));
+    assert!(log().contains("[MASKED] is not let in") && !log().contains("hunter2"), "{}", log());
+}
+
+#[test]
 fn a_container_that_docker_hangs_with_keeps_no_other_of_a_killed_job() {
     let lab = TestLab::new();
     let notes = lab.path("notes");
@@ -352,14 +373,16 @@ fn a_git_server_that_says_nothing_does_not_hold_a_job_for_longer_than_its_time()
 }
 
 #[test]
-fn the_jobs_secrets_are_masked_in_its_results() {
+fn the_jobs_secrets_are_masked_in_its_results_and_in_what_is_printed() {
     let lab = TestLab::new();
     stand_in(&lab, "flash", "echo 'cannot log in with hunter2' >&2; exit 1");
     stand_in(&lab, "relay", "true");
     let job = flash(&lab).replace("actions:\n", "secrets: {token: hunter2}\nactions:\n");
-    assert!(!dispatch(&lab, &job, FLASHER).status.success());
-    for file in ["output.jsonl", "results.yaml"] {
-        let told = text(&lab.path("out").join(file));
+    let done = dispatch(&lab, &job, FLASHER);
+    assert!(!done.status.success());
+    let files = ["output.jsonl", "results.yaml"].map(|file| text(&lab.path("out").join(file)));
+    let printed = [done.stdout, done.stderr].map(|bytes| String::from_utf8(bytes).unwrap());
+    for told in files.iter().chain(&printed) {
         assert!(
             told.contains("cannot log in with [MASKED]") && !told.contains("hunter2"),
             "{told}"

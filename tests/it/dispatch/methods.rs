@@ -1,9 +1,9 @@
 //! Jobs on boards that follow a script: GRUB, iPXE, a firmware's menus, a boot loader alone, a system
 //! that is there already. None of them is a real board.
 
-use super::dialogue::Line::{Fetch, Hear, Say};
-use super::dialogue::{Dialogue, HEAD, Line, SMOKE, complete, stand_in};
-use crate::common::TestLab;
+use super::dialogue::Line::{Begin, Fetch, Hear, Say};
+use super::dialogue::{Dialogue, HEAD, Line, SMOKE, complete, dispatch, stand_in};
+use crate::common::{LIMIT, TestLab, run};
 
 /// A `tftp` block with files that are there.
 fn tftp(lab: &TestLab) -> String {
@@ -338,11 +338,27 @@ const FLASHER: &[Line] = &[
     Say("\r\n<LAVA_TEST_RUNNER EXIT>\r\n/ # "),
 ];
 
-#[test]
-fn a_board_fetches_the_overlay_by_itself_and_unpacks_it() {
-    let lab = TestLab::new();
-    let board = Dialogue::start(FLASHER);
-    stand_in(&lab, "flash", "true");
+const NO_WGET: &[Line] = &[
+    Say("Linux version 6.1.0 (scripted)\r\n/ # "),
+    Hear("\n"),
+    Say("\r\n/ # "),
+    Begin("cd /tmp ; wget "),
+    Say("\r\nsh: wget: not found\r\n/ # "),
+];
+
+const BROKEN: &[Line] = &[
+    Say("Linux version 6.1.0 (scripted)\r\n/ # "),
+    Hear("\n"),
+    Say("\r\n/ # "),
+    Fetch("cd /tmp ; wget "),
+    Say("\r\n'overlay-7.tar.gz' saved\r\n/ # "),
+    Hear("tar -C / -xzf overlay-7.tar.gz\n"),
+    Say("\r\ntar: invalid tar magic\r\n/ # "),
+];
+
+/// The job and the device of a board that fetches its tests by itself.
+fn fetching(lab: &TestLab, board: &Dialogue) -> (String, String) {
+    stand_in(lab, "flash", "true");
     let image = lab.write("uImage", "i");
     let device = format!(
         "hostname: b2260
@@ -361,8 +377,34 @@ actions:
     transfer_overlay: {{download_command: cd /tmp ; wget, unpack_command: tar -C / -xzf}}
 {SMOKE}"
     );
+    (job, device)
+}
+
+#[test]
+fn a_board_fetches_the_overlay_by_itself_and_unpacks_it() {
+    let lab = TestLab::new();
+    let board = Dialogue::start(FLASHER);
+    let (job, device) = fetching(&lab, &board);
     complete(&lab, &job, &device);
     assert_eq!(board.end(), Ok(()));
+}
+
+#[test]
+fn an_overlay_that_is_not_fetched_or_not_unpacked_is_told_at_once_in_the_boards_words() {
+    for (script, told) in [
+        (NO_WGET, ["the board has not fetched the overlay", "sh: wget: not found"]),
+        (BROKEN, ["the board has not unpacked the overlay", "tar: invalid tar magic"]),
+    ] {
+        let lab = TestLab::new();
+        let board = Dialogue::start(script);
+        let (job, device) = fetching(&lab, &board);
+        let done = dispatch(&lab, &job, &device);
+        let said = String::from_utf8_lossy(&done.stderr).into_owned();
+        assert!(!done.status.success() && told.iter().all(|what| said.contains(what)), "{said}");
+        let results = std::fs::read_to_string(lab.path("out/results.yaml")).unwrap();
+        assert!(results.contains("error_type: Infrastructure"), "{results}");
+        assert_eq!(board.end(), Ok(()));
+    }
 }
 
 #[test]
@@ -390,7 +432,20 @@ commands:
     - {{name: m4, start: 'm4: begin', end: 'm4: end', pattern: '(?P<test_case_id>[a-z-]+): (?P<result>PASS|FAIL)'}}
 "
     );
-    complete(&lab, &job, &device);
+    let log = complete(&lab, &job, &device);
+    // Each line says whose console it is from, in the log and in what is made of it.
+    let of = |what: &str| log.lines().find(|line| line.contains(what)).unwrap();
+    assert!(of("m4: begin").ends_with(r#","ns":"m4"}"#), "{log}");
+    assert!(of(r#""board# "#).ends_with(r#","ns":"linux"}"#), "{log}");
+    let shown = |format: &str| {
+        let mut show = lab.program("lava-dispatcher");
+        show.args(["show", "--format", format, "--grep", "m4: begin", "--source", "target"]);
+        show.arg(lab.path("out"));
+        String::from_utf8(run(&mut show, "", LIMIT).stdout).unwrap()
+    };
+    assert!(shown("jsonl").ends_with(",\"ns\":\"m4\"}\n"), "{}", shown("jsonl"));
+    assert!(shown("lava").ends_with(", \"ns\": \"m4\"}\n"), "{}", shown("lava"));
+    assert!(shown("log").contains("[m4] m4: begin"), "{}", shown("log"));
     let results = std::fs::read_to_string(lab.path("out/results.yaml")).unwrap();
     assert!(results.contains("case: case_a\n  result: pass"), "{results}");
     linux.end().unwrap();

@@ -6,14 +6,12 @@ use futures_util::future::BoxFuture;
 
 use crate::dispatch::action::{Action, Running};
 use crate::dispatch::context::Context;
+use crate::dispatch::device::Device;
 use crate::dispatch::error::Error;
 use crate::dispatch::expect::Patterns;
 use crate::dispatch::job::Boot;
 use crate::dispatch::validate::Checks;
 use crate::dispatch::watch::Stage;
-
-/// What a kernel says first, when the job does not tell.
-const BOOT_MESSAGE: &str = "Booting Linux";
 
 #[derive(Debug)]
 pub(super) struct CallKexec {
@@ -30,14 +28,16 @@ impl Action for CallKexec {
             if self.boot.kexec.kernel.is_none() {
                 checks.fault("the block has no \"kernel\": the path of one on the board");
             }
-            checks.pattern("boot_message", self.message());
+            let message = self.message(&checks.device).to_owned();
+            checks.pattern("boot_message", &message);
         })
     }
 
     fn run<'a>(&'a self, context: &'a mut Context) -> Running<'a> {
         Box::pin(async move {
             let lines = lines(&self.boot);
-            let started = Patterns::new([self.message()]).map_err(Error::Configuration)?;
+            let started =
+                Patterns::new([self.message(&context.device)]).map_err(Error::Configuration)?;
             let prompts = Patterns::new(&self.boot.prompts).map_err(Error::Configuration)?;
             let delay = Duration::from_millis(context.device.boot_character_delay);
             let wait = context.wait();
@@ -53,8 +53,10 @@ impl Action for CallKexec {
 }
 
 impl CallKexec {
-    fn message(&self) -> &str {
-        self.boot.kexec.boot_message.as_deref().unwrap_or(BOOT_MESSAGE)
+    /// What the next kernel says first: as the job tells, else as the device does.
+    fn message<'a>(&'a self, device: &'a Device) -> &'a str {
+        let own = self.boot.kexec.boot_message.as_deref();
+        own.or(self.boot.kernel_start_message.as_deref()).unwrap_or(&device.kernel_start_message)
     }
 }
 
@@ -73,6 +75,19 @@ fn lines(boot: &Boot) -> [String; 2] {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_next_kernel_is_known_by_what_the_job_or_else_the_device_says() {
+        let device =
+            Device { kernel_start_message: "Linux version [0-9]".into(), ..Device::default() };
+        let started =
+            Patterns::new([CallKexec { boot: Boot::default() }.message(&device)]).unwrap();
+        // As a kernel for x86 begins, which says nothing of "Booting Linux".
+        assert!(started.first_in("[    0.000000] Linux version 6.1.0-28-amd64").is_some());
+        let told = Some("Zephyr".to_owned());
+        let boot = Boot { kernel_start_message: told, ..Boot::default() };
+        assert_eq!(CallKexec { boot }.message(&device), "Zephyr");
+    }
 
     #[test]
     fn the_kernel_is_loaded_with_all_that_the_job_names_and_then_started() {

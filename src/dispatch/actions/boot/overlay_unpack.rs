@@ -18,6 +18,20 @@ use crate::dispatch::validate::Checks;
 /// Where a board has no room for the tests, none of them will be there to run.
 const FULL: &str = "No space left on device";
 
+/// So much of what the board answers is told, in characters.
+const SHOWN: usize = 400;
+/// What tells that an archive was not unpacked: of shells, and of the programs that unpack.
+const BROKEN: [&str; 8] = [
+    ": not found",
+    "No such file",
+    "can't open",
+    "Cannot open",
+    "short read",
+    "not in gzip format",
+    "invalid ",
+    "Exiting with failure status",
+];
+
 /// What takes a file by ZMODEM on the board, and how it begins: with a header that says so (ZRINIT).
 const RZ: &str = "rz";
 const RECEIVER: &str = r"\*\*\x18B01";
@@ -45,9 +59,15 @@ impl OverlayUnpack {
         })?;
         let mut shell = Shell::of(context)?;
         let line = format!("{} {}", self.transfer.download_command, served.url(&host));
-        tokio::select! {
-            done = shell.run(&line) => done,
-            () = served.serve() => Err(Error::Bug("the overlay is not served any more".into())),
+        let said = tokio::select! {
+            said = shell.run(&line) => said?,
+            () = served.serve() => {
+                return Err(Error::Bug("the overlay is not served any more".into()));
+            }
+        };
+        match served.is_taken() {
+            true => Ok(()),
+            false => Err(shell.failed("the board has not fetched the overlay", &line, &said)),
         }
     }
 
@@ -88,17 +108,30 @@ impl<'a> Shell<'a> {
         Ok(Self { session, texts, delay, wait })
     }
 
-    async fn run(&mut self, line: &str) -> Result<(), Error> {
+    /// Types a line, and gives what is said until the prompt is there again.
+    async fn run(&mut self, line: &str) -> Result<String, Error> {
         let prompts = patterns(&self.texts)?;
         self.session.send_line(line, self.delay).await?;
         let found = self.session.expect(&prompts, &self.wait).await?;
         match found.before.contains(FULL) {
-            false => Ok(()),
+            false => Ok(found.before),
             true => {
                 let what = format!("the board said {FULL:?} to {line:?}");
                 Err(Error::Job(self.session.told(&what, &prompts, &self.wait)))
             }
         }
+    }
+}
+
+impl Shell<'_> {
+    /// The failure of a line that the board has answered with this.
+    fn failed(&self, what: &str, line: &str, said: &str) -> Error {
+        let said = said.trim().strip_prefix(line).unwrap_or(said).trim();
+        let said: String = said.chars().take(SHOWN).collect();
+        let (action, last) = (self.wait.action, self.session.last_line());
+        Error::Infrastructure(format!(
+            "{what}: {action} typed {line:?}, and the board said {said:?}; its last line: {last:?}"
+        ))
     }
 }
 
@@ -146,7 +179,12 @@ impl Action for OverlayUnpack {
             }
             let name = archive.file_name().unwrap_or_default().to_string_lossy().into_owned();
             let line = format!("{} {name}", self.transfer.unpack_command);
-            Shell::of(context)?.run(&line).await
+            let mut shell = Shell::of(context)?;
+            let said = shell.run(&line).await?;
+            match BROKEN.iter().any(|word| said.contains(word)) {
+                true => Err(shell.failed("the board has not unpacked the overlay", &line, &said)),
+                false => Ok(()),
+            }
         })
     }
 }

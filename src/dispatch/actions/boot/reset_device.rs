@@ -6,6 +6,9 @@ use futures_util::future::BoxFuture;
 
 use crate::dispatch::action::{Action, Running, Scene};
 use crate::dispatch::context::Context;
+use crate::dispatch::error::Error;
+use crate::dispatch::expect::Patterns;
+use crate::dispatch::job::Boot;
 use crate::dispatch::power;
 use crate::dispatch::validate::Checks;
 use crate::dispatch::watch::Stage;
@@ -17,7 +20,14 @@ const LAST_WORDS_LIMIT: Duration = Duration::from_millis(100);
 
 #[derive(Debug, Default)]
 pub struct ResetDevice {
-    pub soft_reboot: Vec<String>,
+    reboot: SendRebootCommands,
+}
+
+impl ResetDevice {
+    pub fn of(boot: &Boot) -> Self {
+        let (commands, message) = (boot.soft_reboot.clone(), boot.shutdown_message.clone());
+        Self { reboot: SendRebootCommands { commands, message } }
+    }
 }
 
 impl Action for ResetDevice {
@@ -27,7 +37,7 @@ impl Action for ResetDevice {
 
     fn populate(&self, scene: &Scene<'_>) -> Vec<Box<dyn Action>> {
         if scene.device.commands.hard_reset.is_empty() {
-            vec![Box::new(SendRebootCommands { commands: self.soft_reboot.clone() })]
+            vec![Box::new(self.reboot.clone())]
         } else {
             vec![Box::new(PduReboot)]
         }
@@ -74,9 +84,11 @@ impl Action for PduReboot {
 }
 
 /// Reboots by a command on the console.
-#[derive(Debug)]
+#[derive(Debug, Clone, Default)]
 struct SendRebootCommands {
     commands: Vec<String>,
+    /// What the system says when it goes down, if the job tells: a shell may show its prompt once more before.
+    message: Option<String>,
 }
 
 impl Action for SendRebootCommands {
@@ -86,6 +98,9 @@ impl Action for SendRebootCommands {
 
     fn validate<'a>(&'a self, checks: &'a mut Checks) -> BoxFuture<'a, ()> {
         Box::pin(async move {
+            if let Some(message) = &self.message {
+                checks.pattern("shutdown-message", message);
+            }
             // A guess at the command will do for a system that runs; before the first boot there
             // is none.
             if self.commands.is_empty() && checks.device.commands.soft_reboot.is_empty() {
@@ -110,6 +125,11 @@ impl Action for SendRebootCommands {
             let delay = Duration::from_millis(context.device.boot_character_delay);
             for command in commands {
                 context.session()?.send_line(&command, delay).await?;
+            }
+            if let Some(message) = &self.message {
+                let down = Patterns::new([message]).map_err(Error::Configuration)?;
+                let wait = context.wait();
+                context.session()?.expect(&down, &wait).await?;
             }
             // What is running says still more, and may be at anything.
             context.session()?.watch().begin(Stage::Booting);

@@ -82,7 +82,7 @@ pub(super) fn overlay(scene: &Scene<'_>) -> Box<dyn Action> {
 
 /// `reset-device`, as the block wants it.
 pub(super) fn reset(scene: &Scene<'_>) -> Box<dyn Action> {
-    Box::new(ResetDevice { soft_reboot: of(scene).soft_reboot.clone() })
+    Box::new(ResetDevice::of(of(scene)))
 }
 
 /// `bootloader-commands`, for the block's boot loader.

@@ -19,7 +19,7 @@ impl Action for UbootCommands {
     }
 
     fn populate(&self, scene: &Scene<'_>) -> Vec<Box<dyn Action>> {
-        let reset = || ResetDevice { soft_reboot: self.boot.soft_reboot.clone() };
+        let reset = || ResetDevice::of(&self.boot);
         let mut steps: Vec<Box<dyn Action>> =
             vec![Box::new(reset()), Box::new(BootloaderInterrupt { loader: "u-boot".into() })];
         let mut commands = commands(&self.boot);

@@ -14,7 +14,7 @@ use crate::dispatch::ahead::Fetching;
 use crate::dispatch::context::Context;
 use crate::dispatch::error::Error;
 use crate::dispatch::job::Source;
-use crate::dispatch::overlay::DefinitionFile;
+use crate::dispatch::overlay::{DefinitionFile, subtree};
 use crate::dispatch::validate::Checks;
 use crate::image::Files;
 use crate::sys::{Program, Reach, confined};
@@ -67,22 +67,31 @@ impl GitRepo {
     /// The folder for the clone, and what clones into it.
     fn cloning(&self, context: &Context) -> Result<(PathBuf, Fetching<Option<String>>), Error> {
         let Planned { stage, run, definition, .. } = &self.0;
-        let Source::Git { repository, branch, revision, recursive, shallow, .. } =
+        let Source::Git { repository, branch, revision, recursive, shallow, history } =
             definition.source.clone()
         else {
             return Err(Error::Bug("the definition is not in git".into()));
         };
         let folder = context.scratch().join(format!("git-{stage}-{run}"));
         let (to, files) = (folder.clone(), context.settings.files.clone());
+        let path = definition.path.clone();
         let cloning = async move {
             let wanted = Wanted {
                 branch: branch.as_deref(),
                 revision: revision.as_deref(),
                 recursive,
                 // A revision may be anywhere in the history; a tip needs nothing of it.
-                shallow: shallow && revision.is_none(),
+                shallow: shallow.unwrap_or(true) && revision.is_none(),
             };
             clone(&repository, wanted, &to, &files).await.map_err(Error::Infrastructure)?;
+            let may_deepen = shallow.is_none() && history != Some(false);
+            // A repository of this host comes whole, and so does one with a single commit.
+            if may_deepen && to.join(".git/shallow").exists() && asks(&to, &path) {
+                let words = ["fetch", "--quiet", "--unshallow", "--tags"];
+                git(&words, Some(&to), is_local(&repository), &files)
+                    .await
+                    .map_err(Error::Infrastructure)?;
+            }
             let commit = git(&["rev-parse", "HEAD"], Some(&to), false, &files).await;
             Ok(commit.ok().map(|commit| commit.trim().to_owned()))
         };
@@ -116,6 +125,16 @@ pub(super) fn adopt(
     let file = problems.check(file).map_err(|failure| Error::Test(failure.message))?;
     register(planned, file, Some(folder), context);
     Ok(())
+}
+
+/// Whether a definition in a clone asks git for something of it. What is wrong with it is told later.
+fn asks(clone: &Path, path: &str) -> bool {
+    let problems = Problems::default();
+    let read = || {
+        let node = crate::yaml::read_file(&inside(clone, path).ok()?, &problems)?;
+        DefinitionFile::read(&node, &crate::config::At::top(path, &problems))
+    };
+    read().is_some_and(|file| subtree::asks_for_history(clone, path, &file))
 }
 
 /// The path in the repository, which must not lead out of it, not by a link either.

@@ -52,14 +52,18 @@ impl Action for TestOverlay {
                     .add_folder(&format!("{folder}/{destination}"), &clone)
                     .map_err(|e| infra(&e))?;
             }
-            let with_history = matches!(definition.source, Source::Git { history: true, .. });
+            let with_history = match definition.source {
+                Source::Git { history, .. } => history,
+                _ => None,
+            };
             let overlay = &mut context.shared().overlay;
             if let Some(repository) = &test.repository {
+                let path = &definition.path;
                 let asks = with_history
-                    || subtree::asks_for_history(repository, &definition.path, &test.file);
+                    .unwrap_or_else(|| subtree::asks_for_history(repository, path, &test.file));
                 let needed = match asks {
                     true => vec![String::new()],
-                    false => subtree::needed(repository, &definition.path, &test.file),
+                    false => subtree::needed(repository, path, &test.file, &definition.parameters),
                 };
                 let git = repository.join(".git");
                 // Git's own folder and no link: that could lead to anything on this host.

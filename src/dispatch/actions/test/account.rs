@@ -68,6 +68,11 @@ impl Account {
         self.with(|inner| inner.ledger.missing())
     }
 
+    /// See [`Ledger::asks_again`].
+    pub(super) fn asks_again(&self) {
+        self.with(|inner| inner.ledger.asks_again());
+    }
+
     pub(super) fn own_pattern(&self) -> Option<OwnPattern> {
         self.with(|inner| inner.follower.own_pattern().cloned())
     }
@@ -105,7 +110,7 @@ impl Inner {
                 self.follower.own(found, context);
                 return Ok(());
             }
-            Entry::Check => self.ledger.vouched(number, sum),
+            Entry::Check => self.ledger.vouched(number, sum, found.before.trim().is_empty()),
             Entry::Total => {
                 let _ = self.ledger.total(number, sum);
                 return Ok(());
@@ -113,7 +118,7 @@ impl Inner {
             Entry::Signal => {
                 let with = Mark::of(found, context);
                 let [text, name, arguments] = [0, 1, 2].map(|i| word(found, i).to_owned());
-                self.ledger.heard(Heard { text, name, arguments, with }).into_iter().collect()
+                self.ledger.heard(Heard { text, name, arguments, with })
             }
         };
         if damaged == 0 && self.ledger.damaged() > 0 {

@@ -127,7 +127,7 @@ impl Start {
                     branch: branch.as_deref(),
                     revision: revision.as_deref(),
                     recursive: *recursive,
-                    shallow: *shallow,
+                    shallow: shallow.unwrap_or(true),
                 };
                 let files = context.settings.files.clone();
                 let cloned = clone_repository(repository, wanted, folder, &files).await;

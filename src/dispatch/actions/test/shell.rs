@@ -245,6 +245,7 @@ impl Shell {
         let lava_dir = context.lava_dir();
         let patterns = Patterns::new(signals::PATTERNS).map_err(Error::Bug)?;
         let (mut in_vain, mut asked) = (0, None);
+        self.account.asks_again();
         while in_vain < TRIES {
             let Some(missing) = self.account.missing() else { return Ok(()) };
             in_vain = if asked.as_ref() == Some(&missing) { in_vain + 1 } else { 0 };

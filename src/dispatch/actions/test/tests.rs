@@ -234,6 +234,8 @@ async fn feedback_is_what_the_console_of_another_namespace_says() {
     let log = std::fs::read_to_string(dir.path().join("log")).unwrap();
     let of = |what: &str| log.find(what).unwrap_or_else(|| panic!("no {what:?} in {log}"));
     assert!(of("Requesting feedback from namespace: m4") < of("m4: all is well"), "{log}");
+    let line = log.lines().find(|line| line.contains("m4: all is well")).unwrap();
+    assert!(line.contains(r#""lvl":"feedback""#) && line.ends_with(r#","ns":"m4"}"#), "{line}");
     assert!(of("m4: all is well") < of("m5 is not a valid namespace"), "{log}");
 }
 

@@ -272,7 +272,10 @@ pub fn line(entry: &Entry, begin: u64) -> String {
             .map_or_else(|_| entry.text(), |case: CaseResult| case.to_string()),
         _ => entry.text(),
     };
-    format!("{seconds:>9.3} {:<8} {}\n", plain(entry.lvl.as_bytes()), shown(&text))
+    // Of several consoles it is said whose line it is.
+    let of = entry.ns.as_ref().map(|name| format!("[{}] ", plain(name.as_bytes())));
+    let (level, of) = (plain(entry.lvl.as_bytes()), of.unwrap_or_default());
+    format!("{seconds:>9.3} {level:<8} {of}{}\n", shown(&text))
 }
 
 /// A text without what a terminal would act on; of several lines the later ones stand below the first.
