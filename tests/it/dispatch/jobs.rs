@@ -73,7 +73,9 @@ fn a_job_runs_from_power_on_to_its_results() {
     typed("setenv serverip 10.0.2.2");
     typed("tftpboot 0x40400000 7/kernel/Image");
     typed("tftpboot 0x44000000 7/ramdisk/ramdisk.cpio");
-    typed("booti 0x40400000 0x44000000 ${fdtcontroladdr}");
+    // Without a device tree of the job's the board has its own.
+    typed("setenv dtb_addr ${fdtcontroladdr}");
+    typed("booti 0x40400000 0x44000000 ${dtb_addr}");
     typed("root");
     typed(". /lava-7/environment");
     typed("/lava-7/bin/lava-test-runner /lava-7/0");
@@ -88,6 +90,27 @@ fn a_job_runs_from_power_on_to_its_results() {
     assert!(target.contains(r#""lvl":"target""#) && target.contains(r#""time":"2"#), "{target}");
     assert!(lab.path("off").exists(), "the board was not switched off");
     assert!(!lab.path("tftp").join("7").exists(), "the job's files are still there");
+}
+
+#[test]
+fn a_jobs_device_tree_is_not_loaded_over_the_one_that_u_boot_works_with() {
+    let lab = TestLab::new();
+    let (board, device) = ScriptedBoard::start(&lab, Play::Tests(GOOD));
+    let tree = lab.write("files/board.dtb", "a device tree");
+    let tree = format!("    dtb: {{url: 'file://{tree}'}}\n    kernel:\n");
+    let job = job(&lab, |job| job.replacen("    kernel:\n", &tree, 1));
+    let done = dispatch(&lab, &job, &device, &[]);
+    assert_eq!(done.status.code(), Some(0), "{}", text(&done.stderr));
+    let heard = board.heard();
+    let load = heard.iter().position(|line| {
+        line == "tftpboot 0x43f00000 7/dtb/board.dtb && setenv dtb_addr 0x43f00000"
+    });
+    let own = heard.iter().position(|line| line == "setenv dtb_addr ${fdtcontroladdr}");
+    assert!(load > own && own.is_some(), "{heard:#?}");
+    assert!(
+        heard.iter().any(|line| line == "booti 0x40400000 0x44000000 ${dtb_addr}"),
+        "{heard:#?}"
+    );
 }
 
 #[test]

@@ -116,7 +116,7 @@ impl Player {
             match typed.split(' ').next()? {
                 "" => self.say("=> ")?,
                 "tftpboot" => {
-                    let file = self.tftp.join(typed.rsplit(' ').next()?);
+                    let file = self.tftp.join(typed.split(' ').nth(2)?);
                     let size = std::fs::metadata(&file).map_or(0, |meta| meta.len());
                     match size {
                         0 => self.say("\r\nTFTP error: 'File not found' (1)\r\n=> ")?,
