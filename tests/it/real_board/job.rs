@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::Bench;
 use crate::common::job::{Done, JOB, LOGIN, boot, deploy, job_file, shipped, smoke, test};
-use crate::common::{LIMIT, TestLab, WebSocket, http, run, wait_until};
+use crate::common::{LIMIT, TestLab, WebSocket, boot_file, http, run, wait_until};
 use crate::dispatch::definitions::in_linaros_style;
 
 /// Where the board's network, which is QEMU's own, has the TFTP server.
@@ -90,7 +90,11 @@ fn a_job_runs_on_the_shared_console_to_its_results() {
     );
     let big = "lava-test-case big --shell 'find /lava-* -name big -size +3000k | grep -q big'";
     let steps = [STEPS[0], STEPS[1], big];
-    let job = job_file(&[&files(), &ramdisk_boot(), &test(&(smoke(&steps) + &from_git))]);
+    // A big overlay is packed as the ramdisk is.
+    let packed = zstd(&bench.lab, "ramdisk.cpio.gz");
+    let files = files().replace(&boot_file("ramdisk.cpio.gz").display().to_string(), &packed);
+    let files = files.replace("compression: gz", "compression: zstd");
+    let job = job_file(&[&files, &ramdisk_boot(), &test(&(smoke(&steps) + &from_git))]);
     let done = bench.run(&shipped("qemu-uboot.yaml"), &job);
     assert_eq!(done.result("0_smoke", "linux"), "pass", "{done:?}");
     assert_eq!(done.result("0_smoke", "chosen"), "pass", "{done:?}");
@@ -166,6 +170,16 @@ const STEPS: [&str; 2] =
 /// Boots a ramdisk from U-Boot, and logs in.
 pub(super) fn ramdisk_boot() -> String {
     boot("u-boot", "ramdisk", LOGIN)
+}
+
+/// A packed file of the rig, packed by zstd.
+fn zstd(lab: &TestLab, file: &str) -> String {
+    let packed = lab.path("packed.zst").display().to_string();
+    let mut pack = lab.tool("sh");
+    pack.args(["-c", "gzip -dc \"$0\" | zstd -q -o \"$1\""]).arg(boot_file(file)).arg(&packed);
+    let said = run(&mut pack, "", LIMIT);
+    assert!(said.status.success(), "{said:?}");
+    packed
 }
 
 /// A repository in the style of Linaro's.
