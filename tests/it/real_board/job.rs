@@ -122,8 +122,13 @@ fn a_job_runs_on_the_shared_console_to_its_results() {
 fn a_quiet_kernel_boots_as_well_and_a_failing_case_says_so_and_exits_with_1() {
     let bench = Bench::start().with_power();
     let device = bench.with_arguments("qemu-uboot.yaml", "console=ttyAMA0 quiet");
-    let steps = [STEPS[0], "lava-test-case chosen --result fail"];
-    let done = bench.run(&device, &job_file(&[&files(), &ramdisk_boot(), &test(&smoke(&steps))]));
+    let steps = [
+        STEPS[0],
+        "lava-test-case chosen --result fail",
+        "lava-test-case tree --shell grep -q linux,dummy-ours /proc/device-tree/model",
+    ];
+    let files = format!("{}    dtb: {{url: 'file://{}'}}\n", files(), own_tree(&bench.lab));
+    let done = bench.run(&device, &job_file(&[&files, &ramdisk_boot(), &test(&smoke(&steps))]));
     assert_eq!(done.exit_code(), 1, "{done:?}");
     let said = |text: &str| {
         done.log().iter().any(|line| line["msg"].as_str().is_some_and(|said| said.contains(text)))
@@ -131,6 +136,7 @@ fn a_quiet_kernel_boots_as_well_and_a_failing_case_says_so_and_exits_with_1() {
     assert!(said("Starting kernel") && !said("Linux version"), "{done:?}");
     assert_eq!(done.result("0_smoke", "linux"), "pass", "{done:?}");
     assert_eq!(done.result("0_smoke", "chosen"), "fail", "{done:?}");
+    assert_eq!(done.result("0_smoke", "tree"), "pass", "{done:?}");
     // The job itself has run to its end.
     assert_eq!(done.result("lava", "job"), "pass", "{done:?}");
     assert_eq!(bench.board.power("status"), "off");
@@ -170,6 +176,23 @@ const STEPS: [&str; 2] =
 /// Boots a ramdisk from U-Boot, and logs in.
 pub(super) fn ramdisk_boot() -> String {
     boot("u-boot", "ramdisk", LOGIN)
+}
+
+/// The board's device tree with another name in it (its model), which QEMU does not give it.
+fn own_tree(lab: &TestLab) -> String {
+    let file = lab.path("own.dtb");
+    let mut qemu = lab.tool("qemu-system-aarch64");
+    qemu.args(["-machine", &format!("virt,dumpdtb={}", file.display())]);
+    // With firmware it has other devices than without.
+    qemu.args(["-cpu", "cortex-a53", "-bios", "/usr/lib/u-boot/qemu_arm64/u-boot.bin"]);
+    qemu.args(["-m", "512"]);
+    let said = run(&mut qemu, "", LIMIT);
+    let mut tree = std::fs::read(&file).unwrap_or_else(|error| panic!("{error}: {said:?}"));
+    let name = b"linux,dummy-virt";
+    let at = tree.windows(name.len()).position(|bytes| bytes == name).unwrap();
+    tree[at..at + name.len()].copy_from_slice(b"linux,dummy-ours");
+    std::fs::write(&file, tree).unwrap();
+    file.display().to_string()
 }
 
 /// A packed file of the rig, packed by zstd.
