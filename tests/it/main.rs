@@ -35,6 +35,7 @@ mod qemu_roots;
 mod qemu_shell;
 mod real_adapter;
 mod real_board;
+mod real_ssh;
 mod reload;
 mod restart;
 mod rfc2217;

@@ -56,6 +56,8 @@ fn two_qemu_boards_meet_and_reach_each_other_over_their_network() {
     ] {
         assert!(said.contains(case), "no {case:?} in {said}\n{}", logs());
     }
+    // What is odd about the job is told once, not for each of its boards.
+    assert_eq!(said.matches("\"flash-the-tape\": no action has this name").count(), 1, "{said}");
 }
 
 const JOB_FILE: &str = r#"job_name: two QEMUs
@@ -63,6 +65,7 @@ visibility: public
 timeouts:
   job: {minutes: 6}
   action: {minutes: 3}
+  actions: {flash-the-tape: {minutes: 1}}
 protocols:
   lava-multinode:
     roles:

@@ -6,6 +6,7 @@
 DIR/tty      the serial adapter: a link to a pty, there from the start until the end
 DIR/control  a Unix socket; one line each: "on", "off" or "status", answered by "on" or "off"
 DIR/tftp     what the board's network serves by TFTP; it reaches nothing else
+DIR/flash    what a board without a boot loader begins with when its power comes: kernel, ramdisk, cmdline, rootfs
 
 KIND is one of BOARDS below, arm64 without it.
 
@@ -25,6 +26,13 @@ import sys
 import tty
 
 CHUNK = 4096
+# How QEMU is told of what is in a board's flash.
+FLASH = {
+    "kernel": "-kernel {}",
+    "ramdisk": "-initrd {}",
+    "rootfs": "-drive file={},format=raw,if=virtio",
+    "cmdline": "-append",
+}
 # What GRUB's drive has on it.
 EFI = os.path.join(os.path.dirname(__file__), "../../target/rig/boot/amd64/efi")
 
@@ -42,6 +50,14 @@ BOARDS = {
     # GRUB, which OVMF (UEFI) starts from a drive, after its countdown.
     "grub": ["qemu-system-x86_64", "-machine", "q35", "-cpu", "qemu64"]
     + ["-drive", "if=pflash,format=raw,readonly=on,file=/usr/share/OVMF/OVMF_CODE.fd"],
+    # No boot loader at all: what is in the flash begins.
+    "direct-arm64": ["qemu-system-aarch64", "-machine", "virt", "-cpu", "cortex-a53"],
+    "direct-amd64": ["qemu-system-x86_64", "-machine", "q35", "-cpu", "qemu64"],
+    # The shell that is part of OVMF, which gets to see the flash as a drive.
+    "shell": ["qemu-system-x86_64", "-machine", "q35", "-cpu", "qemu64"]
+    + ["-drive", "if=pflash,format=raw,readonly=on,file=/usr/share/OVMF/OVMF_CODE.fd"],
+    # A microcontroller, which has its own memory and no network.
+    "mps2": ["qemu-system-arm", "-machine", "mps2-an385"],
 }
 # The same, where OVMF waits for somebody who wants its own menus, for longer than anybody takes to say so.
 BOARDS["menu"] = BOARDS["grub"] + ["-boot", "menu=on,splash-time=60000"]
@@ -51,17 +67,24 @@ class Board:
     def __init__(self, folder, kind="arm64", *options):
         self.folder = folder
         restrict, rom = ("off", "bootindex=0") if kind == "ipxe" else ("on", "romfile=")
-        self.command = BOARDS[kind] + ["-m", "512", "-accel", "tcg,tb-size=64"]
-        self.command += ["-netdev", f"user,id=n0,tftp={folder}/tftp,restrict={restrict}"]
-        self.command += ["-device", f"virtio-net-pci,netdev=n0,{rom}"]
+        self.command = BOARDS[kind] + ["-accel", "tcg,tb-size=64"]
+        if kind != "mps2":
+            self.command += ["-m", "512"]
+        # Where it could, OVMF would boot from the network.
+        if kind not in ("mps2", "shell"):
+            self.command += ["-netdev", f"user,id=n0,tftp={folder}/tftp,restrict={restrict}"]
+            self.command += ["-device", f"virtio-net-pci,netdev=n0,{rom}"]
         if kind in ("grub", "menu"):
             self.command += ["-drive", f"file=fat:{EFI},format=raw,if=virtio,readonly=on"]
+        if kind == "shell":
+            self.command += ["-drive", f"file=fat:{folder}/flash,format=raw,if=virtio,readonly=on"]
         self.command += options
         self.qemu = None
         self.line = None  # our end of QEMU's serial port while the power is on
         self.printed = b""  # from the board, not yet taken by the tty
         self.typed = b""  # from the tty, not yet taken by the board
-        os.makedirs(f"{folder}/tftp", exist_ok=True)
+        for place in ("tftp", "flash"):
+            os.makedirs(f"{folder}/{place}", exist_ok=True)
 
         # We keep the far end open as well: the line stays raw, and stays, when nobody reads it.
         self.near, self.far = pty.openpty()
@@ -134,6 +157,7 @@ class Board:
         self.qemu = subprocess.Popen(
             ["setpriv", "--pdeathsig", "KILL", "--"]
             + self.command
+            + self.flashed()
             + ["-display", "none", "-monitor", "none", "-nodefaults"]
             + ["-chardev", f"socket,id=line,fd={theirs.fileno()}", "-serial", "chardev:line"],
             stdin=subprocess.DEVNULL,
@@ -142,6 +166,20 @@ class Board:
         theirs.close()
         ours.setblocking(False)
         self.line = ours
+
+    def flashed(self):
+        """The words that have QEMU begin with what is there."""
+        words = []
+        for name, option in FLASH.items():
+            file = f"{self.folder}/flash/{name}"
+            if not os.path.exists(file):
+                continue
+            if name == "cmdline":
+                with open(file) as cmdline:
+                    words += [option, cmdline.read().strip()]
+            else:
+                words += option.format(file).split(" ", 1)
+        return words
 
     def off(self):
         if not self.line:

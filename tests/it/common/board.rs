@@ -34,7 +34,10 @@ impl RealBoard {
     pub(crate) fn of(kind: &str, lab: &TestLab, outlet: u32) -> Self {
         needs(Path::new(match kind {
             "ipxe" => "/usr/lib/ipxe/qemu/pxe-virtio.rom",
-            "grub" | "menu" => "/usr/share/OVMF/OVMF_CODE.fd",
+            "grub" | "menu" | "shell" => "/usr/share/OVMF/OVMF_CODE.fd",
+            "direct-arm64" => "/usr/bin/qemu-system-aarch64",
+            "direct-amd64" => "/usr/bin/qemu-system-x86_64",
+            "mps2" => "/usr/bin/qemu-system-arm",
             _ => "/usr/lib/u-boot/qemu_arm64/u-boot.bin",
         }));
         let folder = lab.path(&format!("outlets/{outlet}"));
@@ -51,6 +54,11 @@ impl RealBoard {
     /// What the board can fetch by TFTP.
     pub(crate) fn tftp(&self) -> PathBuf {
         self.folder.join("tftp")
+    }
+
+    /// Where a board without a boot loader has what it begins with.
+    pub(crate) fn flash(&self) -> PathBuf {
+        self.folder.join("flash")
     }
 
     /// Switches the power past the PDU, or asks with `status`; gives `on` or `off`.

@@ -1,13 +1,17 @@
 //! Jobs on real boards: their files, and what they leave behind.
 
 use std::path::PathBuf;
-use std::process::{Command, ExitStatus, Output};
-use std::time::Duration;
+use std::process::{Command, ExitStatus, Output, Stdio};
+use std::time::{Duration, Instant};
 
+use rustix::process::Signal;
 use serde_json::Value;
 
 use super::board::boot_file;
+use super::heard::Heard;
 use super::lab::run;
+use super::process::{Process, signal};
+use super::wait::{LIMIT, wait_until};
 
 /// How long a job may take that takes ten seconds on a quiet machine.
 pub(crate) const JOB: Duration = Duration::from_secs(400);
@@ -16,6 +20,9 @@ pub(crate) const JOB: Duration = Duration::from_secs(400);
 pub(crate) const LOGIN: &str = "    auto_login: {login_prompt: 'board login:', username: root}
     prompts: ['board# ']
 ";
+
+/// What a job's log says when its board is held.
+const HELD: [&str; 2] = ["and is kept so until the job is cancelled", "paused for 3600 s"];
 
 /// A job of these blocks, for devices of any type.
 pub(crate) fn job_file(blocks: &[&str]) -> String {
@@ -67,6 +74,16 @@ pub(crate) fn smoke(steps: &[&str]) -> String {
     )
 }
 
+/// Watches what `bare/monitor.elf` says.
+pub(crate) const ARITHMETIC: &str = r"- test:
+    monitors:
+    - name: arithmetic
+      start: Booting without a system
+      end: PROJECT EXECUTION ENDED
+      pattern: '(?P<result>(PASS|FAIL)) - (?P<test_case_id>\w+) in'
+      fixupdict: {PASS: pass, FAIL: fail}
+";
+
 /// What a job left behind.
 pub(crate) struct Done {
     said: Output,
@@ -78,6 +95,37 @@ impl Done {
     #[track_caller]
     pub(crate) fn run(dispatcher: &mut Command, folder: PathBuf) -> Self {
         Self { said: run(dispatcher, "", JOB), folder }
+    }
+
+    /// The same with a job whose board is its own QEMU, which is held when the job is done or has failed: then
+    /// `held` is called, and after that the job may end.
+    #[track_caller]
+    pub(crate) fn hold(
+        dispatcher: &mut Command,
+        folder: PathBuf,
+        held: impl FnOnce(&mut Process),
+    ) -> Self {
+        dispatcher.args(["--leave-on", "--pause-on-failure", "1h"]);
+        dispatcher.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut process = Process::spawn(dispatcher);
+        let stdout = Heard::from(process.child().stdout.take().unwrap());
+        let stderr = Heard::from(process.child().stderr.take().unwrap());
+        let begin = Instant::now();
+        let is_held = || {
+            let log = std::fs::read_to_string(folder.join("output.jsonl")).unwrap_or_default();
+            HELD.iter().any(|words| log.contains(words))
+        };
+        while process.exited().is_none() && !is_held() {
+            let said = || stdout.text() + &stderr.text();
+            assert!(begin.elapsed() < JOB, "the job has neither ended nor failed: {}", said());
+            std::thread::sleep(Duration::from_millis(50));
+        }
+        held(&mut process);
+        signal(process.pid(), Signal::TERM);
+        let status = process.wait(LIMIT);
+        wait_until(LIMIT, "it has said all", || stdout.ended() && stderr.ended());
+        let said = Output { status, stdout: stdout.bytes(), stderr: stderr.bytes() };
+        Self { said, folder }
     }
 
     /// What a dispatcher left that was watched meanwhile, and has ended so.
@@ -129,6 +177,15 @@ impl Done {
         }
     }
 
+    /// Whether [`ARITHMETIC`] has given its results.
+    #[track_caller]
+    pub(crate) fn assert_arithmetic(&self) {
+        assert_eq!(self.exit_code(), 1, "{self:?}");
+        for (case, result) in [("addition", "pass"), ("division", "pass"), ("overflow", "fail")] {
+            assert_eq!(self.result("arithmetic", case), result, "{case}: {self:?}");
+        }
+    }
+
     /// Whether the job was done, and so many of its cases failed.
     #[track_caller]
     pub(crate) fn assert_cases_failed(&self, cases: u32) {
@@ -157,26 +214,29 @@ impl Done {
         text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
     }
 
-    /// Whether the log has of these bytes of the console, which begin at this offset, each line where it
-    /// says, and nothing else is there.
+    /// Whether the log has of these bytes of the console, which begin at this offset, each line where it says,
+    /// nothing else, and all of the first `least`: what the board had said when it was switched off.
     #[track_caller]
-    pub(crate) fn assert_logged(&self, from: usize, printed: &[u8]) {
+    pub(crate) fn assert_logged(&self, from: usize, printed: &[u8], least: usize) {
         let log = self.log();
         let lines: Vec<&Value> = log.iter().filter(|line| line["lvl"] == "target").collect();
         let offset =
             |line: &Value| usize::try_from(line["offset"].as_u64().unwrap()).unwrap() - from;
-        let first = lines.first().map_or(printed.len(), |line| offset(line));
-        assert!(printed[..first].iter().all(|byte| b"\r\n".contains(byte)), "not logged");
+        // Firmware draws boxes with bytes that are no UTF-8.
+        let text =
+            |bytes: &[u8]| String::from_utf8_lossy(bytes).trim_end_matches(['\r', '\n']).to_owned();
+        let first = lines.first().map_or(least, |line| offset(line));
+        assert_eq!(text(&printed[..first]).trim_start(), "", "not logged");
         for (i, line) in lines.iter().enumerate() {
-            let logged = line["msg"].as_str().unwrap();
-            let next = lines.get(i + 1).map(|next| offset(next));
-            // Firmware draws boxes with bytes that are no UTF-8.
-            let said = &printed[offset(line)..next.unwrap_or(printed.len())];
-            let said = String::from_utf8_lossy(said).into_owned();
-            match next {
-                Some(_) => assert_eq!(said.trim_end_matches(['\r', '\n']), logged, "{line}"),
-                // A board may say more than a job that has failed listens to.
-                None => assert!(said.starts_with(logged), "{line}"),
+            let (begin, logged) = (offset(line), line["msg"].as_str().unwrap());
+            match lines.get(i + 1).map(|next| offset(next)) {
+                Some(next) => assert_eq!(text(&printed[begin..next]), logged, "{line}"),
+                // A board may still say something while it is being switched off.
+                None => {
+                    assert!(text(&printed[begin..]).starts_with(logged), "{line}");
+                    let said = text(&printed[begin..least.max(begin)]);
+                    assert!(logged.starts_with(&said), "the log ends before {said:?} does: {line}");
+                }
             }
             assert!(line["time"].is_string(), "{line}");
         }

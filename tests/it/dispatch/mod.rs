@@ -26,5 +26,6 @@ mod records;
 mod scripted_board;
 mod stand_ins;
 mod templates;
+mod typing;
 mod verdicts;
 mod zmodem;

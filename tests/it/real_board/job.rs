@@ -2,9 +2,11 @@
 
 use std::process::Command;
 
+use serde_json::Value;
+
 use super::Bench;
 use crate::common::job::{Done, JOB, LOGIN, boot, deploy, job_file, shipped, smoke, test};
-use crate::common::{LIMIT, TestLab, WebSocket, http, run, wait_until};
+use crate::common::{LIMIT, TestLab, WebSocket, boot_file, http, run, wait_until};
 use crate::dispatch::definitions::in_linaros_style;
 
 /// Where the board's network, which is QEMU's own, has the TFTP server.
@@ -55,7 +57,17 @@ impl Bench {
         let capture = self.capture();
         wait_until(LIMIT, "the spy has it all", || spy.heard().len() >= capture.len());
         assert!(spy.heard().bytes().starts_with(&capture), "the spy has not what the record has");
-        done.assert_logged(from, &capture[from..]);
+        let least = self.switched_off(from).unwrap_or(capture.len());
+        done.assert_logged(from, &capture[from..], least - from);
+    }
+
+    /// Where the record was when a job that began at this offset had the board switched off, if it did.
+    fn switched_off(&self, from: usize) -> Option<usize> {
+        let events = http(self.http, "GET", "/consoles/panda01/events?from=0", "").json();
+        let is_off = |event: &&Value| event["verb"] == "off" && event["phase"] == "begin";
+        let off = events.as_array().unwrap().iter().rev().find(is_off)?;
+        let offset = usize::try_from(off["offset"].as_u64().unwrap()).unwrap();
+        (offset >= from).then_some(offset)
     }
 }
 
@@ -78,7 +90,11 @@ fn a_job_runs_on_the_shared_console_to_its_results() {
     );
     let big = "lava-test-case big --shell 'find /lava-* -name big -size +3000k | grep -q big'";
     let steps = [STEPS[0], STEPS[1], big];
-    let job = job_file(&[&files(), &ramdisk_boot(), &test(&(smoke(&steps) + &from_git))]);
+    // A big overlay is packed as the ramdisk is.
+    let packed = zstd(&bench.lab, "ramdisk.cpio.gz");
+    let files = files().replace(&boot_file("ramdisk.cpio.gz").display().to_string(), &packed);
+    let files = files.replace("compression: gz", "compression: zstd");
+    let job = job_file(&[&files, &ramdisk_boot(), &test(&(smoke(&steps) + &from_git))]);
     let done = bench.run(&shipped("qemu-uboot.yaml"), &job);
     assert_eq!(done.result("0_smoke", "linux"), "pass", "{done:?}");
     assert_eq!(done.result("0_smoke", "chosen"), "pass", "{done:?}");
@@ -106,8 +122,13 @@ fn a_job_runs_on_the_shared_console_to_its_results() {
 fn a_quiet_kernel_boots_as_well_and_a_failing_case_says_so_and_exits_with_1() {
     let bench = Bench::start().with_power();
     let device = bench.with_arguments("qemu-uboot.yaml", "console=ttyAMA0 quiet");
-    let steps = [STEPS[0], "lava-test-case chosen --result fail"];
-    let done = bench.run(&device, &job_file(&[&files(), &ramdisk_boot(), &test(&smoke(&steps))]));
+    let steps = [
+        STEPS[0],
+        "lava-test-case chosen --result fail",
+        "lava-test-case tree --shell grep -q linux,dummy-ours /proc/device-tree/model",
+    ];
+    let files = format!("{}    dtb: {{url: 'file://{}'}}\n", files(), own_tree(&bench.lab));
+    let done = bench.run(&device, &job_file(&[&files, &ramdisk_boot(), &test(&smoke(&steps))]));
     assert_eq!(done.exit_code(), 1, "{done:?}");
     let said = |text: &str| {
         done.log().iter().any(|line| line["msg"].as_str().is_some_and(|said| said.contains(text)))
@@ -115,6 +136,7 @@ fn a_quiet_kernel_boots_as_well_and_a_failing_case_says_so_and_exits_with_1() {
     assert!(said("Starting kernel") && !said("Linux version"), "{done:?}");
     assert_eq!(done.result("0_smoke", "linux"), "pass", "{done:?}");
     assert_eq!(done.result("0_smoke", "chosen"), "fail", "{done:?}");
+    assert_eq!(done.result("0_smoke", "tree"), "pass", "{done:?}");
     // The job itself has run to its end.
     assert_eq!(done.result("lava", "job"), "pass", "{done:?}");
     assert_eq!(bench.board.power("status"), "off");
@@ -154,6 +176,33 @@ const STEPS: [&str; 2] =
 /// Boots a ramdisk from U-Boot, and logs in.
 pub(super) fn ramdisk_boot() -> String {
     boot("u-boot", "ramdisk", LOGIN)
+}
+
+/// The board's device tree with another name in it (its model), which QEMU does not give it.
+fn own_tree(lab: &TestLab) -> String {
+    let file = lab.path("own.dtb");
+    let mut qemu = lab.tool("qemu-system-aarch64");
+    qemu.args(["-machine", &format!("virt,dumpdtb={}", file.display())]);
+    // With firmware it has other devices than without.
+    qemu.args(["-cpu", "cortex-a53", "-bios", "/usr/lib/u-boot/qemu_arm64/u-boot.bin"]);
+    qemu.args(["-m", "512"]);
+    let said = run(&mut qemu, "", LIMIT);
+    let mut tree = std::fs::read(&file).unwrap_or_else(|error| panic!("{error}: {said:?}"));
+    let name = b"linux,dummy-virt";
+    let at = tree.windows(name.len()).position(|bytes| bytes == name).unwrap();
+    tree[at..at + name.len()].copy_from_slice(b"linux,dummy-ours");
+    std::fs::write(&file, tree).unwrap();
+    file.display().to_string()
+}
+
+/// A packed file of the rig, packed by zstd.
+fn zstd(lab: &TestLab, file: &str) -> String {
+    let packed = lab.path("packed.zst").display().to_string();
+    let mut pack = lab.tool("sh");
+    pack.args(["-c", "gzip -dc \"$0\" | zstd -q -o \"$1\""]).arg(boot_file(file)).arg(&packed);
+    let said = run(&mut pack, "", LIMIT);
+    assert!(said.status.success(), "{said:?}");
+    packed
 }
 
 /// A repository in the style of Linaro's.

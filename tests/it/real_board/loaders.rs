@@ -77,6 +77,14 @@ fn a_kernel_that_was_given_the_device_tree_of_another_board_is_silent_and_told_s
     assert_eq!(done.exit_code(), 1, "{done:?}");
     let told = done.told();
     assert!(told.contains("timed out") && told.contains("waiting for \"board login:\""), "{told}");
+    // Before that it was warned.
+    let soft = "soft time-out: login-action has used ";
+    let warned = |line: &serde_json::Value| {
+        let said = line["msg"].as_str().unwrap_or_default();
+        line["lvl"] == "warning" && said.starts_with(soft) && said.contains("\"board login:\"")
+    };
+    assert_eq!(done.log().into_iter().filter(warned).count(), 1, "{done:?}");
+    assert!(done.said().contains(soft), "{}", done.said());
 }
 
 #[test]

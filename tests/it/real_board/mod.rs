@@ -1,6 +1,7 @@
 //! The stories of a real board: QEMU running U-Boot and Linux behind a serial line, powered by a
 //! real SNMP agent.
 
+mod direct;
 mod failures;
 mod group;
 mod hooks;
