@@ -14,8 +14,8 @@ const MAKE: &str = "CREATE TABLE IF NOT EXISTS lava_turn (number BIGINT NOT NULL
 const RAISE: &str = "UPDATE lava_turn SET number = number + 1 RETURNING number";
 const BEGIN: &str = "INSERT INTO lava_turn VALUES (1) RETURNING number";
 const CHECK: &str = "SELECT number FROM lava_turn WHERE number = $1 FOR SHARE";
-/// What a server that is paused in the middle of a change has begun is undone after so long: nobody waits longer for it.
-const PAUSED: &str = "SET idle_in_transaction_session_timeout = '10s'";
+/// What a server that is paused in the middle of a change has begun is undone after so long, before who waits for it gives up.
+const PAUSED: &str = "SET idle_in_transaction_session_timeout = '5s'";
 
 /// The number of a server's turn.
 #[derive(Debug, Clone, Copy)]

@@ -22,7 +22,7 @@ impl Source {
         } else if let Some(tests) = code.find("#[cfg(test)]\nmod tests {") {
             code.truncate(tests);
         }
-        // What is blank has the length of its characters, so places are counted in lines.
+        // Without unit tests, as the code is.
         let kept = code.lines().count();
         let lines = text.lines().count();
         let text = text.lines().take(kept).map(|line| format!("{line}\n")).collect();
