@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use super::{At, FromNode as _, Node, Problems, Table, read_all};
-use crate::model::{BoardDescription, Failure, Mac, Name, NotMac};
+use crate::model::{BoardDescription, Failure, LongText, Mac, Name, NotMac};
 
 /// Reads a folder of boards; a file is named as its board.
 ///
@@ -95,9 +95,9 @@ fn one(table: &Table<'_>) -> Option<BoardDescription> {
         attributes,
         console,
         outlet,
-        dictionary: table.optional("dictionary"),
+        dictionary: table.optional::<String>("dictionary").map(LongText::from),
         worker: table.optional("worker"),
-        health_check: table.optional("health_check"),
+        health_check: table.optional::<String>("health_check").map(LongText::from),
         mac: macs(table),
         identity: table.optional("identity"),
     })

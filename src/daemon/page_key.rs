@@ -7,6 +7,7 @@ use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 
 use crate::model::{PAGE_KEY_BYTES, PageKey};
+use crate::sys::random;
 
 /// The key of the daemons that have this runtime folder. Where that cannot be written, it is this process's
 /// own, and people log in again when it has ended. `None` when the system has no random bytes.
@@ -15,8 +16,7 @@ pub(super) fn page_key(dir: &Path) -> Option<PageKey> {
         tracing::warn!(%error, "browsers have to log in again after a restart: {}", dir.display());
         random()
     });
-    let failed =
-        |error: &io::Error| tracing::error!(%error, "/dev/urandom: nobody can log in on pages");
+    let failed = |error: &io::Error| tracing::error!(%error, "nobody can log in on pages");
     bytes.inspect_err(failed).ok().map(PageKey::new)
 }
 
@@ -33,7 +33,7 @@ fn kept(path: &Path) -> io::Result<[u8; PAGE_KEY_BYTES]> {
     let begun = path.with_extension(format!("key-{}", std::process::id()));
     let mut file =
         OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&begun)?;
-    file.write_all(&random()?)?;
+    file.write_all(&random::<PAGE_KEY_BYTES>()?)?;
     // Another daemon may have been quicker: then its is ours, too.
     let linked = std::fs::hard_link(&begun, path);
     let removed = std::fs::remove_file(&begun);
@@ -41,12 +41,6 @@ fn kept(path: &Path) -> io::Result<[u8; PAGE_KEY_BYTES]> {
         Err(error) if error.kind() != io::ErrorKind::AlreadyExists => Err(error),
         _ => removed.and_then(|()| read()),
     }
-}
-
-fn random() -> io::Result<[u8; PAGE_KEY_BYTES]> {
-    let mut bytes = [0; PAGE_KEY_BYTES];
-    File::open("/dev/urandom")?.read_exact(&mut bytes)?;
-    Ok(bytes)
 }
 
 #[cfg(test)]

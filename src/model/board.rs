@@ -7,7 +7,7 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::{Lease, Mac, Name};
+use super::{Lease, LongText, Mac, Name};
 
 /// Whether a board is fit for use; the words are LAVA's.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -57,14 +57,16 @@ pub struct BoardDescription {
     /// For jobs: LAVA's device dictionary of the board, YAML or a Jinja2 template. Without one it is what its
     /// type's template says.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub dictionary: Option<String>,
+    #[schema(value_type = Option<String>)]
+    pub dictionary: Option<LongText>,
     /// The one worker that can run jobs on it; any when left out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<String>)]
     pub worker: Option<Name>,
     /// The job that tells whether it is in order, a LAVA job definition.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub health_check: Option<String>,
+    #[schema(value_type = Option<String>)]
+    pub health_check: Option<LongText>,
     /// The hardware addresses that are its own; learned from what it tells when none is set.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     #[schema(value_type = Vec<String>)]
@@ -138,12 +140,14 @@ pub struct BoardInfo {
     pub outlet_url: Option<String>,
     /// As described, too.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub dictionary: Option<String>,
+    #[schema(value_type = Option<String>)]
+    pub dictionary: Option<LongText>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<String>)]
     pub worker: Option<Name>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub health_check: Option<String>,
+    #[schema(value_type = Option<String>)]
+    pub health_check: Option<LongText>,
     /// As described or learned.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     #[schema(value_type = Vec<String>)]

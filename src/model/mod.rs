@@ -24,6 +24,7 @@ mod page_key;
 pub mod point;
 mod request;
 mod right;
+mod text;
 mod token;
 pub mod units;
 mod user;
@@ -62,6 +63,7 @@ pub use request::{
     BoardRequest, Ending, LabEvent, LeaseChange, Points, RequestInfo, RequestState, Waiting,
 };
 pub use right::{Pattern, PatternError, Right, Rights};
+pub use text::LongText;
 pub use token::{TOKEN_BYTES, TokenHash, TokenHashError, token_of};
 pub use user::{
     GroupInfo, NewToken, TokenInfo, TokenRequest, UserChange, UserDescription, UserInfo,

@@ -1,5 +1,7 @@
 //! Boards: what an admin says of them.
 
+use std::collections::HashMap;
+
 use super::jobs::check_health_check;
 use super::resolve::{check, part_name};
 use super::state::{Board, State};
@@ -24,6 +26,13 @@ impl Server {
     pub async fn boards(&self) -> Vec<BoardInfo> {
         let state = self.looked().await;
         state.boards.iter().map(|(name, board)| state.info(name, board)).collect()
+    }
+
+    /// Of which type each board is.
+    pub async fn kinds(&self) -> HashMap<String, String> {
+        let state = self.0.state.lock().await;
+        let boards = state.boards.iter();
+        boards.map(|(name, it)| (name.to_string(), it.description.kind.to_string())).collect()
     }
 
     /// # Errors

@@ -175,35 +175,32 @@ impl State {
     }
 
     pub(super) fn info(&self, name: &Name, board: &Board) -> BoardInfo {
-        let Board { description, health, reason, windows, console, outlet, away, .. } =
-            board.clone();
+        let Board { description, health, reason, windows, console, outlet, away, .. } = board;
         let now = units::now_us() / 1_000_000;
-        let BoardDescription {
-            kind, tags, attributes, console: at_console, outlet: at_outlet, ..
-        } = description.clone();
-        let BoardDescription { dictionary, worker, health_check, mac, identity, .. } = description;
+        let BoardDescription { kind, tags, attributes, dictionary, .. } = description;
+        let BoardDescription { worker, health_check, mac, identity, .. } = description;
         let lease = self.lease_of(name);
         let job = lease.and_then(|info| info.job).filter(|job| self.jobs.is_running(*job));
         let leased = if lease.is_some() { BoardState::Reserved } else { BoardState::Idle };
         BoardInfo {
             name: name.clone(),
-            kind,
-            tags,
-            attributes,
+            kind: kind.clone(),
+            tags: tags.clone(),
+            attributes: attributes.clone(),
             state: if job.is_some() { BoardState::Running } else { leased },
-            health,
-            reason,
-            away,
-            console: at_console,
-            outlet: at_outlet,
-            console_url: console.map(|place| place.url),
-            outlet_url: outlet.map(|place| place.url),
-            dictionary,
-            worker,
-            health_check,
-            mac,
-            identity,
-            maintenance: windows.into_iter().filter(|(_, until)| now < *until).collect(),
+            health: *health,
+            reason: reason.clone(),
+            away: away.clone(),
+            console: description.console.clone(),
+            outlet: description.outlet.clone(),
+            console_url: console.as_ref().map(|place| place.url.clone()),
+            outlet_url: outlet.as_ref().map(|place| place.url.clone()),
+            dictionary: dictionary.clone(),
+            worker: worker.clone(),
+            health_check: health_check.clone(),
+            mac: mac.clone(),
+            identity: identity.clone(),
+            maintenance: windows.iter().filter(|(_, until)| now < *until).copied().collect(),
             job,
             lease: lease.map(|info| BoardLease { id: info.id, lease: lease_text(info) }),
         }

@@ -1,10 +1,12 @@
 use std::time::Duration;
 
 use super::*;
+use crate::config::server::ImagesConfig;
 use crate::model::{
     AnnouncedOutlet, Announcement, BoardDescription, BoardHealth, BoardRequest, DaemonKind, Ending,
-    RequestState,
+    JobState, RequestState,
 };
+use crate::store::{VERSION, tests::of_schema};
 
 fn alice(user: &str) -> Asker {
     Asker {
@@ -396,4 +398,53 @@ async fn a_lease_whose_boards_nobody_uses_ends_when_that_was_asked_for() {
     server.announce(daemon(2), false).await.unwrap();
     server.pass().await.unwrap();
     assert_eq!(server.request(hers.id).await.unwrap().ending, Some(Ending::Idle));
+}
+
+#[tokio::test]
+async fn a_lab_that_a_program_of_an_older_schema_has_left_is_gone_on_with() {
+    for version in 1..=VERSION {
+        let dir = tempfile::tempdir().unwrap();
+        let url = Store::file_url(&dir.path().join("lava.sqlite"));
+        of_schema(&url, version).await;
+        let (server, _shutdown) = lab(dir.path()).await;
+        let board = server.board("panda01").await.unwrap();
+        assert_eq!(
+            (board.health, board.lease.unwrap().lease.holder),
+            (BoardHealth::Good, "alice".into())
+        );
+        let of = |id| server.request(id);
+        assert_eq!(of(5).await.unwrap().waiting.unwrap().position, 1);
+        let leased = of(6).await.unwrap();
+        assert_eq!(
+            (leased.state, &*leased.shared_with),
+            (RequestState::Leased, &["carol".to_owned()][..])
+        );
+        assert_eq!(of(7).await.unwrap().ending, Some(Ending::Released));
+        assert_eq!(server.announced(DaemonKind::Power).await.len(), 1);
+        let users = server.users().await.unwrap();
+        assert_eq!(
+            users.iter().filter(|user| user.tokens.len() == 1).count(),
+            usize::from(version >= 2)
+        );
+        assert_eq!(server.groups().await.unwrap().len(), usize::from(version >= 2));
+        assert_eq!(server.token_users().await.unwrap().is_some(), version >= 2);
+        if version >= 4 {
+            let running = server.job(2, &alice("alice")).await.unwrap();
+            assert_eq!((running.state, running.boards.len()), (JobState::Running, 1));
+            let ended = server.job(3, &alice("alice")).await.unwrap();
+            assert_eq!((ended.state, ended.tally.unwrap().pass), (JobState::Finished, 1));
+        }
+        assert_eq!(server.ci_jobs().await.unwrap().len(), usize::from(version >= 6));
+        let place = dir.path().join("files").display().to_string();
+        let uploads = dir.path().join("uploads");
+        let config = ImagesConfig { place, uploads, quota: None, keep: Default::default() };
+        let images = Images::open(Store::open(&url).await.unwrap(), config).unwrap();
+        let images = images.list().await.unwrap();
+        assert_eq!(images.len(), usize::from(version >= 5) + usize::from(version >= 8));
+        assert_eq!(
+            images.iter().filter(|image| image.vm.is_some()).count(),
+            usize::from(version >= 8)
+        );
+        server.close().await;
+    }
 }

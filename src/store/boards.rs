@@ -43,8 +43,7 @@ impl Store {
 
     /// Writes a board, new or changed, and what it came by.
     pub async fn put_board(&self, board: &BoardRow, event: &EventRow) -> Result<(), StoreError> {
-        self.trust.check()?;
-        let mut change = self.pool.begin().await?;
+        let mut change = self.change().await?;
         sqlx::query(
             "INSERT INTO boards (name, description, health, reason, windows)
              VALUES ($1, $2, $3, $4, $5)
@@ -64,8 +63,7 @@ impl Store {
 
     /// Forgets a board; its history stays.
     pub async fn remove_board(&self, event: &EventRow) -> Result<(), StoreError> {
-        self.trust.check()?;
-        let mut change = self.pool.begin().await?;
+        let mut change = self.change().await?;
         sqlx::query("DELETE FROM boards WHERE name = $1")
             .bind(&event.board)
             .execute(&mut *change)

@@ -32,22 +32,21 @@ impl Store {
 
     /// Writes one, new or changed.
     pub async fn put_ci_job(&self, ci: &CiRow) -> Result<(), StoreError> {
-        self.trust.check()?;
-        sqlx::query(
-            "INSERT INTO ci_jobs (name, document) VALUES ($1, $2)
+        self.write(
+            sqlx::query(
+                "INSERT INTO ci_jobs (name, document) VALUES ($1, $2)
              ON CONFLICT (name) DO UPDATE SET document = excluded.document",
+            )
+            .bind(&ci.name)
+            .bind(&ci.document),
         )
-        .bind(&ci.name)
-        .bind(&ci.document)
-        .execute(&self.pool)
         .await?;
         Ok(())
     }
 
     /// Forgets one; whether there was one. Its runs stay.
     pub async fn remove_ci_job(&self, name: &str) -> Result<bool, StoreError> {
-        self.trust.check()?;
         let sql = "DELETE FROM ci_jobs WHERE name = $1";
-        Ok(sqlx::query(sql).bind(name).execute(&self.pool).await?.rows_affected() > 0)
+        Ok(self.write(sqlx::query(sql).bind(name)).await? > 0)
     }
 }

@@ -28,23 +28,22 @@ impl Store {
     }
 
     pub async fn put_daemon(&self, daemon: &DaemonRow) -> Result<(), StoreError> {
-        self.trust.check()?;
-        sqlx::query(
-            "INSERT INTO daemons (url, announcement, seen_us) VALUES ($1, $2, $3)
+        self.write(
+            sqlx::query(
+                "INSERT INTO daemons (url, announcement, seen_us) VALUES ($1, $2, $3)
              ON CONFLICT (url) DO UPDATE SET announcement = excluded.announcement,
                 seen_us = excluded.seen_us",
+            )
+            .bind(&daemon.url)
+            .bind(&daemon.announcement)
+            .bind(number(daemon.seen_us)),
         )
-        .bind(&daemon.url)
-        .bind(&daemon.announcement)
-        .bind(number(daemon.seen_us))
-        .execute(&self.pool)
         .await?;
         Ok(())
     }
 
     pub async fn remove_daemon(&self, url: &str) -> Result<(), StoreError> {
-        self.trust.check()?;
-        sqlx::query("DELETE FROM daemons WHERE url = $1").bind(url).execute(&self.pool).await?;
+        self.write(sqlx::query("DELETE FROM daemons WHERE url = $1").bind(url)).await?;
         Ok(())
     }
 }

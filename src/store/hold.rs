@@ -2,8 +2,8 @@
 //!
 //! Of PostgreSQL it is an advisory lock, which belongs to a connection: it is free again when its holder has
 //! died, also when nobody could hear it die, for PostgreSQL ends a session that says nothing for
-//! [`SILENCE`]. A holder that has not been answered for [`TRUSTED`] writes nothing any more, so that two never
-//! write at a time. Of SQLite it is a locked file beside the database's.
+//! [`SILENCE`]. A holder that has not been answered for [`TRUSTED`] begins nothing any more, and what it has begun is
+//! fenced off ([`Fence`]), so that two never write at a time. Of SQLite it is a locked file beside the database's.
 
 use std::fs::{File, TryLockError};
 use std::path::{Path, PathBuf};
@@ -15,6 +15,7 @@ use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{AnyConnection, Connection as _, Row as _};
 use tokio::time::timeout;
 
+use super::fence::Fence;
 use super::{PATIENCE, StoreError, check_url};
 
 /// The lock's two numbers, the same for all versions: "lava", and which of its locks.
@@ -40,6 +41,8 @@ pub enum Turn {
 pub struct Hold {
     by: By,
     trust: Trust,
+    /// Of PostgreSQL.
+    fence: Option<Fence>,
 }
 
 #[derive(Debug)]
@@ -55,7 +58,7 @@ enum By {
 pub(super) struct Trust(Option<Arc<Mutex<Instant>>>);
 
 impl Turn {
-    /// Asks for a database. Nothing is read or made in it.
+    /// Asks for a database. Nothing of a lab is read or made in it.
     ///
     /// # Errors
     /// When it cannot be reached.
@@ -102,6 +105,10 @@ impl Hold {
     pub(super) fn trust(&self) -> Trust {
         self.trust.clone()
     }
+
+    pub(super) fn fence(&self) -> Option<Fence> {
+        self.fence
+    }
 }
 
 impl Trust {
@@ -133,14 +140,15 @@ async fn of_session(url: &str) -> Result<Turn, StoreError> {
         let place = holder.map(|row| row.try_get::<String, _>(0)).transpose()?;
         return Ok(Turn::Theirs(place.filter(|place| !place.is_empty())));
     }
+    let fence = Some(Fence::raise(&mut session).await?);
     let trust = Trust(Some(Arc::new(Mutex::new(asked + TRUSTED))));
-    Ok(Turn::Ours(Hold { by: By::Session(Box::new(session)), trust }))
+    Ok(Turn::Ours(Hold { by: By::Session(Box::new(session)), trust, fence }))
 }
 
 fn of_file(url: &str) -> Result<Turn, StoreError> {
     let trust = Trust::default();
     if url.contains(":memory:") || url.contains("mode=memory") {
-        return Ok(Turn::Ours(Hold { by: By::Nothing, trust }));
+        return Ok(Turn::Ours(Hold { by: By::Nothing, trust, fence: None }));
     }
     let options = SqliteConnectOptions::from_str(url)?;
     let path = lock_of(options.get_filename());
@@ -148,7 +156,7 @@ fn of_file(url: &str) -> Result<Turn, StoreError> {
     let file = File::options().write(true).create(true).truncate(false).open(&path);
     let file = file.map_err(failed)?;
     match file.try_lock() {
-        Ok(()) => Ok(Turn::Ours(Hold { by: By::File(file), trust })),
+        Ok(()) => Ok(Turn::Ours(Hold { by: By::File(file), trust, fence: None })),
         Err(TryLockError::WouldBlock) => Ok(Turn::Theirs(None)),
         Err(TryLockError::Error(error)) => Err(failed(error)),
     }

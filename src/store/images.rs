@@ -52,39 +52,37 @@ impl Store {
 
     /// Writes an image, new or changed.
     pub async fn put_image(&self, image: &ImageRow) -> Result<(), StoreError> {
-        self.trust.check()?;
-        sqlx::query(
-            "INSERT INTO images (name, sha256, size, user_name, note, made_us, until_us, vm)
+        self.write(
+            sqlx::query(
+                "INSERT INTO images (name, sha256, size, user_name, note, made_us, until_us, vm)
              VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
              ON CONFLICT (name) DO UPDATE SET sha256 = excluded.sha256, size = excluded.size,
                 user_name = excluded.user_name, note = excluded.note, made_us = excluded.made_us,
                 until_us = excluded.until_us, vm = excluded.vm",
+            )
+            .bind(&image.name)
+            .bind(&image.sha256)
+            .bind(number(image.size))
+            .bind(&image.user)
+            .bind(&image.note)
+            .bind(number(image.made_us))
+            .bind(number(image.until_us))
+            .bind(&image.vm),
         )
-        .bind(&image.name)
-        .bind(&image.sha256)
-        .bind(number(image.size))
-        .bind(&image.user)
-        .bind(&image.note)
-        .bind(number(image.made_us))
-        .bind(number(image.until_us))
-        .bind(&image.vm)
-        .execute(&self.pool)
         .await?;
         Ok(())
     }
 
     /// Forgets an image; whether there was one. Its file stays.
     pub async fn remove_image(&self, name: &str) -> Result<bool, StoreError> {
-        self.trust.check()?;
         let sql = "DELETE FROM images WHERE name = $1";
-        Ok(sqlx::query(sql).bind(name).execute(&self.pool).await?.rows_affected() > 0)
+        Ok(self.write(sqlx::query(sql).bind(name)).await? > 0)
     }
 
     /// Forgets the images whose time is over; how many there were.
     pub async fn remove_images_until(&self, now_us: u64) -> Result<u64, StoreError> {
-        self.trust.check()?;
         let sql = "DELETE FROM images WHERE until_us > 0 AND until_us <= $1";
-        Ok(sqlx::query(sql).bind(number(now_us)).execute(&self.pool).await?.rows_affected())
+        self.write(sqlx::query(sql).bind(number(now_us))).await
     }
 
     /// Whether a file has a name.
@@ -101,33 +99,31 @@ impl Store {
 
     /// Writes down that there is a file; who brings it again has brought it.
     pub async fn put_file(&self, file: &FileRow) -> Result<(), StoreError> {
-        self.trust.check()?;
-        sqlx::query(
-            "INSERT INTO files (sha256, size, user_name) VALUES ($1, $2, $3)
+        self.write(
+            sqlx::query(
+                "INSERT INTO files (sha256, size, user_name) VALUES ($1, $2, $3)
              ON CONFLICT (sha256) DO UPDATE SET size = excluded.size,
                 user_name = excluded.user_name",
+            )
+            .bind(&file.sha256)
+            .bind(number(file.size))
+            .bind(&file.user),
         )
-        .bind(&file.sha256)
-        .bind(number(file.size))
-        .bind(&file.user)
-        .execute(&self.pool)
         .await?;
         Ok(())
     }
 
     /// The same of one that was found; what is known of it stays.
     pub async fn add_file(&self, file: &FileRow) -> Result<(), StoreError> {
-        self.trust.check()?;
         let sql = "INSERT INTO files (sha256, size, user_name) VALUES ($1, $2, $3)
                    ON CONFLICT (sha256) DO NOTHING";
         let query = sqlx::query(sql).bind(&file.sha256).bind(number(file.size)).bind(&file.user);
-        query.execute(&self.pool).await?;
+        self.write(query).await?;
         Ok(())
     }
 
     pub async fn remove_file(&self, sha256: &str) -> Result<(), StoreError> {
-        self.trust.check()?;
-        sqlx::query("DELETE FROM files WHERE sha256 = $1").bind(sha256).execute(&self.pool).await?;
+        self.write(sqlx::query("DELETE FROM files WHERE sha256 = $1").bind(sha256)).await?;
         Ok(())
     }
 
@@ -137,9 +133,8 @@ impl Store {
     }
 
     pub async fn put_place_mark(&self, mark: &str) -> Result<(), StoreError> {
-        self.trust.check()?;
         let sql = "INSERT INTO image_place (mark) VALUES ($1)";
-        sqlx::query(sql).bind(mark).execute(&self.pool).await?;
+        self.write(sqlx::query(sql).bind(mark)).await?;
         Ok(())
     }
 

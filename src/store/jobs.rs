@@ -61,8 +61,7 @@ impl Store {
 
     /// Removes jobs that have ended.
     pub async fn remove_jobs(&self, ids: &[u64]) -> Result<(), StoreError> {
-        self.trust.check()?;
-        let mut change = self.pool.begin().await?;
+        let mut change = self.change().await?;
         for id in ids {
             sqlx::query("DELETE FROM jobs WHERE id = $1 AND state = 'finished'")
                 .bind(number(*id))
@@ -84,31 +83,31 @@ impl Store {
     /// # Errors
     /// When there is one of its number.
     pub async fn add_job(&self, job: &JobRow, definition: &str) -> Result<(), StoreError> {
-        self.trust.check()?;
-        sqlx::query(
-            "INSERT INTO jobs (id, state, ended_us, document, definition)
+        self.write(
+            sqlx::query(
+                "INSERT INTO jobs (id, state, ended_us, document, definition)
              VALUES ($1, $2, $3, $4, $5)",
+            )
+            .bind(number(job.id))
+            .bind(&job.state)
+            .bind(number(job.ended_us))
+            .bind(&job.document)
+            .bind(definition),
         )
-        .bind(number(job.id))
-        .bind(&job.state)
-        .bind(number(job.ended_us))
-        .bind(&job.document)
-        .bind(definition)
-        .execute(&self.pool)
         .await?;
         Ok(())
     }
 
     /// Writes what has become of a job.
     pub async fn put_job(&self, job: &JobRow) -> Result<(), StoreError> {
-        self.trust.check()?;
-        sqlx::query("UPDATE jobs SET state = $2, ended_us = $3, document = $4 WHERE id = $1")
-            .bind(number(job.id))
-            .bind(&job.state)
-            .bind(number(job.ended_us))
-            .bind(&job.document)
-            .execute(&self.pool)
-            .await?;
+        self.write(
+            sqlx::query("UPDATE jobs SET state = $2, ended_us = $3, document = $4 WHERE id = $1")
+                .bind(number(job.id))
+                .bind(&job.state)
+                .bind(number(job.ended_us))
+                .bind(&job.document),
+        )
+        .await?;
         Ok(())
     }
 }

@@ -5,6 +5,7 @@ mod boards;
 mod ci;
 mod daemons;
 mod dump;
+mod fence;
 mod hold;
 mod images;
 mod jobs;
@@ -16,8 +17,9 @@ mod users;
 
 use std::path::{Path, PathBuf};
 
-use sqlx::any::AnyPoolOptions;
-use sqlx::{AnyConnection, AnyPool, Connection as _};
+use sqlx::any::{AnyArguments, AnyPoolOptions};
+use sqlx::query::Query;
+use sqlx::{Any, AnyConnection, AnyPool, Connection as _, Transaction};
 
 pub use boards::{BoardRow, EventRow};
 pub use ci::CiRow;
@@ -33,6 +35,7 @@ pub use told::ToldRow;
 pub use users::{GroupRow, TokenRow, UserRow};
 
 use crate::model::{Failure, Kind, failure::chain};
+use fence::Fence;
 
 /// Connections to PostgreSQL. SQLite has one, on which everything stands in line.
 const CONNECTIONS: u32 = 4;
@@ -44,6 +47,7 @@ const PATIENCE: std::time::Duration = std::time::Duration::from_secs(10);
 pub struct Store {
     pool: AnyPool,
     trust: hold::Trust,
+    fence: Option<Fence>,
 }
 
 /// Why something cannot be remembered or recalled.
@@ -58,6 +62,8 @@ pub enum StoreError {
     Newer { found: i64 },
     #[error("the database does not answer; it may be another server's by now")]
     Silent,
+    #[error("the database is another server's now")]
+    Lost,
     #[error("{}: {error}", path.display())]
     Lock { path: PathBuf, error: std::io::Error },
     #[error("the database has something that cannot be read: {0}")]
@@ -85,7 +91,7 @@ impl Store {
             true => {
                 options.after_release(|connection, _| Box::pin(end_lost_transaction(connection)))
             }
-            false => options,
+            false => options.after_connect(|connection, _| Box::pin(Fence::prepare(connection))),
         };
         let made = if sqlite { Self::creating(url) } else { url.to_owned() };
         let pool = options.connect(&made).await?;
@@ -94,13 +100,41 @@ impl Store {
             sqlx::query("PRAGMA journal_mode = WAL").execute(&pool).await?;
         }
         schema::bring_up_to_date(&pool).await?;
-        Ok(Self { pool, trust: hold::Trust::default() })
+        Ok(Self { pool, trust: hold::Trust::default(), fence: None })
     }
 
-    /// The same, but requests are written only while the database is surely ours.
+    /// The same, but it is written only while the database is ours.
     #[must_use]
     pub fn under(self, hold: &Hold) -> Self {
-        Self { trust: hold.trust(), ..self }
+        Self { trust: hold.trust(), fence: hold.fence(), ..self }
+    }
+
+    /// Begins a change: all of it is made, or nothing.
+    ///
+    /// # Errors
+    /// [`StoreError::Silent`] or [`StoreError::Lost`] when the database may be another server's, or is.
+    async fn change(&self) -> Result<Transaction<'static, Any>, StoreError> {
+        self.trust.check()?;
+        let mut change = self.pool.begin().await?;
+        if let Some(fence) = self.fence {
+            fence.check(&mut change).await?;
+        }
+        Ok(change)
+    }
+
+    /// Makes a change that is one statement: how many rows are other ones.
+    ///
+    /// # Errors
+    /// As [`Self::change`].
+    async fn write(&self, statement: Query<'_, Any, AnyArguments>) -> Result<u64, StoreError> {
+        if self.fence.is_none() {
+            self.trust.check()?;
+            return Ok(statement.execute(&self.pool).await?.rows_affected());
+        }
+        let mut change = self.change().await?;
+        let written = statement.execute(&mut *change).await?;
+        change.commit().await?;
+        Ok(written.rows_affected())
     }
 
     /// The URL of a file of SQLite, which is made when it is not there.
@@ -165,6 +199,7 @@ impl From<StoreError> for Failure {
             StoreError::Sql(_)
             | StoreError::Damaged(_)
             | StoreError::Silent
+            | StoreError::Lost
             | StoreError::Lock { .. } => Self::new(Kind::Infra, error.to_string()),
         }
     }
@@ -221,4 +256,4 @@ impl Store {
 #[path = "../../tests/it/common/postgres.rs"]
 pub(crate) mod postgres;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -39,8 +39,7 @@ impl Store {
     /// Forgets requests that have ended before a time, and what has happened to boards before it. The highest
     /// number of a request stays known.
     pub async fn forget_before(&self, time_us: u64) -> Result<(), StoreError> {
-        self.trust.check()?;
-        let mut change = self.pool.begin().await?;
+        let mut change = self.change().await?;
         for sql in [
             "DELETE FROM requests WHERE ended_us > 0 AND ended_us < $1
                 AND id < (SELECT MAX(id) FROM requests)",
@@ -69,15 +68,15 @@ impl Store {
     /// # Errors
     /// When there is one of its number.
     pub async fn add_request(&self, request: &RequestRow) -> Result<(), StoreError> {
-        self.trust.check()?;
         let sql = "INSERT INTO requests (id, state, ended_us, document) VALUES ($1, $2, $3, $4)";
-        sqlx::query(sql)
-            .bind(number(request.id))
-            .bind(&request.state)
-            .bind(number(request.ended_us))
-            .bind(&request.document)
-            .execute(&self.pool)
-            .await?;
+        self.write(
+            sqlx::query(sql)
+                .bind(number(request.id))
+                .bind(&request.state)
+                .bind(number(request.ended_us))
+                .bind(&request.document),
+        )
+        .await?;
         Ok(())
     }
 
@@ -87,8 +86,7 @@ impl Store {
         requests: &[RequestRow],
         events: &[EventRow],
     ) -> Result<(), StoreError> {
-        self.trust.check()?;
-        let mut change = self.pool.begin().await?;
+        let mut change = self.change().await?;
         for request in requests {
             let sql = "UPDATE requests SET state = $2, ended_us = $3, document = $4 WHERE id = $1";
             sqlx::query(sql)

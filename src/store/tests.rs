@@ -131,30 +131,55 @@ async fn what_is_no_database_is_said_without_its_password() {
     assert!(told.contains("mysql://…@db/lava") && !told.contains("secret"), "{told}");
 }
 
-/// What a program of each schema has written, which the next ones add to.
+/// What a program of each schema has written, which the next ones add to: its documents have what that one knew of.
 const ROWS: &[&[&str]] = &[
     &[
         "INSERT INTO boards VALUES ('panda01', '{\"type\":\"panda\"}', 'good', 'it''s fine; \"really\"', '[]')",
         "INSERT INTO board_events VALUES ('panda01', 2, 'alice', 'changed', '–')",
-        "INSERT INTO daemons VALUES ('http://h:1', '{}', 3)",
-        "INSERT INTO requests VALUES (7, 'ended', 50, '{}')",
+        r#"INSERT INTO daemons VALUES ('http://h:1', '{"kind":"power","host":"h","url":"http://h:1","version":"0.1.0",
+            "consoles":[],"outlets":[{"name":"p","pdu":"rack1","port":"1"}]}', 3)"#,
+        r#"INSERT INTO requests VALUES (5, 'waiting', 0, '{"info":{"id":5,"state":"waiting","user":"bob",
+            "specs":["panda"],"length_s":3600,"priority":50,"submitted_us":1,"ready":false},"audience":["panda01"]}')"#,
+        r#"INSERT INTO requests VALUES (6, 'leased', 0, '{"info":{"id":6,"state":"leased","user":"alice",
+            "shared_with":["carol"],"specs":["name=panda01"],"length_s":3600,"priority":50,"reason":"a kernel",
+            "submitted_us":1,"heartbeat_s":60,"boards":["panda01"],"since_us":2,"until_us":4102444800000000,
+            "ready":true}}')"#,
+        r#"INSERT INTO requests VALUES (7, 'ended', 50, '{"info":{"id":7,"state":"ended","user":"alice",
+            "specs":["panda"],"length_s":7200,"priority":50,"submitted_us":1,"boards":["panda01"],"since_us":2,
+            "until_us":60,"ready":true,"ending":"released","ended_us":50},"audience":["panda01"]}')"#,
         "INSERT INTO told VALUES ('panda01', 'http://h:1/outlets/p', 'alice', 9)",
     ],
     &[
-        "INSERT INTO users VALUES ('alice', '[\"kernel\"]', '[]')",
-        "INSERT INTO user_groups VALUES ('kernel', '[]')",
-        "INSERT INTO tokens VALUES ('ab', 'alice', 'see', '', 1, 0)",
+        "INSERT INTO users VALUES ('alice', '[\"kernel\"]', '[[\"panda*\",\"write\"]]')",
+        "INSERT INTO user_groups VALUES ('kernel', '[[\"*\",\"see\"]]')",
+        "INSERT INTO tokens VALUES ('sha256:abababababababababababababababababababababababababababababababab', 'alice', 'see',
+            '', 1, 0)",
     ],
     &["INSERT INTO told_parts VALUES ('panda01', 'serial', 'http://h:2/consoles/p', 'bob', 9)"],
-    &["INSERT INTO jobs VALUES (3, 'finished', 60, '{}', 'job_name: \"é\"')"],
-    &["INSERT INTO images VALUES ('linux', 'ab', 5, 'alice', '', 1, 9223372036854775807)"],
-    &["INSERT INTO ci_jobs VALUES ('smoke', '{}')"],
-    &["INSERT INTO files VALUES ('cd', 6, 'bob')", "INSERT INTO image_place VALUES ('a place')"],
-    &["INSERT INTO images VALUES ('vm', 'cd', 6, 'bob', '', 1, 0, '{\"arch\":\"x86_64\"}')"],
+    &[
+        r#"INSERT INTO jobs VALUES (2, 'running', 0, '{"info":{"id":2,"name":"smoke","user":"alice","state":"running",
+            "health":"unknown","priority":50,"specs":["panda"],"boards":[{"name":"panda01"}],"request":6,
+            "worker":"farm1","submitted_us":1,"started_us":2},"audience":["panda01"],"roles":[null],"length_s":3600,
+            "viewers":{"groups":["kernel"]},"instance":"a"}', 'job_name: smoke')"#,
+        r#"INSERT INTO jobs VALUES (3, 'finished', 60, '{"info":{"id":3,"name":"é","user":"alice","state":"finished",
+            "health":"complete","priority":50,"specs":["panda"],"boards":[{"name":"panda01"}],"request":7,
+            "worker":"farm1","submitted_us":1,"started_us":2,"ended_us":60,
+            "tally":{"pass":1,"fail":0,"skip":0,"unknown":0}},"roles":[null],"length_s":3600}', 'job_name: "é"')"#,
+    ],
+    &["INSERT INTO images VALUES ('linux', 'abababababababababababababababababababababababababababababababab', 5,
+        'alice', '', 1, 9223372036854775807)"],
+    &[r#"INSERT INTO ci_jobs VALUES ('smoke', '{"name":"smoke","user":"alice","git":"https://h/smoke.git",
+        "script":"smoke.py"}')"#],
+    &[
+        "INSERT INTO files VALUES ('cdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcd', 6, 'bob')",
+        "INSERT INTO image_place VALUES ('a place')",
+    ],
+    &[r#"INSERT INTO images VALUES ('vm', 'cdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcd', 6, 'bob',
+        '', 1, 0, '{"arch":"x86_64","disk":10737418240}')"#],
 ];
 
 /// A database as the program of a schema has left it.
-async fn of_schema(url: &str, version: i64) {
+pub(crate) async fn of_schema(url: &str, version: i64) {
     Store::open(url).await.unwrap().close().await;
     let mut session = AnyConnection::connect(url).await.unwrap();
     assert!(schema::clear(&mut session).await.is_ok());
@@ -242,6 +267,59 @@ async fn every_older_schema_becomes_ours_and_goes_through_a_backup() {
     let dir = tempfile::tempdir().unwrap();
     let url = |name: &str| Store::file_url(&dir.path().join(name));
     older_schemas_become_ours(&url("lava.sqlite"), &url("other.sqlite")).await;
+}
+
+#[tokio::test]
+async fn every_older_schema_becomes_ours_on_postgresql_too() {
+    let postgres = Postgres::start();
+    older_schemas_become_ours(&postgres.url(), &postgres.database("other")).await;
+}
+
+/// A server's turn with a database, as soon as nobody else has it.
+async fn turn(url: &str) -> (Hold, Store) {
+    loop {
+        match Turn::with(url).await {
+            Ok(Turn::Ours(hold)) => {
+                let store = Store::open(url).await.unwrap().under(&hold);
+                return (hold, store);
+            }
+            Ok(Turn::Theirs(_)) | Err(StoreError::Silent) => {
+                tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+            }
+            Err(error) => panic!("{error}"),
+        }
+    }
+}
+
+#[tokio::test]
+async fn what_comes_late_of_a_server_that_had_the_database_before_is_not_written() {
+    let postgres = Postgres::start();
+    let url = postgres.url();
+    let row =
+        |state: &str| RequestRow { id: 7, state: state.into(), ended_us: 0, document: "{}".into() };
+    let (hold, first) = turn(&url).await;
+    first.add_request(&row("waiting")).await.unwrap();
+    // It is paused in the middle of a change, and loses the database meanwhile.
+    let mut paused = first.change().await.unwrap();
+    let late = "UPDATE requests SET state = 'late'";
+    sqlx::query("SET LOCAL idle_in_transaction_session_timeout = '300ms'")
+        .execute(&mut *paused)
+        .await
+        .unwrap();
+    sqlx::query(late).execute(&mut *paused).await.unwrap();
+    drop(hold);
+    let (_hold, next) = turn(&url).await;
+    next.put_requests(&[row("leased")], &[]).await.unwrap();
+    assert!(paused.commit().await.is_err());
+    // It still believes in itself: what it has decided before is not written either.
+    first.check_trust().unwrap();
+    let lost =
+        |done: Result<(), StoreError>| assert!(matches!(done, Err(StoreError::Lost)), "{done:?}");
+    lost(first.put_requests(&[row("late")], &[event(1)]).await);
+    lost(first.put_board(&board("bad"), &event(1)).await);
+    lost(first.add_request(&RequestRow { id: 8, ..row("late") }).await);
+    assert_eq!(next.requests(0).await.unwrap(), [row("leased")]);
+    assert_eq!(next.boards().await.unwrap(), []);
 }
 
 #[tokio::test]

@@ -33,27 +33,26 @@ impl Store {
     }
 
     pub async fn put_told(&self, told: &ToldRow) -> Result<(), StoreError> {
-        self.trust.check()?;
-        sqlx::query(
-            "INSERT INTO told_parts (board, part, url, holders, until_us)
+        self.write(
+            sqlx::query(
+                "INSERT INTO told_parts (board, part, url, holders, until_us)
              VALUES ($1, $2, $3, $4, $5)
              ON CONFLICT (board, part) DO UPDATE SET url = excluded.url,
                 holders = excluded.holders, until_us = excluded.until_us",
+            )
+            .bind(&told.board)
+            .bind(&told.part)
+            .bind(&told.url)
+            .bind(&told.holders)
+            .bind(number(told.until_us)),
         )
-        .bind(&told.board)
-        .bind(&told.part)
-        .bind(&told.url)
-        .bind(&told.holders)
-        .bind(number(told.until_us))
-        .execute(&self.pool)
         .await?;
         Ok(())
     }
 
     pub async fn remove_told(&self, board: &str, part: &str) -> Result<(), StoreError> {
-        self.trust.check()?;
         let sql = "DELETE FROM told_parts WHERE board = $1 AND part = $2";
-        sqlx::query(sql).bind(board).bind(part).execute(&self.pool).await?;
+        self.write(sqlx::query(sql).bind(board).bind(part)).await?;
         Ok(())
     }
 }

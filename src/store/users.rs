@@ -79,24 +79,23 @@ impl Store {
     }
 
     pub async fn put_user(&self, user: &UserRow) -> Result<(), StoreError> {
-        self.trust.check()?;
-        sqlx::query(
-            "INSERT INTO users (name, groups_of, rights) VALUES ($1, $2, $3)
+        self.write(
+            sqlx::query(
+                "INSERT INTO users (name, groups_of, rights) VALUES ($1, $2, $3)
              ON CONFLICT (name) DO UPDATE SET groups_of = excluded.groups_of,
                 rights = excluded.rights",
+            )
+            .bind(&user.name)
+            .bind(&user.groups)
+            .bind(&user.rights),
         )
-        .bind(&user.name)
-        .bind(&user.groups)
-        .bind(&user.rights)
-        .execute(&self.pool)
         .await?;
         Ok(())
     }
 
     /// Adds a user with their first token: both, or neither.
     pub async fn add_user(&self, user: &UserRow, token: &TokenRow) -> Result<(), StoreError> {
-        self.trust.check()?;
-        let mut change = self.pool.begin().await?;
+        let mut change = self.change().await?;
         sqlx::query("INSERT INTO users (name, groups_of, rights) VALUES ($1, $2, $3)")
             .bind(&user.name)
             .bind(&user.groups)
@@ -109,8 +108,7 @@ impl Store {
 
     /// Forgets a user and all of their tokens. Whether there was one.
     pub async fn remove_user(&self, name: &str) -> Result<bool, StoreError> {
-        self.trust.check()?;
-        let mut change = self.pool.begin().await?;
+        let mut change = self.change().await?;
         let tokens = "DELETE FROM tokens WHERE user_name = $1";
         sqlx::query(tokens).bind(name).execute(&mut *change).await?;
         let user = "DELETE FROM users WHERE name = $1";
@@ -120,35 +118,31 @@ impl Store {
     }
 
     pub async fn put_group(&self, group: &GroupRow) -> Result<(), StoreError> {
-        self.trust.check()?;
-        sqlx::query(
-            "INSERT INTO user_groups (name, rights) VALUES ($1, $2)
+        self.write(
+            sqlx::query(
+                "INSERT INTO user_groups (name, rights) VALUES ($1, $2)
              ON CONFLICT (name) DO UPDATE SET rights = excluded.rights",
+            )
+            .bind(&group.name)
+            .bind(&group.rights),
         )
-        .bind(&group.name)
-        .bind(&group.rights)
-        .execute(&self.pool)
         .await?;
         Ok(())
     }
 
     /// Whether there was one.
     pub async fn remove_group(&self, name: &str) -> Result<bool, StoreError> {
-        self.trust.check()?;
         let sql = "DELETE FROM user_groups WHERE name = $1";
-        let removed = sqlx::query(sql).bind(name).execute(&self.pool).await?;
-        Ok(removed.rows_affected() > 0)
+        Ok(self.write(sqlx::query(sql).bind(name)).await? > 0)
     }
 
     pub async fn add_token(&self, token: &TokenRow) -> Result<(), StoreError> {
-        self.trust.check()?;
-        insert(token).execute(&self.pool).await?;
+        self.write(insert(token)).await?;
         Ok(())
     }
 
     pub async fn remove_token(&self, hash: &str) -> Result<(), StoreError> {
-        self.trust.check()?;
-        sqlx::query("DELETE FROM tokens WHERE hash = $1").bind(hash).execute(&self.pool).await?;
+        self.write(sqlx::query("DELETE FROM tokens WHERE hash = $1").bind(hash)).await?;
         Ok(())
     }
 }

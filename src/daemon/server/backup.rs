@@ -68,15 +68,13 @@ pub async fn backup(config: &ServerConfig, to: &Path) -> Result<Copied, Failure>
     let part = to.join(PART);
     let file = File::options().write(true).create(true).truncate(true).mode(0o600).open(&part);
     let mut file = BufWriter::new(file.map_err(|error| at(&part, &error))?);
-    let dumped = Store::dump(&database_of(config), &mut file).await;
-    let rows = dumped.map_err(|error| from(&part, error))?;
-    // The rows are older than the files: what they name is there.
-    let mut copied = Copied { rows, ..Copied::default() };
+    let mut copied = Copied::default();
     let mut sources = vec![(to.join(JOBS), config.jobs.clone().within(&config.dir).dir)];
     match config.images().place {
         place if place.contains("://") => copied.elsewhere = Some(place),
         place => sources.push((to.join(IMAGES), place.into())),
     }
+    let mut gone = Vec::new();
     for (copy, source) in &sources {
         // A folder that is not mounted must not empty its copy.
         if !is_empty(copy)? && is_empty(source)? {
@@ -86,15 +84,20 @@ pub async fn backup(config: &ServerConfig, to: &Path) -> Result<Copied, Failure>
             return Err(Failure::new(Kind::Infra, what).hint(hint));
         }
         mirror(source, copy, &mut copied)?;
+        find_gone(copy, source, &mut gone)?;
+    }
+    // What the rows name was there before, and stays in the backup if it goes now; or it has come since.
+    let dumped = Store::dump(&database_of(config), &mut file).await;
+    copied.rows = dumped.map_err(|error| from(&part, error))?;
+    for (copy, source) in &sources {
+        mirror(source, copy, &mut copied)?;
     }
     let file = file.into_inner().map_err(|error| failed(error.into_error()))?;
     file.sync_all().map_err(failed)?;
     std::fs::rename(&part, to.join(LAB)).map_err(failed)?;
     File::open(to).and_then(|folder| folder.sync_all()).map_err(failed)?;
-    // Only now nobody needs what is no more.
-    for (copy, source) in &sources {
-        prune(copy, source)?;
-    }
+    // Only now nobody needs what was no more before the rows were read.
+    prune(gone)?;
     Ok(copied)
 }
 
@@ -163,21 +166,34 @@ fn mirror(from: &Path, to: &Path, copied: &mut Copied) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Removes what is in a backup and not any more where it came from.
-fn prune(backup: &Path, source: &Path) -> Result<(), Failure> {
+/// Finds what is in a backup and not any more where it came from: each with that place.
+fn find_gone(
+    backup: &Path,
+    source: &Path,
+    gone: &mut Vec<(PathBuf, PathBuf)>,
+) -> Result<(), Failure> {
     for entry in std::fs::read_dir(backup).into_iter().flatten().flatten() {
         let (path, source) = (entry.path(), source.join(entry.file_name()));
-        let there = source.try_exists().map_err(|error| at(&source, &error))?;
-        match entry.file_type() {
-            Ok(kind) if kind.is_dir() && there => prune(&path, &source)?,
-            Ok(kind) if kind.is_dir() => {
-                std::fs::remove_dir_all(&path).map_err(|error| at(&path, &error))?;
-            }
-            Ok(_) if !there => {
-                std::fs::remove_file(&path).map_err(|error| at(&path, &error))?;
-            }
-            _ => {}
+        if !source.try_exists().map_err(|error| at(&source, &error))? {
+            gone.push((path, source));
+        } else if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
+            find_gone(&path, &source, gone)?;
         }
+    }
+    Ok(())
+}
+
+/// Removes from a backup what was found so, unless it has come again.
+fn prune(gone: Vec<(PathBuf, PathBuf)>) -> Result<(), Failure> {
+    for (path, source) in gone {
+        if source.try_exists().map_err(|error| at(&source, &error))? {
+            continue;
+        }
+        let removed = match path.is_dir() {
+            true => std::fs::remove_dir_all(&path),
+            false => std::fs::remove_file(&path),
+        };
+        removed.map_err(|error| at(&path, &error))?;
     }
     Ok(())
 }
@@ -225,5 +241,34 @@ fn from(file: &Path, error: DumpError) -> Failure {
         error @ DumpError::Line { .. } => {
             Failure::new(Kind::User, format!("{}: {error}", file.display()))
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_goes_while_the_rows_are_read_stays_in_the_backup() {
+        let dir = tempfile::tempdir().unwrap();
+        let (source, copy) = (dir.path().join("source"), dir.path().join("copy"));
+        let name = |folder: &Path, name: &str| folder.join("ab").join(name);
+        for folder in [&source, &copy] {
+            std::fs::create_dir_all(folder.join("ab")).unwrap();
+            for file in ["gone", "goes", "comes again", "stays"] {
+                std::fs::write(name(folder, file), "x").unwrap();
+            }
+        }
+        for file in ["gone", "comes again"] {
+            std::fs::remove_file(name(&source, file)).unwrap();
+        }
+        let mut gone = Vec::new();
+        find_gone(&copy, &source, &mut gone).unwrap();
+        // The rows that are read now may name it.
+        std::fs::remove_file(name(&source, "goes")).unwrap();
+        std::fs::write(name(&source, "comes again"), "x").unwrap();
+        prune(gone).unwrap();
+        let there = ["gone", "goes", "comes again", "stays"].map(|file| name(&copy, file).exists());
+        assert_eq!(there, [false, true, true, true]);
     }
 }

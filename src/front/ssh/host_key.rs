@@ -10,6 +10,7 @@ use russh::keys::ssh_key::private::Ed25519Keypair;
 use russh::keys::{Algorithm, HashAlg, PrivateKey};
 
 use crate::model::{Failure, Kind};
+use crate::sys::random;
 
 /// The largest file that is read, in bytes.
 const MAX_FILE: u64 = 64 * 1024;
@@ -82,9 +83,7 @@ fn unreadable(path: &Path, error: &io::Error) -> Failure {
 }
 
 fn make(path: &Path) -> io::Result<HostKey> {
-    let mut seed = [0; 32];
-    File::open("/dev/urandom")?.read_exact(&mut seed)?;
-    let key = PrivateKey::from(Ed25519Keypair::from_seed(&seed));
+    let key = PrivateKey::from(Ed25519Keypair::from_seed(&random()?));
     let text = key.to_openssh(LineEnding::LF).map_err(io::Error::other)?;
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
     if let Some(folder) = folder {

@@ -1,6 +1,8 @@
 //! What is in an image.
 
+use std::collections::HashSet;
 use std::ops::Range;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
 use futures_util::stream::BoxStream;
@@ -26,7 +28,12 @@ struct Whole {
     wanted: Sha256,
     /// It is only given when the next one has come, or all of it was right.
     held: Option<Bytes>,
+    damaged: Damaged,
 }
+
+/// The files that were not what they should be when they were read last. The next server finds them again.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Damaged(Arc<Mutex<HashSet<Sha256>>>);
 
 impl Images {
     /// Which file an image is, by its name or by its hash, and its size in bytes.
@@ -60,7 +67,8 @@ impl Images {
             return Ok(Content { sha256, size, pieces });
         }
         let hash = sha2::Sha256::new();
-        let whole = Whole { pieces, hash, wanted: sha256.clone(), held: None };
+        let damaged = self.0.damaged.clone();
+        let whole = Whole { pieces, hash, wanted: sha256.clone(), held: None, damaged };
         let pieces = stream::try_unfold(whole, Whole::next).boxed();
         Ok(Content { sha256, size, pieces })
     }
@@ -78,12 +86,36 @@ impl Whole {
         let Some(last) = self.held.take() else { return Ok(None) };
         let got = Sha256::of(&self.hash.clone().finalize().into());
         if got != self.wanted {
-            tracing::error!(sha256 = %self.wanted, %got, "a stored image is damaged");
+            tracing::error!(
+                sha256 = %self.wanted, %got,
+                "a stored image is damaged; `lava image put` of the same file replaces it"
+            );
+            self.damaged.note(&self.wanted);
             return Err(ImageError::Differs { wanted: self.wanted, got });
         }
+        self.damaged.forget(&self.wanted);
         // Nothing follows: the stream that was read has ended.
         self.pieces = stream::empty().boxed();
         Ok(Some((last, self)))
+    }
+}
+
+impl Damaged {
+    pub(super) fn has(&self, file: &Sha256) -> bool {
+        self.all().contains(file)
+    }
+
+    /// It is replaced, or gone.
+    pub(super) fn forget(&self, file: &Sha256) {
+        self.all().remove(file);
+    }
+
+    fn note(&self, file: &Sha256) {
+        self.all().insert(file.clone());
+    }
+
+    fn all(&self) -> MutexGuard<'_, HashSet<Sha256>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

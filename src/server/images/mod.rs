@@ -33,6 +33,7 @@ pub use content::Content;
 pub use error::ImageError;
 
 use super::Asker;
+use content::Damaged;
 use grace::Grace;
 use removal::Removals;
 
@@ -54,6 +55,8 @@ struct Inner {
     left: tokio::sync::Mutex<Grace>,
     /// The files whose removal has begun, and may still happen.
     removals: Removals,
+    /// The files that are stored anew when somebody brings them.
+    damaged: Damaged,
 }
 
 /// The uploads that are under way in this process.
@@ -75,8 +78,9 @@ impl Images {
             Failure::new(Kind::Infra, format!("{}: {error}", uploads.display()))
         })?;
         let (writing, gate, left) = (Mutex::default(), Default::default(), Default::default());
-        let removals = Removals::default();
-        let inner = Inner { store, objects, uploads, config, writing, gate, left, removals };
+        let (removals, damaged) = (Removals::default(), Damaged::default());
+        let inner =
+            Inner { store, objects, uploads, config, writing, gate, left, removals, damaged };
         Ok(Self(Arc::new(inner)))
     }
 

@@ -98,6 +98,7 @@ impl Images {
         let (objects, file) = (self.0.objects.clone(), hash.clone());
         let removal = async move { objects.remove(&file).await };
         self.0.removals.carry_out(hash, REMOVAL, removal).await?;
+        self.0.damaged.forget(hash);
         self.0.store.remove_file(hash.as_str()).await?;
         gate.renew(hash.as_str());
         Ok(())

@@ -41,7 +41,7 @@ impl Images {
         // What is here is not removed now that it is asked for, and nobody gets the same room twice.
         let mut gate = self.0.gate.lock().await;
         self.0.removals.check(&sha256, Instant::now())?;
-        if self.0.objects.size(&sha256).await? == Some(size) {
+        if self.0.objects.size(&sha256).await? == Some(size) && !self.0.damaged.has(&sha256) {
             gate.renew(sha256.as_str());
             return Ok(UploadInfo { id, offset: size, size, sha256, done: true });
         }
@@ -155,6 +155,7 @@ impl Images {
         // It is known before it is there: what a crash leaves is removed like any other.
         self.0.store.put_file(&row).await?;
         self.0.objects.put(&upload.sha256, &self.part(&upload.id)).await?;
+        self.0.damaged.forget(&upload.sha256);
         // It has time for a name from now on; until here the upload has kept it.
         self.0.gate.lock().await.renew(&row.sha256);
         self.drop_upload(&upload.id).await;

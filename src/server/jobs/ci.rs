@@ -14,6 +14,7 @@ use crate::model::{
 };
 use crate::server::{Asker, Basis, Server, ServerError};
 use crate::store::{CiRow, StoreError};
+use crate::sys::random;
 
 /// So long a run may take when nothing else is said, and at most, in seconds.
 const LIMIT_S: u64 = 3600;
@@ -205,7 +206,8 @@ impl Server {
         let token = match state.jobs.tokens.get(&id) {
             Some(token) => token.clone(),
             None => {
-                let token = token_of(&random().map_err(|error| JobError::Log { id, error })?);
+                let token = random::<TOKEN_BYTES>().map_err(JobError::Random)?;
+                let token = token_of(&token);
                 let record = state.jobs.live.get(&id).ok_or(JobError::NoJob(id))?;
                 let mut record = record.clone();
                 if let Some(script) = &mut record.script {
@@ -286,11 +288,4 @@ fn info(row: &CiRow) -> Result<CiInfo, ServerError> {
     serde_json::from_str(&row.document).map_err(|error| {
         ServerError::Store(StoreError::Damaged(format!("the CI job {}: {error}", row.name)))
     })
-}
-
-fn random() -> std::io::Result<[u8; TOKEN_BYTES]> {
-    use std::io::Read as _;
-    let mut bytes = [0; TOKEN_BYTES];
-    std::fs::File::open("/dev/urandom").and_then(|mut file| file.read_exact(&mut bytes))?;
-    Ok(bytes)
 }

@@ -36,6 +36,8 @@ pub enum JobError {
     NoCi(String),
     #[error("the CI job {name} is {user}'s")]
     NotYourCi { name: Name, user: String },
+    #[error("no pass and no token can be made: {0}")]
+    Random(std::io::Error),
     #[error("the log of job {id}: {error}")]
     Log { id: u64, error: std::io::Error },
     #[error(
@@ -64,7 +66,9 @@ impl From<JobError> for Failure {
             | JobError::Ended(_)
             | JobError::NotOn { .. }
             | JobError::LogShort { .. } => Self::new(Kind::Refused, text),
-            JobError::Log { .. } | JobError::Token { .. } => Self::new(Kind::Infra, text),
+            JobError::Random(_) | JobError::Log { .. } | JobError::Token { .. } => {
+                Self::new(Kind::Infra, text)
+            }
         }
     }
 }

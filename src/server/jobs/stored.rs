@@ -39,7 +39,7 @@ impl Server {
         }
         let id = job.info.id;
         let known = job.stored.as_ref().map(|stored| Ok(stored.pass.clone()));
-        let pass = known.unwrap_or_else(new_pass).map_err(|error| JobError::Log { id, error })?;
+        let pass = known.unwrap_or_else(new_pass)?;
         let (definition, files) = self.named(&definition, id, &pass).await?;
         let mut state = self.0.state.lock().await;
         let mut record = state.jobs.live.get(&id).ok_or(JobError::NoJob(id))?.clone();

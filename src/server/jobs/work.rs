@@ -268,7 +268,7 @@ impl Part {
                 render::render(&file, templates, context.as_ref())
                     .map_err(|problem| wrong(&problem))?
             }
-            false => self.description.dictionary.clone().unwrap_or_default(),
+            false => self.description.dictionary.as_deref().unwrap_or_default().to_owned(),
         };
         let problems = Problems::default();
         let called = format!("the dictionary of {}", self.name);

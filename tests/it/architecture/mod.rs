@@ -67,6 +67,14 @@ fn model_and_wire_do_no_input_or_output() {
 }
 
 #[test]
+fn confined_programs_ask_for_no_file_that_is_hidden_from_them() {
+    obeyed(
+        "Units with ProcSubset=pid have no /proc but that of processes:",
+        &rules::hidden_files(&source::all("src")),
+    );
+}
+
+#[test]
 fn files_are_short() {
     let mut sources = source::all("src");
     sources.extend(source::all("tests"));
@@ -129,6 +137,13 @@ mod tests { use crate::front; }
         breaches(rules::tasks_and_queues(&one("src/port/a.rs", "tokio::spawn(async {});")));
         breaches(rules::tasks_and_queues(&one("src/port/a.rs", "mpsc::unbounded_channel()")));
         breaches(rules::input_output_in_pure_modules(&one("src/wire/a.rs", "use tokio::net;")));
+        let hidden = |path: &str| {
+            rules::hidden_files(&one(path, "// /proc/sys\nfn f() { read(\"/proc/sys/kernel/x\") }"))
+        };
+        breaches(hidden("src/server/a.rs"));
+        assert_eq!(hidden("src/dispatch/a.rs"), [""; 0]);
+        let own = "fn f() { read(\"/proc/self/fd\"); read(\"/proc/{pid}/stat\") }";
+        assert_eq!(rules::hidden_files(&one("src/server/a.rs", own)), [""; 0]);
         breaches(rules::long_files(&one("src/wire/a.rs", &"\n".repeat(601))));
         breaches(rules::long_files(&one("src/bin/a.rs", &"\n".repeat(60))));
         breaches(rules::not_in_the_list(&[], &one("src/wire/a.rs", "")));

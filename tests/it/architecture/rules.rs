@@ -66,6 +66,10 @@ const SERVICE_FRONTS: &[&str] = &[
 /// The one bare spawn: `daemon` listens for signals as long as the process lives.
 const BARE_SPAWNS: &[&str] = &["daemon"];
 
+/// What no unit with `ProcSubset=pid` runs: jobs and their worker, whose unit has all of `/proc`; a verb for people at
+/// a shell; and boards that are only played, whose `/proc` is theirs.
+const UNCONFINED: &[&str] = &["dispatch", "front/cli/dispatcher", "front/cli/lava/doctor", "sim"];
+
 const LONGEST_FILE: usize = 600;
 const LONGEST_PROGRAM: usize = 59;
 
@@ -142,6 +146,28 @@ pub(super) fn tasks_and_queues(sources: &[Source]) -> Vec<String> {
     for source in sources.iter().filter(|source| !source.is_in(BARE_SPAWNS)) {
         for spawn in ["tokio::spawn", "task::spawn"] {
             breaches.extend(source.words(spawn).map(|at| format!("{}: {spawn}", source.place(at))));
+        }
+    }
+    breaches
+}
+
+/// Files that a unit with `ProcSubset=pid` does not have: all of `/proc` but processes.
+pub(super) fn hidden_files(sources: &[Source]) -> Vec<String> {
+    let mut breaches = Vec::new();
+    for source in sources.iter().filter(|source| !source.is_in(UNCONFINED)) {
+        for (number, line) in source.text.lines().enumerate() {
+            if line.trim_start().starts_with("//") {
+                continue;
+            }
+            for (at, _) in line.match_indices("/proc/") {
+                let rest = &line[at + "/proc/".len()..];
+                let name = rest.split(|c: char| !c.is_ascii_alphanumeric() && c != '-').next();
+                let name = name.unwrap_or_default();
+                let process = matches!(name, "" | "self" | "thread-self");
+                if !process && !name.bytes().all(|byte| byte.is_ascii_digit()) {
+                    breaches.push(format!("{}:{}: /proc/{name}", source.path, number + 1));
+                }
+            }
         }
     }
     breaches

@@ -10,6 +10,8 @@ pub(super) struct Source {
     pub(super) lines: usize,
     /// The code, with blanks in place of comments, the insides of strings, and unit tests.
     pub(super) code: String,
+    /// The same with its comments and strings.
+    pub(super) text: String,
 }
 
 impl Source {
@@ -20,7 +22,11 @@ impl Source {
         } else if let Some(tests) = code.find("#[cfg(test)]\nmod tests {") {
             code.truncate(tests);
         }
-        Self { path: path.into(), lines: text.lines().count(), code }
+        // Without unit tests, as the code is.
+        let kept = code.lines().count();
+        let lines = text.lines().count();
+        let text = text.lines().take(kept).map(|line| format!("{line}\n")).collect();
+        Self { path: path.into(), lines, code, text }
     }
 
     /// The module in `src/lib.rs` that it belongs to; `None` for programs and `lib.rs` itself.

@@ -40,6 +40,9 @@ fn every_unit_is_shut_off_from_what_it_does_not_need() {
         let mark: f64 = mark.unwrap_or_else(|| panic!("{}: {said}", unit.display()));
         assert!(mark <= EXPOSED, "{} is at {mark}:\n{said}", unit.display());
     }
+    // Who runs jobs reads more than that, as tests/it/architecture lets it.
+    let worker = std::fs::read_to_string(package().join("systemd/lava-worker.service")).unwrap();
+    assert!(!worker.contains("ProcSubset"), "{worker}");
 }
 
 #[test]

@@ -93,6 +93,10 @@ while not [one for one in Lab()._server.ask("GET", "/workers") if (one["name"], 
 END
 }
 works
+# A boot begins: what its files are had with is made by a server that sees nothing in /proc but processes.
+lava board add qemu01 --type qemu --dictionary /usr/share/doc/lavamux/conf/devices/qemu-arm64.yaml
+lava reserve name=qemu01 --for 1h
+lava boot qemu01 --image http://127.0.0.1:1/Image --no-wait
 greets() { IFS= read -r -t 30 line </dev/tcp/127.0.0.1/7122 && [[ $line == SSH-2.0-* ]]; }
 greets
 exec 3<>/dev/tcp/127.0.0.1/7101

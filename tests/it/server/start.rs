@@ -1,12 +1,15 @@
 //! It starts without anything, and keeps what it was told.
 
+use std::io::{Read as _, Write as _};
+use std::net::TcpStream;
 use std::process::Stdio;
 
+use rustix::process::Signal;
 use serde_json::{Value, json};
 
 use super::Server;
 use crate::common::postgres::Postgres;
-use crate::common::{Heard, LIMIT, Process, TestLab};
+use crate::common::{Heard, LIMIT, Process, TestLab, signal, wait_until};
 
 #[test]
 fn without_any_file_it_serves_this_host_and_forgets_nothing() {
@@ -114,6 +117,50 @@ fn of_two_servers_on_one_database_one_stands_by_and_takes_over() {
     // Who comes back stands by in turn.
     let first = start("first");
     assert_eq!(first.ask("GET", "/boards", &Value::Null).status, 503);
+}
+
+#[test]
+fn a_server_that_was_paused_changes_nothing_once_another_one_has_the_lab() {
+    let lab = TestLab::new();
+    let postgres = Postgres::start();
+    let url = postgres.url();
+    let shared = lab.write("server.toml", "[images]\nplace = \"shared\"\n");
+    let start = |dir: &str| {
+        let dir = lab.path(dir).display().to_string();
+        let args = ["--listen", "127.0.0.1:0", "--database", &url, "--dir", &dir, "--config"];
+        let daemon = lab.start("lava-server", [&args[..], &[&shared]].concat());
+        Server { address: daemon.address("http"), daemon }
+    };
+    let (first, mut second) = (start("first"), start("second"));
+    let panda = json!({"type": "panda", "console": "http://127.0.0.1:1/consoles/a"});
+    assert_eq!(first.ask("PUT", "/boards/panda01", &panda).status, 200);
+    let hers = json!({"spec": "panda", "for": "1h", "user": "alice"});
+    assert_eq!(first.ask("POST", "/requests", &hers).status, 200);
+    first.until("it is hers", "/requests/1", |it| it["state"] == "leased");
+    signal(first.daemon.pid(), Signal::STOP);
+    // It finds this when it goes on.
+    let bad = json!({"health": "bad", "reason": "no SD card"}).to_string();
+    let mut late = TcpStream::connect(first.address).unwrap();
+    let head = "POST /boards/panda01/health HTTP/1.1\r\nhost: localhost\r\nconnection: close";
+    write!(late, "{head}\r\ncontent-length: {}\r\n\r\n{bad}", bad.len()).unwrap();
+    second.until("it has the lab", "/requests/1", |it| it["state"] == "leased");
+    assert_eq!(second.ask("DELETE", "/requests/1?user=alice", &Value::Null).status, 200);
+    let his = json!({"spec": "panda", "for": "1h", "user": "bob"});
+    assert_eq!(second.ask("POST", "/requests", &his).json()["id"], 2);
+    second.until("it is his", "/requests/2", |it| it["state"] == "leased");
+
+    signal(first.daemon.pid(), Signal::CONT);
+    let mut answer = String::new();
+    // It may be cut off, too.
+    let _ = late.read_to_string(&mut answer);
+    assert!(!answer.starts_with("HTTP/1.1 200"), "{answer}");
+    let stands_by = || first.ask("GET", "/healthz", &Value::Null).status == 503;
+    wait_until(LIMIT, "it stands by", stands_by);
+    second.daemon.kill();
+    first.until("it has the lab again", "/requests/2", |it| it["state"] == "leased");
+    assert_eq!(first.get("/requests/1")["ending"], "released");
+    let board = first.get("/boards/panda01");
+    assert_eq!((&board["lease"]["holder"], &board["health"]), (&json!("bob"), &json!("unknown")));
 }
 
 #[test]

@@ -157,9 +157,7 @@ impl Doors {
 
     /// Knows from now on of which types boards are: rights may be on all of a type.
     async fn learn(&self, server: &Server) {
-        let boards = server.boards().await.into_iter();
-        let kinds = boards.map(|board| (board.name.to_string(), board.kind.to_string()));
-        self.access.set_kinds(kinds.collect());
+        self.access.set_kinds(server.kinds().await);
     }
 
     /// Lets in who is to be let in now.

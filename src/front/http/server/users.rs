@@ -1,7 +1,5 @@
 //! Users, groups and tokens: who is let in, and what they may.
 
-use std::io::Read as _;
-
 use axum::extract::{Path, State};
 use axum::{Extension, Json};
 use serde::{Deserialize, Serialize};
@@ -15,6 +13,7 @@ use crate::model::{
     UserDescription, UserInfo,
 };
 use crate::server::{Door, Server};
+use crate::sys;
 
 /// Who asks, as they are known here.
 #[derive(Debug, Serialize, ToSchema)]
@@ -165,10 +164,7 @@ pub(super) async fn remove_group(
 }
 
 fn random() -> Result<[u8; TOKEN_BYTES], Failure> {
-    let mut bytes = [0; TOKEN_BYTES];
-    let random = std::fs::File::open("/dev/urandom").and_then(|mut f| f.read_exact(&mut bytes));
-    random.map_err(|error| Failure::new(Kind::Infra, format!("/dev/urandom: {error}")))?;
-    Ok(bytes)
+    sys::random().map_err(|error| Failure::new(Kind::Infra, error.to_string()))
 }
 
 fn name(text: &str) -> Result<Name, ApiError> {

@@ -15,6 +15,7 @@ use crate::model::{
 };
 use crate::server::state::State;
 use crate::server::{Asker, Server, ServerError};
+use crate::sys::random;
 
 mod definition;
 mod progress;
@@ -56,8 +57,7 @@ impl Server {
         };
         let device = self.device(&name, &description).await?;
         let ssh = SshPlace::of(&description.attributes);
-        let pass = new_pass().map_err(|error| Failure::from_error(Kind::Infra, &error));
-        let pass = pass.map_err(JobError::Definition)?;
+        let pass = new_pass()?;
         let define = |id| {
             let kind = description.kind.as_str();
             let about = definition::About { name: &name, kind, id, pass: &pass, ssh: ssh.as_ref() };
@@ -215,10 +215,10 @@ fn is_pass(own: &str, shown: &str) -> bool {
     differ == 0 && own.len() == shown.len()
 }
 
-/// 244 random bits.
-pub(super) fn new_pass() -> std::io::Result<String> {
-    let one = || std::fs::read_to_string("/proc/sys/kernel/random/uuid");
-    Ok(format!("{}-{}", one()?.trim(), one()?.trim()))
+/// 256 random bits, in hexadecimal digits.
+pub(super) fn new_pass() -> Result<String, JobError> {
+    let bits: [u8; 32] = random().map_err(JobError::Random)?;
+    Ok(bits.iter().map(|byte| format!("{byte:02x}")).collect())
 }
 
 /// A boot with how far it is.

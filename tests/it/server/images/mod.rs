@@ -134,7 +134,8 @@ fn an_upload_goes_on_where_it_broke_off_and_what_is_not_what_was_told_is_not_sto
 }
 
 #[test]
-fn a_damaged_file_is_given_to_nobody_and_nobody_stores_more_than_they_may() {
+fn a_damaged_file_is_given_to_nobody_until_it_is_brought_again_and_nobody_stores_more_than_they_may()
+ {
     let lab = TestLab::new();
     let config = lab.write("server.toml", "[images]\nplace = \"files\"\nquota = \"1MB\"\n");
     let daemon = lab.start("lava-server", ["--listen", "127.0.0.1:0", "--config", &config]);
@@ -156,6 +157,14 @@ fn a_damaged_file_is_given_to_nobody_and_nobody_stores_more_than_they_may() {
         lava(&lab, &server, "alice", &["image", "get", "dtb", "-o", got.to_str().unwrap()]);
     assert_eq!(code, 3, "{err}");
     assert!(!got.exists());
+    // It is not taken for one that is here already.
+    let (code, _, err) = put(&lab, &server, "alice", &path, &[]);
+    assert_eq!(code, 0, "{err}");
+    assert_eq!(std::fs::read(&stored).unwrap(), text.as_bytes());
+    let get = ["image", "get", "dtb", "-o", got.to_str().unwrap()];
+    let (code, _, err) = lava(&lab, &server, "alice", &get);
+    assert_eq!(code, 0, "{err}");
+    assert_eq!(std::fs::read(&got).unwrap(), text.as_bytes());
 }
 
 #[test]

@@ -8,7 +8,7 @@ use serde_json::json;
 
 use super::{Context, ServerArg, tell};
 use crate::config::read_text;
-use crate::model::{BoardDescription, BoardInfo, Failure, Kind, Mac, Name};
+use crate::model::{BoardDescription, BoardInfo, Failure, Kind, LongText, Mac, Name};
 
 /// Adds a board to the lab.
 ///
@@ -91,9 +91,9 @@ impl More {
             read_text(&file)
                 .map_err(|why| Failure::new(Kind::User, format!("{}: {why}", file.display())))
         };
-        let dictionary = self.dictionary.map(read).transpose()?;
+        let dictionary = self.dictionary.map(read).transpose()?.map(LongText::from);
         description.dictionary = dictionary.or(description.dictionary.take());
-        let health_check = self.health_check.map(read).transpose()?;
+        let health_check = self.health_check.map(read).transpose()?.map(LongText::from);
         description.health_check = health_check.or(description.health_check.take());
         description.worker = self.worker.or(description.worker.take());
         description.console = self.console.or(description.console.take());

@@ -15,6 +15,9 @@ use crate::model::{BoardDescription, Failure, Kind, Name};
 ///
 /// Files of boards that the lab does not have stay, and lava board apply would add those boards; they are told, and
 /// --remove takes them away.
+///
+/// How healthy a board is, and when it is in maintenance, is no description: it stays with the lab, and
+/// lava-server backup has it.
 #[derive(Debug, Args)]
 pub(super) struct ExportArgs {
     #[arg(value_name = "DIR")]

@@ -115,4 +115,10 @@ mod tests {
             prop_assert_eq!(count(&page(&text)), count(&page("x")));
         }
     }
+
+    #[test]
+    fn as_many_boards_can_be_asked_for_as_a_request_may_have() {
+        let most = crate::sched::MAX_BOARDS;
+        assert!(page("x").contains(&format!(r#"type="number" min="1" max="{most}""#)));
+    }
 }
