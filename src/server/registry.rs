@@ -94,6 +94,7 @@ impl Server {
         let board = Board { description, health, reason, windows, ix, console, outlet, away: None };
         state.boards.insert(name.clone(), board);
         state.look_at(&name);
+        state.note_board(&name);
         self.changed();
         let (name, board) = state.find(name.as_str())?;
         Ok(state.info(name, board))
@@ -118,6 +119,7 @@ impl Server {
         self.0.store.remove_board(&event(&name, who, "removed", "")).await?;
         state.lab.take_out(ix);
         state.boards.remove(&name);
+        state.note_board(&name);
         self.changed();
         Ok(())
     }

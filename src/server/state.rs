@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use serde::{Deserialize, Serialize};
 
 use super::audience::{Audience, Audiences};
+use super::claim::{Changed, Claim, LetIn};
 use super::clock::Clock;
 use super::clock_set::Seen;
 use super::jobs::Jobs;
@@ -31,6 +32,10 @@ pub(super) struct State {
     /// Those that have not ended.
     pub(super) requests: BTreeMap<u64, Arc<Record>>,
     pub(super) audiences: Audiences,
+    /// Who is let in, …
+    pub(super) let_in: LetIn,
+    /// … and what has changed since it was looked who may have what.
+    pub(super) changed: Option<Changed>,
     /// Which lease has which board.
     pub(super) leased: BTreeMap<Name, u64>,
     /// … and which one each had last since the start.
@@ -92,6 +97,9 @@ pub(super) struct Record {
     /// The boards that its user may have, if not all.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) audience: Option<Audience>,
+    /// What that hangs on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) claim: Option<Claim>,
     /// The group of its user's whose share of the lab it counts for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) account: Option<String>,

@@ -200,7 +200,8 @@ fn what_a_log_comes_to_is_known_as_it_grows_and_no_line_is_read_twice() {
     let path = dir.path().join("output.jsonl");
     let mut reading = Reading::default();
     assert!(reading.read_on(&path).unwrap().is_none(), "there is none");
-    let folder = log_of([("results", case("d", "a")), ("results", case("lava", "job"))].into_iter());
+    let folder =
+        log_of([("results", case("d", "a")), ("results", case("lava", "job"))].into_iter());
     let text = std::fs::read_to_string(folder.path().join("output.jsonl")).unwrap();
     let first = text.find('\n').unwrap() + 1;
     let mut after = |text: &str| {

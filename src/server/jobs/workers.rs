@@ -411,7 +411,7 @@ impl Record {
     }
 
     /// What becomes of it when it ends now: who wanted it to end gets what they wanted.
-    pub(super) fn ended(&self, health: JobHealth) -> JobHealth {
+    pub(in crate::server) fn ended(&self, health: JobHealth) -> JobHealth {
         let canceled = self.info.canceled_by.is_some() && health != JobHealth::Complete;
         if canceled { JobHealth::Canceled } else { health }
     }
@@ -445,7 +445,7 @@ async fn blocking<T: Send + 'static>(
     tokio::task::spawn_blocking(what).await.unwrap_or_else(|error| Err(io::Error::other(error)))
 }
 
-pub(super) fn infrastructure(message: String) -> WorkFailure {
+pub(in crate::server) fn infrastructure(message: String) -> WorkFailure {
     WorkFailure { class: "Infrastructure".into(), message }
 }
 
