@@ -95,8 +95,8 @@ impl Server {
     pub(super) async fn heed_rights(&self, state: &mut State) -> Result<(), ServerError> {
         let Some(changed) = state.changed.clone() else { return Ok(()) };
         let all: Vec<Arc<Record>> = state.requests.values().cloned().collect();
-        let mut known: HashMap<(&str, &Claim, Right), (Comes, Option<Option<Audience>>)> =
-            HashMap::new();
+        // Of many requests there are few claims.
+        let mut known = HashMap::new();
         let (mut moved, mut barred) = (Vec::new(), Vec::new());
         for record in &all {
             let Some(claim) = &record.claim else { continue };
