@@ -91,6 +91,10 @@ impl Server {
             state.look();
             self.changed();
         }
+        if !state.turns.is_empty() {
+            self.0.store.put_requests(&[], &state.turns).await?;
+            state.turns.clear();
+        }
         self.heed_rights(&mut state).await?;
         let silence = self.end_what_is_over(&mut state, now).await?;
         let view = state.lab.view(now);
@@ -144,8 +148,7 @@ impl Server {
                 (patience.saturating_sub(self.0.holders.silence(id)), Ending::Silent)
             });
             let idle = record.idle().and_then(|(idle, boards)| {
-                let consoles = boards.iter().filter(|board| state.has_console(board));
-                let unused = consoles.map(|board| self.0.used.silence(board)).min()?;
+                let unused = boards.iter().map(|board| self.0.used.silence(board)).min()?;
                 Some((idle.saturating_sub(unused), Ending::Idle))
             });
             for (left, ending) in silent.into_iter().chain(idle) {
