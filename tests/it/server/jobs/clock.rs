@@ -121,38 +121,6 @@ fn a_clock_that_is_set_ends_no_lease_and_no_job_before_its_time_and_none_is_for_
 }
 
 #[test]
-fn a_clock_that_is_set_only_after_the_start_gives_nobody_years() {
-    let lab = TestLab::new();
-    let clock = Clock(&lab);
-    clock.set(0);
-    let config = lab.write("server.toml", "");
-    let mut server = clock.server(&config);
-    let lease = |server: &Server, board: &str| {
-        let path = format!("/boards/{board}");
-        assert_eq!(server.ask("PUT", &path, &json!({"type": "desk"})).status, 200);
-        let body = json!({"spec": format!("name={board}"), "for": "2h", "user": "alice"});
-        let id = us(&server.ask("POST", "/requests", &body).json()["id"]);
-        let path = format!("/requests/{id}");
-        let had = server.until("it is had", &path, |it| it["state"] == "leased");
-        (path, us(&had["until_us"]))
-    };
-    let (old, until) = lease(&server, "desk01");
-    // The host begins ten years ago.
-    server.daemon.kill();
-    let years: i64 = 10 * 365 * 86_400;
-    clock.set(-years);
-    server = clock.server(&config);
-    let (new, given) = lease(&server, "desk02");
-    let (past_us, most) = (real_now_us() - years.unsigned_abs() * 1_000_000, 2 * HOUR_US);
-    assert!(given <= past_us + most, "{given}");
-    clock.set(0);
-    let left = |it: &Value| us(&it["until_us"]).saturating_sub(real_now_us());
-    server.until("the new one is moved", &new, |it| left(it) > HOUR_US && left(it) <= most);
-    let kept = server.get(&old);
-    assert_eq!((&kept["state"], us(&kept["until_us"])), (&"leased".into(), until), "{kept}");
-}
-
-#[test]
 fn a_token_is_over_by_the_clock_and_good_again_when_that_is_put_right() {
     let lab = TestLab::new();
     let clock = Clock(&lab);
