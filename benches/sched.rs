@@ -3,7 +3,8 @@
 //! A pass over 10,000 boards and 100,000 requests that wait; then a year (`SCHED_DAYS`, 365 when it is not
 //! set) of 3,000 boards and 10,000 requests a day, with boards that fail and come back, leases that end
 //! early, requests for several boards and bookings. Every lease is checked against a book of its own: no
-//! board has two holders, and nobody waits longer than a lab that is full makes them.
+//! board has two holders. How long people wait, at worst, too, is told, and nothing is asserted of it: that who
+//! comes first is served as soon as its boards are free is a property of `src/sched/tests/life.rs`.
 #![allow(clippy::unwrap_used, clippy::print_stdout, reason = "a program that prints a table")]
 
 use std::cmp::Reverse;

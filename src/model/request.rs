@@ -40,8 +40,8 @@ pub struct BoardRequest {
     /// The same, but only until the boards are there.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub patience: Option<String>,
-    /// The lease ends when for so long nobody has typed at a console of its boards, nor switched their power. Boards
-    /// without a console do not count.
+    /// The lease ends when for so long nobody has typed at a console of its boards, nor switched their power, nor extended
+    /// it. Nothing else is known of what is done with boards that have no console.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub idle: Option<String>,
 }

@@ -60,10 +60,15 @@ impl Calendar {
     pub(super) fn take(&mut self, taken: Taken) -> bool {
         let free = taken.begins() < taken.until && self.is_free(taken.from, taken.until);
         if free {
-            let at = self.taken.partition_point(|other| other.begins() < taken.begins());
-            self.taken.insert(at, taken);
+            self.put(taken);
         }
         free
+    }
+
+    /// The same, whatever else takes it then: so it was before.
+    pub(super) fn put(&mut self, taken: Taken) {
+        let at = self.taken.partition_point(|other| other.begins() < taken.begins());
+        self.taken.insert(at, taken);
     }
 
     /// Somebody has it.

@@ -178,6 +178,21 @@ impl Lab {
         Ok(())
     }
 
+    /// The same for what was set before a restart, whatever has come into it since: a lease may reach into a
+    /// maintenance when the clock is set, or a job is not ended in time.
+    pub fn restore_windows(
+        &mut self,
+        board: BoardIx,
+        windows: &[(Seconds, Seconds)],
+        now: Seconds,
+    ) {
+        let calendar = &mut self.boards[board.0].calendar;
+        calendar.clear_windows();
+        for (from, until) in windows.iter().filter(|(_, until)| now < *until) {
+            calendar.put(Taken { from: *from, until: *until, by: By::Window });
+        }
+    }
+
     pub fn board(&self, board: BoardIx) -> &Board {
         &self.boards[board.0].board
     }
@@ -205,17 +220,13 @@ impl Lab {
         Ok(())
     }
 
-    /// Does what a pass has decided, or what was decided before a restart.
+    /// Does what a pass has decided.
     ///
     /// # Errors
     /// When things have changed since, so that it cannot be done any more.
     pub fn apply(&mut self, decision: &Decision, now: Seconds) -> Result<(), LabError> {
-        let (id, by) = match decision {
-            Decision::Lease { request, .. } => (*request, By::Lease(*request)),
-            Decision::Book { request, .. } => (*request, By::Booking(*request)),
-        };
-        let request = self.waiting.get(&id).or_else(|| Some(&self.bookings.get(&id)?.request));
-        let request = request.ok_or(LabError::Unknown(id))?.clone();
+        let id = decision.request();
+        self.asked(id)?;
         let (boards, from, until) = decision.slot(now);
         for board in boards {
             let mut calendar = self.boards[board.0].calendar.clone();
@@ -224,13 +235,42 @@ impl Lab {
                 return Err(self.taken(*board, from, until));
             }
         }
+        self.settle(decision, now)
+    }
+
+    /// Does what was decided before a restart. A lease may reach into bookings, which stay, as it did then.
+    ///
+    /// # Errors
+    /// When there is no such request, or a board is leased to somebody else.
+    pub fn restore(&mut self, decision: &Decision, now: Seconds) -> Result<(), LabError> {
+        if let Decision::Lease { boards, until, .. } = decision {
+            let leased = |ix: &&BoardIx| self.boards[ix.0].calendar.is_leased();
+            if let Some(board) = boards.iter().find(leased) {
+                return Err(self.taken(*board, now, (*until).max(now + 1)));
+            }
+        }
+        self.settle(decision, now)
+    }
+
+    /// A request that waits, or has booked.
+    fn asked(&self, id: RequestId) -> Result<&Request, LabError> {
+        let request = self.waiting.get(&id).or_else(|| Some(&self.bookings.get(&id)?.request));
+        request.ok_or(LabError::Unknown(id))
+    }
+
+    fn settle(&mut self, decision: &Decision, now: Seconds) -> Result<(), LabError> {
+        let (id, by) = match decision {
+            Decision::Lease { request, .. } => (*request, By::Lease(*request)),
+            Decision::Book { request, .. } => (*request, By::Booking(*request)),
+        };
+        let request = self.asked(id)?.clone();
+        let (boards, from, until) = decision.slot(now);
         self.waiting.remove(&id);
         if let Some(booking) = self.bookings.remove(&id) {
             self.cancel(&booking, now);
         }
         for board in boards {
-            let taken = self.boards[board.0].calendar.take(Taken { from, until, by });
-            debug_assert!(taken, "it was free a moment ago");
+            self.boards[board.0].calendar.put(Taken { from, until, by });
         }
         let lease = Lease { request, boards: boards.to_vec(), from, until, charged: now };
         self.usage.charge(&lease.request.user, lease.request.group.as_deref(), lease.cost(), now);
@@ -339,15 +379,23 @@ impl Lab {
     }
 
     /// The clock was set by so many seconds: who waits has waited for as long as before, and who has a board has it for as
-    /// long from now. What is booked, and maintenance, goes by the clock; a lease may reach into it now.
-    pub fn clock_set(&mut self, by: i64) {
-        let move_one = |at: &mut Seconds| *at = at.saturating_add_signed(by);
+    /// long from now. Only what was told by this clock moves with it. What is booked, and maintenance, goes by the clock; a
+    /// lease may reach into it now.
+    pub fn clock_set(&mut self, by: i64, is_of_it: impl Fn(Seconds) -> bool) {
+        let move_one = |at: &mut Seconds| {
+            if is_of_it(*at) {
+                *at = at.saturating_add_signed(by);
+            }
+        };
         for request in self.waiting.values_mut() {
             move_one(&mut request.submitted);
         }
         for lease in self.leases.values_mut() {
             let Lease { request, boards, from, until, charged } = lease;
-            [&mut request.submitted, from, until, charged].into_iter().for_each(move_one);
+            if is_of_it(*from) {
+                *until = until.saturating_add_signed(by);
+            }
+            [&mut request.submitted, from, charged].into_iter().for_each(move_one);
             for board in boards {
                 self.boards[board.0].calendar.set_end(By::Lease(request.id), *until);
             }
@@ -355,7 +403,7 @@ impl Lab {
         for Lease { request, charged, .. } in self.bookings.values_mut() {
             [&mut request.submitted, charged].into_iter().for_each(move_one);
         }
-        self.usage.clock_set(by);
+        self.usage.clock_set(by, is_of_it);
     }
 
     /// The leases whose time is over, and the bookings that nobody could be given boards for.

@@ -93,9 +93,10 @@ impl Usage {
     }
 
     /// The clock was set by so many seconds: nothing is forgotten by that.
-    pub(super) fn clock_set(&mut self, by: i64) {
+    pub(super) fn clock_set(&mut self, by: i64, is_of_it: impl Fn(Seconds) -> bool) {
         let all = self.users.had.values_mut().chain(self.groups.had.values_mut());
-        all.for_each(|had| had.at = had.at.saturating_add_signed(by));
+        all.filter(|had| is_of_it(had.at))
+            .for_each(|had| had.at = had.at.saturating_add_signed(by));
     }
 
     pub(super) fn forget(&mut self, now: Seconds) {

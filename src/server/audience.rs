@@ -32,6 +32,10 @@ struct Known {
 }
 
 impl Audience {
+    pub(super) fn contains(&self, board: &Name) -> bool {
+        self.0.contains(board)
+    }
+
     pub(super) fn iter(&self) -> impl Iterator<Item = &Name> {
         self.0.iter()
     }

@@ -3,6 +3,9 @@
 //! Times are kept and told by the clock of this host. When that is set, they are moved with it: since when somebody
 //! waits, has a board, or a job runs, and until when leases are. What people have said by the clock stays where it is:
 //! bookings, the beginnings that they asked for, maintenance, and how long tokens and images are good.
+//!
+//! A host without a battery begins in the past, and its clock is set when it has found somebody to ask. What was written
+//! before that start was told by another clock, the right one: it does not move when the clock is set.
 
 use std::sync::Arc;
 
@@ -22,6 +25,40 @@ pub(super) struct Seen {
     wall_us: u64,
     /// The one that nobody sets, and that goes on while the host sleeps.
     since_boot_us: u64,
+}
+
+/// The clock is behind what is in the store, since we have begun: what is there was told by another one.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Behind {
+    /// When we began, in seconds by this clock.
+    began_s: u64,
+    /// The newest that is in the store.
+    newest_us: u64,
+}
+
+impl Behind {
+    /// `None` for a clock that is not.
+    pub(super) fn of(now_us: u64, newest_us: u64) -> Option<Self> {
+        (now_us < newest_us).then(|| {
+            let newest = units::time_text(newest_us);
+            tracing::warn!(
+                "the clock of this host is behind: something in the database has happened at {newest} already. Leases end \
+                 by a clock that is right: see to it that it is set"
+            );
+            Self { began_s: now_us / 1_000_000, newest_us }
+        })
+    }
+
+    /// Whether something that has happened, in seconds, was told by this clock, which is at `now_s`.
+    fn is_of_it(behind: Option<Self>, at_s: u64, now_s: u64) -> bool {
+        behind.is_none_or(|behind| (behind.began_s..=now_s).contains(&at_s))
+    }
+
+    /// The same after the clock was set; `None` when it is right now.
+    fn moved(self, by: i64, now_us: u64) -> Option<Self> {
+        let began_s = self.began_s.saturating_add_signed(by);
+        (now_us < self.newest_us).then_some(Self { began_s, ..self })
+    }
 }
 
 impl Seen {
@@ -52,19 +89,29 @@ impl Server {
     pub(super) async fn heed_clock(&self, state: &mut State) -> Result<(), ServerError> {
         let now = Seen::now();
         match state.clocks.map_or(0, |seen| seen.set_by(now)) {
-            0 => {}
-            by => self.move_times(state, by).await?,
+            // It was behind by little, and nobody has set it since.
+            0 => state.behind = state.behind.filter(|it| now.wall_us < it.newest_us),
+            by => self.move_times(state, by, now.wall_us).await?,
         }
         state.clocks = Some(now);
         Ok(())
     }
 
-    async fn move_times(&self, state: &mut State, by: i64) -> Result<(), ServerError> {
+    /// The clock was set by so many seconds, and is at `now_us`.
+    pub(super) async fn move_times(
+        &self,
+        state: &mut State,
+        by: i64,
+        now_us: u64,
+    ) -> Result<(), ServerError> {
+        let (behind, then_s) = (state.behind, moved_us(now_us, by.saturating_neg()) / 1_000_000);
+        let is_of_it = |at_s: u64| Behind::is_of_it(behind, at_s, then_s);
         let requests: Vec<Record> =
-            state.requests.values().map(|record| record.moved(by)).collect();
+            state.requests.values().map(|record| record.moved(by, is_of_it)).collect();
         let rows: Vec<_> = requests.iter().map(Record::row).collect();
         self.0.store.put_requests(&rows, &[]).await?;
-        let jobs: Vec<jobs::Record> = state.jobs.live.values().map(|job| job.moved(by)).collect();
+        let jobs: Vec<jobs::Record> =
+            state.jobs.live.values().map(|job| job.moved(by, is_of_it)).collect();
         for job in &jobs {
             self.0.store.put_job(&job.row()).await?;
         }
@@ -79,9 +126,11 @@ impl Server {
         for job in jobs {
             state.jobs.live.insert(job.info.id, job);
         }
-        let checked = state.jobs.checked_us.values_mut().filter(|at| **at > 0);
+        let checked = state.jobs.checked_us.values_mut();
+        let checked = checked.filter(|at| **at > 0 && is_of_it(**at / 1_000_000));
         checked.for_each(|at| *at = moved_us(*at, by));
-        state.lab.clock_set(by);
+        state.lab.clock_set(by, is_of_it);
+        state.behind = behind.and_then(|behind| behind.moved(by, now_us));
         self.changed();
         Ok(())
     }
@@ -93,12 +142,15 @@ fn moved_us(at_us: u64, by: i64) -> u64 {
 }
 
 impl Record {
-    /// As old as it was, by a clock that was set.
-    fn moved(&self, by: i64) -> Self {
+    /// As old as it was, by a clock that was set, as far as it was told by that.
+    fn moved(&self, by: i64, is_of_it: impl Fn(u64) -> bool) -> Self {
         let mut moved = self.clone();
         let info = &mut moved.info;
-        info.submitted_us = moved_us(info.submitted_us, by);
-        if info.state == RequestState::Leased {
+        if is_of_it(info.submitted_us / 1_000_000) {
+            info.submitted_us = moved_us(info.submitted_us, by);
+        }
+        let leased = info.state == RequestState::Leased;
+        if info.since_us.is_some_and(|since| leased && is_of_it(since / 1_000_000)) {
             info.since_us = info.since_us.map(|at| moved_us(at, by));
             info.until_us = info.until_us.map(|at| moved_us(at, by));
         }
@@ -108,11 +160,14 @@ impl Record {
 
 impl jobs::Record {
     /// The same of a job that has not ended.
-    fn moved(&self, by: i64) -> Self {
+    fn moved(&self, by: i64, is_of_it: impl Fn(u64) -> bool) -> Self {
         let mut moved = self.clone();
         let info = &mut moved.info;
-        info.submitted_us = moved_us(info.submitted_us, by);
-        info.started_us = info.started_us.map(|at| moved_us(at, by));
+        for at in [Some(&mut info.submitted_us), info.started_us.as_mut()].into_iter().flatten() {
+            if is_of_it(*at / 1_000_000) {
+                *at = moved_us(*at, by);
+            }
+        }
         moved
     }
 }

@@ -58,8 +58,10 @@ impl Server {
             state.check_booked(&info)?;
         }
         let audience = audience(&state, asker, info.priority)?;
+        let claim = state.claim(asker, audience.as_ref(), needed(info.priority));
         let audience = audience.map(|audience| state.admit(audience));
-        let id = self.enqueue(&mut state, Record { info, audience, account }).await?;
+        let record = Record { info, audience, claim, account };
+        let id = self.enqueue(&mut state, record).await?;
         drop(state);
         self.request(id).await
     }
@@ -193,6 +195,8 @@ impl Server {
             let _ = state.lab.extend(id, was, now);
             return Err(error.into());
         }
+        // Who wants more time is there.
+        record.info.boards.iter().for_each(|board| self.0.used.say(board.clone(), ()));
         self.put(&mut state, record)
     }
 
@@ -317,8 +321,7 @@ pub(super) fn audience(
     asker: &Asker,
     priority: u8,
 ) -> Result<Option<Audience>, ServerError> {
-    let first = priority > PRIORITY;
-    let needed = if first { Right::Control } else { Right::Write };
+    let (first, needed) = (priority > PRIORITY, needed(priority));
     if asker.on_all >= Some(needed) {
         return Ok(None);
     }
@@ -329,6 +332,11 @@ pub(super) fn audience(
         true => Err(ServerError::NoRights),
         false => Ok(Some(boards.into())),
     }
+}
+
+/// What one needs on a board to have it at a priority.
+pub(super) fn needed(priority: u8) -> Right {
+    if priority > PRIORITY { Right::Control } else { Right::Write }
 }
 
 /// What was asked for, as far as it can be understood by itself.

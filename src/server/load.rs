@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::ServerError;
+use super::clock_set::Behind;
 use super::state::{Board, Daemon, Record, State, Told};
 use crate::model::{
     Announcement, BoardDescription, BoardHealth, DaemonKind, Ending, Name, RequestState, units,
@@ -48,6 +49,12 @@ pub(super) async fn load(store: &Store) -> Result<State, ServerError> {
         }
     }
     set_windows(&mut state, now_us / 1_000_000);
+    let told = state.requests.values().map(|record| &record.info).map(|info| {
+        let since = info.since_us.filter(|_| info.state == RequestState::Leased);
+        since.unwrap_or(info.submitted_us)
+    });
+    let newest_us = store.newest_us().await?.max(told.max().unwrap_or(0));
+    state.behind = Behind::of(now_us, newest_us);
     state.look();
     Ok(state)
 }
@@ -65,6 +72,7 @@ fn put_board(state: &mut State, row: &BoardRow) -> Result<(), ServerError> {
         console: None,
         outlet: None,
         away: None,
+        there: None,
     };
     state.boards.insert(name, board);
     Ok(())
@@ -111,7 +119,7 @@ fn take_up(state: &mut State, record: &Record, now: Seconds) -> Result<(), Strin
     };
     // What is booked is charged now: when it was is not known any more.
     let at = if info.state == RequestState::Booked { now } else { from };
-    let applied = state.lab.apply(&decision, at);
+    let applied = state.lab.restore(&decision, at);
     if info.state == RequestState::Ended {
         let ended = info.ended_us.unwrap_or(until_us) / 1_000_000;
         state.lab.end(id, ended).map_err(|error| error.to_string())?;
@@ -125,10 +133,8 @@ fn take_up(state: &mut State, record: &Record, now: Seconds) -> Result<(), Strin
 }
 
 fn set_windows(state: &mut State, now: Seconds) {
-    for (name, board) in &state.boards {
-        if let Err(error) = state.lab.set_windows(board.ix, &board.windows, now) {
-            tracing::warn!(board = name.as_str(), %error, "its maintenance is not heeded");
-        }
+    for board in state.boards.values() {
+        state.lab.restore_windows(board.ix, &board.windows, now);
     }
 }
 

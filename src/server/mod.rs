@@ -5,6 +5,7 @@
 //! [`Server::tell_daemons`] the one that has daemons know whose their boards are.
 
 mod audience;
+mod claim;
 mod clock;
 mod clock_set;
 mod conflict;
@@ -45,6 +46,7 @@ use crate::model::{Announcement, Name, Right, Rights, units};
 use crate::sched::{RequestId, Seconds};
 use crate::store::Store;
 
+pub use claim::LetIn;
 pub use error::ServerError;
 use heard::Heard;
 pub use images::{ImageError, Images};

@@ -91,6 +91,11 @@ impl Server {
             state.look();
             self.changed();
         }
+        if !state.turns.is_empty() {
+            self.0.store.put_requests(&[], &state.turns).await?;
+            state.turns.clear();
+        }
+        self.heed_rights(&mut state).await?;
         let silence = self.end_what_is_over(&mut state, now).await?;
         let view = state.lab.view(now);
         let pass = view.pass();
@@ -143,8 +148,7 @@ impl Server {
                 (patience.saturating_sub(self.0.holders.silence(id)), Ending::Silent)
             });
             let idle = record.idle().and_then(|(idle, boards)| {
-                let consoles = boards.iter().filter(|board| state.has_console(board));
-                let unused = consoles.map(|board| self.0.used.silence(board)).min()?;
+                let unused = boards.iter().map(|board| self.0.used.silence(board)).min()?;
                 Some((idle.saturating_sub(unused), Ending::Idle))
             });
             for (left, ending) in silent.into_iter().chain(idle) {
@@ -232,11 +236,15 @@ impl Server {
     ) -> Result<Record, ServerError> {
         let record = state.requests.get(&id).ok_or(ServerError::NoRequest(id))?;
         let mut record = Record::clone(record);
-        let leased = record.info.state == RequestState::Leased;
+        let before = record.info.state;
         let now_us = units::now_us();
         record.info.state = RequestState::Ended;
         (record.info.ending, record.info.ended_us) = (Some(ending), Some(now_us));
-        let events = if leased { happened(&record, who, "released") } else { Vec::new() };
+        let events = match before {
+            RequestState::Leased => happened(&record, who, "released"),
+            RequestState::Booked if ending == Ending::Taken => happened(&record, who, "cancelled"),
+            _ => Vec::new(),
+        };
         self.0.store.put_requests(&[record.row()], &events).await?;
         // What the scheduler does not know has nothing there.
         let _ = state.lab.end(id, now_us / 1_000_000);

@@ -91,8 +91,8 @@ impl Server {
         };
         let reason = before.map(|before| before.reason.clone()).unwrap_or_default();
         let windows = before.map(|before| before.windows.clone()).unwrap_or_default();
-        let (console, outlet) =
-            before.map(|it| (it.console.clone(), it.outlet.clone())).unwrap_or_default();
+        let (console, outlet, there) =
+            before.map(|it| (it.console.clone(), it.outlet.clone(), it.there)).unwrap_or_default();
         // What is long is kept once.
         let (dictionary, health_check) = (None, None);
         let short = BoardDescription { dictionary, health_check, ..description.clone() };
@@ -100,9 +100,12 @@ impl Server {
         let row = row(&name, &description, health, &reason, &windows);
         self.0.store.put_board(&row, &event(&name, who, what, &detail)).await?;
         let ix = state.schedule(&name, &description);
-        let board = Board { description, health, reason, windows, ix, console, outlet, away: None };
+        let away = None;
+        let board =
+            Board { description, health, reason, windows, ix, console, outlet, away, there };
         state.boards.insert(name.clone(), board);
         state.look_at(&name);
+        state.note_board(&name);
         self.changed();
         let (name, board) = state.find(name.as_str())?;
         Ok(state.info(name, board))
@@ -127,6 +130,7 @@ impl Server {
         self.0.store.remove_board(&event(&name, who, "removed", "")).await?;
         state.lab.take_out(ix);
         state.boards.remove(&name);
+        state.note_board(&name);
         self.changed();
         Ok(())
     }

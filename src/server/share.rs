@@ -1,5 +1,6 @@
 //! Who else uses what somebody has leased, and whose it is from now on.
 
+use super::claim::Claim;
 use super::lease::check;
 use super::state::Record;
 use super::{Asker, JobError, Recipient, Server, ServerError, TheirRights};
@@ -82,6 +83,11 @@ impl Server {
         record.check_recipient(to)?;
         record.info.user.clone_from(&to.user);
         record.account.clone_from(&account);
+        // They were let in a moment ago.
+        record.claim = Some(match to.rights {
+            TheirRights::Open => Claim::Open,
+            _ => Claim::Name { within: None },
+        });
         record.info.shared_with.retain(|user| *user != to.user);
         self.0.store.put_requests(&[record.row()], &[]).await?;
         state.lab.hand_over(id, &to.user, account, units::now_us() / 1_000_000);

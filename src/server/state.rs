@@ -7,16 +7,21 @@ use std::time::{Duration, Instant};
 use serde::{Deserialize, Serialize};
 
 use super::audience::{Audience, Audiences};
+use super::claim::{Changed, Claim, LetIn};
 use super::clock::Clock;
-use super::clock_set::Seen;
+use super::clock_set::{Behind, Seen};
 use super::jobs::Jobs;
+use super::registry::event;
 use super::resolve::{Index, Place, is_at};
 use crate::model::{
     Announcement, BoardDescription, BoardHealth, BoardInfo, BoardLease, BoardState, DaemonKind,
     Lease, Name, RequestInfo, RequestState, units,
 };
 use crate::sched::{self, BoardIx, Lab, Seconds, Traits, View};
-use crate::store::RequestRow;
+use crate::store::{EventRow, RequestRow};
+
+/// Who the history says has noticed something.
+const US: &str = "lava-server";
 
 /// The group of the scheduler's that everybody is of who may have every board.
 pub(super) const EVERYBODY: &str = "*";
@@ -31,6 +36,10 @@ pub(super) struct State {
     /// Those that have not ended.
     pub(super) requests: BTreeMap<u64, Arc<Record>>,
     pub(super) audiences: Audiences,
+    /// Who is let in, …
+    pub(super) let_in: LetIn,
+    /// … and what has changed since it was looked who may have what.
+    pub(super) changed: Option<Changed>,
     /// Which lease has which board.
     pub(super) leased: BTreeMap<Name, u64>,
     /// … and which one each had last since the start.
@@ -41,6 +50,8 @@ pub(super) struct State {
     pub(super) busy: BTreeMap<Name, (Instant, String)>,
     pub(super) last_id: u64,
     pub(super) jobs: Jobs,
+    /// What is still to be written of boards whose daemons have gone, or are back.
+    pub(super) turns: Vec<EventRow>,
     /// What daemons were told of leases, or were to be told, and have not confirmed to be over.
     pub(super) told: BTreeMap<Part, Told>,
     /// What a daemon has said when it was told last and did not take it.
@@ -55,6 +66,8 @@ pub(super) struct State {
     pub(super) looked: Option<Instant>,
     /// How the clocks stood at the last look at them, …
     pub(super) clocks: Option<Seen>,
+    /// … whether they were behind what is in the store when we began, …
+    pub(super) behind: Option<Behind>,
     /// … and whether what is old may be removed by them.
     pub(super) clock: Option<Clock>,
     /// When the scheduler has forgotten last what no longer matters.
@@ -75,6 +88,8 @@ pub(super) struct Board {
     pub(super) console: Option<Place>,
     pub(super) outlet: Option<Place>,
     pub(super) away: Option<String>,
+    /// Whether its daemons are there, once they were.
+    pub(super) there: Option<bool>,
 }
 
 #[derive(Debug, Clone)]
@@ -92,6 +107,9 @@ pub(super) struct Record {
     /// The boards that its user may have, if not all.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) audience: Option<Audience>,
+    /// What that hangs on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) claim: Option<Claim>,
     /// The group of its user's whose share of the lab it counts for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) account: Option<String>,
@@ -143,6 +161,16 @@ impl State {
             let until = units::time_text(lease.until_us);
             format!("{} has leased it at its outlet until {until}", lease.holder)
         });
+        let turn = match (board.there, &gone) {
+            (Some(true), Some(why)) => Some(("away", why.as_str())),
+            (Some(false), None) => Some(("back", "")),
+            _ => None,
+        };
+        // One that was not there yet has not gone.
+        if gone.is_none() || board.there.is_some() {
+            board.there = Some(gone.is_none());
+        }
+        self.turns.extend(turn.map(|(what, why)| event(name, US, what, why)));
         // Where it was found last is kept.
         board.console = console.unwrap_or_else(|_| board.console.take());
         board.outlet = outlet.unwrap_or_else(|_| board.outlet.take());
@@ -213,10 +241,6 @@ impl State {
             DaemonKind::Serial => board.console.as_ref(),
             DaemonKind::Power => board.outlet.as_ref(),
         }
-    }
-
-    pub(super) fn has_console(&self, board: &Name) -> bool {
-        self.boards.get(board).is_some_and(|board| board.console.is_some())
     }
 
     /// Whether a job runs on a board.

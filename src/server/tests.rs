@@ -190,6 +190,7 @@ async fn a_daemon_that_says_nothing_any_more_is_dead_until_it_is_back() {
     assert_eq!(away(STALE - Duration::from_secs(5)).await, None);
     let told = away(STALE).await.unwrap();
     assert_eq!(told, "nothing is heard of lava-serial on farm1 any more");
+    server.pass().await.unwrap();
     // It is back, and somewhere else.
     server.announce(announcement("unix:/run/new.sock"), true).await.unwrap();
     let board = server.board("panda01").await.unwrap();
@@ -198,6 +199,10 @@ async fn a_daemon_that_says_nothing_any_more_is_dead_until_it_is_back() {
         (None, Some("unix:/run/new.sock:/consoles/c1"))
     );
     assert_eq!(server.daemons().await.len(), 1);
+    server.pass().await.unwrap();
+    let history = server.history("panda01").await.unwrap();
+    let history: Vec<_> = history.iter().map(|it| (it.what.as_str(), it.detail.as_str())).collect();
+    assert_eq!(history[1..], [("away", told.as_str()), ("back", "")]);
 }
 
 #[tokio::test]
@@ -447,4 +452,97 @@ async fn a_lab_that_a_program_of_an_older_schema_has_left_is_gone_on_with() {
         );
         server.close().await;
     }
+}
+
+/// So much later than now, in microseconds since the epoch.
+fn in_hours(hours: u64) -> u64 {
+    units::now_us() + hours * 3_600_000_000
+}
+
+#[tokio::test]
+async fn what_a_lease_reaches_into_is_still_booked_and_in_maintenance_after_a_restart() {
+    let dir = tempfile::tempdir().unwrap();
+    let (server, _shutdown) = lab(dir.path()).await;
+    server.put_board("panda01".parse().unwrap(), panda(), true, "root").await.unwrap();
+    let hers = server.submit(ask("panda", "1h"), &alice("alice")).await.unwrap();
+    server.pass().await.unwrap();
+    let booking = BoardRequest { start_us: Some(in_hours(2)), ..ask("panda", "1h") };
+    let his = server.submit(booking, &alice("bob")).await.unwrap();
+    server.pass().await.unwrap();
+    let (from, until) = (in_hours(3) / 1_000_000 + 60, in_hours(4) / 1_000_000 + 60);
+    server.set_windows("panda01", vec![(from, until)], "root").await.unwrap();
+    let ahead: i64 = 2 * 3600 + 1800;
+    {
+        let mut state = server.0.state.lock().await;
+        let now_us = units::now_us() + ahead.unsigned_abs() * 1_000_000;
+        server.move_times(&mut state, ahead, now_us).await.unwrap();
+    }
+    server.close().await;
+    let (server, _shutdown) = lab(dir.path()).await;
+    let hers = server.request(hers.id).await.unwrap();
+    assert!(hers.until_us > Some(from * 1_000_000), "it reaches into both: {hers:?}");
+    assert_eq!(server.request(his.id).await.unwrap().state, RequestState::Booked);
+    let next = server.submit(ask("panda", "1h"), &alice("carol")).await.unwrap();
+    server.pass().await.unwrap();
+    let told = server.request(next.id).await.unwrap().waiting.unwrap();
+    assert!(told.estimate_us >= Some(until * 1_000_000), "{told:?}");
+}
+
+#[tokio::test]
+async fn a_clock_that_is_set_after_the_start_gives_no_lease_decades() {
+    let dir = tempfile::tempdir().unwrap();
+    let (server, _shutdown) = lab(dir.path()).await;
+    for name in ["panda01", "panda02"] {
+        server.put_board(name.parse().unwrap(), panda(), true, "root").await.unwrap();
+    }
+    let old = server.submit(ask("panda", "2h"), &alice("alice")).await.unwrap();
+    server.pass().await.unwrap();
+    // By a clock that was right it is 2076.
+    let years: i64 = 50 * 365 * 24 * 3600;
+    let right_us = units::now_us() + years.unsigned_abs() * 1_000_000;
+    {
+        let mut state = server.0.state.lock().await;
+        server.move_times(&mut state, years, right_us).await.unwrap();
+    }
+    server.close().await;
+    // The host begins again, and does not know how late it is.
+    let (server, _shutdown) = lab(dir.path()).await;
+    let new = server.submit(ask("panda", "2h"), &alice("bob")).await.unwrap();
+    server.pass().await.unwrap();
+    let until = async |id: u64| server.request(id).await.unwrap().until_us.unwrap();
+    let (was, given) = (until(old.id).await, until(new.id).await);
+    assert!(was > right_us && given < right_us, "{was} {given}");
+    {
+        let mut state = server.0.state.lock().await;
+        assert!(state.behind.is_some());
+        let set_us = right_us + 3_600_000_000;
+        server.move_times(&mut state, years + 3600, set_us).await.unwrap();
+        assert!(state.behind.is_none(), "it is right");
+        for id in [old.id, new.id] {
+            let until = state.requests[&id].info.until_us.unwrap() / 1_000_000;
+            assert_eq!(state.lab.lease(id).unwrap().until, until);
+        }
+    }
+    assert_eq!(until(old.id).await, was, "that was said by a clock that was right");
+    assert_eq!(until(new.id).await, given + (years.unsigned_abs() + 3600) * 1_000_000);
+}
+
+#[tokio::test]
+async fn a_lease_of_boards_without_a_console_is_idle_from_its_begin_or_when_it_was_extended() {
+    let dir = tempfile::tempdir().unwrap();
+    let (server, _shutdown) = lab(dir.path()).await;
+    server.put_board("panda01".parse().unwrap(), panda(), true, "root").await.unwrap();
+    let asked = BoardRequest { idle: Some("30m".into()), ..ask("panda", "8h") };
+    let hers = server.submit(asked, &alice("alice")).await.unwrap();
+    server.pass().await.unwrap();
+    let unused_for = async |seconds: u64| {
+        server.0.used.quiet_for(Duration::from_secs(seconds));
+        server.pass().await.unwrap();
+        server.request(hers.id).await.unwrap()
+    };
+    assert_eq!(unused_for(1700).await.state, RequestState::Leased);
+    server.extend(hers.id, "8h", &alice("alice")).await.unwrap();
+    server.pass().await.unwrap();
+    assert!(server.0.used.silence(&"panda01".parse().unwrap()) < Duration::from_secs(1000));
+    assert_eq!(unused_for(1800).await.ending, Some(Ending::Idle));
 }

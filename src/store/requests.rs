@@ -56,6 +56,21 @@ impl Store {
         row.as_ref().map(request).transpose()
     }
 
+    /// The newest time that is known for having passed, in microseconds since the epoch; 0 when none is.
+    pub async fn newest_us(&self) -> Result<u64, StoreError> {
+        let mut newest = 0;
+        for sql in [
+            "SELECT MAX(time_us) FROM board_events",
+            "SELECT MAX(seen_us) FROM daemons",
+            "SELECT MAX(ended_us) FROM requests",
+            "SELECT MAX(ended_us) FROM jobs",
+        ] {
+            let time: Option<i64> = sqlx::query_scalar(sql).fetch_one(&self.pool).await?;
+            newest = newest.max(time.map_or(0, count));
+        }
+        Ok(newest)
+    }
+
     /// The highest number that any request has had; 0 when there was none.
     pub async fn last_request(&self) -> Result<u64, StoreError> {
         let last: Option<i64> =

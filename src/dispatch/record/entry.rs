@@ -13,7 +13,7 @@ use crate::dispatch::index;
 use crate::model::{Failure, Kind};
 
 /// The longest line of a log, in bytes: some times the longest console line, escaped.
-const MAX_LINE: u64 = 1 << 20;
+pub(super) const MAX_LINE: u64 = 1 << 20;
 /// So deep actions are followed: ours are some levels deep, and a log that nobody has ended may begin any number.
 const MAX_DEPTH: usize = 64;
 

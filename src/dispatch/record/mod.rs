@@ -14,7 +14,7 @@ pub use entry::{Entry, begin, read};
 pub use filter::{Filter, Origin};
 pub use junit::junit;
 pub use lava::{export, log_line, results_yaml};
-pub use outcome::Outcome;
+pub use outcome::{Outcome, Reading};
 pub use report::{Report, Suite, Timed};
 pub use tap::tap;
 pub use view::{Action, Found, Row, View, Wanted};

@@ -1,19 +1,19 @@
 //! What a job came to, which its server notes.
 
-use std::ops::ControlFlow;
+use std::io::{self, BufRead as _, BufReader, Read as _, Seek as _, SeekFrom};
 use std::path::Path;
 
-use super::entry::{self, Entry};
-use crate::dispatch::execute::LOG;
+use super::entry::{Entry, MAX_LINE};
 use crate::dispatch::results::{CaseResult, LAVA};
-use crate::model::{BoardIdentity, Failure, Mac, Tally};
+use crate::model::{BoardIdentity, Mac, Tally};
 
 /// So many addresses a board may tell, and an identity of so many bytes.
 const MAX_MACS: usize = 64;
 const MAX_IDENTITY: usize = 1024;
 
-/// What a job's log says of its end. It is read line by line, and no more of it is kept than a line or two.
-#[derive(Debug, Default)]
+/// What a job's log says of its end. It is read line by line, while it grows, and no more of it is kept than a line or
+/// two.
+#[derive(Debug, Clone, Default)]
 pub struct Outcome {
     /// The job's result: whether all of its actions were done. `None` where the dispatcher was ended before the job.
     pub complete: Option<bool>,
@@ -25,23 +25,56 @@ pub struct Outcome {
     pub identity: Option<BoardIdentity>,
 }
 
-impl Outcome {
-    /// Reads the log in a job's output folder.
+/// A job's log, as far as it was read.
+#[derive(Debug, Default)]
+pub struct Reading {
+    /// So many bytes were: whole lines.
+    read: u64,
+    outcome: Outcome,
+    /// It has a line that is none of a log.
+    damaged: bool,
+}
+
+impl Reading {
+    /// Reads on to the end of what there is; the first time from the begin. What it comes to so far: `None` when there is
+    /// no such file, or a line of it is none of a log. What a dispatcher that was killed left of its last line is left
+    /// out.
     ///
     /// # Errors
-    /// As [`entry::read`].
-    pub fn read(folder: &Path) -> Result<Self, Failure> {
-        let mut outcome = Self::default();
-        entry::read(&folder.join(LOG), 0, |entry: Entry| {
-            if entry.lvl == "results" {
-                serde_json::from_value(entry.msg).into_iter().for_each(|case| outcome.add(case));
-            } else if entry.lvl == "event" {
-                let told = entry.msg.as_str().and_then(identity_of);
-                outcome.identity = told.or(outcome.identity.take());
+    /// Why the file cannot be read; it is gone on with from the same line the next time.
+    pub fn read_on(&mut self, log: &Path) -> io::Result<Option<&Outcome>> {
+        let mut file = match std::fs::File::open(log) {
+            Ok(file) => file,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(error),
+        };
+        file.seek(SeekFrom::Start(self.read))?;
+        let mut file = BufReader::new(file);
+        let mut line = Vec::new();
+        while !self.damaged {
+            line.clear();
+            let read = (&mut file).take(MAX_LINE).read_until(b'\n', &mut line)? as u64;
+            if line.last() != Some(&b'\n') && read < MAX_LINE {
+                break;
             }
-            Ok(ControlFlow::Continue(()))
-        })?;
-        Ok(outcome)
+            match serde_json::from_slice(&line) {
+                Ok(entry) => self.outcome.hear(entry),
+                Err(_) => self.damaged = true,
+            }
+            self.read += read;
+        }
+        Ok((!self.damaged).then_some(&self.outcome))
+    }
+}
+
+impl Outcome {
+    fn hear(&mut self, entry: Entry) {
+        if entry.lvl == "results" {
+            serde_json::from_value(entry.msg).into_iter().for_each(|case| self.add(case));
+        } else if entry.lvl == "event" {
+            let told = entry.msg.as_str().and_then(identity_of);
+            self.identity = told.or(self.identity.take());
+        }
     }
 
     fn add(&mut self, case: CaseResult) {

@@ -156,7 +156,8 @@ fn of_too_many_results_the_first_and_the_jobs_own_are_kept_and_all_are_counted()
     assert_eq!((report.suites[0].name.as_str(), report.suites[0].cases.len()), ("d0", 2));
     assert_eq!(report.suites.last().unwrap().name, "lava");
     assert!(junit(&report).contains("<!-- 500 more results"));
-    let outcome = Outcome::read(folder.path()).unwrap();
+    let mut reading = Reading::default();
+    let outcome = reading.read_on(&folder.path().join("output.jsonl")).unwrap().unwrap();
     assert_eq!((outcome.complete, outcome.tally.pass), (Some(true), 100_500));
     // The page of the job reads it otherwise, and knows the same.
     let mut view = View::new(folder.path().join("output.jsonl"));
@@ -193,4 +194,27 @@ fn actions_that_are_only_begun_are_followed_some_levels_deep() {
     })
     .unwrap();
     assert_eq!(deepest, 64);
+}
+
+#[test]
+fn what_a_log_comes_to_is_known_as_it_grows_and_no_line_is_read_twice() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("output.jsonl");
+    let mut reading = Reading::default();
+    assert!(reading.read_on(&path).unwrap().is_none(), "there is none");
+    let folder =
+        log_of([("results", case("d", "a")), ("results", case("lava", "job"))].into_iter());
+    let text = std::fs::read_to_string(folder.path().join("output.jsonl")).unwrap();
+    let first = text.find('\n').unwrap() + 1;
+    let mut after = |text: &str| {
+        std::fs::write(&path, text).unwrap();
+        let outcome = reading.read_on(&path).unwrap();
+        outcome.map(|outcome| (outcome.tally.pass, outcome.complete))
+    };
+    assert_eq!(after(&text[..first - 9]), Some((0, None)), "the end of the line has not come");
+    assert_eq!(after(&text[..first + 9]), Some((1, None)));
+    let later = format!("{}{}", "x".repeat(first), &text[first..]);
+    assert_eq!(after(&later), Some((1, Some(true))), "what was read is not looked at again");
+    assert_eq!(after(&format!("{later}nothing\n")), None, "that is no log");
+    assert_eq!(after(&text), None);
 }

@@ -24,6 +24,14 @@ enum Happens {
     Extends(usize, Seconds),
     /// A lease cannot be ended in time, whoever has booked its boards.
     Overruns(usize, Seconds),
+    /// A job's time begins only now.
+    Prolongs(usize, Seconds),
+    /// A lease is somebody else's from now on.
+    Given(usize, usize),
+    /// The clock is set by so much, and everybody has what they had.
+    ClockSet(i64),
+    /// A board is taken out of the lab, or is there again.
+    There(usize, bool),
     Usable(usize, bool),
     Window(usize, Seconds, Seconds),
     Forgets,
@@ -56,6 +64,10 @@ fn happens() -> impl Strategy<Value = Happens> {
         1 => (0..20_usize).prop_map(Happens::Ends),
         1 => (0..20_usize, 1..200_u64).prop_map(|(which, more)| Happens::Extends(which, more)),
         1 => (0..20_usize, 1..200_u64).prop_map(|(which, more)| Happens::Overruns(which, more)),
+        1 => (0..20_usize, 1..200_u64).prop_map(|(which, more)| Happens::Prolongs(which, more)),
+        1 => (0..20_usize, 0..USERS.len()).prop_map(|(which, user)| Happens::Given(which, user)),
+        1 => (-300..300_i64).prop_map(Happens::ClockSet),
+        1 => (0..5_usize, any::<bool>()).prop_map(|(board, there)| Happens::There(board, there)),
         1 => (0..5_usize, any::<bool>()).prop_map(|(board, usable)| Happens::Usable(board, usable)),
         1 => (0..5_usize, 0..100_u64, 1..50_u64).prop_map(|(board, from, length)| Happens::Window(board, from, length)),
     ]
@@ -109,6 +121,34 @@ impl Witness {
                     self.shelf.lab.overrun(id, until, self.now).unwrap();
                 }
             }
+            Happens::Prolongs(which, more) => {
+                let until = self.now + more;
+                if let Some(id) = self.asked.get(which).copied()
+                    && self.shelf.lab.prolong(id, until, self.now).is_ok()
+                {
+                    prop_assert_eq!(self.shelf.lab.lease(id).unwrap().until, until);
+                }
+            }
+            Happens::Given(which, user) => {
+                if let Some(id) = self.asked.get(which).copied() {
+                    let (user, group) =
+                        USERS[user].split_once('/').map_or((USERS[user], None), |(user, group)| {
+                            (user, Some(group.to_owned()))
+                        });
+                    self.shelf.lab.hand_over(id, user, group, self.now);
+                }
+            }
+            Happens::ClockSet(by) => {
+                let left = self.left();
+                self.shelf.lab.clock_set(by.max(-self.now.cast_signed()), |_| true);
+                self.now = self.now.saturating_add_signed(by);
+                prop_assert_eq!(self.left(), left, "everybody has what they had");
+            }
+            Happens::There(board, true) => {
+                let board = self.shelf.lab.board(BoardIx(board)).clone();
+                self.shelf.lab.put(board);
+            }
+            Happens::There(board, false) => self.shelf.lab.take_out(BoardIx(board)),
             Happens::Forgets => {
                 self.shelf.lab.forget(self.now);
                 // A maintenance that is over stays so, whatever becomes of the clock.
@@ -148,7 +188,8 @@ impl Witness {
                     there.groups.is_empty()
                         || group.is_some_and(|group| there.groups.contains(group))
                 );
-                prop_assert!(there.usable, "only what can be used is given");
+                let usable = self.shelf.lab.boards[board.0].usable();
+                prop_assert!(usable, "only what is there and can be used is given");
                 let window = self.windows.get(board).copied().unwrap_or_default();
                 prop_assert!(until <= window.0 || window.1 <= from, "not in maintenance");
                 if matches!(decision, Decision::Lease { .. }) {
@@ -167,6 +208,29 @@ impl Witness {
             prop_assert!(now.at <= first.at, "{:?} is put off: {:?}", first, now);
         }
         Ok(())
+    }
+
+    /// How long each lease goes on.
+    fn left(&self) -> Vec<(RequestId, Seconds)> {
+        let leases = self.shelf.lab.leases.values();
+        leases.map(|lease| (lease.request.id, lease.until.saturating_sub(self.now))).collect()
+    }
+
+    /// From now on all boards are there, and well.
+    fn repair(&mut self) {
+        for board in (0..5).map(BoardIx) {
+            let there = self.shelf.lab.board(board).clone();
+            self.shelf.lab.put(Board { usable: true, ..there });
+        }
+    }
+
+    /// Who comes first of those who can be served at all.
+    fn first(&self) -> Option<RequestId> {
+        let never = |id: &RequestId| {
+            let because = self.shelf.lab.why(*id, self.now).unwrap().because;
+            matches!(because, Because::NoBoard { .. } | Because::TooFew { .. })
+        };
+        self.order().into_iter().find(|id| !never(id))
     }
 
     fn order(&self) -> Vec<RequestId> {
@@ -205,7 +269,7 @@ proptest! {
             witness.sees(what)?;
         }
         // When nobody asks any more and all boards are well, all who can be served are: no deadlock.
-        (0..5).for_each(|board| witness.shelf.lab.set_usable(BoardIx(board), true));
+        witness.repair();
         for _ in 0..500 {
             if witness.shelf.lab.waiting().len() == 0 {
                 break;
@@ -218,6 +282,42 @@ proptest! {
             let because = witness.shelf.lab.why(id, witness.now).unwrap().because;
             let never = matches!(because, Because::NoBoard { .. } | Because::TooFew { .. });
             prop_assert!(never, "{id} still waits: {because:?}");
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 100, ..Default::default() })]
+
+    #[test]
+    fn who_comes_first_is_served_when_what_is_known_now_is_over_whoever_comes(
+        all in prop::collection::vec(happens(), 1..60),
+        crowd in prop::collection::vec((1..100_u64, 0..SPECS.len()), 30),
+    ) {
+        let mut witness =
+            Witness { shelf: shelf(), now: 1000, asked: Vec::new(), holds: BTreeMap::new(), windows: BTreeMap::new() };
+        for what in all {
+            witness.sees(what)?;
+        }
+        witness.repair();
+        witness.pass()?;
+        let lab = &witness.shelf.lab;
+        let starts = |id: &RequestId| lab.waiting[id].start.is_none_or(|at| at <= witness.now);
+        if let Some(first) = witness.first().filter(starts) {
+            let leases = lab.leases.values().chain(lab.bookings.values()).map(|lease| lease.until);
+            let windows = witness.windows.values().map(|(_, until)| *until);
+            let over = leases.chain(windows).max().unwrap_or(0).max(witness.now);
+            // Each of the crowd a user of their own, without any priority.
+            for (number, (length, spec)) in crowd.iter().cycle().enumerate() {
+                if witness.first() != Some(first) {
+                    break;
+                }
+                prop_assert!(witness.now <= over, "{first} waits, and all was over at {over}");
+                let user = format!("newcomer{number}");
+                witness.shelf.ask(&user, *length, &[SPECS[*spec]], witness.now);
+                witness.now += 20;
+                witness.pass()?;
+            }
         }
     }
 }

@@ -222,7 +222,7 @@ fn a_clock_that_is_set_takes_nobodys_time_and_nobodys_place() {
         shelf.pass(3 * DAY);
         let both = shelf.ask("bob", HOUR, &["panda", "panda"], 3 * DAY + 10);
         let late = shelf.ask("carol", 3 * HOUR, &["panda"], 3 * DAY + 20);
-        shelf.lab.clock_set(by);
+        shelf.lab.clock_set(by, |_| true);
         let now = later(3 * DAY + 30);
         shelf.pass(now);
         assert_eq!(shelf.has(hers), ["panda01"], "by {by}");
@@ -300,4 +300,32 @@ fn what_is_booked_counts_from_its_booking_and_not_any_more_when_it_is_cancelled(
     let hers = without.ask("alice", HOUR, &["panda tag=none"], HOUR);
     let same = without.lab.queue(DAY).iter().find(|it| it.0 == hers).unwrap().1.used;
     assert!((used(&shelf) - same).abs() < 0.01, "{} and {same}", used(&shelf));
+}
+
+#[test]
+fn what_a_lease_reached_into_before_a_restart_is_still_booked_and_in_maintenance_after_it() {
+    let mut shelf = Shelf::new(&["panda01 panda"]);
+    let board = BoardIx(0);
+    let hers = shelf.ask("alice", 4 * HOUR, &["panda"], 0);
+    let his = shelf.ask_as("bob", 50, HOUR, &["panda"], 0, Some(2 * HOUR));
+    let taken = Decision::Lease { request: hers, boards: vec![board], until: 4 * HOUR };
+    let booked =
+        Decision::Book { request: his, boards: vec![board], from: 2 * HOUR, until: 3 * HOUR };
+    shelf.lab.restore(&taken, 0).unwrap();
+    shelf.lab.restore(&booked, 0).unwrap();
+    shelf.lab.restore_windows(board, &[(3 * HOUR, 5 * HOUR)], 0);
+    assert!(shelf.lab.booking(his).is_some());
+    let other = shelf.ask("carol", HOUR, &["panda"], 0);
+    let second = Decision::Lease { request: other, boards: vec![board], until: HOUR };
+    assert!(
+        matches!(shelf.lab.restore(&second, 0), Err(LabError::Taken { by: Some(by), .. }) if by == hers)
+    );
+    // Given back in time it is his, and then in maintenance.
+    shelf.lab.end(hers, 2 * HOUR).unwrap();
+    shelf.pass(2 * HOUR);
+    assert_eq!(shelf.has(his), ["panda01"]);
+    shelf.pass(4 * HOUR);
+    assert_eq!((shelf.has(his).len(), shelf.has(other).len()), (0, 0));
+    shelf.pass(5 * HOUR);
+    assert_eq!(shelf.has(other), ["panda01"]);
 }

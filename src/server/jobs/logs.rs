@@ -18,6 +18,7 @@ use super::boot::Progress;
 use super::rest::Rest;
 use crate::dispatch::execute::LOG;
 use crate::dispatch::index;
+use crate::dispatch::record::{Outcome, Reading};
 use crate::model::{BootState, LogHeld, units};
 
 /// The longest log of a board, in bytes; of what comes after it some lines are kept.
@@ -43,6 +44,8 @@ pub(in crate::server) struct JobLog {
     held: watch::Sender<u64>,
     /// Of a boot.
     progress: Mutex<Progress>,
+    /// What it comes to: it is read as it grows, so that nobody waits for that at the job's end.
+    reading: Mutex<Reading>,
 }
 
 #[derive(Debug)]
@@ -107,8 +110,8 @@ impl Logs {
 
 impl JobLog {
     fn new(path: PathBuf) -> Self {
-        let (writer, progress) = (Mutex::default(), Mutex::default());
-        Self { path, writer, held: watch::Sender::new(0), progress }
+        let (writer, progress, reading) = (Mutex::default(), Mutex::default(), Mutex::default());
+        Self { path, writer, held: watch::Sender::new(0), progress, reading }
     }
 
     /// Follows how many bytes there are.
@@ -146,6 +149,16 @@ impl JobLog {
     pub(super) fn stage(&self) -> io::Result<BootState> {
         let mut progress = self.progress.lock().unwrap_or_else(PoisonError::into_inner);
         progress.read_on(&self.path)
+    }
+
+    /// What all that has come of it comes to; `None` when it is no log. Only what is new is read, or all after a restart
+    /// of the server.
+    ///
+    /// # Errors
+    /// Why the file cannot be read.
+    pub(super) fn outcome(&self) -> io::Result<Option<Outcome>> {
+        let mut reading = self.reading.lock().unwrap_or_else(PoisonError::into_inner);
+        Ok(reading.read_on(&self.path)?.cloned())
     }
 
     /// Has all that there is on the disk: no more will come.

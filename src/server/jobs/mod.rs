@@ -35,6 +35,7 @@ use std::time::Instant;
 
 use serde::{Deserialize, Serialize};
 
+use super::claim::Claim;
 use super::overview::JobStanding;
 use super::state::State;
 use super::{Server, ServerError};
@@ -56,6 +57,7 @@ pub(super) use health::check as check_health_check;
 pub(super) use logs::Logs;
 pub use submit::JobList;
 pub(super) use submit::may_see;
+pub(super) use workers::infrastructure;
 
 /// The jobs that have not ended, and the workers.
 #[derive(Debug, Default)]
@@ -82,6 +84,9 @@ pub(super) struct Record {
     /// The boards that its user may have, if not all.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) audience: Option<BTreeSet<Name>>,
+    /// What that hangs on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    claim: Option<Claim>,
     /// Of each board that it is for, its role.
     pub(super) roles: Vec<Option<String>>,
     /// How long it has its boards, in seconds.
@@ -223,7 +228,7 @@ impl Server {
     }
 
     /// Ends a job, and gives its boards back at once.
-    pub(super) async fn finish_job(
+    pub(in crate::server) async fn finish_job(
         &self,
         state: &mut State,
         mut record: Record,

@@ -11,7 +11,7 @@ use crate::model::{
 };
 use crate::sched::Spec;
 use crate::server::audience::Audience;
-use crate::server::lease::{audience, read as read_request};
+use crate::server::lease::{audience, needed, read as read_request};
 use crate::server::state::{self, State};
 use crate::server::{Asker, Server, ServerError};
 use crate::store::StoreError;
@@ -76,7 +76,9 @@ impl Server {
             }
             others => others?,
         };
+        let claim = state.claim(asker, audience.as_ref(), needed(wanted.priority));
         let mut record = new(wanted, asker.user.clone());
+        record.claim = claim;
         (record.audience, record.info.resubmit_of) = (audience.map(BTreeSet::from), resubmit_of);
         self.begin_job(&mut state, record, definition).await
     }
@@ -154,8 +156,16 @@ impl Server {
         request.shared_with = job.names();
         request.job = Some(info.id);
         let account = self.account(&request.user).await?;
-        let audience = job.audience.clone().map(|boards| state.admit(Audience::from(boards)));
-        let record = state::Record { info: request, audience, account };
+        let audience = job.audience.clone().map(Audience::from);
+        let claim = job.claim.clone();
+        let audience = match &claim {
+            Some(claim) => {
+                state.claimed(&request.user, claim, needed(request.priority), audience)?
+            }
+            None => audience,
+        };
+        let audience = audience.map(|audience| state.admit(audience));
+        let record = state::Record { info: request, audience, claim, account };
         job.info.request = self.enqueue(state, record).await?;
         Ok(())
     }
@@ -346,6 +356,7 @@ pub(super) fn new(wanted: Wanted, user: String) -> Record {
     Record {
         info,
         audience: None,
+        claim: None,
         roles,
         length_s,
         queue_s,

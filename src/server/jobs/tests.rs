@@ -43,6 +43,7 @@ on_both! {
     life::a_job_is_one_workers_and_handed_over_again_until_it_says_that_it_has_it,
     life::a_worker_that_names_very_many_jobs_is_answered_or_refused,
     life::a_log_has_to_be_whole_before_its_job_ends,
+    life::a_jobs_board_is_not_kept_while_its_whole_log_is_read,
     life::a_job_is_seen_and_ended_by_those_who_may,
     life::a_job_that_cannot_be_handed_over_now_is_handed_over_later,
     life::jobs_go_by_their_age_and_by_the_room_that_they_take_but_none_that_runs,

@@ -2,7 +2,6 @@
 
 use std::collections::BTreeSet;
 use std::io;
-use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -10,7 +9,7 @@ use super::logs::JobLog;
 use super::{JobError, Record, Worker, WorkerKey};
 use crate::dispatch::record::Outcome;
 use crate::model::{
-    BootState, JobHealth, JobState, Kind, LONGEST_GONE, LogHeld, Name, PROTOCOL, Tally, WorkEnd,
+    BootState, JobHealth, JobState, LONGEST_GONE, LogHeld, Name, PROTOCOL, Tally, WorkEnd,
     WorkFailure, WorkerHello, WorkerInfo, WorkerOrders, units,
 };
 use crate::server::state::State;
@@ -292,6 +291,8 @@ impl Server {
         };
         let taken = blocking(move || {
             let held = log.append(offset, &bytes)?;
+            // Its end tells what is wrong with that.
+            let _ = log.outcome();
             Ok((held, is_boot.then(|| log.stage()).transpose()?))
         });
         let (held, stage) = taken.await.map_err(|error| JobError::Log { id, error })?;
@@ -311,7 +312,8 @@ impl Server {
         self.put_job(&mut state, record).await
     }
 
-    /// Hears that a job has ended. What it came to is in its log.
+    /// Hears that a job has ended. What it came to is in its log, which was read as it came: nobody waits for the boards
+    /// while that is done.
     ///
     /// # Errors
     /// When its log is not all here yet or cannot be read, or it is not that worker's. One that has ended already is
@@ -330,14 +332,13 @@ impl Server {
         let (mut read, mut identities) = (Vec::new(), Vec::new());
         for (board, log) in logs {
             let bytes = end.logs.get(&board).copied().unwrap_or(0);
-            let folder = self.0.logs.folder(id, &board);
             let outcome = blocking(move || {
                 let held = log.append(0, &[])?.held;
                 if held < bytes {
                     return Ok(Err(held));
                 }
                 log.finish()?;
-                Ok(Ok(outcome(&folder)?))
+                Ok(Ok(log.outcome()?))
             });
             match outcome.await.map_err(|error| JobError::Log { id, error })? {
                 Ok(Some(mut outcome)) => {
@@ -410,7 +411,7 @@ impl Record {
     }
 
     /// What becomes of it when it ends now: who wanted it to end gets what they wanted.
-    pub(super) fn ended(&self, health: JobHealth) -> JobHealth {
+    pub(in crate::server) fn ended(&self, health: JobHealth) -> JobHealth {
         let canceled = self.info.canceled_by.is_some() && health != JobHealth::Complete;
         if canceled { JobHealth::Canceled } else { health }
     }
@@ -444,16 +445,7 @@ async fn blocking<T: Send + 'static>(
     tokio::task::spawn_blocking(what).await.unwrap_or_else(|error| Err(io::Error::other(error)))
 }
 
-/// What a log tells; `None` of one that is not there, or is none.
-fn outcome(folder: &Path) -> io::Result<Option<Outcome>> {
-    match Outcome::read(folder) {
-        Ok(outcome) => Ok(Some(outcome)),
-        Err(failure) if failure.kind == Kind::Infra => Err(io::Error::other(failure.message)),
-        Err(_) => Ok(None),
-    }
-}
-
-pub(super) fn infrastructure(message: String) -> WorkFailure {
+pub(in crate::server) fn infrastructure(message: String) -> WorkFailure {
     WorkFailure { class: "Infrastructure".into(), message }
 }
 

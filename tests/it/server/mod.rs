@@ -11,6 +11,7 @@ mod images;
 mod interlock;
 mod jobs;
 mod leases;
+mod let_in;
 mod on_postgres;
 mod pages;
 mod python;

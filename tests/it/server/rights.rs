@@ -10,14 +10,14 @@ use super::{Server, lava};
 use crate::common::{LIMIT, TestLab, http_as};
 
 /// A server at whose Unix socket we may everything, and by TCP nobody anything without a token.
-struct Lab {
+pub(super) struct Lab {
     lab: TestLab,
     server: Server,
 }
 
 impl Lab {
     /// It knows of a daemon, whose consoles are `mine1` and `beagle01`.
-    fn new() -> Self {
+    pub(super) fn new() -> Self {
         let lab = TestLab::new();
         let server = Server::start(&lab);
         let daemon = json!({"kind": "serial", "host": "farm1", "url": "http://127.0.0.1:1",
@@ -28,7 +28,7 @@ impl Lab {
 
     /// Runs `lava` as root.
     #[track_caller]
-    fn here(&self, args: &[&str]) -> (i32, String, String) {
+    pub(super) fn here(&self, args: &[&str]) -> (i32, String, String) {
         let output = self.lab.run("lava", args, "");
         let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
         (output.status.code().unwrap(), text(output.stdout), text(output.stderr))
@@ -36,24 +36,24 @@ impl Lab {
 
     /// Adds a user, whose token it gives.
     #[track_caller]
-    fn user(&self, name: &str, rights: &[&str]) -> String {
+    pub(super) fn user(&self, name: &str, rights: &[&str]) -> String {
         let (code, token, err) = self.here(&[&["user", "add", name], rights].concat());
         assert_eq!(code, 0, "{err}");
         token.trim().to_owned()
     }
 
-    fn ask(&self, token: &str, method: &str, path: &str, body: &Value) -> (u16, Value) {
+    pub(super) fn ask(&self, token: &str, method: &str, path: &str, body: &Value) -> (u16, Value) {
         let body = if body.is_null() { String::new() } else { body.to_string() };
         let answer = http_as(self.server.address, Some(token), method, path, &body);
         (answer.status, serde_json::from_slice(&answer.body).unwrap_or(Value::Null))
     }
 
-    fn get(&self, token: &str, path: &str) -> (u16, Value) {
+    pub(super) fn get(&self, token: &str, path: &str) -> (u16, Value) {
         self.ask(token, "GET", path, &Value::Null)
     }
 
     /// Two boards that need no daemon: `panda01` and `beagle01`.
-    fn boards(&self, root: &str) {
+    pub(super) fn boards(&self, root: &str) {
         for (name, kind) in [("panda01", "panda"), ("beagle01", "beagle")] {
             let board =
                 json!({"type": kind, "console": format!("http://127.0.0.1:1/consoles/{name}")});

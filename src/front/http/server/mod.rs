@@ -38,7 +38,7 @@ use super::{ApiError, refuse_foreign_pages, to_the_end};
 use crate::config::AccessConfig;
 use crate::front::web;
 use crate::model::{Failure, Kind, Name, Refusal, Right, Rights};
-use crate::server::{Asker, Basis, Images, JobError, RunToken, Server, ServerError};
+use crate::server::{Asker, Basis, Images, JobError, LetIn, RunToken, Server, ServerError};
 
 pub use openapi::openapi;
 pub use standby::standby_router;
@@ -187,6 +187,7 @@ impl Doors {
             }
         }
         self.learn(server).await;
+        server.let_in(let_in(&users, &config)).await;
         self.access.set(config.clone());
         Ok(config)
     }
@@ -223,6 +224,19 @@ fn rights_now(
 ) -> Option<Rights> {
     let (own, others) = (users.get(name).cloned(), config.rights_of(name.as_str()));
     own.into_iter().chain(others).reduce(|all, more| all.and(&more))
+}
+
+/// What everybody may who is let in.
+fn let_in(users: &BTreeMap<Name, Rights>, config: &AccessConfig) -> LetIn {
+    if config.is_open() {
+        return LetIn::Everybody;
+    }
+    let tokens = config.tokens.iter().filter(|user| user.worker.is_none()).map(|user| &user.name);
+    let certificates = config.certificates.iter().filter(|user| user.worker.is_none());
+    let all = users.keys().chain(tokens).chain(certificates.map(|user| &user.name));
+    let rights = |name: &Name| Some((name.clone(), rights_now(users, config, name)?));
+    let local = config.local.clone().filter(|rights| !rights.is_empty());
+    LetIn::Those { names: all.filter_map(rights).collect(), local }
 }
 
 type Answer<T> = Result<Json<T>, ApiError>;

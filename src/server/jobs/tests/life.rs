@@ -66,6 +66,27 @@ pub(super) async fn a_log_has_to_be_whole_before_its_job_ends(server: Server) {
     assert_eq!(until(&server, id, JobInfo::has_ended).await.health, JobHealth::Complete);
 }
 
+pub(super) async fn a_jobs_board_is_not_kept_while_its_whole_log_is_read(server: Server) {
+    let (id, farm1) = (running(&server, "farm1").await, name("farm1"));
+    let result = |definition: &str, case: &str| {
+        let msg = serde_json::json!({"definition": definition, "case": case, "result": "pass"});
+        let dt = "2026-01-01T00:00:00Z";
+        serde_json::json!({"dt": dt, "lvl": "results", "msg": msg}).to_string() + "\n"
+    };
+    let (many, last) = (result("d", "a").repeat(1000), result("lava", "job"));
+    let log = many.clone() + &last;
+    server.take_log(&farm1, id, "panda01", 0, log.clone().into_bytes()).await.unwrap();
+    // Who reads it again finds no line of a log there.
+    let file = server.log_folder(id, "panda01").join("output.jsonl");
+    std::fs::write(file, "x".repeat(log.len())).unwrap();
+    let end = WorkEnd { logs: [("panda01".to_owned(), log.len() as u64)].into(), failure: None };
+    server.end_work(&farm1, id, &end).await.unwrap();
+    let job = until(&server, id, JobInfo::has_ended).await;
+    assert_eq!((job.health, job.tally.unwrap().pass), (JobHealth::Complete, 1000));
+    let board = server.board("panda01").await.unwrap();
+    assert!(board.lease.is_none(), "{board:?}");
+}
+
 pub(super) async fn a_job_is_seen_and_ended_by_those_who_may(server: Server) {
     let personal = JOB.replace("visibility: public", "visibility: personal");
     let id = submit(&server, &personal).await.id;
