@@ -23,6 +23,9 @@ use crate::model::{BootState, LogHeld, units};
 
 /// The longest log of a board, in bytes; of what comes after it some lines are kept.
 const MAX_LOG: u64 = 1 << 30;
+/// The most, in bytes, that is written before it is brought to the disk: what is left for the end takes no time
+/// there, and a board is not kept waiting for it.
+const SYNC_EVERY: u64 = 16 << 20;
 /// Scratch folders begin so.
 const SCRATCH: &str = ".scratch-";
 
@@ -53,6 +56,8 @@ struct Writer {
     file: File,
     index: index::Writer,
     held: u64,
+    /// How many of them were brought to the disk.
+    synced: u64,
     /// How much there is of a line whose end has not come.
     partial: usize,
     most: u64,
@@ -188,7 +193,7 @@ impl Writer {
         let file = File::options().append(true).create(true).open(path)?;
         let held = file.metadata()?.len();
         let (index, partial) = index::Writer::resume(path)?;
-        Ok(Self { file, index, held, partial, most, rest: None })
+        Ok(Self { file, index, held, synced: held, partial, most, rest: None })
     }
 
     fn append(&mut self, bytes: &[u8]) -> io::Result<()> {
@@ -220,6 +225,10 @@ impl Writer {
         }
         self.held += bytes.len() as u64;
         self.index_of(bytes);
+        if self.held >= self.synced + SYNC_EVERY {
+            self.file.sync_data()?;
+            self.synced = self.held;
+        }
         Ok(())
     }
 

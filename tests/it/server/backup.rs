@@ -17,7 +17,7 @@ fn a_lab_is_backed_up_while_it_runs_and_restored_into_another_database() {
     let image = lab.write("kernel", "vmlinux");
     assert_eq!(lava(&lab, &server, "alice", &["image", "put", &image]).0, 0);
     // What is done on its own socket needs no login, whoever has to have one elsewhere.
-    let added = lab.run("lava", ["user", "add", "alice", "--see", "*"], "");
+    let added = lab.run("lava", ["user", "add", "alice", "--write", "*"], "");
     let token = String::from_utf8(added.stdout).unwrap();
     let whole = |name: &str| lab.path(name).display().to_string();
     let (state, to) = (whole("state"), whole("backup"));

@@ -148,7 +148,7 @@ fn a_boots_words_may_name_images_and_what_asks_for_them_gets_them() {
     let words: Vec<&str> =
         definition.split(|c: char| c.is_whitespace() || "'\"".contains(c)).collect();
     let behind = words.iter().position(|word| *word == "x-lava-pass:").unwrap() + 1;
-    let pass = words[behind..].iter().find(|word| word.len() > 64).unwrap();
+    let pass = words[behind..].iter().find(|word| word.len() >= 64).unwrap();
     let image = words.iter().find_map(|word| word.strip_prefix("http://lava-server.invalid"));
     let (image, header) = (image.unwrap(), format!("x-lava-pass: {pass}\r\n"));
     let got = http_with(server.address, "GET", image, &header, "");
