@@ -289,6 +289,9 @@ class AsyncLease:
     async def unshare(self, user: str) -> None:
         await in_thread(lambda: self.sync.unshare(user))
 
+    async def hand_over(self, user: str) -> None:
+        await in_thread(lambda: self.sync.hand_over(user))
+
     async def release(self) -> None:
         await in_thread(self.sync.release)
 

@@ -353,9 +353,17 @@ class Lease:
         """Ends that somebody else uses the boards, too."""
         self._change("unshare", {"to": user})
 
+    def hand_over(self, user: str) -> None:
+        """Gives the boards to somebody else, with what is left of their time: from now on they are not one's own, and
+        are not given back when the ``with`` or this process ends."""
+        self._change("give", {"to": user})
+        self._lab._heart.stop(self.id)
+        self.request._has_stopped()
+
     def release(self) -> None:
-        """Gives the boards back."""
-        self.request.release()
+        """Gives the boards back; those that are lost are not one's own to give."""
+        if not self.lost:
+            self.request.release()
 
     def __enter__(self) -> "Union[Board, List[Board]]":
         return self.board if len(self.boards) == 1 else self.boards
@@ -368,7 +376,7 @@ class Lease:
     ) -> None:
         if error is None:
             self.release()
-        else:
+        elif not self.lost:
             self.request._give_up()
 
     def _change(self, how: str, body: Dict[str, Any]) -> None:

@@ -82,6 +82,8 @@ impl Server {
         }
         record.check_recipient(to)?;
         record.info.user.clone_from(&to.user);
+        // The heart that was promised is the former holder's.
+        record.info.heartbeat_s = None;
         record.account.clone_from(&account);
         // They were let in a moment ago.
         record.claim = Some(match to.rights {

@@ -65,7 +65,8 @@ async fn who_waits_is_told_why_and_gets_the_board_when_it_is_given_back() {
     let (server, shutdown) = lab(dir.path()).await;
     let story = async {
         server.put_board("panda01".parse().unwrap(), panda(), true, "root").await.unwrap();
-        let hers = server.submit(ask("panda", "2h"), &alice("alice")).await.unwrap();
+        let asked = BoardRequest { heartbeat: Some("90s".into()), ..ask("panda", "2h") };
+        let hers = server.submit(asked, &alice("alice")).await.unwrap();
         until(&server, hers.id, |it| it.state == RequestState::Leased).await;
         let his = server.submit(ask("panda tag=hdmi", "1h"), &alice("bob")).await.unwrap();
         let waiting = his.waiting.unwrap();
@@ -77,7 +78,7 @@ async fn who_waits_is_told_why_and_gets_the_board_when_it_is_given_back() {
         assert!(server.extend(hers.id, "4h", &alice("alice")).await.is_err());
         let carol = Recipient { user: "carol".into(), rights: TheirRights::Open };
         let given = server.give(hers.id, &carol, &alice("alice")).await.unwrap();
-        assert_eq!(given.user, "carol");
+        assert_eq!((given.user.as_str(), given.heartbeat_s), ("carol", None));
         server.release(hers.id, None, &alice("carol")).await.unwrap();
         until(&server, his.id, |it| it.state == RequestState::Leased).await;
         let hers = server.request(hers.id).await.unwrap();

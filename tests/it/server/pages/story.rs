@@ -117,11 +117,19 @@ fn used(page: &Page) {
 /// By a press of a button, after a question.
 fn given_back(farm: &Farm, page: &Page) {
     page.go(&format!("{}/ui/boards/panda02", farm.server.url()));
+    page.eval("document.querySelector('[data-ask$=give] [name=to]').value = 'bob'");
+    page.click("[data-ask$=give] button");
+    page.expect("it is asked about", "document.getElementById('ask').open");
+    page.click("#yes");
+    text(page, "bob has it", "#lease", "bob has it");
+    page.eval("localStorage.setItem('lava-user', 'bob')");
+    page.go(&format!("{}/ui/boards/panda02", farm.server.url()));
     page.click("#lease [data-ask^='DELETE']");
     page.expect("it is asked about", "document.getElementById('ask').open");
     page.click("#yes");
     text(page, "nobody has it", "#lease", "Nobody has it");
     text(page, "it is in its history", "#history", "released");
+    page.eval("localStorage.setItem('lava-user', 'alice')");
 }
 
 /// The tree, the results, the log: all of it, some of it, and a line that one gives to somebody else.

@@ -63,3 +63,7 @@ news("request", lease.id, "ended")
 with waits.wait(60) as board:
     news("request", waits.id, "ready")
     print("bob has", board.name, waits.estimate)
+given = lab.reserve("name=panda02", minutes=5)
+with given:
+    given.hand_over("bob")
+print("given:", given.lost, lab.board("panda02").info["lease"]["holder"])

@@ -163,6 +163,7 @@ fn a_lease_is_extended_and_shared_and_all_of_it_is_told_as_it_happens() {
         "told: request ended",
         "told: request ready",
         "bob has panda01 None",
+        "given: True bob",
     ] {
         assert!(printed.contains(line), "no {line:?} in\n{printed}");
     }
