@@ -220,6 +220,15 @@ impl Lab {
         Ok(())
     }
 
+    /// Boards of other classes are asked for from now on; those that one has, or has booked, stay.
+    pub fn ask_anew(&mut self, id: RequestId, wants: Vec<Class>) {
+        let waiting = self.waiting.get_mut(&id);
+        let request = waiting.or_else(|| Some(&mut self.bookings.get_mut(&id)?.request));
+        if let Some(request) = request.or_else(|| Some(&mut self.leases.get_mut(&id)?.request)) {
+            request.wants = wants;
+        }
+    }
+
     /// Does what a pass has decided.
     ///
     /// # Errors
@@ -379,9 +388,14 @@ impl Lab {
     }
 
     /// The clock was set by so many seconds: who waits has waited for as long as before, and who has a board has it for as
-    /// long from now. Only what was told by this clock moves with it. What is booked, and maintenance, goes by the clock; a
-    /// lease may reach into it now.
-    pub fn clock_set(&mut self, by: i64, is_of_it: impl Fn(Seconds) -> bool) {
+    /// long from now. Only what was told by this clock moves with it, the ends of some leases of before (`end_is`), too. What is
+    /// booked, and maintenance, goes by the clock; a lease may reach into it now.
+    pub fn clock_set(
+        &mut self,
+        by: i64,
+        is_of_it: impl Fn(Seconds) -> bool,
+        end_is: impl Fn(RequestId) -> bool,
+    ) {
         let move_one = |at: &mut Seconds| {
             if is_of_it(*at) {
                 *at = at.saturating_add_signed(by);
@@ -392,7 +406,7 @@ impl Lab {
         }
         for lease in self.leases.values_mut() {
             let Lease { request, boards, from, until, charged } = lease;
-            if is_of_it(*from) {
+            if is_of_it(*from) || end_is(request.id) {
                 *until = until.saturating_add_signed(by);
             }
             [&mut request.submitted, from, charged].into_iter().for_each(move_one);

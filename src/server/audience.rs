@@ -32,6 +32,11 @@ struct Known {
 }
 
 impl Audience {
+    /// Where it is kept: audiences of one place are the same one.
+    pub(super) fn place(&self) -> usize {
+        Arc::as_ptr(&self.0).addr()
+    }
+
     pub(super) fn contains(&self, board: &Name) -> bool {
         self.0.contains(board)
     }

@@ -101,8 +101,9 @@ impl Server {
         for record in &all {
             let Some(claim) = &record.claim else { continue };
             let (info, right) = (&record.info, needed(record.info.priority));
+            let before = record.audience.as_ref().map(Audience::place);
             let (comes, audience) = known
-                .entry((&info.user, claim, right))
+                .entry((&info.user, claim, right, before))
                 .or_insert_with(|| (state.comes(&info.user, claim), None));
             let rights = match comes {
                 Comes::To(rights) => rights,
@@ -114,30 +115,27 @@ impl Server {
             };
             let lacks = |board: &&Name| state.right_on(rights, board) < Some(Right::Write);
             let lacking = info.boards.iter().find(lacks);
-            match (info.state, lacking) {
-                (RequestState::Leased | RequestState::Booked, None) => {}
-                (RequestState::Leased, Some(board)) => {
-                    let why = format!("{} may not have {board} any more", info.user);
-                    barred.push((record, why));
+            if let (RequestState::Leased, Some(board)) = (info.state, lacking) {
+                let why = format!("{} may not have {board} any more", info.user);
+                barred.push((record, why));
+                continue;
+            }
+            let waits = info.state == RequestState::Waiting || lacking.is_some();
+            if waits && rights.iter().map(Rights::most).min().is_some_and(|most| most < Some(right))
+            {
+                barred.push((record, format!("{} may have no board any more", info.user)));
+                continue;
+            }
+            let before = record.audience.as_ref();
+            let anew = || state.audience_from(rights, right, before, &changed);
+            let audience = audience.get_or_insert_with(anew);
+            if *audience != record.audience || lacking.is_some() {
+                let mut new = Record::clone(record);
+                new.audience.clone_from(audience);
+                if lacking.is_some() {
+                    new.wait_again();
                 }
-                _ if rights
-                    .iter()
-                    .map(Rights::most)
-                    .min()
-                    .is_some_and(|most| most < Some(right)) =>
-                {
-                    barred.push((record, format!("{} may have no board any more", info.user)));
-                }
-                _ => {
-                    let before = record.audience.as_ref();
-                    let anew = || state.audience_from(rights, right, before, &changed);
-                    let audience = audience.get_or_insert_with(anew);
-                    if *audience != record.audience || lacking.is_some() {
-                        let mut new = Record::clone(record);
-                        new.audience.clone_from(audience);
-                        moved.push(new);
-                    }
-                }
+                moved.push(new);
             }
         }
         for (record, why) in barred {
@@ -148,32 +146,35 @@ impl Server {
         Ok(())
     }
 
-    /// Has requests wait for the boards of other audiences; those that have booked others, too.
+    /// Has requests be for the boards of other audiences; those that have booked others wait again. An audience by itself is
+    /// not written: each start makes it anew.
     async fn move_to(&self, state: &mut State, mut moved: Vec<Record>) -> Result<(), ServerError> {
+        let waits = |state: &State, record: &Record| {
+            let before = state.requests.get(&record.info.id);
+            before.is_some_and(|before| before.info.state != record.info.state)
+        };
+        let rows = moved.iter().filter(|record| waits(state, record)).map(Record::row);
+        self.0.store.put_requests(&rows.collect::<Vec<_>>(), &[]).await?;
         for record in &mut moved {
-            record.info.state = RequestState::Waiting;
-            record.info.boards.clear();
-            (record.info.since_us, record.info.until_us) = (None, None);
             record.audience = record.audience.take().map(|audience| state.admit(audience));
-        }
-        let rows: Vec<_> = moved.iter().map(Record::row).collect();
-        let written = self.0.store.put_requests(&rows, &[]).await;
-        for record in moved {
-            if written.is_err() {
-                record.audience.iter().for_each(|audience| state.dismiss(audience));
-                continue;
+            let id = record.info.id;
+            let request = state.scheduled(record)?;
+            if waits(state, record) {
+                state.lab.end(id, units::now_us() / 1_000_000)?;
+                state.lab.submit(request)?;
+                // Its time to be heard of begins again.
+                self.0.holders.say(id, ());
+            } else {
+                state.lab.ask_anew(id, request.wants);
             }
-            let (id, now) = (record.info.id, units::now_us() / 1_000_000);
-            let request = state.scheduled(&record)?;
-            // It waits, or has booked: both can end.
-            let _ = state.lab.end(id, now);
-            state.lab.submit(request)?;
-            let before = state.requests.insert(id, Arc::new(record));
+            let before = state.requests.insert(id, Arc::new(record.clone()));
             let audience = before.and_then(|before| before.audience.clone());
             audience.iter().for_each(|audience| state.dismiss(audience));
+        }
+        if !moved.is_empty() {
             self.changed();
         }
-        Ok(written?)
+        Ok(())
     }
 
     /// Ends what somebody may not have any more, as it would end if it was taken by force: what a job runs on when the
@@ -235,9 +236,21 @@ impl State {
             LetIn::Unknown => None,
             LetIn::Everybody => Some(Claim::Open),
             known => Some(match known.rights_of(&asker.user) {
-                Some(now) => Claim::Name { within: (!same(now)).then(asked) },
-                None => Claim::Said(asked()),
+                // Whoever asks for them may know more of them than we do.
+                Some(now) if !asker.spoken_for || self.lets(now, right, audience) => {
+                    Claim::Name { within: (!same(now)).then(asked) }
+                }
+                _ => Claim::Said(asked()),
             }),
+        }
+    }
+
+    /// Whether rights let have all boards of an audience.
+    fn lets(&self, rights: &Rights, right: Right, audience: Option<&Audience>) -> bool {
+        let one = std::slice::from_ref(rights);
+        match audience {
+            None => rights.on_all() >= Some(right),
+            Some(audience) => audience.iter().all(|name| self.right_on(one, name) >= Some(right)),
         }
     }
 

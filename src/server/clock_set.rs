@@ -106,8 +106,11 @@ impl Server {
     ) -> Result<(), ServerError> {
         let (behind, then_s) = (state.behind, moved_us(now_us, by.saturating_neg()) / 1_000_000);
         let is_of_it = |at_s: u64| Behind::is_of_it(behind, at_s, then_s);
-        let requests: Vec<Record> =
-            state.requests.values().map(|record| record.moved(by, is_of_it)).collect();
+        let ends = state.ends_by_it.clone();
+        let requests = state.requests.values();
+        let requests: Vec<Record> = requests
+            .map(|record| record.moved(by, is_of_it, ends.contains(&record.info.id)))
+            .collect();
         let rows: Vec<_> = requests.iter().map(Record::row).collect();
         self.0.store.put_requests(&rows, &[]).await?;
         let jobs: Vec<jobs::Record> =
@@ -129,8 +132,11 @@ impl Server {
         let checked = state.jobs.checked_us.values_mut();
         let checked = checked.filter(|at| **at > 0 && is_of_it(**at / 1_000_000));
         checked.for_each(|at| *at = moved_us(*at, by));
-        state.lab.clock_set(by, is_of_it);
+        state.lab.clock_set(by, is_of_it, |id| ends.contains(&id));
         state.behind = behind.and_then(|behind| behind.moved(by, now_us));
+        if state.behind.is_none() {
+            state.ends_by_it.clear();
+        }
         self.changed();
         Ok(())
     }
@@ -141,17 +147,29 @@ fn moved_us(at_us: u64, by: i64) -> u64 {
     at_us.saturating_add_signed(by.saturating_mul(1_000_000))
 }
 
+impl State {
+    /// The end of a lease is anew, by this clock.
+    pub(super) fn note_end(&mut self, id: u64) {
+        if self.behind.is_some() {
+            self.ends_by_it.insert(id);
+        }
+    }
+}
+
 impl Record {
-    /// As old as it was, by a clock that was set, as far as it was told by that.
-    fn moved(&self, by: i64, is_of_it: impl Fn(u64) -> bool) -> Self {
+    /// As old as it was, by a clock that was set, as far as it was told by that; its end may be when the rest is not.
+    fn moved(&self, by: i64, is_of_it: impl Fn(u64) -> bool, end_is: bool) -> Self {
         let mut moved = self.clone();
         let info = &mut moved.info;
         if is_of_it(info.submitted_us / 1_000_000) {
             info.submitted_us = moved_us(info.submitted_us, by);
         }
         let leased = info.state == RequestState::Leased;
-        if info.since_us.is_some_and(|since| leased && is_of_it(since / 1_000_000)) {
+        let since_is = info.since_us.is_some_and(|since| leased && is_of_it(since / 1_000_000));
+        if since_is {
             info.since_us = info.since_us.map(|at| moved_us(at, by));
+        }
+        if since_is || leased && end_is {
             info.until_us = info.until_us.map(|at| moved_us(at, by));
         }
         moved

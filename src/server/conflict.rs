@@ -7,10 +7,11 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use super::claim::Changed;
 use super::queue::happened;
 use super::state::{Part, Record, State};
 use super::{Server, ServerError};
-use crate::model::{JobState, Name, RequestState, units};
+use crate::model::{JobState, Name, units};
 
 /// So long nobody is given a board that somebody has past us.
 const BUSY: Duration = Duration::from_secs(60);
@@ -42,10 +43,9 @@ impl Server {
             self.put_job(state, job).await?;
         }
         let mut record = Record::clone(&before);
-        let info = &mut record.info;
-        info.state = RequestState::Waiting;
-        info.boards.clear();
-        (info.since_us, info.until_us) = (None, None);
+        record.wait_again();
+        // What its user may have may be otherwise since it was leased.
+        state.changed = Some(Changed::Rights);
         let events = happened(&before, US, "given back");
         self.0.store.put_requests(&[record.row()], &events).await?;
         state.lab.end(id, units::now_us() / 1_000_000)?;

@@ -59,7 +59,9 @@ impl ServerError {
         match self {
             Self::Store(_)
             | Self::Stuck(_)
-            | Self::Job(JobError::Log { .. } | JobError::Token { .. }) => true,
+            | Self::Job(JobError::Log { .. } | JobError::Token { .. } | JobError::Random(_)) => {
+                true
+            }
             Self::Job(JobError::Definition(failure)) => {
                 !matches!(failure.kind, Kind::Config | Kind::User)
             }

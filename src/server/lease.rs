@@ -195,6 +195,7 @@ impl Server {
             let _ = state.lab.extend(id, was, now);
             return Err(error.into());
         }
+        state.note_end(id);
         // Who wants more time is there.
         record.info.boards.iter().for_each(|board| self.0.used.say(board.clone(), ()));
         self.put(&mut state, record)

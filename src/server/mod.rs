@@ -117,6 +117,8 @@ pub struct Asker {
     pub rights: Rights,
     /// … and what it hangs on.
     pub basis: Basis,
+    /// Another one asks for them, and has said what they may.
+    pub spoken_for: bool,
     /// The run of a script that asks in their name.
     pub job: Option<u64>,
 }

@@ -209,8 +209,7 @@ impl Server {
         };
         let event = event(&name, who, "maintenance", &detail);
         if let Err(error) = self.0.store.put_board(&row_of(&name, &board), &event).await {
-            // It was so a moment ago.
-            let _ = state.lab.set_windows(board.ix, &before, now);
+            state.lab.restore_windows(board.ix, &before, now);
             return Err(error.into());
         }
         state.boards.insert(name, board);

@@ -1,6 +1,6 @@
 //! Who else uses what somebody has leased, and whose it is from now on.
 
-use super::claim::Claim;
+use super::claim::{Changed, Claim};
 use super::lease::check;
 use super::state::Record;
 use super::{Asker, JobError, Recipient, Server, ServerError, TheirRights};
@@ -92,6 +92,8 @@ impl Server {
         });
         record.info.shared_with.retain(|user| *user != to.user);
         self.0.store.put_requests(&[record.row()], &[]).await?;
+        // Were it to wait again, it would be for their boards.
+        state.changed = Some(Changed::Rights);
         state.lab.hand_over(id, &to.user, account, units::now_us() / 1_000_000);
         self.0.holders.say(id, ());
         self.put(&mut state, record)

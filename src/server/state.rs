@@ -68,6 +68,8 @@ pub(super) struct State {
     pub(super) clocks: Option<Seen>,
     /// … whether they were behind what is in the store when we began, …
     pub(super) behind: Option<Behind>,
+    /// … the leases whose ends were said by it then, …
+    pub(super) ends_by_it: BTreeSet<u64>,
     /// … and whether what is old may be removed by them.
     pub(super) clock: Option<Clock>,
     /// When the scheduler has forgotten last what no longer matters.
@@ -276,6 +278,14 @@ impl Record {
             // Plain texts and numbers: that cannot fail.
             document: serde_json::to_string(self).unwrap_or_default(),
         }
+    }
+
+    /// It has, or has booked, nothing any more, and is in the queue as before.
+    pub(super) fn wait_again(&mut self) {
+        let info = &mut self.info;
+        info.state = RequestState::Waiting;
+        info.boards.clear();
+        (info.since_us, info.until_us) = (None, None);
     }
 
     /// Its lease ends when none of its boards is used for so long; if that matters.

@@ -1,3 +1,5 @@
+mod claims;
+
 use std::time::Duration;
 
 use super::*;
@@ -15,6 +17,7 @@ fn alice(user: &str) -> Asker {
         on: Box::new(|_| Some(Right::Control)),
         rights: Rights::default(),
         basis: Default::default(),
+        spoken_for: false,
         job: None,
     }
 }
@@ -219,6 +222,7 @@ async fn who_may_have_some_boards_gets_none_of_the_others() {
         on: Box::new(move |name| (name == right).then_some(Right::Write)),
         rights: Rights::default(),
         basis: Default::default(),
+        spoken_for: false,
         job: None,
     };
     assert!(server.submit(ask("panda", "1h"), &bob("other")).await.is_err());
@@ -493,9 +497,10 @@ async fn what_a_lease_reaches_into_is_still_booked_and_in_maintenance_after_a_re
 async fn a_clock_that_is_set_after_the_start_gives_no_lease_decades() {
     let dir = tempfile::tempdir().unwrap();
     let (server, _shutdown) = lab(dir.path()).await;
-    for name in ["panda01", "panda02"] {
+    for name in ["panda01", "panda02", "panda03"] {
         server.put_board(name.parse().unwrap(), panda(), true, "root").await.unwrap();
     }
+    let longer = server.submit(ask("panda", "2h"), &alice("alice")).await.unwrap();
     let old = server.submit(ask("panda", "2h"), &alice("alice")).await.unwrap();
     server.pass().await.unwrap();
     // By a clock that was right it is 2076.
@@ -511,6 +516,8 @@ async fn a_clock_that_is_set_after_the_start_gives_no_lease_decades() {
     let new = server.submit(ask("panda", "2h"), &alice("bob")).await.unwrap();
     server.pass().await.unwrap();
     let until = async |id: u64| server.request(id).await.unwrap().until_us.unwrap();
+    server.extend(longer.id, "3h", &alice("alice")).await.unwrap();
+    let extended = until(longer.id).await;
     let (was, given) = (until(old.id).await, until(new.id).await);
     assert!(was > right_us && given < right_us, "{was} {given}");
     {
@@ -519,13 +526,15 @@ async fn a_clock_that_is_set_after_the_start_gives_no_lease_decades() {
         let set_us = right_us + 3_600_000_000;
         server.move_times(&mut state, years + 3600, set_us).await.unwrap();
         assert!(state.behind.is_none(), "it is right");
-        for id in [old.id, new.id] {
+        for id in [longer.id, old.id, new.id] {
             let until = state.requests[&id].info.until_us.unwrap() / 1_000_000;
             assert_eq!(state.lab.lease(id).unwrap().until, until);
         }
     }
     assert_eq!(until(old.id).await, was, "that was said by a clock that was right");
-    assert_eq!(until(new.id).await, given + (years.unsigned_abs() + 3600) * 1_000_000);
+    let by_us = (years.unsigned_abs() + 3600) * 1_000_000;
+    assert_eq!(until(new.id).await, given + by_us);
+    assert_eq!(until(longer.id).await, extended + by_us, "that was said by the one that was set");
 }
 
 #[tokio::test]

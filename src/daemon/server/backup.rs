@@ -112,7 +112,7 @@ pub async fn restore(config: &ServerConfig, of: &Path) -> Result<Copied, Failure
     })?;
     let _lock = lock(config)?;
     let url = database_of(config);
-    let _hold = match Turn::with(&url).await? {
+    let mut hold = match Turn::with(&url).await? {
         Turn::Ours(hold) => hold,
         Turn::Theirs(leader) => {
             let leader = leader.unwrap_or_else(|| "another lava-server".into());
@@ -122,16 +122,29 @@ pub async fn restore(config: &ServerConfig, of: &Path) -> Result<Copied, Failure
     // Nothing of a lab that is there is touched.
     let read = Store::is_empty(&url).await;
     read.map_err(|error| from(&lab, error))?;
-    let mut copied = Copied::default();
-    mirror(&of.join(JOBS), &config.jobs.clone().within(&config.dir).dir, &mut copied)?;
+    let mut copies = vec![(of.join(JOBS), config.jobs.clone().within(&config.dir).dir)];
+    let mut elsewhere = None;
     match config.images().place {
-        place if place.contains("://") => copied.elsewhere = Some(place),
-        place => mirror(&of.join(IMAGES), Path::new(&place), &mut copied)?,
+        place if place.contains("://") => elsewhere = Some(place),
+        place => copies.push((of.join(IMAGES), place.into())),
     }
-    // The rows come last: without them the files are nobody's.
-    let read = Store::restore(&url, &mut BufReader::new(file)).await;
-    copied.rows = read.map_err(|error| from(&lab, error))?;
-    Ok(copied)
+    let copying = tokio::task::spawn_blocking(move || {
+        let mut copied = Copied::default();
+        copies.iter().try_for_each(|(copy, source)| mirror(copy, source, &mut copied))?;
+        Ok::<_, Failure>(copied)
+    });
+    let restored = async {
+        let copied = copying.await;
+        let mut copied = copied.map_err(|error| Failure::new(Kind::Bug, error.to_string()))??;
+        // The rows come last: without them the files are nobody's.
+        let read = Store::restore(&url, &mut BufReader::new(file)).await;
+        copied.rows = read.map_err(|error| from(&lab, error))?;
+        Ok(Copied { elsewhere, ..copied })
+    };
+    tokio::select! {
+        restored = restored => restored,
+        why = hold.lost() => Err(why.into()),
+    }
 }
 
 /// Copies what is in a folder and not in the other one, or otherwise there.

@@ -40,22 +40,29 @@ impl Lead {
     /// Brings the database up to date and reads the lab.
     ///
     /// # Errors
-    /// When the database cannot be read.
+    /// When the database cannot be read, or is another server's meanwhile.
     pub(super) async fn open(
         config: &ServerConfig,
         database: &str,
-        hold: Hold,
+        mut hold: Hold,
     ) -> Result<Self, Failure> {
         let store = Store::open(database).await?.under(&hold);
-        let login = Login::from(&config.daemons);
-        let jobs = config.jobs.clone().within(&config.dir);
-        let images = Images::open(store.clone(), config.images())?;
-        if !database.starts_with("sqlite:") {
-            images.check_place().await?;
-        }
-        let server = Server::load(store, login, jobs).await.map_err(Failure::from)?;
-        let doors = Doors::new(config.access.clone(), Pages::new(|| page_key(&runtime_dir())));
-        let access = doors.refresh(&server).await?;
+        let opened = async {
+            let login = Login::from(&config.daemons);
+            let jobs = config.jobs.clone().within(&config.dir);
+            let images = Images::open(store.clone(), config.images())?;
+            if !database.starts_with("sqlite:") {
+                images.check_place().await?;
+            }
+            let server = Server::load(store, login, jobs).await.map_err(Failure::from)?;
+            let doors = Doors::new(config.access.clone(), Pages::new(|| page_key(&runtime_dir())));
+            let access = doors.refresh(&server).await?;
+            Ok::<_, Failure>((server, images, doors, access))
+        };
+        let (server, images, doors, access) = tokio::select! {
+            opened = opened => opened?,
+            why = hold.lost() => return Err(why.into()),
+        };
         Ok(Self { hold, server, images, doors, access })
     }
 
@@ -75,7 +82,9 @@ impl Lead {
         is_ready: &mut impl FnMut(),
     ) -> Result<Over, Failure> {
         let Self { mut hold, server, images, doors, .. } = self;
-        hold.sign(&site.place()).await?;
+        if let Err(why) = hold.sign(&site.place()).await {
+            return Ok(Over::Lost(why));
+        }
         let (tasks, end) = (TaskTracker::new(), shutdown.child_token());
         let app = router(server.clone(), images.clone(), doors.clone(), tasks.clone());
         for listener in site.listeners() {

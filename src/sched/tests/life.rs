@@ -140,7 +140,7 @@ impl Witness {
             }
             Happens::ClockSet(by) => {
                 let left = self.left();
-                self.shelf.lab.clock_set(by.max(-self.now.cast_signed()), |_| true);
+                self.shelf.lab.clock_set(by.max(-self.now.cast_signed()), |_| true, |_| true);
                 self.now = self.now.saturating_add_signed(by);
                 prop_assert_eq!(self.left(), left, "everybody has what they had");
             }

@@ -222,7 +222,7 @@ fn a_clock_that_is_set_takes_nobodys_time_and_nobodys_place() {
         shelf.pass(3 * DAY);
         let both = shelf.ask("bob", HOUR, &["panda", "panda"], 3 * DAY + 10);
         let late = shelf.ask("carol", 3 * HOUR, &["panda"], 3 * DAY + 20);
-        shelf.lab.clock_set(by, |_| true);
+        shelf.lab.clock_set(by, |_| true, |_| true);
         let now = later(3 * DAY + 30);
         shelf.pass(now);
         assert_eq!(shelf.has(hers), ["panda01"], "by {by}");

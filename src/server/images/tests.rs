@@ -22,7 +22,7 @@ async fn images(dir: &std::path::Path, quota: Option<u64>) -> Images {
 fn asker(user: &str) -> Asker {
     let on = Box::new(|_: &str| Some(Right::Write));
     let (rights, basis) = (Rights::default(), Default::default());
-    Asker { user: user.into(), on_all: None, on, rights, basis, job: None }
+    Asker { user: user.into(), on_all: None, on, rights, basis, spoken_for: false, job: None }
 }
 
 fn hash_of(text: &str) -> Sha256 {

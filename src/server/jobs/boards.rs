@@ -128,6 +128,7 @@ impl Server {
             let _ = state.lab.overrun(request, was, now);
             return Err(error.into());
         }
+        state.note_end(request);
         self.put(state, new)?;
         Ok(true)
     }

@@ -95,6 +95,7 @@ fn asker(user: &str, on_all: Right) -> Asker {
         on: Box::new(move |_| Some(on_all)),
         rights,
         basis: Default::default(),
+        spoken_for: false,
         job,
     }
 }

@@ -187,8 +187,9 @@ impl Doors {
             }
         }
         self.learn(server).await;
-        server.let_in(let_in(&users, &config)).await;
+        // What is asked for meanwhile is held to what has changed, too.
         self.access.set(config.clone());
+        server.let_in(let_in(&users, &config)).await;
         Ok(config)
     }
 
@@ -296,7 +297,8 @@ fn asking(caller: &Caller, user: String) -> Asker {
     let asking = caller.clone();
     let on = Box::new(move |board: &str| asking.on(board));
     let (on_all, rights) = (caller.on_all(), caller.rights());
-    Asker { user, on_all, on, rights, basis: caller.basis(), job: caller.job() }
+    let spoken_for = matches!(caller.who(), Who::For { .. });
+    Asker { user, on_all, on, rights, basis: caller.basis(), spoken_for, job: caller.job() }
 }
 
 /// The same for what anybody may do without a name.
