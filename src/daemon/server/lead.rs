@@ -4,7 +4,7 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use super::Site;
+use super::{Site, host};
 use crate::client::Login;
 use crate::config::AccessConfig;
 use crate::config::server::ServerConfig;
@@ -75,7 +75,7 @@ impl Lead {
         is_ready: &mut impl FnMut(),
     ) -> Result<Over, Failure> {
         let Self { mut hold, server, images, doors, .. } = self;
-        hold.sign(&site.place()).await?;
+        hold.sign(&site.name(), (&site.url(), &host())).await?;
         let (tasks, end) = (TaskTracker::new(), shutdown.child_token());
         let app = router(server.clone(), images.clone(), doors.clone(), tasks.clone());
         for listener in site.listeners() {
