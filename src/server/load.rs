@@ -25,6 +25,11 @@ pub(super) async fn load(store: &Store) -> Result<State, ServerError> {
     for row in store.boards().await? {
         put_board(&mut state, &row)?;
     }
+    for board in store.boards_away().await? {
+        if let Some(board) = state.boards.get_mut(&name(&board)?) {
+            board.there = Some(false);
+        }
+    }
     for ToldRow { board, part, url, holders, until_us } in store.told().await? {
         let holders = holders.lines().map(str::to_owned).collect();
         let kind = DaemonKind::ALL.into_iter().find(|kind| kind.as_str() == part);

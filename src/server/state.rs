@@ -161,15 +161,19 @@ impl State {
             let until = units::time_text(lease.until_us);
             format!("{} has leased it at its outlet until {until}", lease.holder)
         });
+        // After a start each daemon counts as live until it was silent for too long.
+        let heard = [&console, &outlet].into_iter().flatten().flatten().all(|place| place.heard);
         let turn = match (board.there, &gone) {
             (Some(true), Some(why)) => Some(("away", why.as_str())),
-            (Some(false), None) => Some(("back", "")),
+            (Some(false), None) if heard => Some(("back", "")),
             _ => None,
         };
-        // One that was not there yet has not gone.
-        if gone.is_none() || board.there.is_some() {
-            board.there = Some(gone.is_none());
-        }
+        board.there = match (board.there, &gone) {
+            (Some(false), None) if !heard => Some(false),
+            // One that was not there yet has not gone.
+            (None, Some(_)) => None,
+            _ => Some(gone.is_none()),
+        };
         self.turns.extend(turn.map(|(what, why)| event(name, US, what, why)));
         // Where it was found last is kept.
         board.console = console.unwrap_or_else(|_| board.console.take());
