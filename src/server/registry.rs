@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use super::jobs::check_health_check;
 use super::resolve::{check, part_name};
 use super::state::{Board, State};
-use super::{Server, ServerError};
+use super::{JobError, Server, ServerError};
 use crate::model::{
     BoardDescription, BoardHealth, BoardInfo, BoardRecord, DaemonKind, Name, RequestState, units,
 };
@@ -138,7 +138,7 @@ impl Server {
     /// Says how healthy a board is. Whoever has it keeps it.
     ///
     /// # Errors
-    /// When there is none of that name.
+    /// When there is none of that name, or it is to loop and has no health check.
     pub async fn set_health(
         &self,
         name: &str,
@@ -147,7 +147,11 @@ impl Server {
         who: &str,
     ) -> Result<BoardInfo, ServerError> {
         let mut state = self.0.state.lock().await;
-        let name = state.find(name)?.0.clone();
+        let (name, board) = state.find(name)?;
+        let name = name.clone();
+        if health == BoardHealth::Looping && board.description.health_check.is_none() {
+            return Err(JobError::NoCheck(name).into());
+        }
         self.change_health(&mut state, &name, health, reason, who).await
     }
 

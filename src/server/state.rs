@@ -25,6 +25,8 @@ const US: &str = "lava-server";
 
 /// The group of the scheduler's that everybody is of who may have every board.
 pub(super) const EVERYBODY: &str = "*";
+/// … and the one of health checks, which are given boards that nobody else is.
+pub(super) const CHECKS: &str = "checks";
 
 #[derive(Debug, Default)]
 pub(super) struct State {
@@ -180,7 +182,10 @@ impl State {
         board.outlet = outlet.unwrap_or_else(|_| board.outlet.take());
         let busy = self.busy.get(name).filter(|(until, _)| *until > Instant::now());
         board.away = gone.or(foreign).or_else(|| busy.map(|(_, why)| why.clone()));
-        self.lab.set_usable(board.ix, board.health.is_usable() && board.away.is_none());
+        let loops = board.health == BoardHealth::Looping;
+        let usable = (board.health.is_usable() || loops) && board.away.is_none();
+        self.lab.set_usable(board.ix, usable);
+        self.lab.leave_to(board.ix, loops.then(|| CHECKS.to_owned()));
     }
 
     /// What is announced, by its names; made when it was not.
@@ -203,7 +208,7 @@ impl State {
         let (name, kind) = (name.clone(), kind.clone());
         let groups = self.groups_of(&name);
         let traits = Traits { name, kind, tags: tags.clone(), attributes: attributes.clone() };
-        self.lab.put(sched::Board { traits, groups, usable: false })
+        self.lab.put(sched::Board { traits, groups, usable: false, only: None })
     }
 
     pub(super) fn info(&self, name: &Name, board: &Board) -> BoardInfo {

@@ -56,7 +56,7 @@ pub use error::JobError;
 pub(super) use health::check as check_health_check;
 pub(super) use logs::Logs;
 pub use submit::JobList;
-pub(super) use submit::may_see;
+pub(super) use submit::{HEALTH, may_see};
 pub(super) use workers::infrastructure;
 
 /// The jobs that have not ended, and the workers.

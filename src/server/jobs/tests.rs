@@ -48,6 +48,7 @@ on_both! {
     life::a_job_that_cannot_be_handed_over_now_is_handed_over_later,
     life::jobs_go_by_their_age_and_by_the_room_that_they_take_but_none_that_runs,
     life::a_health_check_that_the_lab_has_not_let_end_condemns_no_board,
+    life::a_board_that_is_looping_is_checked_again_and_again_and_given_to_nobody,
     boards::who_gives_back_the_boards_of_a_job_that_runs_ends_it_first,
     boards::a_job_whose_time_is_over_has_its_board_until_it_has_ended,
     boards::a_job_that_no_worker_takes_lets_go_of_its_board_and_asks_anew,
