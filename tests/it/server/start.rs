@@ -142,6 +142,8 @@ fn a_server_that_was_paused_changes_nothing_once_another_one_has_the_lab() {
     let mut late = TcpStream::connect(first.address).unwrap();
     let head = "POST /boards/panda01/health HTTP/1.1\r\nhost: localhost\r\nconnection: close";
     write!(late, "{head}\r\ncontent-length: {}\r\n\r\n{bad}", bad.len()).unwrap();
+    let leads = || second.ask("GET", "/healthz", &Value::Null).status == 200;
+    wait_until(LIMIT, "it has the lab", leads);
     second.until("it has the lab", "/requests/1", |it| it["state"] == "leased");
     assert_eq!(second.ask("DELETE", "/requests/1?user=alice", &Value::Null).status, 200);
     let his = json!({"spec": "panda", "for": "1h", "user": "bob"});
