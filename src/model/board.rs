@@ -65,6 +65,9 @@ pub struct BoardDescription {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<String>)]
     pub worker: Option<Name>,
+    /// It is a machine that its worker offers, and there as long as that does; nobody else says so.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub offered: bool,
     /// The job that tells whether it is in order, a LAVA job definition.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<String>)]
@@ -147,6 +150,9 @@ pub struct BoardInfo {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<String>)]
     pub worker: Option<Name>,
+    /// It is a machine that its worker offers.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub offered: bool,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<String>)]
     pub health_check: Option<LongText>,

@@ -142,6 +142,7 @@ impl State {
     /// The same of one board.
     pub(super) fn look_at(&mut self, name: &Name) {
         self.indexed();
+        let missed = self.boards.get(name).and_then(|it| self.missed(name, &it.description));
         let (Some(index), Some(board)) = (&self.index, self.boards.get_mut(name)) else { return };
         let find = |kind, part: &Option<String>| {
             part.as_ref().map(|part| index.find(&self.daemons, kind, part)).transpose()
@@ -155,6 +156,7 @@ impl State {
             }
             Ok(_) => None,
         });
+        let gone = missed.or(gone);
         let told = self.told.get(&(name.clone(), DaemonKind::Power));
         let ours = |lease: &Lease| told.is_some_and(|told| told.is_of(&lease.holder));
         let foreign = outlet.as_ref().ok().and_then(|place| place.as_ref()?.lease.as_ref());
@@ -215,7 +217,7 @@ impl State {
         let Board { description, health, reason, windows, console, outlet, away, .. } = board;
         let now = units::now_us() / 1_000_000;
         let BoardDescription { kind, tags, attributes, dictionary, .. } = description;
-        let BoardDescription { worker, health_check, mac, identity, .. } = description;
+        let BoardDescription { worker, offered, health_check, mac, identity, .. } = description;
         let lease = self.lease_of(name);
         let job = lease.and_then(|info| info.job).filter(|job| self.jobs.is_running(*job));
         let leased = if lease.is_some() { BoardState::Reserved } else { BoardState::Idle };
@@ -234,6 +236,7 @@ impl State {
             outlet_url: outlet.as_ref().map(|place| place.url.clone()),
             dictionary: dictionary.clone(),
             worker: worker.clone(),
+            offered: *offered,
             health_check: health_check.clone(),
             mac: mac.clone(),
             identity: identity.clone(),

@@ -28,6 +28,7 @@ fn panda() -> BoardDescription {
         outlet: None,
         dictionary: None,
         worker: None,
+        offered: false,
         health_check: None,
         mac: Default::default(),
         identity: None,
