@@ -243,7 +243,7 @@ fn lab(boards: u64, random: &mut Random) -> Lab {
         }
         let name = format!("board{number:05}").parse().unwrap();
         let traits = Traits { name, kind: kind.parse().unwrap(), tags, attributes };
-        lab.put(Board { traits, groups: Default::default(), usable: true });
+        lab.put(Board { traits, groups: Default::default(), usable: true, only: None });
     }
     lab
 }

@@ -97,6 +97,7 @@ fn one(table: &Table<'_>) -> Option<BoardDescription> {
         outlet,
         dictionary: table.optional::<String>("dictionary").map(LongText::from),
         worker: table.optional("worker"),
+        offered: false,
         health_check: table.optional::<String>("health_check").map(LongText::from),
         mac: macs(table),
         identity: table.optional("identity"),
@@ -129,6 +130,7 @@ mod tests {
             outlet: Some("unix:/run/a \\b.sock:/outlets/p".into()),
             dictionary: Some("{% extends 'panda.jinja2' %}\n".into()),
             worker: Some("farm1".parse().unwrap()),
+            offered: false,
             health_check: Some("job_name: it's \"'''\"\n".into()),
         };
         let dir = tempfile::tempdir().unwrap();

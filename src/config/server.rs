@@ -27,6 +27,8 @@ const CHECK_EVERY: Duration = Duration::from_secs(24 * 3600);
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ServerConfig {
     pub http: HttpListen,
+    /// Where the other servers of its database find it, when its listener does not say: `[http] url`.
+    pub url: Option<String>,
     /// What outlives it is in this folder.
     pub dir: PathBuf,
     /// `postgres://USER@HOST/NAME` or `sqlite:FILE`; a file in the folder when there is none.
@@ -129,6 +131,7 @@ impl Default for ServerConfig {
     fn default() -> Self {
         Self {
             http: HttpListen::plain(LISTEN),
+            url: None,
             dir: state_dir().join("server"),
             database: None,
             daemons: LoginFiles::default(),
@@ -193,6 +196,7 @@ impl ServerConfig {
                 self.access.names.extend(http.names.clone());
                 self.http = http;
             }
+            self.url = table.optional("url");
             table.finish();
         }
         if let Some(table) = top.table("state") {

@@ -20,6 +20,8 @@ pub enum BoardHealth {
     Maintenance,
     /// It will not come back.
     Retired,
+    /// It is given to nobody: its health check is run again and again, whatever comes of it.
+    Looping,
     /// Nobody has looked yet. It is given to people.
     Unknown,
 }
@@ -63,6 +65,9 @@ pub struct BoardDescription {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<String>)]
     pub worker: Option<Name>,
+    /// It is a machine that its worker offers, and there as long as that does; nobody else says so.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub offered: bool,
     /// The job that tells whether it is in order, a LAVA job definition.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<String>)]
@@ -145,6 +150,9 @@ pub struct BoardInfo {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<String>)]
     pub worker: Option<Name>,
+    /// It is a machine that its worker offers.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub offered: bool,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<String>)]
     pub health_check: Option<LongText>,
@@ -375,8 +383,8 @@ pub struct Announcee {
 }
 
 impl BoardHealth {
-    pub const ALL: [Self; 5] =
-        [Self::Good, Self::Bad, Self::Maintenance, Self::Retired, Self::Unknown];
+    pub const ALL: [Self; 6] =
+        [Self::Good, Self::Bad, Self::Maintenance, Self::Retired, Self::Looping, Self::Unknown];
 
     pub fn as_str(self) -> &'static str {
         match self {
@@ -384,6 +392,7 @@ impl BoardHealth {
             Self::Bad => "bad",
             Self::Maintenance => "maintenance",
             Self::Retired => "retired",
+            Self::Looping => "looping",
             Self::Unknown => "unknown",
         }
     }
@@ -406,7 +415,9 @@ impl FromStr for BoardHealth {
     fn from_str(text: &str) -> Result<Self, String> {
         let found = Self::ALL.into_iter().find(|health| health.as_str() == text);
         found.ok_or_else(|| {
-            format!("{text:?} is no health: write good, bad, maintenance, retired or unknown")
+            format!(
+                "{text:?} is no health: write good, bad, maintenance, retired, looping or unknown"
+            )
         })
     }
 }

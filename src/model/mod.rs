@@ -69,6 +69,6 @@ pub use user::{
     GroupInfo, NewToken, TokenInfo, TokenRequest, UserChange, UserDescription, UserInfo,
 };
 pub use work::{
-    IMAGE_PASS, IMAGE_SCHEME, LAB_SERVER, LogHeld, PROTOCOL, Work, WorkBoard, WorkEnd, WorkFailure,
-    WorkerHello, WorkerInfo, WorkerOrders, image_passes, image_url,
+    IMAGE_PASS, IMAGE_SCHEME, LAB_SERVER, LogHeld, Machine, PROTOCOL, Work, WorkBoard, WorkEnd,
+    WorkFailure, WorkerHello, WorkerInfo, WorkerOrders, image_passes, image_url,
 };

@@ -7,7 +7,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::{Name, Sha256, WorkScript};
+use super::{BoardDescription, LongText, Name, Sha256, WorkScript};
 
 /// The version of these words. It goes up when something is to be understood in another way than before, and
 /// is told in each greeting.
@@ -77,6 +77,67 @@ pub struct WorkerHello {
     /// Those that it ends and then forgets.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub dropping: BTreeSet<u64>,
+    /// The virtual machines that are boards as long as it offers them, 256 at most.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[schema(value_type = BTreeMap<String, Machine>)]
+    pub machines: BTreeMap<Name, Machine>,
+}
+
+/// A virtual machine as the worker describes it that starts it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Machine {
+    /// Its device type.
+    #[serde(rename = "type")]
+    #[schema(value_type = String)]
+    pub kind: Name,
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub tags: BTreeSet<String>,
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub attributes: BTreeMap<String, String>,
+    /// As a board's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>)]
+    pub dictionary: Option<LongText>,
+}
+
+impl Machine {
+    /// Of a board's description what a worker may say of a machine of its own.
+    ///
+    /// # Errors
+    /// Names what only the lab's admin says.
+    pub fn of(board: BoardDescription) -> Result<Self, &'static str> {
+        let BoardDescription { kind, tags, attributes, dictionary, .. } = board;
+        let others = [
+            ("console", board.console.is_some()),
+            ("outlet", board.outlet.is_some()),
+            ("worker", board.worker.is_some()),
+            ("health_check", board.health_check.is_some()),
+            ("mac", !board.mac.is_empty()),
+            ("identity", board.identity.is_some()),
+        ];
+        match others.into_iter().find(|(_, said)| *said) {
+            Some((key, _)) => Err(key),
+            None => Ok(Self { kind, tags, attributes, dictionary }),
+        }
+    }
+
+    /// The board that it is, on the worker of this name.
+    pub fn board(&self, worker: &Name) -> BoardDescription {
+        let Self { kind, tags, attributes, dictionary } = self.clone();
+        BoardDescription {
+            kind,
+            tags,
+            attributes,
+            console: None,
+            outlet: None,
+            dictionary,
+            worker: Some(worker.clone()),
+            offered: true,
+            health_check: None,
+            mac: BTreeSet::new(),
+            identity: None,
+        }
+    }
 }
 
 /// What a worker is to do.
@@ -184,6 +245,13 @@ pub struct WorkerInfo {
     pub slots: usize,
     /// The jobs that were given to it.
     pub jobs: Vec<u64>,
+    /// The machines that it offers, …
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schema(value_type = Vec<String>)]
+    pub machines: Vec<Name>,
+    /// … and why some of them are no boards.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub conflicts: Vec<String>,
 }
 
 /// Without the token, and without what may be secret in the job.

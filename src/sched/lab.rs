@@ -33,6 +33,8 @@ pub struct Board {
     pub groups: BTreeSet<String>,
     /// It is healthy, and what it needs is there. It keeps its lease when it is not.
     pub usable: bool,
+    /// While there is one, nobody but this group is given it.
+    pub only: Option<String>,
 }
 
 /// Boards like these, for so long.
@@ -107,6 +109,11 @@ impl Place {
     pub(super) fn usable(&self) -> bool {
         self.there && self.board.usable
     }
+
+    /// Whether a group may be given it now, if it may at all.
+    pub(super) fn is_left_to(&self, group: Option<&String>) -> bool {
+        self.board.only.as_ref().is_none_or(|only| Some(only) == group)
+    }
 }
 
 impl Lease {
@@ -155,6 +162,11 @@ impl Lab {
 
     pub fn set_usable(&mut self, board: BoardIx, usable: bool) {
         self.boards[board.0].board.usable = usable;
+    }
+
+    /// Leaves a board to one group, or to all that may have it.
+    pub fn leave_to(&mut self, board: BoardIx, only: Option<String>) {
+        self.boards[board.0].board.only = only;
     }
 
     /// Sets when a board is in maintenance, in place of what was set before. What is over by now is not heeded.

@@ -111,12 +111,17 @@ impl Look<'_> {
     fn honour(&mut self, booking: &Lease) {
         let (request, until) = (booking.request.id, booking.until);
         let own = |board: &BoardIx| booking.boards.contains(board);
+        let left = |board: &BoardIx| {
+            let mut groups =
+                booking.request.wants.iter().map(|class| &self.lab.classes[class.0].group);
+            groups.any(|group| self.lab.boards[board.0].is_left_to(group.as_ref()))
+        };
         let ready = |board: &BoardIx| {
             let place = &self.lab.boards[board.0];
             let own = own(board) && !place.calendar.is_leased();
             place.usable() && (own || self.is_free(*board, self.now, until))
         };
-        let boards = if booking.boards.iter().all(ready) {
+        let boards = if booking.boards.iter().all(|board| ready(board) && left(board)) {
             Some(booking.boards.clone())
         } else {
             let wants = &booking.request.wants;
@@ -244,8 +249,11 @@ impl Look<'_> {
         self.found.decisions.push(Decision::Lease { request, boards, until });
     }
 
+    /// The boards of a class, but those that are left to others.
     fn of(&self, class: Class) -> impl Iterator<Item = BoardIx> {
-        self.lab.classes[class.0].boards.iter().copied()
+        let kind = &self.lab.classes[class.0];
+        let boards = kind.boards.iter().copied();
+        boards.filter(|board| self.lab.boards[board.0].is_left_to(kind.group.as_ref()))
     }
 
     fn is_free(&self, board: BoardIx, from: Seconds, until: Seconds) -> bool {

@@ -70,7 +70,11 @@ impl Lab {
         if super::seats::seat(kinds.len(), all).is_none() {
             return Some(Because::TooFew { wanted: kinds.len(), boards });
         }
-        let usable = |board: &BoardIx| self.boards[board.0].usable();
+        let groups: Vec<_> = kinds.iter().map(|kind| kind.group.as_ref()).collect();
+        let usable = |board: &BoardIx| {
+            let place = &self.boards[board.0];
+            place.usable() && groups.iter().any(|group| place.is_left_to(*group))
+        };
         if super::seats::seat(kinds.len(), |wish| all(wish).filter(usable)).is_none() {
             boards.retain(|board| !usable(board));
             return Some(Because::Away { boards });

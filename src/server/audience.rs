@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use super::state::{EVERYBODY, State};
+use super::state::{CHECKS, EVERYBODY, State};
 use crate::model::Name;
 use crate::sched::BoardIx;
 
@@ -94,10 +94,10 @@ impl State {
         known.map_or(EVERYBODY, |known| &known.group)
     }
 
-    /// Whoever may have a board: everybody, and those few who may have only some, of which it is one.
+    /// Whoever may have a board: everybody, health checks, and those few who may have only some, of which it is one.
     pub(super) fn groups_of(&self, board: &Name) -> BTreeSet<String> {
         let some = self.audiences.known.iter().filter(|(audience, _)| audience.0.contains(board));
         let some = some.map(|(_, known)| known.group.clone());
-        some.chain([EVERYBODY.to_owned()]).collect()
+        some.chain([EVERYBODY, CHECKS].map(str::to_owned)).collect()
     }
 }

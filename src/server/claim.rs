@@ -142,7 +142,29 @@ impl Server {
             self.bar(state, record, &why).await?;
         }
         self.move_to(state, moved).await?;
+        if changed == Changed::Rights {
+            self.bar_scripts(state).await?;
+        }
         state.changed = None;
+        Ok(())
+    }
+
+    /// Ends the runs of scripts of those who are not let in any more.
+    async fn bar_scripts(&self, state: &mut State) -> Result<(), ServerError> {
+        if !matches!(state.let_in, LetIn::Those { .. }) {
+            return Ok(());
+        }
+        let let_in = |user: &str| state.let_in.rights_of(user).is_some();
+        let barred = state.jobs.scripts_by_name().filter(|job| !let_in(&job.info.user));
+        for job in barred.cloned().collect::<Vec<_>>() {
+            let why = format!("{} is not let in any more", job.info.user);
+            if job.info.worker.is_some() {
+                self.wind_up(state, job.info.id, None, &why).await?;
+                continue;
+            }
+            let health = job.ended(JobHealth::Incomplete);
+            self.finish_job(state, job, health, Some(infrastructure(why))).await?;
+        }
         Ok(())
     }
 

@@ -67,7 +67,10 @@ impl Server {
                 state.boards.insert(name.clone(), board);
                 self.changed();
             }
-            Verdict::Another if board.health.is_usable() => {
+            // One that is looping would loop on as another one.
+            Verdict::Another
+                if board.health.is_usable() || board.health == BoardHealth::Looping =>
+            {
                 self.change_health(state, name, BoardHealth::Bad, &verdict.why, who).await?;
             }
             Verdict::Another => {}

@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use super::ServerError;
 use super::clock_set::Behind;
-use super::state::{Board, Daemon, Record, State, Told};
+use super::jobs::HEALTH;
+use super::state::{Board, CHECKS, Daemon, Record, State, Told};
 use crate::model::{
     Announcement, BoardDescription, BoardHealth, DaemonKind, Ending, Name, RequestState, units,
 };
@@ -24,6 +25,11 @@ pub(super) async fn load(store: &Store) -> Result<State, ServerError> {
     }
     for row in store.boards().await? {
         put_board(&mut state, &row)?;
+    }
+    for board in store.boards_away().await? {
+        if let Some(board) = state.boards.get_mut(&name(&board)?) {
+            board.there = Some(false);
+        }
     }
     for ToldRow { board, part, url, holders, until_us } in store.told().await? {
         let holders = holders.lines().map(str::to_owned).collect();
@@ -142,7 +148,9 @@ impl State {
     /// A request as the scheduler has it.
     pub(super) fn scheduled(&mut self, record: &Record) -> Result<Request, SpecError> {
         let info = &record.info;
-        let group = self.group_of(record.audience.as_ref()).to_owned();
+        let is_check = info.job.is_some() && info.user == HEALTH;
+        let group = if is_check { CHECKS } else { self.group_of(record.audience.as_ref()) };
+        let group = group.to_owned();
         let specs = info.specs.iter().map(|text| text.parse()).collect::<Result<Vec<_>, _>>()?;
         let wants = specs.iter().map(|spec| self.lab.class(spec, Some(&group))).collect();
         let seconds = |us: u64| -> Seconds { us / 1_000_000 };

@@ -18,6 +18,7 @@ mod interlock;
 mod jobs;
 mod lease;
 mod load;
+mod machines;
 mod overview;
 mod parts;
 mod published;

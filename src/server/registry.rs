@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use super::jobs::check_health_check;
 use super::resolve::{check, part_name};
 use super::state::{Board, State};
-use super::{Server, ServerError};
+use super::{JobError, Server, ServerError};
 use crate::model::{
     BoardDescription, BoardHealth, BoardInfo, BoardRecord, DaemonKind, Name, RequestState, units,
 };
@@ -72,18 +72,33 @@ impl Server {
     ) -> Result<BoardInfo, ServerError> {
         check_texts(&description)?;
         check_health_check(&description)?;
+        // Whoever describes a machine that its worker offers has it be theirs.
+        description.offered = false;
         let mut state = self.0.state.lock().await;
         let before = state.boards.get(&name);
         if let Some(before) = before {
             description = description.knowing(&before.description);
         }
-        if new && before.is_some() {
+        if new && before.is_some_and(|before| !before.description.offered) {
             return Err(ServerError::BoardThere(name));
         }
         if before.is_none() && description.console.is_none() && description.outlet.is_none() {
             state.guess_parts(&name, &mut description);
         }
         state.check_parts(&name, &description)?;
+        self.describe(&mut state, name.clone(), description, who).await?;
+        let (name, board) = state.find(name.as_str())?;
+        Ok(state.info(name, board))
+    }
+
+    /// Writes a description that was looked at, with the state in hand.
+    pub(super) async fn describe(
+        &self,
+        state: &mut State,
+        name: Name,
+        description: BoardDescription,
+        who: &str,
+    ) -> Result<(), ServerError> {
         let before = state.boards.get(&name);
         let (what, health) = match before {
             None => ("added", BoardHealth::Unknown),
@@ -107,8 +122,7 @@ impl Server {
         state.look_at(&name);
         state.note_board(&name);
         self.changed();
-        let (name, board) = state.find(name.as_str())?;
-        Ok(state.info(name, board))
+        Ok(())
     }
 
     /// # Errors
@@ -138,7 +152,7 @@ impl Server {
     /// Says how healthy a board is. Whoever has it keeps it.
     ///
     /// # Errors
-    /// When there is none of that name.
+    /// When there is none of that name, or it is to loop and has no health check.
     pub async fn set_health(
         &self,
         name: &str,
@@ -147,7 +161,11 @@ impl Server {
         who: &str,
     ) -> Result<BoardInfo, ServerError> {
         let mut state = self.0.state.lock().await;
-        let name = state.find(name)?.0.clone();
+        let (name, board) = state.find(name)?;
+        let name = name.clone();
+        if health == BoardHealth::Looping && board.description.health_check.is_none() {
+            return Err(JobError::NoCheck(name).into());
+        }
         self.change_health(&mut state, &name, health, reason, who).await
     }
 
@@ -248,12 +266,16 @@ impl State {
     }
 
     /// Where a part is that is announced.
-    fn url_of(&mut self, kind: DaemonKind, part: &str) -> Option<String> {
+    pub(super) fn url_of(&mut self, kind: DaemonKind, part: &str) -> Option<String> {
         self.indexed();
         Some(self.index.as_ref()?.find(&self.daemons, kind, part).ok()?.url)
     }
 
-    fn check_parts(&mut self, name: &Name, new: &BoardDescription) -> Result<(), ServerError> {
+    pub(super) fn check_parts(
+        &mut self,
+        name: &Name,
+        new: &BoardDescription,
+    ) -> Result<(), ServerError> {
         let parts = [(DaemonKind::Serial, &new.console), (DaemonKind::Power, &new.outlet)];
         for (kind, part) in parts {
             let Some(part) = part else { continue };
@@ -276,7 +298,7 @@ impl State {
     }
 }
 
-fn check_texts(description: &BoardDescription) -> Result<(), ServerError> {
+pub(super) fn check_texts(description: &BoardDescription) -> Result<(), ServerError> {
     let BoardDescription { tags, attributes, .. } = description;
     if tags.len() > MAX_TEXTS || attributes.len() > MAX_TEXTS {
         let what = format!("a board has {MAX_TEXTS} tags and {MAX_TEXTS} attributes at most");

@@ -14,6 +14,8 @@ pub(super) struct Place {
     /// Its daemon, for people.
     pub(super) daemon: String,
     pub(super) live: bool,
+    /// It was heard of since we have begun, or needs not be.
+    pub(super) heard: bool,
     /// Who has leased the outlet, as its daemon says.
     pub(super) lease: Option<Lease>,
 }
@@ -81,7 +83,7 @@ impl Index {
     ) -> Result<Place, String> {
         if is_url(part) {
             let (url, daemon) = (part.to_owned(), part.to_owned());
-            return Ok(Place { url, daemon, live: true, lease: None });
+            return Ok(Place { url, daemon, live: true, heard: true, lease: None });
         }
         let what = part_name(kind);
         let found = self.named.get(&(kind, part.to_owned())).map_or(&[][..], Vec::as_slice);
@@ -120,6 +122,7 @@ impl Thing {
             url: format!("{}/{name}", said.kind.place(&self.url)),
             daemon: format!("lava-{} on {}", said.kind.as_str(), said.host),
             live: daemon.live,
+            heard: daemon.heard,
             lease,
         })
     }

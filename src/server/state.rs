@@ -25,6 +25,8 @@ const US: &str = "lava-server";
 
 /// The group of the scheduler's that everybody is of who may have every board.
 pub(super) const EVERYBODY: &str = "*";
+/// … and the one of health checks, which are given boards that nobody else is.
+pub(super) const CHECKS: &str = "checks";
 
 #[derive(Debug, Default)]
 pub(super) struct State {
@@ -142,6 +144,7 @@ impl State {
     /// The same of one board.
     pub(super) fn look_at(&mut self, name: &Name) {
         self.indexed();
+        let missed = self.boards.get(name).and_then(|it| self.missed(name, &it.description));
         let (Some(index), Some(board)) = (&self.index, self.boards.get_mut(name)) else { return };
         let find = |kind, part: &Option<String>| {
             part.as_ref().map(|part| index.find(&self.daemons, kind, part)).transpose()
@@ -155,6 +158,7 @@ impl State {
             }
             Ok(_) => None,
         });
+        let gone = missed.or(gone);
         let told = self.told.get(&(name.clone(), DaemonKind::Power));
         let ours = |lease: &Lease| told.is_some_and(|told| told.is_of(&lease.holder));
         let foreign = outlet.as_ref().ok().and_then(|place| place.as_ref()?.lease.as_ref());
@@ -163,22 +167,29 @@ impl State {
             let until = units::time_text(lease.until_us);
             format!("{} has leased it at its outlet until {until}", lease.holder)
         });
+        // After a start each daemon counts as live until it was silent for too long.
+        let heard = [&console, &outlet].into_iter().flatten().flatten().all(|place| place.heard);
         let turn = match (board.there, &gone) {
             (Some(true), Some(why)) => Some(("away", why.as_str())),
-            (Some(false), None) => Some(("back", "")),
+            (Some(false), None) if heard => Some(("back", "")),
             _ => None,
         };
-        // One that was not there yet has not gone.
-        if gone.is_none() || board.there.is_some() {
-            board.there = Some(gone.is_none());
-        }
+        board.there = match (board.there, &gone) {
+            (Some(false), None) if !heard => Some(false),
+            // One that was not there yet has not gone.
+            (None, Some(_)) => None,
+            _ => Some(gone.is_none()),
+        };
         self.turns.extend(turn.map(|(what, why)| event(name, US, what, why)));
         // Where it was found last is kept.
         board.console = console.unwrap_or_else(|_| board.console.take());
         board.outlet = outlet.unwrap_or_else(|_| board.outlet.take());
         let busy = self.busy.get(name).filter(|(until, _)| *until > Instant::now());
         board.away = gone.or(foreign).or_else(|| busy.map(|(_, why)| why.clone()));
-        self.lab.set_usable(board.ix, board.health.is_usable() && board.away.is_none());
+        let loops = board.health == BoardHealth::Looping;
+        let usable = (board.health.is_usable() || loops) && board.away.is_none();
+        self.lab.set_usable(board.ix, usable);
+        self.lab.leave_to(board.ix, loops.then(|| CHECKS.to_owned()));
     }
 
     /// What is announced, by its names; made when it was not.
@@ -201,14 +212,14 @@ impl State {
         let (name, kind) = (name.clone(), kind.clone());
         let groups = self.groups_of(&name);
         let traits = Traits { name, kind, tags: tags.clone(), attributes: attributes.clone() };
-        self.lab.put(sched::Board { traits, groups, usable: false })
+        self.lab.put(sched::Board { traits, groups, usable: false, only: None })
     }
 
     pub(super) fn info(&self, name: &Name, board: &Board) -> BoardInfo {
         let Board { description, health, reason, windows, console, outlet, away, .. } = board;
         let now = units::now_us() / 1_000_000;
         let BoardDescription { kind, tags, attributes, dictionary, .. } = description;
-        let BoardDescription { worker, health_check, mac, identity, .. } = description;
+        let BoardDescription { worker, offered, health_check, mac, identity, .. } = description;
         let lease = self.lease_of(name);
         let job = lease.and_then(|info| info.job).filter(|job| self.jobs.is_running(*job));
         let leased = if lease.is_some() { BoardState::Reserved } else { BoardState::Idle };
@@ -227,6 +238,7 @@ impl State {
             outlet_url: outlet.as_ref().map(|place| place.url.clone()),
             dictionary: dictionary.clone(),
             worker: worker.clone(),
+            offered: *offered,
             health_check: health_check.clone(),
             mac: mac.clone(),
             identity: identity.clone(),

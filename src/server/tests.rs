@@ -31,6 +31,7 @@ fn panda() -> BoardDescription {
         outlet: None,
         dictionary: None,
         worker: None,
+        offered: false,
         health_check: None,
         mac: Default::default(),
         identity: None,
@@ -207,6 +208,30 @@ async fn a_daemon_that_says_nothing_any_more_is_dead_until_it_is_back() {
     let history = server.history("panda01").await.unwrap();
     let history: Vec<_> = history.iter().map(|it| (it.what.as_str(), it.detail.as_str())).collect();
     assert_eq!(history[1..], [("away", told.as_str()), ("back", "")]);
+    // One that begins anew while it is away has nothing to add, until it is heard of again.
+    away(STALE).await.unwrap();
+    server.pass().await.unwrap();
+    drop(server);
+    let (server, _shutdown) = lab(dir.path()).await;
+    let words = async || -> Vec<String> {
+        server.pass().await.unwrap();
+        let history = server.history("panda01").await.unwrap();
+        history.into_iter().skip(1).map(|it| it.what).collect()
+    };
+    let before = ["away", "back", "away"];
+    assert_eq!(words().await, before);
+    server.0.daemons.say("unix:/run/new.sock".into(), announcement("unix:/run/new.sock"));
+    server.0.daemons.quiet_for(STALE);
+    {
+        let mut state = server.0.state.lock().await;
+        state.age(&server.0.daemons);
+        state.look();
+        assert_eq!(state.boards["panda01"].away.as_deref(), Some(told.as_str()));
+    }
+    assert_eq!(words().await, before);
+    server.announce(announcement("unix:/run/new.sock"), true).await.unwrap();
+    server.board("panda01").await.unwrap();
+    assert_eq!(words().await, ["away", "back", "away", "back"]);
 }
 
 #[tokio::test]

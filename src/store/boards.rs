@@ -41,6 +41,14 @@ impl Store {
         rows.iter().map(board).collect()
     }
 
+    /// The boards of which their history says that they are away.
+    pub async fn boards_away(&self) -> Result<Vec<String>, StoreError> {
+        let sql = "SELECT board FROM board_events AS last WHERE what = 'away' AND time_us =
+                       (SELECT MAX(time_us) FROM board_events
+                        WHERE board = last.board AND what IN ('away', 'back', 'added'))";
+        Ok(sqlx::query_scalar(sql).fetch_all(&self.pool).await?)
+    }
+
     /// Writes a board, new or changed, and what it came by.
     pub async fn put_board(&self, board: &BoardRow, event: &EventRow) -> Result<(), StoreError> {
         let mut change = self.change().await?;

@@ -23,6 +23,12 @@ const CLASS: i64 = 0x6c61_7661;
 const LOCK: i64 = 1;
 /// So often the holder asks whether it still is one.
 const LOOK: Duration = Duration::from_secs(2);
+/// Who waits for the lock is told so often that somebody still has it. …
+const WAIT: &str = "SET lock_timeout = '1s'";
+/// … Who has it waits for other things as long as they take.
+const WAITED: &str = "SET lock_timeout = DEFAULT";
+/// What PostgreSQL says then: `lock_not_available`.
+const TAKEN: &str = "55P03";
 /// It is no holder any more after a silence of this length: PostgreSQL ends its session, …
 const SILENCE: &str = "SET idle_session_timeout = '15s'";
 /// … and itself it believes it for a shorter time.
@@ -32,8 +38,17 @@ const TRUSTED: Duration = Duration::from_secs(10);
 #[derive(Debug)]
 pub enum Turn {
     Ours(Hold),
-    /// Another server's, which has said where it is, if it has.
-    Theirs(Option<String>),
+    /// Another server's.
+    Theirs(Leader),
+}
+
+/// The server that has a database, as far as it has said who it is.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Leader {
+    /// For people: `lava-server at https://lab1:7000 on lab1`, cut off after 63 bytes.
+    pub name: Option<String>,
+    /// For the other servers: its URL, and the name of its host.
+    pub place: Option<(String, String)>,
 }
 
 /// A database that is this process's alone; given back when dropped.
@@ -66,20 +81,31 @@ impl Turn {
         sqlx::any::install_default_drivers();
         match check_url(url)? {
             true => of_file(url),
-            false => timeout(PATIENCE, of_session(url)).await.unwrap_or(Err(StoreError::Silent)),
+            false => of_session_in_time(url, false).await,
         }
+    }
+
+    /// The same for who waits for its turn: is back as soon as it is, and else after a second, with who has the
+    /// database.
+    ///
+    /// # Errors
+    /// At once when it cannot be reached.
+    pub async fn awaited(url: &str) -> Result<Self, StoreError> {
+        sqlx::any::install_default_drivers();
+        of_session_in_time(url, true).await
     }
 }
 
 impl Hold {
-    /// Has those who stand by know where its holder is.
+    /// Has those who stand by know who its holder is: for people, and by its URL and the name of its host.
     ///
     /// # Errors
     /// When the database does not answer.
-    pub async fn sign(&mut self, place: &str) -> Result<(), StoreError> {
-        if let By::Session(session) = &mut self.by {
+    pub async fn sign(&mut self, name: &str, (url, host): (&str, &str)) -> Result<(), StoreError> {
+        if let (By::Session(session), Some(fence)) = (&mut self.by, self.fence) {
             let sign = "SELECT set_config('application_name', $1, false)";
-            sqlx::query(sign).bind(place).execute(&mut **session).await?;
+            sqlx::query(sign).bind(name).execute(&mut **session).await?;
+            fence.sign(session, &format!("{url} {host}")).await?;
         }
         Ok(())
     }
@@ -121,14 +147,15 @@ impl Trust {
     }
 }
 
-async fn of_session(url: &str) -> Result<Turn, StoreError> {
+async fn of_session_in_time(url: &str, waits: bool) -> Result<Turn, StoreError> {
+    timeout(PATIENCE, of_session(url, waits)).await.unwrap_or(Err(StoreError::Silent))
+}
+
+async fn of_session(url: &str, waits: bool) -> Result<Turn, StoreError> {
     let mut session = AnyConnection::connect(url).await?;
     let asked = Instant::now();
     sqlx::query(SILENCE).execute(&mut session).await?;
-    let ours: bool = sqlx::query_scalar("SELECT pg_try_advisory_lock($1)")
-        .bind((CLASS << 32) | LOCK)
-        .fetch_one(&mut session)
-        .await?;
+    let ours = if waits { wait(&mut session).await? } else { try_it(&mut session).await? };
     if !ours {
         let holder = "SELECT application_name FROM pg_locks JOIN pg_stat_activity USING (pid)
                       WHERE locktype = 'advisory' AND granted AND objsubid = 1
@@ -137,12 +164,35 @@ async fn of_session(url: &str) -> Result<Turn, StoreError> {
                         AND pg_locks.database = pg_stat_activity.datid";
         let holder =
             sqlx::query(holder).bind(CLASS).bind(LOCK).fetch_optional(&mut session).await?;
-        let place = holder.map(|row| row.try_get::<String, _>(0)).transpose()?;
-        return Ok(Turn::Theirs(place.filter(|place| !place.is_empty())));
+        let name = holder.map(|row| row.try_get::<String, _>(0)).transpose()?;
+        let name = name.filter(|name| !name.is_empty());
+        let place = Fence::signed(&mut session).await;
+        let place = place.and_then(|place| {
+            place.split_once(' ').map(|(url, host)| (url.to_owned(), host.to_owned()))
+        });
+        return Ok(Turn::Theirs(Leader { name, place }));
     }
     let fence = Some(Fence::raise(&mut session).await?);
     let trust = Trust(Some(Arc::new(Mutex::new(asked + TRUSTED))));
     Ok(Turn::Ours(Hold { by: By::Session(Box::new(session)), trust, fence }))
+}
+
+async fn try_it(session: &mut AnyConnection) -> Result<bool, sqlx::Error> {
+    let ask = "SELECT pg_try_advisory_lock($1)";
+    sqlx::query_scalar(ask).bind((CLASS << 32) | LOCK).fetch_one(session).await
+}
+
+/// In the lock's own queue: PostgreSQL tells it of the holder's end, however that came.
+async fn wait(session: &mut AnyConnection) -> Result<bool, sqlx::Error> {
+    sqlx::query(WAIT).execute(&mut *session).await?;
+    let ask = sqlx::query("SELECT pg_advisory_lock($1)::text").bind((CLASS << 32) | LOCK);
+    let ours = match ask.execute(&mut *session).await {
+        Ok(_) => true,
+        Err(sqlx::Error::Database(error)) if error.code().as_deref() == Some(TAKEN) => false,
+        Err(error) => return Err(error),
+    };
+    sqlx::query(WAITED).execute(session).await?;
+    Ok(ours)
 }
 
 fn of_file(url: &str) -> Result<Turn, StoreError> {
@@ -157,7 +207,7 @@ fn of_file(url: &str) -> Result<Turn, StoreError> {
     let file = file.map_err(failed)?;
     match file.try_lock() {
         Ok(()) => Ok(Turn::Ours(Hold { by: By::File(file), trust, fence: None })),
-        Err(TryLockError::WouldBlock) => Ok(Turn::Theirs(None)),
+        Err(TryLockError::WouldBlock) => Ok(Turn::Theirs(Leader::default())),
         Err(TryLockError::Error(error)) => Err(failed(error)),
     }
 }

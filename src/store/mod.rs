@@ -25,7 +25,7 @@ pub use boards::{BoardRow, EventRow};
 pub use ci::CiRow;
 pub use daemons::DaemonRow;
 pub use dump::DumpError;
-pub use hold::{Hold, Turn};
+pub use hold::{Hold, Leader, Turn};
 pub use images::{FileRow, ImageRow};
 pub use jobs::JobRow;
 pub use objects::{Objects, ObjectsError, Pieces};

@@ -115,7 +115,7 @@ pub async fn restore(config: &ServerConfig, of: &Path) -> Result<Copied, Failure
     let mut hold = match Turn::with(&url).await? {
         Turn::Ours(hold) => hold,
         Turn::Theirs(leader) => {
-            let leader = leader.unwrap_or_else(|| "another lava-server".into());
+            let leader = leader.name.unwrap_or_else(|| "another lava-server".into());
             return Err(Failure::new(Kind::Infra, format!("{leader} has the database")));
         }
     };

@@ -4,7 +4,7 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use super::Site;
+use super::{Site, host};
 use crate::client::Login;
 use crate::config::AccessConfig;
 use crate::config::server::ServerConfig;
@@ -82,7 +82,7 @@ impl Lead {
         is_ready: &mut impl FnMut(),
     ) -> Result<Over, Failure> {
         let Self { mut hold, server, images, doors, .. } = self;
-        if let Err(why) = hold.sign(&site.place()).await {
+        if let Err(why) = hold.sign(&site.name(), (&site.url(), &host())).await {
             return Ok(Over::Lost(why));
         }
         let (tasks, end) = (TaskTracker::new(), shutdown.child_token());

@@ -13,16 +13,15 @@ use tokio::net::{TcpListener, UnixListener};
 use tokio_util::sync::CancellationToken;
 
 use super::{RuntimeSocket, Safety, bind, permit, runtime_dir};
+use crate::client::Endpoint;
 use crate::config::server::ServerConfig;
 use crate::front::http::{Listener, Tls, TlsConfig};
 use crate::model::{Failure, Kind};
 use crate::server::Images;
-use crate::store::{Store, Turn};
+use crate::store::{Leader, Store, Turn};
 use lead::{Lead, Over};
 use standby::{first_turn, stand_by};
 
-/// Who has the lab, as long as nobody has said where that one is.
-const ANOTHER: &str = "another lava-server";
 /// Says whose the folder is.
 const LOCK: &str = "lock";
 
@@ -31,7 +30,7 @@ const LOCK: &str = "lock";
 pub struct ServerDaemon {
     site: Site,
     /// It has the lab, or another server is said to have it.
-    begun: Result<Lead, String>,
+    begun: Result<Lead, Leader>,
     socket: RuntimeSocket,
     _lock: File,
 }
@@ -54,6 +53,9 @@ impl ServerDaemon {
     /// When one of them cannot be had, also after a while in which PostgreSQL may begin, or another server has the
     /// folder or the file of the database.
     pub async fn open(config: ServerConfig) -> Result<Self, Failure> {
+        if let Some(Err(what)) = config.url.as_deref().map(str::parse::<Endpoint>) {
+            return Err(Failure::new(Kind::Config, format!("[http] url: {what}")));
+        }
         let tls = Tls::new(TlsConfig::of(Some(&config.http))?);
         let lock = lock(&config)?;
         let database = database_of(&config);
@@ -63,7 +65,7 @@ impl ServerDaemon {
                 if !database.starts_with("sqlite:") {
                     Images::check_place_of(&database, &config.images()).await?;
                 }
-                Err(leader.unwrap_or_else(|| ANOTHER.into()))
+                Err(leader)
             }
         };
         let safety = match &begun {
@@ -74,8 +76,9 @@ impl ServerDaemon {
                     Failure::new(Kind::Infra, what).hint("name another one with --database")
                 );
             }
-            // Nothing is told there but who leads. Before more is, it is looked whether it may be.
-            Err(_) => Safety::Insecure,
+            // Who is let in says the one that has the lab, which trusts nobody from afar who comes through us.
+            Err(_) if config.http.insecure => Safety::Insecure,
+            Err(_) => Safety::Http { login: true, tls: config.http.tls.is_some() },
         };
         let http = Arc::new(bind("http", config.http.listen, safety).await?);
         let (socket, unix) = RuntimeSocket::bind(&runtime_dir(), "server")?;
@@ -120,7 +123,7 @@ impl ServerDaemon {
                         // It was there a moment ago.
                         Err(failure) if failure.kind == Kind::Infra => {
                             tracing::error!("the lab cannot be had: {failure}");
-                            begun = Err(ANOTHER.into());
+                            begun = Err(Leader::default());
                             continue;
                         }
                         lead => lead?,
@@ -134,7 +137,7 @@ impl ServerDaemon {
                 Over::Shutdown => return Ok(()),
                 Over::Lost(why) => {
                     tracing::error!("the lab is left to whoever has the database next: {why}");
-                    begun = Err(ANOTHER.into());
+                    begun = Err(Leader::default());
                 }
             }
         }
@@ -149,13 +152,28 @@ impl Site {
         [tcp, Listener::Unix(self.unix.clone())]
     }
 
-    /// Where clients find it, for those who stand by.
-    fn place(&self) -> String {
-        let scheme = if self.config.http.tls.is_some() { "https" } else { "http" };
-        let address = self.http.local_addr().map_or_else(|_| "?".into(), |it| it.to_string());
-        let host = rustix::system::uname().nodename().to_string_lossy().into_owned();
-        format!("lava-server at {scheme}://{address} on {host}")
+    /// What it is called by those who stand by.
+    fn name(&self) -> String {
+        format!("lava-server at {} on {}", self.url(), host())
     }
+
+    /// Where those who stand by find it.
+    fn url(&self) -> String {
+        if let Some(url) = &self.config.url {
+            return url.clone();
+        }
+        let scheme = if self.config.http.tls.is_some() { "https" } else { "http" };
+        let address = self.http.local_addr().map(|address| match address.ip().is_unspecified() {
+            true => format!("{}:{}", host(), address.port()),
+            false => address.to_string(),
+        });
+        format!("{scheme}://{}", address.unwrap_or_else(|_| "?".into()))
+    }
+}
+
+/// What this host calls itself.
+fn host() -> String {
+    rustix::system::uname().nodename().to_string_lossy().into_owned()
 }
 
 /// The URL of what a server remembers.

@@ -1,18 +1,21 @@
 //! The server that waits for the lab.
 
-use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use super::Site;
+use super::{Site, host};
+use crate::client::{Endpoint, Login};
 use crate::daemon::SHUTDOWN_LIMIT;
 use crate::front::http::serve;
-use crate::front::http::server::standby_router;
-use crate::store::{Hold, StoreError, Turn};
+use crate::front::http::server::{Leading, Standby, standby_router};
+use crate::store::{Hold, Leader, StoreError, Turn};
 
-/// So often it is asked whether the database is free.
+/// Who has the lab, as long as nobody has said who that is.
+const ANOTHER: &str = "another lava-server";
+/// So often it is asked whether a database is free that does not answer.
 const ASK: Duration = Duration::from_secs(1);
 /// So long a database may begin, less than systemd's time for a start, …
 const TO_BEGIN: Duration = Duration::from_secs(60);
@@ -40,39 +43,54 @@ pub(super) async fn first_turn(database: &str) -> Result<Turn, StoreError> {
     }
 }
 
-/// Answers everybody that `leader` has the lab, until it is ours; `None` when `shutdown` came before.
+/// Asks `leader` for everybody who comes, until the lab is ours; `None` when `shutdown` came before.
 pub(super) async fn stand_by(
     site: &Site,
-    leader: String,
+    leader: Leader,
     shutdown: &CancellationToken,
     is_ready: &mut impl FnMut(),
 ) -> Option<Hold> {
-    tracing::info!("stands by: {leader} has the lab");
-    let leader = Arc::new(Mutex::new(leader));
-    let (tasks, end) = (TaskTracker::new(), shutdown.child_token());
-    let told = leader.clone();
-    let app = standby_router(move || told.lock().unwrap_or_else(PoisonError::into_inner).clone());
+    let leading = site.leading(leader);
+    tracing::info!("stands by: {} has the lab", leading.name);
+    tell_way(&leading);
+    let (leading, told) = watch::channel(leading);
+    let (tasks, end, cut) = (TaskTracker::new(), shutdown.child_token(), CancellationToken::new());
+    let app = standby_router(Standby {
+        leading: told,
+        login: Login { ca: site.config.daemons.ca.clone(), ..Login::default() },
+        tasks: tasks.clone(),
+        cut: cut.clone(),
+    });
     for listener in site.listeners() {
         tasks.spawn(serve(listener, app.clone(), end.clone()));
     }
-    tasks.close();
     is_ready();
     let turn = async {
         let mut failing = false;
         loop {
-            tokio::time::sleep(ASK).await;
-            match Turn::with(&site.database).await {
+            match Turn::awaited(&site.database).await {
                 Ok(Turn::Ours(hold)) => break hold,
-                Ok(Turn::Theirs(place)) => {
+                Ok(Turn::Theirs(leader)) => {
                     failing = false;
-                    let Some(place) = place else { continue };
-                    *leader.lock().unwrap_or_else(PoisonError::into_inner) = place;
+                    if leader == Leader::default() {
+                        continue;
+                    }
+                    let new = site.leading(leader);
+                    leading.send_if_modified(|old| {
+                        let changed = new != *old;
+                        if changed {
+                            tell_way(&new);
+                            *old = new;
+                        }
+                        changed
+                    });
                 }
-                Err(error) if !failing => {
-                    failing = true;
-                    tracing::warn!("it cannot be told who has the lab: {error}");
+                Err(error) => {
+                    if !std::mem::replace(&mut failing, true) {
+                        tracing::warn!("it cannot be told who has the lab: {error}");
+                    }
+                    tokio::time::sleep(ASK).await;
                 }
-                Err(_) => {}
             }
         }
     };
@@ -81,11 +99,53 @@ pub(super) async fn stand_by(
         hold = turn => Some(hold),
     };
     end.cancel();
-    if tokio::time::timeout(SHUTDOWN_LIMIT / 2, tasks.wait()).await.is_err() {
+    tasks.close();
+    // Whoever had the lab answers nothing more; else there is a while for what is under way.
+    if hold.is_none() {
+        let _ = tokio::time::timeout(SHUTDOWN_LIMIT / 4, tasks.wait()).await;
+    }
+    cut.cancel();
+    if tokio::time::timeout(SHUTDOWN_LIMIT / 4, tasks.wait()).await.is_err() {
         tracing::warn!("some clients did not end in time");
     }
     if hold.is_some() {
         tracing::info!("the lab is ours now");
     }
     hold
+}
+
+fn tell_way(leading: &Leading) {
+    if let Err(why) = &leading.way {
+        tracing::warn!("clients are not passed on to {}: {why}", leading.name);
+    }
+}
+
+impl Site {
+    /// Who has the lab, and how that one is reached from here.
+    fn leading(&self, Leader { name, place }: Leader) -> Leading {
+        let way =
+            place.ok_or_else(|| "it has not said yet where it is; ask again in a while".into());
+        let way = way.and_then(|(url, host)| self.way(&url, &host));
+        Leading { name: name.unwrap_or_else(|| ANOTHER.into()), way }
+    }
+
+    fn way(&self, url: &str, on: &str) -> Result<Endpoint, String> {
+        let endpoint: Endpoint = url.parse()?;
+        if endpoint.is_local() && on != host() {
+            return Err(format!(
+                "{url} is found on {on} alone: [http] listen or url there says where others find it"
+            ));
+        }
+        // Tokens that came to us by TLS could be read on the way.
+        if matches!(endpoint, Endpoint::Tcp(_))
+            && !endpoint.is_local()
+            && !self.config.http.insecure
+        {
+            return Err(format!(
+                "what is said to {url} can be read on the way: it needs [http] cert and key, or this server \
+                 `insecure = true`"
+            ));
+        }
+        Ok(endpoint)
+    }
 }

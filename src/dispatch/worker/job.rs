@@ -239,6 +239,7 @@ mod tests {
             program,
             files,
             scripts: None,
+            machines: Default::default(),
             options,
             ca: None,
         };

@@ -37,8 +37,8 @@ use self::ending::EndOf;
 use self::folder::{JobFolder, Unreadable};
 use crate::client::server::LabServer;
 use crate::model::{
-    CutOff, Failure, Kind, LAB_SERVER, Name, PROTOCOL, Work, WorkEnd, WorkFailure, WorkerHello,
-    WorkerOrders, units,
+    CutOff, Failure, Kind, LAB_SERVER, Machine, Name, PROTOCOL, Work, WorkEnd, WorkFailure,
+    WorkerHello, WorkerOrders, units,
 };
 
 /// A server that says again and again what is being done already is not asked more often than this.
@@ -72,6 +72,8 @@ pub struct Settings {
     pub ca: Option<PathBuf>,
     /// Scripts are run, too.
     pub scripts: Option<Scripts>,
+    /// The virtual machines that are boards as long as it lives.
+    pub machines: BTreeMap<Name, Machine>,
     pub options: Vec<OsString>,
 }
 
@@ -246,6 +248,7 @@ impl Worker {
             gone_s: self.shared.contacts.gone_s(),
             canceling: self.shared.those(|orders| orders.cancel.is_cancelled()),
             dropping: self.shared.those(|orders| orders.drop.is_cancelled()),
+            machines: self.shared.settings.machines.clone(),
         }
     }
 

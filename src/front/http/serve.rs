@@ -107,6 +107,11 @@ impl Listener {
         }
     }
 
+    /// Whether it is for everyone, wherever they are.
+    fn is_insecure(&self) -> bool {
+        matches!(self, Self::Tcp { insecure: true, .. })
+    }
+
     fn other(&self) -> Option<Arc<Other>> {
         match self {
             Self::Tcp { other, .. } => other.clone(),
@@ -167,7 +172,7 @@ pub async fn serve(listener: Listener, app: Router, shutdown: CancellationToken)
         match accepted {
             Ok((accepted, room)) => {
                 let (tls, app, shutdown) = (listener.tls(), app.clone(), shutdown.clone());
-                let other = listener.other();
+                let (other, everyone) = (listener.other(), listener.is_insecure());
                 let place = Place(Arc::new(Mutex::new(Some(room))));
                 connections.spawn(async move {
                     let began = tokio::select! {
@@ -176,7 +181,7 @@ pub async fn serve(listener: Listener, app: Router, shutdown: CancellationToken)
                     };
                     match began {
                         Ok(Begun::Http(began)) => {
-                            connection(began, &place, app, shutdown).await;
+                            connection(began, everyone, &place, app, shutdown).await;
                         }
                         Ok(Begun::Other(other, stream, address)) => {
                             (other.0)(stream, address, shutdown).await;
@@ -201,6 +206,7 @@ pub async fn serve(listener: Listener, app: Router, shutdown: CancellationToken)
 
 async fn connection(
     (stream, peer, origin): (Socket, Peer, Origin),
+    everyone: bool,
     place: &Place,
     app: Router,
     shutdown: CancellationToken,
@@ -211,6 +217,7 @@ async fn connection(
     let app = TowerToHyperService::new(app);
     let service = service_fn(move |mut request: Request<Incoming>| {
         let (peer, origin, place, ending) = said.clone();
+        let origin = origin.of_request(request.headers(), everyone);
         let of_request = request.extensions_mut();
         of_request.insert(peer);
         of_request.insert(origin);

@@ -39,7 +39,7 @@ impl Shelf {
             attributes: attributes.into_iter().filter_map(pair).collect(),
         };
         let groups = groups.iter().map(|group| (*group).to_owned()).collect();
-        self.lab.put(Board { traits, groups, usable: true });
+        self.lab.put(Board { traits, groups, usable: true, only: None });
     }
 
     /// Somebody asks for boards, a description for each.

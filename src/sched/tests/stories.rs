@@ -184,6 +184,27 @@ fn who_waits_behind_others_is_told_roughly_when() {
 }
 
 #[test]
+fn a_board_that_is_left_to_a_group_is_given_to_nobody_else_also_who_has_booked_it() {
+    let mut shelf = Shelf::default();
+    shelf.board("panda01 panda", &["lab", "checks"]);
+    let board = shelf.lab.find("panda01").unwrap();
+    let booked = shelf.ask_as("bob/lab", 0, HOUR, &["panda"], 0, Some(10 * MINUTE));
+    shelf.pass(0);
+    shelf.lab.leave_to(board, Some("checks".into()));
+    let alice = shelf.ask("alice/lab", MINUTE, &["panda"], 0);
+    let check = shelf.ask("health/checks", MINUTE, &["panda"], 1);
+    shelf.pass(1);
+    assert_eq!(shelf.has(check), ["panda01"]);
+    assert!(matches!(shelf.lab.why(alice, 1).unwrap().because, Because::Away { .. }));
+    shelf.lab.end(check, MINUTE).unwrap();
+    shelf.pass(10 * MINUTE);
+    assert!(shelf.has(alice).is_empty() && shelf.has(booked).is_empty());
+    shelf.lab.leave_to(board, None);
+    shelf.pass(11 * MINUTE);
+    assert_eq!(shelf.has(booked), ["panda01"]);
+}
+
+#[test]
 fn what_cannot_be_done_any_more_changes_nothing() {
     let mut shelf = Shelf::new(&["panda01 panda"]);
     let alice = shelf.ask("alice", HOUR, &["panda"], 0);

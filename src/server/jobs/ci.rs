@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::read::Wanted;
 use super::submit::{MAX_LIVE, PRIORITY, new};
-use super::{JobError, Record};
+use super::{JobError, Jobs, Record};
 use crate::config::TokenUser;
 use crate::model::{
     CiInfo, CiJob, JobInfo, JobState, Name, Right, Rights, TOKEN_BYTES, TokenHash, Work,
@@ -237,6 +237,15 @@ impl Server {
             Some(RunToken { token, basis: script.basis })
         });
         runs.collect()
+    }
+}
+
+impl Jobs {
+    /// The runs that may what their users may, by their names.
+    pub(in crate::server) fn scripts_by_name(&self) -> impl Iterator<Item = &Record> {
+        let is_by_name =
+            |it: &&Record| it.script.as_ref().is_some_and(|script| script.basis == Basis::Name);
+        self.live.values().filter(is_by_name)
     }
 }
 

@@ -4,6 +4,8 @@
 //! the board is good. It fails: the board is bad, and given to nobody until somebody has looked. A check that the lab
 //! has not let come to its end (LAVA's infrastructure errors: its worker is gone, an outlet does not answer) says nothing
 //! of the board: it stays as it is, and is checked again soon.
+//!
+//! A board that is looping is left to its checks, one after the other, and stays so whatever comes of them.
 
 use super::read::read;
 use super::submit::new_check;
@@ -15,6 +17,8 @@ use crate::server::{Server, ServerError};
 
 /// After a check that says nothing the next one comes so much later, in microseconds.
 const AGAIN_US: u64 = 600 * 1_000_000;
+/// A board that is looping is checked so often at most: a check may end as soon as it begins.
+const LOOPS_US: u64 = 10 * 1_000_000;
 /// LAVA's class of errors that are the lab's.
 const INFRASTRUCTURE: &str = "Infrastructure";
 /// So far back it is looked when a board was checked last, in jobs.
@@ -34,7 +38,7 @@ impl Server {
         if board.description.health_check.is_none() {
             return Err(JobError::NoCheck(name).into());
         }
-        if !health.is_usable() {
+        if !health.is_usable() && health != BoardHealth::Looping {
             let (unknown, why) = (BoardHealth::Unknown, "its health check is to run");
             self.change_health(&mut state, &name, unknown, why, who).await?;
         }
@@ -61,14 +65,15 @@ impl Server {
         now_us: u64,
     ) -> Result<Option<Seconds>, ServerError> {
         let every_us = self.0.config.check_every.as_micros() as u64;
-        if every_us == 0 {
-            return Ok(None);
-        }
         let mut next = None;
         let mut due = Vec::new();
         for (name, board) in &state.boards {
-            let usable = board.health.is_usable() && board.away.is_none();
-            if board.description.health_check.is_none() || !usable {
+            let every_us = match board.health {
+                BoardHealth::Looping => LOOPS_US,
+                health if health.is_usable() && every_us > 0 => every_us,
+                _ => continue,
+            };
+            if board.description.health_check.is_none() || board.away.is_some() {
                 continue;
             }
             let checked = state.jobs.checked_us.get(name).copied().unwrap_or(0);
@@ -102,14 +107,17 @@ impl Server {
         };
         let id = job.id;
         let passed = job.tally.is_none_or(|tally| tally.fail == 0);
+        let loops = state.find(board.as_str())?.1.health == BoardHealth::Looping;
         let (health, reason) = match job.health {
             JobHealth::Complete if passed => {
                 (BoardHealth::Good, format!("its health check, job {id}, has passed"))
             }
             JobHealth::Canceled | JobHealth::Unknown => return Ok(()),
             JobHealth::Incomplete if tells_nothing(job) => {
-                let at = last_check(job, self.0.config.check_every.as_micros() as u64);
-                state.jobs.checked_us.insert(board.clone(), at);
+                if !loops {
+                    let at = last_check(job, self.0.config.check_every.as_micros() as u64);
+                    state.jobs.checked_us.insert(board.clone(), at);
+                }
                 let health = state.find(board.as_str())?.1.health;
                 (health, format!("its health check, job {id}, says nothing of it: {}", why(job)))
             }
@@ -119,6 +127,7 @@ impl Server {
             }
         };
         let who = format!("job {id}");
+        let health = if loops { BoardHealth::Looping } else { health };
         self.change_health(state, &board.clone(), health, &reason, &who).await.map(drop)
     }
 

@@ -40,7 +40,9 @@ use super::overview::JobStanding;
 use super::state::State;
 use super::{Server, ServerError};
 use crate::dispatch::record::short;
-use crate::model::{Ending, JOB_NAMES, JobHealth, JobInfo, JobState, Name, WorkFailure, units};
+use crate::model::{
+    Ending, JOB_NAMES, JobHealth, JobInfo, JobState, Machine, Name, WorkFailure, units,
+};
 use crate::store::{JobRow, StoreError};
 
 /// The longest class of an error and the longest message of a job, in bytes: every list of jobs has them.
@@ -56,7 +58,7 @@ pub use error::JobError;
 pub(super) use health::check as check_health_check;
 pub(super) use logs::Logs;
 pub use submit::JobList;
-pub(super) use submit::may_see;
+pub(super) use submit::{HEALTH, may_see};
 pub(super) use workers::infrastructure;
 
 /// The jobs that have not ended, and the workers.
@@ -137,9 +139,19 @@ pub(super) struct Worker {
     /// The number of its newest greeting.
     pub(super) number: u64,
     pub(super) live: bool,
+    /// What it offers, once it was heard of, …
+    pub(super) machines: Option<BTreeMap<Name, Machine>>,
+    /// … and why some of that are no boards.
+    pub(super) conflicts: Vec<String>,
 }
 
 impl Jobs {
+    /// Whether a worker lives, and what it offers; `None` when it was not heard of since we have begun.
+    pub(super) fn offers(&self, worker: &Name) -> Option<(bool, &BTreeMap<Name, Machine>)> {
+        let worker = self.workers.get(worker)?;
+        Some((worker.live, worker.machines.as_ref()?))
+    }
+
     /// Whether a worker has begun it.
     pub(super) fn is_running(&self, id: u64) -> bool {
         let record = self.live.get(&id);
@@ -207,7 +219,18 @@ impl Server {
                 let (name, instance) = worker;
                 let (version, slots, scripts) = (String::new(), 0, false);
                 let (protocol, number, live) = (0, 0, true);
-                let worker = Worker { instance, version, protocol, slots, scripts, number, live };
+                let (machines, conflicts) = (None, Vec::new());
+                let worker = Worker {
+                    instance,
+                    version,
+                    protocol,
+                    slots,
+                    scripts,
+                    number,
+                    live,
+                    machines,
+                    conflicts,
+                };
                 state.jobs.workers.insert(name, worker);
             }
             state.jobs.live.insert(record.info.id, record);

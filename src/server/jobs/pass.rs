@@ -47,6 +47,8 @@ impl Server {
         let (heard, gone) = (&self.0.workers, self.0.config.worker_gone);
         for name in state.jobs.age(heard, gone) {
             tracing::warn!(worker = name, "nothing is heard of a worker any more");
+            // Its machines are gone with it.
+            state.unlooked = true;
             self.changed();
         }
         let mut next = state.jobs.next_silence(heard, gone);

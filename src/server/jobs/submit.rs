@@ -27,7 +27,7 @@ const FILE: &str = "job";
 /// The highest priority.
 const HIGH: u8 = 100;
 /// Who asks for health checks.
-pub(super) const HEALTH: &str = "lava-health";
+pub(in crate::server) const HEALTH: &str = "lava-health";
 
 /// Some of the jobs.
 #[derive(Debug)]

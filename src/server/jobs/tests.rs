@@ -4,6 +4,7 @@ mod boards;
 mod boots;
 mod ci;
 mod life;
+mod machines;
 
 use std::path::Path;
 
@@ -48,6 +49,7 @@ on_both! {
     life::a_job_that_cannot_be_handed_over_now_is_handed_over_later,
     life::jobs_go_by_their_age_and_by_the_room_that_they_take_but_none_that_runs,
     life::a_health_check_that_the_lab_has_not_let_end_condemns_no_board,
+    life::a_board_that_is_looping_is_checked_again_and_again_and_given_to_nobody,
     boards::who_gives_back_the_boards_of_a_job_that_runs_ends_it_first,
     boards::a_job_whose_time_is_over_has_its_board_until_it_has_ended,
     boards::a_job_that_no_worker_takes_lets_go_of_its_board_and_asks_anew,
@@ -58,6 +60,8 @@ on_both! {
     boards::the_boards_of_a_worker_that_is_gone_are_kept_until_it_has_ended_its_jobs,
     boards::a_worker_that_goes_by_a_longer_silence_is_waited_for_as_long,
     boards::a_job_that_its_worker_has_not_begun_begins_only_while_it_is_its_own,
+    machines::a_machine_is_a_board_as_long_as_its_worker_offers_it,
+    machines::a_machine_that_is_no_board_holds_up_nobody,
     ci::a_user_has_so_many_ci_jobs_and_runs_that_wait_at_most,
 }
 
@@ -153,6 +157,7 @@ fn board() -> BoardDescription {
         outlet: None,
         dictionary: Some(include_str!("../../../conf/devices/demo.yaml").into()),
         worker: None,
+        offered: false,
         health_check: None,
         mac: Default::default(),
         identity: None,

@@ -1,6 +1,6 @@
 //! What workers say, and what they are told.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -58,7 +58,13 @@ impl Server {
         }
         let same = known.filter(|known| known.instance == hello.instance);
         let newest = same.map_or(0, |known| known.number);
-        if known.is_none_or(|known| !known.live) {
+        let newer = same.filter(|same| same.number > hello.number);
+        let machines = newer.and_then(|newer| newer.machines.clone());
+        let machines = machines.unwrap_or_else(|| hello.machines.clone());
+        let before = known.filter(|known| known.live);
+        let offers_anew = before.is_none_or(|known| known.machines.as_ref() != Some(&machines));
+        let conflicts = before.map(|known| known.conflicts.clone()).unwrap_or_default();
+        if before.is_none() {
             tracing::info!(worker = name.as_str(), version = hello.version, "a worker is here");
             self.changed();
         }
@@ -71,9 +77,22 @@ impl Server {
             scripts: hello.scripts,
             number: hello.number.max(newest),
             live: true,
+            machines: Some(machines.clone()),
+            conflicts: Vec::new(),
         };
         self.0.workers.say(key, ());
         state.jobs.workers.insert(name.clone(), worker);
+        if offers_anew {
+            state.unlooked = true;
+            self.changed();
+        }
+        let refused = self.take_offers(&mut state, name, &machines).await?;
+        for why in refused.iter().filter(|why| !conflicts.contains(why)) {
+            tracing::warn!(worker = name.as_str(), "a machine that it offers is no board: {why}");
+        }
+        if let Some(worker) = state.jobs.workers.get_mut(name) {
+            worker.conflicts = refused;
+        }
         for id in &hello.jobs {
             let Some(record) = state.jobs.live.get(id).filter(|it| it.is_on(name, hello)) else {
                 continue;
@@ -384,6 +403,8 @@ impl Server {
             seen_us: self.seen_us(&(name.clone(), worker.instance.clone())),
             slots: worker.slots,
             jobs: state.jobs.of(name).map(|record| record.info.id).collect(),
+            machines: worker.machines.iter().flat_map(BTreeMap::keys).cloned().collect(),
+            conflicts: worker.conflicts.clone(),
         };
         state.jobs.workers.iter().map(info).collect()
     }

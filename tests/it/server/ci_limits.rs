@@ -69,6 +69,11 @@ fn a_run_can_do_no_more_than_who_has_begun_it_can_now() {
     assert_eq!(waits["waiting"]["never"], true, "{waits}");
     here(&lab, &["user", "remove", "alice"]);
     assert_eq!(ask(&token, "GET", "/boards/panda01", &Value::Null).status, 401);
+    // … and is told to end, which it would not do by itself for a long time.
+    let run =
+        || serde_json::from_str::<Value>(&here(&lab, &["job", "show", "1", "--json"])).unwrap();
+    wait_until(JOB, "it has ended", || run()["state"] == "finished");
+    assert_eq!(run()["error_msg"], "alice is not let in any more", "{}", run());
 }
 
 #[test]
@@ -115,6 +120,10 @@ fn a_run_begun_on_somebodys_behalf_has_their_rights_as_they_are_now() {
     assert_eq!(ask(&on_behalf("alice"), "POST", "/jobs/1/resubmit", &json!({})).status, 200);
     here(&lab, &["user", "remove", "alice"]);
     assert_eq!(ask(&run, "GET", "/boards/panda01", &Value::Null).status, 401);
+    wait_until(LIMIT, "the run that waits for a worker has ended", || {
+        let waits = ask(&alone, "GET", "/jobs/2", &Value::Null).json();
+        waits["state"] == "finished" && waits["error_msg"] == "alice is not let in any more"
+    });
     assert_eq!(ask(&on_behalf("alice"), "POST", "/jobs/1/resubmit", &json!({})).status, 403);
 }
 

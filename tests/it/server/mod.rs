@@ -16,6 +16,7 @@ mod on_postgres;
 mod pages;
 mod python;
 mod rights;
+mod standby;
 mod start;
 mod tls;
 mod users;

@@ -101,14 +101,13 @@ fn of_two_servers_on_one_database_one_stands_by_and_takes_over() {
     );
     // The other one gives nothing away, and says who does.
     let second = start("second");
-    let refused = second.ask("POST", "/requests", &asked);
-    assert_eq!(refused.status, 503, "{}", refused.text());
+    let stands_by = second.ask("GET", "/healthz", &Value::Null);
+    assert_eq!(stands_by.status, 503, "{}", stands_by.text());
     assert!(
-        refused.text().contains(&format!("stands by: lava-server at {} on ", first.url())),
+        stands_by.text().contains(&format!("stands by: lava-server at {} on ", first.url())),
         "{}",
-        refused.text()
+        stands_by.text()
     );
-    assert_eq!(second.ask("GET", "/healthz", &Value::Null).status, 503);
 
     first.daemon.kill();
     second.until("it has the lab", "/requests/1", |it| it["state"] == "leased");
@@ -116,7 +115,7 @@ fn of_two_servers_on_one_database_one_stands_by_and_takes_over() {
     assert_eq!(second.ask("POST", "/requests", &bobs).json()["id"], 2);
     // Who comes back stands by in turn.
     let first = start("first");
-    assert_eq!(first.ask("GET", "/boards", &Value::Null).status, 503);
+    assert_eq!(first.ask("GET", "/healthz", &Value::Null).status, 503);
 }
 
 #[test]
@@ -143,6 +142,8 @@ fn a_server_that_was_paused_changes_nothing_once_another_one_has_the_lab() {
     let mut late = TcpStream::connect(first.address).unwrap();
     let head = "POST /boards/panda01/health HTTP/1.1\r\nhost: localhost\r\nconnection: close";
     write!(late, "{head}\r\ncontent-length: {}\r\n\r\n{bad}", bad.len()).unwrap();
+    let leads = || second.ask("GET", "/healthz", &Value::Null).status == 200;
+    wait_until(LIMIT, "it has the lab", leads);
     second.until("it has the lab", "/requests/1", |it| it["state"] == "leased");
     assert_eq!(second.ask("DELETE", "/requests/1?user=alice", &Value::Null).status, 200);
     let his = json!({"spec": "panda", "for": "1h", "user": "bob"});

@@ -1,8 +1,9 @@
 //! `lava-dispatcher worker`.
 
+use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::io::Write as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
 use tokio_util::sync::CancellationToken;
@@ -10,10 +11,10 @@ use tokio_util::sync::CancellationToken;
 use crate::client::server::LabServer;
 use crate::client::{Endpoint, Login};
 use crate::config::lab::CertFiles;
-use crate::config::state_dir;
+use crate::config::{board, state_dir};
 use crate::dispatch::guard;
 use crate::dispatch::worker::{Scripts, Settings, Worker};
-use crate::model::{Failure, Kind, Name, units};
+use crate::model::{Failure, Kind, Machine, Name, units};
 
 /// It asks the server, and is asked by nobody: it works from behind a firewall or NAT. Its token there is one of its
 /// own (lava user token root --worker NAME); it is taken from --token-file, $LAVA_TOKEN, $LAVA_TOKEN_FILE or
@@ -57,6 +58,11 @@ pub struct WorkerArgs {
     /// How much the files of a script's run may take on the disk: one that takes more is ended.
     #[arg(long, value_name = "SIZE", default_value = "10GiB", value_parser = units::size)]
     script_space: u64,
+    /// A folder of virtual machines, each a NAME.toml as lava board export writes them (type, tags, attributes,
+    /// dictionary): boards of the server's, on this worker alone, for as long as it is heard of. The console of a machine
+    /// is the one of its name that the lava-serial of a host of this worker's name announces.
+    #[arg(long, value_name = "DIR")]
+    machines: Option<PathBuf>,
     /// Options of lava-dispatcher run that all of its jobs get, behind --, as in
     /// -- --tftp-dir /srv/tftp --dispatcher-ip 10.0.0.1
     #[arg(last = true, value_name = "OPTION")]
@@ -80,6 +86,7 @@ impl WorkerArgs {
             std::path::absolute(&path)
                 .map_err(|error| Failure::new(Kind::User, format!("{}: {error}", path.display())))
         };
+        let machines = self.machines.as_deref().map(machines).transpose()?.unwrap_or_default();
         let files = self.files.into_iter().map(absolute).collect::<Result<_, _>>()?;
         let dir = absolute(self.dir.unwrap_or_else(|| state_dir().join("worker")))?;
         let server = server(self.server)?;
@@ -101,12 +108,29 @@ impl WorkerArgs {
             files,
             ca: of_jobs.or(own_ca),
             scripts,
+            machines,
             options: self.options,
         };
         let worker = Worker::open(settings)?;
         let _ = writeln!(std::io::stdout(), "ready: worker={name} dir={}", dir.display());
         worker.run(cancelled).await
     }
+}
+
+/// The machines of a folder.
+fn machines(folder: &Path) -> Result<BTreeMap<Name, Machine>, Failure> {
+    let of = |(name, board): (Name, _)| match Machine::of(board) {
+        Ok(machine) => Ok((name, machine)),
+        Err(key) => {
+            let what = format!(
+                "{}: {key} is for the lab's admin to say",
+                folder.join(format!("{name}.toml")).display()
+            );
+            let hint = "a machine has a type, tags, attributes and a dictionary; lava board add describes others";
+            Err(Failure::new(Kind::Config, what).hint(hint))
+        }
+    };
+    board::read(folder)?.into_iter().map(of).collect()
 }
 
 fn server(named: Option<String>) -> Result<Endpoint, Failure> {

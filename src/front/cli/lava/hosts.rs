@@ -28,7 +28,15 @@ pub(super) async fn workers(args: WorkersArgs, ctx: &Context) -> Result<(), Fail
     }
     let mut rows =
         vec![["WORKER", "STATE", "HEARD", "VERSION", "SLOTS", "JOBS"].map(str::to_owned)];
+    let mut conflicts = Vec::new();
     for worker in workers {
+        let name = &worker.name;
+        conflicts.extend(
+            worker
+                .conflicts
+                .iter()
+                .map(|why| format!("of the machines that {name} offers: {}", told(why))),
+        );
         let jobs: Vec<String> = worker.jobs.iter().map(u64::to_string).collect();
         rows.push([
             worker.name.to_string(),
@@ -39,7 +47,11 @@ pub(super) async fn workers(args: WorkersArgs, ctx: &Context) -> Result<(), Fail
             jobs.join(" "),
         ]);
     }
-    ctx.print(table(&rows).as_bytes()).await
+    ctx.print(table(&rows).as_bytes()).await?;
+    for conflict in conflicts {
+        ctx.note(&conflict).await;
+    }
+    Ok(())
 }
 
 pub(super) async fn daemons(args: DaemonsArgs, ctx: &Context) -> Result<(), Failure> {

@@ -6,6 +6,7 @@
 mod caller;
 mod guard;
 mod jobs;
+mod passed;
 #[cfg(test)]
 pub(in crate::front) mod table;
 
@@ -58,6 +59,14 @@ pub enum Origin {
     },
     /// A process of this host; the kernel says whose.
     Unix { uid: u32 },
+    /// Somebody else has passed the request on, and where that one is says nothing of who asks.
+    Passed {
+        by: IpAddr,
+        /// Who asks is on the host of who has passed it on.
+        near: bool,
+        /// As above.
+        may_be_open: bool,
+    },
 }
 
 /// What the logins of pages are made with. It is looked for when the first one logs in.
@@ -91,7 +100,12 @@ pub(in crate::front) enum Shown<'a> {
 impl Origin {
     /// Whether it is a TCP connection from this host.
     pub(in crate::front::http) fn is_loopback(&self) -> bool {
-        matches!(self, Self::Tcp { address, .. } if address.to_canonical().is_loopback())
+        match self {
+            Self::Tcp { address, .. } | Self::Passed { by: address, .. } => {
+                address.to_canonical().is_loopback()
+            }
+            Self::Unix { .. } => false,
+        }
     }
 }
 
@@ -239,7 +253,10 @@ impl Access {
         };
         let who = match (origin, token, login) {
             (Origin::Unix { uid }, _, _) if is_trusted(*uid) => Who::Owner,
-            (Origin::Tcp { may_be_open: true, .. }, _, _) if config.is_open() => Who::Anyone,
+            (
+                Origin::Tcp { may_be_open: true, .. } | Origin::Passed { may_be_open: true, .. },
+                ..,
+            ) if config.is_open() => Who::Anyone,
             (_, Some(token), _) if !config.is_open() => self.of_token(&config, origin, &token)?,
             (_, _, Some(hash)) => Who::Token { hash },
             (Origin::Unix { uid }, ..) => {
@@ -248,6 +265,12 @@ impl Access {
                     return Err(unknown("this daemon belongs to another user of this host"));
                 }
                 who
+            }
+            (Origin::Passed { .. }, ..) => {
+                return Err(unknown(
+                    "who comes through another server, or a proxy, is let in by a token alone: not by \
+                     where that one is, its user or a certificate",
+                ));
             }
             (Origin::Tcp { certificate, .. }, ..) => {
                 let known = |name: &&String| {
@@ -284,7 +307,7 @@ impl Access {
             return Ok(Who::Token { hash });
         }
         let from = match origin {
-            Origin::Tcp { address, .. } => *address,
+            Origin::Tcp { address, .. } | Origin::Passed { by: address, .. } => *address,
             Origin::Unix { .. } => Ipv6Addr::UNSPECIFIED.into(),
         };
         let verdict = {

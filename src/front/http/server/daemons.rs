@@ -53,7 +53,8 @@ pub(super) async fn announce(
 fn is_here(origin: &Origin) -> bool {
     match origin {
         Origin::Unix { .. } => true,
-        Origin::Tcp { address, .. } => {
+        Origin::Passed { near: false, .. } => false,
+        Origin::Tcp { address, .. } | Origin::Passed { by: address, .. } => {
             address.to_canonical().is_loopback() || std::net::UdpSocket::bind((*address, 0)).is_ok()
         }
     }

@@ -41,7 +41,7 @@ use crate::model::{Failure, Kind, Name, Refusal, Right, Rights};
 use crate::server::{Asker, Basis, Images, JobError, LetIn, RunToken, Server, ServerError};
 
 pub use openapi::openapi;
-pub use standby::standby_router;
+pub use standby::{Leading, Standby, standby_router};
 
 /// The largest request body, in bytes: a daemon announces all of its consoles in one.
 const MAX_BODY: usize = 4 * 1024 * 1024;

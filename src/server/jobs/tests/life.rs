@@ -1,7 +1,7 @@
 //! From handing in to the end.
 
 use super::*;
-use crate::model::BoardHealth;
+use crate::model::{BoardHealth, BoardRequest, BoardState, RequestState};
 
 pub(super) async fn a_job_is_one_workers_and_handed_over_again_until_it_says_that_it_has_it(
     server: Server,
@@ -166,6 +166,71 @@ pub(super) async fn a_health_check_that_the_lab_has_not_let_end_condemns_no_boar
         (board.health, board.reason.as_str()),
         (BoardHealth::Bad, "its health check, job 2: the PDU is away")
     );
+}
+
+pub(super) async fn a_board_that_is_looping_is_checked_again_and_again_and_given_to_nobody(
+    server: Server,
+) {
+    let panda = name("panda01");
+    let loops = async || server.set_health("panda01", BoardHealth::Looping, "flaky", "root").await;
+    let refused = loops().await.unwrap_err();
+    assert!(matches!(refused, ServerError::Job(JobError::NoCheck(_))), "{refused}");
+    let described = BoardDescription { health_check: Some(JOB.into()), ..board() };
+    server.put_board(panda.clone(), described, false, "root").await.unwrap();
+    let first = server.check_board("panda01", "root").await.unwrap().id;
+    loops().await.unwrap();
+    let waits =
+        BoardRequest { spec: "name=panda01".into(), length: "1h".into(), ..Default::default() };
+    let waits = server.submit(waits, &asker("alice", Right::Write)).await.unwrap();
+    let stands = || async { server.request(waits.id).await.unwrap() };
+    let wait = std::time::Duration::from_secs(30);
+    let end = async |id: u64, number: u64| {
+        until(&server, id, |job| job.state == JobState::Scheduled).await;
+        greet(&server, "farm1", &hello("a", number, &[])).await;
+        greet(&server, "farm1", &hello("a", number + 1, &[id])).await;
+        let failure = WorkFailure { class: "Job".into(), message: "no prompt".into() };
+        let end = WorkEnd { failure: Some(failure), ..WorkEnd::default() };
+        server.end_work(&name("farm1"), id, &end).await.unwrap();
+    };
+    end(first, 1).await;
+    let told = "not to be had: panda01 is looping (its health check, job 1: no prompt)";
+    let is_told = async {
+        while stands().await.waiting.is_none_or(|it| it.why != told) {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(wait, is_told).await.unwrap();
+    // Some time later the next one is there by itself, and that one does not end it either.
+    let next = async |last: u64| {
+        let found = async {
+            loop {
+                server.0.state.lock().await.jobs.checked_us.insert(panda.clone(), 0);
+                server.changed();
+                let live = server.0.state.lock().await.jobs.live.keys().copied().max();
+                if let Some(id) = live.filter(|id| *id > last) {
+                    break id;
+                }
+                tokio::task::yield_now().await;
+            }
+        };
+        tokio::time::timeout(wait, found).await.unwrap()
+    };
+    let second = next(first).await;
+    end(second, 3).await;
+    let board = server.board("panda01").await.unwrap();
+    assert_eq!((board.health, board.state), (BoardHealth::Looping, BoardState::Idle));
+    let third = next(second).await;
+    // Until somebody says how it is: then a check tells that again, and it is given to who waits.
+    server.set_health("panda01", BoardHealth::Good, "", "root").await.unwrap();
+    end(third, 5).await;
+    assert_eq!(server.board("panda01").await.unwrap().health, BoardHealth::Bad);
+    server.set_health("panda01", BoardHealth::Good, "", "root").await.unwrap();
+    let has = async {
+        while stands().await.state != RequestState::Leased {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(wait, has).await.unwrap();
 }
 
 pub(super) async fn jobs_go_by_their_age_and_by_the_room_that_they_take_but_none_that_runs(

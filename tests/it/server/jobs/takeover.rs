@@ -1,7 +1,8 @@
 //! Two servers on one PostgreSQL: one is killed in the middle of jobs, and the other one goes on.
 
 use std::fs;
-use std::net::{SocketAddr, TcpListener};
+use std::io::Write as _;
+use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::os::fd::{AsFd as _, AsRawFd as _};
 use std::path::Path;
 
@@ -10,7 +11,7 @@ use serde_json::json;
 
 use super::{Farm, folders, longer};
 use crate::common::postgres::Postgres;
-use crate::common::{LIMIT, Process, TestLab, command, wait_until};
+use crate::common::{Heard, LIMIT, Process, TestLab, command, wait_until};
 use crate::server::Server;
 
 /// The address at which clients find whichever server has the lab: HAProxy, as conf/ has it.
@@ -37,6 +38,19 @@ impl Front {
 
 #[test]
 fn a_server_that_is_killed_in_the_middle_of_jobs_loses_none_and_runs_none_twice() {
+    killed_in_the_middle(|lab, servers| {
+        let front = Front::of(lab, servers);
+        (front.address, Some(front))
+    });
+}
+
+#[test]
+fn nor_does_it_for_those_who_know_only_the_one_that_stood_by() {
+    killed_in_the_middle(|_, [_, second]| (second, None));
+}
+
+/// `way` is by which address people and the worker find the servers.
+fn killed_in_the_middle(way: impl Fn(&TestLab, [SocketAddr; 2]) -> (SocketAddr, Option<Front>)) {
     let lab = TestLab::new();
     let postgres = Postgres::start();
     let (dir, images, url) = (lab.path("jobs"), lab.path("images"), postgres.url());
@@ -49,13 +63,17 @@ fn a_server_that_is_killed_in_the_middle_of_jobs_loses_none_and_runs_none_twice(
         lab.start("lava-server", args)
     };
     let (first, second) = (start("first"), start("second"));
-    let front = Front::of(&lab, [first.address("http"), second.address("http")]);
-    let mut farm = Farm::of(&lab, Server { daemon: first, address: front.address });
+    let (address, _front) = way(&lab, [first.address("http"), second.address("http")]);
+    let mut farm = Farm::of(&lab, Server { daemon: first, address });
     // Whichever of the boards it gets.
     let on_any = |job: String| job.replace("root@panda01:", "root@panda0[12]:");
     let running = [(); 2].map(|()| farm.submit(&lab, |job| longer(6)(on_any(job))));
     let queued = farm.submit(&lab, on_any);
     running.iter().for_each(|job| farm.until_logged(*job, "nap-0"));
+    let mut follower = TcpStream::connect(address).unwrap();
+    let follow = format!("/jobs/{}/log/follow?user=alice", running[0]);
+    write!(follower, "GET {follow} HTTP/1.1\r\nhost: localhost\r\n\r\n").unwrap();
+    Heard::from(follower).find(LIMIT, 0, b"nap-0").unwrap();
 
     farm.server.daemon.kill();
     farm.server.daemon = second;

@@ -11,7 +11,9 @@ use crate::common::job::JOB;
 use crate::common::{Daemon, LIMIT, TestLab, needs, run, wait_until};
 
 /// The console is looped: what is typed comes back.
-const SCRIPT: &str = include_str!("story.py");
+pub(super) const SCRIPT: &str = include_str!("story.py");
+/// Images are stored in pieces, over a line that breaks. The arguments: the server's URL, and the folder of its store.
+pub(super) const PIECES: &str = include_str!("images.py");
 
 #[test]
 fn a_script_reserves_boards_uses_them_and_gives_them_back() {
@@ -124,8 +126,7 @@ fn images_are_stored_over_a_line_that_breaks_and_come_back_as_they_were() {
     let daemon = lab.start("lava-server", ["--listen", "127.0.0.1:0", "--config", &config]);
     let server = Server { address: daemon.address("http"), daemon };
     let store = lab.path("files").display().to_string();
-    let script = include_str!("images.py");
-    let printed = python(&lab, &server, &["-c", script, &server.url(), &store]);
+    let printed = python(&lab, &server, &["-c", PIECES, &server.url(), &store]);
     for line in [
         "stored: root.img 1048576 alice nightly 30 days",
         "cut: 3 went on: True",
@@ -262,7 +263,7 @@ fn python3() -> PathBuf {
 
 /// Runs it with the library, and gives what it has printed.
 #[track_caller]
-fn python(lab: &TestLab, server: &Server, args: &[&str]) -> String {
+pub(super) fn python(lab: &TestLab, server: &Server, args: &[&str]) -> String {
     let mut python = lab.tool(python3());
     python.env("PYTHONPATH", library()).args(args);
     printed(lab, server, &mut python)

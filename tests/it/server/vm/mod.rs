@@ -3,6 +3,7 @@
 
 mod boot;
 mod disk;
+mod offered;
 mod story;
 
 use std::net::TcpStream;
@@ -105,13 +106,7 @@ impl Lab {
 #[track_caller]
 fn add_machine(lab: &TestLab, server: &Server, ssh: &Port, line: &str) {
     server.until("its console is announced", "/consoles", |all| all.to_string().contains("vm01"));
-    // As its type's template has it, but for where the line is, and a processor that this host may not have.
-    let dictionary = format!(
-        "{{% extends 'vm-x86.jinja2' %}}\n{{% set board = 'vm01' %}}\n{{% set hostname = 'vm01' %}}\n\
-         {{% set line = '{line}' %}}\n{{% set accel = 'tcg' %}}\n{{% set cpu = 'qemu64' %}}\n\
-         {{% set memory = 384 %}}\n"
-    );
-    let dictionary = lab.write("vm01.jinja2", &dictionary);
+    let dictionary = lab.write("vm01.jinja2", &dictionary(line));
     let port = format!("ssh-port={}", ssh.address().port());
     let args =
         ["board", "add", "vm01", "--type", "vm-x86", "--console", "vm01", "--worker", "farm1"];
@@ -119,6 +114,15 @@ fn add_machine(lab: &TestLab, server: &Server, ssh: &Port, line: &str) {
     let place = ["--attribute", "address=127.0.0.1", "--attribute", &port];
     let (code, _, err) = lava(lab, server, "root", &[&args[..], &more, &place].concat());
     assert_eq!(code, 0, "{err}");
+}
+
+/// The machine as its type's template has it, but for where the line is, and a processor that this host may not have.
+fn dictionary(line: &str) -> String {
+    format!(
+        "{{% extends 'vm-x86.jinja2' %}}\n{{% set board = 'vm01' %}}\n{{% set hostname = 'vm01' %}}\n\
+         {{% set line = '{line}' %}}\n{{% set accel = 'tcg' %}}\n{{% set cpu = 'qemu64' %}}\n\
+         {{% set memory = 384 %}}\n"
+    )
 }
 
 /// A pair of keys: the file of the private one, which has the public one beside it.

@@ -11,7 +11,8 @@ use super::{Context, ServerArg, tell};
 use crate::config::board;
 use crate::model::{BoardDescription, Failure, Kind, Name};
 
-/// Writes what is said of each board into a folder: NAME.toml, to be kept in git and applied again.
+/// Writes what is said of each board into a folder: NAME.toml, to be kept in git and applied again. Not of the machines
+/// that workers offer.
 ///
 /// Files of boards that the lab does not have stay, and lava board apply would add those boards; they are told, and
 /// --remove takes them away.
@@ -48,7 +49,9 @@ pub(super) struct ApplyArgs {
 }
 
 pub(super) async fn export(args: ExportArgs, ctx: &Context) -> Result<(), Failure> {
-    let boards = args.server.locate()?.boards().await?;
+    let mut boards = args.server.locate()?.boards().await?;
+    // What workers offer they describe.
+    boards.retain(|board| !board.offered);
     let failed = |path: &Path, error: &std::io::Error| {
         Failure::new(Kind::Infra, format!("{}: {error}", path.display()))
     };
@@ -97,7 +100,7 @@ fn others(folder: &Path) -> std::io::Result<BTreeMap<Name, PathBuf>> {
 pub(super) async fn apply(args: ApplyArgs, ctx: &Context) -> Result<(), Failure> {
     let wanted = board::read(&args.folder)?;
     let server = args.server.locate()?;
-    let present = server.boards().await?.into_iter();
+    let present = server.boards().await?.into_iter().filter(|info| !info.offered);
     let present: BTreeMap<Name, BoardDescription> =
         present.map(|info| (info.name.clone(), description(info))).collect();
     let would = if args.dry_run { "would be " } else { "" };

@@ -8,10 +8,11 @@ use serde_json::json;
 use super::{Context, ServerArg, tell};
 use crate::model::{BoardHealth, Failure, HealthChange, Kind, Name, units};
 
-/// Says how healthy boards are. Bad ones, those in maintenance and retired ones are given to nobody.
+/// Says how healthy boards are. Bad ones, those in maintenance, retired and looping ones are given to nobody; of looping
+/// ones the health check is run again and again.
 #[derive(Debug, Args)]
 pub(super) struct HealthArgs {
-    /// good, bad, maintenance, retired or unknown
+    /// good, bad, maintenance, retired, looping or unknown
     health: BoardHealth,
     #[arg(required = true)]
     boards: Vec<Name>,

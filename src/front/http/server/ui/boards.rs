@@ -93,6 +93,7 @@ pub(super) fn state(board: &BoardInfo) -> (&'static str, &'static str) {
         (_, BoardHealth::Bad) => ("bad", "bad"),
         (_, BoardHealth::Maintenance) => ("maintenance", "bad"),
         (_, BoardHealth::Retired) => ("retired", "off"),
+        (_, BoardHealth::Looping) => ("looping", "bad"),
         _ if board.maintained_until(units::now_us() / 1_000_000).is_some() => {
             ("maintenance", "bad")
         }
