@@ -26,6 +26,7 @@ pub use boot::{AutoLogin, Boot, Commands, Fvp, Kexec, Media, Qdl, SshServer, Tra
 pub use checks::is_context_variable;
 pub use deploy::{ARTEFACTS, Container, Deploy, Iso, PersistentRoot, Tool};
 pub use interactive::{Interactive, Item as InteractiveItem, Line as InteractiveLine};
+pub(super) use keys::{boots, deploys};
 pub use monitors::Monitor;
 pub use multinode::{Call, LAVA_START, MULTINODE_TEST, Multinode, Request, Role};
 pub use services::Service;
@@ -132,7 +133,12 @@ impl Job {
         job.check_roles(&top);
         top.optional::<Text>("device");
         top.optional::<Text>("worker");
-        top.optional::<bool>("reboot_to_fastboot");
+        if top.optional::<bool>("reboot_to_fastboot").is_some()
+            && let Some(node) = top.node("reboot_to_fastboot")
+        {
+            let what = "this has no effect here: LAVA has dropped it with LXC, which it was for";
+            top.at().key("reboot_to_fastboot").note(node.place, what);
+        }
         if let Some(table) = top.table("metadata") {
             table.entries();
         }
