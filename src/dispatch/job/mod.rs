@@ -1,7 +1,7 @@
 //! The job definition: LAVA v2 YAML, all of its problems at once.
 //!
-//! The blocks whose strategies we have are read key by key, and unknown keys are problems. Of the
-//! others only what every block has is read, so that the pipeline can say which strategy is missing.
+//! Blocks are read key by key, and unknown keys are problems, whatever their method; what has no effect here is
+//! noted (`undone`). Which strategy is missing the pipeline says.
 
 mod artefact;
 mod block;
