@@ -29,7 +29,8 @@ pub fn choose(block: &Block, device: &Device) -> Result<Option<Box<dyn Action>>,
             action.map(Some).ok_or_else(|| asked.refused(block, job::deploys(), lacks))
         }
         Kind::Boot(method) => {
-            let lacks = |name: &str| lacks_boot(device, name, method.loader());
+            let loader = method.bootloader.as_deref();
+            let lacks = |name: &str| lacks_boot(device, name, loader);
             let action = boot::boot(method).filter(|_| lacks(&method.method).is_none());
             let asked = Asked { kind: "boot", key: "method", method: &method.method };
             let action = action.ok_or_else(|| asked.refused(block, job::boots(), lacks))?;
@@ -82,12 +83,12 @@ impl Asked<'_> {
             others.partition(|name| lacks(name).is_some());
         let mut message = format!("no {kind} strategy fits:\n    {own}");
         for (names, and) in [
-            (offered, "though the device would do"),
-            (absent, "and the device does not do, either"),
+            (offered, "which the device offers"),
+            (absent, "which the device does not offer, either"),
         ] {
             if !names.is_empty() {
                 let names = names.join(", ");
-                message += &format!("\n    {names}: \"{key}\" is {method:?}, {and}");
+                message += &format!("\n    {names}: \"{key}\" is {method:?}, none of these, {and}");
             }
         }
         Refusal { key: Some(key), place: block.place, message }
@@ -127,12 +128,20 @@ fn lacks_deploy(device: &Device, to: &str) -> Option<String> {
     }
 }
 
-/// Why a device cannot be booted in this way. `loader` is the boot loader that the block is about.
-fn lacks_boot(device: &Device, method: &str, loader: &str) -> Option<String> {
+/// Why a device cannot be booted in this way. `loader` is the boot loader that the block names, if it does.
+fn lacks_boot(device: &Device, method: &str, loader: Option<&str>) -> Option<String> {
     match method {
         // What a running system does by itself, or what is only another look at the board.
         "kexec" | "new_connection" => None,
-        "bootloader" => lacks(device, "bootloader", loader, &device.boot_methods),
+        "bootloader" => match loader {
+            Some(loader) => lacks(device, "bootloader", loader, &device.boot_methods),
+            // Any will do; that the block names none is told where it is read.
+            None => {
+                let lacks = |loader| lacks(device, "bootloader", loader, &device.boot_methods);
+                let mut reasons = LOADERS.iter().map(|loader| lacks(loader));
+                if reasons.any(|reason| reason.is_none()) { None } else { lacks("a boot loader") }
+            }
+        },
         "recovery" => lacks(device, "recovery", "recovery", &device.deploy_methods),
         // An installer's image, and a program that is no system, are booted by what boots others.
         "qemu-iso" | "monitor" => {
@@ -147,11 +156,13 @@ fn lacks_boot(device: &Device, method: &str, loader: &str) -> Option<String> {
     }
 }
 
+/// The boot loaders whose commands are typed.
+const LOADERS: [&str; 7] = ["u-boot", "grub", "grub-efi", "ipxe", "barebox", "depthcharge", "uefi"];
+
 /// Why a named list of boot commands cannot be typed.
 fn lacks_commands(device: &Device, boot: &Boot) -> Option<String> {
     let Commands::Named(name) = &boot.commands else { return None };
-    let loaders = ["u-boot", "grub", "grub-efi", "ipxe", "barebox", "depthcharge", "uefi"];
-    if !loaders.contains(&boot.loader()) {
+    if !LOADERS.contains(&boot.loader()) {
         return None;
     }
     let loader = device.loader(boot.loader());

@@ -195,14 +195,13 @@ impl Request {
         let (node, at) = (protocols.node("lava-multinode"), protocols.at().key("lava-multinode"));
         protocols.finish();
         let Some(node) = node else { return Vec::new() };
-        let requests = match &node.value {
+        match &node.value {
             Value::List(items) => {
                 let items = items.iter().enumerate();
                 items.filter_map(|(i, item)| Self::from_node(item, &at.index(i))).collect()
             }
             _ => Self::from_node(node, &at).into_iter().collect(),
-        };
-        requests
+        }
     }
 }
 

@@ -187,19 +187,20 @@ fn every_strategys_own_reason_is_told_in_every_namespace() {
     assert!(deploy[1].ends_with("device.yaml) does not offer it; it offers tftp, overlay"));
     assert_eq!(
         deploy[2],
-        "    download, downloads, overlay, tftp: \"to\" is \"nbd\", though the device would do"
+        "    download, downloads, overlay, tftp: \"to\" is \"nbd\", none of these, which the device offers"
     );
     assert!(deploy[3].starts_with("    avh, docker, fastboot, flasher, fvp, "), "{deploy:#?}");
-    assert!(deploy[3].ends_with(": \"to\" is \"nbd\", and the device does not do, either"));
+    let absent = ": \"to\" is \"nbd\", none of these, which the device does not offer, either";
+    assert!(deploy[3].ends_with(absent), "{deploy:#?}");
     // Every strategy is there, once, but those that LAVA has no more.
     let names = deploy[1..].iter().map(|line| line.trim().split(": ").next().unwrap());
     assert_eq!(names.flat_map(|names| names.split(", ")).count(), 25, "{deploy:#?}");
 
     let boot = of("actions[1].boot.method");
     assert!(boot[1].starts_with("    ipxe: the device ("), "{boot:#?}");
-    assert!(
-        boot[2].starts_with("    kexec, minimal, new_connection, u-boot: \"method\" is \"ipxe\"")
-    );
+    assert!(boot[2].starts_with(
+        "    bootloader, kexec, minimal, new_connection, u-boot: \"method\" is \"ipxe\""
+    ));
     let unknown = of("actions[2].deploy.to");
     assert_eq!(unknown[1], "    zzz: there is no such deploy strategy");
     let loader = of("actions[3].boot.method");
