@@ -320,11 +320,18 @@ impl Stream {
             Some((_, event)) if event.offset > self.offset => head.min(event.offset),
             Some((number, event)) => {
                 self.event = number + 1;
-                let by = event.who.clone();
                 let mode = state.lock.mode(self.session.id);
                 if mode != self.mode {
                     self.mode = mode;
-                    self.ready.push_back(Item::Mode { mode, by, holder: state.lock.holder() });
+                    let holder = state.lock.holder();
+                    // The lock may have changed hands since this event, which is another's then.
+                    let by = match (&event.what, &holder) {
+                        (What::Forced { .. } | What::Released { .. }, _) | (_, None) => {
+                            event.who.clone()
+                        }
+                        (_, Some(holder)) => Some(holder.user.clone()),
+                    };
+                    self.ready.push_back(Item::Mode { mode, by, holder });
                 }
                 return Taken::Item(Item::Event(event.clone()));
             }
@@ -383,4 +390,44 @@ enum Taken {
         to: u64,
     },
     Nothing,
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio_util::task::TaskTracker;
+
+    use super::*;
+    use crate::config::CaptureOptions;
+    use crate::console::Lifetime;
+    use crate::wire::request::OfSession;
+
+    #[tokio::test]
+    async fn whoever_takes_the_console_is_named_also_when_another_does_something_just_before() {
+        let dir = tempfile::tempdir().unwrap();
+        let options = CaptureOptions::new(dir.path());
+        let lifetime = Lifetime {
+            tasks: TaskTracker::new(),
+            shutdown: CancellationToken::new(),
+            hand_over: CancellationToken::new(),
+        };
+        let (name, port) = ("panda01".parse().unwrap(), "sim:uart".parse().unwrap());
+        let (console, _owner) = Console::start(name, port, options, lifetime, None).unwrap();
+        let attach = |user: &str, mode| {
+            let (user, peer) = (user.to_owned(), String::new());
+            console.attach(Attach { user, via: "raw", peer, mode, from: None, stay: false })
+        };
+        let (_job, mut heard) = attach("job:7", Mode::Exclusive);
+        let (alice, _) = attach("alice", Mode::Rw);
+        // The job has not heard of this yet when the console is taken from it.
+        let note = What::Note { text: "the job begins".into() };
+        console.event(Some("job:7".into()), note).await.unwrap();
+        assert_eq!(alice.request(Verb::Force(OfSession::default())).await, Answer::Done);
+        let by = loop {
+            if let Some(Item::Mode { mode, by, .. }) = heard.next().await {
+                assert_eq!(mode, Mode::Spy);
+                break by;
+            }
+        };
+        assert_eq!(by.as_deref(), Some("alice"));
+    }
 }

@@ -1,5 +1,8 @@
 //! Running a loaded job from its first action to the files that tell of it.
 
+use std::fs::File;
+use std::io::Write as _;
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -24,6 +27,10 @@ use crate::sys::{Cgroup, has_fences};
 pub const LOG: &str = "output.jsonl";
 /// The list of results.
 pub const RESULTS: &str = "results.yaml";
+/// The job as its author wrote it, with whom it wants to be told of it, and its board's dictionary: neither has
+/// the job's secrets.
+pub const DEFINITION: &str = "definition.yaml";
+pub const DEVICE: &str = "device.yaml";
 
 /// What a job came to.
 #[derive(Debug)]
@@ -81,6 +88,8 @@ pub async fn execute_as(
         Failure::new(Kind::Infra, format!("cannot write to {}: {error}", output.display()))
     };
     std::fs::create_dir_all(&output).map_err(on_output)?;
+    keep(&output.join(DEFINITION), &loaded.texts.definition).map_err(on_output)?;
+    keep(&output.join(DEVICE), &loaded.texts.device).map_err(on_output)?;
     let tftp = serve_tftp(&settings).await?;
     let Job { secrets, passes, .. } = &*loaded.job;
     let secrets: Vec<String> = secrets.values().chain(passes).cloned().collect();
@@ -179,6 +188,13 @@ pub async fn serve_tftp(settings: &Settings) -> Result<Option<TftpServer>, Failu
     std::fs::create_dir_all(&folder).map_err(failed)?;
     let server = tftp::Server::start(address, folder).await.map_err(failed)?;
     Ok(Some(TftpServer { server, made }))
+}
+
+/// Writes what only this user may read: a dictionary's commands may have a lab's passwords.
+fn keep(path: &Path, text: &str) -> std::io::Result<()> {
+    let mut file = File::options();
+    let file = file.write(true).create(true).truncate(true).mode(0o600).open(path);
+    file?.write_all(text.as_bytes())
 }
 
 fn write_results(path: &Path, results: &[CaseResult]) -> Result<(), Failure> {

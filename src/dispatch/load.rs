@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::device::Device;
 use super::job::{Job, Role, none_of};
+use super::masked::masked;
 use super::multinode::Seat;
 use super::pipeline::Pipeline;
 use super::{names, render};
@@ -21,6 +22,15 @@ pub struct Loaded {
     pub seat: Option<Seat>,
     /// What was odd in the job while it was read.
     noted: Vec<String>,
+    /// The two files as they were read, the device's rendered; without the job's secrets.
+    pub texts: Texts,
+}
+
+/// The texts of a job's two files.
+#[derive(Debug, Default)]
+pub struct Texts {
+    pub definition: String,
+    pub device: String,
 }
 
 impl Loaded {
@@ -73,7 +83,7 @@ pub fn load(job: &Path, device: &Path) -> Result<Loaded, Failure> {
 pub fn load_as(job: &Path, board: &BoardFile, templates: &[PathBuf]) -> Result<Loaded, Failure> {
     let problems = Problems::default();
     let job_file = job.display().to_string();
-    let node = crate::yaml::read_file(job, &problems);
+    let (definition, node) = crate::yaml::read_with_text(job, &problems).unwrap_or_default();
     let job = node.as_ref().and_then(|node| Job::read(node, &At::top(&job_file, &problems)));
     let role = job.as_ref().map_or(Ok(None), |job| role(job, board));
     let role = role.unwrap_or_else(|what| {
@@ -82,8 +92,11 @@ pub fn load_as(job: &Path, board: &BoardFile, templates: &[PathBuf]) -> Result<L
     });
     let context = node.as_ref().and_then(|node| context(node, role.as_deref()));
     let device = render::read(&board.device, templates, context.as_ref(), &problems);
-    let device_file = device.as_ref().map(|(file, _)| file.clone()).unwrap_or_default();
-    let device = device.and_then(|(file, node)| Device::read(&node, &At::top(&file, &problems)));
+    let (device_file, text) = match &device {
+        Some(device) => (device.file.clone(), device.text.clone()),
+        None => Default::default(),
+    };
+    let device = device.and_then(|read| Device::read(&read.node, &At::top(&read.file, &problems)));
     // What a device lacks because its methods were misread would only add to the noise.
     let misread = problems.any(|problem| {
         let above = |methods: &str| !problem.path.is_empty() && methods.starts_with(&problem.path);
@@ -106,7 +119,9 @@ pub fn load_as(job: &Path, board: &BoardFile, templates: &[PathBuf]) -> Result<L
     })?;
     let noted = problems.notes(&job_file);
     let seat = role.and_then(|role| seat(&job, role, &device));
-    Ok(Loaded { job: Arc::new(job), device: Arc::new(device), pipeline, seat, noted })
+    let texts =
+        Texts { device: masked(&text, &definition), definition: masked(&definition, &definition) };
+    Ok(Loaded { job: Arc::new(job), device: Arc::new(device), pipeline, seat, noted, texts })
 }
 
 /// What the job says to the device's template; what it says of the role itself comes first.

@@ -18,6 +18,14 @@ pub fn is_template(device: &Path) -> bool {
     device.extension().is_some_and(|extension| extension == "jinja2" || extension == "j2")
 }
 
+/// A device dictionary: where it is from, and what it says.
+#[derive(Debug)]
+pub(super) struct Rendered {
+    pub file: String,
+    pub text: String,
+    pub node: Node,
+}
+
 /// The device dictionary as YAML text. What the job's context says counts where the templates leave
 /// it open.
 ///
@@ -43,16 +51,17 @@ pub(super) fn read(
     templates: &[PathBuf],
     context: Option<&Node>,
     problems: &Problems,
-) -> Option<(String, Node)> {
+) -> Option<Rendered> {
     let file = device.display().to_string();
     if !is_template(device) {
-        return Some((file, crate::yaml::read_file(device, problems)?));
+        let (text, node) = crate::yaml::read_with_text(device, problems)?;
+        return Some(Rendered { file, text, node: node? });
     }
     match render(device, templates, context) {
         Ok(text) => {
             let file = format!("{file} (rendered)");
             let node = crate::yaml::parse(&text, &At::top(&file, problems))?;
-            Some((file, node))
+            Some(Rendered { file, text, node })
         }
         Err(problem) => {
             problems.add(problem);
@@ -92,10 +101,10 @@ mod tests {
         let at = At::top("job.yaml", &problems);
         let job = crate::yaml::parse(job, &at).unwrap();
         let read = read(&conf(name), &[], job.get("context"), &problems);
-        if let Some((file, node)) = &read {
+        if let Some(Rendered { file, node, .. }) = &read {
             Device::read(node, &At::top(file, &problems));
         }
-        let (_, node) = problems.check(read).unwrap();
+        let node = problems.check(read).unwrap().node;
         shown(&node)
     }
 

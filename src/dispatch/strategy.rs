@@ -3,7 +3,7 @@
 use super::action::Action;
 use super::actions::{UserCommand, boot, deploy, test};
 use super::device::Device;
-use super::job::{Block, Boot, Commands, Deploy, Kind};
+use super::job::{self, Block, Boot, Commands, Kind};
 use crate::config::Place;
 use crate::model::Name;
 
@@ -21,37 +21,24 @@ pub struct Refusal {
 /// # Errors
 /// Every strategy's reason, when none fits.
 pub fn choose(block: &Block, device: &Device) -> Result<Option<Box<dyn Action>>, Refusal> {
-    let none = |kind: &str, key: Option<&'static str>, reason: String| {
-        let message = format!("no {kind} strategy fits:\n    {reason}");
-        Err(Refusal { key, place: block.place, message })
-    };
     match &block.kind {
-        Kind::Deploy(to) if dropped(&to.to).is_some() => {
-            none("deploy", Some("to"), dropped(&to.to).unwrap_or_default())
+        Kind::Deploy(to) => {
+            let lacks = |method: &str| lacks_deploy(device, method);
+            let action = deploy::deploy(to).filter(|_| lacks(&to.to).is_none());
+            let asked = Asked { kind: "deploy", key: "to", method: &to.to };
+            action.map(Some).ok_or_else(|| asked.refused(block, job::deploys(), lacks))
         }
-        Kind::Boot(boot) if dropped(&boot.method).is_some() => {
-            none("boot", Some("method"), dropped(&boot.method).unwrap_or_default())
-        }
-        Kind::Deploy(to) => match (lacks_deploy(device, to), deploy::deploy(to)) {
-            (Some(reason), _) => none("deploy", Some("to"), reason),
-            (None, Some(action)) => Ok(Some(action)),
-            (None, None) => {
-                none("deploy", Some("to"), format!("{}: there is no such strategy yet", to.to))
-            }
-        },
         Kind::Boot(method) => {
-            if let Some(reason) = lacks_boot(device, method) {
-                return none("boot", Some("method"), reason);
-            }
-            if let Some(message) = lacks_commands(device, method) {
-                return Err(Refusal { key: Some("commands"), place: method.place, message });
-            }
-            match boot::boot(method) {
-                Some(action) => Ok(Some(action)),
-                None => {
-                    let reason = format!("{}: there is no such strategy yet", method.method);
-                    none("boot", Some("method"), reason)
+            let loader = method.bootloader.as_deref();
+            let lacks = |name: &str| lacks_boot(device, name, loader);
+            let action = boot::boot(method).filter(|_| lacks(&method.method).is_none());
+            let asked = Asked { kind: "boot", key: "method", method: &method.method };
+            let action = action.ok_or_else(|| asked.refused(block, job::boots(), lacks))?;
+            match lacks_commands(device, method) {
+                Some(message) => {
+                    Err(Refusal { key: Some("commands"), place: method.place, message })
                 }
+                None => Ok(Some(action)),
             }
         }
         Kind::Test(_) => Ok(Some(Box::new(test::TestRetry))),
@@ -66,14 +53,53 @@ pub fn choose(block: &Block, device: &Device) -> Result<Option<Box<dyn Action>>,
     }
 }
 
+/// The method that a block asks for.
+struct Asked<'a> {
+    /// `deploy` or `boot`.
+    kind: &'static str,
+    /// Its key in the block.
+    key: &'static str,
+    method: &'a str,
+}
+
+impl Asked<'_> {
+    /// Every strategy's reason: of the one that is asked for, and of the others with what the device lacks
+    /// for them.
+    fn refused(
+        &self,
+        block: &Block,
+        all: impl Iterator<Item = &'static str>,
+        lacks: impl Fn(&str) -> Option<String>,
+    ) -> Refusal {
+        let Self { kind, key, method } = self;
+        let (known, others): (Vec<&str>, Vec<&str>) = all.partition(|name| name == method);
+        let own = match (dropped(method), lacks(method)) {
+            (Some(reason), _) => reason,
+            (None, Some(reason)) if !known.is_empty() => reason,
+            _ => format!("{method}: there is no such {kind} strategy"),
+        };
+        let others = others.into_iter().filter(|name| dropped(name).is_none());
+        let (absent, offered): (Vec<&str>, Vec<&str>) =
+            others.partition(|name| lacks(name).is_some());
+        let mut message = format!("no {kind} strategy fits:\n    {own}");
+        for (names, and) in [
+            (offered, "which the device offers"),
+            (absent, "which the device does not offer, either"),
+        ] {
+            if !names.is_empty() {
+                let names = names.join(", ");
+                message += &format!("\n    {names}: \"{key}\" is {method:?}, none of these, {and}");
+            }
+        }
+        Refusal { key: Some(key), place: block.place, message }
+    }
+}
+
 /// Of a method that older jobs have: that it is done nowhere any more, and what does the same.
 fn dropped(method: &str) -> Option<String> {
     let instead = match method {
         "lxc" => {
             "LAVA has dropped it in 2026; use \"to: docker\" and \"method: docker\", or \"docker\" in a test block"
-        }
-        "monitor" => {
-            "LAVA has it no more; use \"minimal\", which connects to the board and resets it, before the test"
         }
         "secondary_media" => {
             "LAVA has it no more; use \"u-boot\" with \"commands: sata\", \"usb\" or \"sd\""
@@ -90,8 +116,8 @@ fn dropped(method: &str) -> Option<String> {
 }
 
 /// Why a device cannot be deployed to in this way.
-fn lacks_deploy(device: &Device, deploy: &Deploy) -> Option<String> {
-    match deploy.to.as_str() {
+fn lacks_deploy(device: &Device, to: &str) -> Option<String> {
+    match to {
         // What any device can have.
         "downloads" | "download" => None,
         // Image files, which the boot method does something with.
@@ -102,24 +128,41 @@ fn lacks_deploy(device: &Device, deploy: &Deploy) -> Option<String> {
     }
 }
 
-/// Why a device cannot be booted in this way.
-fn lacks_boot(device: &Device, boot: &Boot) -> Option<String> {
-    match boot.method.as_str() {
+/// Why a device cannot be booted in this way. `loader` is the boot loader that the block names, if it does.
+fn lacks_boot(device: &Device, method: &str, loader: Option<&str>) -> Option<String> {
+    match method {
         // What a running system does by itself, or what is only another look at the board.
         "kexec" | "new_connection" => None,
-        "bootloader" => lacks(device, "bootloader", boot.loader(), &device.boot_methods),
+        "bootloader" => match loader {
+            Some(loader) => lacks(device, "bootloader", loader, &device.boot_methods),
+            // Any will do; that the block names none is told where it is read.
+            None => {
+                let lacks = |loader| lacks(device, "bootloader", loader, &device.boot_methods);
+                let mut reasons = LOADERS.iter().map(|loader| lacks(loader));
+                if reasons.any(|reason| reason.is_none()) { None } else { lacks("a boot loader") }
+            }
+        },
         "recovery" => lacks(device, "recovery", "recovery", &device.deploy_methods),
-        // An installer's image is booted by what boots others.
-        "qemu-iso" => lacks(device, "qemu-iso", "qemu", &device.boot_methods),
+        // An installer's image, and a program that is no system, are booted by what boots others.
+        "qemu-iso" | "monitor" => {
+            lacks(device, method, "qemu", &device.boot_methods).map(|reason| match method {
+                "monitor" => format!(
+                    "{reason}; a board that is no QEMU is connected to and reset by \"minimal\""
+                ),
+                _ => reason,
+            })
+        }
         method => lacks(device, method, method, &device.boot_methods),
     }
 }
 
+/// The boot loaders whose commands are typed.
+const LOADERS: [&str; 7] = ["u-boot", "grub", "grub-efi", "ipxe", "barebox", "depthcharge", "uefi"];
+
 /// Why a named list of boot commands cannot be typed.
 fn lacks_commands(device: &Device, boot: &Boot) -> Option<String> {
     let Commands::Named(name) = &boot.commands else { return None };
-    let loaders = ["u-boot", "grub", "grub-efi", "ipxe", "barebox", "depthcharge", "uefi"];
-    if !loaders.contains(&boot.loader()) {
+    if !LOADERS.contains(&boot.loader()) {
         return None;
     }
     let loader = device.loader(boot.loader());

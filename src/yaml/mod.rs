@@ -13,9 +13,20 @@ use crate::config::{At, Node, Problem, Problems};
 
 /// Reads a YAML file; `None` after a note of what was wrong with it.
 pub fn read_file(path: &std::path::Path, problems: &Problems) -> Option<Node> {
+    read_with_text(path, problems)?.1
+}
+
+/// The same, and the text of the file as it is, which may be no YAML.
+pub fn read_with_text(
+    path: &std::path::Path,
+    problems: &Problems,
+) -> Option<(String, Option<Node>)> {
     let file = path.display().to_string();
     match crate::config::read_text(path) {
-        Ok(text) => parse(&text, &At::top(&file, problems)),
+        Ok(text) => {
+            let node = parse(&text, &At::top(&file, problems));
+            Some((text, node))
+        }
         Err(message) => {
             problems.add(Problem { file, place: Default::default(), path: String::new(), message });
             None

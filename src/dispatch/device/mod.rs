@@ -109,6 +109,8 @@ pub struct Device {
     /// Commands of the host by `recovery_mode` and `recovery_exit`.
     pub recovery: BTreeMap<String, Vec<String>>,
     pub kernel_start_message: String,
+    /// What a system says that goes down; a regular expression. Jobs may say otherwise.
+    pub shutdown_message: Option<String>,
     pub default_shell_prompt: String,
     /// Milliseconds between two typed characters while booting and while testing.
     pub boot_character_delay: u64,
@@ -175,6 +177,7 @@ impl Device {
                 // Templates that are rendered for no board leave it empty.
                 .filter(|text| !text.is_empty()),
             kernel_start_message: "Linux version [0-9]".into(),
+            shutdown_message: None,
             default_shell_prompt: "lava-test: # ".into(),
             target: Target::read(&top),
             exports: exports::read(node),
@@ -253,6 +256,7 @@ impl Device {
         if let Some(message) = text(&table, "kernel-start-message") {
             self.kernel_start_message = message;
         }
+        self.shutdown_message = text(&table, "shutdown-message");
         if let Some(prompt) = text(&table, "default-shell-prompt") {
             self.default_shell_prompt = prompt;
         }
@@ -365,9 +369,9 @@ impl Device {
         self.shell.as_deref().unwrap_or("/bin/sh")
     }
 
-    /// The QEMU of a boot method.
+    /// The QEMU of a boot method. A program that is no system, `monitor`, has none of its own.
     pub fn qemu(&self, method: &str) -> Option<&Qemu> {
-        self.qemu.get(method)
+        self.qemu.get(if method == "monitor" { "qemu" } else { method })
     }
 
     /// Whether jobs may choose the whole command line of a method's QEMU, which can run anything on this host.

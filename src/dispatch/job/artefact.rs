@@ -103,7 +103,12 @@ impl Artefact {
 
     /// Reads the artefact `name` of a deploy block, if it is there.
     pub fn read(name: &str, block: &Table<'_>) -> Option<Self> {
-        Self::of(name, block.node(name)?, block.at().key(name))
+        let at = block.at().key(name);
+        if let Some(node) = block.node(name)?.get("path") {
+            let what = "this has no effect here: only what goes into another file has a path there";
+            at.key("path").note(node.place, what);
+        }
+        Self::of(name, block.node(name)?, at)
     }
 
     /// Reads an artefact that is called so.
@@ -160,7 +165,8 @@ impl Overlay {
             .filter(|name| *name != "lava")
             .filter_map(|name| {
                 let path = table.table(name)?.optional::<String>("path");
-                let artefact = Box::new(Artefact::read(name, &table)?);
+                let (node, at) = (table.node(name)?, table.at().key(name));
+                let artefact = Box::new(Artefact::of(name, node, at)?);
                 Some(Self::File { artefact, path: path.unwrap_or_else(|| "/".into()) })
             })
             .collect();

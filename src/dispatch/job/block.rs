@@ -169,11 +169,11 @@ fn method<'a>(block: &str, table: &Table<'a>) -> Option<&'a Node> {
 fn kind(block: &str, table: &Table<'_>) -> Kind {
     match block {
         "deploy" => {
-            let to = known(table, "to", keys::names(keys::DEPLOYS));
+            let to = known(table, "to", keys::deploys());
             Kind::Deploy(Box::new(Deploy::read(to.as_deref().unwrap_or("tftp"), table)))
         }
         "boot" => {
-            let method = known(table, "method", keys::names(keys::BOOTS));
+            let method = known(table, "method", keys::boots());
             Kind::Boot(Box::new(Boot::read(method.as_deref().unwrap_or("u-boot"), table)))
         }
         "test" => {

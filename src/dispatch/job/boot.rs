@@ -22,6 +22,8 @@ pub struct Boot {
     /// Of GRUB: what an installer says at its end, which nobody logs in to; regular expressions.
     pub finished: Vec<String>,
     pub auto_login: Option<AutoLogin>,
+    /// Of `depthcharge`: what is put behind the device's own command line of the kernel.
+    pub kernel_args: Option<String>,
     /// Replaces the device's own message that says the boot loader is done.
     pub final_message: Option<String>,
     /// Replaces the device's own message that says the kernel has started.
@@ -211,7 +213,14 @@ impl Boot {
             table.optional::<String>(key);
         }
         // Whoever asks for no shell has no prompts, either.
-        table.optional::<bool>("expect_shell");
+        let no_shell = table.optional::<bool>("expect_shell") == Some(false);
+        if let Some(node) = table.node("expect_shell").filter(|_| no_shell)
+            && table.node("prompts").is_some()
+        {
+            let what = "this has no effect here: the block has \"prompts\", and one is waited for";
+            table.at().key("expect_shell").note(node.place, what);
+        }
+        let ignores = |table: &Table<'_>| table.optional("ignore_kernel_messages").unwrap_or(false);
         let flag = |key: &str| table.optional(key).unwrap_or(false);
         let text = |key: &str| table.optional::<Text>(key).map(|text| text.0);
         let only =
@@ -228,10 +237,14 @@ impl Boot {
             prompts: texts(table, "prompts"),
             finished: texts(table, "boot_finished"),
             auto_login: AutoLogin::read(table),
+            kernel_args: only(&["depthcharge"], "extra_kernel_args"),
             final_message,
             kernel_start_message,
             shutdown_message,
-            ignore_kernel_messages: table.optional("ignore_kernel_messages").unwrap_or(false),
+            // LAVA has had it in both places.
+            ignore_kernel_messages: ignores(table)
+                || table.node("auto_login").is_some()
+                    && table.table("auto_login").is_some_and(|login| ignores(&login)),
             transfer_overlay: Transfer::read(table),
             kernel_type: one_of(table, "kernel_type", &["image", "zimage", "uimage"]),
             soft_reboot: texts(table, "soft_reboot"),

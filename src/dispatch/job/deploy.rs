@@ -85,9 +85,18 @@ pub struct Container {
     pub login: bool,
 }
 
-/// LAVA's keys of a container.
-const CONTAINER_KEYS: [&str; 7] =
-    ["binary", "container_name", "devices", "image", "local", "login", "network_from"];
+/// LAVA's keys of a container. The distribution in it, `os`, changes nothing.
+const CONTAINER_KEYS: [&str; 9] = [
+    "binary",
+    "container_name",
+    "devices",
+    "image",
+    "local",
+    "login",
+    "name",
+    "network_from",
+    "os",
+];
 
 impl Deploy {
     pub(super) fn read(to: &str, table: &Table<'_>) -> Self {
@@ -189,9 +198,14 @@ fn avh(table: &Table<'_>) -> AvhOptions {
 }
 
 fn postprocess(table: &Table<'_>) -> Option<(Container, Vec<String>)> {
-    let container = table.table("postprocess")?;
-    let steps = container.table("docker")?.optional::<Texts>("steps").unwrap_or_default();
-    Some((Container::read(&container, "docker")?, steps.0))
+    let postprocess = table.table("postprocess")?;
+    if postprocess.node("docker").is_none() {
+        postprocess.problem("docker", "\"docker\" is missing: the container of the steps");
+    }
+    let steps = postprocess.table("docker").and_then(|docker| docker.required::<Texts>("steps"));
+    let container = Container::read_with(&postprocess, "docker", &["steps"]);
+    postprocess.finish();
+    Some((container?, steps.unwrap_or_default().0))
 }
 
 impl Iso {
@@ -224,15 +238,15 @@ impl Tool {
 }
 
 impl Container {
-    /// Reads the container of a test block, which has no other keys than these.
+    /// Reads the container of a test block.
     pub(super) fn read_for_tests(block: &Table<'_>) -> Option<Self> {
-        let container = Self::read(block, "docker")?;
+        let container = Self::read_with(block, "docker", &["wait"])?;
         if let Some(table) = block.table("docker") {
-            for key in CONTAINER_KEYS {
-                table.node(key);
+            if let Some(node) = table.node("wait") {
+                let what = "this has no effect here: the container has the devices that are there";
+                table.at().key("wait").note(node.place, what);
             }
             container.check(&table);
-            table.finish();
         }
         Some(container)
     }
@@ -271,6 +285,11 @@ impl Container {
 
     /// Reads a container image: its name alone, or a table with it.
     pub(super) fn read(block: &Table<'_>, key: &str) -> Option<Self> {
+        Self::read_with(block, key, &[])
+    }
+
+    /// The same, of a table that has more keys than a container's.
+    fn read_with(block: &Table<'_>, key: &str, more: &[&str]) -> Option<Self> {
         let node = block.node(key)?;
         // docker would take it for an option.
         let is_option = |image: &String| image.starts_with('-');
@@ -291,7 +310,7 @@ impl Container {
             Some(_) => {}
         }
         let local = table.optional("local").unwrap_or(false);
-        Some(Self {
+        let container = Self {
             image: image.unwrap_or_default(),
             local,
             called: table.optional("container_name"),
@@ -299,6 +318,11 @@ impl Container {
             devices: table.optional::<Texts>("devices").unwrap_or_default().0,
             binary: table.optional("binary"),
             login: table.node("login").is_some(),
-        })
+        };
+        for key in CONTAINER_KEYS.iter().chain(more) {
+            table.node(key);
+        }
+        table.finish();
+        Some(container)
     }
 }

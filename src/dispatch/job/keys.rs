@@ -1,8 +1,8 @@
 //! Which keys the methods of deploy and boot blocks have, as LAVA's schema and jobs have them, from
 //! 2022 to 2026.
 //!
-//! A key of another method is only a note: LAVA's own jobs have such, and they do nothing. A slip of
-//! the hand is a problem.
+//! A key of another method is only a note: LAVA's own jobs have such, and they do nothing. What is a key of
+//! no method is a problem.
 
 use crate::config::{Key, Table};
 use crate::model::Name;
@@ -27,7 +27,7 @@ const BLOCK: &[&str] = &[
 const DEPLOY: &[&str] = &["authorize", "enable", "os", "to"];
 
 /// LAVA's deploy methods.
-pub(super) const DEPLOYS: &[Method] = &[
+const DEPLOYS: &[Method] = &[
     ("avh", &["avh", "fw_package", "images", "options", "uniquify"]),
     ("docker", &["image"]),
     ("download", &["images"]),
@@ -83,7 +83,7 @@ const BOOT: &[&str] = &[
 ];
 
 /// LAVA's boot methods, and `vm`, which is ours.
-pub(super) const BOOTS: &[Method] = &[
+const BOOTS: &[Method] = &[
     ("avh", &["bootargs", "docker"]),
     ("barebox", &["commands", "transfer_overlay", "use_bootscript"]),
     ("bootloader", &["bootloader", "commands", "use_bootscript"]),
@@ -170,13 +170,14 @@ const FVP: &[&str] = &[
     "version_string",
 ];
 
-/// The methods whose blocks have no other keys than these: they are run here, and often written by
-/// hand. Of the others a key that is like none may be one of a newer LAVA.
-const CLOSED: &[&str] = &["qemu", "tftp", "tmpfs", "u-boot", "vm"];
+/// The names of the deploy methods.
+pub(in crate::dispatch) fn deploys() -> impl Iterator<Item = &'static str> + Clone {
+    DEPLOYS.iter().map(|(name, _)| *name)
+}
 
-/// The names of the methods.
-pub(super) fn names(methods: &'static [Method]) -> impl Iterator<Item = &'static str> + Clone {
-    methods.iter().map(|(name, _)| *name)
+/// The names of the boot methods.
+pub(in crate::dispatch) fn boots() -> impl Iterator<Item = &'static str> + Clone {
+    BOOTS.iter().map(|(name, _)| *name)
 }
 
 /// Notes the keys of a deploy block that its method has not.
@@ -210,16 +211,12 @@ fn check(
             continue;
         }
         let near = Name::nearest(&key.name, known());
-        match (near, CLOSED.contains(&method)) {
-            (Some(near), _) => unknown(table, key, &format!("did you mean {near:?}?")),
-            (None, true) => {
+        match near {
+            Some(near) => unknown(table, key, &format!("did you mean {near:?}?")),
+            None => {
                 let mut all: Vec<&str> = known().collect();
                 all.sort_unstable();
-                unknown(table, key, &format!("known here: {}", all.join(", ")));
-            }
-            (None, false) => {
-                let what = format!("{:?} is no key of {method} that is known here", key.name);
-                table.at().note(key.place, what);
+                unknown(table, key, &format!("known of {method}: {}", all.join(", ")));
             }
         }
     }

@@ -1,7 +1,7 @@
 //! The job definition: LAVA v2 YAML, all of its problems at once.
 //!
-//! The blocks whose strategies we have are read key by key, and unknown keys are problems. Of the
-//! others only what every block has is read, so that the pipeline can say which strategy is missing.
+//! Blocks are read key by key, and unknown keys are problems, whatever their method; what has no effect here is
+//! noted (`undone`). Which strategy is missing the pipeline says.
 
 mod artefact;
 mod block;
@@ -26,6 +26,7 @@ pub use boot::{AutoLogin, Boot, Commands, Fvp, Kexec, Media, Qdl, SshServer, Tra
 pub use checks::is_context_variable;
 pub use deploy::{ARTEFACTS, Container, Deploy, Iso, PersistentRoot, Tool};
 pub use interactive::{Interactive, Item as InteractiveItem, Line as InteractiveLine};
+pub(super) use keys::{boots, deploys};
 pub use monitors::Monitor;
 pub use multinode::{Call, LAVA_START, MULTINODE_TEST, Multinode, Request, Role};
 pub use services::Service;
@@ -132,7 +133,12 @@ impl Job {
         job.check_roles(&top);
         top.optional::<Text>("device");
         top.optional::<Text>("worker");
-        top.optional::<bool>("reboot_to_fastboot");
+        if top.optional::<bool>("reboot_to_fastboot").is_some()
+            && let Some(node) = top.node("reboot_to_fastboot")
+        {
+            let what = "this has no effect here: LAVA has dropped it with LXC, which it was for";
+            top.at().key("reboot_to_fastboot").note(node.place, what);
+        }
         if let Some(table) = top.table("metadata") {
             table.entries();
         }

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::artefact::none_of;
+use super::protocols::dropped;
 use super::{Job, Limit, Text, Texts, checks};
 use crate::config::{At, FromNode, Node, Table, Value};
 use crate::dispatch::multinode::group::MAX_MEMBERS;
@@ -189,20 +190,18 @@ impl Request {
             return Vec::new();
         }
         let Some(protocols) = block.table("protocols") else { return Vec::new() };
-        for other in ["lava-xnbd", "lava-lxc", "lava-vland"] {
-            protocols.node(other);
-        }
-        let Some(node) = protocols.node("lava-multinode") else { return Vec::new() };
-        let at = protocols.at().key("lava-multinode");
-        let requests = match &node.value {
+        protocols.node("lava-xnbd");
+        dropped(&protocols);
+        let (node, at) = (protocols.node("lava-multinode"), protocols.at().key("lava-multinode"));
+        protocols.finish();
+        let Some(node) = node else { return Vec::new() };
+        match &node.value {
             Value::List(items) => {
                 let items = items.iter().enumerate();
                 items.filter_map(|(i, item)| Self::from_node(item, &at.index(i))).collect()
             }
             _ => Self::from_node(node, &at).into_iter().collect(),
-        };
-        protocols.finish();
-        requests
+        }
     }
 }
 

@@ -1,5 +1,5 @@
-//! Whom a job tells of its end, in LAVA's words. It is checked only: nobody is told by this program, nor by
-//! `lava-server`; who wants to know follows the server's events.
+//! Whom a job tells of its end, in LAVA's words. It is checked, and kept with the definition beside the job's
+//! results: nobody is told by this program, nor by `lava-server`; who wants to know follows the server's events.
 
 use std::collections::BTreeMap;
 

@@ -18,11 +18,21 @@ impl Protocols {
             multinode: table.table("lava-multinode").map(Multinode::read),
             nbd_port: table.table("lava-xnbd").and_then(nbd_port),
         };
-        for other in ["lava-lxc", "lava-vland"] {
-            table.node(other);
-        }
+        dropped(&table);
         table.finish();
         protocols
+    }
+}
+
+/// Notes the protocols that LAVA has dropped in 2026, of a job or of a block.
+pub(super) fn dropped(table: &Table<'_>) {
+    for (name, why) in [
+        ("lava-lxc", "LAVA has dropped LXC; \"docker\" does the same"),
+        ("lava-vland", "LAVA has dropped VLANs; the board stays in the network that it is in"),
+    ] {
+        if let Some(node) = table.node(name) {
+            table.at().key(name).note(node.place, format!("this has no effect here: {why}"));
+        }
     }
 }
 

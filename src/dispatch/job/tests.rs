@@ -236,3 +236,109 @@ fn a_value_of_the_context_is_one_line() {
     let told = of("{extra_kernel_args: \"a\\ncommands: {power_off: sh}\"}");
     assert!(told.contains("is one line"), "{told}");
 }
+
+const HEAD: &str =
+    "job_name: x\nvisibility: public\ndevice_type: x\ntimeouts: {job: {minutes: 5}}\n";
+
+#[test]
+fn a_key_that_no_method_has_is_a_problem_in_whichever_method() {
+    let of = |block: &str| problems_of(&format!("{HEAD}actions:\n- {block}\n"));
+    for method in ["minimal", "fastboot", "monitor", "new_connection", "jlink"] {
+        let told = of(&format!("boot: {{method: {method}, zzz: 1}}"));
+        let what = "actions[0].boot: unknown key \"zzz\"; known of ";
+        assert!(told.starts_with("job.yaml:6:") && told.contains(what), "{told}");
+        assert!(told.contains("prompts"), "{told}");
+    }
+    for to in ["overlay", "ssh", "lxc"] {
+        let told = of(&format!("deploy: {{to: {to}, zzz: 1}}"));
+        assert!(told.contains("actions[0].deploy: unknown key \"zzz\"; known of"), "{told}");
+    }
+    for (block, told) in [
+        (
+            "boot: {method: docker, command: sh, docker: {image: debian, lokal: true}}",
+            "boot.docker: unknown key \"lokal\"; did you mean \"local\"?",
+        ),
+        ("deploy: {to: docker, image: {nam: debian}}", "deploy.image: unknown key \"nam\""),
+        (
+            "deploy: {to: downloads, images: {a: {url: 'http://h/a'}}, postprocess: {dcoker: {image: d}}}",
+            "deploy.postprocess: unknown key \"dcoker\"; did you mean \"docker\"?",
+        ),
+        (
+            "deploy: {to: downloads, images: {a: {url: 'http://h/a'}}, postprocess: {docker: {image: d}}}",
+            "deploy.postprocess.docker: \"steps\" is missing",
+        ),
+        (
+            "boot: {method: minimal, protocols: {lava-multinod: {action: a}}}",
+            "boot.protocols: unknown key \"lava-multinod\"",
+        ),
+    ] {
+        let all = of(block);
+        assert!(all.contains(told), "{block}: no {told:?} in:\n{all}");
+    }
+}
+
+#[test]
+fn a_key_of_lavas_that_does_nothing_here_is_noted_where_it_stands() {
+    let of = |top: &str, block: &str| notes_of(&format!("{HEAD}{top}actions:\n- {block}\n"));
+    let minimal = "boot: {method: minimal}";
+    let image = "{to: fvp, images: {a: {url: 'http://h/a', path: /x}}, ramdisk: {header: u-boot}}";
+    for (top, block, noted) in [
+        ("reboot_to_fastboot: false\n", minimal, ":5:21: reboot_to_fastboot: "),
+        ("protocols: {lava-lxc: {name: a}}\n", minimal, ":5:23: protocols.lava-lxc: "),
+        ("protocols: {lava-vland: {a: {}}}\n", minimal, ":5:25: protocols.lava-vland: "),
+        ("", "boot: {method: minimal, protocols: {lava-lxc: []}}", "boot.protocols.lava-lxc: "),
+        (
+            "",
+            "boot: {method: minimal, parameters: {kernel-start-message: Zephyr}}",
+            "boot.parameters.kernel-start-message: ",
+        ),
+        ("", "boot: {method: ssh, parameters: {hostID: ip}}", "boot.parameters.hostID: "),
+        ("", "boot: {method: u-boot, commands: nfs, type: bootz}", "boot.type: "),
+        ("", "boot: {method: avh, docker: debian}", "boot.docker: "),
+        (
+            "",
+            "boot: {method: grub, commands: nfs, prompts: [x], expect_shell: false}",
+            "boot.expect_shell: ",
+        ),
+        ("", "deploy: {to: ssh, enable: true}", "deploy.enable: "),
+        ("", &format!("deploy: {image}"), "deploy.ramdisk: "),
+        ("", &format!("deploy: {image}"), "deploy.images.a.path: "),
+        (
+            "",
+            "deploy: {to: fastboot, connection: lxc, images: {a: {url: 'http://h/a'}}}",
+            "deploy.connection: ",
+        ),
+        ("", "test: {definitions: [], expected: [a]}", "test.expected: "),
+    ] {
+        let all = of(top, block);
+        let is_told =
+            |note: &String| note.contains(noted) && note.contains("this has no effect here: ");
+        assert!(all.iter().any(is_told), "{top}{block}: no {noted:?} in {all:#?}");
+    }
+    // What does something is not noted.
+    for block in [
+        "boot: {method: minimal, parameters: {shutdown-message: down, kernel-start-message: ''}}",
+        "boot: {method: kexec, kernel: k, parameters: {kernel-start-message: Zephyr}}",
+        "boot: {method: grub, commands: nfs, expect_shell: false, boot_finished: [x]}",
+    ] {
+        assert_eq!(of("", block), Vec::<String>::new(), "{block}");
+    }
+}
+
+#[test]
+fn a_kernels_messages_are_ignored_wherever_the_job_says_so() {
+    let read = |boot: &str| {
+        let problems = Problems::default();
+        let at = At::top("job.yaml", &problems);
+        let node = crate::yaml::parse(&format!("{HEAD}actions:\n- boot: {boot}\n"), &at).unwrap();
+        let job = Job::read(&node, &at).unwrap();
+        let Kind::Boot(boot) = &job.blocks[0].kind else { panic!("{job:?}") };
+        boot.ignore_kernel_messages
+    };
+    let login = "login_prompt: 'login:', username: root";
+    assert!(read("{method: minimal, ignore_kernel_messages: true}"));
+    let inside =
+        format!("{{method: minimal, auto_login: {{{login}, ignore_kernel_messages: true}}}}");
+    assert!(read(&inside));
+    assert!(!read(&format!("{{method: minimal, auto_login: {{{login}}}}}")));
+}

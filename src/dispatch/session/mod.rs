@@ -45,6 +45,8 @@ pub struct Session {
     lost: bool,
     /// The place of the byte that comes next.
     place: Place,
+    /// The place of the first byte since what had come was let go of.
+    first: Option<Place>,
     last_line: String,
     watch: Watch,
     typist: Typist,
@@ -95,6 +97,7 @@ impl Session {
             port_gone: None,
             lost: false,
             place: Place { offset: None, time_us: 0 },
+            first: None,
             last_line: String::new(),
             watch: Watch::default(),
             typist: Typist::default(),
@@ -305,6 +308,12 @@ impl Session {
     /// Lets go of what came until now: it is not taken for the answer to what is typed next.
     pub fn forget(&mut self) {
         self.window.forget();
+        self.first = None;
+    }
+
+    /// The place of the first byte that has come since [`Session::forget`].
+    pub fn first(&self) -> Option<Place> {
+        self.first
     }
 
     /// What the board said last, for messages.
@@ -366,6 +375,7 @@ impl Session {
         match incoming {
             Incoming::Bytes { offset, time_us, bytes } => {
                 let place = Place { offset, time_us };
+                self.first.get_or_insert(place);
                 // The board speaks, so its port is there, whatever was said before.
                 self.port_due = None;
                 self.lines.push(place, &bytes, &self.log);

@@ -4,7 +4,8 @@
 //! all of it has. A piece that comes back whole makes the next one longer, one that does not makes it
 //! shorter, and the line is taken back and typed again. So a slow board gets what it can take without
 //! anybody knowing beforehand how slow it is. Where nothing comes back (a password, a program that does
-//! not echo) the characters follow each other with the pauses that the device dictionary asks for.
+//! not echo) the characters follow each other with the pauses that the device dictionary asks for; a board
+//! that has echoed before is given more time until it counts as one that does not.
 
 use std::time::Duration;
 
@@ -19,7 +20,8 @@ const FIRST: usize = 16;
 const LONGEST: usize = 64;
 /// How long nothing may come back before the board counts as one that does not echo.
 const ECHO: Duration = Duration::from_millis(300);
-/// The same while the board prints something else in between.
+/// The same while the board prints something else in between, and for one that has echoed what was typed last:
+/// it may be at something that keeps it from it.
 const ECHO_LIMIT: Duration = Duration::from_secs(3);
 /// So many lines in a row without an echo, and it is waited for only now and then: a line of so many.
 const MUTE: u32 = 2;
@@ -87,6 +89,18 @@ impl Typist {
     /// Whether the board has echoed what was typed.
     pub(super) fn echoes(&self) -> bool {
         self.echoes
+    }
+
+    /// How long nothing at all may come back.
+    fn patience(&self) -> Duration {
+        if self.echoes && self.mute == 0 { ECHO_LIMIT } else { ECHO }
+    }
+
+    /// What has come back of the last line since it was typed without looking tells that the board does echo.
+    fn learn(&mut self) {
+        if self.mute > 0 && self.echo.most > CERTAIN {
+            (self.echoes, self.mute) = (true, 0);
+        }
     }
 
     /// Whether the echo of the next line is waited for.
@@ -158,6 +172,7 @@ impl Session {
         if typist.piece == 0 {
             typist.piece = if delay.is_zero() { FIRST } else { 1 };
         }
+        typist.learn();
         typist.echo = Echo::of(line);
         let plain = !line.is_empty() && line.bytes().all(|byte| (b' '..=b'~').contains(&byte));
         if !plain || !typist.looks() {
@@ -170,6 +185,12 @@ impl Session {
                     return self.type_bytes(Bytes::from_static(b"\n")).await;
                 }
                 Taken::Mute(typed) => {
+                    if self.typist.patience() == ECHO_LIMIT {
+                        let seconds = ECHO_LIMIT.as_secs();
+                        self.log.debug(format!(
+                            "the board has echoed before, and nothing for {seconds} s now: it is typed without looking"
+                        ));
+                    }
                     self.typist.mute += 1;
                     return self.type_plain(&format!("{}\n", &line[typed..]), delay).await;
                 }
@@ -243,9 +264,9 @@ impl Session {
     /// Whether the first so many bytes of the line have come back.
     async fn comes_back(&mut self, typed: usize) -> Result<bool, Error> {
         let begin = Instant::now();
-        let mut due = begin + ECHO;
+        let mut due = begin + self.typist.patience();
         loop {
-            let heard = self.typist.echo.heard;
+            let (heard, most) = (self.typist.echo.heard, self.typist.echo.most);
             if self.typist.echo.seen >= typed {
                 return Ok(true);
             }
@@ -253,8 +274,12 @@ impl Session {
                 Ok(received) => received?,
                 Err(_) => return Ok(false),
             }
-            if self.typist.echo.heard > heard {
-                due = (Instant::now() + ECHO).min(begin + ECHO_LIMIT);
+            let soon = (Instant::now() + ECHO).min(begin + ECHO_LIMIT);
+            if self.typist.echo.most > most {
+                // It has begun to come, and the rest follows at once.
+                due = soon;
+            } else if self.typist.echo.heard > heard {
+                due = due.max(soon);
             }
         }
     }

@@ -151,6 +151,52 @@ const REBOOTED: &[Line] = &[
     Say("root\r\n/ # "),
 ];
 
+/// Its shell shows a prompt once more before it is down.
+const GOING_DOWN: &[Line] = &[
+    Say("/ # "),
+    Hear("reboot\n"),
+    Say("reboot\r\n/ # "),
+    Say("Broadcast message: going down NOW\r\nLinux version 6.1.0 (scripted)\r\nlogin: "),
+    Hear("root\n"),
+    Say("root\r\n/ # "),
+];
+/// The same without the system's words: the kernel's do.
+const RESTARTING: &[Line] = &[
+    Say("/ # "),
+    Hear("reboot\n"),
+    Say("reboot\r\n/ # "),
+    Say("[   60.0] reboot: Restarting system\r\nLinux version 6.1.0 (scripted)\r\nlogin: "),
+    Hear("root\n"),
+    Say("root\r\n/ # "),
+];
+
+#[test]
+fn what_a_device_says_when_it_goes_down_is_waited_for_where_the_job_says_nothing() {
+    for script in [GOING_DOWN, RESTARTING] {
+        let lab = TestLab::new();
+        let board = Dialogue::start(script);
+        let device = format!(
+            "hostname: board
+commands: {{connect: telnet 127.0.0.1 {}}}
+actions: {{boot: {{methods: {{minimal: }}}}}}
+constants: {{shutdown-message: going down NOW}}
+",
+            board.port
+        );
+        let job = format!(
+            "{HEAD}- boot: {{method: minimal, reset: false, prompts: ['/ # ']}}
+- boot:
+    method: minimal
+    soft_reboot: reboot
+    auto_login: {{login_prompt: 'login:', username: root}}
+    prompts: ['/ # ']
+"
+        );
+        complete(&lab, &job, &device);
+        assert_eq!(board.end(), Ok(()));
+    }
+}
+
 #[test]
 fn a_board_without_an_outlet_is_rebooted_by_its_own_system() {
     let lab = TestLab::new();

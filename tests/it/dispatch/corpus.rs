@@ -1,4 +1,4 @@
-//! Real jobs of LAVA's own, and whether we make the same pipelines of them.
+//! Real jobs of LAVA's own, and whether `lava-dispatcher pipeline` makes the same pipelines of them.
 //!
 //! They are not part of the project: `$LAVA_CORPUS` or `../shared/corpus` has them, where it has. Whoever names the
 //! folder wants them compared: then it has to be there.
@@ -6,10 +6,9 @@
 use std::path::{Path, PathBuf};
 
 use lavamux::config::{At, Node, Problems, Value};
-use lavamux::dispatch::job::Job;
-use lavamux::dispatch::load::load;
-use lavamux::dispatch::pipeline::Description;
 use serde_json::{Value as Json, json};
+
+use crate::common::TestLab;
 
 /// YAML text as JSON.
 pub(super) fn value(text: &str, file: &str) -> Option<Json> {
@@ -58,7 +57,9 @@ fn corpus(part: &str) -> Option<Vec<PathBuf>> {
         eprintln!("no corpus in {}: nothing to compare with", folder.display());
         return None;
     };
-    let mut paths: Vec<PathBuf> = entries.map(|entry| entry.unwrap().path()).collect();
+    // The program is started in another folder.
+    let absolute = |path: PathBuf| path.canonicalize().unwrap();
+    let mut paths: Vec<PathBuf> = entries.map(|entry| absolute(entry.unwrap().path())).collect();
     paths.sort();
     Some(paths)
 }
@@ -67,8 +68,9 @@ fn corpus(part: &str) -> Option<Vec<PathBuf>> {
 fn the_pipelines_of_lavas_own_jobs_are_lavas() {
     let Some(cases) = corpus("lava") else { return };
     let name = |case: &Path| case.file_name().unwrap().to_str().unwrap().to_owned();
+    let lab = TestLab::new();
     let mut scores: Vec<(Score, String)> =
-        cases.iter().map(|case| (score(case), name(case))).collect();
+        cases.iter().map(|case| (score(&lab, case), name(case))).collect();
     scores.sort();
     for (score, case) in scores.iter().filter(|(score, _)| *score != Score::Equal) {
         eprintln!("{case}: {score:?}");
@@ -88,12 +90,13 @@ fn the_pipelines_of_lavas_own_jobs_are_lavas() {
 #[test]
 fn jobs_that_others_generate_are_understood() {
     let Some(jobs) = corpus("jobs") else { return };
+    let lab = TestLab::new();
+    // They come without their devices: of one that offers nothing, only that is told.
+    let device = lab.path("device.yaml");
+    std::fs::write(&device, "hostname: none\n").unwrap();
     let problems_of = |path: &Path| {
-        let problems = Problems::default();
-        let file = path.display().to_string();
-        let job = lavamux::yaml::read_file(path, &problems)
-            .and_then(|node| Job::read(&node, &At::top(&file, &problems)));
-        problems.check(job).err().map(|failure| failure.message)
+        let told = pipeline(&lab, path, &device).err()?;
+        (!lacks_only_strategies(&told)).then_some(told)
     };
     let wrong: Vec<String> = jobs.iter().filter_map(|path| problems_of(path)).collect();
     let good = jobs.len() - wrong.len();
@@ -101,24 +104,36 @@ fn jobs_that_others_generate_are_understood() {
     assert!(good >= JOBS_FLOOR, "{good} jobs are understood; they were {JOBS_FLOOR}");
 }
 
-fn score(case: &Path) -> Score {
-    let loaded = match load(&case.join("job.yaml"), &case.join("device.yaml")) {
-        Ok(loaded) => loaded,
-        Err(failure) => {
-            // Reasons are on lines of their own, indented.
-            let mut problems = failure.message.lines().filter(|line| !line.starts_with("    "));
-            let only_strategies = problems.all(|line| line.ends_with("strategy fits:"));
-            let kind = if only_strategies { Score::Parsed } else { Score::Wrong };
-            return kind(failure.message);
+/// The pipeline that the program prints, or what it says is wrong.
+fn pipeline(lab: &TestLab, job: &Path, device: &Path) -> Result<Json, String> {
+    let (job, device) = (job.to_str().unwrap(), device.to_str().unwrap());
+    let args = ["pipeline", job, "--device", device, "--format", "json"];
+    let done = lab.run("lava-dispatcher", args, "");
+    match done.status.success() {
+        true => Ok(serde_json::from_slice(&done.stdout).unwrap()),
+        false => Err(String::from_utf8_lossy(&done.stderr).into_owned()),
+    }
+}
+
+/// Whether a job was understood, and only the device does not do it. Reasons are on lines of their own, indented.
+fn lacks_only_strategies(told: &str) -> bool {
+    let mut problems = told.lines().filter(|line| !line.starts_with("    "));
+    problems.all(|line| line.ends_with("strategy fits:"))
+}
+
+fn score(lab: &TestLab, case: &Path) -> Score {
+    let built = match pipeline(lab, &case.join("job.yaml"), &case.join("device.yaml")) {
+        Ok(built) => built,
+        Err(told) => {
+            let kind = if lacks_only_strategies(&told) { Score::Parsed } else { Score::Wrong };
+            return kind(told);
         }
     };
     let expected = std::fs::read_to_string(case.join("pipeline.yaml")).unwrap();
     let expected = value(&expected, "pipeline.yaml").unwrap();
-    let built = loaded.pipeline.describe();
-    let json = serde_json::to_value(&built).unwrap();
-    match difference(&json, &expected) {
+    match difference(&built, &expected) {
         None => Score::Equal,
-        Some(at) if names(&built) == names_of(&expected) => Score::Names(at),
+        Some(at) if names_of(&built) == names_of(&expected) => Score::Names(at),
         Some(at) => Score::Different(at),
     }
 }
@@ -147,11 +162,6 @@ fn difference(built: &Json, expected: &Json) -> Option<String> {
         }
     }
     None
-}
-
-fn names(steps: &[Description]) -> Vec<String> {
-    let one = |step: &Description| [vec![step.name.clone()], names(&step.pipeline)].concat();
-    steps.iter().flat_map(one).collect()
 }
 
 fn names_of(steps: &Json) -> Vec<String> {

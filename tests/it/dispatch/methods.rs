@@ -2,7 +2,7 @@
 //! that is there already. None of them is a real board.
 
 use super::dialogue::Line::{Begin, Fetch, Hear, Say};
-use super::dialogue::{Dialogue, HEAD, Line, SMOKE, complete, dispatch, stand_in};
+use super::dialogue::{Dialogue, HEAD, Line, SMOKE, complete, dispatch, noted, stand_in};
 use crate::common::{LIMIT, TestLab, run};
 
 /// A `tftp` block with files that are there.
@@ -471,4 +471,57 @@ commands:
     );
     complete(&lab, &job, &device);
     other.end().unwrap();
+}
+
+/// A disk with a boot sector that is no system: it prints this on its first serial port.
+fn monitor(said: &str) -> Vec<u8> {
+    let mut sector = vec![
+        0x31, 0xc0, // xor ax, ax
+        0x8e, 0xd8, // mov ds, ax
+        0xbe, 0x16, 0x7c, // mov si, the text
+        0xfc, // cld
+        0xac, // next: lodsb
+        0x84, 0xc0, // test al, al
+        0x74, 0x06, // jz end
+        0xba, 0xf8, 0x03, // mov dx, 0x3f8
+        0xee, // out dx, al
+        0xeb, 0xf5, // jmp next
+        0xf4, // end: hlt
+        0xeb, 0xfd, // jmp end
+    ];
+    sector.extend(said.as_bytes());
+    sector.resize(510, 0);
+    sector.extend([0x55, 0xaa]);
+    // A firmware boots nothing that is smaller than a disk.
+    sector.resize(1 << 20, 0);
+    sector
+}
+
+#[test]
+fn a_program_that_is_no_system_is_booted_in_qemu_and_listened_to() {
+    let lab = TestLab::new();
+    let image = lab.path("monitor.img");
+    std::fs::write(&image, monitor("begin\r\ncase-a: PASS\r\ncase-b: FAIL\r\nend\r\n")).unwrap();
+    let job = format!(
+        "{HEAD}- deploy:
+    to: tmpfs
+    images:
+      disk: {{image_arg: '-drive file={{disk}},format=raw', url: 'file://{}'}}
+- boot: {{method: monitor}}
+- test:
+    monitors:
+    - {{name: bare, start: begin, end: end, pattern: '(?P<test_case_id>[a-z-]+): (?P<result>PASS|FAIL)'}}
+",
+        image.display()
+    );
+    let device = include_str!("../../../conf/devices/qemu-amd64.yaml");
+    let done = dispatch(&lab, &job, device);
+    let log = noted(&lab, "out/output.jsonl");
+    // One of its cases has failed.
+    assert_eq!(done.status.code(), Some(1), "{}{log}", String::from_utf8_lossy(&done.stderr));
+    let results = noted(&lab, "out/results.yaml");
+    for case in ["case: case_a\n  result: pass", "case: case_b\n  result: fail"] {
+        assert!(results.contains(case), "no {case:?} in {results}");
+    }
+    assert!(results.contains("case: execute-qemu\n  result: pass"), "{results}");
 }

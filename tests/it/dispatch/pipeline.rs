@@ -140,6 +140,94 @@ fn a_block_without_a_strategy_tells_each_ones_reason() {
     assert!(told.contains(boot), "{told}");
 }
 
+const HEAD: &str = "job_name: x
+visibility: public
+timeouts: {job: {minutes: 5}}
+actions:
+";
+
+/// What is told of blocks for a device with these methods.
+#[track_caller]
+fn refused(lab: &TestLab, blocks: &str, deploy: &str, boot: &str) -> String {
+    let job = lab.write("job.yaml", &format!("{HEAD}{blocks}"));
+    let device = format!(
+        "hostname: x
+actions: {{deploy: {{methods: {{{deploy}}}}}, boot: {{methods: {{{boot}}}}}}}
+commands: {{connect: telnet 127.0.0.1 1}}
+"
+    );
+    let device = lab.write("device.yaml", &device);
+    let refused = lab.run("lava-dispatcher", ["pipeline", &job, "--device", &device], "");
+    let told = String::from_utf8(refused.stderr).unwrap();
+    assert_eq!(refused.status.code(), Some(2), "{told}");
+    told
+}
+
+#[test]
+fn every_strategys_own_reason_is_told_in_every_namespace() {
+    let lab = TestLab::new();
+    let blocks = "- deploy: {namespace: a, to: nbd, nbdroot: {url: 'http://h/r'}}
+- boot: {namespace: a, method: ipxe, commands: [boot]}
+- deploy: {namespace: b, to: zzz, images: {k: {url: 'http://h/k'}}}
+- boot: {namespace: b, method: bootloader, bootloader: barebox, commands: [boot]}
+- boot: {namespace: b, method: lxc}
+- boot: {namespace: b, method: monitor}
+";
+    let told = refused(&lab, blocks, "tftp: , overlay: ", "u-boot: , minimal: ");
+    let of = |path: &str| -> Vec<&str> {
+        let head = format!("{path}: no ");
+        let mut lines = told.lines().skip_while(|line| !line.contains(&head));
+        let head = lines.next().unwrap_or_else(|| panic!("no {head:?} in:\n{told}"));
+        let reasons = lines.take_while(|line| line.starts_with("    "));
+        [head].into_iter().chain(reasons).collect()
+    };
+    let deploy = of("actions[0].deploy.to");
+    assert!(deploy[0].ends_with("job.yaml:5:30: actions[0].deploy.to: no deploy strategy fits:"));
+    assert!(deploy[1].starts_with("    nbd: the device ("), "{deploy:#?}");
+    assert!(deploy[1].ends_with("device.yaml) does not offer it; it offers tftp, overlay"));
+    assert_eq!(
+        deploy[2],
+        "    download, downloads, overlay, tftp: \"to\" is \"nbd\", none of these, which the device offers"
+    );
+    assert!(deploy[3].starts_with("    avh, docker, fastboot, flasher, fvp, "), "{deploy:#?}");
+    let absent = ": \"to\" is \"nbd\", none of these, which the device does not offer, either";
+    assert!(deploy[3].ends_with(absent), "{deploy:#?}");
+    // Every strategy is there, once, but those that LAVA has no more.
+    let names = deploy[1..].iter().map(|line| line.trim().split(": ").next().unwrap());
+    assert_eq!(names.flat_map(|names| names.split(", ")).count(), 25, "{deploy:#?}");
+
+    let boot = of("actions[1].boot.method");
+    assert!(boot[1].starts_with("    ipxe: the device ("), "{boot:#?}");
+    assert!(boot[2].starts_with(
+        "    bootloader, kexec, minimal, new_connection, u-boot: \"method\" is \"ipxe\""
+    ));
+    let unknown = of("actions[2].deploy.to");
+    assert_eq!(unknown[1], "    zzz: there is no such deploy strategy");
+    let loader = of("actions[3].boot.method");
+    assert!(loader[1].contains("does not offer \"barebox\"; it offers u-boot, minimal"), "{told}");
+    let dropped = of("actions[4].boot.method");
+    assert!(dropped[1].starts_with("    lxc: LAVA has dropped it in 2026"), "{told}");
+    let monitor = of("actions[5].boot.method");
+    assert!(monitor[1].starts_with("    monitor: the device ("), "{told}");
+    assert!(
+        monitor[1].contains("a board that is no QEMU is connected to and reset by \"minimal\"")
+    );
+}
+
+#[test]
+fn a_test_block_of_no_kind_and_one_of_several_are_told() {
+    let lab = TestLab::new();
+    let told = refused(&lab, "- test: {name: x}\n", "", "minimal: ");
+    let what = "a test block has one of definitions, interactive, monitors and services";
+    assert!(told.contains(&format!("job.yaml:5:9: actions[0].test.definitions: {what}")), "{told}");
+    let both = "- test:
+    monitors: [{name: m, start: a, end: b, pattern: c}]
+    definitions: []
+";
+    let told = refused(&lab, both, "", "minimal: ");
+    assert!(told.contains("actions[0].test: unknown key \"definitions\""), "{told}");
+}
+
 #[test]
 fn where_files_have_no_place_to_go_to_is_told_before_the_job() {
     let lab = TestLab::new();

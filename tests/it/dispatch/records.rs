@@ -1,9 +1,10 @@
 //! What a job that has run leaves behind, and what is seen of it while it runs.
 
 use std::fs::File;
+use std::os::unix::fs::PermissionsExt as _;
 use std::process::{Output, Stdio};
 
-use super::jobs::{GOOD, JOB, job, text};
+use super::jobs::{GOOD, JOB, dispatch, job, read, text};
 use super::scripted_board::{Play, ScriptedBoard};
 use crate::common::{Heard, LIMIT, Process, Terminal, TestLab};
 
@@ -147,5 +148,24 @@ fn the_index_and_lavas_log_are_the_same_log(lab: &TestLab) {
             Some(text) => assert_eq!(their["msg"], text.replace('\u{1b}', "")),
             None => assert_eq!(their["msg"]["case"], our["msg"]["case"]),
         }
+    }
+}
+
+#[test]
+fn the_job_and_its_board_are_kept_with_the_results_without_the_secrets() {
+    let lab = TestLab::new();
+    let (_board, device) = ScriptedBoard::start(&lab, Play::Tests(GOOD));
+    let notify = "notify: {criteria: {status: finished}, callback: {url: 'http://h/', token: s3cr3tword}}\n\
+                  secrets: {CALLBACK: s3cr3tword}\n";
+    let job = job(&lab, |job| format!("{notify}{job}"));
+    let done = dispatch(&lab, &job, &device, &[]);
+    assert_eq!(done.status.code(), Some(0), "{}", text(&done.stderr));
+    let kept = read(&lab, "definition.yaml");
+    let written = std::fs::read_to_string(&job).unwrap();
+    assert_eq!(kept, written.replace("s3cr3tword", "[MASKED]"));
+    assert_eq!(read(&lab, "device.yaml"), std::fs::read_to_string(&device).unwrap());
+    for name in ["definition.yaml", "device.yaml"] {
+        let mode = std::fs::metadata(lab.path("out").join(name)).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o600, "{name}");
     }
 }

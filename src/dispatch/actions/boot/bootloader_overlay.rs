@@ -116,6 +116,8 @@ impl BootloaderOverlay {
             Commands::Named(name) => loader.command_lines.get(name).cloned(),
             Commands::List(_) => None,
         };
+        let more = self.boot.kernel_args.as_deref().unwrap_or_default();
+        let cmdline = cmdline.map(|line| format!("{line} {more}").trim_end().to_owned());
         let (server, job) =
             (context.settings.dispatcher_ip.clone(), context.settings.job_id.clone());
         let files = context.shared().tftp.clone();

@@ -6,6 +6,7 @@ use futures_util::future::BoxFuture;
 
 use crate::dispatch::action::{Action, Running, Scene};
 use crate::dispatch::context::Context;
+use crate::dispatch::device::Device;
 use crate::dispatch::error::Error;
 use crate::dispatch::expect::Patterns;
 use crate::dispatch::job::Boot;
@@ -87,9 +88,12 @@ impl Action for PduReboot {
 #[derive(Debug, Clone, Default)]
 struct SendRebootCommands {
     commands: Vec<String>,
-    /// What the system says when it goes down, if the job tells: a shell may show its prompt once more before.
+    /// What the system says when it goes down, as the job tells: a shell may show its prompt once more before.
     message: Option<String>,
 }
+
+/// What a kernel says when it goes down, whatever its system has said before.
+const RESTARTING: &str = "reboot: Restarting system";
 
 impl Action for SendRebootCommands {
     fn name(&self) -> &'static str {
@@ -98,7 +102,7 @@ impl Action for SendRebootCommands {
 
     fn validate<'a>(&'a self, checks: &'a mut Checks) -> BoxFuture<'a, ()> {
         Box::pin(async move {
-            if let Some(message) = &self.message {
+            for message in self.down(&checks.device.clone()) {
                 checks.pattern("shutdown-message", message);
             }
             // A guess at the command will do for a system that runs; before the first boot there
@@ -126,8 +130,9 @@ impl Action for SendRebootCommands {
             for command in commands {
                 context.session()?.send_line(&command, delay).await?;
             }
-            if let Some(message) = &self.message {
-                let down = Patterns::new([message]).map_err(Error::Configuration)?;
+            let down = self.down(&context.device);
+            if !down.is_empty() {
+                let down = Patterns::new(down).map_err(Error::Configuration)?;
                 let wait = context.wait();
                 context.session()?.expect(&down, &wait).await?;
             }
@@ -135,5 +140,17 @@ impl Action for SendRebootCommands {
             context.session()?.watch().begin(Stage::Booting);
             Ok(())
         })
+    }
+}
+
+impl SendRebootCommands {
+    /// What tells that the system goes down. What a device says is said of all of its systems: there the
+    /// kernel's own words do, too.
+    fn down<'a>(&'a self, device: &'a Device) -> Vec<&'a str> {
+        match (self.message.as_deref(), device.shutdown_message.as_deref()) {
+            (Some(own), _) => vec![own],
+            (None, Some(common)) => vec![common, RESTARTING, &device.kernel_start_message],
+            (None, None) => Vec::new(),
+        }
     }
 }

@@ -35,7 +35,7 @@ use crate::dispatch::job::Boot;
 pub fn boot(boot: &Boot) -> Option<Box<dyn Action>> {
     Some(match boot.method.as_str() {
         "u-boot" => Box::new(UbootAction::new(boot.clone())),
-        "qemu" | "qemu-nfs" => Group::retry("boot-image-retry", qemu_steps),
+        "qemu" | "qemu-nfs" | "monitor" => Group::retry("boot-image-retry", qemu_steps),
         "qemu-iso" => Group::once("boot-installer-iso", installer_steps),
         "grub" | "grub-efi" => Group::retry("grub-main-action", grub_steps),
         "ipxe" => Group::retry("bootloader-action", ipxe_steps),

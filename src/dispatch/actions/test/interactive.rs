@@ -10,7 +10,7 @@ use super::follower::{missing, unexpected};
 use crate::dispatch::action::{Action, Running, Scene};
 use crate::dispatch::context::Context;
 use crate::dispatch::error::Error;
-use crate::dispatch::expect::Patterns;
+use crate::dispatch::expect::{Patterns, Place};
 use crate::dispatch::job::{Interactive, InteractiveItem as Item, InteractiveLine as Line};
 use crate::dispatch::results::{CaseResult, LAVA};
 use crate::dispatch::suite;
@@ -33,6 +33,12 @@ enum Outcome {
     Success,
     /// Which of the failures.
     Failure(usize),
+}
+
+/// What came of a command, and where in the console's stream.
+struct Answered {
+    outcome: Outcome,
+    place: Place,
 }
 
 /// A dialogue that is being had.
@@ -145,6 +151,7 @@ impl Talk<'_> {
     async fn say(&mut self, line: &Line, context: &mut Context) -> Result<(), Error> {
         let dialogue = self.dialogue;
         let (begin, first) = (Instant::now(), context.log.lines());
+        let mut from = context.session()?.place();
         if let Some(command) = &line.command {
             let command = self.filled(command);
             if let Some(left) = placeholder(&command) {
@@ -164,6 +171,11 @@ impl Talk<'_> {
             }
         }
         let answered = self.answer(line, context).await;
+        if line.command.is_some() {
+            from = context.session()?.first().unwrap_or(from);
+        }
+        let to = answered.as_ref().ok().map(|answered| answered.place);
+        let answered = answered.map(|answered| answered.outcome);
         let failure = match &answered {
             Ok(Outcome::Failure(which)) => line.failures.get(*which),
             _ => None,
@@ -192,9 +204,15 @@ impl Talk<'_> {
                 definition: self.suite.clone(),
                 case: case.clone(),
                 result,
-                duration: Some(begin.elapsed().as_secs_f64()),
+                // From the command's first echo to its answer, by the console's own clock.
+                duration: Some(match to {
+                    Some(to) => to.time_us.saturating_sub(from.time_us) as f64 / 1e6,
+                    None => begin.elapsed().as_secs_f64(),
+                }),
                 starttc: Some(first),
                 endtc: Some(context.log.lines()),
+                start_offset: from.offset,
+                end_offset: to.and_then(|to| to.offset),
                 ..CaseResult::default()
             });
         }
@@ -220,14 +238,15 @@ impl Talk<'_> {
         }
     }
 
-    async fn answer(&mut self, line: &Line, context: &mut Context) -> Result<Outcome, Error> {
+    async fn answer(&mut self, line: &Line, context: &mut Context) -> Result<Answered, Error> {
         let failures = line.failures.iter().map(|failure| &failure.message);
         let all = line.successes.iter().chain(failures).chain(&self.dialogue.prompts);
         let patterns = Patterns::new(all).map_err(Error::Configuration)?;
         let wait = context.wait();
         let found = context.session()?.expect(&patterns, &wait).await?;
         let (successes, failures) = (line.successes.len(), line.failures.len());
-        Ok(match found.index {
+        let place = found.place;
+        let outcome = match found.index {
             index if index < successes => {
                 let learned = patterns.named(&found);
                 let learned = learned.map(|(name, text)| (format!("{{{name}}}"), text.to_owned()));
@@ -236,7 +255,8 @@ impl Talk<'_> {
             }
             index if index < successes + failures => Outcome::Failure(index - successes),
             _ => Outcome::Prompt(found.groups.into_iter().next().unwrap_or_default()),
-        })
+        };
+        Ok(Answered { outcome, place })
     }
 
     fn filled(&self, text: &str) -> String {

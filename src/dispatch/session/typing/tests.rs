@@ -1,8 +1,10 @@
 use proptest::prelude::*;
 
+use super::super::Wait;
 use super::super::tests::session;
 use super::*;
 use crate::dispatch::connection::ScriptHandle;
+use crate::dispatch::expect::Patterns;
 
 const LINE: &str =
     "setenv bootargs console=ttyAMA0,115200n8 root=/dev/ram0 ip=dhcp panic=5 earlycon";
@@ -51,6 +53,102 @@ async fn a_board_that_loses_characters_gets_the_line_in_pieces_that_it_can_take(
     };
     let (typed, (taken, _)) = tokio::join!(typing, board(handle, 5, 3));
     assert_eq!((typed, taken), (Ok(()), vec![LINE.to_owned(); 3]));
+}
+
+/// The same board, which is at something else for a while before it looks at what has come.
+async fn busy_board(
+    mut handle: ScriptHandle,
+    fifo: usize,
+    busy: Duration,
+    lines: usize,
+) -> (Vec<String>, ScriptHandle) {
+    let (mut line, mut taken) = (String::new(), Vec::new());
+    while taken.len() < lines {
+        let Some(first) = handle.hears.recv().await else { break };
+        tokio::time::sleep(busy).await;
+        let mut kept = first.to_vec();
+        // Its FIFO has no room for more meanwhile.
+        while let Ok(more) = handle.hears.try_recv() {
+            kept.extend_from_slice(&more);
+        }
+        kept.truncate(fifo);
+        for byte in kept {
+            match byte {
+                b'\n' => {
+                    taken.push(std::mem::take(&mut line));
+                    handle.say("\r\n=> ").await;
+                }
+                0x15 => line.clear(),
+                byte => {
+                    line.push(char::from(byte));
+                    handle.say(&char::from(byte).to_string()).await;
+                }
+            }
+        }
+    }
+    (taken, handle)
+}
+
+/// Types a short line, and waits for the prompt behind it.
+async fn version(session: &mut Session) -> Result<(), Error> {
+    session.send_line("version", Duration::ZERO).await?;
+    let prompt = Patterns::new(["=> "]).unwrap();
+    let deadline = Instant::now() + Duration::from_secs(60);
+    session.expect(&prompt, &Wait { deadline, ..Wait::of("uboot-commands") }).await.map(drop)
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_board_that_has_echoed_and_is_busy_now_is_waited_for() {
+    let (mut session, handle, _dir) = session();
+    let typing = async {
+        version(&mut session).await?;
+        session.send_line(LINE, Duration::ZERO).await
+    };
+    let boards = async {
+        let (first, handle) = board(handle, 16, 1).await;
+        let (second, handle) = busy_board(handle, 16, Duration::from_millis(1200), 1).await;
+        ([first, second].concat(), handle)
+    };
+    let (typed, (taken, _)) = tokio::join!(typing, boards);
+    assert_eq!((typed, taken), (Ok(()), vec!["version".to_owned(), LINE.to_owned()]));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_board_whose_echo_came_late_is_known_to_echo() {
+    let (mut session, handle, _dir) = session();
+    let typing = async {
+        // Nobody knows better before the first: it fits into what the board keeps.
+        version(&mut session).await?;
+        session.send_line(LINE, Duration::ZERO).await
+    };
+    let board = busy_board(handle, 16, Duration::from_millis(700), 2);
+    let (typed, (taken, _)) = tokio::join!(typing, board);
+    assert_eq!((typed, taken), (Ok(()), vec!["version".to_owned(), LINE.to_owned()]));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_board_that_echoes_no_more_is_waited_for_once() {
+    let (mut session, handle, _dir) = session();
+    let begin = Instant::now();
+    let typing = async {
+        version(&mut session).await?;
+        for _ in 0..4 {
+            session.send_line("silent", Duration::ZERO).await?;
+        }
+        Ok::<_, Error>(())
+    };
+    let boards = async {
+        let (_, mut handle) = board(handle, 16, 1).await;
+        let mut heard = Vec::new();
+        for _ in 0..4 {
+            heard.push(handle.line().await.unwrap());
+        }
+        heard
+    };
+    let (typed, heard) = tokio::join!(typing, boards);
+    assert_eq!((typed, heard), (Ok(()), vec!["silent".to_owned(); 4]));
+    let most = ECHO_LIMIT + ECHO + Duration::from_millis(100);
+    assert!(begin.elapsed() < most, "{:?}", begin.elapsed());
 }
 
 #[tokio::test(start_paused = true)]

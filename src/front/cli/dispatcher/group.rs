@@ -9,16 +9,17 @@ use clap::Args;
 use futures_util::future::join_all;
 use tokio_util::sync::CancellationToken;
 
-use super::lines::Lines;
 use super::reports::ReportArgs;
 use super::run::{all_there, both, valid};
 use super::tell;
+use super::watch::watchers;
 use crate::dispatch::context::Settings;
 use crate::dispatch::error::Error;
 use crate::dispatch::execute::{Outcome, execute_as, serve_tftp};
 use crate::dispatch::load::{BoardFile, Loaded, load_as};
 use crate::dispatch::multinode::coordinator::{Coordinator, Socket, connect};
 use crate::dispatch::multinode::{Member, Seat};
+use crate::dispatch::progress::Progress;
 use crate::model::{Failure, Kind, Name};
 
 #[derive(Debug, Args)]
@@ -112,10 +113,12 @@ impl GroupArgs {
         }
         let outputs: Vec<PathBuf> = settings.iter().map(|one| one.output.clone()).collect();
         let own = Coordinator::default();
-        let running = loaded
-            .iter()
-            .zip(settings)
-            .map(|(loaded, settings)| self.run_one(loaded, settings, &own, &group, cancelled));
+        let names = loaded.iter().map(|one| Ok(seat(one)?.name.as_str()));
+        let watchers = watchers(&names.collect::<Result<Vec<_>, Failure>>()?);
+        let running =
+            loaded.iter().zip(settings).zip(watchers).map(|((loaded, settings), watcher)| {
+                self.run_one(loaded, settings, watcher, &own, &group, cancelled)
+            });
         let ended = join_all(running).await;
         let mut failures = Vec::new();
         for ((one, ended), output) in loaded.iter().zip(ended).zip(&outputs) {
@@ -136,12 +139,12 @@ impl GroupArgs {
         &self,
         loaded: &Loaded,
         settings: Settings,
+        progress: Arc<dyn Progress>,
         own: &Coordinator,
         group: &str,
         cancelled: &CancellationToken,
     ) -> Result<Outcome, Failure> {
         let seat = seat(loaded)?.clone();
-        let progress = Arc::new(Lines::of(&seat.name));
         let joining = async {
             match &self.coordinator {
                 None => Member::join(own.connect(), group, seat).await,

@@ -4,6 +4,8 @@ use std::io::{self, IsTerminal as _};
 use std::sync::Arc;
 use std::time::Duration;
 
+use indicatif::MultiProgress;
+
 use super::lines::Lines;
 use super::tree::Tree;
 use crate::dispatch::error::Error;
@@ -15,12 +17,28 @@ use crate::dispatch::results::CaseResult;
 /// A live tree on standard error when that is a terminal, and plain lines on standard output for whoever
 /// reads that and sees no tree.
 pub fn watcher() -> Arc<dyn Progress> {
+    let screen = screen();
+    one(screen.as_ref(), None)
+}
+
+/// The same for each board of a group; they share the terminal.
+pub(super) fn watchers(boards: &[&str]) -> Vec<Arc<dyn Progress>> {
+    let screen = screen();
+    boards.iter().map(|board| one(screen.as_ref(), Some(board))).collect()
+}
+
+fn screen() -> Option<MultiProgress> {
     // A terminal that cannot move its cursor is none here.
-    let tree = io::stderr().is_terminal().then(Tree::new).filter(|tree| !tree.is_hidden());
+    io::stderr().is_terminal().then(Tree::screen).flatten()
+}
+
+fn one(screen: Option<&MultiProgress>, board: Option<&str>) -> Arc<dyn Progress> {
+    let tree = screen.map(|screen| Tree::on(screen, board));
+    let lines = board.map_or_else(Lines::default, Lines::of);
     match (tree, io::stdout().is_terminal()) {
         (Some(tree), true) => Arc::new(tree),
-        (Some(tree), false) => Arc::new(Both(tree, Lines::default())),
-        (None, _) => Arc::new(Lines::default()),
+        (Some(tree), false) => Arc::new(Both(tree, lines)),
+        (None, _) => Arc::new(lines),
     }
 }
 

@@ -4,6 +4,7 @@ use super::{PLAIN, job};
 use crate::config::{At, Problems, Table};
 use crate::dispatch::action::Action as _;
 use crate::dispatch::actions::test::interactive::TestInteractive;
+use crate::dispatch::connection::Incoming;
 use crate::dispatch::error::Error;
 use crate::dispatch::job::Interactive;
 
@@ -125,4 +126,31 @@ async fn a_script_that_asks_a_group_needs_one() {
     let wrong = "{name: net, prompts: ['=> '], script: [{lava-sync: ''}, {lava-wate: up}]}";
     let told = read(wrong).unwrap_err();
     assert!(told.contains("it names the message") && told.contains("lava-wait"), "{told}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn how_long_an_answer_takes_is_told_by_the_consoles_own_clock() {
+    let dir = tempfile::tempdir().unwrap();
+    let (mut context, mut board) = job(dir.path(), PLAIN);
+    let script = "[{command: dhcp, name: dhcp, successes: [{message: bound}]}]";
+    let dialogues = read(&format!("{{name: net, prompts: ['=> '], script: {script}}}")).unwrap();
+    let board = async {
+        let says = board.says.clone();
+        let say = async |offset, time_us, text: &'static str| {
+            let bytes = bytes::Bytes::from_static(text.as_bytes());
+            says.send(Incoming::Bytes { offset: Some(offset), time_us, bytes }).await.unwrap();
+        };
+        assert_eq!(board.line().await.as_deref(), Some("dhcp"));
+        say(3, 9_000_000, "dhcp\r\n").await;
+        // The dispatcher hears of it much later.
+        tokio::time::sleep(std::time::Duration::from_secs(40)).await;
+        say(9, 10_500_000, "bound\r\n=> ").await;
+        board
+    };
+    let test = TestInteractive { stage: 2, dialogues };
+    let (done, _board) = tokio::join!(test.run(&mut context), board);
+    assert_eq!(done, Ok(()));
+    let case = context.results.all().iter().find(|case| case.case == "dhcp").unwrap();
+    assert_eq!(case.duration, Some(1.5));
+    assert_eq!((case.start_offset, case.end_offset), (Some(3), Some(9)));
 }
