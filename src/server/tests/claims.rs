@@ -68,7 +68,11 @@ async fn what_is_booked_is_not_replaced_by_what_its_user_may_not_have_any_more()
     let_in(write(board.as_str())).await;
     server.pass().await.unwrap();
     let mut state = server.0.state.lock().await;
-    assert_eq!(state.requests[&booked.id].info.boards, [board.clone()], "it is still booked");
+    assert_eq!(
+        state.requests[&booked.id].info.boards,
+        std::slice::from_ref(&board),
+        "it is still booked"
+    );
     let ix = state.boards[&board].ix;
     state.lab.set_usable(ix, false);
     let pass = state.lab.pass(start_us / 1_000_000);
