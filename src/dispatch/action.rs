@@ -115,11 +115,18 @@ impl<'a> Scene<'a> {
         blocks.any(|block| matches!(&block.kind, Kind::Test(tests) if !tests.is_empty()))
     }
 
-    /// The type of the kernel that this namespace deploys, if the job says.
+    /// The type of the kernel that this namespace has deployed up to the block, if the job says. A deployment without
+    /// a kernel, as to a medium, changes nothing about it.
     pub fn kernel_type(&self) -> Option<String> {
-        let blocks = self.job.blocks.iter().filter(|block| block.namespace() == self.namespace());
+        let blocks = &self.job.blocks;
+        let is_own = |block: &Block| self.block.is_some_and(|own| std::ptr::eq(own, block));
+        let end = blocks.iter().position(is_own).map_or(blocks.len(), |own| own + 1);
+        let blocks = blocks[..end].iter().filter(|block| block.namespace() == self.namespace());
         blocks.fold(None, |found, block| match &block.kind {
-            Kind::Deploy(deploy) => deploy.artefact("kernel").and_then(|k| k.image_type.clone()),
+            Kind::Deploy(deploy) => match deploy.artefact("kernel") {
+                Some(kernel) => kernel.image_type.clone(),
+                None => found,
+            },
             _ => found,
         })
     }

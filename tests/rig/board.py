@@ -7,6 +7,7 @@ DIR/tty      the serial adapter: a link to a pty, there from the start until the
 DIR/control  a Unix socket; one line each: "on", "off" or "status", answered by "on" or "off"
 DIR/tftp     what the board's network serves by TFTP; it reaches nothing else
 DIR/flash    what a board without a boot loader begins with when its power comes: kernel, ramdisk, cmdline, rootfs
+DIR/drives   the disks of a board that has some: sata, usb
 
 KIND is one of BOARDS below, arm64 without it.
 
@@ -33,12 +34,17 @@ FLASH = {
     "rootfs": "-drive file={},format=raw,if=virtio",
     "cmdline": "-append",
 }
+# A drive, and what it is behind.
+DRIVES = {
+    "sata": ["ahci,id=ahci", "ide-hd,drive=sata,bus=ahci.0"],
+    "usb": ["usb-ehci", "usb-storage,drive=usb,removable=on"],
+}
 # What GRUB's drive has on it.
 EFI = os.path.join(os.path.dirname(__file__), "../../target/rig/boot/amd64/efi")
 
 # By kind: the program, and what makes it that board. The network is QEMU's own, where 10.0.2.2 serves
-# DIR/tftp, and leads nowhere else. Only a board with iPXE has this host at that address, too: it gets its root
-# file system and its tests from there.
+# DIR/tftp, and leads nowhere else. Only a board with iPXE, or with drives, has this host at that address, too: it
+# gets its root file system and its tests from there, or what is written to its drives.
 BOARDS = {
     # U-Boot, which is interrupted at its countdown.
     "arm64": ["qemu-system-aarch64", "-machine", "virt", "-cpu", "cortex-a53"]
@@ -59,14 +65,17 @@ BOARDS = {
     # A microcontroller, which has its own memory and no network.
     "mps2": ["qemu-system-arm", "-machine", "mps2-an385"],
 }
-# The same, where OVMF waits for somebody who wants its own menus, for longer than anybody takes to say so.
+# armhf with a SATA disk and a USB stick, which are empty at first.
+BOARDS["drives"] = BOARDS["armhf"]
+# GRUB, where OVMF waits for somebody who wants its own menus, for longer than anybody takes to say so.
 BOARDS["menu"] = BOARDS["grub"] + ["-boot", "menu=on,splash-time=60000"]
 
 
 class Board:
     def __init__(self, folder, kind="arm64", *options):
         self.folder = folder
-        restrict, rom = ("off", "bootindex=0") if kind == "ipxe" else ("on", "romfile=")
+        restrict = "off" if kind in ("ipxe", "drives") else "on"
+        rom = "bootindex=0" if kind == "ipxe" else "romfile="
         self.command = BOARDS[kind] + ["-accel", "tcg,tb-size=64"]
         if kind != "mps2":
             self.command += ["-m", "512"]
@@ -78,6 +87,14 @@ class Board:
             self.command += ["-drive", f"file=fat:{EFI},format=raw,if=virtio,readonly=on"]
         if kind == "shell":
             self.command += ["-drive", f"file=fat:{folder}/flash,format=raw,if=virtio,readonly=on"]
+        if kind == "drives":
+            for drive, device in DRIVES.items():
+                os.makedirs(f"{folder}/drives", exist_ok=True)
+                file = f"{folder}/drives/{drive}"
+                with open(file, "wb") as empty:
+                    empty.truncate(32 << 20)
+                self.command += ["-drive", f"file={file},format=raw,if=none,id={drive}"]
+                self.command += [word for words in device for word in ("-device", words)]
         self.command += options
         self.qemu = None
         self.line = None  # our end of QEMU's serial port while the power is on

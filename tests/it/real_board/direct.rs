@@ -43,6 +43,19 @@ actions:
         self.flashed(&[&["kernel", "ramdisk", "cmdline"], more].concat(), commands)
     }
 
+    /// That of one whose root file system is deployed as an archive, of which the lab's program makes its disk, of so
+    /// many MiB.
+    fn with_archive(&self, size: u32) -> String {
+        let folder = self.lab.path("root").display().to_string();
+        let make = format!(
+            "sh -c 'rm -rf {folder} && mkdir {folder} && tar -C {folder} -xf $0 && \
+             /sbin/mke2fs -q -F -t ext4 -d {folder} $1 {size}M' {{ROOTFS}}"
+        );
+        let device = self.with_kernel(&["rootfs"], RESET);
+        let dictionary = std::fs::read_to_string(device).unwrap();
+        self.lab.write("device.yaml", &dictionary.replace("mv -f {ROOTFS}", &make))
+    }
+
     /// Those images, of the boards whose files are in this folder.
     fn kernel(&self, folder: &str, cmdline: &str, ramdisk: &str) -> String {
         let cmdline = self.lab.write("cmdline", cmdline);
@@ -81,6 +94,42 @@ fn a_board_boots_what_was_flashed_and_again_when_a_reboot_is_typed() {
     let done = bench.run(&device, &job_file(&[&flash(&images), &on, &steps, &again, &steps]));
     done.assert_passed(&["up"]);
     assert_eq!(done.results().matches("  case: up\n  result: pass\n").count(), 2, "{done:?}");
+}
+
+#[test]
+fn the_running_system_begins_the_next_kernel_by_kexec() {
+    let bench = Bench::of("direct-amd64").with_power();
+    // What it begins is on its disk, as kexec itself is.
+    let own = [
+        ("kexec", "amd64/kexec.tar.gz", "compression: gz, format: tar, path: /"),
+        ("next", "amd64/Image", "format: file, path: /boot/next"),
+        ("initrd", "amd64/ramdisk.cpio.gz", "format: file, path: /boot/initrd"),
+    ];
+    let own = own.map(|(name, file, more)| {
+        format!(", {name}: {{url: 'file://{}', {more}}}", boot_file(file).display())
+    });
+    let more = format!("compression: gz, format: tar, overlays: {{lava: true{}}}", own.concat());
+    let images = bench.kernel("amd64/", "console=ttyS0 root=/dev/vda rw", "")
+        + &image("rootfs", &boot_file("amd64/root.tar.gz"), &more);
+    let device = bench.with_archive(64);
+    let job = |kernel: &str, test: &str| {
+        let kexec = format!(
+            "- boot:
+    method: kexec
+    kernel: {kernel}
+    initrd: /boot/initrd
+    options: [\"--append='console=ttyS0 root=/dev/vda rw begun=next'\"]
+{LOGIN}"
+        );
+        job_file(&[&flash(&images), &begin(""), &kexec, test])
+    };
+    let steps = ["lava-test-case next --shell grep -w begun=next /proc/cmdline"];
+    bench.run(&device, &job("/boot/next", &test(&smoke(&steps)))).assert_passed(&["next"]);
+    assert_eq!(bench.board.power("status"), "off");
+
+    let missing = bench.run(&device, &job("/boot/nothing", ""));
+    let words = ["the board says \"Nothing has been loaded\"", "Cannot open `/boot/nothing'"];
+    missing.assert_failed(1, "Job", &words);
 }
 
 #[test]
@@ -141,14 +190,7 @@ fn results_are_told_also_by_a_board_whose_disk_is_full() {
     );
     let images = bench.kernel("amd64/", "console=ttyS0 root=/dev/vda rw", "")
         + &image("rootfs", &boot_file("amd64/root.tar.gz"), &more);
-    // What is deployed is an archive, of which the lab's program makes the board's disk.
-    let folder = bench.lab.path("root").display().to_string();
-    let make = format!(
-        "sh -c 'mkdir {folder} && tar -C {folder} -xf $0 && /sbin/mke2fs -q -t ext4 -d {folder} $1 8M' {{ROOTFS}}"
-    );
-    let device = bench.with_kernel(&["rootfs"], RESET);
-    let dictionary = std::fs::read_to_string(device).unwrap();
-    let device = bench.lab.write("device.yaml", &dictionary.replace("mv -f {ROOTFS}", &make));
+    let device = bench.with_archive(8);
     let steps = [
         "lava-test-case there --shell grep hello /etc/hello",
         "lava-test-case fill --shell dd if=/dev/zero of=/full bs=1k",

@@ -2,6 +2,7 @@
 //! real SNMP agent.
 
 mod direct;
+mod drives;
 mod failures;
 mod group;
 mod hooks;

@@ -13,6 +13,11 @@ use crate::dispatch::job::Boot;
 use crate::dispatch::validate::Checks;
 use crate::dispatch::watch::Stage;
 
+/// What `kexec -e` says when no kernel was loaded, or the running one refuses (kexec-tools, kexec/kexec.c).
+const FAILED: [&str; 2] = ["Nothing has been loaded", "kexec failed"];
+/// So many lines of what it said while it loaded the kernel are told.
+const TOLD: usize = 3;
+
 #[derive(Debug)]
 pub(super) struct CallKexec {
     pub boot: Boot,
@@ -36,18 +41,22 @@ impl Action for CallKexec {
     fn run<'a>(&'a self, context: &'a mut Context) -> Running<'a> {
         Box::pin(async move {
             let lines = lines(&self.boot);
-            let started =
-                Patterns::new([self.message(&context.device)]).map_err(Error::Configuration)?;
+            let ends = FAILED.into_iter().chain([self.message(&context.device)]);
+            let ends = Patterns::new(ends).map_err(Error::Configuration)?;
             let prompts = Patterns::new(&self.boot.prompts).map_err(Error::Configuration)?;
             let delay = Duration::from_millis(context.device.boot_character_delay);
             let wait = context.wait();
             context.shared().prompts = self.boot.prompts.clone();
             let session = context.session()?;
             session.send_line(&lines[0], delay).await?;
-            session.expect(&prompts, &wait).await?;
+            let loaded = session.expect(&prompts, &wait).await?;
             session.send_line(&lines[1], delay).await?;
             session.watch().begin(Stage::Booting);
-            session.expect(&started, &wait).await.map(drop)
+            let end = session.expect(&ends, &wait).await?;
+            match FAILED.get(end.index) {
+                Some(failed) => Err(refused(failed, &loaded.before)),
+                None => Ok(()),
+            }
         })
     }
 }
@@ -58,6 +67,13 @@ impl CallKexec {
         let own = self.boot.kexec.boot_message.as_deref();
         own.or(self.boot.kernel_start_message.as_deref()).unwrap_or(&device.kernel_start_message)
     }
+}
+
+/// There is no next kernel: why is in what was said while it was loaded.
+fn refused(failed: &str, loading: &str) -> Error {
+    let said: Vec<&str> = loading.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
+    let last = said[said.len().saturating_sub(TOLD)..].join(" / ");
+    Error::Job(format!("the board says {failed:?}; while it loaded the kernel: {last:?}"))
 }
 
 /// What loads the kernel, and what starts it.
