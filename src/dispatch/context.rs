@@ -273,7 +273,15 @@ impl Context {
     /// # Errors
     /// As [`Leavings::make_folder`].
     pub async fn make_tftp_folder(&mut self) -> Result<PathBuf, Error> {
-        self.leavings.make_folder(self.tftp_folder(), 0o755).await
+        let folder = self.tftp_folder();
+        // Our own server's folder goes with the last job that has made it: it may just have gone.
+        if let (Some(_), Some(parent)) = (self.settings.tftp_listen, folder.parent()) {
+            let made = std::fs::create_dir_all(parent);
+            made.map_err(|error| {
+                Error::Infrastructure(format!("cannot make {}: {error}", parent.display()))
+            })?;
+        }
+        self.leavings.make_folder(folder, 0o755).await
     }
 
     /// A fact for the running action's result.
@@ -315,6 +323,11 @@ impl Context {
             session.flush();
             session.set_beside(false);
         }
+    }
+
+    /// What consoles say is no feedback any more, also where it was cut off while it was taken in.
+    pub fn end_feedback(&mut self) {
+        self.sessions().for_each(|session| session.set_beside(false));
     }
 
     pub fn is_connected(&self) -> bool {

@@ -9,7 +9,7 @@
 //! in its place once it is known to be none of the numbered ones, whose second line may be what is
 //! missing. Each number that has to be said again accounts for one of them, if one came in its place.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use super::signals;
 
@@ -62,6 +62,8 @@ pub struct Ledger<T> {
     /// How many there are by the board's own account.
     total: Option<u64>,
     damaged: u64,
+    /// The numbers of those that came damaged, and of which nothing is kept.
+    dropped: BTreeSet<u64>,
     /// Others that the board gave a number of before.
     renumbered: u64,
     /// Those that were given up.
@@ -82,6 +84,7 @@ impl<T> Default for Ledger<T> {
             known: BTreeMap::new(),
             total: None,
             damaged: 0,
+            dropped: BTreeSet::new(),
             renumbered: 0,
             lost: 0,
         }
@@ -119,6 +122,8 @@ impl<T> Ledger<T> {
             // The two lines of a signal are one write, so what stands right before is the damaged one.
             if !at_once && number > 0 {
                 self.loosen(signal, Some(number));
+            } else if number < self.next + MAX_HELD as u64 {
+                self.dropped.insert(number);
             }
             return Vec::new();
         }
@@ -259,6 +264,9 @@ impl<T> Ledger<T> {
 
     /// A signal was said again. What came of it at first does not count.
     fn account_for(&mut self, number: u64, text: &str) {
+        if self.dropped.contains(&number) {
+            return;
+        }
         let near = |loose: &Loose<T>| {
             loose.after < number && loose.until.is_none_or(|until| number < until)
         };

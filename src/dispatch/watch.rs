@@ -312,8 +312,8 @@ impl Watch {
         self.messages = Messages::default();
     }
 
-    /// A line that the job types, or that the board prints: the kernel's arguments may be in it. What was once
-    /// told to be quiet stays so; what is in variables is not known.
+    /// A line that the job types, or that the board prints: the kernel's arguments may be in it, or begin what has others.
+    /// What was once told to be quiet stays so; what is in variables is not known.
     pub fn typed(&mut self, line: &str) {
         let words = || line.split([' ', '\'', '"', ';', '=', ',']);
         let levels = line.split("loglevel=").skip(1);
@@ -322,11 +322,16 @@ impl Watch {
         if self.arguments == Arguments::Quiet || self.kernels > 0 {
             return;
         }
-        if low || words().any(|word| word.trim() == "quiet") {
+        let is = |names: &[&str]| words().any(|word| names.contains(&word.trim()));
+        if low || is(&["quiet"]) {
             self.arguments = Arguments::Quiet;
-        } else if words().any(|word| word.starts_with("console") || word.starts_with("bootargs")) {
-            let all = !line.contains('$') && line.contains('=');
+        } else if is(&["bootargs", "linux", "linuxefi", "kernel", "imgargs"]) && is(&["console"]) {
+            // A screen is no console of ours.
+            let mut consoles = line.split("console=").skip(1);
+            let all = !line.contains('$') && consoles.any(|it| !is_screen(it));
             self.arguments = if all { Arguments::Loud } else { Arguments::Unknown };
+        } else if is(&["bootargs", "console", "run", "source", "boot", "bootd"]) {
+            self.arguments = Arguments::Unknown;
         }
     }
 
@@ -399,6 +404,12 @@ impl Watch {
         let whole = self.tail.iter().cloned();
         whole.chain((!partial.is_empty()).then_some(partial)).collect()
     }
+}
+
+/// Whether a kernel's `console=` begins so that names none of a board's serial lines.
+fn is_screen(console: &str) -> bool {
+    let number = console.strip_prefix("tty").unwrap_or_default();
+    number.starts_with(|c: char| c.is_ascii_digit()) || console.starts_with("null")
 }
 
 /// The banner that a line is. A kernel that tells which firmware it was started by tells it in a sentence.

@@ -149,6 +149,21 @@ fn what_came_damaged_does_not_count_beside_what_is_said_again() {
 }
 
 #[test]
+fn a_tests_own_signal_counts_also_where_the_next_one_came_damaged() {
+    let mut ledger = numbered();
+    ledger.heard(heard(&case(1)));
+    assert_eq!(vouch(&mut ledger, 1), [case(1)]);
+    ledger.heard(heard(&own("x")));
+    ledger.heard(heard(&case(2).replace("pass", "pas")));
+    assert_eq!(vouch(&mut ledger, 2), [""; 0]);
+    ledger.heard(heard(&case(3)));
+    assert_eq!(vouch(&mut ledger, 3), [""; 0]);
+    ledger.asks_again();
+    ledger.heard(heard(&case(2)));
+    assert_eq!(vouch(&mut ledger, 2), [case(2), own("x"), case(3)]);
+}
+
+#[test]
 fn a_run_has_what_it_printed_also_when_its_end_is_said_again() {
     let mut ledger = numbered();
     let end = "<LAVA_SIGNAL_ENDRUN 0_t u>";

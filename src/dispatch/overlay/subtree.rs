@@ -17,9 +17,10 @@ const MAX_TEXT: u64 = 256 * 1024;
 /// What tells that a script looks for the repository's root itself.
 const ROOT_SEEKERS: [&str; 2] = ["show-toplevel", "../$"];
 /// What of git looks at the history, or for the root, of the repository that a script is in.
-const OF_HISTORY: [&str; 14] = [
+const OF_HISTORY: [&str; 17] = [
     "archive",
     "blame",
+    "branch",
     "cat-file",
     "describe",
     "diff",
@@ -27,10 +28,12 @@ const OF_HISTORY: [&str; 14] = [
     "ls-files",
     "ls-tree",
     "name-rev",
+    "remote",
     "rev-list",
     "rev-parse",
     "shortlog",
     "show",
+    "status",
     "tag",
 ];
 /// Folders that these lead to are no repository's.
@@ -62,12 +65,11 @@ pub fn needed(
 
 /// Whether a definition asks git for something of its repository.
 pub fn asks_for_history(repository: &Path, definition: &str, file: &DefinitionFile) -> bool {
-    let asks = |text: &str| {
-        let mut words = text.split(|c: char| !(c.is_ascii_alphanumeric() || c == '-')).peekable();
-        std::iter::from_fn(|| words.next().map(|word| (word, words.peek().copied()))).any(
-            |(word, next)| word == "git" && next.is_some_and(|next| OF_HISTORY.contains(&next)),
-        )
+    let asks_one = |command: &str| {
+        let mut words = command.split(|c: char| !(c.is_ascii_alphanumeric() || c == '-'));
+        words.any(|word| word == "git") && words.any(|word| OF_HISTORY.contains(&word))
     };
+    let asks = |text: &str| text.split(['\n', ';', '|', '&']).any(asks_one);
     let own = Path::new(definition.trim_start_matches('/')).parent();
     let Some(own) = own.and_then(|own| normal(Path::new(""), own)) else { return false };
     let steps = file.install_steps.iter().chain(&file.run_steps);
@@ -89,16 +91,15 @@ fn closure(
     let mut todo = VecDeque::from([own.to_owned()]);
     let steps = || file.install_steps.iter().chain(&file.run_steps);
     let is_known = |variable: &str| {
-        let set = format!("{variable}=");
         file.parameters.contains_key(variable)
             || parameters.contains_key(variable)
             || ELSEWHERE.contains(&variable)
-            || steps().any(|step| step.contains(&set))
     };
     for step in steps() {
         if entered(step).into_iter().any(|variable| !is_known(variable)) {
             return None;
         }
+        todo.extend(of_root(step, repository)?);
         todo.extend(named(step, Path::new(""), own, repository)?);
     }
     for value in file.parameters.values().chain(parameters.values()) {
@@ -155,13 +156,34 @@ fn entered(line: &str) -> Vec<&str> {
     found
 }
 
+/// The folders of the repository's root that a step names, which is run there; `None` when it names a file there, which only
+/// the whole repository has.
+fn of_root(step: &str, repository: &Path) -> Option<Vec<PathBuf>> {
+    let mut found = Vec::new();
+    for word in step.split(|c| !is_path(c)) {
+        let Some(path) = normal(Path::new(""), Path::new(word)) else { continue };
+        if path.components().count() != 1 || word.starts_with('/') || !is_there(repository, &path) {
+            continue;
+        }
+        match repository.join(&path).is_dir() {
+            true => found.push(path),
+            false => return None,
+        }
+    }
+    Some(found)
+}
+
+/// What paths are made of.
+fn is_path(c: char) -> bool {
+    c.is_ascii_alphanumeric() || "._-/+".contains(c)
+}
+
 /// The folders that a text names, if it stands in the folder `at` or the definition's `own`; `None`
 /// when it cannot be known.
 fn named(text: &str, at: &Path, own: &Path, repository: &Path) -> Option<Vec<PathBuf>> {
     if ROOT_SEEKERS.iter().any(|seeker| text.contains(seeker)) {
         return None;
     }
-    let is_path = |c: char| c.is_ascii_alphanumeric() || "._-/+".contains(c);
     let mut found = Vec::new();
     for word in text.split(|c| !is_path(c)).filter(|word| word.contains('/') || *word == "..") {
         // A path that begins with a variable is taken as one from the file's own folder.
@@ -294,13 +316,15 @@ mod tests {
         let table = |name: &str, value: &str| BTreeMap::from([(name.to_owned(), value.to_owned())]);
         let file = DefinitionFile {
             parameters: table("TEST_DIR", "b/x"),
-            ..steps(&["cd $TEST_DIR", "cd \"${HOME}\"", "D=c; cd $D", "cd \"$SUITE\" && ./run.sh"])
+            ..steps(&["cd $TEST_DIR", "cd \"${HOME}\"", "cd \"$SUITE\" && ./run.sh"])
         };
         let of =
             |name, value| super::needed(repository.path(), "a/t.yaml", &file, &table(name, value));
         assert_eq!(of("SUITE", "suite"), ["a", "b/x", "suite"]);
         assert_eq!(of("OTHER", "suite"), [""]);
-        for step in ["cd $DIR", ". ${LIB}/x.sh", "x; \"$TOP/run.sh\"", "make && cd \"$DIR\""] {
+        for step in
+            ["D=c; cd $D", "cd $DIR", ". ${LIB}/x.sh", "x; \"$TOP/run.sh\"", "make && cd \"$DIR\""]
+        {
             assert_eq!(needed(repository.path(), "a/t.yaml", &steps(&[step])), [""], "{step}");
         }
         for step in ["abcd $DIR", "echo $DIR/x", "./t.sh -o $OUT", "cd $1"] {
@@ -312,11 +336,16 @@ mod tests {
     fn what_asks_git_for_something_of_its_repository_gets_its_history() {
         let repository = repository(&[("a/t.yaml", "")], 10);
         let asks = |step: &str| asks_for_history(repository.path(), "a/t.yaml", &steps(&[step]));
-        for step in ["v=$(git describe --tags)", "git log -1", "cd `git rev-parse --show-toplevel`"]
-        {
+        for step in [
+            "v=$(git describe --tags)",
+            "git  log -1",
+            "cd `git rev-parse --show-toplevel`",
+            "cd \"$(git -C \"$(dirname \"$0\")\" rev-parse --show-toplevel)\"",
+            "git -c safe.directory=* --no-pager log",
+        ] {
             assert!(asks(step), "{step}");
         }
-        for step in ["git clone https://x/y", "apt-get install git tar", "digit log"] {
+        for step in ["git clone https://x/y; ./show", "apt-get install git tar", "digit log"] {
             assert!(!asks(step), "{step}");
         }
     }
@@ -334,6 +363,18 @@ mod tests {
         let file = steps(&["cd ./linux/smoke/", "./smoke.sh", "../../utils/send.sh out"]);
         let needed = needed(repository.path(), "linux/smoke/smoke.yaml", &file);
         assert_eq!(needed, ["data/tables", "lib", "linux/smoke", "utils"]);
+    }
+
+    #[test]
+    fn steps_are_run_in_the_root_and_may_name_what_is_there() {
+        let files = [("defs/x.yaml", ""), ("run-all.sh", ""), ("VERSION", ""), ("suite/t.sh", "")];
+        let repository = repository(&files, LARGE);
+        let needed = |step: &str| needed(repository.path(), "defs/x.yaml", &steps(&[step]));
+        for step in ["./run-all.sh", "sh run-all.sh -v", "v=$(cat VERSION)"] {
+            assert_eq!(needed(step), [""], "{step}");
+        }
+        assert_eq!(needed("cd suite && ./t.sh"), ["defs", "suite"]);
+        assert_eq!(needed("cat /VERSION; cd /tmp"), ["defs"]);
     }
 
     #[test]

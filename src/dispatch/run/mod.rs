@@ -100,6 +100,7 @@ pub async fn run(
 
 /// What a test shell has said counts, also when its action was dropped.
 fn cut_off(context: &mut Context) {
+    context.end_feedback();
     if let Some(account) = context.account.take()
         && let Err(error) = account.close(context)
     {

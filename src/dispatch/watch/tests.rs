@@ -96,10 +96,17 @@ fn what_a_kernel_is_told_of_what_to_print_is_known_from_the_lines_before_it() {
         ("grub> linux (tftp)/vmlinuz console=ttyS0,115200\r\n", Arguments::Loud),
         ("append: root=/dev/mmcblk0p2 console=ttyS0 loglevel=3\r\n", Arguments::Quiet),
         ("=> setenv opts quiet\r\n=> setenv bootargs console=ttyS0\r\n", Arguments::Quiet),
+        ("=> setenv console_args console=ttyS0\r\n=> run mmcboot\r\n", Arguments::Unknown),
+        ("=> setenv bootargs console=tty0\r\n", Arguments::Unknown),
+        ("=> setenv bootargs console=tty0 console=ttyS0\r\n=> booti 1 - 2\r\n", Arguments::Loud),
         ("=> setenv con console=ttyS0\r\n=> setenv bootargs $con $more\r\n", Arguments::Unknown),
     ] {
         assert_eq!(watch(Stage::Loader, said).arguments(), arguments, "{said:?}");
     }
+    // What is run may have other arguments.
+    let mut watch = watch(Stage::Loader, "=> setenv bootargs console=ttyS0\r\n");
+    watch.typed("run mmcboot");
+    assert_eq!(watch.arguments(), Arguments::Unknown);
 }
 
 #[test]

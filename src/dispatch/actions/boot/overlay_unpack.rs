@@ -20,7 +20,11 @@ const FULL: &str = "No space left on device";
 
 /// So much of what the board answers is told, in characters.
 const SHOWN: usize = 400;
-/// What tells that an archive was not unpacked: of shells, and of the programs that unpack.
+/// Who says that an archive was not unpacked: shells, and the programs that unpack.
+const UNPACKERS: [&str; 12] = [
+    "ash", "bash", "busybox", "cpio", "dash", "gunzip", "gzip", "sh", "tar", "unzstd", "xz", "zstd",
+];
+/// What they say then.
 const BROKEN: [&str; 8] = [
     ": not found",
     "No such file",
@@ -29,7 +33,7 @@ const BROKEN: [&str; 8] = [
     "short read",
     "not in gzip format",
     "invalid ",
-    "Exiting with failure status",
+    "not recoverable",
 ];
 
 /// What takes a file by ZMODEM on the board, and how it begins: with a header that says so (ZRINIT).
@@ -135,6 +139,13 @@ impl Shell<'_> {
     }
 }
 
+/// Whether a line of the board's says that an archive was not unpacked. Others may say something meanwhile, as the kernel.
+fn is_broken(line: &str) -> bool {
+    let who = line.trim().split(':').next().unwrap_or_default().trim_start_matches('-');
+    let who = who.rsplit('/').next().unwrap_or_default();
+    UNPACKERS.contains(&who) && BROKEN.iter().any(|words| line.contains(words))
+}
+
 fn patterns(texts: &[String]) -> Result<Patterns, Error> {
     Patterns::new(texts).map_err(Error::Configuration)
 }
@@ -181,7 +192,7 @@ impl Action for OverlayUnpack {
             let line = format!("{} {name}", self.transfer.unpack_command);
             let mut shell = Shell::of(context)?;
             let said = shell.run(&line).await?;
-            match BROKEN.iter().any(|word| said.contains(word)) {
+            match said.lines().any(is_broken) {
                 true => Err(shell.failed("the board has not unpacked the overlay", &line, &said)),
                 false => Ok(()),
             }

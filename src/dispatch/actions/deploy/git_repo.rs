@@ -86,7 +86,14 @@ impl GitRepo {
             clone(&repository, wanted, &to, &files).await.map_err(Error::Infrastructure)?;
             let may_deepen = shallow.is_none() && history != Some(false);
             // A repository of this host comes whole, and so does one with a single commit.
-            if may_deepen && to.join(".git/shallow").exists() && asks(&to, &path) {
+            let looked = || {
+                let (to, path) = (to.clone(), path.clone());
+                tokio::task::spawn_blocking(move || asks(&to, &path))
+            };
+            if may_deepen
+                && to.join(".git/shallow").exists()
+                && looked().await.map_err(|error| Error::Bug(error.to_string()))?
+            {
                 let words = ["fetch", "--quiet", "--unshallow", "--tags"];
                 git(&words, Some(&to), is_local(&repository), &files)
                     .await

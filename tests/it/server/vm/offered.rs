@@ -43,7 +43,9 @@ fn a_machine_that_a_worker_offers_is_reserved_and_booted_and_comes_and_goes_with
     let folder = lab.path("machines").display().to_string();
     let offers = ["--machines", folder.as_str()];
     let mut offering = worker(&offers);
-    let board = server.until("it is a board", "/boards/vm01", |board| board["away"].is_null());
+    let board = server.until("it is a board", "/boards/vm01", |board| {
+        board["worker"] == "farm1" && board["away"].is_null()
+    });
     assert_eq!((&board["worker"], &board["offered"]), (&"farm1".into(), &true.into()));
     assert_eq!(board["console"], "farm1/vm01");
     let (_, _, err) = lava(&lab, &server, "root", &["workers"]);
