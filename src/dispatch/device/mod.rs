@@ -410,7 +410,7 @@ mod tests {
         let device = read(include_str!("../../../conf/devices/qemu-uboot.yaml")).unwrap();
         assert_eq!(device.connect.as_deref(), Some("lava-console panda01"));
         assert_eq!(device.loader("u-boot").prompts, ["=> "]);
-        assert_eq!(device.loader("u-boot").commands["ramdisk"].len(), 10);
+        assert_eq!(device.loader("u-boot").commands["ramdisk"].len(), 9);
         assert_eq!(device.loader("u-boot").interrupt_character, " ");
         assert_eq!(device.addresses["booti"].kernel, "0x40400000");
         assert_eq!(device.action_timeouts["power-off"], 10);

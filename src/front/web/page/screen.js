@@ -10,6 +10,8 @@ export class Screen {
     this.past = new Past(elements);
     // What is drawn, up to which offset; none yet.
     this.offset = null;
+    // Where it was scrolled to its end; none when somebody has scrolled away.
+    this.end = null;
     this.rows = this.cols = 0;
     this.lines = [];
     this.applicationCursor = false;
@@ -27,14 +29,16 @@ export class Screen {
     return { rows: Math.min(150, Math.max(4, rows)), cols: Math.min(400, Math.max(20, cols)) };
   }
 
+  // Also where something has grown since, and nobody has scrolled.
   isAtEnd() {
-    return this.past.isAtEnd();
+    return this.past.isAtEnd() || this.terminal.scrollTop === this.end;
   }
 
   toEnd() {
     // What is between what one has read and the screen is not fetched for that.
     if (this.past.after !== null) this.past.startOver();
     this.terminal.scrollTop = this.terminal.scrollHeight;
+    this.end = this.terminal.scrollTop;
   }
 
   // Scrolls by pages, up where that is negative.
@@ -47,6 +51,7 @@ export class Screen {
   draw(draw) {
     const { past, terminal } = this;
     const follows = this.isAtEnd();
+    if (!follows) this.end = null;
     const above = terminal.scrollTop;
     const begins = past.top;
     const spoken = [];

@@ -117,13 +117,18 @@ fn used(page: &Page) {
 /// By a press of a button, after a question.
 fn given_back(farm: &Farm, page: &Page) {
     page.go(&format!("{}/ui/boards/panda02", farm.server.url()));
-    page.eval("document.querySelector('[data-ask$=give] [name=to]').value = 'bob'");
+    page.expect(
+        "it can be handed over",
+        "(() => { const to = document.querySelector('[data-ask$=give] [name=to]'); \
+         if (to) to.value = 'bob'; return to?.offsetParent })()",
+    );
     page.click("[data-ask$=give] button");
     page.expect("it is asked about", "document.getElementById('ask').open");
     page.click("#yes");
     text(page, "bob has it", "#lease", "bob has it");
     page.eval("localStorage.setItem('lava-user', 'bob')");
     page.go(&format!("{}/ui/boards/panda02", farm.server.url()));
+    page.expect("it is bob's page", "document.getElementById('user').value === 'bob'");
     page.click("#lease [data-ask^='DELETE']");
     page.expect("it is asked about", "document.getElementById('ask').open");
     page.click("#yes");
