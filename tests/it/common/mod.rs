@@ -49,5 +49,5 @@ pub(crate) use process::{Process, command, needs, program, signal};
 pub(crate) use spy::Spy;
 pub(crate) use terminal::Terminal;
 pub(crate) use tree::{Tree, UsbAdapter, udev_link};
-pub(crate) use wait::{LIMIT, wait_until};
+pub(crate) use wait::{LIMIT, happens, wait_until};
 pub(crate) use websocket::WebSocket;

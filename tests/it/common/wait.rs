@@ -12,10 +12,18 @@ const POLL: Duration = Duration::from_millis(5);
 ///
 /// # Panics
 /// With `what` when it has not happened within the limit.
-pub(crate) fn wait_until(limit: Duration, what: &str, mut happened: impl FnMut() -> bool) {
+pub(crate) fn wait_until(limit: Duration, what: &str, happened: impl FnMut() -> bool) {
+    assert!(happens(limit, happened), "after {limit:?} still not so: {what}");
+}
+
+/// Whether it happens within the limit: for those who have more to tell when it does not.
+pub(crate) fn happens(limit: Duration, mut happened: impl FnMut() -> bool) -> bool {
     let begin = Instant::now();
     while !happened() {
-        assert!(begin.elapsed() < limit, "after {limit:?} still not so: {what}");
+        if begin.elapsed() >= limit {
+            return false;
+        }
         std::thread::sleep(POLL);
     }
+    true
 }

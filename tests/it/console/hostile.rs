@@ -3,7 +3,7 @@
 use std::process::{Command, Stdio};
 
 use super::Board;
-use crate::common::{Heard, LIMIT, Process, TestLab, run, wait_until};
+use crate::common::{Heard, LIMIT, Process, TestLab, happens, run, wait_until};
 
 /// Asks, sets, programs and resets whatever a terminal has, between things that are to be seen.
 const HOSTILE: &[u8] =
@@ -57,7 +57,8 @@ impl Tmux<'_> {
     }
 
     fn wait_for(&self, text: &str) {
-        wait_until(LIMIT, &format!("the terminal shows {text:?}"), || self.screen().contains(text));
+        let shown = happens(LIMIT, || self.screen().contains(text));
+        assert!(shown, "after {LIMIT:?} {text:?} is not on the terminal:\n{}", self.screen());
     }
 
     fn type_text(&self, text: &str) {

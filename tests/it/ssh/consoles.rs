@@ -1,11 +1,23 @@
 //! Consoles through OpenSSH's client.
 
+use std::path::Path;
 use std::process::Stdio;
 
 use rustix::process::Signal;
 
 use super::{SshLab, text, told};
-use crate::common::{Client, LIMIT, Process, signal, wait_until};
+use crate::common::{Client, LIMIT, Process, happens, signal, wait_until};
+
+/// Waits until the board has got so many bytes, and tells how many it has when it does not get them.
+#[track_caller]
+fn has_all(taken: &Path, bytes: u64) {
+    let got = || taken.metadata().map_or(0, |file| file.len());
+    assert!(
+        happens(LIMIT, || got() == bytes),
+        "after {LIMIT:?} the board has {} of {bytes} bytes",
+        got()
+    );
+}
 
 #[test]
 fn the_console_is_there_by_its_name_with_its_escapes_and_its_exit_status() {
@@ -127,9 +139,7 @@ fn who_types_more_than_the_board_takes_and_reads_nothing_gets_it_all_typed() {
     use std::io::Write as _;
     input.write_all(&vec![b'x'; 300_000]).unwrap();
     let taken = lab.lab.path("taken");
-    wait_until(LIMIT, "the board has it all", || {
-        taken.metadata().is_ok_and(|file| file.len() == 300_000)
-    });
+    has_all(&taken, 300_000);
 }
 
 #[test]
@@ -142,9 +152,7 @@ fn a_script_for_a_slow_board_that_prints_nothing_is_typed_to_its_end() {
     let (code, _, err) = told(&lab.run(&["lab", "panda01"], &"x".repeat(500_000)));
     assert_eq!(code, Some(0), "{err}");
     let taken = lab.lab.path("taken");
-    wait_until(LIMIT, "the board has it all", || {
-        taken.metadata().is_ok_and(|file| file.len() == 500_000)
-    });
+    has_all(&taken, 500_000);
 }
 
 #[test]

@@ -44,6 +44,10 @@ pub(super) struct Output {
     pending: Vec<u8>,
     /// The same for standard error.
     aside: Vec<u8>,
+    /// Written, but perhaps only as far as a buffer: a line that has no end yet, such as a prompt.
+    unflushed: bool,
+    /// The same for standard error.
+    aside_unflushed: bool,
     is_terminal: bool,
     /// Whether the terminal of standard error needs carriage returns, being raw.
     raw: bool,
@@ -75,6 +79,8 @@ impl Output {
             stderr,
             pending: Vec::new(),
             aside: Vec::new(),
+            unflushed: false,
+            aside_unflushed: false,
             is_terminal,
             raw,
             form,
@@ -211,29 +217,32 @@ impl Output {
     }
 
     pub(super) fn has_pending(&self) -> bool {
-        !self.pending.is_empty() || !self.aside.is_empty()
+        !self.pending.is_empty() || !self.aside.is_empty() || self.unflushed || self.aside_unflushed
     }
 
-    /// Writes a part of what is pending. Cancel safe.
+    /// Writes a part of what is pending. Cancel safe: each call waits for one thing, and what it waited for in
+    /// vain is still pending.
     ///
     /// # Errors
     /// What the system says, such as a broken pipe.
     pub(super) async fn write_some(&mut self) -> std::io::Result<()> {
+        // Nobody is to be told that standard error is closed.
         if !self.aside.is_empty() {
             match self.stderr.write(&self.aside).await {
                 Ok(written) => drop(self.aside.drain(..written)),
-                // Nobody to tell that standard error is closed.
                 Err(_) => self.aside.clear(),
             }
-            if self.aside.is_empty() {
-                let _ = self.stderr.flush().await;
-            }
-            return Ok(());
-        }
-        let written = self.stdout.write(&self.pending).await?;
-        self.pending.drain(..written);
-        if self.pending.is_empty() {
+            self.aside_unflushed = true;
+        } else if self.aside_unflushed {
+            let _ = self.stderr.flush().await;
+            self.aside_unflushed = false;
+        } else if !self.pending.is_empty() {
+            let written = self.stdout.write(&self.pending).await?;
+            self.pending.drain(..written);
+            self.unflushed = true;
+        } else {
             self.stdout.flush().await?;
+            self.unflushed = false;
         }
         Ok(())
     }
@@ -244,7 +253,7 @@ impl Output {
         while self.has_pending() {
             self.write_some().await?;
         }
-        self.stdout.flush().await
+        Ok(())
     }
 
     /// What is still to be said of the board.
@@ -264,5 +273,70 @@ impl Drop for Output {
         if self.here && !self.pending.is_empty() {
             last_words::print(std::mem::take(&mut self.pending));
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::pin::Pin;
+    use std::sync::{Arc, Mutex};
+    use std::task::{Context, Poll};
+
+    use futures_util::FutureExt as _;
+
+    use super::*;
+
+    /// Shows whole lines at once, the rest when it is flushed, which takes a while: as the system's standard output.
+    #[derive(Default)]
+    struct Lines {
+        held: Vec<u8>,
+        shown: Arc<Mutex<Vec<u8>>>,
+        flushing: bool,
+    }
+
+    impl AsyncWrite for Lines {
+        fn poll_write(
+            mut self: Pin<&mut Self>,
+            _: &mut Context<'_>,
+            bytes: &[u8],
+        ) -> Poll<std::io::Result<usize>> {
+            self.held.extend_from_slice(bytes);
+            if let Some(end) = self.held.iter().rposition(|byte| *byte == b'\n') {
+                let lines: Vec<u8> = self.held.drain(..=end).collect();
+                self.shown.lock().unwrap().extend(lines);
+            }
+            Poll::Ready(Ok(bytes.len()))
+        }
+
+        fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<std::io::Result<()>> {
+            if !std::mem::replace(&mut self.flushing, true) {
+                cx.waker().wake_by_ref();
+                return Poll::Pending;
+            }
+            let held = std::mem::take(&mut self.held);
+            self.shown.lock().unwrap().extend(held);
+            Poll::Ready(Ok(()))
+        }
+
+        fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<std::io::Result<()>> {
+            Poll::Ready(Ok(()))
+        }
+    }
+
+    #[test]
+    fn a_prompt_is_shown_though_a_key_came_while_it_was_being_written() {
+        let lines = Lines::default();
+        let shown = lines.shown.clone();
+        let aside = Box::new(tokio::io::sink());
+        let mut output = Output::new(Box::new(lines), aside, false, false, false, Form::default());
+        let bytes = Bytes::from_static(b"a line\nlogin: ");
+        output.board(&Frame { offset: 0, time_us: 0, bytes });
+        let mut waits = 0;
+        while output.has_pending() {
+            waits += usize::from(output.write_some().now_or_never().is_none());
+            assert!(waits < 10);
+        }
+        assert!(waits > 0, "it was never in the middle of it");
+        assert_eq!(shown.lock().unwrap().as_slice(), b"a line\nlogin: ");
     }
 }
