@@ -26,6 +26,7 @@ use std::net::SocketAddr;
 
 use serde_json::Value;
 
+use crate::common::job::JOB;
 use crate::common::{Answer, Daemon, LIMIT, TestLab, http, http_as, run, wait_until};
 
 /// A running lava-server.
@@ -142,7 +143,7 @@ impl Rack {
 fn lava(lab: &TestLab, server: &Server, user: &str, args: &[&str]) -> (i32, String, String) {
     let mut command = lab.program("lava");
     command.args(args).env("LAVA_USER", user).env("LAVA_SERVER", server.url());
-    let output = run(&mut command, "", LIMIT);
+    let output = run(&mut command, "", JOB);
     let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
     (output.status.code().unwrap(), text(output.stdout), text(output.stderr))
 }

@@ -21,7 +21,7 @@ from labgrid import Environment
 target = Environment(sys.argv[1]).get_target('main')
 shell = target.get_driver('ShellDriver')
 print(shell.run_check('echo $((6*7)) on the board'))
-print(len(''.join(shell.run_check('seq 2000'))))
+print(len(''.join(shell.run_check('seq 2000', timeout=120))))
 print(shell.run('false'))
 ";
 
