@@ -27,5 +27,6 @@ mod scripted_board;
 mod stand_ins;
 mod templates;
 mod typing;
+mod uart_board;
 mod verdicts;
 mod zmodem;
