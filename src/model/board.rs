@@ -82,13 +82,17 @@ pub struct BoardDescription {
 }
 
 impl BoardDescription {
-    /// With who a board is as it is known, where this does not say it.
+    /// With what is known of the board of this name, where this does not say it: who it is, and that the console
+    /// and the outlet of its name are its own.
     #[must_use]
-    pub fn knowing(mut self, before: &Self) -> Self {
+    pub fn knowing(mut self, name: &Name, before: &Self) -> Self {
         if self.mac.is_empty() {
             self.mac.clone_from(&before.mac);
         }
         self.identity = self.identity.or_else(|| before.identity.clone());
+        let own = |part: &Option<String>| part.clone().filter(|part| part == name.as_str());
+        self.console = self.console.or_else(|| own(&before.console));
+        self.outlet = self.outlet.or_else(|| own(&before.outlet));
         self
     }
 }

@@ -14,11 +14,8 @@ use super::audience::Audience;
 use super::jobs::infrastructure;
 use super::lease::needed;
 use super::state::{Record, State};
-use super::{Asker, Basis, Server, ServerError};
+use super::{Asker, Basis, Server, ServerError, US};
 use crate::model::{Ending, JobHealth, Name, RequestState, Right, Rights, units};
-
-/// Who ends what is nobody's any more.
-const US: &str = "lava-server";
 
 /// Who is let in, and what they may by all that lets them in.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

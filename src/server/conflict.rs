@@ -10,14 +10,13 @@ use std::time::{Duration, Instant};
 use super::claim::Changed;
 use super::queue::happened;
 use super::state::{Part, Record, State};
-use super::{Server, ServerError};
+use super::{Server, ServerError, US};
 use crate::model::{JobState, Name, units};
 
 /// So long nobody is given a board that somebody has past us.
 const BUSY: Duration = Duration::from_secs(60);
 /// A lease that is older was ready once, as far as we know after a start, in microseconds.
 const FRESH_US: u64 = 60 * 1_000_000;
-const US: &str = "lava-server";
 
 impl Server {
     /// A daemon has refused the lease of a board for somebody else's.

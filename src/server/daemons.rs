@@ -78,6 +78,8 @@ impl Server {
         }
         if !same_things {
             state.index = None;
+            state.unlooked = true;
+            self.give_parts(&mut state, &url).await?;
         }
         if same_things && !revived {
             state.boards_at(&url).iter().for_each(|board| state.look_at(board));

@@ -42,7 +42,7 @@ impl Server {
                 }
                 // Where it was is where it will be.
                 offered.console = offered.console.or_else(|| known.console.clone());
-                offered = offered.knowing(known);
+                offered = offered.knowing(name, known);
                 if offered == *known {
                     continue;
                 }

@@ -66,6 +66,9 @@ pub const ANNOUNCE_S: u64 = 10;
 /// … and is taken for dead after this one.
 const STALE: Duration = Duration::from_secs(35);
 
+/// Who the history says it was when we did something by ourselves.
+const US: &str = "lava-server";
+
 /// A queue that nobody has looked at for so long stands still.
 const LONGEST_IDLE: Duration = Duration::from_secs(60);
 

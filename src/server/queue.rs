@@ -10,7 +10,7 @@ use super::clock::Clock;
 use super::published::Published;
 use super::registry::event;
 use super::state::{Record, State};
-use super::{Server, ServerError};
+use super::{Server, ServerError, US};
 use crate::model::{Ending, RequestState, units};
 use crate::sched::{Decision, RequestId, Seconds};
 use crate::store::EventRow;
@@ -26,8 +26,6 @@ const FORGET_S: Seconds = 600;
 /// What is longer ago than this is not kept, in seconds; and so often that is seen to.
 const KEPT_S: Seconds = 366 * 24 * 3600;
 const CLEAR_S: Seconds = 24 * 3600;
-/// Who the history says has ended a lease whose time was over.
-const US: &str = "lava-server";
 
 /// Somebody looks at the queue again and again, until it is dropped.
 struct Looking<'a>(&'a AtomicBool);

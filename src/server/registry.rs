@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use super::jobs::check_health_check;
 use super::resolve::{check, part_name};
 use super::state::{Board, State};
-use super::{JobError, Server, ServerError};
+use super::{JobError, Server, ServerError, US};
 use crate::model::{
     BoardDescription, BoardHealth, BoardInfo, BoardRecord, DaemonKind, Name, RequestState, units,
 };
@@ -77,18 +77,40 @@ impl Server {
         let mut state = self.0.state.lock().await;
         let before = state.boards.get(&name);
         if let Some(before) = before {
-            description = description.knowing(&before.description);
+            description = description.knowing(&name, &before.description);
         }
         if new && before.is_some_and(|before| !before.description.offered) {
             return Err(ServerError::BoardThere(name));
         }
-        if before.is_none() && description.console.is_none() && description.outlet.is_none() {
+        if before.is_none() {
             state.guess_parts(&name, &mut description);
         }
         state.check_parts(&name, &description)?;
         self.describe(&mut state, name.clone(), description, who).await?;
         let (name, board) = state.find(name.as_str())?;
         Ok(state.info(name, board))
+    }
+
+    /// Gives boards that were there before them the consoles and outlets of their names that a daemon has announced.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub(super) async fn give_parts(&self, state: &mut State, url: &str) -> Result<(), ServerError> {
+        let Some(daemon) = state.daemons.get(url) else { return Ok(()) };
+        let said = &daemon.announcement;
+        let names = said.consoles.iter().chain(said.outlets.iter().map(|outlet| &outlet.name));
+        let boards = names.filter_map(|name| state.boards.get_key_value(name));
+        let boards = boards.filter(|(_, board)| !board.description.offered);
+        let boards: Vec<_> =
+            boards.map(|(name, board)| (name.clone(), board.description.clone())).collect();
+        for (name, before) in boards {
+            let mut description = before.clone();
+            state.guess_parts(&name, &mut description);
+            if description != before {
+                self.describe(state, name, description, US).await?;
+            }
+        }
+        Ok(())
     }
 
     /// Writes a description that was looked at, with the state in hand.
@@ -257,12 +279,26 @@ impl State {
         })
     }
 
-    /// A console and an outlet of the board's name are its own.
+    /// A console and an outlet of the board's name are its own, unless its parts have other names.
     fn guess_parts(&mut self, name: &Name, description: &mut BoardDescription) {
-        let found =
-            |state: &mut Self, kind| state.url_of(kind, name.as_str()).map(|_| name.to_string());
-        description.console = found(self, DaemonKind::Serial);
-        description.outlet = found(self, DaemonKind::Power);
+        let BoardDescription { console, outlet, .. } = description;
+        let named = |part: &Option<String>| part.as_ref().is_some_and(|part| part != name.as_str());
+        if named(console) || named(outlet) {
+            return;
+        }
+        // Whose what is announced is already.
+        if self.unlooked {
+            self.look();
+        }
+        for (kind, part) in [(DaemonKind::Serial, console), (DaemonKind::Power, outlet)] {
+            let called = name.as_str();
+            let free = |state: &mut Self| {
+                state.url_of(kind, called).is_some() && state.owner(name, kind, called).is_none()
+            };
+            if part.is_none() && free(self) {
+                *part = Some(name.to_string());
+            }
+        }
     }
 
     /// Where a part is that is announced.
@@ -280,21 +316,27 @@ impl State {
         for (kind, part) in parts {
             let Some(part) = part else { continue };
             check(kind, part).map_err(ServerError::Wrong)?;
-            let here = self.url_of(kind, part);
-            let owner = self.boards.iter().filter(|(other, _)| *other != name).find(|(_, it)| {
-                let (theirs, place) = match kind {
-                    DaemonKind::Serial => (&it.description.console, &it.console),
-                    DaemonKind::Power => (&it.description.outlet, &it.outlet),
-                };
-                let there = place.as_ref().filter(|_| theirs.is_some()).map(|it| &it.url);
-                theirs.as_ref() == Some(part) || there.is_some() && there == here.as_ref()
-            });
-            if let Some((owner, _)) = owner {
+            if let Some(owner) = self.owner(name, kind, part) {
                 let what = format!("{part} is the {}", part_name(kind));
                 return Err(ServerError::Assigned { what, owner: owner.clone() });
             }
         }
         Ok(())
+    }
+
+    /// Which other board than this one has a console or an outlet.
+    fn owner(&mut self, name: &Name, kind: DaemonKind, part: &str) -> Option<&Name> {
+        let here = self.url_of(kind, part);
+        let others = self.boards.iter().filter(|(other, _)| *other != name);
+        let mut owners = others.filter(|(_, it)| {
+            let (theirs, place) = match kind {
+                DaemonKind::Serial => (&it.description.console, &it.console),
+                DaemonKind::Power => (&it.description.outlet, &it.outlet),
+            };
+            let there = place.as_ref().filter(|_| theirs.is_some()).map(|it| &it.url);
+            theirs.as_deref() == Some(part) || there.is_some() && there == here.as_ref()
+        });
+        owners.next().map(|(owner, _)| owner)
     }
 }
 

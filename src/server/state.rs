@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
 
+use super::US;
 use super::audience::{Audience, Audiences};
 use super::claim::{Changed, Claim, LetIn};
 use super::clock::Clock;
@@ -19,9 +20,6 @@ use crate::model::{
 };
 use crate::sched::{self, BoardIx, Lab, Seconds, Traits, View};
 use crate::store::{EventRow, RequestRow};
-
-/// Who the history says has noticed something.
-const US: &str = "lava-server";
 
 /// The group of the scheduler's that everybody is of who may have every board.
 pub(super) const EVERYBODY: &str = "*";

@@ -7,15 +7,13 @@ use super::{Jobs, Record, Worker};
 use crate::model::{Ending, JobState, Name, RequestState, units};
 use crate::sched::{Seconds, Spec};
 use crate::server::state::State;
-use crate::server::{Server, ServerError};
+use crate::server::{Server, ServerError, US};
 
 /// A lease whose job does not end is looked at so often, in seconds: its boards stay taken that long.
 pub(super) const OVERTIME_S: Seconds = 60;
 /// A job may be handed over when its lease is by so much shorter than it wanted, in seconds: half of what it has
 /// beyond its own limit.
 const SHORTER_S: Seconds = 300;
-/// Who ends what is over.
-const US: &str = "lava-server";
 
 impl Server {
     /// A job's lease is over by its time, or for another reason of the queue's.

@@ -10,10 +10,7 @@ use crate::model::{
 use crate::sched::Seconds;
 use crate::server::heard::Heard;
 use crate::server::state::State;
-use crate::server::{Server, ServerError};
-
-/// Who ends what is of a job that is none any more.
-const US: &str = "lava-server";
+use crate::server::{Server, ServerError, US};
 
 impl Server {
     /// Takes all jobs on. When the next thing happens to them by itself, and in how long a worker may be gone.

@@ -47,6 +47,37 @@ fn a_board_is_put_together_from_what_is_announced_and_found_by_its_name() {
 }
 
 #[test]
+fn a_board_that_was_there_first_gets_what_is_announced_by_its_name() {
+    let lab = TestLab::new();
+    let server = Server::start(&lab);
+    let root = |args: &[&str]| lava(&lab, &server, "root", args);
+    let (code, _, err) = root(&["board", "add", "panda01", "--type", "panda"]);
+    assert!(code == 0 && err.contains("it has no console and no outlet yet"), "{err}");
+    // Not from a board that has it already.
+    let (code, _, err) =
+        root(&["board", "add", "desk", "--type", "panda", "--console", "farm1/panda02"]);
+    assert_eq!(code, 0, "{err}");
+    assert_eq!(root(&["board", "add", "panda02", "--type", "panda"]).0, 0);
+    lab.write("boards/panda01.toml", "type = \"panda\"\n");
+    let folder = lab.path("boards").display().to_string();
+    let _rack = Rack::start(&lab, &server);
+    server.until("it has both", "/boards/panda01", |board| {
+        board["console"] == "panda01" && board["outlet"] == "panda01"
+    });
+    server.until("the other one has its outlet, too", "/boards", |boards| {
+        boards[0]["name"] == "desk" && boards[0]["away"].is_null()
+    });
+    let panda02 = server
+        .until("that is all it gets", "/boards/panda02", |board| board["outlet"] == "panda02");
+    assert!(panda02["console"].is_null(), "{panda02}");
+    // A file that does not say so takes nothing away.
+    assert_eq!(root(&["board", "apply", &folder]).1, "all is as it is said there\n");
+    assert_eq!(root(&["board", "set", "panda01", "--tag", "hdmi"]).0, 0);
+    assert_eq!(root(&["board", "apply", &folder]).1, "panda01: changed\n");
+    assert_eq!(server.get("/boards/panda01")["outlet"], "panda01");
+}
+
+#[test]
 fn the_boards_are_kept_as_a_folder_of_files() {
     let lab = TestLab::new();
     let server = Server::start(&lab);

@@ -107,7 +107,7 @@ pub(super) async fn apply(args: ApplyArgs, ctx: &Context) -> Result<(), Failure>
     let mut changes = 0;
     for (name, description) in &wanted {
         let how = match present.get(name) {
-            Some(before) if *before == description.clone().knowing(before) => continue,
+            Some(before) if *before == description.clone().knowing(name, before) => continue,
             Some(_) => "changed",
             None => "added",
         };
