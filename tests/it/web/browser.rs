@@ -325,9 +325,10 @@ impl Page {
     #[track_caller]
     pub(crate) fn click(&self, selector: &str) {
         self.expect(
-            &format!("{selector} is there"),
+            &format!("{selector} is there, and takes a click"),
             &format!(
-                "document.querySelector({}).getBoundingClientRect().width > 0",
+                "(() => {{ const it = document.querySelector({}); \
+                 return it.getBoundingClientRect().width > 0 && !it.disabled }})()",
                 json!(selector)
             ),
         );
