@@ -28,6 +28,11 @@ fn the_example_is_complete_and_correct() {
     assert_eq!(config.users[0].rights.on("panda07"), Some(Right::Control));
     assert_eq!(config.users[1].rights.on("panda07"), Some(Right::Spy));
     assert_eq!(config.forwards[0].to, "192.168.7.2:22");
+    // It stands with what it names.
+    let example = concat!(env!("CARGO_MANIFEST_DIR"), "/conf/ssh.toml");
+    SshConfig::read(&[example.into()]).unwrap();
+    let told = read(&[("ssh.toml", include_str!("../../../conf/ssh.toml"))]).unwrap_err();
+    assert!(told.starts_with("ssh.toml:30:7: keys.dir: this folder of keys cannot be"), "{told}");
 }
 
 #[test]

@@ -76,6 +76,10 @@ impl Folder {
         if table.node("dir").is_none() {
             table.required::<PathBuf>("dir");
         }
+        if let Some(Err(error)) = dir.as_ref().map(std::fs::read_dir) {
+            let what = format!("this folder of keys cannot be read: {error}");
+            table.problem("dir", what);
+        }
         let rights = rights(table);
         Some(Self { dir: dir?, rights })
     }
@@ -91,10 +95,8 @@ impl Folder {
         let files = std::fs::read_dir(&self.dir).and_then(|entries| {
             entries.map(|entry| Ok(entry?.path())).collect::<Result<Vec<PathBuf>, _>>()
         });
-        let mut files = match files {
-            Ok(files) => files,
-            Err(error) => return wrong(&self.dir, format!("cannot be read: {error}")),
-        };
+        // One that cannot be read was told of where it is named.
+        let mut files = files.unwrap_or_default();
         files.sort();
         for path in files {
             let named = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
