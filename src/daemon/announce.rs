@@ -3,9 +3,11 @@
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::Path;
+use std::sync::LazyLock;
 use std::time::Duration;
 
 use futures_util::future::BoxFuture;
+use tokio::sync::watch;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
@@ -22,18 +24,84 @@ const AGAIN: Duration = Duration::from_secs(3);
 /// The consoles and the outlets that are served now, and when consoles were used last.
 pub(super) type Served = (Vec<Name>, Vec<AnnouncedOutlet>, BTreeMap<Name, u64>);
 
-/// Who announces a daemon.
+/// What calls a daemon the same one for as long as its process lives.
+static INSTANCE: LazyLock<String> =
+    LazyLock::new(|| format!("{:x}-{:x}", units::now_us(), std::process::id()));
+
+/// Where a daemon is for others.
 #[derive(Debug)]
+pub(super) struct Whereabouts {
+    /// Where clients may find its consoles or outlets, as `http://farm1:7100/consoles`: first of all where it is
+    /// announced.
+    pub(super) places: Vec<String>,
+    /// Who announces it.
+    pub(super) announcer: Option<Announcer>,
+}
+
+impl Whereabouts {
+    /// # Errors
+    /// [`Kind::Config`] when it cannot be told where the daemon or the server is.
+    pub(super) fn of(
+        config: Option<&AnnounceConfig>,
+        kind: DaemonKind,
+        http: Option<(&HttpListen, SocketAddr)>,
+        socket: &Path,
+    ) -> Result<Self, Failure> {
+        let announcer = config.map(|config| Announcer::new(config, kind, http, socket));
+        let places = found_at(config, kind, http, socket);
+        Ok(Self { places, announcer: announcer.transpose()? })
+    }
+}
+
+/// Who announces a daemon.
+#[derive(Debug, Clone)]
 pub(super) struct Announcer {
+    config: AnnounceConfig,
     server: LabServer,
-    url: String,
     announcement: Announcement,
 }
 
+/// Two are one when they say of one place, to one server, that the daemon is there.
+impl PartialEq for Announcer {
+    fn eq(&self, other: &Self) -> bool {
+        let place = |it: &Self| (it.announcement.host.clone(), it.announcement.url.clone());
+        self.config == other.config && place(self) == place(other)
+    }
+}
+
+/// Puts another announcer in the place of one; whether it is another one.
+pub(super) fn replace(now: &mut Option<Announcer>, next: Option<Announcer>) -> bool {
+    let other = *now != next;
+    if other {
+        *now = next;
+    }
+    other
+}
+
+/// Announces a daemon until `shutdown`, as whoever is named there says; another one, from when it is named.
+pub(super) async fn announce(
+    mut announcers: watch::Receiver<Option<Announcer>>,
+    served: impl Fn() -> BoxFuture<'static, Served>,
+    shutdown: CancellationToken,
+) {
+    loop {
+        let announcer = announcers.borrow_and_update().clone();
+        let announced = async {
+            match announcer {
+                Some(announcer) => announcer.run(&served).await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            () = shutdown.cancelled() => return,
+            Ok(()) = announcers.changed() => {}
+            () = announced => {}
+        }
+    }
+}
+
 impl Announcer {
-    /// # Errors
-    /// [`Kind::Config`] when it cannot be told where the daemon or the server is.
-    pub(super) fn new(
+    fn new(
         config: &AnnounceConfig,
         kind: DaemonKind,
         http: Option<(&HttpListen, SocketAddr)>,
@@ -56,21 +124,18 @@ impl Announcer {
             host,
             url,
             version: env!("CARGO_PKG_VERSION").to_owned(),
-            instance: format!("{:x}-{:x}", units::now_us(), std::process::id()),
+            instance: INSTANCE.clone(),
             consoles: Vec::new(),
             outlets: Vec::new(),
             used: BTreeMap::new(),
         };
-        Ok(Self { server: LabServer::new(endpoint, login), url: config.url.clone(), announcement })
+        let server = LabServer::new(endpoint, login);
+        Ok(Self { config: config.clone(), server, announcement })
     }
 
-    /// Announces what `served` says until `shutdown`: at once when it has changed, and again before the
-    /// server would take us for dead.
-    pub(super) async fn run(
-        mut self,
-        served: impl Fn() -> BoxFuture<'static, Served>,
-        shutdown: CancellationToken,
-    ) {
+    /// Announces what `served` says, for ever: at once when it has changed, and again before the server would
+    /// take us for dead.
+    async fn run(mut self, served: impl Fn() -> BoxFuture<'static, Served>) {
         let mut due = Instant::now();
         let mut silent = false;
         loop {
@@ -81,11 +146,8 @@ impl Announcer {
             // That is told with the next announcement.
             self.announcement.used = used;
             if due <= Instant::now() || changed && !silent {
-                let told = tokio::select! {
-                    told = self.server.announce(&self.announcement) => told,
-                    () = shutdown.cancelled() => return,
-                };
-                let (server, url) = (self.url.as_str(), self.announcement.url.as_str());
+                let told = self.server.announce(&self.announcement).await;
+                let (server, url) = (self.config.url.as_str(), self.announcement.url.as_str());
                 match told {
                     Ok(again) => {
                         if std::mem::take(&mut silent) {
@@ -102,17 +164,12 @@ impl Announcer {
                     }
                 }
             }
-            tokio::select! {
-                () = shutdown.cancelled() => return,
-                () = tokio::time::sleep(LOOK) => {}
-            }
+            tokio::time::sleep(LOOK).await;
         }
     }
 }
 
-/// Where clients may find a daemon's consoles or outlets, as `http://farm1:7100/consoles`: first of all where it is
-/// announced.
-pub(super) fn found_at(
+fn found_at(
     config: Option<&AnnounceConfig>,
     kind: DaemonKind,
     http: Option<(&HttpListen, SocketAddr)>,

@@ -13,11 +13,12 @@ use futures_util::future::BoxFuture;
 use serde::de::IgnoredAny;
 use tokio::net::{TcpListener, UnixListener};
 use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use self::fronts::Fronts;
-use super::announce::{Announcer, Served, found_at};
+use super::announce::{Announcer, Served, Whereabouts, announce, replace};
 use super::{RuntimeSocket, SHUTDOWN_LIMIT, Safety, bind, permit, runtime_dir};
 use crate::client::{ConsoleRef, Http, Login};
 use crate::config::power::PowerConfig;
@@ -42,10 +43,7 @@ pub struct PowerDaemon {
     tls: Tls,
     fronts: Fronts,
     socket: (RuntimeSocket, UnixListener),
-    /// Where clients find our outlets.
-    places: Vec<String>,
-    /// Tells a server what is here.
-    announcer: Option<Announcer>,
+    whereabouts: Whereabouts,
     /// What is read again on SIGHUP.
     files: Option<(Vec<PathBuf>, Signal)>,
 }
@@ -57,8 +55,12 @@ struct Reload {
     /// As it is served.
     config: PowerConfig,
     address: Option<SocketAddr>,
+    /// Our socket's.
+    path: PathBuf,
     access: Access,
     tls: Tls,
+    /// Who announces us now.
+    announcers: watch::Sender<Option<Announcer>>,
 }
 
 impl PowerDaemon {
@@ -81,13 +83,8 @@ impl PowerDaemon {
         let socket = RuntimeSocket::bind(&runtime_dir(), "power")?;
         let bound = http.as_ref().and_then(|listener| listener.local_addr().ok());
         let (at, path) = (config.http.as_ref().zip(bound), socket.0.path());
-        let places = found_at(config.server.as_ref(), DaemonKind::Power, at, path);
-        let announcer = config
-            .server
-            .as_ref()
-            .map(|server| Announcer::new(server, DaemonKind::Power, at, path))
-            .transpose()?;
-        Ok(Self { config, http, tls, fronts, socket, places, announcer, files: None })
+        let whereabouts = Whereabouts::of(config.server.as_ref(), DaemonKind::Power, at, path)?;
+        Ok(Self { config, http, tls, fronts, socket, whereabouts, files: None })
     }
 
     /// Reads rights and certificates again from these files on SIGHUP.
@@ -118,12 +115,14 @@ impl PowerDaemon {
     /// Serves until `shutdown`; `ready` is called when clients are served.
     pub async fn run(self, shutdown: CancellationToken, ready: impl FnOnce()) {
         let (address, config) = (self.http_address(), self.config.clone());
-        let access = Access::new(config.access.clone()).at(self.places);
+        let access = Access::new(config.access.clone()).at(self.whereabouts.places);
+        let announcers = watch::Sender::new(self.whereabouts.announcer);
+        let announcer = announcers.subscribe();
+        let (path, socket) = self.socket;
         let reload = self.files.map(|(paths, hangups)| {
-            let (access, tls) = (access.clone(), self.tls.clone());
-            Reload { paths, hangups, config, address, access, tls }
+            let (access, tls, path) = (access.clone(), self.tls.clone(), path.path().to_owned());
+            Reload { paths, hangups, config, address, path, access, tls, announcers }
         });
-        let (_socket, socket) = self.socket;
         let insecure = self.config.http.as_ref().is_some_and(|http| http.insecure);
         let tcp = self.http.map(|listener| Listener::Tcp {
             listener: Arc::new(listener),
@@ -131,7 +130,6 @@ impl PowerDaemon {
             insecure,
             other: None,
         });
-        let announcer = self.announcer;
         let listeners = tcp.into_iter().chain([Listener::Unix(Arc::new(socket))]);
         ready();
         let reloads = async {
@@ -158,7 +156,7 @@ impl Reload {
         std::future::pending::<()>().await;
     }
 
-    /// Puts the rights and the certificate of the files into effect.
+    /// Puts the rights, the certificate and the server of the files into effect.
     ///
     /// # Errors
     /// Everything that is wrong with the files; nothing is changed then.
@@ -182,10 +180,15 @@ impl Reload {
             )
         };
         let same = others(&config) == others(&self.config);
+        let at = self.config.http.as_ref().zip(self.address);
+        let whereabouts =
+            Whereabouts::of(config.server.as_ref(), DaemonKind::Power, at, &self.path)?;
         self.access.set(config.access);
+        self.access.move_to(whereabouts.places);
         self.tls.set(tls);
+        self.announcers.send_if_modified(|now| replace(now, whereabouts.announcer));
         tracing::info!(
-            "rights and certificates were read again; PDUs and outlets are as at the start"
+            "rights, certificates and [server] were read again; PDUs and outlets are as at the start"
         );
         if !same {
             tracing::warn!(
@@ -205,7 +208,8 @@ pub async fn run(
     shutdown: CancellationToken,
 ) {
     let access = Access::new(config.access.clone());
-    serve_all(config, access, listeners, Fronts::default(), None, shutdown).await;
+    let nobody = watch::Sender::new(None).subscribe();
+    serve_all(config, access, listeners, Fronts::default(), nobody, shutdown).await;
 }
 
 async fn serve_all(
@@ -213,7 +217,7 @@ async fn serve_all(
     access: Access,
     listeners: impl IntoIterator<Item = Listener>,
     fronts: Fronts,
-    announcer: Option<Announcer>,
+    announcer: watch::Receiver<Option<Announcer>>,
     shutdown: CancellationToken,
 ) {
     let tasks = TaskTracker::new();
@@ -226,11 +230,9 @@ async fn serve_all(
     };
     let power = Arc::new(Power::start(&config, surroundings));
     fronts.serve(&power, &tasks, &shutdown);
-    if let Some(announcer) = announcer {
-        let power = power.clone();
-        let served = move || served(power.clone()).boxed();
-        tasks.spawn(announcer.run(served, shutdown.clone()));
-    }
+    let announced = power.clone();
+    let served = move || served(announced.clone()).boxed();
+    tasks.spawn(announce(announcer, served, shutdown.clone()));
     let app = router(power, access);
     for listener in listeners {
         tasks.spawn(serve(listener, app.clone(), shutdown.clone()));

@@ -11,13 +11,13 @@ mod serving;
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use futures_util::{FutureExt as _, Stream, StreamExt as _};
 use tokio::net::{TcpListener, UnixListener};
 use tokio::signal::unix::{Signal, SignalKind, signal};
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -26,7 +26,7 @@ use self::hotplug::{Happened, Hotplug};
 use self::plan::{Plan, Started};
 pub use self::replace::{Left, left, serve, understands};
 use self::serving::{Lives, Serving};
-use super::announce::{Announcer, Served, found_at};
+use super::announce::{Announcer, Served, Whereabouts, announce, replace};
 use super::fd_store::Stored;
 use super::page_key::page_key;
 use super::{RuntimeSocket, runtime_dir};
@@ -54,10 +54,7 @@ pub struct Serial {
     clients: Vec<HandedClient>,
     stored: Stored,
     hangups: Option<Signal>,
-    /// Where clients find our consoles.
-    places: Vec<String>,
-    /// Tells a server what is here.
-    announcer: Option<Announcer>,
+    whereabouts: Whereabouts,
 }
 
 /// Why serving has ended.
@@ -99,26 +96,8 @@ impl Serial {
             Some(socket) => socket,
             None => RuntimeSocket::bind(&runtime_dir(), "serial")?,
         };
-        let bound = plan.http.as_ref().and_then(|listener| listener.local_addr().ok());
-        let (at, path) = (config.http.as_ref().zip(bound), socket.0.path());
-        let places = found_at(config.server.as_ref(), DaemonKind::Serial, at, path);
-        let announcer = config
-            .server
-            .as_ref()
-            .map(|server| Announcer::new(server, DaemonKind::Serial, at, path))
-            .transpose()?;
-        Ok(Self {
-            config,
-            hotplug,
-            plan,
-            socket,
-            consoles,
-            clients,
-            stored,
-            hangups,
-            places,
-            announcer,
-        })
+        let whereabouts = whereabouts(&config, &plan, socket.0.path())?;
+        Ok(Self { config, hotplug, plan, socket, consoles, clients, stored, hangups, whereabouts })
     }
 
     /// What is said when it is ready: `http=127.0.0.1:7100 panda01.raw=127.0.0.1:7101 …`.
@@ -173,7 +152,8 @@ impl Serial {
         let roster = Arc::<Roster>::default();
         let (clients, roster_served) = (lives.clients.clone(), roster.clone());
         let pages = Pages::new(|| page_key(&runtime_dir()));
-        let access = Access::with_pages(self.plan.access.clone(), pages).at(self.places);
+        let access =
+            Access::with_pages(self.plan.access.clone(), pages).at(self.whereabouts.places);
         let outlets = Outlets::default();
         let app = router(
             roster.clone(),
@@ -184,20 +164,24 @@ impl Serial {
             clients.clone(),
         );
         let serving = Serving::new(roster, app.clone(), access, outlets, lives.clone());
-        let mut running = Running { config: self.config, hotplug: self.hotplug, serving };
+        let (socket, listener) = self.socket;
+        let announcers = watch::Sender::new(self.whereabouts.announcer);
+        let mut running = Running {
+            config: self.config,
+            hotplug: self.hotplug,
+            serving,
+            socket: socket.path().to_owned(),
+            announcers,
+        };
         let started = running.start(self.plan, &mut self.consoles)?;
         // What nobody wants any more is closed before a port is opened: they may be of one device.
         self.consoles.into_values().for_each(Handed::close);
         self.stored.release();
         running.carry_out(started).await;
         running.serving.take_up(self.clients);
-        let (socket, listener) = self.socket;
         let (listener, local) = (Arc::new(listener), shutdown.child_token());
-        if let Some(announcer) = self.announcer {
-            let roster = roster_served;
-            let served = move || std::future::ready(served(&roster)).boxed();
-            clients.spawn(announcer.run(served, local.clone()));
-        }
+        let served = move || std::future::ready(served(&roster_served)).boxed();
+        clients.spawn(announce(running.announcers.subscribe(), served, local.clone()));
         clients.spawn(http::serve(Listener::Unix(listener.clone()), app, local.clone()));
         let mut successors = std::pin::pin!(successors.fuse());
         ready();
@@ -261,6 +245,17 @@ struct Running {
     config: SerialConfig,
     hotplug: Hotplug,
     serving: Serving,
+    /// Our socket's path.
+    socket: PathBuf,
+    /// Who announces us now.
+    announcers: watch::Sender<Option<Announcer>>,
+}
+
+/// Where the consoles of a configuration are whose listeners are bound.
+fn whereabouts(config: &SerialConfig, plan: &Plan, socket: &Path) -> Result<Whereabouts, Failure> {
+    let bound = plan.http.as_ref().and_then(|listener| listener.local_addr().ok());
+    let http = config.http.as_ref().zip(bound);
+    Whereabouts::of(config.server.as_ref(), DaemonKind::Serial, http, socket)
 }
 
 impl Running {
@@ -304,8 +299,11 @@ impl Running {
         let config = self.config.read_again()?;
         let tls = TlsConfig::of(config.http.as_ref())?;
         let plan = Plan::bind(&config, tls, &mut self.hotplug, &self.serving.bound()).await?;
+        let Whereabouts { places, announcer } = whereabouts(&config, &plan, &self.socket)?;
         let changes = self.serve(plan).await?;
         self.config = config;
+        self.serving.move_to(places);
+        self.announcers.send_if_modified(|now| replace(now, announcer));
         Ok(changes)
     }
 

@@ -106,6 +106,11 @@ impl Serving {
         }
     }
 
+    /// Clients find the consoles at these places from now on.
+    pub(super) fn move_to(&self, places: Vec<String>) {
+        self.access.move_to(places);
+    }
+
     /// How TLS is spoken.
     pub(super) fn tls(&self) -> Option<TlsConfig> {
         self.tls.now()

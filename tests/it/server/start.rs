@@ -7,7 +7,7 @@ use std::process::Stdio;
 use rustix::process::Signal;
 use serde_json::{Value, json};
 
-use super::Server;
+use super::{Rack, Server};
 use crate::common::postgres::Postgres;
 use crate::common::{Heard, LIMIT, Process, TestLab, signal, wait_until};
 
@@ -67,6 +67,26 @@ fn postgresql_keeps_the_same() {
     server.until("it is still hers", "/boards/panda01", |it| it["lease"]["holder"] == "alice");
     assert_eq!(server.ask("DELETE", "/requests/1?user=alice", &Value::Null).status, 200);
     assert_eq!(server.get("/requests?ended=true")[0]["ending"], "released");
+}
+
+#[test]
+fn daemons_announce_themselves_elsewhere_when_their_files_are_read_again() {
+    let labs = [TestLab::new(), TestLab::new()];
+    let [one, other] = [&labs[0], &labs[1]].map(Server::start);
+    let rack = Rack::start(&labs[0], &one);
+    let here = |all: &Value| all.as_array().is_some_and(|all| all.len() == 2);
+    for place in ["/consoles", "/outlets"] {
+        one.until("both are announced", place, here);
+    }
+    for config in [&rack.serial_config, &rack.power_config] {
+        let text = std::fs::read_to_string(config).unwrap();
+        std::fs::write(config, text.replace(&one.url(), &other.url())).unwrap();
+    }
+    signal(rack.power.pid(), Signal::HUP);
+    signal(rack.serial.pid(), Signal::HUP);
+    for place in ["/consoles", "/outlets"] {
+        other.until("both are announced there", place, here);
+    }
 }
 
 #[test]

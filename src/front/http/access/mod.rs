@@ -41,7 +41,7 @@ struct Inner {
     /// The types of boards, by their names, where they are known.
     kinds: RwLock<HashMap<String, String>>,
     /// Where our consoles or outlets are for clients, as `http://farm1:7100/consoles`: jobs' passes are for those.
-    places: OnceLock<Vec<String>>,
+    places: RwLock<Vec<String>>,
     jobs: Jobs,
 }
 
@@ -122,7 +122,7 @@ impl Access {
     fn with(config: AccessConfig, pages: Option<Pages>) -> Self {
         let config = watch::Sender::new(Arc::new(config));
         let (attempts, kinds) = (Mutex::default(), RwLock::default());
-        let (places, jobs) = (OnceLock::new(), Jobs::default());
+        let (places, jobs) = (RwLock::default(), Jobs::default());
         Self(Arc::new(Inner { config, attempts, pages, kinds, places, jobs }))
     }
 
@@ -130,9 +130,13 @@ impl Access {
     /// pass.
     #[must_use]
     pub fn at(self, places: Vec<String>) -> Self {
-        // It is said once, at the start.
-        let _ = self.0.places.set(places);
+        self.move_to(places);
         self
+    }
+
+    /// From now on clients find them at these places.
+    pub fn move_to(&self, places: Vec<String>) {
+        *self.0.places.write().unwrap_or_else(PoisonError::into_inner) = places;
     }
 
     /// From now on this counts, for those who are attached already, too.
@@ -236,8 +240,8 @@ impl Access {
             && let Some((server, pass)) = config.job_pass(token)
             && pass.until_s > units::now_us() / 1_000_000
         {
-            let places = self.0.places.get().map_or(&[][..], Vec::as_slice);
-            let things = pass.names_at(places);
+            let places = self.0.places.read().unwrap_or_else(PoisonError::into_inner);
+            let things = pass.names_at(&places);
             let JobPass { job, until_s, things: all } = pass;
             if things.is_empty() {
                 let (all, here) = (all.join(", "), places.first().map_or("", String::as_str));
