@@ -147,7 +147,7 @@ impl Script {
             false => None,
         };
         let command = self.command(&repository, &library, &own, python.as_ref());
-        let command = command.map_err(failed)?;
+        let command = command.map_err(|error| Error::Job(format!("{script}: {error}")))?;
         log.info(format!("running {script} {}", self.work.args.join(" ")));
         let program = Program::spawn(command);
         let program = program.map_err(|error| Error::Job(format!("{script}: {error}")))?;
@@ -178,10 +178,14 @@ impl Script {
         python: Option<&Python>,
     ) -> std::io::Result<Command> {
         let path = repository.join(&self.work.script);
-        let real = path.canonicalize()?;
+        let real = path.canonicalize().map_err(|error| match error.kind() {
+            std::io::ErrorKind::NotFound => {
+                std::io::Error::other(format!("{} has no such file", self.work.git))
+            }
+            _ => error,
+        })?;
         if !real.starts_with(repository.canonicalize()?) {
-            let what = format!("{:?} leads out of the repository", self.work.script);
-            return Err(std::io::Error::other(what));
+            return Err(std::io::Error::other("it leads out of the repository"));
         }
         let mut reads: Vec<&Path> = READS.iter().map(Path::new).filter(|it| it.exists()).collect();
         reads.extend([library, &self.token_file]);

@@ -118,7 +118,8 @@ impl Sources {
                 let folders: Vec<String> =
                     self.folders.iter().map(|folder| folder.display().to_string()).collect();
                 format!(
-                    "{detail}: it is in none of {}; name its folder with --templates DIR",
+                    "{detail}: it is in none of {}; its folder is named with --templates DIR, a lab's with \
+                     templates of lava-server's [jobs]; or give the board a dictionary of its own",
                     folders.join(", ")
                 )
             }

@@ -176,7 +176,7 @@ impl Worker {
             self.take(folder, is_new, &tasks, shutdown);
         }
         let (mut number, mut pause) = (0, AGAIN[0]);
-        let (mut silent, mut vain, mut cut_off) = (false, BTreeMap::new(), false);
+        let (mut silent, mut vain, mut cut_off) = (None, BTreeMap::new(), false);
         while !shutdown.is_cancelled() {
             number = units::now_us().max(number + 1);
             let hello = self.hello(number);
@@ -199,7 +199,7 @@ impl Worker {
             };
             match answered {
                 Ok(orders) => {
-                    if std::mem::take(&mut silent) {
+                    if silent.take().is_some() {
                         tracing::info!("the server answers again");
                     }
                     (cut_off, pause) = (false, AGAIN[0]);
@@ -218,8 +218,10 @@ impl Worker {
                     }
                 }
                 Err(failure) => {
-                    if !std::mem::replace(&mut silent, true) {
-                        tracing::warn!("no work is had: {failure}");
+                    let why = failure.to_string();
+                    if silent.as_ref() != Some(&why) {
+                        tracing::warn!("no work is had: {why}");
+                        silent = Some(why);
                     }
                     tokio::select! {
                         () = shutdown.cancelled() => break,

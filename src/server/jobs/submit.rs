@@ -301,14 +301,24 @@ impl State {
                 })
             }
             JobState::Scheduling => Some("the outlets of its boards are told of it".into()),
-            JobState::Scheduled if info.worker.is_none() && info.ci.is_some() => Some(
-                "it waits for a worker that runs scripts: lava-dispatcher worker --scripts".into(),
-            ),
+            JobState::Scheduled if info.worker.is_none() && info.ci.is_some() => {
+                Some(self.no_worker_for_scripts())
+            }
             JobState::Scheduled if info.worker.is_none() => Some(self.no_worker()),
             JobState::Scheduled => self.jobs.hindered.get(&info.id).cloned(),
             _ => None,
         };
         info
+    }
+
+    fn no_worker_for_scripts(&self) -> String {
+        let mut live = self.jobs.workers.values().filter(|worker| worker.live);
+        match live.any(|worker| worker.scripts) {
+            false => "it waits for a worker that runs scripts, and there is none: lava-dispatcher \
+                      worker --scripts"
+                .into(),
+            true => "it waits for a worker that runs scripts to have room".into(),
+        }
     }
 
     fn no_worker(&self) -> String {

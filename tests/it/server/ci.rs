@@ -113,6 +113,14 @@ fn a_script_is_checked_out_has_boards_and_tells_results_and_its_leases_end_with_
     });
     assert_eq!(as_alice(&["ci", "remove", "smoke"]).0, 0);
     assert_eq!(server.get("/ci"), json!([]));
+
+    // A script that is not there is a mistake of whoever said where it is.
+    let added = as_alice(&["ci", "add", "none", "--git", &git, "--script", "ci/none.py"]);
+    assert_eq!(added.0, 0, "{}", added.2);
+    let (code, out, err) = as_alice(&["ci", "run", "none", "--follow"]);
+    let why = format!("Job error: ci/none.py: {git} has no such file");
+    assert!(code == 1 && format!("{out}{err}").contains(&why), "{code}: {out}{err}");
+    assert!(!err.contains("worker --scripts"), "{err}");
 }
 
 #[test]
