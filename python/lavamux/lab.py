@@ -78,8 +78,8 @@ class Lab:
         type: Optional[str] = None,
         boards: int = 1,
         specs: Optional[List[str]] = None,
-        hours: float = 0,
-        minutes: float = 0,
+        hours: Optional[float] = None,
+        minutes: Optional[float] = None,
         start: Optional[float] = None,
         priority: Optional[int] = None,
         reason: Optional[str] = None,
@@ -91,8 +91,8 @@ class Lab:
         time, from which on they are booked. What is not booked is the server's to forget 90 s after
         this process, or the request's last use in it, has ended.
         """
-        seconds = hours * 3600 + minutes * 60 or 7200
-        body: Dict[str, Any] = {"for": f"{int(seconds)}s", "user": self.user}
+        seconds = _seconds(hours, minutes) if (hours, minutes) != (None, None) else 7200
+        body: Dict[str, Any] = {"for": f"{seconds}s", "user": self.user}
         if specs is not None:
             body["specs"] = specs
         else:
@@ -342,8 +342,7 @@ class Lease:
 
     def extend(self, *, hours: float = 0, minutes: float = 0) -> None:
         """Has it end so much time from now."""
-        seconds = int(hours * 3600 + minutes * 60)
-        self._change("extend", {"for": f"{seconds}s"})
+        self._change("extend", {"for": f"{_seconds(hours, minutes)}s"})
 
     def share(self, user: str) -> None:
         """Lets somebody else use the boards, too."""
@@ -382,6 +381,14 @@ class Lease:
     def _change(self, how: str, body: Dict[str, Any]) -> None:
         body["user"] = self._lab.user
         self.request.info = self._lab._server.ask("POST", f"/leases/{self.id}/{how}", body)
+
+
+def _seconds(hours: Optional[float], minutes: Optional[float]) -> int:
+    """So much time, in whole seconds; raises :class:`WrongUse` when it is none."""
+    seconds = (hours or 0) * 3600 + (minutes or 0) * 60
+    if not 1 <= seconds < float("inf"):
+        raise WrongUse(f"hours={hours}, minutes={minutes} is no time to have a board for")
+    return int(seconds)
 
 
 def _token() -> Optional[str]:

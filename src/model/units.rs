@@ -31,12 +31,14 @@ pub fn size(text: &str) -> Result<u64, String> {
         .map_err(|_| format!("{text:?} is no size; write it like 4096, 64KiB or 1GiB"))
 }
 
-/// A time in seconds for people: `45 s`, `30 min`, `2 h`; the whole ones of the largest that fits.
+/// A time in seconds for people: `45 s`, `30 min`, `2 h`, `30 days`; the nearest number of the largest that fits twice.
 pub fn time_span(seconds: u64) -> String {
+    let nearest = |unit: u64| (seconds + unit / 2) / unit;
     match seconds {
         0..120 => format!("{seconds} s"),
-        120..7200 => format!("{} min", seconds / 60),
-        _ => format!("{} h", seconds / 3600),
+        120..7200 => format!("{} min", nearest(60)),
+        7200..172_800 => format!("{} h", nearest(3600)),
+        _ => format!("{} days", nearest(86_400)),
     }
 }
 

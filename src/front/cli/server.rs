@@ -22,8 +22,8 @@ use crate::model::Failure;
 pub struct ServerArgs {
     #[command(subcommand)]
     verb: Option<Verb>,
-    /// Files or folders of TOML.
-    #[arg(long, value_name = "PATH", num_args = 1.., global = true)]
+    /// A file or a folder of TOML; as often as there are several.
+    #[arg(long, value_name = "PATH", global = true)]
     config: Vec<PathBuf>,
     /// Listen there.
     #[arg(long, value_name = "ADDR")]

@@ -175,6 +175,10 @@ fn who_gives_up_waiting_waits_no_more_and_what_is_booked_is_kept_free() {
     assert!(code == 0 && out.starts_with("panda01 is yours"), "{out}{err}");
     let (code, _, err) = lava(&lab, &server, "bob", &["extend", "panda01", "--for", "5h"]);
     assert!(code == 4 && err.contains("panda01 is not free then: request 1"), "{err}");
+    // A wrong year books nothing, and has nobody lease at once.
+    let past = ["reserve", "name=panda02", "--at", "2020-01-01T00:00Z", "--no-wait"];
+    let (code, _, err) = lava(&lab, &server, "bob", &past);
+    assert!(code == 2 && err.contains("2020-01-01T00:00:00Z is over"), "{err}");
 
     let args = ["reserve", "panda tag=hdmi", "--no-wait"];
     let (code, out, err) = lava(&lab, &server, "dave", &args);

@@ -68,7 +68,13 @@ pub(super) async fn run(args: BootArgs, ctx: &Context) -> Result<(), Failure> {
     let server = args.server.locate()?;
     let key = args.ssh_key.as_deref().map(|path| {
         let told = |why| Failure::new(Kind::User, format!("{}: {why}", path.display()));
-        read_text(path).map(|key| key.trim().to_owned()).map_err(told)
+        let key = read_text(path).map_err(told)?.trim().to_owned();
+        match key.contains("PRIVATE KEY") {
+            true => {
+                Err(told("this is the private key, which is yours alone; give its .pub".into()))
+            }
+            false => Ok(key),
+        }
     });
     let asked = BootRequest {
         image: args.image,

@@ -111,7 +111,15 @@ pub(super) async fn extend(args: ExtendArgs, ctx: &Context) -> Result<(), Failur
         user: Some(ctx.user().to_owned()),
         to: None,
     };
+    let before = server.request(id).await?.until_us;
     let request = server.change(id, "extend", &change).await?;
+    if let Some(less) = before.zip(request.until_us).and_then(|(was, is)| was.checked_sub(is))
+        && less > 0
+    {
+        let less = units::time_span(less.div_ceil(1_000_000));
+        let note = format!("that is {less} less than before: --for counts from now\n");
+        ctx.note(&note).await;
+    }
     let text = format!("request {id}: {}\n", sentence(&request));
     tell(ctx, args.server.json, &request, &text).await
 }

@@ -336,6 +336,9 @@ fn never(id: u64, why: &str) -> Failure {
     Failure::new(Kind::Failed, what).hint("lava board list has the boards that there are")
 }
 
+/// A time by which somebody who has just written it down is not late, in microseconds.
+const JUST_NOW_US: u64 = 60_000_000;
+
 /// A time to come, in microseconds since the Unix epoch.
 fn moment(text: &str) -> Result<u64, String> {
     if let Ok(after) = units::duration(text) {
@@ -344,7 +347,13 @@ fn moment(text: &str) -> Result<u64, String> {
     let time: Timestamp = text.parse().map_err(|_| {
         format!("{text:?} is no time to come; write it like 2026-11-24T09:00Z or 8h")
     })?;
-    u64::try_from(time.as_microsecond()).map_err(|_| "that is long ago".to_owned())
+    let at = u64::try_from(time.as_microsecond()).unwrap_or(0);
+    match at.saturating_add(JUST_NOW_US) < units::now_us() {
+        true => Err(format!(
+            "{time} is over; boards are booked for a time to come, or leave it out for now"
+        )),
+        false => Ok(at),
+    }
 }
 
 #[cfg(test)]

@@ -44,7 +44,7 @@ fn a_file_is_stored_by_name_and_had_whole_or_in_part() {
     let (code, told, err) =
         put(&lab, &server, "alice", &path, &["--name", "linux-next", "--note", "nightly"]);
     assert!(
-        code == 0 && told.starts_with("linux-next is stored, and kept for 335 h"),
+        code == 0 && told.starts_with("linux-next is stored, and kept for 14 days"),
         "{told}{err}"
     );
     // The same file again need not be sent.

@@ -28,6 +28,9 @@ fn who_has_a_board_boots_it_and_it_stays_on_for_them() {
     }
     let key = lab.write("key.pub", &format!("{KEY}\n"));
     let boot = ["boot", "panda01", "--image", "linux", "--ramdisk", "rootfs", "--login", "root"];
+    let own = lab.write("key", "-----BEGIN OPENSSH PRIVATE KEY-----\nb3Bl\n");
+    let (code, _, err) = lava(&lab, server, "alice", &[&boot[..], &["--ssh-key", &own]].concat());
+    assert!(code == 2 && err.contains("/key: this is the private key"), "{err}");
     let boot = [&boot[..], &["--ssh-key", &key]].concat();
     let (code, _, err) = lava(&lab, server, "alice", &boot);
     assert!(code == 4 && err.contains("alice has not leased panda01"), "{err}");

@@ -3,7 +3,7 @@
 import threading
 import time
 
-from lavamux import Lab, Refused, Unreachable
+from lavamux import Lab, Refused, Unreachable, WrongUse
 
 lab, bob = Lab(user="alice"), Lab(user="bob")
 heard = []
@@ -41,6 +41,12 @@ threading.Thread(target=listen, daemon=True).start()
 # It may not listen yet.
 while not heard:
     with lab.reserve("name=panda02", minutes=5):
+        pass
+for nothing in (0, -1, float("nan"), float("inf")):
+    try:
+        lab.submit("name=panda01", hours=nothing)
+        print("had for no time:", nothing)
+    except WrongUse:
         pass
 lease = lab.reserve("name=panda01", minutes=10)
 news("board", "panda01", "reserved")
