@@ -1,6 +1,6 @@
 //! Lavamux: the software of a board lab.
 //!
-//! The modules in dependency order: each imports only from those above it (`tests/it/architecture.rs`
+//! The modules in dependency order: each imports only from those above it (`tests/it/architecture/`
 //! checks that). ARCHITECTURE.md tells how they work together.
 //!
 //! - [`model`]: names, states, events, failures. No I/O.
