@@ -38,10 +38,19 @@ pub fn render(
 ) -> Result<String, Problem> {
     let own = device.parent().unwrap_or(Path::new(""));
     let own = if own.as_os_str().is_empty() { Path::new(".") } else { own };
+    template::render(device, &folders(own, templates), context)
+}
+
+/// Whether there is a template of this name for devices whose files are in the folder `own`.
+pub fn has_template(name: &str, own: &Path, templates: &[PathBuf]) -> bool {
+    folders(own, templates).iter().any(|folder| folder.join(name).is_file())
+}
+
+fn folders(own: &Path, templates: &[PathBuf]) -> Vec<PathBuf> {
     let mut folders = templates.to_vec();
     folders.extend([own.to_owned(), own.join("device-types"), own.join("../device-types")]);
     folders.extend(FOLDERS.iter().map(PathBuf::from));
-    template::render(device, &folders, context)
+    folders
 }
 
 /// Reads a device file into a tree: YAML, or a template that is rendered first. Places in what a

@@ -5,11 +5,11 @@ use std::sync::Arc;
 use super::ServerError;
 use super::clock_set::Behind;
 use super::jobs::HEALTH;
-use super::state::{Board, CHECKS, Daemon, Record, State, Told};
+use super::state::{Board, CHECKS, Daemon, HAS_DICTIONARY, Record, State, Told};
 use crate::model::{
     Announcement, BoardDescription, BoardHealth, DaemonKind, Ending, Name, RequestState, units,
 };
-use crate::sched::{BoardIx, Decision, Request, Seconds, SpecError};
+use crate::sched::{BoardIx, Decision, Request, Seconds, Spec, SpecError};
 use crate::store::{BoardRow, RequestRow, Store, StoreError, ToldRow};
 
 /// What users have had is of the last so many seconds: the scheduler has forgotten nearly all that is older.
@@ -151,7 +151,13 @@ impl State {
         let is_check = info.job.is_some() && info.user == HEALTH;
         let group = if is_check { CHECKS } else { self.group_of(record.audience.as_ref()) };
         let group = group.to_owned();
-        let specs = info.specs.iter().map(|text| text.parse()).collect::<Result<Vec<_>, _>>()?;
+        // A check of a board without a dictionary tells that.
+        let also = match info.job.is_some() && !is_check {
+            true => format!(" {}={}", HAS_DICTIONARY.0, HAS_DICTIONARY.1),
+            false => String::new(),
+        };
+        let specs = info.specs.iter().map(|text| format!("{text}{also}").parse());
+        let specs = specs.collect::<Result<Vec<Spec>, _>>()?;
         let wants = specs.iter().map(|spec| self.lab.class(spec, Some(&group))).collect();
         let seconds = |us: u64| -> Seconds { us / 1_000_000 };
         Ok(Request {

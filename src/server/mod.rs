@@ -210,6 +210,7 @@ impl Server {
             used,
             workers: Heard::default(),
         }));
+        server.find_types().await;
         server.load_jobs().await?;
         Ok(server)
     }

@@ -1,6 +1,6 @@
 //! Boards: what an admin says of them.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 use super::jobs::check_health_check;
 use super::resolve::{check, part_name};
@@ -136,6 +136,8 @@ impl Server {
         let detail = serde_json::to_string(&short).unwrap_or_default();
         let row = row(&name, &description, health, &reason, &windows);
         self.0.store.put_board(&row, &event(&name, who, what, &detail)).await?;
+        let kind = BTreeSet::from([description.kind.clone()]);
+        state.types.extend(self.with_template(kind).await);
         let ix = state.schedule(&name, &description);
         let away = None;
         let board =

@@ -31,6 +31,8 @@ pub(super) struct State {
     /// What decisions are made from. It has the boards, the requests that wait, and leases.
     pub(super) lab: Lab,
     pub(super) boards: BTreeMap<Name, Board>,
+    /// The device types of which there is a template, as it was looked last.
+    pub(super) types: BTreeSet<Name>,
     /// By their URLs.
     pub(super) daemons: BTreeMap<String, Daemon>,
     /// Those that have not ended.
@@ -131,6 +133,9 @@ pub(super) struct Told {
     pub(super) confirmed: bool,
 }
 
+/// What the scheduler knows as an attribute of boards of which there is a device dictionary: jobs are for these alone.
+pub(super) const HAS_DICTIONARY: (&str, &str) = ("dictionary", "yes");
+
 impl State {
     /// Looks anew where all boards' parts are, and which boards can be used.
     pub(super) fn look(&mut self) {
@@ -204,12 +209,32 @@ impl State {
         boards.map(|(name, _)| name.clone()).collect()
     }
 
+    /// From now on these are the device types of which there is a template.
+    pub(super) fn set_types(&mut self, types: BTreeSet<Name>) {
+        let before = std::mem::replace(&mut self.types, types);
+        let other = |kind: &Name| before.contains(kind) != self.types.contains(kind);
+        let boards = self.boards.iter().map(|(name, board)| (name, &board.description));
+        let changed: Vec<(Name, BoardDescription)> = boards
+            .filter(|(_, it)| it.dictionary.is_none() && other(&it.kind))
+            .map(|(name, it)| (name.clone(), it.clone()))
+            .collect();
+        for (name, description) in changed {
+            self.schedule(&name, &description);
+            self.look_at(&name);
+        }
+    }
+
     /// Tells the scheduler of a board.
     pub(super) fn schedule(&mut self, name: &Name, description: &BoardDescription) -> BoardIx {
         let BoardDescription { kind, tags, attributes, .. } = description;
+        let mut attributes = attributes.clone();
+        if description.dictionary.is_some() || self.types.contains(kind) {
+            let (key, value) = HAS_DICTIONARY;
+            attributes.insert(key.to_owned(), value.to_owned());
+        }
         let (name, kind) = (name.clone(), kind.clone());
         let groups = self.groups_of(&name);
-        let traits = Traits { name, kind, tags: tags.clone(), attributes: attributes.clone() };
+        let traits = Traits { name, kind, tags: tags.clone(), attributes };
         self.lab.put(sched::Board { traits, groups, usable: false, only: None })
     }
 

@@ -51,6 +51,7 @@ on_both! {
     life::a_health_check_that_the_lab_has_not_let_end_condemns_no_board,
     life::a_board_that_is_looping_is_checked_again_and_again_and_given_to_nobody,
     boards::who_gives_back_the_boards_of_a_job_that_runs_ends_it_first,
+    boards::a_job_goes_to_no_board_of_which_there_is_no_dictionary,
     boards::a_job_whose_time_is_over_has_its_board_until_it_has_ended,
     boards::a_job_that_no_worker_takes_lets_go_of_its_board_and_asks_anew,
     boards::a_job_that_does_not_fit_any_more_when_a_worker_comes_asks_anew,

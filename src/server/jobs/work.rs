@@ -1,5 +1,6 @@
 //! What a worker needs for a job, in one document; and whether a job can be made of its definition at all.
 
+use std::collections::BTreeSet;
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -17,6 +18,7 @@ use crate::model::{
     units,
 };
 use crate::sched::Spec;
+use crate::server::state::HAS_DICTIONARY;
 use crate::server::{Asker, Server, ServerError};
 
 /// A pass of a job counts so much longer than the job can last, in seconds: clocks differ.
@@ -46,6 +48,7 @@ impl Server {
         wanted: &Wanted,
         asker: &Asker,
     ) -> Result<(), ServerError> {
+        self.find_types().await;
         let mut parts: Vec<Part> = Vec::new();
         {
             let state = self.looked().await;
@@ -57,9 +60,14 @@ impl Server {
                 if parts.iter().any(|part| part.role == *role) {
                     continue;
                 }
-                let first = state.boards.iter().find(|(name, board)| {
+                let fitting = state.boards.iter().filter(|(name, board)| {
                     let theirs = asker.may(crate::model::Right::Write, name.as_str());
                     theirs && spec.answers(&state.lab.board(board.ix).traits)
+                });
+                // Of one that no job is given to it is told why, if there is no other.
+                let first = fitting.min_by_key(|(_, board)| {
+                    let traits = &state.lab.board(board.ix).traits;
+                    !traits.attributes.contains_key(HAS_DICTIONARY.0)
                 });
                 parts.extend(first.map(|(name, board)| {
                     let (name, role) = (name.clone(), role.clone());
@@ -77,6 +85,35 @@ impl Server {
         });
         let tried = tried.await.unwrap_or_else(|error| Err(Failure::from_error(Kind::Bug, &error)));
         Ok(tried.map_err(JobError::Definition)?)
+    }
+
+    /// Looks of which device types of boards there is a template now.
+    pub(in crate::server) async fn find_types(&self) {
+        let kinds = {
+            let state = self.0.state.lock().await;
+            state.boards.values().map(|board| board.description.kind.clone()).collect()
+        };
+        let types = self.with_template(kinds).await;
+        self.0.state.lock().await.set_types(types);
+    }
+
+    /// Those device types of which there is a template.
+    pub(in crate::server) async fn with_template(
+        &self,
+        mut kinds: BTreeSet<Name>,
+    ) -> BTreeSet<Name> {
+        let (folder, templates) = (self.0.logs.scratch(), self.0.config.templates.clone());
+        let looked = tokio::task::spawn_blocking(move || {
+            let has =
+                |kind: &Name| render::has_template(&format!("{kind}.jinja2"), &folder, &templates);
+            // Boards' files are in such a folder when they are rendered.
+            if std::fs::create_dir_all(&folder).is_ok() {
+                kinds.retain(has);
+                let _ = std::fs::remove_dir(&folder);
+            }
+            kinds
+        });
+        looked.await.unwrap_or_default()
     }
 
     /// A board's dictionary, as it is for no job in particular.

@@ -66,6 +66,35 @@ pub(super) async fn who_gives_back_the_boards_of_a_job_that_runs_ends_it_first(s
     has_it(&server, waits).await;
 }
 
+pub(super) async fn a_job_goes_to_no_board_of_which_there_is_no_dictionary(server: Server) {
+    let other = BoardDescription { dictionary: None, ..board() };
+    server.put_board(name("panda00"), other, true, "root").await.unwrap();
+    let asked = BoardRequest {
+        spec: "name=panda01".into(),
+        length: "1h".into(),
+        ..BoardRequest::default()
+    };
+    let has = server.submit(asked, &asker("bob", Right::Write)).await.unwrap().id;
+    has_it(&server, has).await;
+    let first = submit(&server, JOB).await.id;
+    let waits = until(&server, first, |job| job.waiting.is_some()).await;
+    let why = waits.waiting.unwrap();
+    assert!(waits.state == JobState::Submitted && why.contains("number 1 in the queue"), "{why}");
+    // People have it as ever.
+    let hers = bob(&server).await;
+    has_it(&server, hers).await;
+    server.release(hers, None, &asker("bob", Right::Write)).await.unwrap();
+    assert_eq!(until(&server, first, |_| true).await.state, JobState::Submitted);
+    // A template that comes is seen with the next job.
+    let types = server.0.logs.scratch().parent().unwrap().join("device-types");
+    std::fs::create_dir_all(&types).unwrap();
+    let demo = include_str!("../../../../conf/devices/demo.yaml");
+    std::fs::write(types.join("lavamux-virtual.jinja2"), demo).unwrap();
+    submit(&server, JOB).await;
+    let job = until(&server, first, |job| job.state == JobState::Scheduled).await;
+    assert_eq!(job.boards[0].name, name("panda00"));
+}
+
 pub(super) async fn a_job_whose_time_is_over_has_its_board_until_it_has_ended(server: Server) {
     let id = running(&server, "farm1").await;
     let request = until(&server, id, |_| true).await.request;
