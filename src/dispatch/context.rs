@@ -159,6 +159,8 @@ pub struct Shared {
     pub commands: Vec<String>,
     /// The shell prompts of the booted system.
     pub prompts: Vec<String>,
+    /// What has the shell of the booted system.
+    pub shell: ShellUse,
     /// The message with which the boot loader hands over to the kernel.
     pub final_message: Option<String>,
     /// The overlay was put into one of the deployed images.
@@ -183,6 +185,18 @@ pub struct Shared {
     pub environment: BTreeMap<String, String>,
     /// Facts that the running action adds to its result.
     pub extra: BTreeMap<String, String>,
+}
+
+/// What has a system's shell.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum ShellUse {
+    /// Nothing that we know of.
+    #[default]
+    Free,
+    /// The test runner of this stage was started there, and nobody has followed it to its end.
+    Runner(usize),
+    /// A test runner has told of its end; the prompt after that may not have been read.
+    RunnerEnded,
 }
 
 /// What an installer is started with, and what it installs to.
@@ -403,6 +417,12 @@ impl Context {
     }
 
     /// The folder on the board where the overlay is.
+    /// A system has come up that shows one of these prompts: nothing runs at its shell.
+    pub fn has_booted(&mut self, prompts: Vec<String>) {
+        let shared = self.shared();
+        (shared.prompts, shared.shell) = (prompts, ShellUse::Free);
+    }
+
     pub fn lava_dir(&self) -> String {
         self.device.lava_dir(&self.settings.job_id)
     }

@@ -112,3 +112,49 @@ fn a_debian_installs_what_a_definition_needs_and_its_words_become_results() {
     }
     assert!(done.results().contains("  measurement: 12"), "{done:?}");
 }
+
+/// A block of tests with one inline definition of these steps; `more` says how it is tried.
+fn block(name: &str, more: &str, steps: &[&str]) -> String {
+    let steps: String = steps.iter().map(|step| format!("          - {step}\n")).collect();
+    format!(
+        "- test:\n{more}    definitions:\n    - name: {name}\n      from: inline\n      path: inline/{name}.yaml\n      \
+         repository:\n        metadata: {{format: Lava-Test Test Definition 1.0, name: {name}}}\n        run:\n          \
+         steps:\n{steps}"
+    )
+}
+
+#[test]
+fn tests_that_are_given_up_leave_the_shell_to_the_next_ones() {
+    let lab = TestLab::new();
+    let again = "if [ $(wc -l < /tmp/tries) = 1 ]; then lava-test-raise once; fi";
+    let late = ["sleep 1", "lava-test-case late --result pass"];
+    let raises = [&["echo x >> /tmp/tries", again][..], &late].concat();
+    let hangs =
+        ["trap '' INT; lava-test-case hung --shell sleep 200", "lava-test-case no --result pass"];
+    let interactive = "- test:\n    interactive:\n    - name: talk\n      prompts: ['board# ']\n      script:\n      \
+                       - {name: one, command: echo on''e, successes: [{message: one}]}\n      \
+                       - {name: two, command: echo tw''o, successes: [{message: two}]}\n";
+    let deploy = format!("- deploy:\n    to: tmpfs\n    os: oe\n    images:\n{}", amd64(""));
+    let boot = format!("- boot:\n    method: qemu\n    media: tmpfs\n{LOGIN}");
+    let blocks = [
+        deploy,
+        boot,
+        block("raises", "    failure_retry: 2\n", &raises),
+        block("twice", "    repeat: 2\n", &["lava-test-case run --result pass"]),
+        block("hangs", "    timeout: {seconds: 15, skip: true}\n", &hangs),
+        block("after", "", &["lava-test-case there --result pass"]),
+        interactive.to_owned(),
+    ];
+    let blocks: Vec<&str> = blocks.iter().map(String::as_str).collect();
+    let done = done(&lab, "qemu-amd64.yaml", &job_file(&blocks));
+    // What raised at first, and what hung.
+    done.assert_cases_failed(2);
+    assert_eq!(done.results().matches("  case: late\n").count(), 1, "{done:?}");
+    assert_eq!(done.results().matches("  case: run\n").count(), 2, "{done:?}");
+    for (suite, case) in
+        [("0_raises", "late"), ("3_after", "there"), ("4_talk", "one"), ("4_talk", "two")]
+    {
+        assert_eq!(done.result(suite, case), "pass", "{suite} {case}: {done:?}");
+    }
+    assert!(!done.results().contains("unknown"), "{done:?}");
+}

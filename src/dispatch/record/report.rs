@@ -218,7 +218,12 @@ impl Suite {
         let job = self.cases.iter().find(|timed| self.name == LAVA && timed.case.case == "job");
         match job {
             Some(job) => job.seconds.unwrap_or(0.0),
-            None => self.cases.iter().filter_map(|timed| timed.seconds).sum(),
+            // Of none the sum of floats is a negative zero.
+            None => self
+                .cases
+                .iter()
+                .filter_map(|timed| timed.seconds)
+                .fold(0.0, |sum, more| sum + more),
         }
     }
 }

@@ -6,7 +6,6 @@ use std::collections::BTreeMap;
 use std::panic::AssertUnwindSafe;
 use std::time::Duration;
 
-use bytes::Bytes;
 use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
 use tokio::time::error::Elapsed;
@@ -15,7 +14,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::actions;
 use super::ahead::Ahead;
-use super::context::{Context, Now, Open};
+use super::context::{Context, Now, Open, ShellUse};
 use super::error::{Error, TimedOut};
 use super::multinode::{Member, calls};
 use super::pipeline::{Pipeline, Step};
@@ -29,8 +28,6 @@ const SOFT: (u32, u32) = (3, 4);
 /// What a test that ran out of time still says when it is ended: nothing more after the first of these,
 /// and no longer than the second.
 const ENDED: [Duration; 2] = [Duration::from_millis(500), Duration::from_secs(5)];
-/// Ends what runs in the foreground of a shell.
-const CTRL_C: Bytes = Bytes::from_static(b"\x03");
 /// Of an action that has less time than this nobody is warned.
 const WORTH_A_WARNING: Duration = Duration::from_secs(10);
 
@@ -139,13 +136,20 @@ async fn skipped(error: &Error, context: &mut Context) -> Result<(), Error> {
     context.log.warning(format!("{error}; as the job wants it, it goes on with the next block"));
     // A container that it was in is removed at the end of the job.
     context.back_from_aside();
-    if context.is_connected() {
-        let [quiet, limit] = ENDED;
-        let session = context.session()?;
-        session.type_bytes(CTRL_C).await?;
-        session.drain(quiet, limit).await?;
+    if !context.is_connected() {
+        return Ok(());
     }
-    Ok(())
+    let [quiet, limit] = ENDED;
+    if let ShellUse::Runner(_) = context.shared().shell {
+        // What follows tries it again, for as long as it has.
+        return match actions::test::free_shell(context, Instant::now() + limit * 2).await {
+            Err(Error::Timeout(_)) => Ok(()),
+            done => done,
+        };
+    }
+    let session = context.session()?;
+    session.type_bytes(actions::test::CTRL_C).await?;
+    session.drain(quiet, limit).await
 }
 
 /// A mistake of ours in an action is that action's failure: the board is switched off all the same.

@@ -72,7 +72,7 @@ impl Action for LoginAction {
             let nudge = ATTACHED.contains(&self.boot.method.as_str());
             let wait = Wait { nudge, ..context.wait() };
             // What comes after the login talks to the same shell.
-            context.shared().prompts = self.boot.prompts.clone();
+            context.has_booted(self.boot.prompts.clone());
             let session = context.session()?;
             session.watch().wake(self.boot.ignore_kernel_messages);
             let login = Login { session, wait, delay, prompts: &self.boot.prompts, asked: None };

@@ -91,7 +91,7 @@ impl Action for CallAvh {
             allowed.map_err(|why| Error::Job(format!("the console: {why}")))?;
             let console = WebSocket::open(&url).await?;
             context.connect(Session::new(Box::new(console), context.log.clone()));
-            context.shared().prompts = self.boot.prompts.clone();
+            context.has_booted(self.boot.prompts.clone());
             Ok(())
         })
     }

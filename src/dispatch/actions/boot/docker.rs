@@ -72,7 +72,7 @@ impl Action for DockerRun {
             host::add_container(Started::here(name), context).await;
             let session = Session::new(Box::new(Program::start(&words)?), context.log.clone());
             context.connect(session);
-            context.shared().prompts = self.boot.prompts.clone();
+            context.has_booted(self.boot.prompts.clone());
             Ok(())
         })
     }

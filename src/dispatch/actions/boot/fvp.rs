@@ -160,7 +160,7 @@ impl Step {
         host::add_container(Started::here(name), context).await;
         let mut session = Session::new(Box::new(Program::start(&words)?), context.log.clone());
         let found = self.consoles(&mut session, context).await?;
-        context.shared().prompts = self.boot.prompts.clone();
+        context.has_booted(self.boot.prompts.clone());
         if self.fvp().use_telnet {
             let port = found.groups.iter().skip(1).find(|text| text.parse::<u16>().is_ok());
             let missing = || {

@@ -151,7 +151,7 @@ impl Action for BootGdb {
             }
             tokio::time::sleep(gdb.pause).await;
             session.send_line("continue", std::time::Duration::ZERO).await?;
-            context.shared().prompts = self.boot.prompts.clone();
+            context.has_booted(self.boot.prompts.clone());
             context.keep_beside(session.into_connection());
             Ok(())
         })

@@ -131,7 +131,7 @@ impl Action for FlashJlink {
                 return Ok(());
             }
             let prompts = Patterns::new(&self.boot.prompts).map_err(Error::Configuration)?;
-            context.shared().prompts = self.boot.prompts.clone();
+            context.has_booted(self.boot.prompts.clone());
             let wait = context.wait();
             context.session()?.expect(&prompts, &wait).await.map(drop)
         })

@@ -46,7 +46,7 @@ impl Action for CallKexec {
             let prompts = Patterns::new(&self.boot.prompts).map_err(Error::Configuration)?;
             let delay = Duration::from_millis(context.device.boot_character_delay);
             let wait = context.wait();
-            context.shared().prompts = self.boot.prompts.clone();
+            context.has_booted(self.boot.prompts.clone());
             let session = context.session()?;
             session.send_line(&lines[0], delay).await?;
             let loaded = session.expect(&prompts, &wait).await?;

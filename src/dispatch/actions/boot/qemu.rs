@@ -156,7 +156,7 @@ impl Action for ExecuteQemu {
             if !qemu.trust_jobs {
                 check_disks(&self.images, context)?;
             }
-            context.shared().prompts = self.boot.prompts.clone();
+            context.has_booted(self.boot.prompts.clone());
             let machine = start(&line, context).await?;
             if self.left_alone {
                 machine.survives(WATCHED).await?;

@@ -113,7 +113,7 @@ impl Action for SshConnection {
             context.log.info(format!("host: {}", words.join(" ")));
             let session = Session::new(Box::new(Program::start(&words)?), context.log.clone());
             context.connect(session);
-            context.shared().prompts = self.boot.prompts.clone();
+            context.has_booted(self.boot.prompts.clone());
             Ok(())
         })
     }

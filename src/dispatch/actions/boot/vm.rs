@@ -93,7 +93,7 @@ impl Action for StartVm {
             };
             let keys = self.boot.ssh_keys.clone();
             let wanted = Wanted { vm, image, name, keys, ssh: self.boot.wait_ssh.is_some() };
-            context.shared().prompts = self.boot.prompts.clone();
+            context.has_booted(self.boot.prompts.clone());
             provider(&wanted.vm).start(&wanted, context).await
         })
     }

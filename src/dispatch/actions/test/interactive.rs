@@ -7,6 +7,7 @@ use tokio::time::Instant;
 
 use super::calls;
 use super::follower::{missing, unexpected};
+use super::shell::{free_shell, read_prompt};
 use crate::dispatch::action::{Action, Running, Scene};
 use crate::dispatch::context::Context;
 use crate::dispatch::error::Error;
@@ -71,6 +72,9 @@ impl Action for TestInteractive {
 
     fn run<'a>(&'a self, context: &'a mut Context) -> Running<'a> {
         Box::pin(async move {
+            let deadline = context.wait().deadline;
+            free_shell(context, deadline).await?;
+            read_prompt(context).await?;
             // The dialogue knows what the board is to do, a reboot included.
             context.session()?.watch().enter(Stage::Tested);
             let mut done = Ok(());

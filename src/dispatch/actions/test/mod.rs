@@ -19,6 +19,7 @@ pub use monitor::MonitorRetry;
 pub use retry::TestRetry;
 pub use services::Services;
 pub(super) use services::stop_services;
+pub(in crate::dispatch) use shell::{CTRL_C, free_shell};
 
 #[cfg(test)]
 mod tests;

@@ -8,7 +8,7 @@ use tokio::time::Instant;
 use super::account::{Account, Entry};
 use super::calls::Calls;
 use crate::dispatch::action::{Action, Running};
-use crate::dispatch::context::Context;
+use crate::dispatch::context::{Context, ShellUse};
 use crate::dispatch::error::Error;
 use crate::dispatch::expect::{Found, Patterns};
 use crate::dispatch::job::{Kind, MULTINODE_TEST};
@@ -16,6 +16,7 @@ use crate::dispatch::results::{CaseResult, LAVA};
 use crate::dispatch::session::Wait;
 use crate::dispatch::signals;
 use crate::dispatch::watch::Stage;
+use crate::model::units;
 
 #[derive(Debug)]
 pub(super) struct TestShell {
@@ -41,6 +42,12 @@ const AGAIN_LIMIT: Duration = Duration::from_secs(10);
 const EXIT_LIMIT: Duration = Duration::from_secs(2);
 /// What is like a prompt at rest is one when a line end brings it back within this time.
 const BACK_LIMIT: Duration = Duration::from_secs(8);
+/// A runner that has not gone within this time is sent the next of [`ENDINGS`].
+const FREE_LIMIT: Duration = Duration::from_secs(3);
+/// Ctrl-C, Ctrl-\ and Ctrl-Z: a test may ignore some of them.
+const ENDINGS: [Bytes; 3] = [CTRL_C, Bytes::from_static(b"\x1c"), Bytes::from_static(b"\x1a")];
+/// Ends what runs in the foreground of a shell.
+pub(in crate::dispatch) const CTRL_C: Bytes = Bytes::from_static(b"\x03");
 /// So many line ends are typed at most: tests may print what is like a prompt.
 const LINE_ENDS: u32 = 10;
 
@@ -51,9 +58,14 @@ impl Action for TestShell {
 
     fn run<'a>(&'a self, context: &'a mut Context) -> Running<'a> {
         Box::pin(async move {
+            let deadline = context.wait().deadline;
+            free_shell(context, deadline).await?;
             let prompts = context.shared().prompts.clone();
             let logins = logins(context);
-            run_tests(self.stage, Stage::System, prompts, logins, context).await
+            context.shared().shell = ShellUse::Runner(self.stage);
+            run_tests(self.stage, Stage::System, prompts, logins, context).await?;
+            context.shared().shell = ShellUse::RunnerEnded;
+            Ok(())
         })
     }
 }
@@ -81,6 +93,13 @@ pub(super) async fn run_tests(
     logins: Vec<String>,
     context: &mut Context,
 ) -> Result<(), Error> {
+    if !context.shared().tests.iter().any(|test| test.stage == stage) {
+        let namespace = &context.now.namespace;
+        return Err(Error::Job(format!(
+            "no deploy action of the namespace {namespace:?} has made an overlay with these tests: deploy something \
+             before, or have `to: overlay`"
+        )));
+    }
     let lava_dir = context.lava_dir();
     type_line(&format!("{lava_dir}/bin/lava-test-runner {lava_dir}/{stage}"), context).await?;
     context.session()?.watch().enter(watched);
@@ -104,6 +123,55 @@ pub(super) async fn run_tests(
     };
     context.account = None;
     done.and(account.close(context))
+}
+
+/// Ends a test runner that was not followed to its end, and all that it has started, and reads on to where the shell is
+/// free: nothing that those have said is taken for what comes next.
+///
+/// # Errors
+/// [`Error::Timeout`] when the shell is not free until `deadline`.
+pub(in crate::dispatch) async fn free_shell(
+    context: &mut Context,
+    deadline: Instant,
+) -> Result<(), Error> {
+    let ShellUse::Runner(stage) = context.shared().shell else { return Ok(()) };
+    let (lava_dir, word) = (context.lava_dir(), units::now_us());
+    // What is printed is not what is typed, which the board echoes.
+    let line = format!(
+        "kill -9 -$(cat {lava_dir}/{stage}/pid) 2>/dev/null; echo lava-shell-is''-free-{word}"
+    );
+    let free = Patterns::new([format!("lava-shell-is-free-{word}")]).map_err(Error::Bug)?;
+    context.log.info("a test runner may still be at the shell: it is ended");
+    for ending in ENDINGS.iter().cycle() {
+        // It drops what was typed and not read, too.
+        context.session()?.type_bytes(ending.clone()).await?;
+        type_line(&line, context).await?;
+        let again = deadline.min(Instant::now() + FREE_LIMIT);
+        let what = Some("the shell to be free of the tests before".to_owned());
+        let wait = Wait { deadline: again, connection: None, what, ..context.wait() };
+        match context.expect(&free, &wait).await {
+            Ok(_) => break,
+            Err(Error::Timeout(_)) if again < deadline => {}
+            Err(error) => return Err(error),
+        }
+    }
+    context.shared().shell = ShellUse::RunnerEnded;
+    read_prompt(context).await
+}
+
+/// Reads the prompt that is there after a test runner, so that nobody takes it for an answer to what they type.
+pub(super) async fn read_prompt(context: &mut Context) -> Result<(), Error> {
+    if context.shared().shell != ShellUse::RunnerEnded {
+        return Ok(());
+    }
+    let prompts = Patterns::new(&context.shared().prompts).map_err(Error::Configuration)?;
+    let wait = context.wait();
+    let deadline = wait.deadline.min(Instant::now() + EXIT_LIMIT);
+    match context.expect(&prompts, &Wait { deadline, ..wait }).await {
+        Ok(_) | Err(Error::Timeout(_)) => context.shared().shell = ShellUse::Free,
+        Err(error) => return Err(error),
+    }
+    Ok(())
 }
 
 /// A test shell that runs.
@@ -205,9 +273,17 @@ impl Shell {
         Ok(None)
     }
 
-    /// Whether the runner had come to its end, when its shell's prompt is there and it has not said so.
+    /// Whether the runner had come to its end, when its shell's prompt is there and it has not said so; and whether it
+    /// has run anything, when it has.
     fn ended(&self, prompt: Option<String>, context: &mut Context) -> Result<(), Error> {
-        let Some(prompt) = prompt else { return Ok(()) };
+        let Some(prompt) = prompt else {
+            return match self.account.has_begun() {
+                true => Ok(()),
+                false => Err(Error::Test(
+                    "the test runner has ended, and has begun none of the definitions".into(),
+                )),
+            };
+        };
         if self.account.is_complete(context) {
             context
                 .log
