@@ -84,7 +84,7 @@ impl Server {
         Ok(UserChange { token: Some(NewToken { token, info: info(&first)? }), announcing })
     }
 
-    /// Forgets a user. The last one goes only if the door is shut without users, too, or may be open.
+    /// Forgets a user. The last one, or the last with control of everything, goes only if the door is shut without users, too, or may be open.
     ///
     /// # Errors
     /// When there is none of that name.
@@ -94,10 +94,30 @@ impl Server {
         if users.len() == 1 && users[0].name == name && !may_open {
             return Err(ServerError::LastUser(name.to_owned()));
         }
+        if !may_open && self.is_last_in_control(name).await? {
+            let what = format!(
+                "{name} is the last user with control of everything, without whom nobody could add one: \
+                 lava user add NAME --control '*' first"
+            );
+            return Err(ServerError::Wrong(what));
+        }
         match self.0.store.remove_user(name).await? {
             true => Ok(()),
             false => Err(ServerError::NoUser(name.to_owned())),
         }
+    }
+
+    /// Whether this user alone has control of everything.
+    async fn is_last_in_control(&self, name: &str) -> Result<bool, ServerError> {
+        let (users, groups) = (self.users().await?, self.groups().await?);
+        let has_control = |user: &&UserInfo| {
+            let of = groups.iter().filter(|group| user.user.groups.contains(&group.name));
+            let rights = of.fold(user.user.rights.clone(), |all, group| all.and(&group.rights));
+            rights.on_all() >= Some(Right::Control)
+        };
+        let mut in_control = users.iter().filter(has_control);
+        Ok(in_control.next().is_some_and(|user| user.name.as_str() == name)
+            && in_control.next().is_none())
     }
 
     pub async fn groups(&self) -> Result<Vec<GroupInfo>, ServerError> {

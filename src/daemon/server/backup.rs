@@ -1,15 +1,18 @@
 //! A backup of a lab in a folder: the database as lines of JSON, the logs of jobs, and the files of images. A second
 //! one into the same folder copies only what is new, and removes what is not there any more.
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::fs::{DirBuilder, DirEntry, File, Metadata};
-use std::io::{self, BufReader, BufWriter, Write as _};
+use std::io::{self, BufReader, BufWriter, Read as _, Write as _};
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
+use sha2::Digest as _;
+
 use super::{database_of, lock};
 use crate::config::server::ServerConfig;
-use crate::model::{Failure, Kind};
+use crate::model::{Failure, Kind, Sha256};
 use crate::store::{DumpError, Store, Turn};
 
 /// The database.
@@ -32,13 +35,32 @@ pub struct Copied {
     pub bytes: u64,
     /// Where the images are that are not in it.
     pub elsewhere: Option<String>,
+    /// Images that are not what their names say: they were not copied.
+    damaged: BTreeSet<PathBuf>,
+}
+
+impl Copied {
+    /// # Errors
+    /// When images are damaged, which are not in it; all else is.
+    fn whole(self) -> Result<Self, Failure> {
+        if self.damaged.is_empty() {
+            return Ok(self);
+        }
+        let files: Vec<_> = self.damaged.iter().map(|file| file.display().to_string()).collect();
+        let what = format!(
+            "{self}; damaged images were not copied, in place of which stays what was there: {}",
+            files.join(", ")
+        );
+        let hint = "lava image put replaces them; a backup from before may have them";
+        Err(Failure::new(Kind::Infra, what).hint(hint))
+    }
 }
 
 impl fmt::Display for Copied {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { rows, files, bytes, elsewhere } = self;
+        let Self { rows, files, bytes, elsewhere, .. } = self;
         let megabytes = bytes.div_ceil(1_000_000);
-        write!(f, "{rows} rows, and {files} files that were not there ({megabytes} MB)")?;
+        write!(f, "{rows} rows, and {files} files that were not there so ({megabytes} MB)")?;
         let images = |place: &String| write!(f, "; the images stay in {place}");
         elsewhere.as_ref().map_or(Ok(()), images)
     }
@@ -98,7 +120,7 @@ pub async fn backup(config: &ServerConfig, to: &Path) -> Result<Copied, Failure>
     File::open(to).and_then(|folder| folder.sync_all()).map_err(failed)?;
     // Only now nobody needs what was no more before the rows were read.
     prune(gone)?;
-    Ok(copied)
+    copied.whole()
 }
 
 /// Makes of a backup the lab of a server that has none yet.
@@ -139,7 +161,7 @@ pub async fn restore(config: &ServerConfig, of: &Path) -> Result<Copied, Failure
         // The rows come last: without them the files are nobody's.
         let read = Store::restore(&url, &mut BufReader::new(file)).await;
         copied.rows = read.map_err(|error| from(&lab, error))?;
-        Ok(Copied { elsewhere, ..copied })
+        Copied { elsewhere, ..copied }.whole()
     };
     tokio::select! {
         restored = restored => restored,
@@ -168,9 +190,10 @@ fn mirror(from: &Path, to: &Path, copied: &mut Copied) -> Result<(), Failure> {
             mirror(&source, &target, copied)?;
         } else if meta.is_file() && !same(&meta, &target) {
             match copy(&source, &target, &meta) {
-                Ok(bytes) => {
+                Ok(Some(bytes)) => {
                     (copied.files, copied.bytes) = (copied.files + 1, copied.bytes + bytes);
                 }
+                Ok(None) => drop(copied.damaged.insert(source)),
                 Err(error) if error.kind() == io::ErrorKind::NotFound && !source.exists() => {}
                 Err(error) => return Err(at(&target, &error)),
             }
@@ -226,19 +249,39 @@ fn same(meta: &Metadata, copy: &Path) -> bool {
     copy.metadata().is_ok_and(|copy| times(&copy) == times(meta))
 }
 
-/// Copies a file, which is there whole or not at all.
-fn copy(source: &Path, target: &Path, meta: &Metadata) -> io::Result<u64> {
+/// Copies a file, which is there whole or not at all: how many bytes. An image whose name is another hash than its own
+/// is not copied.
+fn copy(source: &Path, target: &Path, meta: &Metadata) -> io::Result<Option<u64>> {
     let mut part = target.as_os_str().to_owned();
     part.push(".part");
     let part = PathBuf::from(part);
     let mut file =
         File::options().write(true).create(true).truncate(true).mode(0o600).open(&part)?;
-    let bytes = io::copy(&mut File::open(source)?, &mut file)?;
-    file.flush()?;
+    let (bytes, hash) = copy_hashed(&mut File::open(source)?, &mut file)?;
+    let called = source.file_name().and_then(|name| name.to_str()?.parse::<Sha256>().ok());
+    if called.is_some_and(|called| called != hash) {
+        std::fs::remove_file(&part)?;
+        return Ok(None);
+    }
     file.set_modified(meta.modified()?)?;
     file.sync_data()?;
     std::fs::rename(&part, target)?;
-    Ok(bytes)
+    Ok(Some(bytes))
+}
+
+fn copy_hashed(from: &mut File, to: &mut File) -> io::Result<(u64, Sha256)> {
+    let (mut hash, mut bytes, mut buffer) = (sha2::Sha256::new(), 0, vec![0; 1 << 20]);
+    loop {
+        let read = match from.read(&mut buffer) {
+            Ok(0) => return Ok((bytes, Sha256::of(&hash.finalize().into()))),
+            Ok(read) => &buffer[..read],
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+            Err(error) => return Err(error),
+        };
+        hash.update(read);
+        to.write_all(read)?;
+        bytes += read.len() as u64;
+    }
 }
 
 fn at(path: &Path, error: &io::Error) -> Failure {

@@ -1,5 +1,7 @@
 //! A lab goes through a backup, also to another kind of database.
 
+use std::path::{Path, PathBuf};
+
 use serde_json::json;
 
 use super::{Server, lava};
@@ -22,7 +24,7 @@ fn a_lab_is_backed_up_while_it_runs_and_restored_into_another_database() {
     let whole = |name: &str| lab.path(name).display().to_string();
     let (state, to) = (whole("state"), whole("backup"));
     let dir = server.daemon.told("dir").to_owned();
-    let log = std::path::Path::new(&dir).join("jobs/7/panda01");
+    let log = Path::new(&dir).join("jobs/7/panda01");
     std::fs::create_dir_all(&log).unwrap();
     std::fs::write(log.join("log.jsonl"), "{}\n").unwrap();
     std::fs::create_dir(log.parent().unwrap().with_file_name("8")).unwrap();
@@ -39,12 +41,21 @@ fn a_lab_is_backed_up_while_it_runs_and_restored_into_another_database() {
     let (_, told, err) = run(&["--dir", &dir, "backup", &to]);
     assert!(told.contains(" rows, and 0 files"), "{told}{err}");
     assert!(!lab.path("backup/jobs/7").exists());
+    // An image that is damaged by now does not take the place of the good copy.
+    let stored = image_in(&Path::new(&dir).join("images")).unwrap();
+    let copy = image_in(&lab.path("backup")).unwrap();
+    std::fs::write(&stored, "vmlinuz").unwrap();
+    let (code, _, err) = run(&["backup", &to]);
+    assert!(code == 3 && err.contains("damaged images were not copied"), "{err}");
+    assert!(err.contains(&stored.display().to_string()), "{err}");
+    assert_eq!(std::fs::read_to_string(&copy).unwrap(), "vmlinux");
+    std::fs::write(&stored, "vmlinux").unwrap();
     let (code, _, err) = run(&["backup", &dir]);
     assert!(code == 2 && err.contains("has something in it that is no backup of ours"), "{err}");
     let (code, _, err) = run(&["restore", &to]);
     assert!(code == 3 && err.contains("another lava-server has the folder"), "{err}");
     server.daemon.kill();
-    let kept = std::path::Path::new(&dir).join("jobs/8");
+    let kept = Path::new(&dir).join("jobs/8");
     std::fs::write(lab.path("backup/jobs/8/log.jsonl"), "{}\n").unwrap();
     let (code, _, err) = run(&["restore", &to]);
     assert!(code == 2 && err.contains("the database has board_events already"), "{err}");
@@ -66,4 +77,13 @@ fn a_lab_is_backed_up_while_it_runs_and_restored_into_another_database() {
     assert_eq!(ask("/boards/panda01").json()["lease"]["holder"], "alice");
     assert_eq!(ask("/images/kernel/content").text(), "vmlinux");
     assert_eq!(ask("/boards/panda01/history").json()[0]["what"], "added");
+}
+
+/// The one stored image below a folder.
+fn image_in(folder: &Path) -> Option<PathBuf> {
+    let mut entries = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    entries.find_map(|path| match path.is_dir() {
+        true => image_in(&path),
+        false => path.file_name().is_some_and(|name| name.len() == 64).then_some(path),
+    })
 }

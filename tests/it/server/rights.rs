@@ -109,6 +109,8 @@ fn the_first_user_locks_nobody_out_and_the_last_one_lets_nobody_in() {
     let (_, told) = lab.ask(token, "PUT", "/users/alice", &alice);
     assert_eq!(told, json!({}), "a user who is there keeps their tokens");
 
+    let (code, _, err) = lab.here(&["user", "remove", "joe"]);
+    assert!(code == 2 && err.contains("joe is the last user with control of everything"), "{err}");
     assert_eq!(lab.here(&["user", "remove", "alice"]).0, 0);
     let (code, _, err) = lab.here(&["user", "remove", "joe"]);
     assert!(code == 2 && err.contains("joe is the last user"), "{err}");
