@@ -60,7 +60,7 @@ impl Server {
         let audience = audience(&state, asker, info.priority)?;
         let claim = state.claim(asker, audience.as_ref(), needed(info.priority));
         let audience = audience.map(|audience| state.admit(audience));
-        let record = Record { info, audience, claim, account };
+        let record = Record { info, audience, claim, dispatched: false, account };
         let id = self.enqueue(&mut state, record).await?;
         drop(state);
         self.request(id).await

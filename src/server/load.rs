@@ -151,8 +151,7 @@ impl State {
         let is_check = info.job.is_some() && info.user == HEALTH;
         let group = if is_check { CHECKS } else { self.group_of(record.audience.as_ref()) };
         let group = group.to_owned();
-        // A check of a board without a dictionary tells that.
-        let also = match info.job.is_some() && !is_check {
+        let also = match record.dispatched {
             true => format!(" {}={}", HAS_DICTIONARY.0, HAS_DICTIONARY.1),
             false => String::new(),
         };

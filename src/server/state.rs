@@ -114,6 +114,9 @@ pub(super) struct Record {
     /// What that hangs on.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) claim: Option<Claim>,
+    /// A job's dispatcher is to run on its boards.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub(super) dispatched: bool,
     /// The group of its user's whose share of the lab it counts for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) account: Option<String>,

@@ -165,7 +165,9 @@ impl Server {
             None => audience,
         };
         let audience = audience.map(|audience| state.admit(audience));
-        let record = state::Record { info: request, audience, claim, account };
+        // A check of a board without a dictionary tells that.
+        let dispatched = info.user != HEALTH;
+        let record = state::Record { info: request, audience, claim, dispatched, account };
         job.info.request = self.enqueue(state, record).await?;
         Ok(())
     }

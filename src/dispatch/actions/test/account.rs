@@ -81,11 +81,6 @@ impl Account {
         self.with(|inner| inner.follower.waiting_for())
     }
 
-    /// Whether a definition has begun.
-    pub(super) fn has_begun(&self) -> bool {
-        self.with(|inner| inner.follower.has_begun())
-    }
-
     /// Whether all definitions have come to their end.
     pub(super) fn is_complete(&self, context: &mut Context) -> bool {
         self.with(|inner| inner.follower.is_complete(context))

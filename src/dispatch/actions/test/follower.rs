@@ -63,11 +63,6 @@ impl Follower {
         self.run.as_ref()?.own.as_ref()
     }
 
-    /// Whether a definition has begun.
-    pub(super) fn has_begun(&self) -> bool {
-        !self.begun.is_empty()
-    }
-
     /// Whether all definitions have come to their end.
     pub(super) fn is_complete(&self, context: &mut Context) -> bool {
         let stage = self.stage;
