@@ -33,7 +33,14 @@ pub(super) async fn get(args: GetArgs, ctx: &Context) -> Result<(), Failure> {
     let mut body = server.image_content(image.sha256.as_str()).await?;
     let mut file = File::create(&part).await.map_err(failed)?;
     let mut hash = sha2::Sha256::new();
-    while let Some(piece) = body.next().await? {
+    let broken = |failure: Failure| {
+        failure.hint(format!(
+            "try again; when it breaks each time, what is stored is damaged, as the server's log says then, and \
+             lava image put FILE --name {} replaces it",
+            image.name
+        ))
+    };
+    while let Some(piece) = body.next().await.map_err(broken)? {
         hash.update(&piece);
         file.write_all(&piece).await.map_err(failed)?;
     }
