@@ -316,6 +316,10 @@ proptest! {
                 let user = format!("newcomer{number}");
                 witness.shelf.ask(&user, *length, &[SPECS[*spec]], witness.now);
                 witness.now += 20;
+                // Another one may have come first in the pass itself, and be gone from the queue after it.
+                if witness.first() != Some(first) {
+                    break;
+                }
                 witness.pass()?;
             }
         }
